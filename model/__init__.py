@@ -1,0 +1,1 @@
+"""SeqRec offline: data, network, training, evaluation, artifact and scorer."""

@@ -1,0 +1,62 @@
+"""The configuration of the network and of its training, as stored in an artifact."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class NetworkConfig(BaseModel):
+    """Sizes of the network; the defaults are the paper's (Table 2).
+
+    Attributes:
+        branches: names in `model.branches.BRANCHES`; the output network reads their concatenation.
+        recurrent: what reads the history, a name in `model.recurrent.RECURRENT`.
+        embedding: width of the movie embedding.
+        history_length: ratings that the recurrent layer reads, the latest ones.
+        bias_path: add the network's output to global mean + movie bias + user bias, and let the history
+            branch read what the biases leave unexplained.
+        unknown_rate: share of movies shown as unknown in training, so that the network can serve a movie
+            without ratings from its content.
+        rating_scale: stars (or residuals) are divided by this before the recurrent layer reads them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    branches: tuple[str, ...] = ("history", "profile", "movie", "title")
+    recurrent: Literal["mlstm", "lstm"] = "mlstm"
+    embedding: int = 110
+    history_length: int = 100
+    profile_layers: tuple[int, ...] = (24, 24, 24)
+    movie_layers: tuple[int, ...] = (128, 128, 128)
+    title_layers: tuple[int, ...] = (192,)
+    output_layers: tuple[int, ...] = (227, 227)
+    dropout: float = 0.5
+    bias_path: bool = False
+    unknown_rate: float = 0.0
+    rating_scale: float = 1.0
+
+
+class TrainingConfig(BaseModel):
+    """How a network is trained; the defaults are the paper's (section on training), 16 x 32 = 512 samples a step.
+
+    Attributes:
+        epochs: at most; training stops after ``patience`` epochs without a better validation error.
+        users_per_step: histories encoded in one step.
+        samples_per_user: targets that share one encoded history in one step, at most.
+        random_cuts: draw a new cut between history and targets for each step, over the user's whole sequence,
+            instead of the fold's own; the network then meets histories of every length, none included.
+        learning_rate: reached after the first epoch, which starts at half of it; then annealed back to half.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = 20
+    patience: int = 5
+    users_per_step: int = 16
+    samples_per_user: int = 32
+    random_cuts: bool = False
+    learning_rate: float = 5e-4
+    weight_decay: float = 1e-4
+    adam_epsilon: float = 1e-8
+    adam_betas: tuple[float, float] = (0.9, 0.999)
+    seed: int = 0

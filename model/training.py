@@ -1,0 +1,313 @@
+"""The training loop: batches that share histories, schedule, early stopping, checkpoints."""
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from pydantic import BaseModel, TypeAdapter
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from model.branches import Users
+from model.config import TrainingConfig
+from model.errors import CheckpointError
+from model.features import FloatArray, IntArray
+from model.network import SeqRec
+from model.protocol import Fold, Sequences, ragged_range
+PREDICT_USERS = 64
+"""Users whose histories are encoded together when predicting."""
+
+
+class Epoch(BaseModel):
+    """What one epoch came to; errors are RMSE in stars, of clipped predictions on validation."""
+
+    number: int
+    train_loss: float
+    validation_rmse: float | None
+    seconds: float
+
+
+_EPOCHS = TypeAdapter(list[Epoch])
+
+
+class Progress(NamedTuple):
+    """Where a run stands, for whoever shows it."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    samples_per_second: float
+    best_rmse: float | None
+
+
+OnProgress = Callable[[Progress], None]
+
+
+class Batch(NamedTuple):
+    """One step's users and their samples.
+
+    Attributes:
+        users: each user's history.
+        sample_users: index into ``users`` of each sample, shape (samples,).
+        sample_movies: catalogue row of each sample, shape (samples,).
+        sample_stars: what to predict, shape (samples,).
+    """
+
+    users: Users
+    sample_users: Tensor
+    sample_movies: Tensor
+    sample_stars: Tensor
+
+
+class Batches:
+    """Divides the targets of a fold into steps.
+
+    Each user's targets are shuffled and cut into groups of at most ``samples_per_user``; a step takes
+    ``users_per_step`` groups of any users. The history of each group is encoded once.
+    """
+
+    def __init__(self, fold: Fold, config: TrainingConfig) -> None:
+        self.fold = fold
+        self.config = config
+        groups = -(-fold.target_counts // config.samples_per_user)
+        self.group_users = np.repeat(np.arange(len(fold)), groups)
+        self.group_numbers = ragged_range(np.zeros_like(groups), groups)
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.group_users) / self.config.users_per_step)
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The steps of one epoch; the same for the same seed and number, whatever ran before."""
+        random = np.random.default_rng([self.config.seed, number])
+        shuffled = self._shuffled_targets(random)
+        order = random.permutation(len(self.group_users))
+        for start in range(0, len(order), self.config.users_per_step):
+            groups = order[start : start + self.config.users_per_step]
+            if self.config.random_cuts:
+                yield self._with_random_cuts(groups, random)
+            else:
+                yield self._with_own_cuts(groups, shuffled)
+
+    def _shuffled_targets(self, random: np.random.Generator) -> IntArray:
+        """The fold's targets, shuffled within each user."""
+        owners = np.repeat(np.arange(len(self.fold)), self.fold.target_counts)
+        return self.fold.targets[np.lexsort((random.random(len(owners)), owners))]
+
+    def _with_own_cuts(self, groups: IntArray, shuffled: IntArray) -> Batch:
+        users = self.group_users[groups]
+        first_target = np.cumsum(self.fold.target_counts) - self.fold.target_counts
+        starts = self.group_numbers[groups] * self.config.samples_per_user
+        counts = np.minimum(self.fold.target_counts[users] - starts, self.config.samples_per_user)
+        targets = shuffled[ragged_range(first_target[users] + starts, counts)]
+        return self._batch(users, self.fold.cuts[users], targets, counts)
+
+    def _with_random_cuts(self, groups: IntArray, random: np.random.Generator) -> Batch:
+        users = self.group_users[groups]
+        totals = self.fold.sequences.counts[users]
+        cuts = random.integers(0, totals)
+        picks = [
+            random.permutation(total - cut)[: self.config.samples_per_user] + cut
+            for total, cut in zip(totals, cuts, strict=True)
+        ]
+        counts = np.array([len(pick) for pick in picks])
+        targets = np.concatenate(picks) + np.repeat(self.fold.sequences.offsets[users], counts)
+        return self._batch(users, cuts, targets, counts)
+
+    def _batch(self, users: IntArray, cuts: IntArray, targets: IntArray, counts: IntArray) -> Batch:
+        sequences = self.fold.sequences
+        return Batch(
+            users=histories(sequences, users, cuts),
+            sample_users=torch.from_numpy(np.repeat(np.arange(len(users)), counts)),
+            sample_movies=torch.from_numpy(sequences.movies[targets]),
+            sample_stars=torch.from_numpy(sequences.stars[targets]),
+        )
+
+
+def histories(sequences: Sequences, users: IntArray, cuts: IntArray) -> Users:
+    """The first ``cuts`` ratings of some users, as the network reads them."""
+    ratings = ragged_range(sequences.offsets[users], cuts)
+    return Users(
+        profiles=torch.from_numpy(sequences.profiles[users]),
+        movies=torch.from_numpy(sequences.movies[ratings]),
+        stars=torch.from_numpy(sequences.stars[ratings]),
+        lengths=torch.from_numpy(cuts),
+    )
+
+
+class Trainer:
+    """Trains one network; everything that a resumed run needs is in here and in its checkpoint.
+
+    On the CPU the outcome depends on nothing but the data, the configuration and its seed, also where the run
+    was interrupted. On CUDA, steps run in bfloat16 where it saves time and results vary in the last digits.
+    """
+
+    def __init__(
+        self, network: SeqRec, train: Fold, validation: Fold | None, config: TrainingConfig, device: torch.device
+    ) -> None:
+        self.network = network.to(device)
+        self.device = device
+        self.config = config
+        self.validation = validation
+        self.batches = Batches(train, config)
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(),
+            lr=config.learning_rate,
+            betas=config.adam_betas,
+            eps=config.adam_epsilon,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+        self.epochs: list[Epoch] = []
+        self.best: dict[str, Tensor] = {}
+
+    @property
+    def best_epoch(self) -> Epoch | None:
+        """The epoch with the smallest validation error; the last one where nothing is validated."""
+        if self.validation is None:
+            return self.epochs[-1] if self.epochs else None
+        return min(self.epochs, key=_validation_error, default=None)
+
+    @property
+    def finished(self) -> bool:
+        best = self.best_epoch
+        stale = best is not None and len(self.epochs) - best.number >= self.config.patience
+        return len(self.epochs) >= self.config.epochs or stale
+
+    def run(self, checkpoint: Path | None = None, on_progress: OnProgress = lambda _: None) -> None:
+        """Train to the end and leave the best weights in the network; writes a checkpoint after each epoch."""
+        while not self.finished:
+            self._run_epoch(len(self.epochs) + 1, on_progress)
+            if checkpoint is not None:
+                self.save(checkpoint)
+        self.network.load_state_dict(self.best)
+        self.network.eval()
+
+    def _run_epoch(self, number: int, on_progress: OnProgress) -> None:
+        torch.manual_seed(hash((self.config.seed, number)))  # dropout; a resumed run draws the same
+        self.network.train()
+        started = time.perf_counter()
+        squares, samples = 0.0, 0
+        best = self.best_epoch.validation_rmse if self.best_epoch else None
+        for step, batch in enumerate(self.batches.epoch(number), start=1):
+            self._set_rate((number - 1) + step / len(self.batches))
+            squares += self._step(batch) * len(batch.sample_stars)
+            samples += len(batch.sample_stars)
+            rate = samples / (time.perf_counter() - started)
+            on_progress(
+                Progress(number, self.config.epochs, step, len(self.batches), squares / samples, rate, best)
+            )
+        error = None
+        if self.validation is not None:
+            stars = predict(self.network, self.validation, self.device)
+            error = rmse(stars, self.validation.target_stars)
+        self.epochs.append(
+            Epoch(
+                number=number,
+                train_loss=squares / samples,
+                validation_rmse=error,
+                seconds=time.perf_counter() - started,
+            )
+        )
+        if self.best_epoch is self.epochs[-1]:
+            self.best = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
+
+    def _step(self, batch: Batch) -> float:
+        """One optimisation step; the mean squared error of its samples."""
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
+            users = self.network.encode_users(batch.users.to(self.device))
+            movies = self.network.encode_movies(batch.sample_movies.to(self.device))
+            stars = self.network.score(users[batch.sample_users.to(self.device)], movies)
+            loss = nn.functional.mse_loss(stars.float(), batch.sample_stars.to(self.device))
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        return loss.item()
+
+    def _set_rate(self, epochs_done: float) -> None:
+        """From half the rate to the full one within the first epoch, then in a line back to half at the end."""
+        if epochs_done <= 1:
+            share = 0.5 + 0.5 * epochs_done
+        else:
+            share = 1.0 - 0.5 * (epochs_done - 1) / max(self.config.epochs - 1, 1)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * share
+
+    def save(self, path: Path) -> None:
+        """Write the state of the run beside ``path`` and rename it, so that a kill leaves the last one whole."""
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+        for index, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_suffix(".writing")
+        metadata = {"config": self.config.model_dump_json(), "epochs": _EPOCHS.dump_json(self.epochs).decode()}
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, aside, metadata)
+        os.replace(aside, path)
+
+    def resume(self, path: Path) -> None:
+        """Take up the run that wrote this checkpoint; `CheckpointError` if it was another kind of run."""
+        try:
+            with safe_open(path, framework="pt", device=str(self.device)) as file:
+                metadata = file.metadata()
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        except (OSError, SafetensorError) as error:
+            raise CheckpointError(f"{path} cannot be read ({error}). Delete it to start afresh.") from error
+        if metadata["config"] != self.config.model_dump_json():
+            raise CheckpointError(
+                f"{path} belongs to a run with other settings. Delete it, or train without --resume."
+            )
+        self.epochs = _EPOCHS.validate_json(metadata["epochs"])
+        self.best = _under(tensors, "best.")
+        try:
+            self.network.load_state_dict(_under(tensors, "network."))
+        except RuntimeError as error:
+            raise CheckpointError(f"{path} belongs to another network. Delete it to start afresh.") from error
+        self._load_optimizer(_under(tensors, "optimizer."))
+
+    def _load_optimizer(self, tensors: dict[str, Tensor]) -> None:
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            index, key = name.split(".")
+            state.setdefault(int(index), {})[key] = tensor
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+@torch.inference_mode()
+def predict(network: SeqRec, fold: Fold, device: torch.device) -> FloatArray:
+    """Stars for the targets of a fold, in its order, not clipped; each history is encoded once."""
+    network.eval()
+    movies = network.encode_movies(torch.arange(len(network.movies), device=device))
+    stars = []
+    for part in fold.batches(PREDICT_USERS):
+        users = network.encode_users(histories(part.sequences, np.arange(len(part)), part.cuts).to(device))
+        owners = torch.from_numpy(np.repeat(np.arange(len(part)), part.target_counts)).to(device)
+        rows = torch.from_numpy(part.sequences.movies[part.targets]).to(device)
+        stars.append(network.score(users[owners], movies[rows]).float().cpu().numpy())
+    return np.concatenate(stars)
+
+
+def rmse(predicted: FloatArray, actual: FloatArray) -> float:
+    """Root mean squared error in stars; predictions are clipped to 1..5 first."""
+    return float(np.sqrt(np.mean(np.square(np.clip(predicted, 1, 5) - actual, dtype=np.float64))))
+
+
+def accuracy(predicted: FloatArray, actual: FloatArray) -> float:
+    """Share of predictions, clipped to 1..5, that round to the given star."""
+    return float(np.mean(np.rint(np.clip(predicted, 1, 5)) == actual))
+
+
+def _validation_error(epoch: Epoch) -> float:
+    return math.inf if epoch.validation_rmse is None else epoch.validation_rmse
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
