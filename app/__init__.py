@@ -1,0 +1,1 @@
+"""The SeqRec service and its command line."""

@@ -123,7 +123,8 @@ class HistoryBranch(Branch):
         ratings = users.stars[positions].unsqueeze(-1) / self.scale
         states = self.recurrent(torch.cat([movies.embed(users.movies[positions]), ratings], dim=-1))
         last = states[(lengths - 1).clamp(min=0), torch.arange(len(lengths), device=ends.device)]
-        return last * (lengths > 0).unsqueeze(-1)
+        read_anything: Tensor = lengths > 0
+        return torch.where(read_anything.unsqueeze(-1), last, 0.0)
 
 
 class ProfileBranch(Branch):

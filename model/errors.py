@@ -5,8 +5,13 @@ SeqRecError
  ├─ DownloadError    the archive could not be fetched, or is not the official one
  ├─ TitleModelError  the sentence transformer's weights are not to be had, or are not the pinned ones
  ├─ CheckpointError  a training checkpoint does not fit the run that would resume from it
+ ├─ SettingsError    a setting has a value that it cannot have
+ ├─ UnknownNameError there is no model, protocol or layer of this name
+ ├─ DeviceError      the chosen device is not there
  └─ ArtifactError    an artifact is missing, damaged or of another format
 """
+
+from collections.abc import Iterable
 
 
 class SeqRecError(Exception):
@@ -27,6 +32,21 @@ class TitleModelError(SeqRecError):
 
 class CheckpointError(SeqRecError):
     """A training checkpoint does not fit the run that would resume from it."""
+
+
+class SettingsError(SeqRecError):
+    """A setting has a value that it cannot have."""
+
+
+class UnknownNameError(SeqRecError):
+    """There is no model, protocol or layer of this name."""
+
+    def __init__(self, noun: str, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"There is no {noun} {name!r}. Choose one of: {', '.join(known)}.")
+
+
+class DeviceError(SeqRecError):
+    """The chosen device is not there."""
 
 
 class ArtifactError(SeqRecError):

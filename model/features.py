@@ -7,11 +7,13 @@ means "unknown": a movie that the vocabulary lacks, and the filling of ragged ba
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from model.movielens import AGES, OCCUPATIONS, MovieLens
+if TYPE_CHECKING:  # serving encodes users and movies without the reader's dependencies
+    from model.movielens import MovieLens
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -20,6 +22,13 @@ UNKNOWN = 0
 """The row of every id that a vocabulary does not hold."""
 
 GENDERS = ("F", "M")
+
+AGES = (1, 18, 25, 35, 45, 50, 56)
+"""Lower bounds of MovieLens' age groups, in years (1 stands for "under 18")."""
+
+OCCUPATIONS = 21
+"""MovieLens codes occupations from 0 to 20."""
+
 PROFILE_WIDTH = len(GENDERS) + 1 + OCCUPATIONS
 """24 values: gender one-hot, age, occupation one-hot (paper, section on the user information branch)."""
 
@@ -30,7 +39,7 @@ class Profile:
 
     Attributes:
         gender: ``F`` or ``M``.
-        age: lower bound of the age group in years, as in `model.movielens.AGES`.
+        age: lower bound of the age group in years, one of `AGES`.
         occupation: MovieLens code, 0 to 20.
     """
 
@@ -87,7 +96,7 @@ class Catalogue:
     genre_names: tuple[str, ...]
 
     @classmethod
-    def of(cls, data: MovieLens) -> "Catalogue":
+    def of(cls, data: "MovieLens") -> "Catalogue":
         movies = data.movies.sort("movie_id")
         return cls(
             movie_ids=tuple(movies["movie_id"].to_list()),

@@ -16,16 +16,11 @@ from pathlib import Path
 import polars as pl
 
 from model.errors import DataError
+from model.features import AGES, GENDERS, OCCUPATIONS
 
 FILES = ("users.dat", "movies.dat", "ratings.dat")
 SAMPLE_MARKER = "sample.json"
 """Present in a folder only where the data in it was generated; see `model.sample`."""
-
-AGES = (1, 18, 25, 35, 45, 50, 56)
-"""Lower bounds of the age groups, in years (1 stands for "under 18")."""
-
-OCCUPATIONS = 21
-"""Occupations are coded 0 to 20."""
 
 PROBLEMS_SHOWN = 5
 
@@ -61,12 +56,7 @@ class Rule:
 
 def read(folder: Path) -> MovieLens:
     """Read and validate ``folder``; raise `DataError` naming file, line and fault if any row is bad."""
-    missing = [name for name in FILES if not (folder / name).is_file()]
-    if missing:
-        raise DataError(
-            f"{folder} is not a MovieLens 1M folder: {', '.join(missing)} not found in it. "
-            f"It must hold {', '.join(FILES)}."
-        )
+    _require_files(folder)
     users = _read_users(folder / "users.dat")
     movies = _read_movies(folder / "movies.dat")
     ratings = _read_ratings(folder / "ratings.dat", users["user_id"], movies["movie_id"])
@@ -82,13 +72,23 @@ def read(folder: Path) -> MovieLens:
 
 
 def checksum(folder: Path) -> str:
-    """SHA-256 over the bytes of the data files, in the order of ``FILES``."""
+    """SHA-256 over the bytes of the data files, in the order of ``FILES``; `DataError` if one is missing."""
+    _require_files(folder)
     digest = hashlib.sha256()
     for name in FILES:
         with (folder / name).open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def _require_files(folder: Path) -> None:
+    missing = [name for name in FILES if not (folder / name).is_file()]
+    if missing:
+        raise DataError(
+            f"{folder} is not a MovieLens 1M folder: {', '.join(missing)} not found in it. "
+            f"It must hold {', '.join(FILES)}."
+        )
 
 
 def _sample_name(folder: Path) -> str:
@@ -105,7 +105,7 @@ def _read_users(path: Path) -> pl.DataFrame:
         rows,
         [
             _is_id("user_id", "user id"),
-            Rule(pl.col("gender").is_in(["F", "M"]), "the gender is not F or M"),
+            Rule(pl.col("gender").is_in(GENDERS), "the gender is not F or M"),
             Rule(pl.col("age").is_in(AGES), f"the age is not one of {ages}"),
             Rule(
                 pl.col("occupation").is_between(0, OCCUPATIONS - 1),

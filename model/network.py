@@ -1,16 +1,17 @@
 """SeqRec: branches, output network and, where configured, the bias path in front."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from model.baselines import Bias
+from model.bias import Bias
 from model.branches import BRANCHES, Branch, MovieTable, Users, feed_forward
 from model.config import NetworkConfig
 
 
-class Side(NamedTuple):
+@dataclass(frozen=True)
+class Side:
     """Users or movies, encoded as far as one can go without the other.
 
     Attributes:
@@ -21,7 +22,8 @@ class Side(NamedTuple):
     hidden: Tensor
     bias: Tensor
 
-    def __getitem__(self, index: Tensor) -> "Side":  # type: ignore[override]
+    def take(self, index: Tensor) -> "Side":
+        """Some of the users or movies, any of them more than once."""
         return Side(self.hidden[index], self.bias[index])
 
 
@@ -88,7 +90,7 @@ class SeqRec(nn.Module):
         return stars + users.bias + movies.bias if self.config.bias_path else stars
 
     def user_bias(self, users: Users) -> Tensor:
-        """The closed form of `model.baselines.Bias.user` for a batch, shape (users,)."""
+        """The closed form of `model.bias.Bias.user` for a batch, shape (users,)."""
         residuals = users.stars - self.mean - self.movie_bias[users.movies]
         totals = residuals.new_zeros(len(users.lengths)).index_add(0, users.owners, residuals)
         return totals / (users.lengths + self.user_shrinkage)

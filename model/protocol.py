@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from model.errors import UnknownNameError
 from model.features import Catalogue, FloatArray, IntArray, Profile, encode_profiles
 from model.movielens import MovieLens
 
@@ -46,7 +47,9 @@ class Sequences:
         order = np.lexsort((data.ratings["rated_at"].to_numpy(), users))
         return cls(
             user_ids=user_ids,
-            profiles=encode_profiles([Profile(*row) for row in data.users.select("gender", "age", "occupation").rows()]),
+            profiles=encode_profiles(
+                [Profile(*row) for row in data.users.select("gender", "age", "occupation").rows()]
+            ),
             movies=catalogue.vocabulary.rows(data.ratings["movie_id"].to_list())[order],
             stars=data.ratings["stars"].to_numpy()[order],
             offsets=_offsets(np.bincount(users, minlength=len(user_ids))),
@@ -139,8 +142,18 @@ def paper_split(sequences: Sequences, seeds: tuple[int, int] = PAPER_SEEDS) -> S
     )
 
 
+def split(protocol: str, sequences: Sequences, seeds: tuple[int, int]) -> Split:
+    """The split of this name; `UnknownNameError` if there is none."""
+    if protocol not in PROTOCOLS:
+        raise UnknownNameError("protocol", protocol, PROTOCOLS)
+    return PROTOCOLS[protocol](sequences, seeds)
+
+
 def halved(sequences: Sequences) -> Fold:
     return Fold(sequences, (sequences.counts + 1) // 2)
+
+
+PROTOCOLS = {"paper": paper_split}
 
 
 def ragged_range(starts: IntArray, counts: IntArray) -> IntArray:

@@ -51,7 +51,7 @@ class _Recurrence(torch.autograd.Function):
     """
 
     @staticmethod
-    @custom_fwd(device_type="cuda", cast_inputs=torch.float32)
+    @custom_fwd(device_type="cuda", cast_inputs=torch.float32)  # type: ignore[untyped-decorator]
     def forward(
         ctx: Any,  # noqa: ANN401 - torch's own context has no public type
         to_intermediate: Tensor,  # (time, batch, hidden)
@@ -75,16 +75,33 @@ class _Recurrence(torch.autograd.Function):
             torch.tanh(cells[t + 1], out=squashed[t])
             torch.mul(o, squashed[t], out=states[t + 1])
         ctx.save_for_backward(
-            to_intermediate, state_weight, gate_weight, states, cells, projected, intermediate, squashed, gates
+            to_intermediate,
+            state_weight,
+            gate_weight,
+            states,
+            cells,
+            projected,
+            intermediate,
+            squashed,
+            gates,
         )
-        return states[1:]
+        after_each_step: Tensor = states[1:]
+        return after_each_step
 
     @staticmethod
-    @custom_bwd(device_type="cuda")
+    @custom_bwd(device_type="cuda")  # type: ignore[untyped-decorator]
     def backward(ctx: Any, d_states: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # noqa: ANN401
-        to_intermediate, state_weight, gate_weight, states, cells, projected, intermediate, squashed, gates = (
-            ctx.saved_tensors
-        )
+        (
+            to_intermediate,
+            state_weight,
+            gate_weight,
+            states,
+            cells,
+            projected,
+            intermediate,
+            squashed,
+            gates,
+        ) = ctx.saved_tensors
         time, batch, hidden = to_intermediate.shape
         sigmoids, update = gates.split([3 * hidden, hidden], dim=-1)
         slopes = torch.cat([sigmoids * (1 - sigmoids), 1 - update * update], dim=-1)

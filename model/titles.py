@@ -41,7 +41,7 @@ def title_vectors(catalogue: Catalogue, cache: Path) -> FloatArray:
     cache.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(f".{os.getpid()}.writing")
     save_file({"titles": vectors}, aside)
-    os.replace(aside, path)
+    aside.replace(path)
     return vectors
 
 

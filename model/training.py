@@ -1,7 +1,6 @@
 """The training loop: batches that share histories, schedule, early stopping, checkpoints."""
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,28 +8,22 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from model.branches import Users
+from model.card import Epoch
 from model.config import TrainingConfig
 from model.errors import CheckpointError
 from model.features import FloatArray, IntArray
+from model.metrics import rmse
 from model.network import SeqRec
 from model.protocol import Fold, Sequences, ragged_range
+
 PREDICT_USERS = 64
 """Users whose histories are encoded together when predicting."""
-
-
-class Epoch(BaseModel):
-    """What one epoch came to; errors are RMSE in stars, of clipped predictions on validation."""
-
-    number: int
-    train_loss: float
-    validation_rmse: float | None
-    seconds: float
 
 
 _EPOCHS = TypeAdapter(list[Epoch])
@@ -150,12 +143,20 @@ class Trainer:
     """
 
     def __init__(
-        self, network: SeqRec, train: Fold, validation: Fold | None, config: TrainingConfig, device: torch.device
+        self,
+        network: SeqRec,
+        train: Fold,
+        validation: Fold | None,
+        config: TrainingConfig,
+        device: torch.device,
+        last_epoch: int | None = None,
     ) -> None:
+        """Without ``validation`` the run ends at ``last_epoch`` of the same schedule, and that epoch counts as best."""
         self.network = network.to(device)
         self.device = device
         self.config = config
         self.validation = validation
+        self.last_epoch = last_epoch or config.epochs
         self.batches = Batches(train, config)
         self.optimizer = torch.optim.AdamW(
             network.parameters(),
@@ -179,7 +180,7 @@ class Trainer:
     def finished(self) -> bool:
         best = self.best_epoch
         stale = best is not None and len(self.epochs) - best.number >= self.config.patience
-        return len(self.epochs) >= self.config.epochs or stale
+        return len(self.epochs) >= self.last_epoch or stale
 
     def run(self, checkpoint: Path | None = None, on_progress: OnProgress = lambda _: None) -> None:
         """Train to the end and leave the best weights in the network; writes a checkpoint after each epoch."""
@@ -201,9 +202,7 @@ class Trainer:
             squares += self._step(batch) * len(batch.sample_stars)
             samples += len(batch.sample_stars)
             rate = samples / (time.perf_counter() - started)
-            on_progress(
-                Progress(number, self.config.epochs, step, len(self.batches), squares / samples, rate, best)
-            )
+            on_progress(Progress(number, self.last_epoch, step, len(self.batches), squares / samples, rate, best))
         error = None
         if self.validation is not None:
             stars = predict(self.network, self.validation, self.device)
@@ -224,7 +223,7 @@ class Trainer:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
             users = self.network.encode_users(batch.users.to(self.device))
             movies = self.network.encode_movies(batch.sample_movies.to(self.device))
-            stars = self.network.score(users[batch.sample_users.to(self.device)], movies)
+            stars = self.network.score(users.take(batch.sample_users.to(self.device)), movies)
             loss = nn.functional.mse_loss(stars.float(), batch.sample_stars.to(self.device))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -248,9 +247,12 @@ class Trainer:
             tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_suffix(".writing")
-        metadata = {"config": self.config.model_dump_json(), "epochs": _EPOCHS.dump_json(self.epochs).decode()}
+        metadata = {
+            "config": self.config.model_dump_json(),
+            "epochs": _EPOCHS.dump_json(self.epochs).decode(),
+        }
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, aside, metadata)
-        os.replace(aside, path)
+        aside.replace(path)
 
     def resume(self, path: Path) -> None:
         """Take up the run that wrote this checkpoint; `CheckpointError` if it was another kind of run."""
@@ -261,9 +263,7 @@ class Trainer:
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{path} cannot be read ({error}). Delete it to start afresh.") from error
         if metadata["config"] != self.config.model_dump_json():
-            raise CheckpointError(
-                f"{path} belongs to a run with other settings. Delete it, or train without --resume."
-            )
+            raise CheckpointError(f"{path} belongs to a run with other settings. Delete it, or train without --resume.")
         self.epochs = _EPOCHS.validate_json(metadata["epochs"])
         self.best = _under(tensors, "best.")
         try:
@@ -291,18 +291,8 @@ def predict(network: SeqRec, fold: Fold, device: torch.device) -> FloatArray:
         users = network.encode_users(histories(part.sequences, np.arange(len(part)), part.cuts).to(device))
         owners = torch.from_numpy(np.repeat(np.arange(len(part)), part.target_counts)).to(device)
         rows = torch.from_numpy(part.sequences.movies[part.targets]).to(device)
-        stars.append(network.score(users[owners], movies[rows]).float().cpu().numpy())
+        stars.append(network.score(users.take(owners), movies.take(rows)).float().cpu().numpy())
     return np.concatenate(stars)
-
-
-def rmse(predicted: FloatArray, actual: FloatArray) -> float:
-    """Root mean squared error in stars; predictions are clipped to 1..5 first."""
-    return float(np.sqrt(np.mean(np.square(np.clip(predicted, 1, 5) - actual, dtype=np.float64))))
-
-
-def accuracy(predicted: FloatArray, actual: FloatArray) -> float:
-    """Share of predictions, clipped to 1..5, that round to the given star."""
-    return float(np.mean(np.rint(np.clip(predicted, 1, 5)) == actual))
 
 
 def _validation_error(epoch: Epoch) -> float:

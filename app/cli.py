@@ -1,0 +1,190 @@
+"""The command ``seqrec``. Imports what trains only in the commands that train."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from app.settings import Settings
+from model.errors import SeqRecError, SettingsError
+
+app = typer.Typer(
+    help="SeqRec: predicts ratings and recommends movies, from the ratings that users gave.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+db = typer.Typer(help="The service's database.", no_args_is_help=True)
+data = typer.Typer(help="MovieLens data.", no_args_is_help=True)
+app.add_typer(db, name="db")
+app.add_typer(data, name="data")
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", help="Folder with users.dat, movies.dat, ratings.dat. [SEQREC_DATA, or data/ml-1m]"),
+]
+DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda. [SEQREC_DEVICE]")]
+HostOption = Annotated[str | None, typer.Option("--host", help="Address to listen on. [SEQREC_HOST]")]
+PortOption = Annotated[int | None, typer.Option("--port", help="Port to listen on. [SEQREC_PORT]")]
+ResumeOption = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on where an interrupted run of the same settings and data stopped."),
+]
+RecurrentOption = Annotated[
+    str | None, typer.Option("--rnn", help="Recurrent layer in place of the model's own: mlstm or lstm.")
+]
+
+
+@app.command()
+def up(data: DataOption = None, host: HostOption = None, port: PortOption = None) -> None:
+    """Get data, train, fill the database, serve; skips what is done before."""
+    from app.prepare import prepare
+
+    settings = _settings(data=data, host=host, port=port)
+    prepare(settings)
+    _serve(settings, workers=1)
+
+
+@app.command()
+def prepare(data: DataOption = None) -> None:
+    """All that `up` does, but serve."""
+    from app.prepare import prepare
+
+    prepare(_settings(data=data))
+
+
+@app.command()
+def serve(
+    host: HostOption = None,
+    port: PortOption = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that answer requests.")] = 1,
+) -> None:
+    """Serve the newest model over the database."""
+    _serve(_settings(host=host, port=port), workers)
+
+
+@app.command()
+def train(
+    data: DataOption = None,
+    model: Annotated[str, typer.Option(help="seqrec, seqrec-paper or seqrec-lstm.")] = "seqrec",
+    out: Annotated[Path | None, typer.Option(help="Folder for the artifact. [SEQREC_ARTIFACTS]")] = None,
+    rnn: RecurrentOption = None,
+    device: DeviceOption = None,
+    resume: ResumeOption = False,
+) -> None:
+    """Train a model and write an artifact that the service can load."""
+    from app.prepare import train_model
+    from model import movielens
+    from model.rating_models import preset
+
+    settings = _settings(data=data, artifacts=out, device=device)
+    folder = train_model(movielens.read(_data_folder(settings)), preset(model, rnn), settings, resume=resume)
+    typer.echo(folder)
+
+
+@app.command()
+def evaluate(
+    data: DataOption = None,
+    model: Annotated[str, typer.Option(help="mean, movie-mean, bias, seqrec-paper, seqrec-lstm or seqrec.")] = "seqrec",
+    protocol: Annotated[
+        str, typer.Option(help="paper: users split 80/10/10, first half of each is history.")
+    ] = "paper",
+    split_seeds: Annotated[tuple[int, int], typer.Option(help="What draws the split.")] = (2658, 4769),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    rnn: RecurrentOption = None,
+    device: DeviceOption = None,
+    resume: ResumeOption = False,
+) -> None:
+    """Train a model on a split and print its test error beside the baselines'."""
+    from app.console import print_evaluation, training_bar
+    from app.prepare import workshop
+    from model import movielens
+    from model.evaluation import evaluate
+    from model.protocol import Sequences, split
+    from model.rating_models import build
+
+    settings = _settings(data=data, device=device)
+    ratings = movielens.read(_data_folder(settings))
+    with training_bar() as on_progress:
+        tools = workshop(ratings, settings, resume, on_progress)
+        drawn = split(protocol, Sequences.of(ratings, tools.catalogue), split_seeds)
+        evaluation = evaluate(build(model, tools, rnn), drawn, tools)
+    if as_json:
+        typer.echo(evaluation.model_dump_json())
+    else:
+        print_evaluation(evaluation)
+
+
+@app.command()
+def openapi() -> None:
+    """Print the API's description as JSON."""
+    from app.main import api
+
+    typer.echo(json.dumps(api().openapi(), indent=2))
+
+
+@db.command("upgrade")
+def db_upgrade() -> None:
+    """Bring the database's schema to the newest revision."""
+    from app.console import say
+    from app.database import connect, shown, upgrade
+
+    engine = connect(_settings().database_url)
+    say(f"{shown(engine)}: " + ("upgraded" if upgrade(engine) else "is at the newest revision"))
+
+
+@db.command("load")
+def db_load(
+    folder: Annotated[Path, typer.Argument(help="Folder with users.dat, movies.dat, ratings.dat.", metavar="DIR")],
+) -> None:
+    """Fill an empty database from a MovieLens folder; loading the same data again changes nothing."""
+    from app.prepare import load_database
+    from model import movielens
+
+    load_database(movielens.read(folder), _settings())
+
+
+@data.command("get")
+def data_get() -> None:
+    """Download MovieLens 1M to data/ml-1m."""
+    from app.prepare import download_data
+
+    typer.echo(download_data(_settings()))
+
+
+def main() -> None:
+    """Run a command; errors that a user can mend are one message, not a traceback."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        app()
+    except SeqRecError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("Interrupted. The same command goes on from here.", err=True)
+        sys.exit(130)
+
+
+def _settings(**options: object) -> Settings:
+    """The settings, with the command's options before the environment."""
+    try:
+        return Settings(**{name: value for name, value in options.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        problems = [f"SEQREC_{problem['loc'][0]!s}".upper() + f": {problem['msg']}" for problem in error.errors()]
+        raise SettingsError("The settings are invalid. " + "; ".join(problems)) from error
+
+
+def _data_folder(settings: Settings) -> Path:
+    from app.prepare import find_data, obtain_data
+
+    return find_data(settings) or obtain_data(settings)
+
+
+def _serve(settings: Settings, workers: int) -> None:
+    from app.main import run
+
+    run(settings, workers)

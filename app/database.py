@@ -1,0 +1,102 @@
+"""Engine, sessions and schema."""
+
+from pathlib import Path
+from sqlite3 import Connection as SQLiteConnection
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+
+from app.errors import DatabaseError
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+SQLITE_WAIT_SECONDS = 30
+
+
+def connect(url: str) -> Engine:
+    """An engine for SQLite or PostgreSQL; creates the folder of a SQLite file, but opens no connection yet."""
+    parsed = _supported(url)
+    if parsed.get_backend_name() == "postgresql":
+        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    if parsed.database and parsed.database != ":memory:":
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed, connect_args={"timeout": SQLITE_WAIT_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _supported(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+    except (ArgumentError, NoSuchModuleError):
+        backend = ""
+    if backend not in ("sqlite", "postgresql"):
+        raise DatabaseError(
+            "SEQREC_DATABASE_URL is neither SQLite (sqlite:///data/seqrec.db) "
+            "nor PostgreSQL (postgresql://user:password@host:5432/name)."
+        )
+    return parsed
+
+
+def _prepare_sqlite(connection: SQLiteConnection, _: object) -> None:
+    connection.isolation_level = None  # leave BEGIN to `_begin_sqlite`: the driver's own skips schema changes
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def upgrade(engine: Engine) -> bool:
+    """Bring the schema to the newest revision; True if it was behind."""
+    if current_revision(engine) == newest_revision():
+        return False
+    with engine.begin() as connection:
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return True
+
+
+def require_current(engine: Engine) -> None:
+    """Raise `DatabaseError` unless the database answers and its schema is the newest."""
+    current, newest = current_revision(engine), newest_revision()
+    if current != newest:
+        state = f"at revision {current}" if current else "empty"
+        raise DatabaseError(
+            f"The database {shown(engine)} is {state}, this version of SeqRec needs {newest}. Run: seqrec db upgrade"
+        )
+
+
+def current_revision(engine: Engine) -> str | None:
+    """The revision of the database's schema; None for an empty database."""
+    try:
+        with engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    except OperationalError as error:
+        raise DatabaseError(
+            f"The database {shown(engine)} does not answer: {error.orig}. Is it running, and is "
+            f"SEQREC_DATABASE_URL right?"
+        ) from error
+
+
+def newest_revision() -> str | None:
+    return ScriptDirectory.from_config(alembic_config()).get_current_head()
+
+
+def alembic_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def shown(engine: Engine) -> str:
+    """The database's address without its password."""
+    return engine.url.render_as_string(hide_password=True)

@@ -1,0 +1,91 @@
+"""The composition root: puts the app together and serves it."""
+
+import socket
+import sys
+from importlib.metadata import version
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+from sqlalchemy import Engine
+from sqlalchemy.orm import sessionmaker
+
+from app import errors
+from app.database import connect, require_current
+from app.routes import operations, predictions, recommendations
+from app.service import Recommender
+from app.settings import Settings
+from model import artifact
+from model.device import choose_device
+from model.errors import ArtifactError
+from model.features import Profile
+from model.scorer import Scorer
+
+DESCRIPTION = """\
+Predicts the stars that a user would give a movie, and recommends movies that the user has not rated.
+
+Every error has the same shape: a `code` for programs and a `message` for people.
+"""
+
+
+def create_app(engine: Engine, scorer: Scorer) -> FastAPI:
+    """The service over a database with a current schema and a loaded model."""
+    app = api()
+    app.state.engine = engine
+    app.state.recommender = Recommender(sessionmaker(engine), scorer)
+    return app
+
+
+def api() -> FastAPI:
+    """Routes and error handlers, with nothing behind them yet."""
+    app = FastAPI(title="SeqRec", version=version("seqrec"), description=DESCRIPTION)
+    errors.add_handlers(app)
+    for routes in (predictions, recommendations, operations):
+        app.include_router(routes.router)
+
+    @app.get("/", include_in_schema=False)
+    async def home() -> RedirectResponse:
+        return RedirectResponse("/docs")
+
+    return app
+
+
+def from_settings(settings: Settings) -> FastAPI:
+    """The service as the settings describe it; refuses a database that is behind and a missing artifact."""
+    engine = connect(settings.database_url)
+    require_current(engine)
+    folder = artifact.newest(settings.artifacts)
+    if folder is None:
+        raise ArtifactError(f"There is no trained model in {settings.artifacts}. Run: seqrec train")
+    scorer = Scorer(artifact.load(folder), choose_device(settings.device))
+    scorer.recommend(Profile(), [], scorer.catalogue.movie_ids, n=1)  # the first pass is slow; nobody waits for it
+    return create_app(engine, scorer)
+
+
+def from_environment() -> FastAPI:
+    """What each of several worker processes builds for itself."""
+    return from_settings(Settings())
+
+
+def run(settings: Settings, workers: int) -> None:
+    """Serve until interrupted."""
+    if workers > 1:
+        uvicorn.run("app.main:from_environment", factory=True, host=settings.host, port=settings.port, workers=workers)
+    else:
+        config = uvicorn.Config(from_settings(settings), host=settings.host, port=settings.port)
+        _AnnouncingServer(config).run()
+
+
+class _AnnouncingServer(uvicorn.Server):
+    """Says what to try as soon as it listens."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            address = f"http://{self.config.host}:{self.config.port}"
+            sys.stderr.write(
+                f"\nSeqRec is ready: {address}/docs\nTry:\n"
+                f"  curl '{address}/users/1/recommendations?n=5'\n"
+                f"  curl {address}/predict -H 'content-type: application/json' "
+                f'-d \'{{"user_id": 1, "movie_ids": [1, 2, 3]}}\'\n\n'
+            )

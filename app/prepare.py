@@ -1,0 +1,138 @@
+"""Brings a machine from nothing to a service that can start: data, model, database. Skips what is done."""
+
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from app.console import bar, say, training_bar
+from app.database import connect, shown, upgrade
+from app.load import has_data, is_loaded, load
+from app.settings import Settings
+from model import artifact, movielens, obtain
+from model.device import choose_device
+from model.errors import DownloadError
+from model.features import Catalogue
+from model.movielens import MovieLens
+from model.pipeline import train
+from model.rating_models import PRESETS, Preset, Workshop
+from model.sample import write_sample
+from model.titles import title_vectors
+from model.training import OnProgress
+
+DATA_FOLDER = Path("data/ml-1m")
+SAMPLE_FOLDER = Path("data/sample")
+DEFAULT_MODEL = "seqrec"
+
+SAMPLE_NOTICE = """\
+  *********************************************************************************
+  *  NOT REAL DATA: movies, users and ratings of this service are made up.        *
+  *  For MovieLens 1M, set SEQREC_DATA to a folder with users.dat, movies.dat     *
+  *  and ratings.dat, or run `seqrec data get` where there is a network.          *
+  *********************************************************************************"""
+
+
+def prepare(settings: Settings) -> None:
+    """Everything that a service needs before it can start, in plain lines; what is there already is kept."""
+    engine = connect(settings.database_url)
+    upgrade(engine)
+    folder = find_data(settings)
+    if folder is None and artifact.newest(settings.artifacts) and _holds(engine, None):
+        say("Data: none at hand, and none needed, since model and database are there")
+    else:
+        _prepare_from(folder or obtain_data(settings), engine, settings)
+    newest = artifact.newest(settings.artifacts)
+    if newest and artifact.load_card(newest).data.generated:
+        say(SAMPLE_NOTICE)
+
+
+def _prepare_from(folder: Path, engine: Engine, settings: Settings) -> None:
+    checksum = movielens.checksum(folder)
+    newest = artifact.newest(settings.artifacts)
+    trained = newest is not None and artifact.load_card(newest).data.checksum == checksum
+    loaded = _holds(engine, checksum)
+    say(f"Data: {folder}")
+    data = None if trained and loaded else movielens.read(folder)
+    if data is None or trained:
+        say(f"Model: {newest}, trained on this data before")
+    else:
+        train_model(data, PRESETS[DEFAULT_MODEL], settings, resume=True)
+    if data is None or loaded:
+        say(f"Database: {shown(engine)}, filled with this data before")
+    else:
+        load_database(data, settings)
+
+
+def _holds(engine: Engine, checksum: str | None) -> bool:
+    """Whether the database was filled with the data of this checksum, or with any."""
+    with engine.connect() as connection:
+        return has_data(connection) if checksum is None else is_loaded(connection, checksum)
+
+
+def find_data(settings: Settings) -> Path | None:
+    """The data folder of the settings, or ``data/ml-1m`` if it is there."""
+    if settings.data is not None:
+        return settings.data
+    return DATA_FOLDER if obtain.is_data_folder(DATA_FOLDER) else None
+
+
+def obtain_data(settings: Settings) -> Path:
+    """Download ML-1M; where that fails, generate the sample and say so loudly."""
+    try:
+        return download_data(settings)
+    except DownloadError as error:
+        say(str(error))
+    if not obtain.is_data_folder(SAMPLE_FOLDER):
+        say(f"Data: generating a sample into {SAMPLE_FOLDER}")
+        write_sample(SAMPLE_FOLDER)
+    say(SAMPLE_NOTICE)
+    return SAMPLE_FOLDER
+
+
+def download_data(settings: Settings) -> Path:
+    """Download ML-1M to ``data/ml-1m``."""
+    urls = (settings.ml1m_url,) if settings.ml1m_url else obtain.OFFICIAL_URLS
+    say(f"Data: downloading MovieLens 1M from {urls[0]}")
+    with bar("bytes of ml-1m.zip") as advance:
+        obtain.download(DATA_FOLDER, urls, advance)
+    return DATA_FOLDER
+
+
+def train_model(data: MovieLens, preset: Preset, settings: Settings, *, resume: bool) -> Path:
+    """Train a preset on a data set and write an artifact; returns its folder."""
+    device = choose_device(settings.device)
+    say(f"Model: training {preset.name} on {device.type}, first with held-out users, then on all of them")
+    with training_bar() as on_progress:
+        folder = train(data, preset, settings.artifacts, workshop(data, settings, resume, on_progress))
+    held_out = artifact.load_card(folder).held_out
+    bias = held_out.baselines["bias"]
+    say(f"Model: {folder}, test RMSE {held_out.rmse:.4f} (bias model {bias.rmse:.4f})")
+    return folder
+
+
+def load_database(data: MovieLens, settings: Settings) -> bool:
+    """Migrate the database and fill it; False if it held this data already."""
+    engine = connect(settings.database_url)
+    upgrade(engine)
+    with bar(f"writing ratings to {shown(engine)}") as advance:
+        loaded = load(engine, data, advance)
+    if loaded:
+        say(
+            f"Database: {shown(engine)}, loaded {len(data.users):,} users, {len(data.movies):,} movies "
+            f"and {len(data.ratings):,} ratings"
+        )
+    else:
+        say(f"Database: {shown(engine)} holds this data already; nothing changed")
+    return loaded
+
+
+def workshop(data: MovieLens, settings: Settings, resume: bool, on_progress: OnProgress) -> Workshop:
+    """What training on a data set takes; caches and checkpoints lie beside the artifacts."""
+    catalogue = Catalogue.of(data)
+    return Workshop(
+        catalogue=catalogue,
+        titles=lambda: title_vectors(catalogue, settings.artifacts / ".cache"),
+        device=choose_device(settings.device),
+        checkpoints=settings.artifacts / ".checkpoints",
+        resume=resume,
+        on_progress=on_progress,
+    )

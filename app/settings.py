@@ -1,0 +1,31 @@
+"""Settings, read from the environment or from a file ``.env``."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every variable is named after its field, in capitals, with ``SEQREC_`` in front."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SEQREC_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    data: Path | None = Field(
+        None, description="Folder with users.dat, movies.dat and ratings.dat; data/ml-1m where it is there."
+    )
+    ml1m_url: str | None = Field(
+        None, description="Address of ml-1m.zip, in place of the official one; the checksum is the same."
+    )
+    database_url: str = Field(
+        "sqlite:///data/seqrec.db", description="SQLite or PostgreSQL (postgresql://user:password@host/name)."
+    )
+    artifacts: Path = Field(Path("data/artifacts"), description="Folder of trained models; the newest is served.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where to train and score; auto takes CUDA where there is a GPU."
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")

@@ -1,0 +1,94 @@
+"""The database's tables."""
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, MetaData, String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """Every constraint has a name, so that a migration can change it on any database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class User(Base):
+    """A person; what is unknown of the profile is null."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        CheckConstraint("gender IN ('F', 'M')", name="gender"),
+        CheckConstraint("age BETWEEN 1 AND 120", name="age"),
+        CheckConstraint("occupation BETWEEN 0 AND 20", name="occupation"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    gender: Mapped[str | None] = mapped_column(String(1))
+    age: Mapped[int | None]
+    occupation: Mapped[int | None]
+
+
+class Movie(Base):
+    """An entry of the catalogue; the title has the year in brackets at its end, as in MovieLens."""
+
+    __tablename__ = "movies"
+    __table_args__ = (CheckConstraint("title <> ''", name="title"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    title: Mapped[str]
+    year: Mapped[int | None]
+
+
+class Genre(Base):
+    """A genre's name."""
+
+    __tablename__ = "genres"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+
+
+class MovieGenre(Base):
+    """That a movie belongs to a genre."""
+
+    __tablename__ = "movie_genres"
+
+    movie_id: Mapped[int] = mapped_column(ForeignKey("movies.id", ondelete="CASCADE"), primary_key=True)
+    genre_id: Mapped[int] = mapped_column(ForeignKey("genres.id"), primary_key=True, index=True)
+
+
+class Rating(Base):
+    """Stars that a user gave a movie; a user rates a movie once.
+
+    The primary key begins with the user, so a history is one range of it, in SQLite of the table itself.
+    """
+
+    __tablename__ = "ratings"
+    __table_args__ = (
+        CheckConstraint("stars BETWEEN 0.5 AND 5", name="stars"),
+        CheckConstraint("rated_at >= 0", name="rated_at"),
+        Index(None, "movie_id"),
+        {"sqlite_with_rowid": False},
+    )
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    movie_id: Mapped[int] = mapped_column(ForeignKey("movies.id", ondelete="CASCADE"), primary_key=True)
+    stars: Mapped[float]
+    rated_at: Mapped[int] = mapped_column(BigInteger, comment="Unix seconds")
+
+
+class Dataset(Base):
+    """A data set that was loaded; a checksum is loaded once."""
+
+    __tablename__ = "datasets"
+
+    checksum: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str]
+    generated: Mapped[bool]
+    loaded_at: Mapped[int] = mapped_column(BigInteger, comment="Unix seconds")

@@ -1,0 +1,86 @@
+"""What is recorded of a model: where it comes from and how good it is."""
+
+from datetime import datetime
+
+from pydantic import BaseModel
+
+from model.config import TrainingConfig
+
+
+class Score(BaseModel):
+    """Errors on one fold.
+
+    Attributes:
+        rmse: root mean squared error in stars, predictions clipped to 1..5.
+        accuracy: share of predictions that round to the given star.
+    """
+
+    rmse: float
+    accuracy: float
+
+
+class Evaluation(Score):
+    """One model on one protocol; ``rmse`` and ``accuracy`` are on test.
+
+    Attributes:
+        model: its name.
+        protocol: name of the split.
+        split_seeds: what drew the split.
+        inductive: True if no test user has a rating in training.
+        n_test: ratings in the test fold.
+        validation: the score that settings may be chosen on.
+        baselines: test scores of the models without a network.
+        seconds: of training and predicting.
+    """
+
+    model: str
+    protocol: str
+    split_seeds: tuple[int, ...]
+    inductive: bool
+    n_test: int
+    validation: Score
+    baselines: dict[str, Score]
+    seconds: float
+
+
+class Epoch(BaseModel):
+    """What one epoch came to: mean squared error in training, RMSE on validation (None where there is none)."""
+
+    number: int
+    train_loss: float
+    validation_rmse: float | None
+    seconds: float
+
+
+class DataSource(BaseModel):
+    """The ratings that a model was trained on.
+
+    Attributes:
+        generated: True if nobody ever gave these ratings; see `model.sample`.
+        checksum: SHA-256 over the data files.
+    """
+
+    name: str
+    generated: bool
+    checksum: str
+    users: int
+    movies: int
+    ratings: int
+
+
+class Card(BaseModel):
+    """The model card of an artifact.
+
+    The served weights are trained on all users. ``held_out`` is the run before, on the paper's split with the same
+    settings; it also decided the number of epochs.
+    """
+
+    model: str
+    created_at: datetime
+    data: DataSource
+    held_out: Evaluation
+    learning_curve: list[Epoch]
+    epochs: int
+    training: TrainingConfig
+    device: str
+    versions: dict[str, str]

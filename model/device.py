@@ -1,0 +1,13 @@
+"""Where tensors live."""
+
+import torch
+
+from model.errors import DeviceError
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of this name: ``cpu``, ``cuda``, or ``auto`` for CUDA where there is a GPU and the CPU elsewhere."""
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise DeviceError("There is no CUDA device here. Choose cpu or auto.")
+    return torch.device("cuda" if available and name != "cpu" else "cpu")

@@ -1,0 +1,56 @@
+"""From a data set to the artifact that is served."""
+
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from model.artifact import save
+from model.card import Card, DataSource
+from model.evaluation import evaluate
+from model.movielens import MovieLens
+from model.protocol import Sequences, halved, paper_split
+from model.rating_models import NeuralModel, Preset, Workshop
+
+
+def train(data: MovieLens, preset: Preset, root: Path, workshop: Workshop) -> Path:
+    """Train a preset twice and write an artifact into ``root``; returns its folder.
+
+    The first run holds users out: its test error goes on the card and its best epoch says how long to train. The
+    second run is on all users for as many epochs, and its weights are the ones to serve.
+    """
+    sequences = Sequences.of(data, workshop.catalogue)
+    split = paper_split(sequences)
+    held_out = NeuralModel(preset, workshop)
+    evaluation = evaluate(held_out, split, workshop)
+    served = NeuralModel(preset, workshop)
+    served.fit_folds(halved(sequences), None, last_epoch=held_out.best_epoch)
+    card = Card(
+        model=preset.name,
+        created_at=datetime.now(UTC),
+        data=source(data),
+        held_out=evaluation,
+        learning_curve=held_out.epochs,
+        epochs=held_out.best_epoch,
+        training=preset.training,
+        device=workshop.device.type,
+        versions={
+            "seqrec": version("seqrec"),
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+    )
+    return save(root, served.network, workshop.catalogue, card)
+
+
+def source(data: MovieLens) -> DataSource:
+    return DataSource(
+        name=data.name,
+        generated=data.generated,
+        checksum=data.checksum,
+        users=len(data.users),
+        movies=len(data.movies),
+        ratings=len(data.ratings),
+    )

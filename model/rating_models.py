@@ -1,0 +1,165 @@
+"""Every model of ratings that can be evaluated, by name."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from pydantic import BaseModel, ConfigDict
+
+from model.baselines import BiasModel, GlobalMean, MovieMean
+from model.bias import Bias
+from model.card import Epoch
+from model.config import NetworkConfig, TrainingConfig
+from model.errors import UnknownNameError
+from model.features import Catalogue, FloatArray
+from model.network import SeqRec
+from model.protocol import Fold, Split
+from model.recurrent import RECURRENT
+from model.training import OnProgress, Trainer, predict
+
+
+class Preset(BaseModel):
+    """A network and its training under one name."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    network: NetworkConfig
+    training: TrainingConfig
+
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        Preset(name="seqrec-paper", network=NetworkConfig(), training=TrainingConfig()),
+        Preset(name="seqrec-lstm", network=NetworkConfig(recurrent="lstm"), training=TrainingConfig()),
+        Preset(
+            name="seqrec",
+            network=NetworkConfig(bias_path=True, unknown_rate=0.02, dropout=0.2),
+            training=TrainingConfig(random_cuts=True, epochs=6, patience=2),
+        ),
+    )
+}
+BASELINES = (GlobalMean.name, MovieMean.name, BiasModel.name)
+NAMES = (*BASELINES, *PRESETS)
+
+
+class RatingModel(Protocol):
+    """Learns from a split's training fold, choosing on its validation fold, and predicts a fold's targets."""
+
+    name: str
+
+    def fit(self, split: Split) -> None: ...
+
+    def predict(self, fold: Fold) -> FloatArray:
+        """Stars for the targets in the fold's order, not clipped."""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What building and training a network takes besides the ratings.
+
+    Attributes:
+        catalogue: the movies.
+        titles: computes or fetches the title vectors, shape (rows, title width).
+        device: where to train.
+        checkpoints: folder for the state of interrupted runs; None keeps none.
+        resume: take up an interrupted run of the same data and settings.
+        on_progress: called after every step.
+    """
+
+    catalogue: Catalogue
+    titles: Callable[[], FloatArray]
+    device: torch.device
+    checkpoints: Path | None = None
+    resume: bool = False
+    on_progress: OnProgress = lambda _: None
+
+
+class NeuralModel:
+    """A preset's network, trained on the training fold until the validation fold stops improving."""
+
+    def __init__(self, preset: Preset, workshop: Workshop) -> None:
+        self.name = preset.name
+        self.preset = preset
+        self.workshop = workshop
+        self.epochs: list[Epoch] = []
+        self.best_epoch = 0
+
+    def fit(self, split: Split) -> None:
+        self.fit_folds(split.train, split.validation)
+
+    def fit_folds(self, train: Fold, validation: Fold | None, last_epoch: int | None = None) -> None:
+        """Train a fresh network; without a validation fold, for exactly ``last_epoch`` epochs."""
+        self.network = self._fresh_network(train)
+        trainer = Trainer(self.network, train, validation, self.preset.training, self.workshop.device, last_epoch)
+        checkpoint = self._checkpoint(train, validation)
+        if checkpoint and checkpoint.exists():
+            if self.workshop.resume:
+                trainer.resume(checkpoint)
+            else:
+                checkpoint.unlink()
+        trainer.run(checkpoint, self.workshop.on_progress)
+        self.epochs = trainer.epochs
+        self.best_epoch = trainer.best_epoch.number if trainer.best_epoch else 0
+        unrated = torch.ones(len(self.network.movies), dtype=torch.bool)
+        unrated[train.sequences.movies] = False
+        self.network.movies.forget(unrated.to(self.workshop.device))
+        if checkpoint:
+            checkpoint.unlink(missing_ok=True)
+
+    def predict(self, fold: Fold) -> FloatArray:
+        return predict(self.network, fold, self.workshop.device)
+
+    def _fresh_network(self, train: Fold) -> SeqRec:
+        genres = torch.from_numpy(self.workshop.catalogue.genre_matrix)
+        bias = Bias.fitted(train.sequences.movies, train.sequences.stars, len(genres))
+        titles = torch.from_numpy(self.workshop.titles())
+        torch.manual_seed(self.preset.training.seed)
+        return SeqRec(self.preset.network, genres, titles, bias)
+
+    def _checkpoint(self, train: Fold, validation: Fold | None) -> Path | None:
+        """One file for each combination of settings and data, so that no run takes up another's."""
+        if self.workshop.checkpoints is None:
+            return None
+        digest = hashlib.sha256(self.preset.model_dump_json().encode())
+        for fold in (train, validation):
+            if fold is not None:
+                digest.update(fold.sequences.user_ids.tobytes())
+                digest.update(fold.sequences.movies.tobytes())
+                digest.update(fold.sequences.stars.tobytes())
+                digest.update(fold.cuts.tobytes())
+        return self.workshop.checkpoints / f"{self.preset.name}-{digest.hexdigest()[:16]}.safetensors"
+
+
+def preset(name: str, recurrent: str | None = None) -> Preset:
+    """The preset of this name, if asked for with another recurrent layer; `UnknownNameError` if there is none."""
+    if name not in PRESETS:
+        raise UnknownNameError("network", name, PRESETS)
+    chosen = PRESETS[name]
+    if recurrent is None or recurrent == chosen.network.recurrent:
+        return chosen
+    if recurrent not in RECURRENT:
+        raise UnknownNameError("recurrent layer", recurrent, RECURRENT)
+    network = chosen.network.model_copy(update={"recurrent": recurrent})
+    for known in PRESETS.values():
+        if (known.network, known.training) == (network, chosen.training):
+            return known
+    return Preset(name=f"{name}+{recurrent}", network=network, training=chosen.training)
+
+
+def build(name: str, workshop: Workshop, recurrent: str | None = None) -> RatingModel:
+    """The untrained model of this name; `UnknownNameError` for a name that is not in ``NAMES``."""
+    rows = len(workshop.catalogue.vocabulary)
+    if name == GlobalMean.name:
+        return GlobalMean()
+    if name == MovieMean.name:
+        return MovieMean(rows)
+    if name == BiasModel.name:
+        return BiasModel(rows)
+    if name not in PRESETS:
+        raise UnknownNameError("model", name, NAMES)
+    return NeuralModel(preset(name, recurrent), workshop)
