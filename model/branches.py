@@ -70,7 +70,7 @@ class MovieTable(nn.Module):
     @torch.no_grad()
     def forget(self, rows: Tensor) -> None:
         """Make these rows equal to the unknown movie: they had no rating to learn from."""
-        self.embedding.weight[rows] = self.embedding.weight[UNKNOWN]
+        self.embedding.weight[rows] = self.embedding.weight[UNKNOWN].clone()
 
 
 class Branch(nn.Module):

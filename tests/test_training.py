@@ -1,0 +1,208 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from builders import SMALL, SMALL_NETWORK, network, workshop_for
+
+from model.bias import Bias
+from model.config import TrainingConfig
+from model.errors import CheckpointError
+from model.features import Catalogue
+from model.metrics import rmse
+from model.movielens import MovieLens
+from model.protocol import Fold, Sequences, Split, halved
+from model.rating_models import NeuralModel
+from model.training import Batches, Progress, Trainer, predict
+
+CPU = torch.device("cpu")
+
+
+def trainer(split: Split, rows: int, **settings: object) -> Trainer:
+    config = TrainingConfig(**{"epochs": 3, **settings})  # type: ignore[arg-type]
+    sequences = split.train.sequences
+    bias = Bias.fitted(sequences.movies, sequences.stars, rows)
+    return Trainer(network(SMALL_NETWORK, rows, bias), split.train, split.validation, config, CPU)
+
+
+@pytest.fixture(scope="module")
+def rows(sample: MovieLens) -> int:
+    return len(Catalogue.of(sample).vocabulary)
+
+
+def test_an_epoch_has_every_target_once_after_its_own_users_history(split: Split) -> None:
+    fold = split.train
+    movies_of_targets, stars_of_targets = [], []
+    for batch in Batches(fold, TrainingConfig()).epoch(1):
+        assert len(batch.users.lengths) <= 16
+        assert np.bincount(batch.sample_users.numpy()).max() <= 32
+        movies_of_targets += batch.sample_movies.tolist()
+        stars_of_targets += batch.sample_stars.tolist()
+
+    assert sorted(movies_of_targets) == sorted(fold.sequences.movies[fold.targets].tolist())
+    assert sum(stars_of_targets) == fold.target_stars.sum()
+
+
+def test_a_batch_pairs_each_sample_with_the_history_of_its_user() -> None:
+    # Three users, each with movies of its own hundred.
+    movies = np.concatenate([np.arange(100 * user, 100 * user + 10) for user in (1, 2, 3)])
+    sequences = Sequences(
+        user_ids=np.array([1, 2, 3]),
+        profiles=np.zeros((3, 24), dtype=np.float32),
+        movies=movies,
+        stars=np.ones(30, dtype=np.float32),
+        offsets=np.array([0, 10, 20, 30]),
+    )
+    for random_cuts in (False, True):
+        config = TrainingConfig(random_cuts=random_cuts)
+        for batch in Batches(Fold(sequences, np.array([5, 5, 5])), config).epoch(1):
+            ends = batch.users.lengths.cumsum(0)
+            for sample_user, movie in zip(batch.sample_users.tolist(), batch.sample_movies.tolist(), strict=True):
+                history = batch.users.movies[ends[sample_user] - batch.users.lengths[sample_user] : ends[sample_user]]
+                assert all(movie > earlier and movie // 100 == earlier // 100 for earlier in history.tolist())
+
+
+def test_random_cuts_meet_histories_of_every_length(split: Split) -> None:
+    lengths = [
+        length
+        for number in range(1, 30)
+        for batch in Batches(split.train, TrainingConfig(random_cuts=True)).epoch(number)
+        for length in batch.users.lengths.tolist()
+    ]
+
+    assert min(lengths) == 0
+    assert max(lengths) > split.train.cuts.max()
+
+
+def test_the_same_seed_gives_the_same_network_and_another_seed_another(split: Split, rows: int) -> None:
+    runs = []
+    for seed in (0, 0, 1):
+        one = trainer(split, rows, seed=seed, epochs=1)
+        one.run()
+        runs.append(predict(one.network, split.test, CPU))
+
+    assert np.array_equal(runs[0], runs[1])
+    assert not np.array_equal(runs[0], runs[2])
+
+
+def test_a_resumed_run_ends_exactly_where_an_uninterrupted_one_does(split: Split, rows: int, tmp_path: Path) -> None:
+    whole = trainer(split, rows)
+    whole.run()
+
+    checkpoint = tmp_path / "run.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        trainer(split, rows).run(checkpoint, _interrupt_in_epoch(3))
+    resumed = trainer(split, rows)
+    resumed.resume(checkpoint)
+    assert len(resumed.epochs) == 2
+    resumed.run()
+
+    assert [epoch.validation_rmse for epoch in resumed.epochs] == [epoch.validation_rmse for epoch in whole.epochs]
+    assert np.array_equal(predict(resumed.network, split.test, CPU), predict(whole.network, split.test, CPU))
+
+
+def _interrupt_in_epoch(number: int) -> Callable[[Progress], None]:
+    def on_progress(progress: Progress) -> None:
+        if progress.epoch == number:
+            raise KeyboardInterrupt
+
+    return on_progress
+
+
+def test_a_model_takes_up_its_own_interrupted_run_and_cleans_up_after_it(
+    sample: MovieLens, split: Split, tmp_path: Path
+) -> None:
+    interrupted = NeuralModel(SMALL, workshop_for(sample, tmp_path))
+    interrupted.workshop.__dict__["on_progress"] = _interrupt_in_epoch(2)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.fit(split)
+    assert len(list(tmp_path.iterdir())) == 1
+
+    resumed = NeuralModel(SMALL, workshop_for(sample, tmp_path, resume=True))
+    epochs_run: set[int] = set()
+    resumed.workshop.__dict__["on_progress"] = lambda progress: epochs_run.add(progress.epoch)
+    resumed.fit(split)
+
+    assert epochs_run == {2}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_checkpoint_of_other_settings_is_refused(split: Split, rows: int, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "run.safetensors"
+    first = trainer(split, rows, epochs=1)
+    first.run(checkpoint)
+
+    with pytest.raises(CheckpointError, match="other settings"):
+        trainer(split, rows, epochs=2).resume(checkpoint)
+
+
+def test_a_damaged_checkpoint_is_refused(split: Split, rows: int, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "run.safetensors"
+    checkpoint.write_bytes(b"not a checkpoint")
+
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        trainer(split, rows).resume(checkpoint)
+
+
+def test_training_stops_after_epochs_without_a_better_error_and_keeps_the_best(split: Split, rows: int) -> None:
+    wild = trainer(split, rows, epochs=30, patience=2, learning_rate=0.2)
+    wild.run()
+
+    best = wild.best_epoch
+    assert best is not None
+    assert len(wild.epochs) == best.number + 2
+    error = rmse(predict(wild.network, split.validation, CPU), split.validation.target_stars)
+    assert error == pytest.approx(best.validation_rmse)
+
+
+def test_the_rate_rises_in_the_first_epoch_and_falls_to_half(split: Split, rows: int) -> None:
+    one = trainer(split, rows, epochs=3, learning_rate=1.0)
+    rates = []
+    for epochs_done in (0.0, 0.5, 1.0, 2.0, 3.0):
+        one._set_rate(epochs_done)
+        rates.append(one.optimizer.param_groups[0]["lr"])
+
+    assert rates == [0.5, 0.75, 1.0, 0.75, 0.5]
+
+
+def checkerboard(users: int, *, shuffled: bool = False) -> Fold:
+    """Users love either the even movies or the odd ones and hate the others: no bias can tell, one rating can.
+
+    With ``shuffled``, the stars are dealt out again at random: there is nothing to learn.
+    """
+    random = np.random.default_rng(0)
+    movies = np.concatenate([random.permutation(np.arange(1, 21)) for _ in range(users)])
+    tastes = np.repeat(random.integers(2, size=users), 20)
+    stars = np.where(movies % 2 == tastes, 5.0, 1.0).astype(np.float32)
+    sequences = Sequences(
+        user_ids=np.arange(users),
+        profiles=np.zeros((users, 24), dtype=np.float32),
+        movies=movies,
+        stars=random.permutation(stars) if shuffled else stars,
+        offsets=np.arange(0, 20 * users + 1, 20),
+    )
+    return halved(sequences)
+
+
+def error_on_checkerboard(*, shuffled: bool) -> float:
+    """RMSE for users that were not in training, after a short training."""
+    everyone = checkerboard(300, shuffled=shuffled)
+    train, test = (
+        Fold(everyone.sequences.take(users), everyone.cuts[users]) for users in np.split(np.arange(300), [240])
+    )
+    bias = Bias.fitted(train.sequences.movies, train.sequences.stars, rows=21)
+    one = Trainer(network(SMALL_NETWORK, 21, bias), train, None, CHECKERBOARD, CPU)
+    one.run()
+    return rmse(predict(one.network, test, CPU), test.target_stars)
+
+
+CHECKERBOARD = TrainingConfig(epochs=30, learning_rate=1e-2)
+
+
+def test_the_network_learns_taste_that_no_bias_can_see() -> None:
+    assert error_on_checkerboard(shuffled=False) < 0.5
+
+
+def test_the_network_learns_nothing_from_shuffled_ratings() -> None:
+    assert error_on_checkerboard(shuffled=True) > 1.9  # always answering the mean, 3 stars, has 2.0
