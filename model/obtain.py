@@ -27,7 +27,12 @@ def is_data_folder(folder: Path) -> bool:
     return all((folder / name).is_file() for name in FILES)
 
 
-def download(folder: Path, urls: tuple[str, ...] = OFFICIAL_URLS, on_bytes: OnBytes = lambda *_: None) -> None:
+def download(
+    folder: Path,
+    urls: tuple[str, ...] = OFFICIAL_URLS,
+    on_bytes: OnBytes = lambda *_: None,
+    sha256: str = ARCHIVE_SHA256,
+) -> None:
     """Fetch the official ML-1M archive from the first address that has it, check it and unpack it to ``folder``.
 
     Archive and folder are written aside and renamed, so that a kill leaves nothing half done. Raises
@@ -39,7 +44,7 @@ def download(folder: Path, urls: tuple[str, ...] = OFFICIAL_URLS, on_bytes: OnBy
     try:
         for url in urls:
             try:
-                _fetch(url, archive, on_bytes)
+                _fetch(url, archive, on_bytes, sha256)
             except (httpx.HTTPError, httpx.InvalidURL, DownloadError) as error:
                 reasons.append(f"{url}: {error or type(error).__name__}")
             else:
@@ -49,7 +54,7 @@ def download(folder: Path, urls: tuple[str, ...] = OFFICIAL_URLS, on_bytes: OnBy
     raise DownloadError("MovieLens 1M could not be downloaded.\n" + "\n".join(f"  {reason}" for reason in reasons))
 
 
-def _fetch(url: str, archive: Path, on_bytes: OnBytes) -> None:
+def _fetch(url: str, archive: Path, on_bytes: OnBytes, sha256: str) -> None:
     digest = hashlib.sha256()
     timeout = httpx.Timeout(10.0, read=60.0)
     with (
@@ -62,7 +67,7 @@ def _fetch(url: str, archive: Path, on_bytes: OnBytes) -> None:
             file.write(block)
             digest.update(block)
             on_bytes(file.tell(), total)
-    if digest.hexdigest() != ARCHIVE_SHA256:
+    if digest.hexdigest() != sha256:
         raise DownloadError(f"not the official archive: its SHA-256 is {digest.hexdigest()}")
 
 

@@ -14,7 +14,6 @@ from model.movielens import MovieLens
 from model.network import SeqRec
 from model.rating_models import Preset, Workshop
 
-
 SMALL_NETWORK = NetworkConfig(
     embedding=8,
     history_length=20,

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from builders import SMALL, workshop_for
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
-
-from builders import SMALL, workshop_for
 
 from app.database import connect, upgrade
 from app.load import load

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from builders import SMALL, network, user, workshop_for
 from torch import Tensor
 
 from model.bias import Bias
@@ -11,7 +12,6 @@ from model.movielens import MovieLens
 from model.network import SeqRec
 from model.protocol import Split
 from model.rating_models import NeuralModel, Preset
-from builders import SMALL, network, user, workshop_for
 
 PAPER = NetworkConfig()
 
