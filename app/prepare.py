@@ -69,10 +69,15 @@ def _holds(engine: Engine, checksum: str | None) -> bool:
 
 
 def find_data(settings: Settings) -> Path | None:
-    """The data folder of the settings, or ``data/ml-1m`` if it is there."""
-    if settings.data is not None:
+    """The data folder of the settings unless it is empty, or ``data/ml-1m`` if it is there."""
+    if settings.data is not None and not _is_empty(settings.data):
         return settings.data
     return DATA_FOLDER if obtain.is_data_folder(DATA_FOLDER) else None
+
+
+def _is_empty(folder: Path) -> bool:
+    """An empty folder is what a container has where nothing is mounted."""
+    return folder.is_dir() and not any(folder.iterdir())
 
 
 def obtain_data(settings: Settings) -> Path:

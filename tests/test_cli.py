@@ -1,0 +1,122 @@
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from app import cli
+from model.movielens import MovieLens
+
+
+class Run:
+    """Runs a command in this process, in a folder of its own."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.monkeypatch, self.capsys = monkeypatch, capsys
+
+    def __call__(self, *arguments: object) -> tuple[int, str, str]:
+        """Exit status, standard output, standard error."""
+        self.monkeypatch.setattr(sys, "argv", ["seqrec", *map(str, arguments)])
+        try:
+            cli.main()
+        except SystemExit as exit_:
+            status = int(exit_.code or 0)
+        captured = self.capsys.readouterr()
+        return status, captured.out, captured.err
+
+
+@pytest.fixture
+def seqrec(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    monkeypatch.chdir(tmp_path)
+    for name in ("DATA", "DATABASE_URL", "ARTIFACTS"):
+        monkeypatch.delenv(f"SEQREC_{name}", raising=False)
+    return Run(monkeypatch, capsys)
+
+
+def test_evaluate_prints_one_json_object(seqrec: Run, sample_folder: Path) -> None:
+    status, out, _ = seqrec("evaluate", "--data", sample_folder, "--model", "bias", "--protocol", "paper", "--json")
+
+    result = json.loads(out)
+    assert status == 0
+    assert (result["model"], result["protocol"], result["split_seeds"]) == ("bias", "paper", [2658, 4769])
+    assert result["rmse"] == result["baselines"]["bias"]["rmse"] < result["baselines"]["mean"]["rmse"]
+    assert {"n_test", "accuracy", "seconds"} <= set(result)
+
+
+def test_other_seeds_draw_another_split(seqrec: Run, sample_folder: Path) -> None:
+    results = [
+        json.loads(seqrec("evaluate", "--data", sample_folder, "--model", "bias", "--split-seeds", *seeds, "--json")[1])
+        for seeds in ((1, 2), (2, 1))
+    ]
+
+    assert results[0]["split_seeds"] == [1, 2]
+    assert results[0]["rmse"] != results[1]["rmse"]
+
+
+def test_evaluate_prints_a_table_with_the_baselines(seqrec: Run, sample_folder: Path) -> None:
+    _, out, _ = seqrec("evaluate", "--data", sample_folder, "--model", "movie-mean")
+
+    assert [row for row in ("mean", "movie-mean", "bias") if f" {row} " in out] == ["mean", "movie-mean", "bias"]
+    assert "paper split, seeds 2658, 4769" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        pytest.param(["evaluate", "--model", "svd"], "no model 'svd'. Choose one of: mean, movie-mean", id="model"),
+        pytest.param(["evaluate", "--protocol", "x", "--model", "bias"], "no protocol 'x'. Choose one", id="protocol"),
+        pytest.param(["evaluate", "--rnn", "gru"], "no recurrent layer 'gru'", id="layer"),
+        pytest.param(["train", "--model", "bias"], "no network 'bias'. Choose one of: seqrec", id="network"),
+    ],
+)
+def test_an_unknown_name_is_an_error_that_lists_the_known_ones(
+    seqrec: Run, sample_folder: Path, arguments: list[str], says: str
+) -> None:
+    status, _, err = seqrec(*arguments, "--data", sample_folder)
+
+    assert status == 1
+    assert says in err
+    assert "Traceback" not in err
+
+
+def test_the_database_is_upgraded_and_loaded_and_a_second_time_nothing_changes(
+    seqrec: Run, sample_folder: Path, sample: MovieLens
+) -> None:
+    assert "upgraded" in seqrec("db", "upgrade")[2]
+    assert "newest revision" in seqrec("db", "upgrade")[2]
+    assert f"loaded 120 users, 80 movies and {len(sample.ratings):,} ratings" in seqrec("db", "load", sample_folder)[2]
+    assert "nothing changed" in seqrec("db", "load", sample_folder)[2]
+
+
+def test_a_bad_file_is_one_sentence_and_nothing_is_loaded(seqrec: Run, sample_folder: Path, tmp_path: Path) -> None:
+    for name in ("users.dat", "movies.dat", "ratings.dat"):
+        (tmp_path / name).write_bytes((sample_folder / name).read_bytes())
+    with (tmp_path / "ratings.dat").open("a") as file:
+        file.write("1::1::five::0\n")
+
+    status, _, err = seqrec("db", "load", tmp_path)
+
+    assert status == 1
+    assert "the stars are not a whole number" in err.replace("\n", " ")
+    assert not (tmp_path / "data").exists()
+
+
+def test_serving_without_schema_or_model_says_what_to_run(seqrec: Run) -> None:
+    assert "Run: seqrec db upgrade" in seqrec("serve")[2]
+    seqrec("db", "upgrade")
+    assert "Run: seqrec train" in seqrec("serve")[2]
+
+
+def test_a_bad_setting_is_named(seqrec: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEQREC_PORT", "http")
+    status, _, err = seqrec("serve")
+
+    assert status == 1
+    assert "SEQREC_PORT" in err
+
+
+def test_openapi_prints_the_description_without_model_or_database(seqrec: Run) -> None:
+    status, out, _ = seqrec("openapi")
+
+    assert status == 0
+    assert {"/predict", "/users/{user_id}/recommendations", "/model"} <= set(json.loads(out)["paths"])
