@@ -165,7 +165,9 @@ def main() -> None:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
-        typer.echo("Interrupted. The same command goes on from here.", err=True)
+        typer.echo(
+            "Interrupted. Finished epochs are kept: `seqrec up`, and --resume elsewhere, goes on from there.", err=True
+        )
         sys.exit(130)
 
 

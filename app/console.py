@@ -39,10 +39,13 @@ def bar(description: str) -> Iterator[Advance]:
 
 @contextmanager
 def training_bar() -> Iterator[OnProgress]:
-    """A bar for each epoch with loss, rate and the best validation error so far."""
+    """A bar for each epoch with loss, rate and the best validation error so far; shown from the first step on."""
     if console.is_terminal:
-        with _progress() as progress:
+        progress = _progress()
+        try:
             yield _EpochBars(progress)
+        finally:
+            progress.stop()
     else:
         yield _EpochLines()
 
@@ -66,11 +69,10 @@ def _describe(progress: TrainingProgress) -> str:
 class _EpochBars:
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
-        self.epoch = 0
 
     def __call__(self, now: TrainingProgress) -> None:
-        if now.epoch != self.epoch:
-            self.epoch = now.epoch
+        self.progress.start()
+        if now.step == 1:
             title = f"epoch {now.epoch}/{now.epochs}"
             self.task = self.progress.add_task(title, total=now.steps, detail="")
         self.progress.update(self.task, completed=now.step, detail=_describe(now))

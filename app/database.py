@@ -21,7 +21,12 @@ def connect(url: str) -> Engine:
     """An engine for SQLite or PostgreSQL; creates the folder of a SQLite file, but opens no connection yet."""
     parsed = _supported(url)
     if parsed.get_backend_name() == "postgresql":
-        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        return create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            # A server that was set up without a locale would answer bytes in place of text.
+            connect_args={"client_encoding": "utf8"},
+        )
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed, connect_args={"timeout": SQLITE_WAIT_SECONDS})

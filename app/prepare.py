@@ -1,5 +1,6 @@
 """Brings a machine from nothing to a service that can start: data, model, database. Skips what is done."""
 
+from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -11,7 +12,7 @@ from app.settings import Settings
 from model import artifact, movielens, obtain
 from model.device import choose_device
 from model.errors import DownloadError
-from model.features import Catalogue
+from model.features import Catalogue, FloatArray
 from model.movielens import MovieLens
 from model.pipeline import train
 from model.rating_models import PRESETS, Preset, Workshop
@@ -133,9 +134,15 @@ def load_database(data: MovieLens, settings: Settings) -> bool:
 def workshop(data: MovieLens, settings: Settings, resume: bool, on_progress: OnProgress) -> Workshop:
     """What training on a data set takes; caches and checkpoints lie beside the artifacts."""
     catalogue = Catalogue.of(data)
+
+    @cache
+    def titles() -> FloatArray:
+        with bar("titles read") as advance:
+            return title_vectors(catalogue, settings.artifacts / ".cache", advance)
+
     return Workshop(
         catalogue=catalogue,
-        titles=lambda: title_vectors(catalogue, settings.artifacts / ".cache"),
+        titles=titles,
         device=choose_device(settings.device),
         checkpoints=settings.artifacts / ".checkpoints",
         resume=resume,

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from app import store
 from app.errors import MovieNotFound, UserNotFound
 from app.store import MovieRecord
-from model.scorer import Scorer
+from model.scorer import Candidates, Scorer
 
 
 class Query(NamedTuple):
@@ -71,20 +71,25 @@ class Recommender:
             raise UserNotFound(missing)
         if missing := [movie_id for movie_id in wanted_ids if movie_id not in movies]:
             raise MovieNotFound(missing)
-        stars: dict[Query, float] = {}
-        for user_id in user_ids:
-            asked = [query for query in dict.fromkeys(queries) if query.user_id == user_id]
-            ids = [query.movie_id for query in asked]
-            predicted = self.scorer.predict(profiles[user_id], histories[user_id], ids)
-            stars |= zip(asked, predicted, strict=True)
+        wanted: dict[int, list[int]] = {user_id: [] for user_id in user_ids}
+        for query in dict.fromkeys(queries):
+            wanted[query.user_id].append(query.movie_id)
+        predicted = self.scorer.predict_many(
+            [Candidates(profiles[user_id], histories[user_id], wanted[user_id]) for user_id in user_ids]
+        )
+        stars = {
+            Query(user_id, movie_id): value
+            for user_id, values in zip(user_ids, predicted, strict=True)
+            for movie_id, value in zip(wanted[user_id], values, strict=True)
+        }
         own = {Query(user_id, entry.movie_id): entry.stars for user_id in user_ids for entry in histories[user_id]}
         return [
             Prediction(
-                query.user_id,
-                movies[query.movie_id],
-                stars[query],
-                own.get(query),
-                query.movie_id in self.scorer,
+                user_id=query.user_id,
+                movie=movies[query.movie_id],
+                stars=stars[query],
+                own_stars=own.get(query),
+                in_model=query.movie_id in self.scorer,
             )
             for query in queries
         ]

@@ -29,8 +29,8 @@ class MultiplicativeLSTM(nn.Module):
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)
         with torch.no_grad():  # begin with a memory that keeps and a transition that passes the input on
-            self.from_input.bias[2 * hidden : 3 * hidden] += 2.0
-            self.from_state.bias += 1.0
+            self.from_input.bias[2 * hidden : 3 * hidden].add_(2.0)
+            self.from_state.bias.add_(1.0)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """States after every step, shape (time, batch, hidden), for inputs of shape (time, batch, inputs)."""

@@ -1,6 +1,7 @@
 """Predicts and ranks for one user: a function of (profile, history, candidates) that keeps nothing of the user."""
 
 from collections.abc import Collection, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -8,15 +9,23 @@ import torch
 
 from model.artifact import Artifact
 from model.branches import Users
-from model.features import FloatArray, Profile, Rated, encode_profiles
+from model.features import FloatArray, IntArray, Profile, Rated, encode_profiles
 from model.metrics import clip
 from model.network import Side
 
-VARIANTS_AT_ONCE = 64
-"""Shortened histories that are encoded together when rated movies are predicted."""
+READERS_AT_ONCE = 64
+"""Histories that are encoded together."""
 
 RANKING_DECIMALS = 4
 """Stars are ranked as they are shown; what is equal in these decimals is a tie."""
+
+
+class Candidates(NamedTuple):
+    """Movies to predict for one user; the history is oldest first and may be empty."""
+
+    profile: Profile
+    history: Sequence[Rated]
+    movie_ids: Sequence[int]
 
 
 class Recommendation(NamedTuple):
@@ -45,21 +54,32 @@ class Scorer:
         """Whether the model knows this movie."""
         return movie_id in self.catalogue.vocabulary
 
-    @torch.inference_mode()
     def predict(self, profile: Profile, history: Sequence[Rated], movie_ids: Sequence[int]) -> list[float]:
         """Stars, 1 to 5, that the user would give each movie, in the order given.
 
         ``history`` is oldest first and may be empty. A movie that is in it is predicted from the rest of it, so no
         rating ever explains itself. A movie that the model does not know gets the stars of an average one.
         """
-        rated = {entry.movie_id for entry in history}
-        fresh = [movie_id for movie_id in movie_ids if movie_id not in rated]
-        known = sorted(rated.intersection(movie_ids))
-        stars = dict(zip(fresh, self._predict_fresh(profile, history, fresh), strict=True))
-        for start in range(0, len(known), VARIANTS_AT_ONCE):
-            part = known[start : start + VARIANTS_AT_ONCE]
-            stars |= zip(part, self._predict_rated(profile, history, part), strict=True)
-        return [stars[movie_id] for movie_id in movie_ids]
+        return self.predict_many([Candidates(profile, history, movie_ids)])[0]
+
+    @torch.inference_mode()
+    def predict_many(self, asked: Sequence[Candidates]) -> list[list[float]]:
+        """As `predict`, for several users at once."""
+        readers: list[tuple[Profile, Sequence[Rated]]] = []
+        reader_of_movie: list[int] = []
+        for profile, history, movie_ids in asked:
+            rated = {entry.movie_id for entry in history}
+            whole = len(readers)
+            readers.append((profile, history))
+            for movie_id in movie_ids:
+                if movie_id in rated:
+                    reader_of_movie.append(len(readers))
+                    readers.append((profile, [entry for entry in history if entry.movie_id != movie_id]))
+                else:
+                    reader_of_movie.append(whole)
+        rows = self.catalogue.vocabulary.rows(movie_id for one in asked for movie_id in one.movie_ids)
+        stars = iter(_shown(self._score_pairs(readers, np.array(reader_of_movie, dtype=np.int64), rows)))
+        return [list(islice(stars, len(one.movie_ids))) for one in asked]
 
     @torch.inference_mode()
     def recommend(
@@ -72,7 +92,8 @@ class Scorer:
         rated = {entry.movie_id for entry in history}
         candidates = np.array(sorted(id_ for id_ in among if id_ in self and id_ not in rated), dtype=np.int64)
         # Ranked by what is not clipped yet: five stars and "even more" differ.
-        scores = self._catalogue_stars(profile, history)[self.catalogue.vocabulary.rows(candidates.tolist())]
+        scores = self._score(self._encode([(profile, history)]), self._movies)
+        scores = scores[self.catalogue.vocabulary.rows(candidates.tolist())]
         scores = np.round(scores, RANKING_DECIMALS)
         best = np.lexsort((candidates, -scores))[offset : offset + n]
         return [
@@ -80,17 +101,17 @@ class Scorer:
             for movie_id, stars in zip(candidates[best].tolist(), _shown(scores[best]), strict=True)
         ]
 
-    def _catalogue_stars(self, profile: Profile, history: Sequence[Rated]) -> FloatArray:
-        """Stars, not clipped, for every catalogue row."""
-        return self._score(self._encode([(profile, history)]), self._movies)
-
-    def _predict_fresh(self, profile: Profile, history: Sequence[Rated], movie_ids: Sequence[int]) -> list[float]:
-        user = self._encode([(profile, history)])
-        return _shown(self._score(user, self._movies.take(self._rows(movie_ids))))
-
-    def _predict_rated(self, profile: Profile, history: Sequence[Rated], movie_ids: Sequence[int]) -> list[float]:
-        variants = [(profile, [entry for entry in history if entry.movie_id != movie_id]) for movie_id in movie_ids]
-        return _shown(self._score(self._encode(variants), self._movies.take(self._rows(movie_ids))))
+    def _score_pairs(
+        self, readers: Sequence[tuple[Profile, Sequence[Rated]]], owners: IntArray, rows: IntArray
+    ) -> FloatArray:
+        """Stars, not clipped, of ``readers[owners[k]]`` for the movie at ``rows[k]``; ``owners`` ascends."""
+        stars = np.empty(len(rows), dtype=np.float32)
+        for start in range(0, len(readers), READERS_AT_ONCE):
+            part = slice(*np.searchsorted(owners, [start, start + READERS_AT_ONCE]))
+            users = self._encode(readers[start : start + READERS_AT_ONCE])
+            own = torch.from_numpy(owners[part] - start).to(self.device)
+            stars[part] = self._score(users.take(own), self._movies.take(torch.from_numpy(rows[part]).to(self.device)))
+        return stars
 
     def _encode(self, users: Sequence[tuple[Profile, Sequence[Rated]]]) -> Side:
         entries = [entry for _, history in users for entry in history]
@@ -101,9 +122,6 @@ class Scorer:
             lengths=torch.tensor([len(history) for _, history in users]),
         )
         return self._network.encode_users(batch.to(self.device))
-
-    def _rows(self, movie_ids: Sequence[int]) -> torch.Tensor:
-        return torch.from_numpy(self.catalogue.vocabulary.rows(movie_ids)).to(self.device)
 
     def _score(self, users: Side, movies: Side) -> FloatArray:
         stars: FloatArray = self._network.score(users, movies).cpu().numpy()

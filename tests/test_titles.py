@@ -39,7 +39,7 @@ def test_titles_become_unit_vectors_in_which_like_is_near_like(tmp_path: Path) -
 def test_vectors_are_computed_once_for_the_same_titles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     computed: list[tuple[str, ...]] = []
 
-    def encode(names: tuple[str, ...]) -> np.ndarray:
+    def encode(names: tuple[str, ...], _: object) -> np.ndarray:
         computed.append(names)
         return np.ones((len(names), 384), dtype=np.float32)
 
@@ -51,7 +51,7 @@ def test_vectors_are_computed_once_for_the_same_titles(tmp_path: Path, monkeypat
 
 
 def test_a_damaged_cache_is_computed_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(titles, "encode", lambda names: np.ones((len(names), 384), dtype=np.float32))
+    monkeypatch.setattr(titles, "encode", lambda names, _: np.ones((len(names), 384), dtype=np.float32))
     titles.title_vectors(catalogue("A"), tmp_path)
     (cached,) = tmp_path.iterdir()
     cached.write_bytes(b"broken")
