@@ -111,7 +111,7 @@ def evaluate(
     ratings = movielens.read(_data_folder(settings))
     with training_bar() as on_progress:
         tools = workshop(ratings, settings, resume, on_progress)
-        drawn = split(protocol, Sequences.of(ratings, tools.catalogue), split_seeds)
+        drawn = split(protocol, Sequences.of(ratings), split_seeds)
         evaluation = evaluate(build(model, tools, rnn), drawn, tools)
     if as_json:
         typer.echo(evaluation.model_dump_json())

@@ -12,7 +12,7 @@ from app.settings import Settings
 from model import artifact, movielens, obtain
 from model.device import choose_device
 from model.errors import DownloadError
-from model.features import Catalogue, FloatArray
+from model.features import FloatArray
 from model.movielens import MovieLens
 from model.pipeline import train
 from model.rating_models import PRESETS, Preset, Workshop
@@ -133,7 +133,7 @@ def load_database(data: MovieLens, settings: Settings) -> bool:
 
 def workshop(data: MovieLens, settings: Settings, resume: bool, on_progress: OnProgress) -> Workshop:
     """What training on a data set takes; caches and checkpoints lie beside the artifacts."""
-    catalogue = Catalogue.of(data)
+    catalogue = data.catalogue
 
     @cache
     def titles() -> FloatArray:

@@ -7,13 +7,9 @@ means "unknown": a movie that the vocabulary lacks, and the filling of ragged ba
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-
-if TYPE_CHECKING:  # serving encodes users and movies without the reader's dependencies
-    from model.movielens import MovieLens
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -94,16 +90,6 @@ class Catalogue:
     titles: tuple[str, ...]
     genres: tuple[tuple[str, ...], ...]
     genre_names: tuple[str, ...]
-
-    @classmethod
-    def of(cls, data: "MovieLens") -> "Catalogue":
-        movies = data.movies.sort("movie_id")
-        return cls(
-            movie_ids=tuple(movies["movie_id"].to_list()),
-            titles=tuple(movies["title"].to_list()),
-            genres=tuple(tuple(names) for names in movies["genres"].to_list()),
-            genre_names=tuple(sorted(movies["genres"].explode().unique().to_list())),
-        )
 
     @cached_property
     def vocabulary(self) -> Vocabulary:

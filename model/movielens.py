@@ -11,12 +11,13 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
 
 from model.errors import DataError
-from model.features import AGES, GENDERS, OCCUPATIONS
+from model.features import AGES, GENDERS, OCCUPATIONS, Catalogue
 
 FILES = ("users.dat", "movies.dat", "ratings.dat")
 SAMPLE_MARKER = "sample.json"
@@ -44,6 +45,17 @@ class MovieLens:
     users: pl.DataFrame
     movies: pl.DataFrame
     ratings: pl.DataFrame
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The movies as networks read them."""
+        movies = self.movies.sort("movie_id")
+        return Catalogue(
+            movie_ids=tuple(movies["movie_id"].to_list()),
+            titles=tuple(movies["title"].to_list()),
+            genres=tuple(tuple(names) for names in movies["genres"].to_list()),
+            genre_names=tuple(sorted(movies["genres"].explode().unique().to_list())),
+        )
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ def train(data: MovieLens, preset: Preset, root: Path, workshop: Workshop) -> Pa
     The first run holds users out: its test error goes on the card and its best epoch says how long to train. The
     second run is on all users for as many epochs, and its weights are the ones to serve.
     """
-    sequences = Sequences.of(data, workshop.catalogue)
+    sequences = Sequences.of(data)
     split = paper_split(sequences)
     held_out = NeuralModel(preset, workshop)
     evaluation = evaluate(held_out, split, workshop)

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from model.errors import UnknownNameError
-from model.features import Catalogue, FloatArray, IntArray, Profile, encode_profiles
+from model.features import FloatArray, IntArray, Profile, encode_profiles
 from model.movielens import MovieLens
 
 PAPER_SEEDS = (2658, 4769)
@@ -38,7 +38,7 @@ class Sequences:
     offsets: IntArray
 
     @classmethod
-    def of(cls, data: MovieLens, catalogue: Catalogue) -> "Sequences":
+    def of(cls, data: MovieLens) -> "Sequences":
         """All users in the order of ``users.dat``; ratings of equal time stay in the order of the file."""
         user_ids = data.users["user_id"].to_numpy().astype(np.int64)
         row_of_user = np.zeros(int(user_ids.max()) + 1, dtype=np.int64)
@@ -50,7 +50,7 @@ class Sequences:
             profiles=encode_profiles(
                 [Profile(*row) for row in data.users.select("gender", "age", "occupation").rows()]
             ),
-            movies=catalogue.vocabulary.rows(data.ratings["movie_id"].to_list())[order],
+            movies=data.catalogue.vocabulary.rows(data.ratings["movie_id"].to_list())[order],
             stars=data.ratings["stars"].to_numpy()[order],
             offsets=_offsets(np.bincount(users, minlength=len(user_ids))),
         )

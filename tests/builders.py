@@ -9,7 +9,6 @@ import torch
 from model.bias import Bias
 from model.branches import Users
 from model.config import NetworkConfig, TrainingConfig
-from model.features import Catalogue
 from model.movielens import MovieLens
 from model.network import SeqRec
 from model.rating_models import Preset, Workshop
@@ -30,7 +29,7 @@ SMALL = Preset(name="small", network=SMALL_NETWORK, training=TrainingConfig(epoc
 
 def workshop_for(data: MovieLens, checkpoints: Path | None = None, *, resume: bool = False) -> Workshop:
     """Title vectors drawn at random: what they mean is the business of `test_titles`."""
-    catalogue = Catalogue.of(data)
+    catalogue = data.catalogue
     rows = len(catalogue.vocabulary)
     return Workshop(
         catalogue=catalogue,

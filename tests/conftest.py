@@ -14,7 +14,6 @@ from app.database import connect, upgrade
 from app.load import load
 from app.main import create_app
 from model import artifact, movielens
-from model.features import Catalogue
 from model.movielens import MovieLens
 from model.pipeline import train
 from model.protocol import Sequences, Split, paper_split
@@ -53,7 +52,7 @@ def large(large_folder: Path) -> MovieLens:
 
 @pytest.fixture(scope="session")
 def split(sample: MovieLens) -> Split:
-    return paper_split(Sequences.of(sample, Catalogue.of(sample)))
+    return paper_split(Sequences.of(sample))
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 OFFLINE = {
     "titles",
     "training",
+    "batches",
     "evaluation",
     "pipeline",
     "rating_models",

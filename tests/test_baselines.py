@@ -3,7 +3,6 @@ import pytest
 
 from model.baselines import BiasModel, GlobalMean, MovieMean
 from model.bias import Bias
-from model.features import Catalogue
 from model.metrics import accuracy, rmse
 from model.movielens import MovieLens
 from model.protocol import Sequences, paper_split
@@ -34,8 +33,8 @@ def test_rmse_clips_and_accuracy_rounds() -> None:
 
 
 def test_each_baseline_is_better_than_the_one_before(large: MovieLens) -> None:
-    catalogue = Catalogue.of(large)
-    split = paper_split(Sequences.of(large, catalogue))
+    catalogue = large.catalogue
+    split = paper_split(Sequences.of(large))
     rows = len(catalogue.vocabulary)
     errors = []
     for model in (GlobalMean(), MovieMean(rows), BiasModel(rows)):

@@ -1,6 +1,5 @@
 import numpy as np
 
-from model.features import Catalogue
 from model.movielens import MovieLens
 from model.protocol import PAPER_SEEDS, Fold, Sequences, halved, paper_split, ragged_range
 
@@ -50,11 +49,11 @@ def test_taking_users_keeps_their_ratings_together() -> None:
 
 
 def test_ratings_are_oldest_first_and_ties_stay_in_the_order_of_the_file(sample: MovieLens) -> None:
-    catalogue = Catalogue.of(sample)
+    catalogue = sample.catalogue
     tied = sample.ratings.with_columns(rated_at=sample.ratings["rated_at"] // 600 * 600).reverse()
     shuffled = MovieLens(sample.name, True, sample.checksum, sample.users, sample.movies, tied)
 
-    first = Sequences.of(shuffled, catalogue).take(np.array([0]))
+    first = Sequences.of(shuffled).take(np.array([0]))
 
     own = [row for row in tied.rows() if row[0] == sample.users["user_id"][0]]
     by_time = sorted(own, key=lambda row: row[3])  # Python's sort is stable, as the protocol asks
@@ -62,7 +61,7 @@ def test_ratings_are_oldest_first_and_ties_stay_in_the_order_of_the_file(sample:
 
 
 def test_the_papers_split_has_the_papers_sample_counts(large: MovieLens) -> None:
-    everyone = Sequences.of(large, Catalogue.of(large))
+    everyone = Sequences.of(large)
     split = paper_split(everyone)
 
     samples = tuple(len(fold.targets) for fold in (split.train, split.validation, split.test))
@@ -71,7 +70,7 @@ def test_the_papers_split_has_the_papers_sample_counts(large: MovieLens) -> None
 
 
 def test_no_user_is_in_two_folds_and_other_seeds_draw_other_users(large: MovieLens) -> None:
-    everyone = Sequences.of(large, Catalogue.of(large))
+    everyone = Sequences.of(large)
     split, other = paper_split(everyone), paper_split(everyone, (1, 2))
 
     users = [set(fold.sequences.user_ids.tolist()) for fold in (split.train, split.validation, split.test)]

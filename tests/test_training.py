@@ -6,15 +6,15 @@ import pytest
 import torch
 from builders import SMALL, SMALL_NETWORK, network, workshop_for
 
+from model.batches import Batches
 from model.bias import Bias
 from model.config import TrainingConfig
 from model.errors import CheckpointError
-from model.features import Catalogue
 from model.metrics import rmse
 from model.movielens import MovieLens
 from model.protocol import Fold, Sequences, Split, halved
 from model.rating_models import NeuralModel
-from model.training import Batches, Progress, Trainer, predict
+from model.training import Progress, Trainer, predict
 
 CPU = torch.device("cpu")
 
@@ -28,7 +28,7 @@ def trainer(split: Split, rows: int, **settings: object) -> Trainer:
 
 @pytest.fixture(scope="module")
 def rows(sample: MovieLens) -> int:
-    return len(Catalogue.of(sample).vocabulary)
+    return len(sample.catalogue.vocabulary)
 
 
 def test_an_epoch_has_every_target_once_after_its_own_users_history(split: Split) -> None:

@@ -1,0 +1,105 @@
+"""Divides training into steps in which samples of one user share one encoded history."""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.branches import Users
+from model.config import TrainingConfig
+from model.features import IntArray
+from model.protocol import Fold, Sequences, ragged_range
+
+
+class Batch(NamedTuple):
+    """One step's users and their samples.
+
+    Attributes:
+        users: each user's history.
+        sample_users: index into ``users`` of each sample, shape (samples,).
+        sample_movies: catalogue row of each sample, shape (samples,).
+        sample_stars: what to predict, shape (samples,).
+    """
+
+    users: Users
+    sample_users: Tensor
+    sample_movies: Tensor
+    sample_stars: Tensor
+
+
+class Batches:
+    """Divides the targets of a fold into steps.
+
+    Each user's targets are shuffled and cut into groups of at most ``samples_per_user``; a step takes
+    ``users_per_step`` groups of any users. The history of each group is encoded once.
+    """
+
+    def __init__(self, fold: Fold, config: TrainingConfig) -> None:
+        self.fold = fold
+        self.config = config
+        groups = -(-fold.target_counts // config.samples_per_user)
+        self.group_users = np.repeat(np.arange(len(fold)), groups)
+        self.group_numbers = ragged_range(np.zeros_like(groups), groups)
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.group_users) / self.config.users_per_step)
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The steps of one epoch; the same for the same seed and number, whatever ran before."""
+        random = np.random.default_rng([self.config.seed, number])
+        shuffled = self._shuffled_targets(random)
+        order = random.permutation(len(self.group_users))
+        for start in range(0, len(order), self.config.users_per_step):
+            groups = order[start : start + self.config.users_per_step]
+            if self.config.random_cuts:
+                yield self._with_random_cuts(groups, random)
+            else:
+                yield self._with_own_cuts(groups, shuffled)
+
+    def _shuffled_targets(self, random: np.random.Generator) -> IntArray:
+        """The fold's targets, shuffled within each user."""
+        owners = np.repeat(np.arange(len(self.fold)), self.fold.target_counts)
+        return self.fold.targets[np.lexsort((random.random(len(owners)), owners))]
+
+    def _with_own_cuts(self, groups: IntArray, shuffled: IntArray) -> Batch:
+        users = self.group_users[groups]
+        first_target = np.cumsum(self.fold.target_counts) - self.fold.target_counts
+        starts = self.group_numbers[groups] * self.config.samples_per_user
+        counts = np.minimum(self.fold.target_counts[users] - starts, self.config.samples_per_user)
+        targets = shuffled[ragged_range(first_target[users] + starts, counts)]
+        return self._batch(users, self.fold.cuts[users], targets, counts)
+
+    def _with_random_cuts(self, groups: IntArray, random: np.random.Generator) -> Batch:
+        users = self.group_users[groups]
+        totals = self.fold.sequences.counts[users]
+        cuts = random.integers(0, totals)
+        picks = [
+            random.permutation(total - cut)[: self.config.samples_per_user] + cut
+            for total, cut in zip(totals, cuts, strict=True)
+        ]
+        counts = np.array([len(pick) for pick in picks])
+        targets = np.concatenate(picks) + np.repeat(self.fold.sequences.offsets[users], counts)
+        return self._batch(users, cuts, targets, counts)
+
+    def _batch(self, users: IntArray, cuts: IntArray, targets: IntArray, counts: IntArray) -> Batch:
+        sequences = self.fold.sequences
+        return Batch(
+            users=histories(sequences, users, cuts),
+            sample_users=torch.from_numpy(np.repeat(np.arange(len(users)), counts)),
+            sample_movies=torch.from_numpy(sequences.movies[targets]),
+            sample_stars=torch.from_numpy(sequences.stars[targets]),
+        )
+
+
+def histories(sequences: Sequences, users: IntArray, cuts: IntArray) -> Users:
+    """The first ``cuts`` ratings of some users, as the network reads them."""
+    ratings = ragged_range(sequences.offsets[users], cuts)
+    return Users(
+        profiles=torch.from_numpy(sequences.profiles[users]),
+        movies=torch.from_numpy(sequences.movies[ratings]),
+        stars=torch.from_numpy(sequences.stars[ratings]),
+        lengths=torch.from_numpy(cuts),
+    )
