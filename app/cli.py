@@ -100,7 +100,7 @@ def evaluate(
     resume: ResumeOption = False,
 ) -> None:
     """Train a model on a split and print its test error beside the baselines'."""
-    from app.console import print_evaluation, training_bar
+    from app.console import print_evaluation, training_display
     from app.prepare import workshop
     from model import movielens
     from model.evaluation import evaluate
@@ -109,8 +109,8 @@ def evaluate(
 
     settings = _settings(data=data, device=device)
     ratings = movielens.read(_data_folder(settings))
-    with training_bar() as on_progress:
-        tools = workshop(ratings, settings, resume, on_progress)
+    with training_display() as display:
+        tools = workshop(ratings, settings, resume, display)
         drawn = split(protocol, Sequences.of(ratings), split_seeds)
         evaluation = evaluate(build(model, tools, rnn), drawn, tools)
     if as_json:

@@ -9,7 +9,6 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from model.card import Evaluation, Score
-from model.training import OnProgress
 from model.training import Progress as TrainingProgress
 
 console = Console(stderr=True, highlight=False)
@@ -29,25 +28,45 @@ def say(message: str) -> None:
 @contextmanager
 def bar(description: str) -> Iterator[Advance]:
     """A progress bar, or a line now and then where standard error is not a terminal."""
-    if console.is_terminal:
-        with _progress() as progress:
-            task = progress.add_task(description, total=None, detail="")
-            yield lambda done, total: progress.update(task, completed=done, total=total)
-    else:
-        yield _Lines(description)
+    with _display() as show:
+        yield lambda done, total: show(description, done, total, "")
+
+
+class TrainingDisplay:
+    """Shows the stages of training, each on a bar of its own: titles, the path's sweeps, every epoch."""
+
+    def __init__(self, show: "Show") -> None:
+        self._show = show
+
+    def on_titles(self, done: int, total: int) -> None:
+        self._show("titles read", done, total, "")
+
+    def on_fit(self, done: int, total: int) -> None:
+        self._show("factorisation", done, total, "")
+
+    def on_progress(self, now: TrainingProgress) -> None:
+        best = f", best RMSE {now.best_rmse:.4f}" if now.best_rmse is not None else ""
+        detail = f"loss {now.loss:.4f}, {now.samples_per_second:,.0f} samples/s{best}"
+        self._show(f"epoch {now.epoch}/{now.epochs}", now.step, now.steps, detail)
 
 
 @contextmanager
-def training_bar() -> Iterator[OnProgress]:
-    """A bar for each epoch with loss, rate and the best validation error so far; shown from the first step on."""
+def training_display() -> Iterator[TrainingDisplay]:
+    with _display() as show:
+        yield TrainingDisplay(show)
+
+
+Show = Callable[[str, int, int | None, str], None]
+"""Called with the stage, what is done of it so far, its total, and a remark."""
+
+
+@contextmanager
+def _display() -> Iterator[Show]:
     if console.is_terminal:
-        progress = _progress()
-        try:
-            yield _EpochBars(progress)
-        finally:
-            progress.stop()
+        with _progress() as progress:
+            yield _Bars(progress)
     else:
-        yield _EpochLines()
+        yield _Lines()
 
 
 def _progress() -> Progress:
@@ -61,45 +80,32 @@ def _progress() -> Progress:
     )
 
 
-def _describe(progress: TrainingProgress) -> str:
-    best = f", best RMSE {progress.best_rmse:.4f}" if progress.best_rmse is not None else ""
-    return f"loss {progress.loss:.4f}, {progress.samples_per_second:,.0f} samples/s{best}"
+class _Bars:
+    """A new bar whenever a stage begins."""
 
-
-class _EpochBars:
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
+        self.stage, self.done = "", 0
 
-    def __call__(self, now: TrainingProgress) -> None:
-        self.progress.start()
-        if now.step == 1:
-            title = f"epoch {now.epoch}/{now.epochs}"
-            self.task = self.progress.add_task(title, total=now.steps, detail="")
-        self.progress.update(self.task, completed=now.step, detail=_describe(now))
-
-
-class _EpochLines:
-    def __init__(self) -> None:
-        self.last = time.monotonic()
-
-    def __call__(self, now: TrainingProgress) -> None:
-        if now.step < now.steps and time.monotonic() - self.last < LINE_EVERY_SECONDS:
-            return
-        self.last = time.monotonic()
-        say(f"  epoch {now.epoch}/{now.epochs}, step {now.step}/{now.steps}: {_describe(now)}")
+    def __call__(self, stage: str, done: int, total: int | None, detail: str) -> None:
+        if stage != self.stage or done < self.done:
+            self.task = self.progress.add_task(stage, detail=detail)
+        self.stage, self.done = stage, done
+        self.progress.update(self.task, completed=done, total=total, detail=detail)
 
 
 class _Lines:
-    def __init__(self, description: str) -> None:
-        self.description = description
+    """A line at the end of a stage, and now and then before."""
+
+    def __init__(self) -> None:
         self.last = time.monotonic()
 
-    def __call__(self, done: int, total: int | None) -> None:
+    def __call__(self, stage: str, done: int, total: int | None, detail: str) -> None:
         if done != total and time.monotonic() - self.last < LINE_EVERY_SECONDS:
             return
         self.last = time.monotonic()
-        share = f" of {total:,}" if total else ""
-        say(f"  {self.description}: {done:,}{share}")
+        share = f"{done:,} of {total:,}" if total else f"{done:,}"
+        say(f"  {stage}: {share}{', ' if detail else ''}{detail}")
 
 
 def print_evaluation(evaluation: Evaluation) -> None:

@@ -1,24 +1,21 @@
 """Brings a machine from nothing to a service that can start: data, model, database. Skips what is done."""
 
-from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Engine
 
-from app.console import bar, say, training_bar
+from app.console import TrainingDisplay, bar, say, training_display
 from app.database import connect, shown, upgrade
 from app.load import has_data, is_loaded, load
 from app.settings import Settings
 from model import artifact, movielens, obtain
 from model.device import choose_device
 from model.errors import DownloadError
-from model.features import FloatArray
 from model.movielens import MovieLens
 from model.pipeline import train
 from model.rating_models import PRESETS, Preset, Workshop
 from model.sample import write_sample
 from model.titles import title_vectors
-from model.training import OnProgress
 
 DATA_FOLDER = Path("data/ml-1m")
 SAMPLE_FOLDER = Path("data/sample")
@@ -107,8 +104,8 @@ def train_model(data: MovieLens, preset: Preset, settings: Settings, *, resume: 
     """Train a preset on a data set and write an artifact; returns its folder."""
     device = choose_device(settings.device)
     say(f"Model: training {preset.name} on {device.type}, first with held-out users, then on all of them")
-    with training_bar() as on_progress:
-        folder = train(data, preset, settings.artifacts, workshop(data, settings, resume, on_progress))
+    with training_display() as display:
+        folder = train(data, preset, settings.artifacts, workshop(data, settings, resume, display))
     held_out = artifact.load_card(folder).held_out
     bias = held_out.baselines["bias"]
     say(f"Model: {folder}, test RMSE {held_out.rmse:.4f} (bias model {bias.rmse:.4f})")
@@ -131,20 +128,16 @@ def load_database(data: MovieLens, settings: Settings) -> bool:
     return loaded
 
 
-def workshop(data: MovieLens, settings: Settings, resume: bool, on_progress: OnProgress) -> Workshop:
+def workshop(data: MovieLens, settings: Settings, resume: bool, display: TrainingDisplay) -> Workshop:
     """What training on a data set takes; caches and checkpoints lie beside the artifacts."""
     catalogue = data.catalogue
 
-    @cache
-    def titles() -> FloatArray:
-        with bar("titles read") as advance:
-            return title_vectors(catalogue, settings.artifacts / ".cache", advance)
-
     return Workshop(
         catalogue=catalogue,
-        titles=titles,
+        titles=lambda: title_vectors(catalogue, settings.artifacts / ".cache", display.on_titles),
         device=choose_device(settings.device),
         checkpoints=settings.artifacts / ".checkpoints",
         resume=resume,
-        on_progress=on_progress,
+        on_fit=display.on_fit,
+        on_progress=display.on_progress,
     )

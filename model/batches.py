@@ -1,6 +1,5 @@
 """Divides training into steps in which samples of one user share one encoded history."""
 
-import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -19,12 +18,14 @@ class Batch(NamedTuple):
 
     Attributes:
         users: each user's history.
+        part: which part of the users they are all from; see `model.path_fitting`.
         sample_users: index into ``users`` of each sample, shape (samples,).
         sample_movies: catalogue row of each sample, shape (samples,).
         sample_stars: what to predict, shape (samples,).
     """
 
     users: Users
+    part: int
     sample_users: Tensor
     sample_movies: Tensor
     sample_stars: Tensor
@@ -34,30 +35,40 @@ class Batches:
     """Divides the targets of a fold into steps.
 
     Each user's targets are shuffled and cut into groups of at most ``samples_per_user``; a step takes
-    ``users_per_step`` groups of any users. The history of each group is encoded once.
+    ``users_per_step`` groups of any users of one part. The history of each group is encoded once.
     """
 
-    def __init__(self, fold: Fold, config: TrainingConfig) -> None:
+    def __init__(self, fold: Fold, config: TrainingConfig, part_of_user: IntArray) -> None:
         self.fold = fold
+        self.part_of_user = part_of_user
         self.config = config
         groups = -(-fold.target_counts // config.samples_per_user)
         self.group_users = np.repeat(np.arange(len(fold)), groups)
         self.group_numbers = ragged_range(np.zeros_like(groups), groups)
 
     def __len__(self) -> int:
-        return math.ceil(len(self.group_users) / self.config.users_per_step)
+        groups = np.bincount(self.part_of_user[self.group_users])
+        return int(np.ceil(groups / self.config.users_per_step).sum())
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """The steps of one epoch; the same for the same seed and number, whatever ran before."""
         random = np.random.default_rng([self.config.seed, number])
         shuffled = self._shuffled_targets(random)
-        order = random.permutation(len(self.group_users))
-        for start in range(0, len(order), self.config.users_per_step):
-            groups = order[start : start + self.config.users_per_step]
+        for groups in self._steps(random):
             if self.config.random_cuts:
                 yield self._with_random_cuts(groups, random)
             else:
                 yield self._with_own_cuts(groups, shuffled)
+
+    def _steps(self, random: np.random.Generator) -> list[IntArray]:
+        """The groups of each step, shuffled within the parts, and the steps shuffled."""
+        order = random.permutation(len(self.group_users))
+        parts = self.part_of_user[self.group_users[order]]
+        steps = []
+        for part in np.unique(parts):
+            groups = order[parts == part]
+            steps += np.split(groups, range(self.config.users_per_step, len(groups), self.config.users_per_step))
+        return [steps[index] for index in random.permutation(len(steps))]
 
     def _shuffled_targets(self, random: np.random.Generator) -> IntArray:
         """The fold's targets, shuffled within each user."""
@@ -88,6 +99,7 @@ class Batches:
         sequences = self.fold.sequences
         return Batch(
             users=histories(sequences, users, cuts),
+            part=int(self.part_of_user[users[0]]),
             sample_users=torch.from_numpy(np.repeat(np.arange(len(users)), counts)),
             sample_movies=torch.from_numpy(sequences.movies[targets]),
             sample_stars=torch.from_numpy(sequences.stars[targets]),

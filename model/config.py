@@ -5,6 +5,31 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 
+class FactorConfig(BaseModel):
+    """How the factorisation behind the posterior path is sampled.
+
+    Attributes:
+        factors: taste factors of a movie, its bias not counted.
+        sweeps: Gibbs sweeps altogether.
+        burn_in: sweeps before the first one that is kept.
+        keep_every: of the sweeps after that, each of this distance is kept.
+        parts: parts that the users are divided into for crosswise fitting.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    factors: int = 16
+    sweeps: int = 120
+    burn_in: int = 40
+    keep_every: int = 2
+    parts: int = 4
+
+    @property
+    def samples(self) -> int:
+        """How many samples are kept."""
+        return (self.sweeps - self.burn_in) // self.keep_every
+
+
 class NetworkConfig(BaseModel):
     """Sizes of the network; the defaults are the paper's (Table 2).
 
@@ -13,8 +38,9 @@ class NetworkConfig(BaseModel):
         recurrent: what reads the history, a name in `model.recurrent.RECURRENT`.
         embedding: width of the movie embedding.
         history_length: ratings that the recurrent layer reads, the latest ones.
-        bias_path: add the network's output to global mean + movie bias + user bias, and let the history
-            branch read what the biases leave unexplained.
+        path: what the network's output is added to: the ``mean`` of all ratings, as published; mean, movie bias
+            and user ``bias``; or the ``posterior`` of a factorisation given the history.
+        factorisation: of the posterior path.
         unknown_rate: share of movies shown as unknown in training, so that the network can serve a movie
             without ratings from its content.
         rating_scale: stars (or residuals) are divided by this before the recurrent layer reads them.
@@ -31,7 +57,8 @@ class NetworkConfig(BaseModel):
     title_layers: tuple[int, ...] = (192,)
     output_layers: tuple[int, ...] = (227, 227)
     dropout: float = 0.5
-    bias_path: bool = False
+    path: Literal["mean", "bias", "posterior"] = "mean"
+    factorisation: FactorConfig = FactorConfig()
     unknown_rate: float = 0.0
     rating_scale: float = 1.0
 

@@ -1,30 +1,47 @@
-"""SeqRec: branches, output network and, where configured, the bias path in front."""
+"""SeqRec: a path in closed form, branches, and the output network."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from model.bias import Bias
 from model.branches import BRANCHES, Branch, MovieTable, Users, feed_forward
 from model.config import NetworkConfig
+from model.paths import MoviePath, Path, empty_path
 
 
 @dataclass(frozen=True)
-class Side:
-    """Users or movies, encoded as far as one can go without the other.
+class EncodedUsers:
+    """Users, encoded as far as one can go without a movie.
 
     Attributes:
-        hidden: this side's share of the first output layer, before the activation, shape (n, width).
-        bias: this side's share of the bias path in stars, shape (n,).
+        hidden: their share of the first output layer, before the activation, shape (users, hidden).
+        vectors: their vectors on the path, shape (users, width).
     """
 
     hidden: Tensor
-    bias: Tensor
+    vectors: Tensor
 
-    def take(self, index: Tensor) -> "Side":
-        """Some of the users or movies, any of them more than once."""
-        return Side(self.hidden[index], self.bias[index])
+    def take(self, index: Tensor) -> "EncodedUsers":
+        """Some of the users, any of them more than once."""
+        return EncodedUsers(self.hidden[index], self.vectors[index])
+
+
+@dataclass(frozen=True)
+class EncodedMovies:
+    """Movies, encoded as far as one can go without a user.
+
+    Attributes:
+        hidden: their share of the first output layer, before the activation, shape (movies, hidden).
+        path: their side of the path.
+    """
+
+    hidden: Tensor
+    path: MoviePath
+
+    def take(self, index: Tensor) -> "EncodedMovies":
+        """Some of the movies, any of them more than once."""
+        return EncodedMovies(self.hidden[index], MoviePath(self.path.vectors[index], self.path.offsets[index]))
 
 
 class SeqRec(nn.Module):
@@ -34,25 +51,18 @@ class SeqRec(nn.Module):
     is linear, so its share from the user and its share from the movie are computed apart and added: a movie's
     share is the same for every user, and a user's share the same for every movie.
 
-    Without a bias path the output starts from the mean of the training ratings. With it, the output is added to
-    ``mean + movie bias + user bias``, and the history branch reads residuals in place of stars.
+    The output is added to the prediction of a path in closed form (`model.paths`), and the history branch reads what
+    that path's biases leave unexplained in place of stars. As published, the path is the mean of all ratings.
     """
 
-    mean: Tensor
-    movie_bias: Tensor
-    user_shrinkage: Tensor
-
-    def __init__(self, config: NetworkConfig, genres: Tensor, titles: Tensor, bias: Bias | None = None) -> None:
+    def __init__(self, config: NetworkConfig, genres: Tensor, titles: Tensor) -> None:
         """``genres`` (rows, genres) and ``titles`` (rows, title width) in catalogue order, row 0 the unknown movie.
 
-        ``bias`` holds what was fitted to the training ratings; without it the values are zeros, to be loaded.
+        The path's values are zeros, to be loaded.
         """
         super().__init__()
         self.config = config
-        bias = bias or Bias(0.0, torch.zeros(len(genres)).numpy())
-        self.register_buffer("mean", torch.tensor(bias.mean))
-        self.register_buffer("movie_bias", torch.as_tensor(bias.movies))
-        self.register_buffer("user_shrinkage", torch.tensor(bias.user_shrinkage))
+        self.path = empty_path(config, len(genres))
         self.movies = MovieTable(config, genres, titles)
         self.branches = nn.ModuleDict({name: BRANCHES[name](config, self.movies) for name in config.branches})
         user_width, movie_width = (sum(b.width for b in self._side(side)) for side in ("user", "movie"))
@@ -68,29 +78,31 @@ class SeqRec(nn.Module):
     def _side(self, side: str) -> list[Branch]:
         return [branch for branch in self.branches.values() if isinstance(branch, Branch) and branch.side == side]
 
-    def encode_users(self, users: Users) -> Side:
-        """Encode a batch of users from profile and history."""
-        bias = self.user_bias(users)
-        levels = self.mean + (self.movie_bias[users.movies] + bias[users.owners] if self.config.bias_path else 0.0)
-        residuals = users._replace(stars=users.stars - levels)
-        vectors = [branch(residuals, self.movies) for branch in self._side("user")]
+    def encode_users(self, users: Users, path: Path | None = None) -> EncodedUsers:
+        """Encode a batch of users from profile and history; ``path`` stands in for the network's own in training."""
+        path = path or self.path
+        with _full_precision(users.stars):
+            vectors = path.encode_users(users)
+        unexplained = users._replace(stars=path.unexplained(users, vectors))
+        outputs = [branch(unexplained, self.movies) for branch in self._side("user")]
         weight = self.first.weight[:, : self.user_width]
-        hidden = nn.functional.linear(torch.cat(vectors, dim=-1), weight, self.first.bias)
-        return Side(hidden, bias)
+        return EncodedUsers(nn.functional.linear(torch.cat(outputs, dim=-1), weight, self.first.bias), vectors)
 
-    def encode_movies(self, rows: Tensor) -> Side:
+    def encode_movies(self, rows: Tensor, path: Path | None = None) -> EncodedMovies:
         """Encode the movies at these catalogue rows, shape (movies,)."""
-        vectors = [branch(rows, self.movies) for branch in self._side("movie")]
-        hidden = nn.functional.linear(torch.cat(vectors, dim=-1), self.first.weight[:, self.user_width :])
-        return Side(hidden, self.movie_bias[rows])
+        outputs = [branch(rows, self.movies) for branch in self._side("movie")]
+        weight = self.first.weight[:, self.user_width :]
+        hidden = nn.functional.linear(torch.cat(outputs, dim=-1), weight)
+        return EncodedMovies(hidden, (path or self.path).encode_movies(rows))
 
-    def score(self, users: Side, movies: Side) -> Tensor:
+    def score(self, users: EncodedUsers, movies: EncodedMovies) -> Tensor:
         """Stars, not clipped, for pairs; a side of one row is paired with every row of the other."""
-        stars: Tensor = self.rest(users.hidden + movies.hidden).squeeze(-1) + self.mean
-        return stars + users.bias + movies.bias if self.config.bias_path else stars
+        residuals: Tensor = self.rest(users.hidden + movies.hidden).squeeze(-1)
+        with _full_precision(users.vectors):
+            explained: Tensor = torch.linalg.vecdot(users.vectors, movies.path.vectors) + movies.path.offsets
+        return explained + residuals
 
-    def user_bias(self, users: Users) -> Tensor:
-        """The closed form of `model.bias.Bias.user` for a batch, shape (users,)."""
-        residuals = users.stars - self.mean - self.movie_bias[users.movies]
-        totals = residuals.new_zeros(len(users.lengths)).index_add(0, users.owners, residuals)
-        return totals / (users.lengths + self.user_shrinkage)
+
+def _full_precision(tensor: Tensor) -> torch.autocast:
+    """The path is exact to the last digits of a star: mixed precision is for the network only."""
+    return torch.autocast(tensor.device.type, enabled=False)

@@ -10,12 +10,12 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 from model.baselines import BiasModel, GlobalMean, MovieMean
-from model.bias import Bias
 from model.card import Epoch
 from model.config import NetworkConfig, TrainingConfig
 from model.errors import UnknownNameError
 from model.features import Catalogue, FloatArray
 from model.network import SeqRec
+from model.path_fitting import OnFit, fit_paths
 from model.protocol import Fold, Split
 from model.recurrent import RECURRENT
 from model.training import OnProgress, Trainer, predict
@@ -38,7 +38,7 @@ PRESETS = {
         Preset(name="seqrec-lstm", network=NetworkConfig(recurrent="lstm"), training=TrainingConfig()),
         Preset(
             name="seqrec",
-            network=NetworkConfig(bias_path=True, unknown_rate=0.02, dropout=0.2),
+            network=NetworkConfig(path="posterior", unknown_rate=0.02, dropout=0.2),
             training=TrainingConfig(random_cuts=True, epochs=8, patience=2, learning_rate=1e-3),
         ),
     )
@@ -68,6 +68,7 @@ class Workshop:
         device: where to train.
         checkpoints: folder for the state of interrupted runs; None keeps none.
         resume: take up an interrupted run of the same data and settings.
+        on_fit: called while the path in front of the network is fitted.
         on_progress: called after every step.
     """
 
@@ -76,6 +77,7 @@ class Workshop:
     device: torch.device
     checkpoints: Path | None = None
     resume: bool = False
+    on_fit: OnFit = lambda *_: None
     on_progress: OnProgress = lambda _: None
 
 
@@ -94,8 +96,11 @@ class NeuralModel:
 
     def fit_folds(self, train: Fold, validation: Fold | None, last_epoch: int | None = None) -> None:
         """Train a fresh network; without a validation fold, for exactly ``last_epoch`` epochs."""
-        self.network = self._fresh_network(train)
-        trainer = Trainer(self.network, train, validation, self.preset.training, self.workshop.device, last_epoch)
+        self.network = self._fresh_network()
+        training = self.preset.training
+        rows = len(self.network.movies)
+        paths = fit_paths(self.preset.network, train.sequences, rows, training.seed, self.workshop.on_fit)
+        trainer = Trainer(self.network, train, validation, training, self.workshop.device, paths, last_epoch)
         checkpoint = self._checkpoint(train, validation)
         if checkpoint and checkpoint.exists():
             if self.workshop.resume:
@@ -114,12 +119,11 @@ class NeuralModel:
     def predict(self, fold: Fold) -> FloatArray:
         return predict(self.network, fold, self.workshop.device)
 
-    def _fresh_network(self, train: Fold) -> SeqRec:
+    def _fresh_network(self) -> SeqRec:
         genres = torch.from_numpy(self.workshop.catalogue.genre_matrix)
-        bias = Bias.fitted(train.sequences.movies, train.sequences.stars, len(genres))
         titles = torch.from_numpy(self.workshop.titles())
         torch.manual_seed(self.preset.training.seed)
-        return SeqRec(self.preset.network, genres, titles, bias)
+        return SeqRec(self.preset.network, genres, titles)
 
     def _checkpoint(self, train: Fold, validation: Fold | None) -> Path | None:
         """One file for each combination of settings and data, so that no run takes up another's."""

@@ -11,7 +11,7 @@ from model.artifact import Artifact
 from model.branches import Users
 from model.features import FloatArray, IntArray, Profile, Rated, encode_profiles
 from model.metrics import clip
-from model.network import Side
+from model.network import EncodedMovies, EncodedUsers
 
 READERS_AT_ONCE = 64
 """Histories that are encoded together."""
@@ -113,7 +113,7 @@ class Scorer:
             stars[part] = self._score(users.take(own), self._movies.take(torch.from_numpy(rows[part]).to(self.device)))
         return stars
 
-    def _encode(self, users: Sequence[tuple[Profile, Sequence[Rated]]]) -> Side:
+    def _encode(self, users: Sequence[tuple[Profile, Sequence[Rated]]]) -> EncodedUsers:
         entries = [entry for _, history in users for entry in history]
         batch = Users(
             profiles=torch.from_numpy(encode_profiles([profile for profile, _ in users])),
@@ -123,7 +123,7 @@ class Scorer:
         )
         return self._network.encode_users(batch.to(self.device))
 
-    def _score(self, users: Side, movies: Side) -> FloatArray:
+    def _score(self, users: EncodedUsers, movies: EncodedMovies) -> FloatArray:
         stars: FloatArray = self._network.score(users, movies).cpu().numpy()
         return stars
 

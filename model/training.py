@@ -20,6 +20,7 @@ from model.errors import CheckpointError
 from model.features import FloatArray
 from model.metrics import rmse
 from model.network import SeqRec
+from model.path_fitting import FittedPaths
 from model.protocol import Fold
 
 PREDICT_USERS = 64
@@ -58,15 +59,18 @@ class Trainer:
         validation: Fold | None,
         config: TrainingConfig,
         device: torch.device,
+        paths: FittedPaths,
         last_epoch: int | None = None,
     ) -> None:
         """Without ``validation`` the run ends at ``last_epoch`` of the same schedule, and that epoch counts as best."""
+        network.path = paths.whole
         self.network = network.to(device)
+        self.paths = [path.to(device) for path in paths.parts]
         self.device = device
         self.config = config
         self.validation = validation
         self.last_epoch = last_epoch or config.epochs
-        self.batches = Batches(train, config)
+        self.batches = Batches(train, config, paths.part_of_user)
         self.optimizer = torch.optim.AdamW(
             network.parameters(),
             lr=config.learning_rate,
@@ -130,8 +134,9 @@ class Trainer:
     def _step(self, batch: Batch) -> float:
         """One optimisation step; the mean squared error of its samples."""
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
-            users = self.network.encode_users(batch.users.to(self.device))
-            movies = self.network.encode_movies(batch.sample_movies.to(self.device))
+            path = self.paths[batch.part]
+            users = self.network.encode_users(batch.users.to(self.device), path)
+            movies = self.network.encode_movies(batch.sample_movies.to(self.device), path)
             stars = self.network.score(users.take(batch.sample_users.to(self.device)), movies)
             loss = nn.functional.mse_loss(stars.float(), batch.sample_stars.to(self.device))
         self.optimizer.zero_grad(set_to_none=True)

@@ -11,6 +11,7 @@ from model.branches import Users
 from model.config import NetworkConfig, TrainingConfig
 from model.movielens import MovieLens
 from model.network import SeqRec
+from model.path_fitting import bias_path
 from model.rating_models import Preset, Workshop
 
 SMALL_NETWORK = NetworkConfig(
@@ -21,7 +22,7 @@ SMALL_NETWORK = NetworkConfig(
     title_layers=(8,),
     output_layers=(16, 16),
     dropout=0.1,
-    bias_path=True,
+    path="bias",
     unknown_rate=0.02,
 )
 SMALL = Preset(name="small", network=SMALL_NETWORK, training=TrainingConfig(epochs=2, random_cuts=True))
@@ -45,7 +46,12 @@ def network(config: NetworkConfig, rows: int, bias: Bias | None = None) -> SeqRe
     torch.manual_seed(0)
     genres = (torch.rand(rows, 18) < 0.2).float()
     bias = bias or Bias(3.5, np.linspace(-1, 1, rows, dtype=np.float32))
-    return SeqRec(config, genres, torch.randn(rows, 384) / 20, bias).eval()
+    seqrec = SeqRec(config, genres, torch.randn(rows, 384) / 20)
+    if config.path == "bias":
+        seqrec.path = bias_path(bias)
+    else:
+        seqrec.path.mean.fill_(bias.mean)
+    return seqrec.eval()
 
 
 def user(movies: Sequence[int], stars: Sequence[float]) -> Users:

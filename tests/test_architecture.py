@@ -18,6 +18,8 @@ OFFLINE = {
     "titles",
     "training",
     "batches",
+    "path_fitting",
+    "factors",
     "evaluation",
     "pipeline",
     "rating_models",

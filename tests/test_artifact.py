@@ -48,7 +48,7 @@ def test_the_card_says_where_the_model_comes_from_and_how_good_it_is(artifact_fo
 
 
 def test_what_is_served_is_trained_on_all_users(artifact_folder: Path, sample: MovieLens) -> None:
-    mean = artifact.load(artifact_folder).network.mean.item()
+    mean = artifact.load(artifact_folder).network.path.mean.item()
 
     assert mean == pytest.approx(sample.ratings["stars"].mean())  # type: ignore[arg-type]
 

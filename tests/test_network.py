@@ -31,7 +31,7 @@ def test_the_paper_network_has_the_papers_sizes() -> None:
 def test_splitting_the_first_output_layer_changes_nothing() -> None:
     seqrec = network(PAPER, rows=10)
     users, rows = user([1, 2, 3], [5, 3, 4]), torch.tensor([4])
-    residuals = users._replace(stars=users.stars - seqrec.mean)
+    residuals = users._replace(stars=users.stars - seqrec.path.mean)
     branches = seqrec.branches
     concatenated = torch.cat(
         [branches[name](residuals, seqrec.movies) for name in ("history", "profile")]
@@ -39,14 +39,14 @@ def test_splitting_the_first_output_layer_changes_nothing() -> None:
         dim=-1,
     )
 
-    expected = seqrec.rest(seqrec.first(concatenated)).squeeze(-1) + seqrec.mean
+    expected = seqrec.rest(seqrec.first(concatenated)).squeeze(-1) + seqrec.path.mean
 
     assert torch.allclose(seqrec.score(seqrec.encode_users(users), seqrec.encode_movies(rows)), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("recurrent", ["mlstm", "lstm"])
 def test_a_user_is_encoded_the_same_alone_and_in_a_batch(recurrent: str) -> None:
-    seqrec = network(NetworkConfig(recurrent=recurrent, bias_path=True), rows=10)  # type: ignore[arg-type]
+    seqrec = network(NetworkConfig(recurrent=recurrent, path="bias"), rows=10)  # type: ignore[arg-type]
     alone = [user([1, 2, 3], [5, 3, 4]), user([], []), user([7], [1])]
     together = Users(
         profiles=torch.cat([one.profiles for one in alone]),
@@ -60,7 +60,7 @@ def test_a_user_is_encoded_the_same_alone_and_in_a_batch(recurrent: str) -> None
     for index, one in enumerate(alone):
         encoded = seqrec.encode_users(one)
         assert torch.allclose(batch.hidden[index], encoded.hidden[0], atol=1e-6)
-        assert torch.allclose(batch.bias[index], encoded.bias[0], atol=1e-6)
+        assert torch.allclose(batch.vectors[index], encoded.vectors[0], atol=1e-6)
 
 
 def test_the_recurrent_layer_reads_the_latest_ratings_only() -> None:
@@ -84,7 +84,7 @@ def test_stars_and_their_order_in_the_history_matter() -> None:
 
 def test_the_bias_path_is_the_bias_model_where_the_network_is_silent() -> None:
     bias = Bias(3.5, np.array([0, 0.5, -0.5, 1.0], dtype=np.float32))
-    seqrec = network(NetworkConfig(bias_path=True), rows=4, bias=bias)
+    seqrec = network(NetworkConfig(path="bias"), rows=4, bias=bias)
     torch.nn.init.zeros_(seqrec.rest[-1].weight)
     torch.nn.init.zeros_(seqrec.rest[-1].bias)
 

@@ -6,9 +6,9 @@ import torch
 from builders import network
 
 from model.artifact import Artifact
-from model.bias import Bias
-from model.config import NetworkConfig
 from model.features import Catalogue, Profile, Rated
+from model.paths import PosteriorPath
+from model.rating_models import PRESETS
 from model.scorer import Scorer
 
 PROFILE = Profile(gender="F", age=25, occupation=4)
@@ -77,7 +77,7 @@ def test_ties_are_broken_by_id() -> None:
     tied = full_size_scorer(movies=50)
     for parameter in tied._network.rest[-1].parameters():
         torch.nn.init.zeros_(parameter)
-    tied._network.movie_bias.zero_()
+    tied._network.path.movies.zero_()
     tied = Scorer(Artifact("tied", tied._network, tied.catalogue, tied.card), tied.device)
 
     entries = tied.recommend(PROFILE, [], list(range(50, 0, -1)), n=5)
@@ -129,11 +129,14 @@ def test_ten_of_all_movies_for_a_hundred_ratings_take_less_than_25_ms_on_one_cor
 
 
 def full_size_scorer(movies: int) -> Scorer:
-    """The default network's sizes with random weights."""
+    """A network of the served preset's size with random weights."""
     ids = tuple(range(1, movies + 1))
     catalogue = Catalogue(
         ids, tuple(f"Movie {id_}" for id_ in ids), (("Drama",),) * movies, ("Drama", *"ABCDEFGHIJKLMNOPQ")
     )
-    bias = Bias(3.5, np.zeros(movies + 1, dtype=np.float32))
-    seqrec = network(NetworkConfig(bias_path=True), movies + 1, bias)
+    seqrec = network(PRESETS["seqrec"].network, movies + 1)
+    assert isinstance(seqrec.path, PosteriorPath)
+    torch.nn.init.normal_(seqrec.path.movies, std=0.3)
+    seqrec.path.noise_precision.fill_(1.5)
+    seqrec.path.user_precision[:] = torch.eye(seqrec.path.user_precision.shape[-1])
     return Scorer(Artifact("random", seqrec, catalogue, None), torch.device("cpu"))  # type: ignore[arg-type]

@@ -7,11 +7,12 @@ import torch
 from builders import SMALL, SMALL_NETWORK, network, workshop_for
 
 from model.batches import Batches
-from model.bias import Bias
 from model.config import TrainingConfig
 from model.errors import CheckpointError
+from model.features import IntArray
 from model.metrics import rmse
 from model.movielens import MovieLens
+from model.path_fitting import fit_paths
 from model.protocol import Fold, Sequences, Split, halved
 from model.rating_models import NeuralModel
 from model.training import Progress, Trainer, predict
@@ -21,9 +22,12 @@ CPU = torch.device("cpu")
 
 def trainer(split: Split, rows: int, **settings: object) -> Trainer:
     config = TrainingConfig(**{"epochs": 3, **settings})  # type: ignore[arg-type]
-    sequences = split.train.sequences
-    bias = Bias.fitted(sequences.movies, sequences.stars, rows)
-    return Trainer(network(SMALL_NETWORK, rows, bias), split.train, split.validation, config, CPU)
+    paths = fit_paths(SMALL_NETWORK, split.train.sequences, rows, seed=0)
+    return Trainer(network(SMALL_NETWORK, rows), split.train, split.validation, config, CPU, paths)
+
+
+def one_part(fold: Fold) -> IntArray:
+    return np.zeros(len(fold), dtype=np.int64)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +38,7 @@ def rows(sample: MovieLens) -> int:
 def test_an_epoch_has_every_target_once_after_its_own_users_history(split: Split) -> None:
     fold = split.train
     movies_of_targets, stars_of_targets = [], []
-    for batch in Batches(fold, TrainingConfig()).epoch(1):
+    for batch in Batches(fold, TrainingConfig(), one_part(fold)).epoch(1):
         assert len(batch.users.lengths) <= 16
         assert np.bincount(batch.sample_users.numpy()).max() <= 32
         movies_of_targets += batch.sample_movies.tolist()
@@ -56,18 +60,32 @@ def test_a_batch_pairs_each_sample_with_the_history_of_its_user() -> None:
     )
     for random_cuts in (False, True):
         config = TrainingConfig(random_cuts=random_cuts)
-        for batch in Batches(Fold(sequences, np.array([5, 5, 5])), config).epoch(1):
+        for batch in Batches(Fold(sequences, np.array([5, 5, 5])), config, np.array([0, 1, 0])).epoch(1):
             ends = batch.users.lengths.cumsum(0)
             for sample_user, movie in zip(batch.sample_users.tolist(), batch.sample_movies.tolist(), strict=True):
                 history = batch.users.movies[ends[sample_user] - batch.users.lengths[sample_user] : ends[sample_user]]
                 assert all(movie > earlier and movie // 100 == earlier // 100 for earlier in history.tolist())
 
 
+def test_the_users_of_a_step_are_of_one_part_and_every_target_is_still_there_once(split: Split) -> None:
+    fold = split.train
+    parts = np.arange(len(fold)) % 3
+    batches = Batches(fold, TrainingConfig(users_per_step=4), parts)
+    profiles = {tuple(profile): part for profile, part in zip(fold.sequences.profiles.tolist(), parts, strict=True)}
+    steps = list(batches.epoch(1))
+
+    assert len(steps) == len(batches)
+    assert sum(len(step.sample_stars) for step in steps) == len(fold.targets)
+    assert {step.part for step in steps} == {0, 1, 2}
+    if len(profiles) == len(fold):
+        assert all(profiles[tuple(row)] == step.part for step in steps for row in step.users.profiles.tolist())
+
+
 def test_random_cuts_meet_histories_of_every_length(split: Split) -> None:
     lengths = [
         length
         for number in range(1, 30)
-        for batch in Batches(split.train, TrainingConfig(random_cuts=True)).epoch(number)
+        for batch in Batches(split.train, TrainingConfig(random_cuts=True), one_part(split.train)).epoch(number)
         for length in batch.users.lengths.tolist()
     ]
 
@@ -191,8 +209,8 @@ def error_on_checkerboard(*, shuffled: bool) -> float:
     train, test = (
         Fold(everyone.sequences.take(users), everyone.cuts[users]) for users in np.split(np.arange(300), [240])
     )
-    bias = Bias.fitted(train.sequences.movies, train.sequences.stars, rows=21)
-    one = Trainer(network(SMALL_NETWORK, 21, bias), train, None, CHECKERBOARD, CPU)
+    paths = fit_paths(SMALL_NETWORK, train.sequences, rows=21, seed=0)
+    one = Trainer(network(SMALL_NETWORK, 21), train, None, CHECKERBOARD, CPU, paths)
     one.run()
     return rmse(predict(one.network, test, CPU), test.target_stars)
 
