@@ -39,7 +39,7 @@ PRESETS = {
         Preset(
             name="seqrec",
             network=NetworkConfig(path="posterior", unknown_rate=0.02, dropout=0.2),
-            training=TrainingConfig(random_cuts=True, epochs=8, patience=2, learning_rate=1e-3),
+            training=TrainingConfig(random_cuts=True, epochs=4, patience=2, learning_rate=1e-3),
         ),
     )
 }
