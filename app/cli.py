@@ -113,6 +113,7 @@ def evaluate(
         tools = workshop(ratings, settings, resume, display)
         drawn = split(protocol, Sequences.of(ratings), split_seeds)
         evaluation = evaluate(build(model, tools, rnn), drawn, tools)
+        tools.discard_checkpoints()
     if as_json:
         typer.echo(evaluation.model_dump_json())
     else:

@@ -3,6 +3,7 @@
 import socket
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -52,14 +53,20 @@ def api() -> FastAPI:
 
 def from_settings(settings: Settings) -> FastAPI:
     """The service as the settings describe it; refuses a database that is behind and a missing artifact."""
+    engine, folder = _requirements(settings)
+    scorer = Scorer(artifact.load(folder), choose_device(settings.device))
+    scorer.recommend(Profile(), [], scorer.catalogue.movie_ids, n=1)  # the first pass is slow; nobody waits for it
+    return create_app(engine, scorer)
+
+
+def _requirements(settings: Settings) -> tuple[Engine, Path]:
+    """The database, with a current schema, and the newest artifact's folder."""
     engine = connect(settings.database_url)
     require_current(engine)
     folder = artifact.newest(settings.artifacts)
     if folder is None:
         raise ArtifactError(f"There is no trained model in {settings.artifacts}. Run: seqrec train")
-    scorer = Scorer(artifact.load(folder), choose_device(settings.device))
-    scorer.recommend(Profile(), [], scorer.catalogue.movie_ids, n=1)  # the first pass is slow; nobody waits for it
-    return create_app(engine, scorer)
+    return engine, folder
 
 
 def from_environment() -> FastAPI:
@@ -70,6 +77,7 @@ def from_environment() -> FastAPI:
 def run(settings: Settings, workers: int) -> None:
     """Serve until interrupted."""
     if workers > 1:
+        _requirements(settings)[0].dispose()  # refuse here, not in every worker
         uvicorn.run("app.main:from_environment", factory=True, host=settings.host, port=settings.port, workers=workers)
     else:
         config = uvicorn.Config(from_settings(settings), host=settings.host, port=settings.port)

@@ -1,4 +1,4 @@
-"""Brings a machine from nothing to a service that can start: data, model, database. Skips what is done."""
+"""Brings a machine from nothing to a service that can start: data, database, model. Skips what is done."""
 
 from pathlib import Path
 
@@ -50,14 +50,15 @@ def _prepare_from(folder: Path, engine: Engine, settings: Settings) -> None:
     loaded = _holds(engine, checksum)
     say(f"Data: {folder}")
     data = None if trained and loaded else movielens.read(folder)
-    if data is None or trained:
-        say(f"Model: {newest}, trained on this data before")
-    else:
-        train_model(data, PRESETS[DEFAULT_MODEL], settings, resume=True)
+    # The database first: a reason to refuse it should not wait for the training.
     if data is None or loaded:
         say(f"Database: {shown(engine)}, filled with this data before")
     else:
         load_database(data, settings)
+    if data is None or trained:
+        say(f"Model: {newest}, trained on this data before")
+    else:
+        train_model(data, PRESETS[DEFAULT_MODEL], settings, resume=True)
 
 
 def _holds(engine: Engine, checksum: str | None) -> bool:

@@ -81,7 +81,9 @@ def load_card(folder: Path) -> Card:
     try:
         return Card.model_validate_json((folder / CARD).read_bytes())
     except (OSError, ValidationError) as error:
-        raise ArtifactError(f"{folder} has no readable model card: {_first_line(error)}") from error
+        raise ArtifactError(
+            f"{folder} has no readable model card: {_first_line(error)}. Move the folder away, or train again."
+        ) from error
 
 
 def load(folder: Path) -> Artifact:

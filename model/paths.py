@@ -78,7 +78,9 @@ class PosteriorPath(nn.Module):
         gram = self.user_precision.new_zeros(len(users.lengths), *self.user_precision.shape)
         weighted = self.user_mean.new_zeros(len(users.lengths), *self.user_mean.shape)
         lengths = users.lengths.tolist()
-        for user, (rows, stars) in enumerate(zip(users.movies.split(lengths), users.stars.split(lengths), strict=True)):
+        for user, (rows, stars) in enumerate(
+            zip(torch.split(users.movies, lengths), torch.split(users.stars, lengths), strict=True)
+        ):
             vectors = self.movies[:, rows]  # (S, ratings, D)
             residuals = (stars - self.mean - vectors[..., 0]).unsqueeze(-1)
             design = _with_ones(vectors)

@@ -42,7 +42,9 @@ def train(data: MovieLens, preset: Preset, root: Path, workshop: Workshop) -> Pa
             "python": platform.python_version(),
         },
     )
-    return save(root, served.network, workshop.catalogue, card)
+    folder = save(root, served.network, workshop.catalogue, card)
+    workshop.discard_checkpoints()
+    return folder
 
 
 def source(data: MovieLens) -> DataSource:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -70,6 +70,7 @@ class Workshop:
         resume: take up an interrupted run of the same data and settings.
         on_fit: called while the path in front of the network is fitted.
         on_progress: called after every step.
+        used_checkpoints: files that this workshop's runs have written.
     """
 
     catalogue: Catalogue
@@ -79,6 +80,20 @@ class Workshop:
     resume: bool = False
     on_fit: OnFit = lambda *_: None
     on_progress: OnProgress = lambda _: None
+    used_checkpoints: set[Path] = field(default_factory=set)
+
+    def checkpoint(self, name: str) -> Path | None:
+        """Where the run of this name keeps its state."""
+        if self.checkpoints is None:
+            return None
+        path = self.checkpoints / f"{name}.safetensors"
+        self.used_checkpoints.add(path)
+        return path
+
+    def discard_checkpoints(self) -> None:
+        """For when what the runs were for is done: until then, also a finished run need not be run again."""
+        for path in self.used_checkpoints:
+            path.unlink(missing_ok=True)
 
 
 class NeuralModel:
@@ -113,8 +128,6 @@ class NeuralModel:
         unrated = torch.ones(len(self.network.movies), dtype=torch.bool)
         unrated[train.sequences.movies] = False
         self.network.movies.forget(unrated.to(self.workshop.device))
-        if checkpoint:
-            checkpoint.unlink(missing_ok=True)
 
     def predict(self, fold: Fold) -> FloatArray:
         return predict(self.network, fold, self.workshop.device)
@@ -127,8 +140,6 @@ class NeuralModel:
 
     def _checkpoint(self, train: Fold, validation: Fold | None) -> Path | None:
         """One file for each combination of settings and data, so that no run takes up another's."""
-        if self.workshop.checkpoints is None:
-            return None
         digest = hashlib.sha256(self.preset.model_dump_json().encode())
         for fold in (train, validation):
             if fold is not None:
@@ -136,7 +147,7 @@ class NeuralModel:
                 digest.update(fold.sequences.movies.tobytes())
                 digest.update(fold.sequences.stars.tobytes())
                 digest.update(fold.cuts.tobytes())
-        return self.workshop.checkpoints / f"{self.preset.name}-{digest.hexdigest()[:16]}.safetensors"
+        return self.workshop.checkpoint(f"{self.preset.name}-{digest.hexdigest()[:16]}")
 
 
 def preset(name: str, recurrent: str | None = None) -> Preset:

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 import torch
 from builders import SMALL, SMALL_NETWORK, network, workshop_for
 
+from model.artifact import load_card
 from model.batches import Batches
 from model.config import TrainingConfig
 from model.errors import CheckpointError
@@ -13,8 +15,8 @@ from model.features import IntArray
 from model.metrics import rmse
 from model.movielens import MovieLens
 from model.path_fitting import fit_paths
+from model.pipeline import train
 from model.protocol import Fold, Sequences, Split, halved
-from model.rating_models import NeuralModel
 from model.training import Progress, Trainer, predict
 
 CPU = torch.device("cpu")
@@ -120,30 +122,34 @@ def test_a_resumed_run_ends_exactly_where_an_uninterrupted_one_does(split: Split
     assert np.array_equal(predict(resumed.network, split.test, CPU), predict(whole.network, split.test, CPU))
 
 
-def _interrupt_in_epoch(number: int) -> Callable[[Progress], None]:
+def _interrupt_in_epoch(number: int, call: int = 1) -> Callable[[Progress], None]:
+    """Interrupts at the first step of an epoch, when that is met for the ``call``-th time."""
+    met = []
+
     def on_progress(progress: Progress) -> None:
-        if progress.epoch == number:
+        if progress.epoch == number and progress.step == 1:
+            met.append(progress)
+        if len(met) == call:
             raise KeyboardInterrupt
 
     return on_progress
 
 
-def test_a_model_takes_up_its_own_interrupted_run_and_cleans_up_after_it(
-    sample: MovieLens, split: Split, tmp_path: Path
+def test_a_training_that_is_killed_in_its_second_run_does_not_repeat_the_first(
+    sample: MovieLens, tmp_path: Path
 ) -> None:
-    interrupted = NeuralModel(SMALL, workshop_for(sample, tmp_path))
-    interrupted.workshop.__dict__["on_progress"] = _interrupt_in_epoch(2)
+    interrupted = replace(workshop_for(sample, tmp_path / "state"), on_progress=_interrupt_in_epoch(1, call=2))
     with pytest.raises(KeyboardInterrupt):
-        interrupted.fit(split)
-    assert len(list(tmp_path.iterdir())) == 1
+        train(sample, SMALL, tmp_path, interrupted)
+    assert len(list((tmp_path / "state").iterdir())) == 1
 
-    resumed = NeuralModel(SMALL, workshop_for(sample, tmp_path, resume=True))
-    epochs_run: set[int] = set()
-    resumed.workshop.__dict__["on_progress"] = lambda progress: epochs_run.add(progress.epoch)
-    resumed.fit(split)
+    steps: list[Progress] = []
+    resumed = replace(workshop_for(sample, tmp_path / "state", resume=True), on_progress=steps.append)
+    folder = train(sample, SMALL, tmp_path, resumed)
 
-    assert epochs_run == {2}
-    assert list(tmp_path.iterdir()) == []
+    assert max(step.epochs for step in steps) == load_card(folder).epochs
+    assert len([step for step in steps if step.step == 1]) == load_card(folder).epochs
+    assert list((tmp_path / "state").iterdir()) == []
 
 
 def test_a_checkpoint_of_other_settings_is_refused(split: Split, rows: int, tmp_path: Path) -> None:
@@ -206,11 +212,11 @@ def checkerboard(users: int, *, shuffled: bool = False) -> Fold:
 def error_on_checkerboard(*, shuffled: bool) -> float:
     """RMSE for users that were not in training, after a short training."""
     everyone = checkerboard(300, shuffled=shuffled)
-    train, test = (
+    learning, test = (
         Fold(everyone.sequences.take(users), everyone.cuts[users]) for users in np.split(np.arange(300), [240])
     )
-    paths = fit_paths(SMALL_NETWORK, train.sequences, rows=21, seed=0)
-    one = Trainer(network(SMALL_NETWORK, 21), train, None, CHECKERBOARD, CPU, paths)
+    paths = fit_paths(SMALL_NETWORK, learning.sequences, rows=21, seed=0)
+    one = Trainer(network(SMALL_NETWORK, 21), learning, None, CHECKERBOARD, CPU, paths)
     one.run()
     return rmse(predict(one.network, test, CPU), test.target_stars)
 
