@@ -130,6 +130,15 @@ def test_the_same_seed_draws_the_same_samples(low_rank: Sequences) -> None:
     assert isinstance(first, FactorSamples)
 
 
+def test_a_movie_without_ratings_is_the_average_one_and_no_random_one(low_rank: Sequences) -> None:
+    samples = sample_factors(low_rank, ROWS + 1, FactorConfig(factors=2, sweeps=6, burn_in=2), seed=0)
+
+    unknown, unrated, rated = (samples.movies[:, row] for row in (0, ROWS, 1))
+    assert torch.equal(unknown, unrated)
+    assert not torch.equal(unknown, rated)
+    assert unknown.abs().max() < rated.abs().max()
+
+
 def test_progress_counts_the_sweeps_of_all_paths(low_rank: Sequences) -> None:
     seen: list[tuple[int, int]] = []
     config = NetworkConfig(path="posterior", factorisation=FactorConfig(factors=2, sweeps=3, burn_in=1, parts=2))
