@@ -3,7 +3,7 @@
 A rating is ``mean + b_u + c_m + p_u . q_m`` plus noise. User vectors ``(b_u, p_u)`` and movie vectors ``(c_m, q_m)``
 have normal priors, whose means and precisions have normal-Wishart priors (equations 5 to 7 and 11 to 14 there). What
 is kept of each sample is the movies' side and the users' prior: a user who was not in training is inferred from the
-history in closed form (`model.posterior`), so this is inductive.
+history in closed form (`model.paths`), so this is inductive.
 """
 
 from collections.abc import Callable

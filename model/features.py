@@ -1,9 +1,10 @@
 """The one encoding of users and movies that training and serving share.
 
 Outside this package there are ids; inside there are rows. A `Vocabulary` translates, and row 0 always
-means "unknown": a movie that the vocabulary lacks, and the filling of ragged batches.
+means "unknown": a movie that the vocabulary lacks.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,7 +36,7 @@ class Profile:
 
     Attributes:
         gender: ``F`` or ``M``.
-        age: lower bound of the age group in years, one of `AGES`.
+        age: in years; MovieLens gives the lower bound of the group, one of `AGES`.
         occupation: MovieLens code, 0 to 20.
     """
 
@@ -105,18 +106,23 @@ class Catalogue:
         return matrix
 
 
+def age_group(age: int) -> int:
+    """Lower bound of the age group that an age in years belongs to."""
+    return AGES[max(bisect_right(AGES, age) - 1, 0)]
+
+
 def encode_profiles(profiles: Sequence[Profile]) -> FloatArray:
     """Profiles as the user information branch reads them, shape (users, 24).
 
-    Unknown fields are zeros, also for values outside MovieLens' codes. The age is divided by the largest
-    group's lower bound, so it lies in 0..1.
+    Unknown fields are zeros, also for a gender or occupation outside MovieLens' codes. The age is the lower bound of
+    its group divided by that of the oldest group, so it lies in 0..1.
     """
     encoded = np.zeros((len(profiles), PROFILE_WIDTH), dtype=np.float32)
     for row, profile in enumerate(profiles):
         if profile.gender in GENDERS:
             encoded[row, GENDERS.index(profile.gender)] = 1.0
         if profile.age is not None:
-            encoded[row, len(GENDERS)] = profile.age / AGES[-1]
+            encoded[row, len(GENDERS)] = age_group(profile.age) / AGES[-1]
         if profile.occupation is not None and 0 <= profile.occupation < OCCUPATIONS:
             encoded[row, len(GENDERS) + 1 + profile.occupation] = 1.0
     return encoded

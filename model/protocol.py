@@ -39,12 +39,12 @@ class Sequences:
 
     @classmethod
     def of(cls, data: MovieLens) -> "Sequences":
-        """All users in the order of ``users.dat``; ratings of equal time stay in the order of the file."""
+        """All users in the order of ``users.dat``; ratings of the same second by movie id, as when served."""
         user_ids = data.users["user_id"].to_numpy().astype(np.int64)
         row_of_user = np.zeros(int(user_ids.max()) + 1, dtype=np.int64)
         row_of_user[user_ids] = np.arange(len(user_ids))
         users = row_of_user[data.ratings["user_id"].to_numpy()]
-        order = np.lexsort((data.ratings["rated_at"].to_numpy(), users))
+        order = np.lexsort((data.ratings["movie_id"].to_numpy(), data.ratings["rated_at"].to_numpy(), users))
         return cls(
             user_ids=user_ids,
             profiles=encode_profiles(

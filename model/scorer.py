@@ -104,13 +104,14 @@ class Scorer:
     def _score_pairs(
         self, readers: Sequence[tuple[Profile, Sequence[Rated]]], owners: IntArray, rows: IntArray
     ) -> FloatArray:
-        """Stars, not clipped, of ``readers[owners[k]]`` for the movie at ``rows[k]``; ``owners`` ascends."""
+        """Stars, not clipped, of ``readers[owners[k]]`` for the movie at ``rows[k]``."""
         stars = np.empty(len(rows), dtype=np.float32)
         for start in range(0, len(readers), READERS_AT_ONCE):
-            part = slice(*np.searchsorted(owners, [start, start + READERS_AT_ONCE]))
             users = self._encode(readers[start : start + READERS_AT_ONCE])
-            own = torch.from_numpy(owners[part] - start).to(self.device)
-            stars[part] = self._score(users.take(own), self._movies.take(torch.from_numpy(rows[part]).to(self.device)))
+            pairs = np.flatnonzero(owners // READERS_AT_ONCE == start // READERS_AT_ONCE)
+            own = torch.from_numpy(owners[pairs] - start).to(self.device)
+            movies = self._movies.take(torch.from_numpy(rows[pairs]).to(self.device))
+            stars[pairs] = self._score(users.take(own), movies)
         return stars
 
     def _encode(self, users: Sequence[tuple[Profile, Sequence[Rated]]]) -> EncodedUsers:

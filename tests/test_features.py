@@ -23,7 +23,7 @@ def test_a_profile_is_gender_age_and_occupation_in_24_values() -> None:
 
     expected = np.zeros((1, 24), dtype=np.float32)
     expected[0, 1] = 1.0  # M
-    expected[0, 2] = 28 / 56
+    expected[0, 2] = 25 / 56  # the group from 25 to 34
     expected[0, 3 + 3] = 1.0
     assert np.array_equal(encoded, expected)
 

@@ -11,6 +11,7 @@ from app.errors import DatabaseError
 from app.load import load
 from model.features import Profile, Rated
 from model.movielens import MovieLens
+from model.protocol import Sequences
 
 
 def counts(engine: Engine) -> dict[str, int]:
@@ -34,6 +35,20 @@ def test_everything_is_loaded_as_it_stands_in_the_files(loaded: Engine, sample: 
     assert history == [Rated(row["movie_id"], row["stars"]) for row in own.iter_rows(named=True)]
     assert (record.title, record.genres) == (movie["title"], tuple(sorted(movie["genres"])))
     assert counts(loaded)["ratings"] == len(sample.ratings)
+
+
+def test_a_history_is_served_in_the_order_in_which_it_was_learned_also_within_one_second(
+    engine: Engine, sample: MovieLens
+) -> None:
+    tied = replace(sample, ratings=sample.ratings.with_columns(pl.col("rated_at") // 600 * 600).reverse())
+    load(engine, tied)
+    learned = Sequences.of(tied)
+    with Session(engine) as session:
+        served = store.histories(session, learned.user_ids.tolist())
+
+    vocabulary = sample.catalogue.vocabulary
+    rows = [vocabulary.row(entry.movie_id) for user_id in learned.user_ids.tolist() for entry in served[user_id]]
+    assert rows == learned.movies.tolist()
 
 
 def test_loading_the_same_data_again_changes_nothing(loaded: Engine, sample: MovieLens) -> None:

@@ -48,16 +48,15 @@ def test_taking_users_keeps_their_ratings_together() -> None:
     assert taken.offsets.tolist() == [0, 1, 4]
 
 
-def test_ratings_are_oldest_first_and_ties_stay_in_the_order_of_the_file(sample: MovieLens) -> None:
-    catalogue = sample.catalogue
+def test_ratings_are_oldest_first_and_those_of_one_second_by_movie_id(sample: MovieLens) -> None:
     tied = sample.ratings.with_columns(rated_at=sample.ratings["rated_at"] // 600 * 600).reverse()
     shuffled = MovieLens(sample.name, True, sample.checksum, sample.users, sample.movies, tied)
 
     first = Sequences.of(shuffled).take(np.array([0]))
 
     own = [row for row in tied.rows() if row[0] == sample.users["user_id"][0]]
-    by_time = sorted(own, key=lambda row: row[3])  # Python's sort is stable, as the protocol asks
-    assert first.movies.tolist() == [catalogue.vocabulary.row(row[1]) for row in by_time]
+    expected = [row[1] for row in sorted(own, key=lambda row: (row[3], row[1]))]
+    assert first.movies.tolist() == sample.catalogue.vocabulary.rows(expected).tolist()
 
 
 def test_the_papers_split_has_the_papers_sample_counts(large: MovieLens) -> None:

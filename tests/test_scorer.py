@@ -9,7 +9,7 @@ from model.artifact import Artifact
 from model.features import Catalogue, Profile, Rated
 from model.paths import PosteriorPath
 from model.rating_models import PRESETS
-from model.scorer import Scorer
+from model.scorer import Candidates, Scorer
 
 PROFILE = Profile(gender="F", age=25, occupation=4)
 HISTORY = [Rated(3, 5), Rated(10, 1), Rated(7, 4)]
@@ -45,6 +45,18 @@ def test_many_rated_movies_are_each_predicted_without_their_own_rating(scorer: S
     ]
 
     assert together == pytest.approx(alone, abs=2e-4)
+
+
+def test_rated_and_unrated_movies_of_several_users_may_be_asked_in_any_order(scorer: Scorer) -> None:
+    random = np.random.default_rng(0)
+    histories = [[Rated(int(id_), 1 + int(id_) % 5) for id_ in random.permutation(80)[:50] + 1] for _ in range(4)]
+    asked = [Candidates(PROFILE, history, (random.permutation(80) + 1).tolist()) for history in histories]
+
+    together = scorer.predict_many(asked)
+
+    for one, stars in zip(asked, together, strict=True):
+        alone = [scorer.predict(one.profile, one.history, [movie_id])[0] for movie_id in one.movie_ids]
+        assert stars == pytest.approx(alone, abs=2e-4)
 
 
 def test_recommendations_and_predictions_show_the_same_stars(scorer: Scorer, all_movies: tuple[int, ...]) -> None:
