@@ -42,9 +42,11 @@ RecurrentOption = Annotated[
 @app.command()
 def up(data: DataOption = None, host: HostOption = None, port: PortOption = None) -> None:
     """Get data, train, fill the database, serve; skips what is done before."""
+    from app.main import require_free_port
     from app.prepare import prepare
 
     settings = _settings(data=data, host=host, port=port)
+    require_free_port(settings)  # now, not after the training
     prepare(settings)
     _serve(settings, workers=1)
 
@@ -82,7 +84,8 @@ def train(
     from model.rating_models import preset
 
     settings = _settings(data=data, artifacts=out, device=device)
-    folder = train_model(movielens.read(_data_folder(settings)), preset(model, rnn), settings, resume=resume)
+    chosen = preset(model, rnn)
+    folder = train_model(movielens.read(_data_folder(settings)), chosen, settings, resume=resume)
     typer.echo(folder)
 
 
@@ -104,10 +107,12 @@ def evaluate(
     from app.prepare import workshop
     from model import movielens
     from model.evaluation import evaluate
-    from model.protocol import Sequences, split
-    from model.rating_models import build
+    from model.protocol import Sequences, require_protocol, split
+    from model.rating_models import build, require_known
 
     settings = _settings(data=data, device=device)
+    require_known(model, rnn)
+    require_protocol(protocol)
     ratings = movielens.read(_data_folder(settings))
     with training_display() as display:
         tools = workshop(ratings, settings, resume, display)
@@ -165,11 +170,9 @@ def main() -> None:
     except SeqRecError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo(
-            "Interrupted. Finished epochs are kept: `seqrec up`, and --resume elsewhere, goes on from there.", err=True
-        )
-        sys.exit(130)
+    except PermissionError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(1)
 
 
 def _settings(**options: object) -> Settings:
@@ -182,9 +185,10 @@ def _settings(**options: object) -> Settings:
 
 
 def _data_folder(settings: Settings) -> Path:
-    from app.prepare import find_data, obtain_data
+    """For results that someone will quote: never the generated sample, unless it is asked for by its folder."""
+    from app.prepare import download_data, find_data
 
-    return find_data(settings) or obtain_data(settings)
+    return settings.data or find_data(settings) or download_data(settings)
 
 
 def _serve(settings: Settings, workers: int) -> None:

@@ -7,14 +7,16 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from app.errors import DatabaseError
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 SQLITE_WAIT_SECONDS = 30
+POSTGRES_WAIT_SECONDS = 10
 
 
 def connect(url: str) -> Engine:
@@ -25,7 +27,7 @@ def connect(url: str) -> Engine:
             parsed.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,
             # A server that was set up without a locale would answer bytes in place of text.
-            connect_args={"client_encoding": "utf8"},
+            connect_args={"client_encoding": "utf8", "connect_timeout": POSTGRES_WAIT_SECONDS},
         )
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
@@ -63,10 +65,15 @@ def upgrade(engine: Engine) -> bool:
     """Bring the schema to the newest revision; True if it was behind."""
     if current_revision(engine) == newest_revision():
         return False
-    with engine.begin() as connection:
-        config = alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    try:
+        with engine.begin() as connection:
+            config = alembic_config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except CommandError as error:
+        raise DatabaseError(
+            f"The database {shown(engine)} cannot be upgraded: {error}. Was it made by a newer SeqRec? Then use that."
+        ) from error
     return True
 
 
@@ -85,7 +92,7 @@ def current_revision(engine: Engine) -> str | None:
     try:
         with engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
-    except OperationalError as error:
+    except DBAPIError as error:
         raise DatabaseError(
             f"The database {shown(engine)} does not answer: {error.orig}. Is it running, and is "
             f"SEQREC_DATABASE_URL right?"

@@ -5,10 +5,10 @@ ServiceError
  ├─ MovieNotFound         404  movie_not_found
  ├─ InvalidRequest        422  invalid_request
  ├─ NotReady              503  not_ready
- └─ DatabaseUnavailable   503  database_unavailable
+ ├─ DatabaseUnavailable   503  database_unavailable
+ └─ InternalError         500  internal_error
 
-Beside them: 404 ``not_found`` for an unknown path, 405 ``method_not_allowed`` and
-500 ``internal_error``.
+Beside them: 404 ``not_found`` for an unknown path and 405 ``method_not_allowed``.
 """
 
 import logging
@@ -20,6 +20,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from model.errors import SeqRecError
@@ -97,6 +98,16 @@ class DatabaseUnavailable(ServiceError):
         super().__init__("The database does not answer. Try again in a moment.")
 
 
+class InternalError(ServiceError):
+    """A fault of the service, of which the caller learns no details."""
+
+    status = 500
+    code = "internal_error"
+
+    def __init__(self) -> None:
+        super().__init__("Something went wrong here. The server's log has the details.")
+
+
 def responses(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     """For OpenAPI: what a route answers when it raises one of these."""
     by_status: dict[int, list[str]] = {}
@@ -117,6 +128,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(OperationalError)
     @app.exception_handler(InterfaceError)
+    @app.exception_handler(PoolTimeoutError)
     def database_error(request: Request, error: Exception) -> JSONResponse:
         logger.error("%s %s: the database failed: %s", request.method, request.url.path, error)
         return service_error(request, DatabaseUnavailable())
@@ -138,7 +150,7 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     def internal_error(request: Request, error: Exception) -> JSONResponse:
         logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return _answer(500, "internal_error", "Something went wrong here. The server's log has the details.")
+        return service_error(request, InternalError())
 
 
 def _answer(

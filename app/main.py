@@ -1,5 +1,6 @@
 """The composition root: puts the app together and serves it."""
 
+import logging
 import socket
 import sys
 from importlib.metadata import version
@@ -9,18 +10,21 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Engine
-from sqlalchemy.orm import sessionmaker
+from sqlalchemy.orm import Session, sessionmaker
 
-from app import errors
+from app import errors, store
 from app.database import connect, require_current
 from app.routes import operations, predictions, recommendations
 from app.service import Recommender
 from app.settings import Settings
 from model import artifact
+from model.card import DataSource
 from model.device import choose_device
-from model.errors import ArtifactError
+from model.errors import ArtifactError, SettingsError
 from model.features import Profile
 from model.scorer import Scorer
+
+logger = logging.getLogger(__name__)
 
 DESCRIPTION = """\
 Predicts the stars that a user would give a movie, and recommends movies that the user has not rated.
@@ -39,7 +43,12 @@ def create_app(engine: Engine, scorer: Scorer) -> FastAPI:
 
 def api() -> FastAPI:
     """Routes and error handlers, with nothing behind them yet."""
-    app = FastAPI(title="SeqRec", version=version("seqrec"), description=DESCRIPTION)
+    app = FastAPI(
+        title="SeqRec",
+        version=version("seqrec"),
+        description=DESCRIPTION,
+        responses=errors.responses(errors.InternalError),
+    )
     errors.add_handlers(app)
     for routes in (predictions, recommendations, operations):
         app.include_router(routes.router)
@@ -55,6 +64,7 @@ def from_settings(settings: Settings) -> FastAPI:
     """The service as the settings describe it; refuses a database that is behind and a missing artifact."""
     engine, folder = _requirements(settings)
     scorer = Scorer(artifact.load(folder), choose_device(settings.device))
+    _warn_of_other_data(engine, scorer.card.data)
     scorer.recommend(Profile(), [], scorer.catalogue.movie_ids, n=1)  # the first pass is slow; nobody waits for it
     return create_app(engine, scorer)
 
@@ -69,13 +79,40 @@ def _requirements(settings: Settings) -> tuple[Engine, Path]:
     return engine, folder
 
 
+def _warn_of_other_data(engine: Engine, data: DataSource) -> None:
+    """Ids of two data sets mean different movies, so a model should meet the data set that it learned from."""
+    with Session(engine) as session:
+        loaded = store.datasets(session)
+    if loaded and data.checksum not in loaded:
+        logger.warning(
+            "The model was trained on %s, but the database was filled with %s: predictions may be about other movies",
+            data.name,
+            ", ".join(loaded.values()),
+        )
+
+
 def from_environment() -> FastAPI:
     """What each of several worker processes builds for itself."""
     return from_settings(Settings())
 
 
+def require_free_port(settings: Settings) -> None:
+    """Raise `SettingsError` if the service could not listen where it should."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise SettingsError(
+                f"Nothing can listen on {settings.host}:{settings.port} ({error.strerror}). "
+                f"Choose another port by SEQREC_PORT, or an address by SEQREC_HOST."
+            ) from error
+
+
 def run(settings: Settings, workers: int) -> None:
     """Serve until interrupted."""
+    require_free_port(settings)
     if workers > 1:
         _requirements(settings)[0].dispose()  # refuse here, not in every worker
         uvicorn.run("app.main:from_environment", factory=True, host=settings.host, port=settings.port, workers=workers)

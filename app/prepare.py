@@ -25,7 +25,9 @@ SAMPLE_NOTICE = """\
   *********************************************************************************
   *  NOT REAL DATA: movies, users and ratings of this service are made up.        *
   *  For MovieLens 1M, set SEQREC_DATA to a folder with users.dat, movies.dat     *
-  *  and ratings.dat, or run `seqrec data get` where there is a network.          *
+  *  and ratings.dat, or run `seqrec data get` where there is a network; then     *
+  *  start with an empty database: remove data/seqrec.db, or with Docker run      *
+  *  `docker compose down --volumes`.                                             *
   *********************************************************************************"""
 
 
@@ -105,8 +107,12 @@ def train_model(data: MovieLens, preset: Preset, settings: Settings, *, resume: 
     """Train a preset on a data set and write an artifact; returns its folder."""
     device = choose_device(settings.device)
     say(f"Model: training {preset.name} on {device.type}, first with held-out users, then on all of them")
-    with training_display() as display:
-        folder = train(data, preset, settings.artifacts, workshop(data, settings, resume, display))
+    try:
+        with training_display() as display:
+            folder = train(data, preset, settings.artifacts, workshop(data, settings, resume, display))
+    except KeyboardInterrupt:
+        say("Interrupted. Finished epochs are kept: `seqrec up`, or --resume elsewhere, goes on from there.")
+        raise
     held_out = artifact.load_card(folder).held_out
     bias = held_out.baselines["bias"]
     say(f"Model: {folder}, test RMSE {held_out.rmse:.4f} (bias model {bias.rmse:.4f})")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.tables import Genre, Movie, MovieGenre, Rating, User
+from app.tables import Dataset, Genre, Movie, MovieGenre, Rating, User
 from model.features import Profile, Rated
 
 
@@ -55,3 +55,8 @@ def movies(session: Session, ids: Sequence[int]) -> dict[int, MovieRecord]:
     for movie_id, name in session.execute(query):
         genres[movie_id].append(name)
     return {movie_id: MovieRecord(movie_id, title, tuple(genres[movie_id])) for movie_id, title in titles}
+
+
+def datasets(session: Session) -> dict[str, str]:
+    """Names of the data sets that were loaded, by checksum."""
+    return {row.checksum: row.name for row in session.execute(select(Dataset.checksum, Dataset.name))}

@@ -1,7 +1,8 @@
 """The branches of SeqRec: one entity each, one small class each.
 
 A branch reads either users or movies and gives a vector for each; the output network reads the vectors of all
-branches side by side. To add an entity, write a class and add one line to `BRANCHES`.
+branches side by side. To add an entity, write a class and add one line to `BRANCHES`; the configuration of a network
+lists its branches.
 """
 
 from typing import ClassVar, Literal, NamedTuple

@@ -2,15 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path as FilePath
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
 from model.bias import Bias
 from model.config import NetworkConfig
+from model.errors import CheckpointError
 from model.factors import FactorSamples, sample_factors
 from model.features import IntArray
-from model.paths import MeanPath, Path, PosteriorPath
+from model.paths import MeanPath, Path, PosteriorPath, empty_path
 from model.protocol import Sequences
 
 OnFit = Callable[[int, int], None]
@@ -30,6 +34,28 @@ class FittedPaths:
     whole: Path
     parts: list[Path]
     part_of_user: IntArray
+
+    def save(self, file: FilePath) -> None:
+        """Write to a file, aside and renamed."""
+        paths = {"whole": self.whole} | {str(part): path for part, path in enumerate(self.parts)}
+        tensors = {f"{name}.{key}": value for name, path in paths.items() for key, value in path.state_dict().items()}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        aside = file.with_suffix(".writing")
+        save_file(tensors | {"part_of_user": torch.from_numpy(self.part_of_user)}, aside)
+        aside.replace(file)
+
+    @classmethod
+    def load(cls, file: FilePath, config: NetworkConfig, rows: int) -> "FittedPaths":
+        """Read what `save` wrote for this configuration; `CheckpointError` if it does not fit."""
+        names = ["whole", *(str(part) for part in range(config.factorisation.parts))]
+        paths = [empty_path(config, rows) for _ in names]
+        try:
+            tensors = load_file(file)
+            for name, path in zip(names, paths, strict=True):
+                path.load_state_dict({key: tensors[f"{name}.{key}"] for key in path.state_dict()})
+            return cls(paths[0], paths[1:], tensors["part_of_user"].numpy())
+        except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+            raise CheckpointError(f"{file} cannot be read ({error}). Delete it to start afresh.") from error
 
 
 def fit_paths(

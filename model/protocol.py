@@ -11,12 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from model.errors import UnknownNameError
+from model.errors import DataError, SettingsError, UnknownNameError
 from model.features import FloatArray, IntArray, Profile, encode_profiles
 from model.movielens import MovieLens
 
 PAPER_SEEDS = (2658, 4769)
 """The two ``random_state`` values of the published split of users."""
+
+
+FEWEST_USERS = 20
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,10 @@ def paper_split(sequences: Sequences, seeds: tuple[int, int] = PAPER_SEEDS) -> S
 
     On ML-1M with the published seeds this gives 407,929 training, 45,612 validation and 45,082 test ratings.
     """
+    if len(sequences) < FEWEST_USERS:
+        raise DataError(f"The data has {len(sequences)} users; dividing them takes at least {FEWEST_USERS}.")
+    if not all(0 <= seed < 2**32 for seed in seeds):
+        raise SettingsError(f"The split's seeds are {seeds}; each must be from 0 to {2**32 - 1}.")
     train, rest = train_test_split(np.arange(len(sequences)), test_size=0.2, random_state=seeds[0])
     test, validation = train_test_split(rest, test_size=0.5, random_state=seeds[1])
     return Split(
@@ -142,10 +149,15 @@ def paper_split(sequences: Sequences, seeds: tuple[int, int] = PAPER_SEEDS) -> S
     )
 
 
+def require_protocol(name: str) -> None:
+    """Raise `UnknownNameError` unless there is a protocol of this name."""
+    if name not in PROTOCOLS:
+        raise UnknownNameError("protocol", name, PROTOCOLS)
+
+
 def split(protocol: str, sequences: Sequences, seeds: tuple[int, int]) -> Split:
     """The split of this name; `UnknownNameError` if there is none."""
-    if protocol not in PROTOCOLS:
-        raise UnknownNameError("protocol", protocol, PROTOCOLS)
+    require_protocol(protocol)
     return PROTOCOLS[protocol](sequences, seeds)
 
 

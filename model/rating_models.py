@@ -15,7 +15,7 @@ from model.config import NetworkConfig, TrainingConfig
 from model.errors import UnknownNameError
 from model.features import Catalogue, FloatArray
 from model.network import SeqRec
-from model.path_fitting import OnFit, fit_paths
+from model.path_fitting import FittedPaths, OnFit, fit_paths
 from model.protocol import Fold, Split
 from model.recurrent import RECURRENT
 from model.training import OnProgress, Trainer, predict
@@ -83,10 +83,12 @@ class Workshop:
     used_checkpoints: set[Path] = field(default_factory=set)
 
     def checkpoint(self, name: str) -> Path | None:
-        """Where the run of this name keeps its state."""
+        """Where the run of this name keeps its state; what an earlier one left is kept only to be resumed."""
         if self.checkpoints is None:
             return None
         path = self.checkpoints / f"{name}.safetensors"
+        if path not in self.used_checkpoints and not self.resume:
+            path.unlink(missing_ok=True)
         self.used_checkpoints.add(path)
         return path
 
@@ -112,16 +114,13 @@ class NeuralModel:
     def fit_folds(self, train: Fold, validation: Fold | None, last_epoch: int | None = None) -> None:
         """Train a fresh network; without a validation fold, for exactly ``last_epoch`` epochs."""
         self.network = self._fresh_network()
-        training = self.preset.training
-        rows = len(self.network.movies)
-        paths = fit_paths(self.preset.network, train.sequences, rows, training.seed, self.workshop.on_fit)
-        trainer = Trainer(self.network, train, validation, training, self.workshop.device, paths, last_epoch)
-        checkpoint = self._checkpoint(train, validation)
+        run = self._run_name(train, validation)
+        paths = self._fitted_paths(train, f"{run}.paths")
+        device = self.workshop.device
+        trainer = Trainer(self.network, train, validation, self.preset.training, device, paths, last_epoch)
+        checkpoint = self.workshop.checkpoint(run)
         if checkpoint and checkpoint.exists():
-            if self.workshop.resume:
-                trainer.resume(checkpoint)
-            else:
-                checkpoint.unlink()
+            trainer.resume(checkpoint)
         trainer.run(checkpoint, self.workshop.on_progress)
         self.epochs = trainer.epochs
         self.best_epoch = trainer.best_epoch.number if trainer.best_epoch else 0
@@ -138,8 +137,18 @@ class NeuralModel:
         torch.manual_seed(self.preset.training.seed)
         return SeqRec(self.preset.network, genres, titles)
 
-    def _checkpoint(self, train: Fold, validation: Fold | None) -> Path | None:
-        """One file for each combination of settings and data, so that no run takes up another's."""
+    def _fitted_paths(self, train: Fold, name: str) -> FittedPaths:
+        config, rows, seed = self.preset.network, len(self.network.movies), self.preset.training.seed
+        checkpoint = self.workshop.checkpoint(name)
+        if checkpoint and checkpoint.exists():
+            return FittedPaths.load(checkpoint, config, rows)
+        paths = fit_paths(config, train.sequences, rows, seed, self.workshop.on_fit)
+        if checkpoint and config.path == "posterior":
+            paths.save(checkpoint)
+        return paths
+
+    def _run_name(self, train: Fold, validation: Fold | None) -> str:
+        """One name for each combination of settings and data, so that no run takes up another's."""
         digest = hashlib.sha256(self.preset.model_dump_json().encode())
         for fold in (train, validation):
             if fold is not None:
@@ -147,7 +156,7 @@ class NeuralModel:
                 digest.update(fold.sequences.movies.tobytes())
                 digest.update(fold.sequences.stars.tobytes())
                 digest.update(fold.cuts.tobytes())
-        return self.workshop.checkpoint(f"{self.preset.name}-{digest.hexdigest()[:16]}")
+        return f"{self.preset.name}-{digest.hexdigest()[:16]}"
 
 
 def preset(name: str, recurrent: str | None = None) -> Preset:
@@ -166,15 +175,22 @@ def preset(name: str, recurrent: str | None = None) -> Preset:
     return Preset(name=f"{name}+{recurrent}", network=network, training=chosen.training)
 
 
+def require_known(name: str, recurrent: str | None = None) -> None:
+    """Raise `UnknownNameError` unless `build` knows these names; for refusing them before any work is done."""
+    if name not in NAMES:
+        raise UnknownNameError("model", name, NAMES)
+    if recurrent is not None:
+        preset(name, recurrent)
+
+
 def build(name: str, workshop: Workshop, recurrent: str | None = None) -> RatingModel:
     """The untrained model of this name; `UnknownNameError` for a name that is not in ``NAMES``."""
     rows = len(workshop.catalogue.vocabulary)
+    require_known(name, recurrent)
     if name == GlobalMean.name:
         return GlobalMean()
     if name == MovieMean.name:
         return MovieMean(rows)
     if name == BiasModel.name:
         return BiasModel(rows)
-    if name not in PRESETS:
-        raise UnknownNameError("model", name, NAMES)
     return NeuralModel(preset(name, recurrent), workshop)

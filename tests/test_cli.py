@@ -1,10 +1,16 @@
 import json
+import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app import cli
+from app.database import connect, upgrade
+from app.load import load
+from app.main import from_settings
+from app.settings import Settings
 from model.movielens import MovieLens
 
 
@@ -66,6 +72,8 @@ def test_evaluate_prints_a_table_with_the_baselines(seqrec: Run, sample_folder: 
         pytest.param(["evaluate", "--model", "svd"], "no model 'svd'. Choose one of: mean, movie-mean", id="model"),
         pytest.param(["evaluate", "--protocol", "x", "--model", "bias"], "no protocol 'x'. Choose one", id="protocol"),
         pytest.param(["evaluate", "--rnn", "gru"], "no recurrent layer 'gru'", id="layer"),
+        pytest.param(["evaluate", "--model", "bias", "--rnn", "lstm"], "no network 'bias'", id="layer of a baseline"),
+        pytest.param(["evaluate", "--model", "bias", "--split-seeds", "-1", "2"], "must be from 0", id="seed"),
         pytest.param(["train", "--model", "bias"], "no network 'bias'. Choose one of: seqrec", id="network"),
     ],
 )
@@ -120,3 +128,39 @@ def test_openapi_prints_the_description_without_model_or_database(seqrec: Run) -
 
     assert status == 0
     assert {"/predict", "/users/{user_id}/recommendations", "/model"} <= set(json.loads(out)["paths"])
+
+
+def test_without_data_an_evaluation_is_refused_and_no_sample_passes_for_a_result(
+    seqrec: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SEQREC_ML1M_URL", "http://127.0.0.1:9/ml-1m.zip")
+    for folder in ([], ["--data", tmp_path]):
+        status, out, err = seqrec("evaluate", "--model", "bias", "--json", *folder)
+        assert (status, out) == (1, "")
+        assert "could not be downloaded" in err or "not a MovieLens 1M folder" in err
+    assert not (tmp_path / "data" / "sample").exists()
+
+
+def test_a_taken_port_is_found_before_any_work(seqrec: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        status, _, err = seqrec("up", "--port", taken.getsockname()[1])
+
+    assert status == 1
+    assert "SEQREC_PORT" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_of_other_data_than_the_databases_is_warned_of(
+    sample: MovieLens, artifact_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(database_url=f"sqlite:///{tmp_path}/seqrec.db", artifacts=artifact_folder.parent)
+    engine = connect(settings.database_url)
+    upgrade(engine)
+    load(engine, replace(sample, checksum="0" * 64, name="another"))
+    engine.dispose()
+
+    from_settings(settings)
+
+    assert "filled with another" in caplog.text

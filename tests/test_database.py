@@ -104,6 +104,21 @@ def test_a_server_without_a_locale_still_keeps_text(postgres_url: str) -> None:
     server.dispose()
 
 
+def test_a_database_of_a_newer_version_is_refused(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(DatabaseError, match="Was it made by a newer SeqRec"):
+        upgrade(engine)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.db").write_text("these are notes, not a database, and long enough to tell" * 100)
+
+    with pytest.raises(DatabaseError, match="file is not a database"):
+        upgrade(connect(f"sqlite:///{tmp_path}/notes.db"))
+
+
 @pytest.mark.parametrize("url", ["mysql://localhost/x", "nonsense"])
 def test_an_address_of_another_kind_is_refused_with_examples(url: str) -> None:
     with pytest.raises(DatabaseError, match=r"neither SQLite .* nor PostgreSQL"):
