@@ -116,6 +116,8 @@ def train_model(data: MovieLens, preset: Preset, settings: Settings, *, resume: 
     held_out = artifact.load_card(folder).held_out
     bias = held_out.baselines["bias"]
     say(f"Model: {folder}, test RMSE {held_out.rmse:.4f} (bias model {bias.rmse:.4f})")
+    if held_out.rmse >= bias.rmse:
+        say("Model: it does not beat the bias model; that takes more users or more ratings than this data has")
     return folder
 
 
