@@ -48,8 +48,8 @@ OnProgress = Callable[[Progress], None]
 class Trainer:
     """Trains one network; everything that a resumed run needs is in here and in its checkpoint.
 
-    On the CPU the outcome depends on nothing but the data, the configuration and its seed, also where the run
-    was interrupted. On CUDA, steps run in bfloat16 where it saves time and results vary in the last digits.
+    On one CPU model the outcome depends on nothing but the data, the configuration with its seed and the number of
+    threads, also where the run was interrupted. On CUDA, steps run in bfloat16 where it saves time and results vary in the last digits.
     """
 
     def __init__(
