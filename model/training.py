@@ -49,7 +49,8 @@ class Trainer:
     """Trains one network; everything that a resumed run needs is in here and in its checkpoint.
 
     On one CPU model the outcome depends on nothing but the data, the configuration with its seed and the number of
-    threads, also where the run was interrupted. On CUDA, steps run in bfloat16 where it saves time and results vary in the last digits.
+    threads, also where the run was interrupted. On CUDA, steps run in bfloat16 where it
+    saves time and results vary in the last digits.
     """
 
     def __init__(
