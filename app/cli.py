@@ -34,6 +34,17 @@ ResumeOption = Annotated[
     bool,
     typer.Option("--resume", help="Go on where an interrupted run of the same settings and data stopped."),
 ]
+ModelOption = Annotated[
+    str,
+    typer.Option(help="A baseline (mean, movie-mean, bias), or a network (seqrec-paper, seqrec-lstm, seqrec)."),
+]
+ProtocolOption = Annotated[
+    str,
+    typer.Option(
+        help="paper: users split 80/10/10, the first half of each is history. "
+        "random: ratings split 90/10, every user known."
+    ),
+]
 RecurrentOption = Annotated[
     str | None, typer.Option("--rnn", help="Recurrent layer in place of the model's own: mlstm or lstm.")
 ]
@@ -92,11 +103,11 @@ def train(
 @app.command()
 def evaluate(
     data: DataOption = None,
-    model: Annotated[str, typer.Option(help="mean, movie-mean, bias, seqrec-paper, seqrec-lstm or seqrec.")] = "seqrec",
-    protocol: Annotated[
-        str, typer.Option(help="paper: users split 80/10/10, first half of each is history.")
-    ] = "paper",
-    split_seeds: Annotated[tuple[int, int], typer.Option(help="What draws the split.")] = (2658, 4769),
+    model: ModelOption = "seqrec",
+    protocol: ProtocolOption = "paper",
+    split_seeds: Annotated[
+        tuple[int, int] | None, typer.Option(help="What draws the split. [2658 4769 for paper, 1234 1234 for random]")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     rnn: RecurrentOption = None,
     device: DeviceOption = None,
@@ -117,7 +128,7 @@ def evaluate(
     with training_display() as display:
         tools = workshop(ratings, settings, resume, display)
         drawn = split(protocol, Sequences.of(ratings), split_seeds)
-        evaluation = evaluate(build(model, tools, rnn), drawn, tools)
+        evaluation = evaluate(build(model, tools, rnn), drawn, tools).evaluation
         tools.discard_checkpoints()
     if as_json:
         typer.echo(evaluation.model_dump_json())

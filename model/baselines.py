@@ -1,9 +1,12 @@
 """Predictors without a network: what SeqRec has to beat."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from model.bias import Bias
-from model.features import FloatArray
+from model.card import Epoch
+from model.metrics import Predicted
 from model.protocol import Fold, Split
 
 
@@ -11,18 +14,22 @@ class GlobalMean:
     """The mean of the training ratings for everyone and everything."""
 
     name = "mean"
+    inductive = True
+    epochs: ClassVar[list[Epoch]] = []
 
     def fit(self, split: Split) -> None:
         self.mean = float(split.train.sequences.stars.mean(dtype=np.float64))
 
-    def predict(self, fold: Fold) -> FloatArray:
-        return np.full(int(fold.target_counts.sum()), self.mean, dtype=np.float32)
+    def predict(self, fold: Fold) -> Predicted:
+        return Predicted(np.full(int(fold.target_counts.sum()), self.mean, dtype=np.float32))
 
 
 class MovieMean:
     """The movie's mean rating, shrunk towards the global mean."""
 
     name = "movie-mean"
+    inductive = True
+    epochs: ClassVar[list[Epoch]] = []
 
     def __init__(self, rows: int) -> None:
         self.rows = rows
@@ -30,14 +37,16 @@ class MovieMean:
     def fit(self, split: Split) -> None:
         self.bias = Bias.fitted(split.train.sequences.movies, split.train.sequences.stars, self.rows)
 
-    def predict(self, fold: Fold) -> FloatArray:
-        return self.bias.mean + self.bias.movies[fold.sequences.movies[fold.targets]]
+    def predict(self, fold: Fold) -> Predicted:
+        return Predicted(self.bias.mean + self.bias.movies[fold.sequences.movies[fold.targets]])
 
 
 class BiasModel:
     """Movie bias and the user's own bias, which comes from the history: no user is known beforehand."""
 
     name = "bias"
+    inductive = True
+    epochs: ClassVar[list[Epoch]] = []
 
     def __init__(self, rows: int) -> None:
         self.rows = rows
@@ -45,7 +54,7 @@ class BiasModel:
     def fit(self, split: Split) -> None:
         self.bias = Bias.fitted(split.train.sequences.movies, split.train.sequences.stars, self.rows)
 
-    def predict(self, fold: Fold) -> FloatArray:
+    def predict(self, fold: Fold) -> Predicted:
         sequences = fold.sequences
         users = np.array(
             [
@@ -55,4 +64,4 @@ class BiasModel:
             dtype=np.float32,
         )
         movies = self.bias.movies[sequences.movies[fold.targets]]
-        return self.bias.mean + movies + np.repeat(users, fold.target_counts)
+        return Predicted(self.bias.mean + movies + np.repeat(users, fold.target_counts))

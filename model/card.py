@@ -13,10 +13,23 @@ class Score(BaseModel):
     Attributes:
         rmse: root mean squared error in stars, predictions clipped to 1..5.
         accuracy: share of predictions that round to the given star.
+        mode_accuracy: share of targets whose likeliest star is the given one; None without probabilities.
+        calibration_error: expected calibration error of the likeliest star; None without probabilities.
     """
 
     rmse: float
     accuracy: float
+    mode_accuracy: float | None = None
+    calibration_error: float | None = None
+
+
+class Epoch(BaseModel):
+    """What one epoch came to: the loss in training, RMSE on validation (None where there is none)."""
+
+    number: int
+    train_loss: float
+    validation_rmse: float | None
+    seconds: float
 
 
 class Evaluation(Score):
@@ -26,10 +39,11 @@ class Evaluation(Score):
         model: its name.
         protocol: name of the split.
         split_seeds: what drew the split.
-        inductive: True if no test user has a rating in training.
+        inductive: True if no rating of a test user was there in training, not even of the history.
         n_test: ratings in the test fold.
         validation: the score that settings may be chosen on.
         baselines: test scores of the models without a network.
+        learning_curve: the epochs of training; empty for models without epochs.
         seconds: of training and predicting.
     """
 
@@ -40,15 +54,7 @@ class Evaluation(Score):
     n_test: int
     validation: Score
     baselines: dict[str, Score]
-    seconds: float
-
-
-class Epoch(BaseModel):
-    """What one epoch came to: mean squared error in training, RMSE on validation (None where there is none)."""
-
-    number: int
-    train_loss: float
-    validation_rmse: float | None
+    learning_curve: list[Epoch]
     seconds: float
 
 
@@ -79,7 +85,6 @@ class Card(BaseModel):
     created_at: datetime
     data: DataSource
     held_out: Evaluation
-    learning_curve: list[Epoch]
     epochs: int
     training: TrainingConfig
     device: str

@@ -1,40 +1,55 @@
 """Protocols applied to models: the error on test data, taken once, beside the baselines."""
 
 import time
+from typing import NamedTuple
 
 from model.card import Evaluation, Score
-from model.features import FloatArray
-from model.metrics import accuracy, rmse
+from model.metrics import Predicted, accuracy, calibration_error, mode_accuracy, rmse
 from model.protocol import Fold, Split
 from model.rating_models import BASELINES, RatingModel, Workshop, build
 
 
-def evaluate(model: RatingModel, split: Split, workshop: Workshop) -> Evaluation:
+class Evaluated(NamedTuple):
+    """What is reported of a model, and the predictions behind it, for the test fold's targets."""
+
+    evaluation: Evaluation
+    predicted: Predicted
+
+
+def evaluate(model: RatingModel, split: Split, workshop: Workshop) -> Evaluated:
     """Train the model on the split and score it once on test."""
     started = time.perf_counter()
     model.fit(split)
-    test = _score(model.predict(split.test), split.test)
-    validation = _score(model.predict(split.validation), split.validation)
+    predicted = model.predict(split.test)
+    validation = score(model.predict(split.validation), split.validation)
     seconds = time.perf_counter() - started
-    return Evaluation(
-        **test.model_dump(),
+    evaluation = Evaluation(
+        **score(predicted, split.test).model_dump(),
         model=model.name,
         protocol=split.name,
         split_seeds=split.seeds,
-        inductive=split.inductive,
+        inductive=split.inductive and model.inductive,
         n_test=len(split.test.targets),
         validation=validation,
         baselines={baseline: _baseline(baseline, split, workshop) for baseline in BASELINES},
+        learning_curve=model.epochs,
         seconds=seconds,
     )
+    return Evaluated(evaluation, predicted)
 
 
 def _baseline(name: str, split: Split, workshop: Workshop) -> Score:
     model = build(name, workshop)
     model.fit(split)
-    return _score(model.predict(split.test), split.test)
+    return score(model.predict(split.test), split.test)
 
 
-def _score(predicted: FloatArray, fold: Fold) -> Score:
-    stars = fold.target_stars
-    return Score(rmse=rmse(predicted, stars), accuracy=accuracy(predicted, stars))
+def score(predicted: Predicted, fold: Fold) -> Score:
+    """The errors of a prediction of a fold's targets."""
+    stars, probabilities = fold.target_stars, predicted.probabilities
+    return Score(
+        rmse=rmse(predicted.stars, stars),
+        accuracy=accuracy(predicted.stars, stars),
+        mode_accuracy=None if probabilities is None else mode_accuracy(probabilities, stars),
+        calibration_error=None if probabilities is None else calibration_error(probabilities, stars),
+    )

@@ -24,7 +24,7 @@ def train(data: MovieLens, preset: Preset, root: Path, workshop: Workshop) -> Pa
     sequences = Sequences.of(data)
     split = paper_split(sequences)
     held_out = NeuralModel(preset, workshop)
-    evaluation = evaluate(held_out, split, workshop)
+    evaluation = evaluate(held_out, split, workshop).evaluation
     served = NeuralModel(preset, workshop)
     served.fit_folds(halved(sequences), None, last_epoch=held_out.best_epoch)
     card = Card(
@@ -32,7 +32,6 @@ def train(data: MovieLens, preset: Preset, root: Path, workshop: Workshop) -> Pa
         created_at=datetime.now(UTC),
         data=source(data),
         held_out=evaluation,
-        learning_curve=held_out.epochs,
         epochs=held_out.best_epoch,
         training=preset.training,
         device=workshop.device.type,

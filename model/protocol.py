@@ -5,8 +5,8 @@ in each user's ratings. What lies before the cut is the history, which a model i
 the targets, which it predicts.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -19,7 +19,13 @@ PAPER_SEEDS = (2658, 4769)
 """The two ``random_state`` values of the published split of users."""
 
 
+RANDOM_SEEDS = (1234, 1234)
+"""What draws the test and the validation ratings of the random split; 1234 is also GLocal-K's and GC-MC's seed."""
+
 FEWEST_USERS = 20
+
+TEST_SHARE, VALIDATION_SHARE = 0.1, 0.05
+"""Of all ratings, and of those that are then left, in the random split."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,20 @@ class Sequences:
         """Ratings of each user, shape (users,)."""
         return np.diff(self.offsets)
 
+    @property
+    def owners(self) -> IntArray:
+        """The user of each rating, shape (ratings,)."""
+        return np.repeat(np.arange(len(self)), self.counts)
+
+    def ratings(self, chosen: IntArray) -> "Sequences":
+        """All users, with some of their ratings (indices into these), user after user; maybe none."""
+        return replace(
+            self,
+            movies=self.movies[chosen],
+            stars=self.stars[chosen],
+            offsets=_offsets(np.bincount(self.owners[chosen], minlength=len(self))),
+        )
+
     def take(self, users: IntArray) -> "Sequences":
         """The sequences of some users (indices into these), in the order given."""
         counts = self.counts[users]
@@ -104,6 +124,10 @@ class Fold:
         """The stars to predict, in the order in which every model answers."""
         return self.sequences.stars[self.targets]
 
+    def histories(self) -> Sequences:
+        """The users with what lies before their cuts, and nothing else."""
+        return self.sequences.ratings(ragged_range(self.sequences.offsets[:-1], self.cuts))
+
     def batches(self, users: int) -> Iterator["Fold"]:
         for start in range(0, len(self), users):
             chosen = np.arange(start, min(start + users, len(self)))
@@ -121,11 +145,31 @@ class Split:
     """
 
     name: str
-    seeds: tuple[int, ...]
+    seeds: tuple[int, int]
     inductive: bool
     train: Fold
     validation: Fold
     test: Fold
+
+    def known(self) -> Sequences:
+        """All that may be known before predicting: the training ratings and the histories of all other users.
+
+        For models that can only predict for users they were fitted to, which makes them transductive.
+        """
+        if not self.inductive:
+            return self.train.sequences
+        return concatenated([self.train.sequences, self.validation.histories(), self.test.histories()])
+
+
+def concatenated(parts: Sequence[Sequences]) -> Sequences:
+    """The users of all parts, which must be different ones, one after the other."""
+    return Sequences(
+        user_ids=np.concatenate([part.user_ids for part in parts]),
+        profiles=np.concatenate([part.profiles for part in parts]),
+        movies=np.concatenate([part.movies for part in parts]),
+        stars=np.concatenate([part.stars for part in parts]),
+        offsets=_offsets(np.concatenate([part.counts for part in parts])),
+    )
 
 
 def paper_split(sequences: Sequences, seeds: tuple[int, int] = PAPER_SEEDS) -> Split:
@@ -135,8 +179,7 @@ def paper_split(sequences: Sequences, seeds: tuple[int, int] = PAPER_SEEDS) -> S
     """
     if len(sequences) < FEWEST_USERS:
         raise DataError(f"The data has {len(sequences)} users; dividing them takes at least {FEWEST_USERS}.")
-    if not all(0 <= seed < 2**32 for seed in seeds):
-        raise SettingsError(f"The split's seeds are {seeds}; each must be from 0 to {2**32 - 1}.")
+    _require_seeds(seeds)
     train, rest = train_test_split(np.arange(len(sequences)), test_size=0.2, random_state=seeds[0])
     test, validation = train_test_split(rest, test_size=0.5, random_state=seeds[1])
     return Split(
@@ -149,23 +192,63 @@ def paper_split(sequences: Sequences, seeds: tuple[int, int] = PAPER_SEEDS) -> S
     )
 
 
+def random_split(sequences: Sequences, seeds: tuple[int, int] = RANDOM_SEEDS) -> Split:
+    """Ratings drawn at random: 10 % for test, 5 % of the others for validation; every user is in all three folds.
+
+    The history of a user is what is left for training, oldest first. It holds ratings that are younger than a target,
+    as everywhere this split is used.
+    """
+    _require_seeds(seeds)
+    training, test = _drawn(np.arange(len(sequences.stars)), TEST_SHARE, seeds[0])
+    training, validation = _drawn(training, VALIDATION_SHARE, seeds[1])
+    return Split(
+        name="random",
+        seeds=seeds,
+        inductive=False,
+        train=halved(sequences.ratings(training)),
+        validation=_history_and_targets(sequences, training, validation),
+        test=_history_and_targets(sequences, training, test),
+    )
+
+
+def _drawn(ratings: IntArray, share: float, seed: int) -> tuple[IntArray, IntArray]:
+    """The ratings that are left and those drawn, both in order of their place."""
+    shuffled = np.random.default_rng(seed).permutation(ratings)
+    count = round(len(ratings) * share)
+    return np.sort(shuffled[count:]), np.sort(shuffled[:count])
+
+
+def _history_and_targets(sequences: Sequences, history: IntArray, targets: IntArray) -> Fold:
+    chosen = np.concatenate([history, targets])
+    after = np.repeat([False, True], [len(history), len(targets)])
+    owners = sequences.owners[chosen]
+    cuts = np.bincount(owners[: len(history)], minlength=len(sequences))
+    return Fold(sequences.ratings(chosen[np.lexsort((chosen, after, owners))]), cuts)
+
+
+def _require_seeds(seeds: tuple[int, int]) -> None:
+    if not all(0 <= seed < 2**32 for seed in seeds):
+        raise SettingsError(f"The split's seeds are {seeds}; each must be from 0 to {2**32 - 1}.")
+
+
 def require_protocol(name: str) -> None:
     """Raise `UnknownNameError` unless there is a protocol of this name."""
     if name not in PROTOCOLS:
         raise UnknownNameError("protocol", name, PROTOCOLS)
 
 
-def split(protocol: str, sequences: Sequences, seeds: tuple[int, int]) -> Split:
-    """The split of this name; `UnknownNameError` if there is none."""
+def split(protocol: str, sequences: Sequences, seeds: tuple[int, int] | None = None) -> Split:
+    """The split of this name, with its own seeds unless others are given; `UnknownNameError` if there is none."""
     require_protocol(protocol)
-    return PROTOCOLS[protocol](sequences, seeds)
+    draw = PROTOCOLS[protocol]
+    return draw(sequences, seeds) if seeds else draw(sequences)
 
 
 def halved(sequences: Sequences) -> Fold:
     return Fold(sequences, (sequences.counts + 1) // 2)
 
 
-PROTOCOLS = {"paper": paper_split}
+PROTOCOLS = {"paper": paper_split, "random": random_split}
 
 
 def ragged_range(starts: IntArray, counts: IntArray) -> IntArray:

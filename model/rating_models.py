@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from model.card import Epoch
 from model.config import NetworkConfig, TrainingConfig
 from model.errors import UnknownNameError
 from model.features import Catalogue, FloatArray
+from model.metrics import Predicted
 from model.network import SeqRec
 from model.path_fitting import FittedPaths, OnFit, fit_paths
 from model.protocol import Fold, Split
@@ -43,19 +45,30 @@ PRESETS = {
         ),
     )
 }
-BASELINES = (GlobalMean.name, MovieMean.name, BiasModel.name)
-NAMES = (*BASELINES, *PRESETS)
 
 
 class RatingModel(Protocol):
-    """Learns from a split's training fold, choosing on its validation fold, and predicts a fold's targets."""
+    """Learns from a split's training fold, choosing on its validation fold, and predicts a fold's targets.
 
-    name: str
+    Attributes:
+        name: its row in every table.
+        inductive: False if it can only predict for users whose histories it was fitted to (`Split.known`).
+        epochs: what each epoch of the last `fit` came to; empty where it has no epochs.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def inductive(self) -> bool: ...
+
+    @property
+    def epochs(self) -> list[Epoch]: ...
 
     def fit(self, split: Split) -> None: ...
 
-    def predict(self, fold: Fold) -> FloatArray:
-        """Stars for the targets in the fold's order, not clipped."""
+    def predict(self, fold: Fold) -> Predicted:
+        """Answers for the targets in the fold's order."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +95,11 @@ class Workshop:
     on_progress: OnProgress = lambda _: None
     used_checkpoints: set[Path] = field(default_factory=set)
 
+    @property
+    def rows(self) -> int:
+        """Rows of the catalogue, the unknown movie's among them."""
+        return len(self.catalogue.vocabulary)
+
     def checkpoint(self, name: str) -> Path | None:
         """Where the run of this name keeps its state; what an earlier one left is kept only to be resumed."""
         if self.checkpoints is None:
@@ -100,6 +118,8 @@ class Workshop:
 
 class NeuralModel:
     """A preset's network, trained on the training fold until the validation fold stops improving."""
+
+    inductive = True
 
     def __init__(self, preset: Preset, workshop: Workshop) -> None:
         self.name = preset.name
@@ -128,8 +148,8 @@ class NeuralModel:
         unrated[train.sequences.movies] = False
         self.network.movies.forget(unrated.to(self.workshop.device))
 
-    def predict(self, fold: Fold) -> FloatArray:
-        return predict(self.network, fold, self.workshop.device)
+    def predict(self, fold: Fold) -> Predicted:
+        return Predicted(predict(self.network, fold, self.workshop.device))
 
     def _fresh_network(self) -> SeqRec:
         genres = torch.from_numpy(self.workshop.catalogue.genre_matrix)
@@ -175,22 +195,28 @@ def preset(name: str, recurrent: str | None = None) -> Preset:
     return Preset(name=f"{name}+{recurrent}", network=network, training=chosen.training)
 
 
+BASELINES = (GlobalMean.name, MovieMean.name, BiasModel.name)
+
+BUILDERS: dict[str, Callable[[Workshop], RatingModel]] = {
+    GlobalMean.name: lambda _: GlobalMean(),
+    MovieMean.name: lambda workshop: MovieMean(workshop.rows),
+    BiasModel.name: lambda workshop: BiasModel(workshop.rows),
+    **{name: partial(NeuralModel, preset) for name, preset in PRESETS.items()},
+}
+"""How to build each model, untrained."""
+
+
 def require_known(name: str, recurrent: str | None = None) -> None:
     """Raise `UnknownNameError` unless `build` knows these names; for refusing them before any work is done."""
-    if name not in NAMES:
-        raise UnknownNameError("model", name, NAMES)
+    if name not in BUILDERS:
+        raise UnknownNameError("model", name, BUILDERS)
     if recurrent is not None:
         preset(name, recurrent)
 
 
 def build(name: str, workshop: Workshop, recurrent: str | None = None) -> RatingModel:
-    """The untrained model of this name; `UnknownNameError` for a name that is not in ``NAMES``."""
-    rows = len(workshop.catalogue.vocabulary)
+    """The untrained model of this name; `UnknownNameError` for a name that is not in `BUILDERS`."""
     require_known(name, recurrent)
-    if name == GlobalMean.name:
-        return GlobalMean()
-    if name == MovieMean.name:
-        return MovieMean(rows)
-    if name == BiasModel.name:
-        return BiasModel(rows)
-    return NeuralModel(preset(name, recurrent), workshop)
+    if recurrent is not None:
+        return NeuralModel(preset(name, recurrent), workshop)
+    return BUILDERS[name](workshop)

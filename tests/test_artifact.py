@@ -28,7 +28,7 @@ def test_a_loaded_network_predicts_what_the_saved_one_did(
     workshop = workshop_for(sample)
     model = NeuralModel(SMALL, workshop)
     model.fit(split)
-    before = model.predict(split.test)
+    before = model.predict(split.test).stars
     card = artifact.load_card(artifact_folder)
 
     folder = artifact.save(tmp_path, model.network, workshop.catalogue, card)
@@ -44,7 +44,7 @@ def test_the_card_says_where_the_model_comes_from_and_how_good_it_is(artifact_fo
     assert card.data.ratings == len(sample.ratings)
     assert set(card.held_out.baselines) == {"mean", "movie-mean", "bias"}
     assert card.held_out.inductive
-    assert 1 <= card.epochs == min(card.learning_curve, key=lambda epoch: epoch.validation_rmse or 9).number
+    assert 1 <= card.epochs == min(card.held_out.learning_curve, key=lambda epoch: epoch.validation_rmse or 9).number
 
 
 def test_what_is_served_is_trained_on_all_users(artifact_folder: Path, sample: MovieLens) -> None:

@@ -39,7 +39,7 @@ def test_each_baseline_is_better_than_the_one_before(large: MovieLens) -> None:
     errors = []
     for model in (GlobalMean(), MovieMean(rows), BiasModel(rows)):
         model.fit(split)
-        errors.append(rmse(model.predict(split.test), split.test.target_stars))
+        errors.append(rmse(model.predict(split.test).stars, split.test.target_stars))
 
     assert errors == sorted(errors, reverse=True)
     if not large.generated:

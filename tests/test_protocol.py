@@ -1,7 +1,7 @@
 import numpy as np
 
 from model.movielens import MovieLens
-from model.protocol import PAPER_SEEDS, Fold, Sequences, halved, paper_split, ragged_range
+from model.protocol import PAPER_SEEDS, Fold, Sequences, halved, paper_split, ragged_range, random_split
 
 ML_1M_SAMPLES = (407_929, 45_612, 45_082)
 
@@ -82,3 +82,35 @@ def test_a_fold_without_targets_is_empty_and_not_an_error() -> None:
     fold = Fold(sequences(2), np.array([2]))
 
     assert fold.target_stars.tolist() == []
+
+
+def pairs(sequences: Sequences) -> list[tuple[int, int]]:
+    return list(zip(sequences.user_ids[sequences.owners].tolist(), sequences.movies.tolist(), strict=True))
+
+
+def test_the_random_split_gives_every_rating_one_place_and_leaves_histories_in_order() -> None:
+    everyone = sequences(40, 30, 30)
+    split = random_split(everyone, (1, 2))
+
+    assert (len(split.test.targets), len(split.validation.targets), len(split.train.sequences.movies)) == (10, 4, 86)
+    for fold in (split.validation, split.test):
+        assert pairs(fold.histories()) == pairs(split.train.sequences)
+        assert pairs(fold.histories()) == sorted(pairs(fold.histories()))  # movies are numbered in order of time here
+    targets = [fold.sequences.movies[fold.targets].tolist() for fold in (split.validation, split.test)]
+    assert sorted(sum(targets, split.train.sequences.movies.tolist())) == everyone.movies.tolist()
+    assert not split.inductive
+    assert pairs(split.known()) == pairs(split.train.sequences)
+
+
+def test_known_on_the_papers_split_is_training_and_the_first_halves_of_the_others() -> None:
+    split = paper_split(sequences(*[5] * 50))
+
+    known = split.known()
+
+    assert len(known) == 50
+    assert len(known.movies) == 40 * 5 + 10 * 3
+    assert not set(pairs(known)) & {
+        pair
+        for fold in (split.validation, split.test)
+        for pair in map(tuple, np.array(pairs(fold.sequences))[fold.targets].tolist())
+    }
