@@ -10,6 +10,7 @@ class FactorConfig(BaseModel):
 
     Attributes:
         factors: taste factors of a movie, its bias not counted.
+        places: coordinates of a movie by who rated it; see `model.side_information`.
         sweeps: Gibbs sweeps altogether.
         burn_in: sweeps before the first one that is kept.
         keep_every: of the sweeps after that, each of this distance is kept.
@@ -18,7 +19,8 @@ class FactorConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    factors: int = 16
+    factors: int = 32
+    places: int = 64
     sweeps: int = 120
     burn_in: int = 40
     keep_every: int = 2
@@ -38,6 +40,8 @@ class NetworkConfig(BaseModel):
         recurrent: what reads the history, a name in `model.recurrent.RECURRENT`.
         embedding: width of the movie embedding.
         history_length: ratings that the recurrent layer reads, the latest ones.
+        likelihood: what the output network says of a rating: its mean, with ``normal`` noise of one size, as published;
+            or a ``categorical`` distribution over the levels of stars.
         path: what the network's output is added to: the ``mean`` of all ratings, as published; mean, movie bias
             and user ``bias``; or the ``posterior`` of a factorisation given the history.
         factorisation: of the posterior path.
@@ -57,6 +61,7 @@ class NetworkConfig(BaseModel):
     title_layers: tuple[int, ...] = (192,)
     output_layers: tuple[int, ...] = (227, 227)
     dropout: float = 0.5
+    likelihood: Literal["normal", "categorical"] = "normal"
     path: Literal["mean", "bias", "posterior"] = "mean"
     factorisation: FactorConfig = FactorConfig()
     unknown_rate: float = 0.0

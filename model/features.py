@@ -4,6 +4,7 @@ Outside this package there are ids; inside there are rows. A `Vocabulary` transl
 means "unknown": a movie that the vocabulary lacks.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,9 +12,13 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
+
+_YEAR = re.compile(r"\((\d{4})\)\s*$")
 
 UNKNOWN = 0
 """The row of every id that a vocabulary does not hold."""
@@ -25,6 +30,12 @@ AGES = (1, 18, 25, 35, 45, 50, 56)
 
 OCCUPATIONS = 21
 """MovieLens codes occupations from 0 to 20."""
+
+STAR_LEVELS = (1.0, 2.0, 3.0, 4.0, 5.0)
+"""What a user can give, in stars, ascending."""
+
+YEAR_KNOTS = (1930, 1950, 1970, 1985, 1995)
+"""Where the effect of a movie's year may bend."""
 
 PROFILE_WIDTH = len(GENDERS) + 1 + OCCUPATIONS
 """24 values: gender one-hot, age, occupation one-hot (paper, section on the user information branch)."""
@@ -104,6 +115,26 @@ class Catalogue:
         for row, names in enumerate(self.genres, start=UNKNOWN + 1):
             matrix[row, [column[name] for name in names]] = 1.0
         return matrix
+
+    @cached_property
+    def content_matrix(self) -> FloatArray:
+        """What is known of a movie without any rating, shape (rows, columns): its genres, and its year.
+
+        The year is that in brackets at the end of the title; without one it is the mean year of the others. It enters
+        piecewise linearly, so that its effect may bend at `YEAR_KNOTS`.
+        """
+        found = [_YEAR.search(title) for title in self.titles]
+        known = [int(match[1]) for match in found if match]
+        mean = sum(known) / max(len(known), 1)
+        years = np.array([mean, *(int(match[1]) if match else mean for match in found)], dtype=np.float32)
+        decades = [np.maximum(years - knot, 0.0) / 10 for knot in YEAR_KNOTS]
+        return np.column_stack([self.genre_matrix, *decades]).astype(np.float32)
+
+
+def star_levels(stars: Tensor) -> Tensor:
+    """Index into `STAR_LEVELS` of the nearest level, the lower one of two, shape (ratings,)."""
+    levels = stars.new_tensor(STAR_LEVELS)
+    return torch.bucketize(stars, (levels[1:] + levels[:-1]) / 2)
 
 
 def age_group(age: int) -> int:

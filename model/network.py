@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from model.branches import BRANCHES, Branch, MovieTable, Users, feed_forward
 from model.config import NetworkConfig
+from model.heads import Stars, head_of
 from model.paths import MoviePath, Path, empty_path
 
 
@@ -51,8 +52,10 @@ class SeqRec(nn.Module):
     is linear, so its share from the user and its share from the movie are computed apart and added: a movie's
     share is the same for every user, and a user's share the same for every movie.
 
-    The output is added to the prediction of a path in closed form (`model.paths`), and the history branch reads what
-    that path's biases leave unexplained in place of stars. As published, the path is the mean of all ratings.
+    In front of the network stands a prediction in closed form (`model.paths`); the network adds to it, and the history
+    branch reads what that path's biases leave unexplained in place of stars. As published, the path is the mean of all
+    ratings. Behind the network stands a head (`model.heads`). For a distribution over stars it does not do to know
+    their mean: the output network then also reads the path's prediction and its descriptions of user and movie.
     """
 
     def __init__(self, config: NetworkConfig, genres: Tensor, titles: Tensor) -> None:
@@ -65,14 +68,17 @@ class SeqRec(nn.Module):
         self.path = empty_path(config, len(genres))
         self.movies = MovieTable(config, genres, titles)
         self.branches = nn.ModuleDict({name: BRANCHES[name](config, self.movies) for name in config.branches})
-        user_width, movie_width = (sum(b.width for b in self._side(side)) for side in ("user", "movie"))
-        self.user_width = user_width
-        self.first = nn.Linear(user_width + movie_width, config.output_layers[0])
+        self.head = head_of(config)
+        self.reads_path = config.likelihood == "categorical"
+        described = self.path.described if self.reads_path else 0
+        user_width, movie_width = (described + sum(b.width for b in self._side(side)) for side in ("user", "movie"))
+        self.user_width, self.movie_width = user_width, movie_width
+        self.first = nn.Linear(user_width + movie_width + self.reads_path, config.output_layers[0])
         self.rest = nn.Sequential(
             nn.ReLU(),
             nn.Dropout(config.dropout),
             *feed_forward(config.output_layers[0], config.output_layers[1:], config.dropout),
-            nn.Linear(config.output_layers[-1], 1),
+            nn.Linear(config.output_layers[-1], self.head.outputs),
         )
 
     def _side(self, side: str) -> list[Branch]:
@@ -85,22 +91,37 @@ class SeqRec(nn.Module):
             vectors = path.encode_users(users)
         unexplained = users._replace(stars=path.unexplained(users, vectors))
         outputs = [branch(unexplained, self.movies) for branch in self._side("user")]
+        if self.reads_path:
+            outputs.append(path.describe_users(users))
         weight = self.first.weight[:, : self.user_width]
         return EncodedUsers(nn.functional.linear(torch.cat(outputs, dim=-1), weight, self.first.bias), vectors)
 
     def encode_movies(self, rows: Tensor, path: Path | None = None) -> EncodedMovies:
         """Encode the movies at these catalogue rows, shape (movies,)."""
+        path = path or self.path
         outputs = [branch(rows, self.movies) for branch in self._side("movie")]
-        weight = self.first.weight[:, self.user_width :]
+        if self.reads_path:
+            outputs.append(path.describe_movies(rows))
+        weight = self.first.weight[:, self.user_width : self.user_width + self.movie_width]
         hidden = nn.functional.linear(torch.cat(outputs, dim=-1), weight)
-        return EncodedMovies(hidden, (path or self.path).encode_movies(rows))
+        return EncodedMovies(hidden, path.encode_movies(rows))
 
-    def score(self, users: EncodedUsers, movies: EncodedMovies) -> Tensor:
-        """Stars, not clipped, for pairs; a side of one row is paired with every row of the other."""
-        residuals: Tensor = self.rest(users.hidden + movies.hidden).squeeze(-1)
+    def score(self, users: EncodedUsers, movies: EncodedMovies) -> Stars:
+        """Stars for pairs; a side of one row is paired with every row of the other."""
+        return self.head.stars(*self._outputs(users, movies))
+
+    def loss(self, users: EncodedUsers, movies: EncodedMovies, given: Tensor) -> Tensor:
+        """What training makes small: the head's loss for pairs that were given these stars, shape (pairs,)."""
+        return self.head.loss(*self._outputs(users, movies), given)
+
+    def _outputs(self, users: EncodedUsers, movies: EncodedMovies) -> tuple[Tensor, Tensor]:
+        """Of the last layer, shape (pairs, outputs), and the path's prediction, shape (pairs,)."""
         with _full_precision(users.vectors):
             explained: Tensor = torch.linalg.vecdot(users.vectors, movies.path.vectors) + movies.path.offsets
-        return explained + residuals
+        hidden = users.hidden + movies.hidden
+        if self.reads_path:
+            hidden = hidden + (explained - self.path.mean).unsqueeze(-1) * self.first.weight[:, -1]
+        return self.rest(hidden), explained
 
 
 def _full_precision(tensor: Tensor) -> torch.autocast:

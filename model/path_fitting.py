@@ -10,12 +10,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from model.bias import Bias
-from model.config import NetworkConfig
+from model.config import FactorConfig, NetworkConfig
 from model.errors import CheckpointError
-from model.factors import FactorSamples, sample_factors
-from model.features import IntArray
-from model.paths import MeanPath, Path, PosteriorPath, empty_path
+from model.factors import sample_factors
+from model.features import STAR_LEVELS, FloatArray, IntArray, star_levels
+from model.paths import MeanPath, Path, PosteriorPath, describe_stars, empty_path, user_columns
 from model.protocol import Sequences
+from model.side_information import SideInformation, coordinates, movie_columns
+
+SMALLEST_SCALE = 0.01
+"""A column of the users' side information that varies less among the training users is left out: others may be far."""
 
 OnFit = Callable[[int, int], None]
 """Called with the sweeps done so far and the number of all sweeps of all paths."""
@@ -59,16 +63,17 @@ class FittedPaths:
 
 
 def fit_paths(
-    config: NetworkConfig, sequences: Sequences, rows: int, seed: int, on_fit: OnFit = lambda *_: None
+    config: NetworkConfig, sequences: Sequences, content: FloatArray, seed: int, on_fit: OnFit = lambda *_: None
 ) -> FittedPaths:
     """Fit a configuration's path to the ratings of the sequences.
 
+    ``content`` (rows, columns) is what is known of each catalogue row without any rating.
     A user's own ratings weigh next to nothing in means and biases, so these are fitted once. Factors know the
     ratings they were fitted to: the network would learn to trust them too much, so it sees each user through a path
     that was fitted to the other users.
     """
     if config.path != "posterior":
-        whole = _fit_simple(config, sequences, rows)
+        whole = _fit_simple(config, sequences, len(content))
         return FittedPaths(whole, [whole], np.zeros(len(sequences), dtype=np.int64))
     parts = config.factorisation.parts
     part_of_user = np.random.default_rng(seed).permutation(len(sequences)) % parts
@@ -76,7 +81,7 @@ def fit_paths(
     for part in range(parts + 1):
         # Nobody is in the last part, so the last path is fitted to everyone.
         others = sequences.take(np.flatnonzero(part_of_user != part))
-        fitted.append(_fit_posterior(config, others, rows, seed, _Share(on_fit, part, parts + 1)))
+        fitted.append(_fit_posterior(config.factorisation, others, content, seed, _Share(on_fit, part, parts + 1)))
     return FittedPaths(fitted[-1], fitted[:-1], part_of_user)
 
 
@@ -92,9 +97,33 @@ class _Share:
         self.on_fit(self.number * total + done, self.paths * total)
 
 
-def _fit_posterior(config: NetworkConfig, sequences: Sequences, rows: int, seed: int, on_sweep: OnFit) -> Path:
-    samples = sample_factors(sequences, rows, config.factorisation, seed, on_sweep)
-    return _filled(PosteriorPath(rows, config.factorisation.samples, config.factorisation.factors), samples)
+def _fit_posterior(
+    config: FactorConfig, sequences: Sequences, content: FloatArray, seed: int, on_sweep: OnFit
+) -> PosteriorPath:
+    places = coordinates(sequences, len(content), config.places)
+    columns = user_columns(*map(torch.from_numpy, (sequences.profiles, sequences.movies, sequences.owners, places)))
+    centre, scale = columns.mean(0), columns.std(0)
+    scale = scale.where(scale > SMALLEST_SCALE, torch.inf)
+    information = SideInformation(((columns - centre) / scale).numpy(), movie_columns(content, sequences, places))
+    samples = sample_factors(sequences, information, config, seed, on_sweep)
+    path = PosteriorPath(len(content), config.samples, config.factors, config.places)
+    path.places.copy_(torch.from_numpy(places))
+    # Served users come with columns as they are: the standardisation goes into weights and mean.
+    path.user_weights.copy_(samples.user_weights / scale.unsqueeze(-1))
+    path.user_mean.copy_(samples.user_mean - centre @ path.user_weights)
+    path.mean.fill_(samples.mean)
+    path.noise_precision.copy_(samples.noise_precision)
+    path.movies.copy_(samples.movies)
+    path.user_precision.copy_(samples.user_precision)
+    return _with_reception(path, sequences)
+
+
+def _with_reception(path: PosteriorPath, sequences: Sequences) -> PosteriorPath:
+    stars, movies = torch.from_numpy(sequences.stars), torch.from_numpy(sequences.movies)
+    counts = torch.bincount(star_levels(stars), minlength=len(STAR_LEVELS)).float()
+    path.shares.copy_((counts + 1) / (counts + 1).sum())
+    path.reception.copy_(describe_stars(stars, movies, len(path.reception), path.shares))
+    return path
 
 
 def _fit_simple(config: NetworkConfig, sequences: Sequences, rows: int) -> Path:
@@ -103,26 +132,15 @@ def _fit_simple(config: NetworkConfig, sequences: Sequences, rows: int) -> Path:
         path = MeanPath()
         path.mean.fill_(bias.mean)
         return path
-    return bias_path(bias)
+    return _with_reception(bias_path(bias), sequences)
 
 
 def bias_path(bias: Bias) -> PosteriorPath:
-    """The bias model as a posterior path: one sample, no factors."""
+    """The bias model as a posterior path: one sample, no factors, nothing known besides the stars."""
+    path = PosteriorPath(len(bias.movies), samples=1, factors=0, places=0)
+    path.mean.fill_(bias.mean)
+    path.movies.copy_(torch.from_numpy(bias.movies).view(1, -1, 1))
     # With noise of precision 1, a prior of precision s is the same as s average ratings.
-    samples = FactorSamples(
-        mean=bias.mean,
-        noise_precision=torch.ones(1),
-        movies=torch.from_numpy(bias.movies).view(1, -1, 1),
-        user_mean=torch.zeros(1, 1),
-        user_precision=torch.full((1, 1, 1), bias.user_shrinkage),
-    )
-    return _filled(PosteriorPath(len(bias.movies), samples=1, factors=0), samples)
-
-
-def _filled(path: PosteriorPath, samples: FactorSamples) -> PosteriorPath:
-    path.mean.fill_(samples.mean)
-    path.noise_precision.copy_(samples.noise_precision)
-    path.movies.copy_(samples.movies)
-    path.user_mean.copy_(samples.user_mean)
-    path.user_precision.copy_(samples.user_precision)
+    path.noise_precision.fill_(1.0)
+    path.user_precision.fill_(bias.user_shrinkage)
     return path

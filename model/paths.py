@@ -11,6 +11,13 @@ from torch import Tensor, nn
 
 from model.branches import Users
 from model.config import NetworkConfig
+from model.features import PROFILE_WIDTH, STAR_LEVELS, star_levels
+
+HISTORY_SHRINKAGE = 5.0
+"""Average movies in every history beforehand, so that without ratings a user is an average one."""
+
+SHARE_SHRINKAGE = 5.0
+"""Average ratings that everyone and everything has beforehand when shares of stars are taken."""
 
 
 class MoviePath(NamedTuple):
@@ -29,6 +36,7 @@ class MeanPath(nn.Module):
     """The mean of the training ratings for everything: the network alone, as published."""
 
     mean: Tensor
+    described = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,6 +49,14 @@ class MeanPath(nn.Module):
     def encode_movies(self, rows: Tensor) -> MoviePath:
         return MoviePath(self.mean.new_zeros(len(rows), 0), self.mean.expand(len(rows)))
 
+    def describe_users(self, users: Users) -> Tensor:
+        """Nothing, shape (users, 0)."""
+        return users.profiles.new_zeros(len(users.lengths), 0)
+
+    def describe_movies(self, rows: Tensor) -> Tensor:
+        """Nothing, shape (movies, 0)."""
+        return self.mean.new_zeros(len(rows), 0)
+
     def unexplained(self, users: Users, vectors: Tensor) -> Tensor:  # noqa: ARG002 - one signature for all
         """What the ratings in the histories are beyond the mean, in stars, shape (ratings,)."""
         return users.stars - self.mean
@@ -49,29 +65,42 @@ class MeanPath(nn.Module):
 class PosteriorPath(nn.Module):
     """Averages the user's posterior given the history over samples of a factorisation.
 
-    For each sample, the user's vector has a normal prior, and every rating in the history is a noisy linear
-    observation of it; the posterior mean solves one small linear system. The samples' vectors are laid side by
-    side, so that the average over all samples is one dot product.
+    For each sample, the user's vector has a normal prior around a linear function of profile and coordinates, and
+    every rating in the history is a noisy linear observation of it; the posterior mean solves one small linear
+    system. The samples' vectors are laid side by side, so that the average over all samples is one dot product.
 
-    Shapes: S samples, D = 1 + factors, the first value a bias; row 0 is the unknown movie. One sample without
-    factors is the bias model: `model.bias`.
+    It also describes users and movies by how their stars are spread, which a prediction of the mean leaves out.
+
+    Shapes: S samples, D = 1 + factors, the first value a bias; C coordinates; row 0 is the unknown movie. One sample
+    without factors and coordinates is the bias model: `model.bias`.
     """
 
     mean: Tensor
     noise_precision: Tensor
     movies: Tensor
     user_mean: Tensor
+    user_weights: Tensor
     user_precision: Tensor
+    places: Tensor
+    shares: Tensor
+    reception: Tensor
 
-    def __init__(self, rows: int, samples: int, factors: int) -> None:
-        """All values are zeros, to be loaded."""
+    described = len(STAR_LEVELS) + 1
+    """Width of a description."""
+
+    def __init__(self, rows: int, samples: int, factors: int, places: int) -> None:
+        """All values are to be loaded; ``places`` is the number of coordinates."""
         super().__init__()
         width = 1 + factors
         self.register_buffer("mean", torch.zeros(()))
         self.register_buffer("noise_precision", torch.zeros(samples))
         self.register_buffer("movies", torch.zeros(samples, rows, width))
         self.register_buffer("user_mean", torch.zeros(samples, width))
+        self.register_buffer("user_weights", torch.zeros(samples, PROFILE_WIDTH + places, width))
         self.register_buffer("user_precision", torch.zeros(samples, width, width))
+        self.register_buffer("places", torch.zeros(rows, places))
+        self.register_buffer("shares", torch.full((len(STAR_LEVELS),), 1 / len(STAR_LEVELS)))
+        self.register_buffer("reception", torch.zeros(rows, self.described))
 
     def encode_users(self, users: Users) -> Tensor:
         """Posterior means of all samples side by side, shape (users, S * D)."""
@@ -87,10 +116,15 @@ class PosteriorPath(nn.Module):
             gram[user] = design.mT @ design
             weighted[user] = (design.mT @ residuals).squeeze(-1)
         noise = self.noise_precision.unsqueeze(-1)
-        prior = (self.user_precision @ self.user_mean.unsqueeze(-1)).squeeze(-1)
+        prior = (self.user_precision @ self._prior_means(users).unsqueeze(-1)).squeeze(-1)
         precision = noise.unsqueeze(-1) * gram + self.user_precision
-        means: Tensor = torch.linalg.solve(precision, noise * weighted + prior)
+        means = torch.cholesky_solve((noise * weighted + prior).unsqueeze(-1), torch.linalg.cholesky(precision))
         return means.flatten(1)
+
+    def _prior_means(self, users: Users) -> Tensor:
+        """Of each user's vector under each sample, shape (users, S, D)."""
+        known = user_columns(users.profiles, users.movies, users.owners, self.places)
+        return self.user_mean + torch.einsum("uc,scd->usd", known, self.user_weights)
 
     def encode_movies(self, rows: Tensor) -> MoviePath:
         vectors = self.movies[:, rows]
@@ -104,6 +138,42 @@ class PosteriorPath(nn.Module):
         movie_bias = self.movies[:, users.movies, 0].mean(0)
         expected: Tensor = self.mean + movie_bias + user_bias[users.owners]
         return users.stars - expected
+
+    def describe_users(self, users: Users) -> Tensor:
+        """How each user gives stars, see `describe_stars`, shape (users, described)."""
+        return describe_stars(users.stars, users.owners, len(users.lengths), self.shares)
+
+    def describe_movies(self, rows: Tensor) -> Tensor:
+        """How each movie got stars in training, see `describe_stars`, shape (movies, described)."""
+        described: Tensor = self.reception[rows]
+        return described
+
+
+def user_columns(profiles: Tensor, movies: Tensor, owners: Tensor, places: Tensor) -> Tensor:
+    """Profile and mean coordinates of some users' histories, shape (users, columns), not standardised.
+
+    ``movies`` and ``owners`` are the row and the user of each rating, ``places`` the coordinates of all rows; see
+    `model.side_information`.
+    """
+    count = len(profiles)
+    sums = places.new_zeros(count, places.shape[1]).index_add_(0, owners, places[movies])
+    lengths = torch.bincount(owners, minlength=count).unsqueeze(-1)
+    return torch.cat([profiles, sums / (lengths + HISTORY_SHRINKAGE)], dim=-1)
+
+
+def describe_stars(stars: Tensor, owners: Tensor, count: int, shares: Tensor) -> Tensor:
+    """How the stars of each owner are spread, shape (count, levels + 1).
+
+    The share of each level beyond ``shares``, that of all ratings, shrunk towards it, and the number of ratings,
+    as a logarithm; all of about unit size, and zeros for an owner without ratings.
+    """
+    levels = star_levels(stars)
+    given = stars.new_zeros(count * len(STAR_LEVELS))
+    given.index_add_(0, owners * len(STAR_LEVELS) + levels, torch.ones_like(stars))
+    given = given.view(count, -1)
+    number = given.sum(1, keepdim=True)
+    beyond = (given - number * shares) / (number + SHARE_SHRINKAGE)
+    return torch.cat([beyond / shares.sqrt(), torch.log1p(number) / 4], dim=1)
 
 
 def _with_ones(vectors: Tensor) -> Tensor:
@@ -119,5 +189,6 @@ def empty_path(config: NetworkConfig, rows: int) -> Path:
     if config.path == "mean":
         return MeanPath()
     if config.path == "bias":
-        return PosteriorPath(rows, samples=1, factors=0)
-    return PosteriorPath(rows, samples=config.factorisation.samples, factors=config.factorisation.factors)
+        return PosteriorPath(rows, samples=1, factors=0, places=0)
+    factorisation = config.factorisation
+    return PosteriorPath(rows, factorisation.samples, factorisation.factors, factorisation.places)

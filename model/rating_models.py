@@ -40,7 +40,7 @@ PRESETS = {
         Preset(name="seqrec-lstm", network=NetworkConfig(recurrent="lstm"), training=TrainingConfig()),
         Preset(
             name="seqrec",
-            network=NetworkConfig(path="posterior", unknown_rate=0.02, dropout=0.2),
+            network=NetworkConfig(path="posterior", likelihood="categorical", unknown_rate=0.02, dropout=0.2),
             training=TrainingConfig(random_cuts=True, epochs=4, patience=2, learning_rate=1e-3),
         ),
     )
@@ -149,7 +149,7 @@ class NeuralModel:
         self.network.movies.forget(unrated.to(self.workshop.device))
 
     def predict(self, fold: Fold) -> Predicted:
-        return Predicted(predict(self.network, fold, self.workshop.device))
+        return predict(self.network, fold, self.workshop.device)
 
     def _fresh_network(self) -> SeqRec:
         genres = torch.from_numpy(self.workshop.catalogue.genre_matrix)
@@ -158,11 +158,11 @@ class NeuralModel:
         return SeqRec(self.preset.network, genres, titles)
 
     def _fitted_paths(self, train: Fold, name: str) -> FittedPaths:
-        config, rows, seed = self.preset.network, len(self.network.movies), self.preset.training.seed
+        config, content, seed = self.preset.network, self.workshop.catalogue.content_matrix, self.preset.training.seed
         checkpoint = self.workshop.checkpoint(name)
         if checkpoint and checkpoint.exists():
-            return FittedPaths.load(checkpoint, config, rows)
-        paths = fit_paths(config, train.sequences, rows, seed, self.workshop.on_fit)
+            return FittedPaths.load(checkpoint, config, len(content))
+        paths = fit_paths(config, train.sequences, content, seed, self.workshop.on_fit)
         if checkpoint and config.path == "posterior":
             paths.save(checkpoint)
         return paths

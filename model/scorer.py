@@ -125,7 +125,7 @@ class Scorer:
         return self._network.encode_users(batch.to(self.device))
 
     def _score(self, users: EncodedUsers, movies: EncodedMovies) -> FloatArray:
-        stars: FloatArray = self._network.score(users, movies).cpu().numpy()
+        stars: FloatArray = self._network.score(users, movies).mean.cpu().numpy()
         return stars
 
 

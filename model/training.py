@@ -11,14 +11,13 @@ import torch
 from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from model.batches import Batch, Batches, histories
 from model.card import Epoch
 from model.config import TrainingConfig
 from model.errors import CheckpointError
-from model.features import FloatArray
-from model.metrics import rmse
+from model.metrics import Predicted, rmse
 from model.network import SeqRec
 from model.path_fitting import FittedPaths
 from model.protocol import Fold
@@ -109,22 +108,22 @@ class Trainer:
         torch.manual_seed(hash((self.config.seed, number)))  # dropout; a resumed run draws the same
         self.network.train()
         started = time.perf_counter()
-        squares, samples = 0.0, 0
+        total, samples = 0.0, 0
         best = self.best_epoch.validation_rmse if self.best_epoch else None
         for step, batch in enumerate(self.batches.epoch(number), start=1):
             self._set_rate((number - 1) + step / len(self.batches))
-            squares += self._step(batch) * len(batch.sample_stars)
+            total += self._step(batch) * len(batch.sample_stars)
             samples += len(batch.sample_stars)
             rate = samples / (time.perf_counter() - started)
-            on_progress(Progress(number, self.last_epoch, step, len(self.batches), squares / samples, rate, best))
+            on_progress(Progress(number, self.last_epoch, step, len(self.batches), total / samples, rate, best))
         error = None
         if self.validation is not None:
-            stars = predict(self.network, self.validation, self.device)
+            stars = predict(self.network, self.validation, self.device).stars
             error = rmse(stars, self.validation.target_stars)
         self.epochs.append(
             Epoch(
                 number=number,
-                train_loss=squares / samples,
+                train_loss=total / samples,
                 validation_rmse=error,
                 seconds=time.perf_counter() - started,
             )
@@ -133,13 +132,13 @@ class Trainer:
             self.best = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
 
     def _step(self, batch: Batch) -> float:
-        """One optimisation step; the mean squared error of its samples."""
+        """One optimisation step; the mean loss of its samples."""
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
             path = self.paths[batch.part]
             users = self.network.encode_users(batch.users.to(self.device), path)
             movies = self.network.encode_movies(batch.sample_movies.to(self.device), path)
-            stars = self.network.score(users.take(batch.sample_users.to(self.device)), movies)
-            loss = nn.functional.mse_loss(stars.float(), batch.sample_stars.to(self.device))
+            users = users.take(batch.sample_users.to(self.device))
+            loss = self.network.loss(users, movies, batch.sample_stars.to(self.device))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -197,17 +196,19 @@ class Trainer:
 
 
 @torch.inference_mode()
-def predict(network: SeqRec, fold: Fold, device: torch.device) -> FloatArray:
-    """Stars for the targets of a fold, in its order, not clipped; each history is encoded once."""
+def predict(network: SeqRec, fold: Fold, device: torch.device) -> Predicted:
+    """Answers for the targets of a fold, in its order; each history is encoded once."""
     network.eval()
     movies = network.encode_movies(torch.arange(len(network.movies), device=device))
-    stars = []
+    scored = []
     for part in fold.batches(PREDICT_USERS):
         users = network.encode_users(histories(part.sequences, np.arange(len(part)), part.cuts).to(device))
         owners = torch.from_numpy(np.repeat(np.arange(len(part)), part.target_counts)).to(device)
         rows = torch.from_numpy(part.sequences.movies[part.targets]).to(device)
-        stars.append(network.score(users.take(owners), movies.take(rows)).float().cpu().numpy())
-    return np.concatenate(stars)
+        scored.append(network.score(users.take(owners), movies.take(rows)))
+    means = torch.cat([stars.mean for stars in scored]).float().cpu().numpy()
+    known = [stars.probabilities for stars in scored if stars.probabilities is not None]
+    return Predicted(means, torch.cat(known).float().cpu().numpy() if known else None)
 
 
 def _validation_error(epoch: Epoch) -> float:

@@ -33,7 +33,7 @@ def test_a_loaded_network_predicts_what_the_saved_one_did(
 
     folder = artifact.save(tmp_path, model.network, workshop.catalogue, card)
 
-    assert np.array_equal(predict(artifact.load(folder).network, split.test, CPU), before)
+    assert np.array_equal(predict(artifact.load(folder).network, split.test, CPU).stars, before)
 
 
 def test_the_card_says_where_the_model_comes_from_and_how_good_it_is(artifact_folder: Path, sample: MovieLens) -> None:

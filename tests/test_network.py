@@ -41,7 +41,9 @@ def test_splitting_the_first_output_layer_changes_nothing() -> None:
 
     expected = seqrec.rest(seqrec.first(concatenated)).squeeze(-1) + seqrec.path.mean
 
-    assert torch.allclose(seqrec.score(seqrec.encode_users(users), seqrec.encode_movies(rows)), expected, atol=1e-6)
+    assert torch.allclose(
+        seqrec.score(seqrec.encode_users(users), seqrec.encode_movies(rows)).mean, expected, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("recurrent", ["mlstm", "lstm"])
@@ -88,7 +90,7 @@ def test_the_bias_path_is_the_bias_model_where_the_network_is_silent() -> None:
     torch.nn.init.zeros_(seqrec.rest[-1].weight)
     torch.nn.init.zeros_(seqrec.rest[-1].bias)
 
-    stars = seqrec.score(seqrec.encode_users(user([1, 2], [5, 2])), seqrec.encode_movies(torch.tensor([3])))
+    stars = seqrec.score(seqrec.encode_users(user([1, 2], [5, 2])), seqrec.encode_movies(torch.tensor([3]))).mean
 
     own = bias.user(np.array([1, 2]), np.array([5, 2], dtype=np.float32))
     assert stars.tolist() == pytest.approx([3.5 + 1.0 + own])
@@ -122,7 +124,7 @@ def test_a_new_branch_is_one_class_and_one_line(
     config = SMALL.network.model_copy(update={"branches": (*SMALL.network.branches, "genre-count")})
     model = NeuralModel(Preset(name="wider", network=config, training=SMALL.training), workshop_for(sample))
 
-    evaluation = evaluate(model, split, model.workshop)
+    evaluation = evaluate(model, split, model.workshop).evaluation
 
     assert evaluation.n_test == len(split.test.targets)
     assert model.network.first.in_features == 9 + 6 + 12 + 8 + 1

@@ -13,9 +13,12 @@ from model.factors import FactorSamples, sample_factors
 from model.path_fitting import FittedPaths, bias_path, fit_paths
 from model.paths import MeanPath, Path, PosteriorPath
 from model.protocol import Fold, Sequences, halved
+from model.side_information import SideInformation
 
 ROWS = 41
-QUICK = FactorConfig(factors=2, sweeps=60, burn_in=20, parts=2)
+NOTHING_ELSE = np.zeros((ROWS, 0), dtype=np.float32)
+"""The content of movies of which nothing is known but their ratings."""
+QUICK = FactorConfig(factors=2, places=3, sweeps=60, burn_in=20, parts=2)
 
 
 def predict(path: Path, users: Users, rows: torch.Tensor) -> torch.Tensor:
@@ -36,7 +39,7 @@ def test_without_factors_the_posterior_is_the_bias_model() -> None:
 def test_one_observation_moves_the_prior_as_worked_by_hand() -> None:
     # One factor; movie 1 has bias 0 and factor 2. The user's bias is known to be 0, the taste 1 with precision 4.
     # A rating one star above the mean, noise precision 1: precision 4 + 2*2, taste (4*1 + 2*1) / 8 = 0.75.
-    path = PosteriorPath(rows=2, samples=1, factors=1)
+    path = PosteriorPath(rows=2, samples=1, factors=1, places=0)
     path.mean.fill_(3.0)
     path.noise_precision.fill_(1.0)
     path.movies[0, 1] = torch.tensor([0.0, 2.0])
@@ -49,7 +52,7 @@ def test_one_observation_moves_the_prior_as_worked_by_hand() -> None:
 
 
 def test_without_history_the_prior_speaks() -> None:
-    path = PosteriorPath(rows=2, samples=2, factors=1)
+    path = PosteriorPath(rows=2, samples=2, factors=1, places=0)
     path.mean.fill_(3.0)
     path.noise_precision.fill_(1.0)
     path.movies[:, 1, 1] = 1.0
@@ -88,26 +91,28 @@ def unclipped_error(path: Path, fold: Fold) -> float:
 @pytest.fixture(scope="module")
 def fitted(low_rank: Sequences) -> FittedPaths:
     train = low_rank.take(np.arange(240))
-    return fit_paths(NetworkConfig(path="posterior", factorisation=QUICK), train, ROWS, seed=0)
+    return fit_paths(NetworkConfig(path="posterior", factorisation=QUICK), train, NOTHING_ELSE, seed=0)
 
 
 def test_the_posterior_predicts_new_users_almost_as_well_as_the_noise_allows(
     low_rank: Sequences, fitted: FittedPaths
 ) -> None:
     test = halved(low_rank.take(np.arange(240, 300)))
-    bias = fit_paths(NetworkConfig(path="bias"), low_rank.take(np.arange(240)), ROWS, seed=0).whole
+    bias = fit_paths(NetworkConfig(path="bias"), low_rank.take(np.arange(240)), NOTHING_ELSE, seed=0).whole
 
     assert unclipped_error(fitted.whole, test) < 0.36
     assert unclipped_error(bias, test) > 0.6
 
 
 def test_a_parts_path_has_not_seen_the_ratings_of_that_part(low_rank: Sequences) -> None:
-    config = NetworkConfig(path="posterior", factorisation=FactorConfig(factors=2, sweeps=4, burn_in=2, parts=2))
-    before = fit_paths(config, low_rank, ROWS, seed=0)
+    config = NetworkConfig(
+        path="posterior", factorisation=FactorConfig(factors=2, places=3, sweeps=4, burn_in=2, parts=2)
+    )
+    before = fit_paths(config, low_rank, NOTHING_ELSE, seed=0)
     own = np.repeat(before.part_of_user, low_rank.counts) == 0
     altered = replace(low_rank, stars=np.where(own, 1.0, low_rank.stars).astype(np.float32))
 
-    after = fit_paths(config, altered, ROWS, seed=0)
+    after = fit_paths(config, altered, NOTHING_ELSE, seed=0)
 
     assert np.array_equal(before.part_of_user, after.part_of_user)
     assert torch.equal(movies_of(before.parts[0]), movies_of(after.parts[0]))
@@ -120,9 +125,16 @@ def movies_of(path: Path) -> torch.Tensor:
     return path.movies
 
 
+def nothing_known(sequences: Sequences, rows: int) -> SideInformation:
+    return SideInformation(np.zeros((len(sequences), 0), dtype=np.float32), np.zeros((rows, 0), dtype=np.float32))
+
+
 def test_the_same_seed_draws_the_same_samples(low_rank: Sequences) -> None:
     first, again, other = (
-        sample_factors(low_rank, ROWS, FactorConfig(factors=2, sweeps=4, burn_in=2), seed) for seed in (0, 0, 1)
+        sample_factors(
+            low_rank, nothing_known(low_rank, ROWS), FactorConfig(factors=2, places=3, sweeps=4, burn_in=2), seed
+        )
+        for seed in (0, 0, 1)
     )
 
     assert torch.equal(first.movies, again.movies)
@@ -131,7 +143,9 @@ def test_the_same_seed_draws_the_same_samples(low_rank: Sequences) -> None:
 
 
 def test_a_movie_without_ratings_is_the_average_one_and_no_random_one(low_rank: Sequences) -> None:
-    samples = sample_factors(low_rank, ROWS + 1, FactorConfig(factors=2, sweeps=6, burn_in=2), seed=0)
+    samples = sample_factors(
+        low_rank, nothing_known(low_rank, ROWS + 1), FactorConfig(factors=2, places=3, sweeps=6, burn_in=2), seed=0
+    )
 
     unknown, unrated, rated = (samples.movies[:, row] for row in (0, ROWS, 1))
     assert torch.equal(unknown, unrated)
@@ -141,13 +155,15 @@ def test_a_movie_without_ratings_is_the_average_one_and_no_random_one(low_rank: 
 
 def test_progress_counts_the_sweeps_of_all_paths(low_rank: Sequences) -> None:
     seen: list[tuple[int, int]] = []
-    config = NetworkConfig(path="posterior", factorisation=FactorConfig(factors=2, sweeps=3, burn_in=1, parts=2))
-    fit_paths(config, low_rank, ROWS, 0, lambda done, total: seen.append((done, total)))
+    config = NetworkConfig(
+        path="posterior", factorisation=FactorConfig(factors=2, places=3, sweeps=3, burn_in=1, parts=2)
+    )
+    fit_paths(config, low_rank, NOTHING_ELSE, 0, lambda done, total: seen.append((done, total)))
 
     assert seen == [(done, 9) for done in range(1, 10)]
 
 
-@pytest.mark.parametrize("path", [MeanPath(), PosteriorPath(rows=5, samples=2, factors=3)])
+@pytest.mark.parametrize("path", [MeanPath(), PosteriorPath(rows=5, samples=2, factors=3, places=2)])
 def test_every_path_takes_users_without_history_beside_others(path: Path) -> None:
     if isinstance(path, PosteriorPath):
         path.user_precision[:] = torch.eye(4)

@@ -24,7 +24,7 @@ CPU = torch.device("cpu")
 
 def trainer(split: Split, rows: int, **settings: object) -> Trainer:
     config = TrainingConfig(**{"epochs": 3, **settings})  # type: ignore[arg-type]
-    paths = fit_paths(SMALL_NETWORK, split.train.sequences, rows, seed=0)
+    paths = fit_paths(SMALL_NETWORK, split.train.sequences, np.zeros((rows, 0), dtype=np.float32), seed=0)
     return Trainer(network(SMALL_NETWORK, rows), split.train, split.validation, config, CPU, paths)
 
 
@@ -102,7 +102,7 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another(split: Sp
     for seed in (0, 0, 1):
         one = trainer(split, rows, seed=seed, epochs=1)
         one.run()
-        runs.append(predict(one.network, split.test, CPU))
+        runs.append(predict(one.network, split.test, CPU).stars)
 
     assert np.array_equal(runs[0], runs[1])
     assert not np.array_equal(runs[0], runs[2])
@@ -178,7 +178,7 @@ def test_training_stops_after_epochs_without_a_better_error_and_keeps_the_best(s
     best = wild.best_epoch
     assert best is not None
     assert len(wild.epochs) == best.number + 2
-    error = rmse(predict(wild.network, split.validation, CPU), split.validation.target_stars)
+    error = rmse(predict(wild.network, split.validation, CPU).stars, split.validation.target_stars)
     assert error == pytest.approx(best.validation_rmse)
 
 
@@ -217,10 +217,10 @@ def error_on_checkerboard(*, shuffled: bool) -> float:
     learning, test = (
         Fold(everyone.sequences.take(users), everyone.cuts[users]) for users in np.split(np.arange(300), [240])
     )
-    paths = fit_paths(SMALL_NETWORK, learning.sequences, rows=21, seed=0)
+    paths = fit_paths(SMALL_NETWORK, learning.sequences, np.zeros((21, 0), dtype=np.float32), seed=0)
     one = Trainer(network(SMALL_NETWORK, 21), learning, None, CHECKERBOARD, CPU, paths)
     one.run()
-    return rmse(predict(one.network, test, CPU), test.target_stars)
+    return rmse(predict(one.network, test, CPU).stars, test.target_stars)
 
 
 CHECKERBOARD = TrainingConfig(epochs=30, learning_rate=1e-2)
