@@ -184,9 +184,7 @@ def experiments_paper(
     only: Annotated[
         list[str] | None, typer.Option(help="Run this part alone: table-4, table-5 or other-splits; may be repeated.")
     ] = None,
-    models: Annotated[
-        str | None, typer.Option(help="Run the rows of these models alone, separated by commas.")
-    ] = None,
+    models: Annotated[str | None, typer.Option(help="Run the rows of these models alone, separated by commas.")] = None,
     other_seeds: Annotated[
         list[str] | None,
         typer.Option(help="Seeds of a further split of users; may be repeated. [1,2 3,4 5,6 7,8 9,10]"),

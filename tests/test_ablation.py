@@ -1,3 +1,6 @@
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 from builders import SMALL, SMALL_NETWORK, workshop_for
@@ -9,6 +12,7 @@ from model.movielens import MovieLens
 from model.network import SeqRec
 from model.protocol import Split
 from model.rating_models import NeuralModel, Workshop
+from model.training import Progress
 
 PAPER = SMALL.model_copy(update={"name": "paper", "network": SMALL_NETWORK.model_copy(update={"path": "mean"})})
 
@@ -47,9 +51,7 @@ def test_what_is_silenced_stays_silent_through_the_recovery_and_nothing_else_is(
 
 
 @pytest.mark.parametrize("recurrent", ["mlstm", "lstm"])
-def test_a_silenced_history_gives_zeros_whatever_reads_it(
-    recurrent: str, sample: MovieLens, split: Split
-) -> None:
+def test_a_silenced_history_gives_zeros_whatever_reads_it(recurrent: str, sample: MovieLens, split: Split) -> None:
     network = NetworkConfig(**{**PAPER.network.model_dump(), "recurrent": recurrent})
     preset = PAPER.model_copy(update={"network": network})
     model = AblatedModel(Ablation("", ("history",), 0.0), preset, workshop_for(sample))
@@ -75,8 +77,14 @@ def test_with_everything_silenced_all_targets_get_one_answer(workshop: Workshop,
     assert predicted.max() - predicted.min() < 1e-5
 
 
-def test_the_whole_network_is_trained_once_for_all_ablations(sample: MovieLens, split: Split, tmp_path: object) -> None:
-    pass
+def test_the_whole_network_is_trained_once_for_all_ablations(sample: MovieLens, split: Split, tmp_path: Path) -> None:
+    steps: list[Progress] = []
+    workshop = replace(workshop_for(sample, tmp_path, resume=True), on_progress=steps.append)
+    for ablation in ABLATIONS[:3]:
+        fitted(ablation, workshop, split)
+
+    epochs_begun = [step for step in steps if step.step == 1]
+    assert len(epochs_begun) == PAPER.training.epochs + 3 * 2
 
 
 def test_every_ablation_names_parts_that_there_are() -> None:
