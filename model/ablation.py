@@ -66,12 +66,12 @@ class AblatedModel(NeuralModel):
         super().__init__(preset, workshop)
         self.name = f"{preset.name} without {ablation.name}" if ablation.silenced else f"{preset.name}, two epochs more"
         self.silenced = ablation.silenced
+        self.recovery = preset.training.model_copy(update={"epochs": RECOVERY_EPOCHS, "patience": RECOVERY_EPOCHS})
 
     def fit(self, split: Split) -> None:
         super().fit(split)
         silence(self.network, self.silenced)
-        recovery = self.preset.training.model_copy(update={"epochs": RECOVERY_EPOCHS, "patience": RECOVERY_EPOCHS})
-        self._train(split.train, split.validation, recovery)
+        self._train(split.train, split.validation, self.recovery)
 
 
 @torch.no_grad()

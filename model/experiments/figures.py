@@ -1,15 +1,15 @@
 """The experiment's figures. The only module that imports matplotlib.
 
 Every function writes one PNG file. Colours are those of Okabe and Ito, which also people who see few colours can
-tell apart; lines differ in their markers too.
+tell apart; lines differ in their markers too. A model looks the same in all figures: see `looks`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -20,6 +20,7 @@ from model.ablation import Ablation
 from model.experiments.bins import BinError
 from model.experiments.comparisons import Comparison
 from model.experiments.imbalance import TOP_SHARE
+from model.experiments.plan import OUR_MODEL
 from model.experiments.rows import Result
 from model.features import IntArray
 
@@ -42,7 +43,6 @@ STYLE = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "axes.prop_cycle": cycler(color=list(COLOURS), marker=list(MARKERS)),
     "grid.color": "#E4E4E4",
     "grid.linewidth": 0.8,
     "xtick.color": "#555555",
@@ -52,6 +52,23 @@ STYLE = {
     "legend.frameon": False,
     "legend.fontsize": 9,
 }
+
+
+class Look(NamedTuple):
+    """What a model is drawn with."""
+
+    colour: str
+    marker: str
+
+
+def looks(models: Iterable[str]) -> dict[str, Look]:
+    """A look for each model by its place among all, ours first; up to 64 are told apart."""
+    names = dict.fromkeys([OUR_MODEL, *models])
+    size = len(COLOURS)
+    return {
+        name: Look(COLOURS[place % size], MARKERS[(place + place // size) % len(MARKERS)])
+        for place, name in enumerate(names)
+    }
 
 
 @contextmanager
@@ -77,10 +94,11 @@ def draw_imbalance(path: Path, users: IntArray, movies: IntArray) -> None:
 
 
 def _draw_histogram(axes: Axes, counts: IntArray, noun: str) -> None:
-    edges = np.geomspace(counts.min(), counts.max() + 1, 31)
+    # Between whole numbers, or some bins would hold none of them.
+    edges = np.unique(np.geomspace(counts.min(), counts.max() + 1, 31).round()) - 0.5
     axes.hist(counts, bins=edges.tolist(), color=COLOURS[0], edgecolor="white", linewidth=0.5)
     median = float(np.median(counts))
-    axes.axvline(median, color=COLOURS[1], linewidth=1.5, label=f"median {median:,.0f}")
+    axes.axvline(median, color=COLOURS[1], linewidth=1.5, label=f"median {median:,g}")
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(_thousands())
     axes.xaxis.set_minor_formatter(NullFormatter())
@@ -93,7 +111,7 @@ def _draw_tail(axes: Axes, counts: IntArray, noun: str) -> None:
     ranks = np.arange(1, len(counts) + 1)
     top = max(round(len(counts) * TOP_SHARE), 1)
     share = counts[:top].sum() / counts.sum()
-    axes.plot(ranks, counts, marker="", color=COLOURS[0])
+    axes.plot(ranks, counts, color=COLOURS[0])
     label = f"top 10 %: {100 * share:.0f} % of the ratings"
     axes.fill_between(ranks[:top], counts[:top], color=COLOURS[0], alpha=0.25, linewidth=0, label=label)
     axes.set_ylim(bottom=0)
@@ -104,10 +122,9 @@ def _draw_tail(axes: Axes, counts: IntArray, noun: str) -> None:
     axes.legend()
 
 
-def draw_training(path: Path, results: Sequence[Result]) -> None:
+def draw_training(path: Path, results: Sequence[Result], models: Mapping[str, Look]) -> None:
     """Figure 4: loss in training and error on validation by epoch, one line a model, one row of axes a split."""
     protocols = list(dict.fromkeys(result.protocol for result in results))
-    names = list(dict.fromkeys(result.model for result in results))
     with _figure(path, len(protocols), 2, 9, 0.7 + 3.1 * len(protocols)) as axes:
         for row, protocol in enumerate(protocols):
             loss, error = axes[2 * row : 2 * row + 2]
@@ -115,20 +132,22 @@ def draw_training(path: Path, results: Sequence[Result]) -> None:
             error.set(title=f"Validation, {protocol} split", xlabel="epoch", ylabel="RMSE in stars")
             for result in results:
                 if result.protocol == protocol:
-                    _draw_curves(loss, error, result, names.index(result.model))
+                    _draw_curves(loss, error, result, models[result.model])
             for one in (loss, error):
                 one.xaxis.set_major_locator(MaxNLocator(integer=True))
             error.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))
 
 
-def _draw_curves(loss: Axes, error: Axes, result: Result, place: int) -> None:
+def _draw_curves(loss: Axes, error: Axes, result: Result, look: Look) -> None:
     """One model's line on both axes; its name in the legend of the second only."""
     epochs = result.evaluation.learning_curve if result.evaluation is not None else []
-    colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
-    loss.plot([epoch.number for epoch in epochs], [epoch.train_loss for epoch in epochs], color=colour, marker=marker)
+    _line(loss, [epoch.number for epoch in epochs], [epoch.train_loss for epoch in epochs], look)
     checked = [(epoch.number, epoch.validation_rmse) for epoch in epochs if epoch.validation_rmse is not None]
-    numbers, errors = [number for number, _ in checked], [rmse for _, rmse in checked]
-    error.plot(numbers, errors, color=colour, marker=marker, label=result.model)
+    _line(error, [number for number, _ in checked], [rmse for _, rmse in checked], look, result.model)
+
+
+def _line(axes: Axes, across: Sequence[float], up: Sequence[float], look: Look, label: str | None = None) -> None:
+    axes.plot(across, up, color=look.colour, marker=look.marker, label=label)
 
 
 def draw_ablations(path: Path, lines: Sequence[tuple[Ablation, Result]]) -> None:
@@ -145,12 +164,12 @@ def draw_ablations(path: Path, lines: Sequence[tuple[Ablation, Result]]) -> None
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))
 
 
-def draw_errors(path: Path, results: Sequence[Result]) -> None:
+def draw_errors(path: Path, results: Sequence[Result], models: Mapping[str, Look]) -> None:
     """Errors by length of history and by popularity, one line a model."""
     with _figure(path, 1, 2, 9, 3.9) as (history, popularity):
-        _draw_bins(history, {result.model: result.by_history for result in results})
+        _draw_bins(history, {result.model: result.by_history for result in results}, models)
         history.set(title="By length of history", xlabel="ratings of the user before\n(share of the test ratings)")
-        _draw_bins(popularity, {result.model: result.by_popularity for result in results})
+        _draw_bins(popularity, {result.model: result.by_popularity for result in results}, models)
         popularity.set(
             title="By popularity of the movie", xlabel="ratings of the movie in training\n(share of the test ratings)"
         )
@@ -158,30 +177,36 @@ def draw_errors(path: Path, results: Sequence[Result]) -> None:
         popularity.legend()
 
 
-def _draw_bins(axes: Axes, models: dict[str, list[BinError]]) -> None:
-    for name, parts in models.items():
-        axes.plot(range(len(parts)), [part.rmse for part in parts], label=name)
-    parts = next(iter(models.values()))
+def _draw_bins(axes: Axes, errors: Mapping[str, list[BinError]], models: Mapping[str, Look]) -> None:
+    for name, parts in errors.items():
+        _line(axes, range(len(parts)), [part.rmse for part in parts], models[name], name)
+    parts = next(iter(errors.values()))
     total = sum(part.targets for part in parts)
     axes.set_xticks(range(len(parts)), [f"{part.bin}\n{100 * part.targets / total:.1f} %" for part in parts])
     axes.grid(visible=False, axis="x")
 
 
-def draw_calibration(path: Path, results: Sequence[Result]) -> None:
-    """Reliability diagram: how often stars came true, by the probability that a model gave them."""
-    with _figure(path, 1, 1, 6.4, 4.4) as (axes,):
-        axes.plot([0, 1], [0, 1], color=GREY, marker="", linewidth=1, linestyle="--", label="perfect")
-        for result in results:
-            if result.calibration is not None and result.evaluation is not None:
-                label = f"{result.model}, {result.protocol}: ECE {result.evaluation.calibration_error:.3f}"
-                axes.plot(result.calibration.probability, result.calibration.frequency, label=label)
-        axes.set(title="Reliability of the probabilities", xlim=(0, 1), ylim=(0, 1))
-        axes.set(xlabel="probability given to a number of stars", ylabel="share of the stars that came true")
-        axes.set_aspect("equal")
-        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))
+def draw_calibration(path: Path, results: Sequence[Result], models: Mapping[str, Look]) -> None:
+    """Reliability diagrams, one a split: how often stars came true, by the probability that a model gave them."""
+    protocols = list(dict.fromkeys(result.protocol for result in results))
+    with _figure(path, 1, len(protocols), 0.2 + 4.6 * len(protocols), 4.9) as all_axes:
+        for axes, protocol in zip(all_axes, protocols, strict=True):
+            axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="perfect")
+            for result in results:
+                if result.protocol == protocol:
+                    _draw_reliability(axes, result, models[result.model])
+            axes.set(title=f"Reliability, {protocol} split", xlim=(0, 1), ylim=(0, 1), aspect="equal")
+            axes.set(xlabel="probability given to a number of stars", ylabel="share of the stars that came true")
+            axes.legend(loc="upper left")
 
 
-def draw_differences(path: Path, comparisons: Sequence[Comparison]) -> None:
+def _draw_reliability(axes: Axes, result: Result, look: Look) -> None:
+    if result.calibration is not None and result.evaluation is not None:
+        label = f"{result.model}, ECE {result.evaluation.calibration_error:.3f}"
+        _line(axes, result.calibration.probability, result.calibration.frequency, look, label)
+
+
+def draw_differences(path: Path, comparisons: Sequence[Comparison], models: Mapping[str, Look]) -> None:
     """Difference of RMSE on each split of users with its 95 % interval, one colour an opponent."""
     splits = list(dict.fromkeys(one.seeds for one in comparisons))
     opponents = list(dict.fromkeys(one.second for one in comparisons))
@@ -196,9 +221,12 @@ def draw_differences(path: Path, comparisons: Sequence[Comparison]) -> None:
                 xerr=np.array([[one.difference - one.low, one.high - one.difference] for one in chosen]).T,
                 linestyle="",
                 capsize=3,
+                color=models[opponent].colour,
+                marker=models[opponent].marker,
                 label=f"minus {opponent}",
             )
         axes.axvline(0, color=GREY, linewidth=1)
+        axes.set_ylim(-0.6, len(splits) - 0.4)
         axes.grid(visible=False, axis="y")
         axes.set_yticks(range(len(splits)), [f"{first}, {second}" for first, second in reversed(splits)])
         axes.set(title=f"RMSE of {comparisons[0].first} minus that of others", ylabel="seeds of the split")

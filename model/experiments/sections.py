@@ -12,7 +12,7 @@ IMBALANCE_FIGURE = "figure-1-imbalance.png"
 
 def head(findings: Findings) -> str:
     data = findings.data
-    notice = "**Not real data: people, movies and ratings are made up.** " if data.generated else ""
+    notice = "**Not real data: people, movies and ratings are made up.**\n\n" if data.generated else ""
     seeds = "; ".join(f"`{protocol}` {first}, {second}" for protocol, (first, second) in SEEDS.items())
     return f"""\
 # Results
@@ -69,7 +69,7 @@ def _training_section(findings: Findings, folder: Path) -> str:
     trained = [one for one in findings.models if one.evaluation is not None and one.evaluation.learning_curve]
     if not trained:
         return _without(folder, name, "## Figure 4: training", "No model with epochs has been trained yet.")
-    figures.draw_training(folder / name, trained)
+    figures.draw_training(folder / name, trained, _looks(findings))
     return f"""\
 ## Figure 4: training
 
@@ -93,9 +93,12 @@ of their own.
 
 def _ablations_section(findings: Findings, folder: Path) -> str:
     name = "table-5-ablations.png"
-    if not findings.ablations:
-        return _without(folder, name, "## Table 5: ablations", "No ablation has been run yet.")
-    figures.draw_ablations(folder / name, findings.ablations)
+    measured = [(ablation, result) for ablation, result in findings.ablations if result.evaluation is not None]
+    if not measured:
+        missing = [result.missing for _, result in findings.ablations if result.missing is not None]
+        reason = f"They were not run: {missing[0]}." if missing else "No ablation has been run yet."
+        return _without(folder, name, "## Table 5: ablations", reason)
+    figures.draw_ablations(folder / name, measured)
     return f"""\
 ## Table 5: ablations
 
@@ -106,7 +109,7 @@ has the error of answering the mean, so nothing of the movie can have been left,
 rest; what is still read are the profile and the stars in the history. *Change* is to the row *none*, which has the same
 two epochs more.
 
-{tables.ablation_table(findings.ablations)}
+{tables.ablation_table(measured)}
 ![Ablations, measured and published]({name})
 """
 
@@ -115,14 +118,14 @@ def _errors_section(findings: Findings, folder: Path) -> str:
     name = "errors.png"
     if not findings.contenders:
         return _without(folder, name, "## Where the errors are", "None of the models to compare has been run yet.")
-    figures.draw_errors(folder / name, findings.contenders)
+    figures.draw_errors(folder / name, findings.contenders, _looks(findings))
     by_history = {result.model: result.by_history for result in findings.contenders}
     by_popularity = {result.model: result.by_popularity for result in findings.contenders}
     return f"""\
 ## Where the errors are
 
 Test RMSE on the split `paper`: `{OUR_MODEL}`, the bias model, and of all others the one with the smallest validation
-error, where one has been run.
+error, where one has been run. Table 4 says whether that one is transductive.
 
 {tables.bins_table("ratings of the user before", by_history)}
 {tables.bins_table("training ratings of the movie", by_popularity)}
@@ -135,7 +138,7 @@ def _calibration_section(findings: Findings, folder: Path) -> str:
     calibrated = [result for result in findings.models if result.calibration is not None]
     if not calibrated:
         return _without(folder, name, "## Calibration", "No model that has been run gives probabilities.")
-    figures.draw_calibration(folder / name, calibrated)
+    figures.draw_calibration(folder / name, calibrated, _looks(findings))
     return f"""\
 ## Calibration
 
@@ -151,17 +154,21 @@ def _splits_section(findings: Findings, folder: Path) -> str:
     name = "other-splits.png"
     if not findings.comparisons:
         return _without(folder, name, "## Other splits of the users", "Nothing has been compared yet.")
-    figures.draw_differences(folder / name, findings.comparisons)
+    figures.draw_differences(folder / name, findings.comparisons, _looks(findings))
     return f"""\
 ## Other splits of the users
 
 `{OUR_MODEL}` against the bias model and the best inductive rival (by validation error on the split `paper`), drawn and
-trained anew with other seeds. The interval holds {LEVEL:.0%} of {RESAMPLES:,} resamples of the test users (paired
-bootstrap, seed 0): both models are judged on the same draw of users.
+trained anew with other seeds. The interval holds {100 * LEVEL:.0f} % of {RESAMPLES:,} resamples of the test users
+(paired bootstrap, seed 0): both models are judged on the same draw of users.
 
 {tables.comparisons_table(findings.comparisons)}
 ![Differences by split]({name})
 """
+
+
+def _looks(findings: Findings) -> dict[str, figures.Look]:
+    return figures.looks(result.model for result in findings.models)
 
 
 def _without(folder: Path, figure: str, heading: str, reason: str) -> str:

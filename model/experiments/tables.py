@@ -107,7 +107,7 @@ def ablation_table(lines: Iterable[tuple[Ablation, Result]]) -> str:
             ablation.name,
             ", ".join(ablation.silenced) or NOTHING,
             f"{evaluation.rmse:.4f}",
-            NOTHING if whole is None else f"{evaluation.rmse - whole:+.4f}",
+            NOTHING if whole is None or not ablation.silenced else f"{evaluation.rmse - whole:+.4f}",
             f"{evaluation.accuracy:.4f}",
             f"{ablation.published:.3f}",
         ]
