@@ -122,7 +122,7 @@ def test_a_new_branch_is_one_class_and_one_line(
     config = SMALL.network.model_copy(update={"branches": (*SMALL.network.branches, "genre-count")})
     model = NeuralModel(Preset(name="wider", network=config, training=SMALL.training), workshop_for(sample))
 
-    evaluation = evaluate(model, split, model.workshop)
+    evaluation = evaluate(model, split, model.workshop).evaluation
 
     assert evaluation.n_test == len(split.test.targets)
     assert model.network.first.in_features == 9 + 6 + 12 + 8 + 1
