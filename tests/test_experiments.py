@@ -152,6 +152,20 @@ def test_a_model_that_lacks_something_is_a_row_that_says_so_and_stops_nothing(re
     assert "titles was not run: The title model is not to be had" in lines
 
 
+def test_without_the_title_model_there_is_a_report_that_says_so(sample: MovieLens, tmp_path: Path) -> None:
+    def no_titles() -> np.ndarray:
+        raise TitleModelError("The title model is not to be had. Install it.")
+
+    workshop = replace(workshop_for(sample), titles=no_titles)
+    reproduce(tmp_path, sample, workshop, small_plan([]))
+
+    report = (tmp_path / "README.md").read_text()
+    assert "They were not run: The title model is not to be had.\n" in report
+    assert "`seqrec` was not run: The title model is not to be had.\n" in report
+    assert "| `bias` | paper | inductive | " in report
+    assert not (tmp_path / "table-5-ablations.png").exists()
+
+
 def test_table_5_has_the_eight_ablations_of_one_network(readme: str) -> None:
     section = readme.partition("## Table 5")[2].partition("## ")[0]
 
@@ -285,8 +299,8 @@ def test_rows_whose_predictions_are_gone_are_run_again_to_compare_them(sample: M
     rows = rows_in(tmp_path, sample)
     for model in ("a", "b"):
         rows.run(row(fitted, model))
-    (tmp_path / ".predictions" / "a-paper-1-2.safetensors").unlink()
-    (tmp_path / ".predictions" / "b-paper-1-2.safetensors").write_bytes(b"damaged")
+    (tmp_path / ".predictions" / "a_paper_1_2.safetensors").unlink()
+    (tmp_path / ".predictions" / "b_paper_1_2.safetensors").write_bytes(b"damaged")
 
     comparison = compare(rows, row(fitted, "a"), row(fitted, "b"))
     assert comparison is not None

@@ -73,4 +73,4 @@ def _errors(rows: Rows, first: Row, second: Row) -> list[float]:
 
 
 def _file(first: Row, second: Row) -> str:
-    return f"rows/{second.name}-against-{first.model}.json"
+    return f"rows/{first.name}_against_{second.model}.json"

@@ -45,7 +45,7 @@ class Row:
     def name(self) -> str:
         """The row's name among all, fit for a file."""
         words = "".join(letter if letter.isalnum() else " " for letter in self.model).split()
-        return "-".join([*words, self.protocol, *map(str, self.seeds)])
+        return "_".join(["-".join(words), self.protocol, *map(str, self.seeds)])
 
     @property
     def title(self) -> str:

@@ -31,7 +31,8 @@ Each row is kept in `rows/` as it is finished, and a second run goes on from the
   history, the rest is predicted. `random` divides the ratings: 10 % for test, 5 % of the others for validation.
 - A model is *inductive* on a split if no rating of a test user was there in training, and *transductive* otherwise.
 - RMSE in stars, predictions clipped to 1..5. Accuracy: share of the predictions that round to the given star. Mode
-  accuracy: share of the ratings whose likeliest star is the given one. Seconds: of training and predicting.
+  accuracy: share of the ratings whose likeliest star is the given one. Seconds: of training and predicting; of a row
+  that was interrupted, of its epochs.
 - Settings were chosen on validation; the error on test was taken once, at the end.
 - Versions: {_versions(findings)}.
 """
