@@ -308,6 +308,17 @@ def test_rows_whose_predictions_are_gone_are_run_again_to_compare_them(sample: M
     assert len(fitted) == 4
 
 
+def test_a_result_outlives_a_row_that_cannot_be_run_again(sample: MovieLens, tmp_path: Path) -> None:
+    fitted: list[str] = []
+    rows = rows_in(tmp_path, sample)
+    result = rows.run(row(fitted))
+    (tmp_path / ".predictions" / "near_paper_1_2.safetensors").unlink()
+    without = Row("near", lambda _: WithoutTitles("near", fitted), "paper", (1, 2))
+
+    assert rows.predicted(without) is None
+    assert rows.find(row(fitted)) == result
+
+
 def test_only_the_chosen_models_and_parts_are_run(sample: MovieLens, tmp_path: Path) -> None:
     fitted: list[str] = []
     chosen = replace(small_plan(fitted), models=frozenset({"near", "mean"}))

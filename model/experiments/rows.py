@@ -149,6 +149,9 @@ class Rows:
         try:
             result = result.model_copy(update=self._measured(row))
         except TitleModelError as error:
+            found = self.find(row)
+            if found is not None and found.evaluation is not None:
+                return found
             reason = str(error).split(". ")[0].rstrip(".")
             result = result.model_copy(update={"missing": reason})
         write_text(self._result_file(row), result.model_dump_json(indent=2) + "\n")
