@@ -20,8 +20,10 @@ app = typer.Typer(
 )
 db = typer.Typer(help="The service's database.", no_args_is_help=True)
 data = typer.Typer(help="MovieLens data.", no_args_is_help=True)
+experiments = typer.Typer(help="Experiments that reproduce published results.", no_args_is_help=True)
 app.add_typer(db, name="db")
 app.add_typer(data, name="data")
+app.add_typer(experiments, name="experiments")
 
 DataOption = Annotated[
     Path | None,
@@ -171,6 +173,45 @@ def data_get() -> None:
     from app.prepare import download_data
 
     typer.echo(download_data(_settings()))
+
+
+@experiments.command("paper")
+def experiments_paper(
+    data: DataOption = None,
+    out: Annotated[Path, typer.Option(help="Folder for tables and figures; what is in it is not run again.")] = Path(
+        "docs/results"
+    ),
+    only: Annotated[
+        list[str] | None, typer.Option(help="Run this part alone: table-4, table-5 or other-splits; may be repeated.")
+    ] = None,
+    models: Annotated[str | None, typer.Option(help="Run the rows of these models alone, separated by commas.")] = None,
+    other_seeds: Annotated[
+        list[str] | None,
+        typer.Option(help="Seeds of a further split of users; may be repeated. [1,2 3,4 5,6 7,8 9,10]"),
+    ] = None,
+    device: DeviceOption = None,
+) -> None:
+    """Reproduce the paper's tables and figures, and more; goes on where an interrupted run stopped."""
+    from app.console import say, training_display
+    from app.prepare import workshop
+    from model import movielens
+    from model.experiments.paper import PARTS, reproduce, require_parts
+    from model.experiments.plan import OTHER_SEEDS, Plan, parsed_seeds
+
+    settings = _settings(data=data, device=device)
+    chosen = frozenset(models.split(",")) if models else None
+    seeds = tuple(parsed_seeds(text) for text in other_seeds) if other_seeds else OTHER_SEEDS
+    plan = Plan(models=chosen, other_seeds=seeds)
+    require_parts(only or PARTS)
+    ratings = movielens.read(_data_folder(settings))
+    try:
+        with training_display() as display:
+            tools = workshop(ratings, settings, True, display)
+            reproduce(out, ratings, tools, plan, only or PARTS, display.headline)
+    except KeyboardInterrupt:
+        say("Interrupted. Finished rows and epochs are kept: the same command goes on from there.")
+        raise
+    typer.echo(out / "README.md")
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -38,6 +39,11 @@ class TrainingDisplay:
     def __init__(self, show: "Show") -> None:
         self._show = show
 
+    def headline(self, message: str) -> None:
+        """A line for what begins now; the bars of what was before are taken away."""
+        self._show.clear()
+        say(message)
+
     def on_titles(self, done: int, total: int) -> None:
         self._show("titles read", done, total, "")
 
@@ -56,8 +62,13 @@ def training_display() -> Iterator[TrainingDisplay]:
         yield TrainingDisplay(show)
 
 
-Show = Callable[[str, int, int | None, str], None]
-"""Called with the stage, what is done of it so far, its total, and a remark."""
+class Show(Protocol):
+    """Shows how far a stage is."""
+
+    def __call__(self, stage: str, done: int, total: int | None, detail: str) -> None:
+        """Of the stage, what is done so far and all that there is to do, None where that is not known; a remark."""
+
+    def clear(self) -> None: ...
 
 
 @contextmanager
@@ -85,6 +96,11 @@ class _Bars:
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
+        self.clear()
+
+    def clear(self) -> None:
+        for task in self.progress.task_ids:
+            self.progress.remove_task(task)
         self.stage, self.done = "", 0
 
     def __call__(self, stage: str, done: int, total: int | None, detail: str) -> None:
@@ -99,6 +115,9 @@ class _Lines:
 
     def __init__(self) -> None:
         self.last = time.monotonic()
+
+    def clear(self) -> None:
+        """Lines stay."""
 
     def __call__(self, stage: str, done: int, total: int | None, detail: str) -> None:
         if done != total and time.monotonic() - self.last < LINE_EVERY_SECONDS:

@@ -135,10 +135,19 @@ class NeuralModel:
         """Train a fresh network; without a validation fold, for exactly ``last_epoch`` epochs."""
         self.network = self._fresh_network()
         run = self._run_name(train, validation)
-        paths = self._fitted_paths(train, f"{run}.paths")
-        device = self.workshop.device
-        trainer = Trainer(self.network, train, validation, self.preset.training, device, paths, last_epoch)
-        checkpoint = self.workshop.checkpoint(run)
+        self.paths = self._fitted_paths(train, f"{run}.paths")
+        self._train(train, validation, self.preset.training, self.workshop.checkpoint(run), last_epoch)
+
+    def _train(
+        self,
+        train: Fold,
+        validation: Fold | None,
+        config: TrainingConfig,
+        checkpoint: Path | None = None,
+        last_epoch: int | None = None,
+    ) -> None:
+        """Train the network as it is, or go on from the checkpoint."""
+        trainer = Trainer(self.network, train, validation, config, self.workshop.device, self.paths, last_epoch)
         if checkpoint and checkpoint.exists():
             trainer.resume(checkpoint)
         trainer.run(checkpoint, self.workshop.on_progress)

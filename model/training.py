@@ -62,7 +62,10 @@ class Trainer:
         paths: FittedPaths,
         last_epoch: int | None = None,
     ) -> None:
-        """Without ``validation`` the run ends at ``last_epoch`` of the same schedule, and that epoch counts as best."""
+        """Without ``validation`` the run ends at ``last_epoch`` of the same schedule, and that epoch counts as best.
+
+        Parameters that do not require a gradient stay as they are, weight decay or not.
+        """
         network.path = paths.whole
         self.network = network.to(device)
         self.paths = [path.to(device) for path in paths.parts]
@@ -72,7 +75,7 @@ class Trainer:
         self.last_epoch = last_epoch or config.epochs
         self.batches = Batches(train, config, paths.part_of_user)
         self.optimizer = torch.optim.AdamW(
-            network.parameters(),
+            [parameter for parameter in network.parameters() if parameter.requires_grad],
             lr=config.learning_rate,
             betas=config.adam_betas,
             eps=config.adam_epsilon,

@@ -28,6 +28,9 @@ OFFLINE = {
     "movielens",
     "sample",
     "obtain",
+    "ablation",
+    "bootstrap",
+    "experiments",
 }
 JOINS_BOTH = {"cli.py", "prepare.py", "console.py", "load.py"}
 """The command line's modules, which bring training and service together."""
@@ -56,7 +59,16 @@ def test_the_model_knows_nothing_of_the_app() -> None:
 def test_the_service_imports_only_the_scorers_side_of_the_model() -> None:
     for name, tree in modules("app"):
         if name not in JOINS_BOTH:
-            assert not imported(tree) & {f"model.{module}" for module in OFFLINE}, name
+            assert not {module.split(".")[1] for module in imported(tree) if module.startswith("model.")} & OFFLINE, (
+                name
+            )
+
+
+def test_only_the_figures_import_matplotlib() -> None:
+    for package in ("app", "model"):
+        for name, tree in modules(package):
+            if name != "experiments/figures.py":
+                assert not {module for module in imported(tree) if module.split(".")[0] == "matplotlib"}, name
 
 
 def test_the_store_never_commits() -> None:
@@ -76,7 +88,7 @@ def test_nothing_is_unpickled() -> None:
 
 def test_serving_loads_no_sentence_transformer_and_nothing_else_that_only_training_needs() -> None:
     script = "import app.main, sys; print([m for m in sys.argv[1:] if m in sys.modules])"
-    heavy = ["sentence_transformers", "transformers", "sklearn", "polars", "model.training"]
+    heavy = ["sentence_transformers", "transformers", "sklearn", "polars", "matplotlib", "model.training"]
     done = subprocess.run([sys.executable, "-c", script, *heavy], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"

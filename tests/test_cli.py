@@ -74,6 +74,9 @@ def test_evaluate_prints_a_table_with_the_baselines(seqrec: Run, sample_folder: 
         pytest.param(["evaluate", "--rnn", "gru"], "no recurrent layer 'gru'", id="layer"),
         pytest.param(["evaluate", "--model", "bias", "--rnn", "lstm"], "no network 'bias'", id="layer of a baseline"),
         pytest.param(["evaluate", "--model", "bias", "--split-seeds", "-1", "2"], "must be from 0", id="seed"),
+        pytest.param(["experiments", "paper", "--models", "svd"], "no model 'svd'", id="model of an experiment"),
+        pytest.param(["experiments", "paper", "--only", "x"], "no part 'x'. Choose one of: table-4", id="part"),
+        pytest.param(["experiments", "paper", "--other-seeds", "1"], "two numbers, as in 1,2", id="other seeds"),
         pytest.param(["train", "--model", "bias"], "no network 'bias'. Choose one of: seqrec", id="network"),
     ],
 )
@@ -85,6 +88,17 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_ones(
     assert status == 1
     assert says in err
     assert "Traceback" not in err
+
+
+def test_an_experiment_says_what_it_does_and_leaves_a_report(seqrec: Run, sample_folder: Path, tmp_path: Path) -> None:
+    command = ["experiments", "paper", "--data", sample_folder, "--out", "results", "--models", "mean,bias"]
+    status, out, err = seqrec(*command)
+
+    assert (status, out) == (0, "results/README.md\n")
+    assert "table-4, 4 of 4: bias, random split 1234 1234" in err
+    report = (tmp_path / "results" / "README.md").read_text()
+    assert "| `bias` | paper | inductive | " in report
+    assert "seqrec experiments paper --data DIR --out OUT\n" in report
 
 
 def test_the_database_is_upgraded_and_loaded_and_a_second_time_nothing_changes(

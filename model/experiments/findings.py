@@ -1,0 +1,55 @@
+"""All results of the experiment that are there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from model.ablation import Ablation
+from model.card import DataSource
+from model.experiments.comparisons import Comparison, find_comparison
+from model.experiments.imbalance import Imbalance, imbalance
+from model.experiments.plan import OUR_MODEL, Plan, found
+from model.experiments.rows import Result, Rows
+from model.movielens import MovieLens
+from model.pipeline import source
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the report tells of, in the order of the plan.
+
+    Attributes:
+        models: Table 4.
+        ablations: Table 5.
+        contenders: our model and its opponents on the paper's split, for a closer look at their errors.
+        other_seeds: of the further splits of users.
+    """
+
+    data: DataSource
+    imbalance: Imbalance
+    models: list[Result]
+    ablations: list[tuple[Ablation, Result]]
+    comparisons: list[Comparison]
+    contenders: list[Result]
+    other_seeds: Sequence[tuple[int, int]]
+
+    @classmethod
+    def gathered(cls, data: MovieLens, rows: Rows, plan: Plan) -> "Findings":
+        models = found(rows, plan.table_4())
+        ablations = [(ablation, rows.find(row)) for ablation, row in plan.table_5()]
+        comparisons = [find_comparison(rows, ours, other) for ours, other in plan.pairs(models)]
+        return cls(
+            data=source(data),
+            imbalance=imbalance(data),
+            models=models,
+            ablations=[(ablation, result) for ablation, result in ablations if result is not None],
+            comparisons=[comparison for comparison in comparisons if comparison is not None],
+            contenders=_contenders(models, plan),
+            other_seeds=plan.other_seeds,
+        )
+
+
+def _contenders(models: Sequence[Result], plan: Plan) -> list[Result]:
+    """Our model, the bias model and the best rival, on the paper's split."""
+    names = [OUR_MODEL, *plan.opponents(models, inductive=False)]
+    tested = {result.model: result for result in models if result.protocol == "paper" and result.evaluation is not None}
+    return [tested[name] for name in names if name in tested]

@@ -1,0 +1,189 @@
+"""The report, section by section: prose, table and figure. Each section draws its own figure into the folder."""
+
+from pathlib import Path
+
+from model.bootstrap import LEVEL, RESAMPLES
+from model.experiments import figures, tables
+from model.experiments.findings import Findings
+from model.experiments.plan import OTHER_SEEDS, OUR_MODEL, SEEDS
+
+IMBALANCE_FIGURE = "figure-1-imbalance.png"
+
+
+def head(findings: Findings) -> str:
+    data = findings.data
+    notice = "**Not real data: people, movies and ratings are made up.**\n\n" if data.generated else ""
+    seeds = "; ".join(f"`{protocol}` {first}, {second}" for protocol, (first, second) in SEEDS.items())
+    return f"""\
+# Results
+
+{notice}Tables and figures of the SeqRec paper (McGill University, 2022), measured anew, and some that it lacks. This
+file, the figures and `results.json` are written by
+
+```sh
+{_command(findings)}
+```
+
+Each row is kept in `rows/` as it is finished, and a second run goes on from there.
+
+- Data: {data.name}, {data.users:,} users, {data.movies:,} movies, {data.ratings:,} ratings, SHA-256 `{data.checksum}`.
+- Splits and their seeds: {seeds}. `paper` divides the users 80/10/10; the first half of a user's ratings is the
+  history, the rest is predicted. `random` divides the ratings: 10 % for test, 5 % of the others for validation.
+- A model is *inductive* on a split if no rating of a test user was there in training, and *transductive* otherwise.
+- RMSE in stars, predictions clipped to 1..5. Accuracy: share of the predictions that round to the given star. Mode
+  accuracy: share of the ratings whose likeliest star is the given one. Seconds: of training and predicting; of a row
+  that was interrupted, of its epochs.
+- Settings were chosen on validation; the error on test was taken once, at the end.
+- Versions: {_versions(findings)}.
+"""
+
+
+def _command(findings: Findings) -> str:
+    seeds = [f" --other-seeds {first},{second}" for first, second in findings.other_seeds]
+    return "seqrec experiments paper --data DIR --out OUT" + ("".join(seeds) if _unusual(findings) else "")
+
+
+def _unusual(findings: Findings) -> bool:
+    return tuple(findings.other_seeds) != OTHER_SEEDS
+
+
+def _versions(findings: Findings) -> str:
+    """Every set of versions that some result was computed with."""
+    results = [*findings.models, *(result for _, result in findings.ablations)]
+    sets = dict.fromkeys(", ".join(f"{name} {value}" for name, value in one.versions.items()) for one in results)
+    return "; ".join(sets) or "none yet"
+
+
+def _imbalance_section(findings: Findings, folder: Path) -> str:  # noqa: ARG001 - one signature for all
+    return f"""\
+## Table 1 and Figure 1: the data's imbalance
+
+{tables.data_table(findings.imbalance)}
+{tables.spread_table(findings.imbalance)}
+{tables.stars_table(findings.imbalance)}
+![Ratings per user and per movie]({IMBALANCE_FIGURE})
+"""
+
+
+def _training_section(findings: Findings, folder: Path) -> str:
+    name = "figure-4-training.png"
+    trained = [one for one in findings.models if one.evaluation is not None and one.evaluation.learning_curve]
+    if not trained:
+        return _without(folder, name, "## Figure 4: training", "No model with epochs has been trained yet.")
+    figures.draw_training(folder / name, trained, _looks(findings))
+    return f"""\
+## Figure 4: training
+
+The epoch with the smallest validation error is the one that is kept. The loss of a network is taken with dropout on,
+and while the weights move.
+
+![Training curves]({name})
+"""
+
+
+def _models_section(findings: Findings, folder: Path) -> str:  # noqa: ARG001 - one signature for all
+    missing = {f"\n`{one.model}` was not run: {one.missing}.\n" for one in findings.models if one.missing is not None}
+    return f"""\
+## Table 4: all models
+
+A published value stands beside the split that it was measured on. Those of others than SeqRec were measured on draws
+of their own.
+
+{tables.models_table(findings.models)}{"".join(sorted(missing))}"""
+
+
+def _ablations_section(findings: Findings, folder: Path) -> str:
+    name = "table-5-ablations.png"
+    measured = [(ablation, result) for ablation, result in findings.ablations if result.evaluation is not None]
+    if not measured:
+        missing = [result.missing for _, result in findings.ablations if result.missing is not None]
+        reason = f"They were not run: {missing[0]}." if missing else "No ablation has been run yet."
+        return _without(folder, name, "## Table 5: ablations", reason)
+    figures.draw_ablations(folder / name, measured)
+    return f"""\
+## Table 5: ablations
+
+By the paper's method: the weights of what is silenced are set to zero in the trained `seqrec-paper` and stay so, and
+two further epochs let the rest recover. `movie`, `title`, `history` and `profile` are branches of the network;
+`embedding` is the table of movie embeddings, which history and movie branch share. The paper's row *movie id + title*
+has the error of answering the mean, so nothing of the movie can have been left, and the genres are silenced with the
+rest; what is still read are the profile and the stars in the history. *Change* is to the row *none*, which has the same
+two epochs more.
+
+{tables.ablation_table(measured)}
+![Ablations, measured and published]({name})
+"""
+
+
+def _errors_section(findings: Findings, folder: Path) -> str:
+    name = "errors.png"
+    if not findings.contenders:
+        return _without(folder, name, "## Where the errors are", "None of the models to compare has been run yet.")
+    figures.draw_errors(folder / name, findings.contenders, _looks(findings))
+    by_history = {result.model: result.by_history for result in findings.contenders}
+    by_popularity = {result.model: result.by_popularity for result in findings.contenders}
+    return f"""\
+## Where the errors are
+
+Test RMSE on the split `paper`: `{OUR_MODEL}`, the bias model, and of all others the one with the smallest validation
+error, where one has been run. Table 4 says whether that one is transductive.
+
+{tables.bins_table("ratings of the user before", by_history)}
+{tables.bins_table("training ratings of the movie", by_popularity)}
+![Errors by length of history and by popularity]({name})
+"""
+
+
+def _calibration_section(findings: Findings, folder: Path) -> str:
+    name = "calibration.png"
+    calibrated = [result for result in findings.models if result.calibration is not None]
+    if not calibrated:
+        return _without(folder, name, "## Calibration", "No model that has been run gives probabilities.")
+    figures.draw_calibration(folder / name, calibrated, _looks(findings))
+    return f"""\
+## Calibration
+
+Models that give each number of stars a probability. The diagram counts all five stars of every test rating; the
+expected calibration error (ECE) is of the likeliest one, in 15 bins of equal width (Guo et al. 2017).
+
+{tables.calibration_table(calibrated)}
+![Reliability diagram]({name})
+"""
+
+
+def _splits_section(findings: Findings, folder: Path) -> str:
+    name = "other-splits.png"
+    if not findings.comparisons:
+        return _without(folder, name, "## Other splits of the users", "Nothing has been compared yet.")
+    figures.draw_differences(folder / name, findings.comparisons, _looks(findings))
+    return f"""\
+## Other splits of the users
+
+`{OUR_MODEL}` against the bias model and the best inductive rival (by validation error on the split `paper`), drawn and
+trained anew with other seeds. The interval holds {100 * LEVEL:.0f} % of {RESAMPLES:,} resamples of the test users
+(paired bootstrap, seed 0): both models are judged on the same draw of users.
+
+{tables.comparisons_table(findings.comparisons)}
+![Differences by split]({name})
+"""
+
+
+def _looks(findings: Findings) -> dict[str, figures.Look]:
+    return figures.looks(result.model for result in findings.models)
+
+
+def _without(folder: Path, figure: str, heading: str, reason: str) -> str:
+    """A section that has nothing to show; a figure of earlier results would be out of date."""
+    (folder / figure).unlink(missing_ok=True)
+    return f"{heading}\n\n{reason}\n"
+
+
+SECTIONS = (
+    _imbalance_section,
+    _training_section,
+    _models_section,
+    _ablations_section,
+    _errors_section,
+    _calibration_section,
+    _splits_section,
+)

@@ -1,0 +1,165 @@
+"""The experiment's tables, in Markdown."""
+
+from collections.abc import Iterable, Sequence
+
+from model.ablation import Ablation
+from model.card import Evaluation
+from model.experiments.bins import BinError
+from model.experiments.comparisons import Comparison
+from model.experiments.imbalance import Imbalance, Spread
+from model.experiments.plan import PUBLISHED, Published
+from model.experiments.rows import Result
+
+NOTHING = "-"
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
+    """A table; the first ``texts`` columns are text, the others are numbers and stand to the right."""
+    marks = ["---"] * texts + ["---:"] * (len(header) - texts)
+    lines = [header, marks, *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def data_table(data: Imbalance) -> str:
+    return markdown(
+        ["", "number"],
+        [
+            ["users", f"{data.users:,}"],
+            ["movies in the catalogue", f"{data.listed_movies:,}"],
+            ["movies with a rating", f"{data.movies:,}"],
+            ["ratings", f"{data.ratings:,}"],
+            ["density", _percent(data.density)],
+        ],
+    )
+
+
+def spread_table(data: Imbalance) -> str:
+    header = ["ratings", "min", "lower quartile", "median", "upper quartile", "mean", "max", "held by the top 10 %"]
+    return markdown(header, [_spread("per user", data.per_user), _spread("per rated movie", data.per_movie)])
+
+
+def _spread(name: str, spread: Spread) -> list[str]:
+    quartiles = [f"{value:,.5g}" for value in (spread.lower_quartile, spread.median, spread.upper_quartile)]
+    return [
+        name,
+        f"{spread.minimum:,}",
+        *quartiles,
+        f"{spread.mean:,.1f}",
+        f"{spread.maximum:,}",
+        _percent(spread.top_share),
+    ]
+
+
+def stars_table(data: Imbalance) -> str:
+    rows = [[str(stars), f"{count:,}", _percent(count / data.ratings)] for stars, count in enumerate(data.stars, 1)]
+    return markdown(["stars", "ratings", "share"], rows)
+
+
+def models_table(results: Iterable[Result]) -> str:
+    """Table 4: one line a model and protocol, the published value at its end."""
+    header = [
+        "model",
+        "split",
+        "task",
+        "test RMSE",
+        "accuracy",
+        "mode accuracy",
+        "validation RMSE",
+        "calibration error",
+        "seconds",
+        "published RMSE / accuracy",
+    ]
+    return markdown(header, [_model_line(result) for result in results], texts=3)
+
+
+def _model_line(result: Result) -> list[str]:
+    published = _published(PUBLISHED.get((result.model, result.protocol)))
+    if result.evaluation is None:
+        return [f"`{result.model}`", result.protocol, "not run", *[NOTHING] * 6, published]
+    return [f"`{result.model}`", result.protocol, *_measured(result.evaluation), published]
+
+
+def _measured(evaluation: Evaluation) -> list[str]:
+    return [
+        "inductive" if evaluation.inductive else "transductive",
+        f"{evaluation.rmse:.4f}",
+        f"{evaluation.accuracy:.4f}",
+        _number(evaluation.mode_accuracy),
+        f"{evaluation.validation.rmse:.4f}",
+        _number(evaluation.calibration_error),
+        f"{evaluation.seconds:,.1f}",
+    ]
+
+
+def _published(published: Published | None) -> str:
+    if published is None:
+        return NOTHING
+    accuracy = "" if published.accuracy is None else f" / {published.accuracy:.3f}"
+    return f"{published.rmse:.3g}{accuracy} ({published.source})"
+
+
+def ablation_table(lines: Iterable[tuple[Ablation, Result]]) -> str:
+    """Table 5: the error of each ablation, and how far it is from that of the ablation of nothing."""
+    measured = [(ablation, result.evaluation) for ablation, result in lines if result.evaluation is not None]
+    whole = next((evaluation.rmse for ablation, evaluation in measured if not ablation.silenced), None)
+    rows = [
+        [
+            ablation.name,
+            ", ".join(ablation.silenced) or NOTHING,
+            f"{evaluation.rmse:.4f}",
+            NOTHING if whole is None or not ablation.silenced else f"{evaluation.rmse - whole:+.4f}",
+            f"{evaluation.accuracy:.4f}",
+            f"{ablation.published:.3f}",
+        ]
+        for ablation, evaluation in measured
+    ]
+    header = ["silenced in the paper", "silenced here", "test RMSE", "change", "accuracy", "published RMSE"]
+    return markdown(header, rows, texts=2)
+
+
+def bins_table(what: str, bins: dict[str, list[BinError]]) -> str:
+    """Errors of some models, by name, in bins of the same targets."""
+    targets = {part.bin: part.targets for parts in bins.values() for part in parts}
+    errors = {name: {part.bin: f"{part.rmse:.4f}" for part in parts} for name, parts in bins.items()}
+    rows = [
+        [label, f"{count:,}", *(errors[name].get(label, NOTHING) for name in bins)] for label, count in targets.items()
+    ]
+    return markdown([what, "test ratings", *(f"`{name}`" for name in bins)], rows)
+
+
+def calibration_table(results: Iterable[Result]) -> str:
+    rows = [
+        [
+            f"`{result.model}`",
+            result.protocol,
+            _number(result.evaluation.calibration_error),
+            _number(result.evaluation.mode_accuracy),
+        ]
+        for result in results
+        if result.evaluation is not None
+    ]
+    return markdown(["model", "split", "expected calibration error", "mode accuracy"], rows, texts=2)
+
+
+def comparisons_table(comparisons: Iterable[Comparison]) -> str:
+    header = ["seeds", "against", "RMSE of `seqrec`", "of the other", "difference", "95 % interval"]
+    rows = [
+        [
+            f"{one.seeds[0]}, {one.seeds[1]}",
+            f"`{one.second}`",
+            f"{one.first_rmse:.4f}",
+            f"{one.second_rmse:.4f}",
+            f"{one.difference:+.4f}",
+            f"{one.low:+.4f} to {one.high:+.4f}",
+        ]
+        for one in comparisons
+    ]
+    return markdown(header, rows, texts=2)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _number(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.4f}"
