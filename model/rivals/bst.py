@@ -11,10 +11,11 @@ histories are padded and the padding is masked. The perceptron has no batch norm
 samples of a step share users and windows, which its statistics would pick up.
 """
 
+import math
+
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 
 from model.branches import Users
 from model.config import TrainingConfig
@@ -118,8 +119,9 @@ class TransformerBlock(nn.Module):
         samples, positions, width = sequence.shape
         split = self.queries_keys_values(sequence).view(samples, positions, 3, self.heads, width // self.heads)
         queries, keys, values = split.permute(2, 0, 3, 1, 4)  # each (samples, heads, positions, width / heads)
-        attended = scaled_dot_product_attention(queries, keys, values, attn_mask=there[:, None, None, :])
-        joined: Tensor = self.joined(attended.transpose(1, 2).reshape(samples, positions, width))
+        scores = queries @ keys.transpose(2, 3) / math.sqrt(width // self.heads)
+        attention = scores.masked_fill(~there[:, None, None, :], -math.inf).softmax(-1)
+        joined: Tensor = self.joined((attention @ values).transpose(1, 2).reshape(samples, positions, width))
         return joined
 
 

@@ -1,9 +1,10 @@
 """GC-MC (van den Berg, Kipf and Welling 2017): a graph of users and movies with an edge for every rating.
 
 A user's vector comes from the movies rated and a movie's from the users who rated it, one graph convolution for each
-number of stars (section 2.3). A bilinear decoder turns a user's and a movie's vector into the probabilities of 1 to 5
-stars (section 2.4); the prediction is their mean. As published for MovieLens 1M: no side information, the levels'
-messages summed with ordinal weight sharing (section 2.8), one step of Adam over all ratings an epoch.
+number of stars (equations 1 to 3). A bilinear decoder turns a user's and a movie's vector into the probabilities of 1
+to 5 stars; the prediction is their mean (equations 4 and 5). As published for MovieLens 1M: no side information, the
+levels' messages summed, with the ordinal weights of the section on weight sharing, and one step of Adam over all
+ratings an epoch.
 
 What differs from the publication: ratings of the validation fold are not learned from (the published value comes from
 training on them as well), and the split's seeds are this project's.
@@ -64,7 +65,7 @@ class Edges(NamedTuple):
 
     Attributes:
         pairs: receiving node and, as ``level * senders + node``, sending node of each rating.
-        norms: of each pair, ``1 / sqrt(|N_i| |N_j|)`` (equation 2).
+        norms: of each pair, ``1 / sqrt(|N_i| |N_j|)`` (c in equation 1).
         senders: nodes of the other side.
     """
 
@@ -85,15 +86,14 @@ class Edges(NamedTuple):
 
     def only_from(self, kept: Tensor) -> "Edges":
         """The edges from some of the senders, shape (senders,) of bool, which are counted off anew."""
-        levels, nodes = self.pairs.columns // self.senders, self.pairs.columns % self.senders
-        chosen = kept[nodes]
-        count = int(kept.sum())
-        columns = levels * count + (kept.cumsum(0) - 1)[nodes]
-        by_column = self.pairs.by_column[chosen[self.pairs.by_column]]
+        stays = kept[self.pairs.columns % self.senders]
+        chosen = stays.nonzero().squeeze(1)  # indexing by numbers is several times faster than by truth values
+        by_column = self.pairs.by_column[stays[self.pairs.by_column].nonzero().squeeze(1)]
+        columns, count = self.pairs.columns[chosen], int(kept.sum())
         pairs = Pairs(
             self.pairs.rows[chosen],
-            columns[chosen],
-            (chosen.cumsum(0) - 1)[by_column],
+            columns // self.senders * count + (kept.cumsum(0) - 1)[columns % self.senders],
+            (stays.cumsum(0) - 1)[by_column],
             (self.pairs.shape[0], LEVELS * count),
         )
         return Edges(pairs, self.norms[chosen], count)
@@ -101,7 +101,7 @@ class Edges(NamedTuple):
     def receive(self, weights: Tensor) -> Tensor:
         """What arrives at each node, shape (receivers, hidden); ``weights`` has shape (levels, senders, hidden).
 
-        A message of level ``r`` is the sum of the sender's weights up to ``r`` (equation 9), times the norm.
+        A message of level ``r`` is the sum of the sender's weights up to ``r``, times the norm (equation 1).
         """
         return self.pairs.sums(self.norms, weights.cumsum(0).flatten(0, 1))
 
@@ -153,7 +153,7 @@ class GcMcNetwork(nn.Module):
         return self._encode(graph.to_movies, self.user_weights), self._encode(graph.to_users, self.movie_weights)
 
     def _encode(self, edges: Edges, weights: Tensor) -> Tensor:
-        """Graph convolution and dense layer (equations 2 and 3); in training, most nodes are mute (section 2.6)."""
+        """Graph convolution and dense layer (equations 2 and 3); in training, most nodes are mute."""
         rate = self.config.dropout
         if self.training:
             kept = torch.rand(edges.senders, device=weights.device) >= rate

@@ -200,7 +200,7 @@ class _Stage:
         return losses[-1]
 
     def _loss(self, matrix: KnownMatrix) -> tuple[Tensor, Tensor]:
-        """Half the squared errors of all known ratings plus the penalties (equation 1), and the squared errors."""
+        """Half the squared errors of all known ratings plus the penalties, and the squared errors."""
         hidden, output, penalty = self.network(matrix, fine_tuned=self.fine_tuned)
         stars = matrix.pairs.dots(hidden, output.T.contiguous()) + self.network.output_bias[matrix.pairs.columns]
         squares = (stars - matrix.stars).square().sum()
