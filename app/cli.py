@@ -38,7 +38,10 @@ ResumeOption = Annotated[
 ]
 ModelOption = Annotated[
     str,
-    typer.Option(help="A baseline (mean, movie-mean, bias), or a network (seqrec-paper, seqrec-lstm, seqrec)."),
+    typer.Option(
+        help="A baseline (mean, movie-mean, bias), a network (seqrec-paper, seqrec-lstm, seqrec), "
+        "or a published rival (mlp3, ffnn-bert, bst, glocal-k, gc-mc)."
+    ),
 ]
 ProtocolOption = Annotated[
     str,

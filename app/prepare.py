@@ -9,13 +9,15 @@ from app.database import connect, shown, upgrade
 from app.load import has_data, is_loaded, load
 from app.settings import Settings
 from model import artifact, movielens, obtain
+from model.bert import bert_title_vectors
 from model.device import choose_device
 from model.errors import DownloadError
 from model.movielens import MovieLens
 from model.pipeline import train
-from model.rating_models import PRESETS, Preset, Workshop
+from model.rating_models import PRESETS, Preset
 from model.sample import write_sample
 from model.titles import title_vectors
+from model.workshop import Workshop
 
 DATA_FOLDER = Path("data/ml-1m")
 SAMPLE_FOLDER = Path("data/sample")
@@ -140,10 +142,11 @@ def load_database(data: MovieLens, settings: Settings) -> bool:
 def workshop(data: MovieLens, settings: Settings, resume: bool, display: TrainingDisplay) -> Workshop:
     """What training on a data set takes; caches and checkpoints lie beside the artifacts."""
     catalogue = data.catalogue
-
+    cache = settings.artifacts / ".cache"
     return Workshop(
         catalogue=catalogue,
-        titles=lambda: title_vectors(catalogue, settings.artifacts / ".cache", display.on_titles),
+        titles=lambda: title_vectors(catalogue, cache, display.on_titles),
+        bert_titles=lambda: bert_title_vectors(catalogue, settings.bert, cache, display.on_titles),
         device=choose_device(settings.device),
         checkpoints=settings.artifacts / ".checkpoints",
         resume=resume,

@@ -27,5 +27,9 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where to train and score; auto takes CUDA where there is a GPU."
     )
+    bert: str = Field(
+        "google-bert/bert-base-uncased",
+        description="Folder with BERT's weights, or their name on the model hub; only the rival ffnn-bert reads them.",
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")

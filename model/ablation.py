@@ -21,7 +21,8 @@ from torch import nn
 
 from model.network import SeqRec
 from model.protocol import Split
-from model.rating_models import NeuralModel, Preset, Workshop
+from model.rating_models import NeuralModel, Preset
+from model.workshop import Workshop
 
 RECOVERY_EPOCHS = 2
 

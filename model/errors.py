@@ -3,7 +3,7 @@
 SeqRecError
  ├─ DataError        a data file is missing or has a bad row
  ├─ DownloadError    the archive could not be fetched, or is not the official one
- ├─ TitleModelError  the sentence transformer's weights are not to be had, or are not the pinned ones
+ ├─ TitleModelError  a title model's weights are not to be had, or are not the pinned ones
  ├─ CheckpointError  a training checkpoint does not fit the run that would resume from it
  ├─ SettingsError    a setting has a value that it cannot have
  ├─ UnknownNameError there is no model, protocol or layer of this name
@@ -27,7 +27,7 @@ class DownloadError(SeqRecError):
 
 
 class TitleModelError(SeqRecError):
-    """The sentence transformer's weights are not to be had, or are not the pinned ones."""
+    """A title model's weights are not to be had, or are not the pinned ones."""
 
 
 class CheckpointError(SeqRecError):

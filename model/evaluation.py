@@ -6,7 +6,8 @@ from typing import NamedTuple
 from model.card import Evaluation, Score
 from model.metrics import Predicted, accuracy, calibration_error, mode_accuracy, rmse
 from model.protocol import Fold, Split
-from model.rating_models import BASELINES, RatingModel, Workshop, build
+from model.rating_models import BASELINES, build
+from model.workshop import RatingModel, Workshop
 
 
 class Evaluated(NamedTuple):

@@ -12,7 +12,8 @@ from model.card import Card, DataSource
 from model.evaluation import evaluate
 from model.movielens import MovieLens
 from model.protocol import Sequences, halved, paper_split
-from model.rating_models import NeuralModel, Preset, Workshop
+from model.rating_models import NeuralModel, Preset
+from model.workshop import Workshop
 
 
 def train(data: MovieLens, preset: Preset, root: Path, workshop: Workshop) -> Path:

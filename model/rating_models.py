@@ -1,26 +1,28 @@
 """Every model of ratings that can be evaluated, by name."""
 
-import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from pydantic import BaseModel, ConfigDict
 
 from model.baselines import BiasModel, GlobalMean, MovieMean
 from model.card import Epoch
+from model.checkpoint import run_name
 from model.config import NetworkConfig, TrainingConfig
 from model.errors import UnknownNameError
-from model.features import Catalogue, FloatArray
 from model.metrics import Predicted
 from model.network import SeqRec
-from model.path_fitting import FittedPaths, OnFit, fit_paths
+from model.path_fitting import FittedPaths, fit_paths
 from model.protocol import Fold, Split
 from model.recurrent import RECURRENT
-from model.training import OnProgress, Trainer, predict
+from model.rivals.bst import Bst
+from model.rivals.feed_forward import ffnn_bert, mlp3
+from model.rivals.gc_mc import GcMc
+from model.rivals.glocal_k import GLocalK
+from model.training import Trainer, predict
+from model.workshop import RatingModel, Workshop
 
 
 class Preset(BaseModel):
@@ -47,75 +49,6 @@ PRESETS = {
 }
 
 
-class RatingModel(Protocol):
-    """Learns from a split's training fold, choosing on its validation fold, and predicts a fold's targets.
-
-    Attributes:
-        name: its row in every table.
-        inductive: False if it can only predict for users whose histories it was fitted to (`Split.known`).
-        epochs: what each epoch of the last `fit` came to; empty where it has no epochs.
-    """
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def inductive(self) -> bool: ...
-
-    @property
-    def epochs(self) -> list[Epoch]: ...
-
-    def fit(self, split: Split) -> None: ...
-
-    def predict(self, fold: Fold) -> Predicted:
-        """Answers for the targets in the fold's order."""
-
-
-@dataclass(frozen=True)
-class Workshop:
-    """What building and training a network takes besides the ratings.
-
-    Attributes:
-        catalogue: the movies.
-        titles: computes or fetches the title vectors, shape (rows, title width).
-        device: where to train.
-        checkpoints: folder for the state of interrupted runs; None keeps none.
-        resume: take up an interrupted run of the same data and settings.
-        on_fit: called while the path in front of the network is fitted.
-        on_progress: called after every step.
-        used_checkpoints: files that this workshop's runs have written.
-    """
-
-    catalogue: Catalogue
-    titles: Callable[[], FloatArray]
-    device: torch.device
-    checkpoints: Path | None = None
-    resume: bool = False
-    on_fit: OnFit = lambda *_: None
-    on_progress: OnProgress = lambda _: None
-    used_checkpoints: set[Path] = field(default_factory=set)
-
-    @property
-    def rows(self) -> int:
-        """Rows of the catalogue, the unknown movie's among them."""
-        return len(self.catalogue.vocabulary)
-
-    def checkpoint(self, name: str) -> Path | None:
-        """Where the run of this name keeps its state; what an earlier one left is kept only to be resumed."""
-        if self.checkpoints is None:
-            return None
-        path = self.checkpoints / f"{name}.safetensors"
-        if path not in self.used_checkpoints and not self.resume:
-            path.unlink(missing_ok=True)
-        self.used_checkpoints.add(path)
-        return path
-
-    def discard_checkpoints(self) -> None:
-        """For when what the runs were for is done: until then, also a finished run need not be run again."""
-        for path in self.used_checkpoints:
-            path.unlink(missing_ok=True)
-
-
 class NeuralModel:
     """A preset's network, trained on the training fold until the validation fold stops improving."""
 
@@ -134,7 +67,8 @@ class NeuralModel:
     def fit_folds(self, train: Fold, validation: Fold | None, last_epoch: int | None = None) -> None:
         """Train a fresh network; without a validation fold, for exactly ``last_epoch`` epochs."""
         self.network = self._fresh_network()
-        run = self._run_name(train, validation)
+        folds = (train,) if validation is None else (train, validation)
+        run = run_name(self.preset.name, self.preset.model_dump_json(), folds)
         self.paths = self._fitted_paths(train, f"{run}.paths")
         self._train(train, validation, self.preset.training, self.workshop.checkpoint(run), last_epoch)
 
@@ -176,17 +110,6 @@ class NeuralModel:
             paths.save(checkpoint)
         return paths
 
-    def _run_name(self, train: Fold, validation: Fold | None) -> str:
-        """One name for each combination of settings and data, so that no run takes up another's."""
-        digest = hashlib.sha256(self.preset.model_dump_json().encode())
-        for fold in (train, validation):
-            if fold is not None:
-                digest.update(fold.sequences.user_ids.tobytes())
-                digest.update(fold.sequences.movies.tobytes())
-                digest.update(fold.sequences.stars.tobytes())
-                digest.update(fold.cuts.tobytes())
-        return f"{self.preset.name}-{digest.hexdigest()[:16]}"
-
 
 def preset(name: str, recurrent: str | None = None) -> Preset:
     """The preset of this name, if asked for with another recurrent layer; `UnknownNameError` if there is none."""
@@ -206,11 +129,21 @@ def preset(name: str, recurrent: str | None = None) -> Preset:
 
 BASELINES = (GlobalMean.name, MovieMean.name, BiasModel.name)
 
+RIVALS: dict[str, Callable[[Workshop], RatingModel]] = {
+    "mlp3": mlp3,
+    "ffnn-bert": ffnn_bert,
+    "bst": Bst,
+    GLocalK.name: GLocalK,
+    GcMc.name: GcMc,
+}
+"""Published models, each in a file of `model.rivals`."""
+
 BUILDERS: dict[str, Callable[[Workshop], RatingModel]] = {
     GlobalMean.name: lambda _: GlobalMean(),
     MovieMean.name: lambda workshop: MovieMean(workshop.rows),
     BiasModel.name: lambda workshop: BiasModel(workshop.rows),
     **{name: partial(NeuralModel, preset) for name, preset in PRESETS.items()},
+    **RIVALS,
 }
 """How to build each model, untrained."""
 

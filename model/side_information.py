@@ -17,7 +17,7 @@ from model.protocol import Sequences
 POPULARITY_SHRINKAGE = 10.0
 """Ratings that every movie has beforehand, so that rarely rated movies do not rule the coordinates."""
 
-RELATIVE_STRENGTH = 1e-6
+RELATIVE_STRENGTH = 1e-3
 """Coordinates with a smaller singular value, compared with the largest, are rounding errors."""
 
 

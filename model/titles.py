@@ -33,13 +33,23 @@ def title_vectors(catalogue: Catalogue, cache: Path, on_titles: OnTitles = lambd
 
     Computed once for a list of titles and kept in the folder ``cache``.
     """
-    titles = "\n".join(catalogue.titles).encode()
-    path = cache / f"titles-{hashlib.sha256(titles).hexdigest()[:16]}.safetensors"
+    return computed_once(catalogue.titles, cache, "titles", lambda titles: encode(titles, on_titles))
+
+
+def computed_once(
+    titles: tuple[str, ...], cache: Path, name: str, compute: Callable[[tuple[str, ...]], FloatArray]
+) -> FloatArray:
+    """Vectors of titles with a row of zeros before them, from the folder ``cache`` or else computed and kept there.
+
+    ``name`` says what computes them.
+    """
+    digest = hashlib.sha256("\n".join(titles).encode()).hexdigest()
+    path = cache / f"{name}-{digest[:16]}.safetensors"
     try:
         return load_file(path)["titles"].astype(np.float32)
     except (OSError, SafetensorError, KeyError):
-        encoded = encode(catalogue.titles, on_titles)
-    vectors = np.vstack([np.zeros((1, WIDTH), dtype=np.float32), encoded])
+        encoded = compute(titles)
+    vectors = np.vstack([np.zeros((1, encoded.shape[1]), dtype=np.float32), encoded])
     cache.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(f".{os.getpid()}.writing")
     save_file({"titles": vectors}, aside)

@@ -9,12 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from pydantic import TypeAdapter
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from model.batches import Batch, Batches, histories
 from model.card import Epoch
+from model.checkpoint import load_optimizer, optimizer_tensors, over, read, under, write
 from model.config import TrainingConfig
 from model.errors import CheckpointError
 from model.metrics import Predicted, rmse
@@ -26,7 +25,8 @@ PREDICT_USERS = 64
 """Users whose histories are encoded together when predicting."""
 
 
-_EPOCHS = TypeAdapter(list[Epoch])
+EPOCHS = TypeAdapter(list[Epoch])
+"""Writes the epochs of a run into its checkpoint, and reads them."""
 
 
 class Progress(NamedTuple):
@@ -157,45 +157,25 @@ class Trainer:
             group["lr"] = self.config.learning_rate * share
 
     def save(self, path: Path) -> None:
-        """Write the state of the run beside ``path`` and rename it, so that a kill leaves the last one whole."""
-        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
-        for index, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_suffix(".writing")
-        metadata = {
-            "config": self.config.model_dump_json(),
-            "epochs": _EPOCHS.dump_json(self.epochs).decode(),
+        """Write the state of the run."""
+        tensors = {
+            **over("network.", self.network.state_dict()),
+            **over("best.", self.best),
+            **over("optimizer.", optimizer_tensors(self.optimizer)),
         }
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, aside, metadata)
-        aside.replace(path)
+        epochs = EPOCHS.dump_json(self.epochs).decode()
+        write(path, tensors, {"config": self.config.model_dump_json(), "epochs": epochs})
 
     def resume(self, path: Path) -> None:
         """Take up the run that wrote this checkpoint; `CheckpointError` if it was another kind of run."""
+        tensors, metadata = read(path, self.device, self.config.model_dump_json())
+        self.epochs = EPOCHS.validate_json(metadata["epochs"])
+        self.best = under(tensors, "best.")
         try:
-            with safe_open(path, framework="pt", device=str(self.device)) as file:
-                metadata = file.metadata()
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        except (OSError, SafetensorError) as error:
-            raise CheckpointError(f"{path} cannot be read ({error}). Delete it to start afresh.") from error
-        if metadata["config"] != self.config.model_dump_json():
-            raise CheckpointError(f"{path} belongs to a run with other settings. Delete it, or train without --resume.")
-        self.epochs = _EPOCHS.validate_json(metadata["epochs"])
-        self.best = _under(tensors, "best.")
-        try:
-            self.network.load_state_dict(_under(tensors, "network."))
+            self.network.load_state_dict(under(tensors, "network."))
         except RuntimeError as error:
             raise CheckpointError(f"{path} belongs to another network. Delete it to start afresh.") from error
-        self._load_optimizer(_under(tensors, "optimizer."))
-
-    def _load_optimizer(self, tensors: dict[str, Tensor]) -> None:
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            index, key = name.split(".")
-            state.setdefault(int(index), {})[key] = tensor
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        load_optimizer(self.optimizer, under(tensors, "optimizer."))
 
 
 @torch.inference_mode()
@@ -216,7 +196,3 @@ def predict(network: SeqRec, fold: Fold, device: torch.device) -> Predicted:
 
 def _validation_error(epoch: Epoch) -> float:
     return math.inf if epoch.validation_rmse is None else epoch.validation_rmse
-
-
-def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -12,7 +12,8 @@ from model.config import NetworkConfig, TrainingConfig
 from model.movielens import MovieLens
 from model.network import SeqRec
 from model.path_fitting import bias_path
-from model.rating_models import Preset, Workshop
+from model.rating_models import Preset
+from model.workshop import Workshop
 
 SMALL_NETWORK = NetworkConfig(
     embedding=8,
@@ -35,6 +36,7 @@ def workshop_for(data: MovieLens, checkpoints: Path | None = None, *, resume: bo
     return Workshop(
         catalogue=catalogue,
         titles=lambda: np.random.default_rng(0).normal(0, 0.05, (rows, 384)).astype(np.float32),
+        bert_titles=lambda: np.random.default_rng(1).normal(0, 0.5, (rows, 32)).astype(np.float32),
         device=torch.device("cpu"),
         checkpoints=checkpoints,
         resume=resume,

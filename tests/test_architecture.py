@@ -1,6 +1,7 @@
 """House rules that the code is held to."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from click import Group
 
 from app.cli import app as command_line
 from app.settings import Settings
+from model.rating_models import BUILDERS
 
 ROOT = Path(__file__).parents[1]
 OFFLINE = {
@@ -21,6 +23,10 @@ OFFLINE = {
     "path_fitting",
     "factors",
     "evaluation",
+    "bert",
+    "checkpoint",
+    "rivals",
+    "workshop",
     "pipeline",
     "rating_models",
     "protocol",
@@ -108,6 +114,14 @@ def test_every_option_of_every_command_has_a_help_text() -> None:
         assert command.help, command.name
         for parameter in command.params:
             assert getattr(parameter, "help", None), (command.name, parameter.name)
+
+
+def test_the_help_of_evaluate_names_every_model() -> None:
+    evaluate = next(command for command in commands(typer.main.get_command(command_line)) if command.name == "evaluate")
+    (option,) = [parameter for parameter in evaluate.params if parameter.name == "model"]
+    named = set(re.findall(r"[a-z0-9-]+", option.help))
+
+    assert set(BUILDERS) <= named
 
 
 def commands(command: object) -> Iterator:

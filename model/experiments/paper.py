@@ -11,7 +11,7 @@ from model.experiments.plan import Plan, found
 from model.experiments.report import write_report
 from model.experiments.rows import Row, Rows
 from model.movielens import MovieLens
-from model.rating_models import Workshop
+from model.workshop import Workshop
 
 PARTS = ("table-4", "table-5", "other-splits")
 """What takes time. All else is computed from the data, or from the results of these parts."""

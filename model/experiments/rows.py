@@ -20,7 +20,7 @@ from model.features import FloatArray
 from model.metrics import Predicted, reliability, rmse
 from model.movielens import MovieLens
 from model.protocol import Sequences, Split, split
-from model.rating_models import RatingModel, Workshop
+from model.workshop import RatingModel, Workshop
 
 Builder = Callable[[Workshop], RatingModel]
 

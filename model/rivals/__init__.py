@@ -1,0 +1,1 @@
+"""Published models that SeqRec is compared with, one file each, behind the protocol `RatingModel`."""
