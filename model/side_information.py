@@ -40,7 +40,7 @@ def coordinates(sequences: Sequences, rows: int, width: int) -> FloatArray:
     ones = np.ones(len(sequences.movies))
     table = csr_array((ones, (sequences.owners, sequences.movies)), shape=(len(sequences), rows))
     found = min(width, min(table.shape) - 1)
-    placed = np.zeros((rows, width), dtype=np.float32)
+    placed = np.zeros((rows, width))
     if found > 0:
         start = np.random.default_rng(0).normal(size=min(table.shape))
         _, strengths, vectors = svds(diags_array(by_user) @ table @ diags_array(by_movie), k=found, v0=start)
@@ -63,8 +63,10 @@ def movie_columns(content: FloatArray, sequences: Sequences, places: FloatArray)
     return np.hstack([_standardised(content, rated), popularity, places]).astype(np.float32)
 
 
-def _standardised(columns: FloatArray, by: np.ndarray) -> FloatArray:
+def _standardised(columns: np.ndarray, by: np.ndarray) -> FloatArray:
     """Mean 0 and standard deviation 1 over the rows ``by``; a column that is the same everywhere becomes zeros."""
+    columns = columns.astype(np.float64)
     mean, deviation = columns[by].mean(0), columns[by].std(0)
-    standardised: FloatArray = ((columns - mean) / np.where(deviation > 1e-9, deviation, np.inf)).astype(np.float32)
+    varies = deviation > 1e-6 * np.abs(columns[by]).max(0, initial=0.0)
+    standardised: FloatArray = ((columns - mean) / np.where(varies, deviation, np.inf)).astype(np.float32)
     return standardised
