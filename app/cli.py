@@ -185,7 +185,8 @@ def experiments_paper(
         "docs/results"
     ),
     only: Annotated[
-        list[str] | None, typer.Option(help="Run this part alone: table-4, table-5 or other-splits; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Run this part alone: table-4, table-5, variants or other-splits; may be repeated."),
     ] = None,
     models: Annotated[str | None, typer.Option(help="Run the rows of these models alone, separated by commas.")] = None,
     other_seeds: Annotated[

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.service import Prediction, Query, RecommendedMovie
 from model.card import Card
+from model.features import STAR_LEVELS
 
 MOST_QUERIES = 1000
 
@@ -61,6 +62,9 @@ class PredictedStars(BaseModel):
     predicted_stars: float = Field(
         ge=1, le=5, description="A movie that the user has rated is predicted without that rating."
     )
+    probabilities: dict[str, float] | None = Field(
+        description="How likely the user is to give each number of stars; null from a model that predicts one number."
+    )
     own_stars: float | None = Field(description="The user's own rating; null if there is none.")
     in_model: bool = Field(description="False for a movie that came after training: it is taken for an average one.")
 
@@ -70,10 +74,17 @@ class PredictedStars(BaseModel):
             user_id=prediction.user_id,
             movie_id=prediction.movie.id,
             title=prediction.movie.title,
-            predicted_stars=prediction.stars,
+            predicted_stars=prediction.predicted.stars,
+            probabilities=_by_level(prediction.predicted.probabilities),
             own_stars=prediction.own_stars,
             in_model=prediction.in_model,
         )
+
+
+def _by_level(probabilities: tuple[float, ...] | None) -> dict[str, float] | None:
+    if probabilities is None:
+        return None
+    return {f"{level:g}": probability for level, probability in zip(STAR_LEVELS, probabilities, strict=True)}
 
 
 class Predictions(BaseModel):
@@ -90,6 +101,7 @@ class Predictions(BaseModel):
                             "movie_id": 1,
                             "title": "Toy Story (1995)",
                             "predicted_stars": 4.4823,
+                            "probabilities": {"1": 0.002, "2": 0.0073, "3": 0.0613, "4": 0.3651, "5": 0.5643},
                             "own_stars": 5.0,
                             "in_model": True,
                         }

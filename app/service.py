@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from app import store
 from app.errors import MovieNotFound, UserNotFound
 from app.store import MovieRecord
-from model.scorer import Candidates, Scorer
+from model.scorer import Candidates, PredictedRating, Scorer
 
 
 class Query(NamedTuple):
@@ -22,14 +22,14 @@ class Prediction(NamedTuple):
     """The answer to a `Query`.
 
     Attributes:
-        stars: predicted, 1 to 5, without the user's own rating of this movie.
+        predicted: stars, and how likely each level of stars is, without the user's own rating of this movie.
         own_stars: what the user has given; None if not rated.
         in_model: False if the movie was added after training; its stars are then those of an average movie.
     """
 
     user_id: int
     movie: MovieRecord
-    stars: float
+    predicted: PredictedRating
     own_stars: float | None
     in_model: bool
 
@@ -77,7 +77,7 @@ class Recommender:
         predicted = self.scorer.predict_many(
             [Candidates(profiles[user_id], histories[user_id], wanted[user_id]) for user_id in user_ids]
         )
-        stars = {
+        ratings = {
             Query(user_id, movie_id): value
             for user_id, values in zip(user_ids, predicted, strict=True)
             for movie_id, value in zip(wanted[user_id], values, strict=True)
@@ -87,7 +87,7 @@ class Recommender:
             Prediction(
                 user_id=query.user_id,
                 movie=movies[query.movie_id],
-                stars=stars[query],
+                predicted=ratings[query],
                 own_stars=own.get(query),
                 in_model=query.movie_id in self.scorer,
             )

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from model.branches import Users
 from model.config import TrainingConfig
-from model.features import IntArray
+from model.features import FloatArray, IntArray
 from model.protocol import Fold, Sequences, ragged_range
 
 
@@ -22,6 +22,7 @@ class Batch(NamedTuple):
         sample_users: index into ``users`` of each sample, shape (samples,).
         sample_movies: catalogue row of each sample, shape (samples,).
         sample_stars: what to predict, shape (samples,).
+        sample_weights: how much each counts in the loss, shape (samples,).
     """
 
     users: Users
@@ -29,6 +30,7 @@ class Batch(NamedTuple):
     sample_users: Tensor
     sample_movies: Tensor
     sample_stars: Tensor
+    sample_weights: Tensor
 
 
 class Batches:
@@ -42,6 +44,7 @@ class Batches:
         self.fold = fold
         self.part_of_user = part_of_user
         self.config = config
+        self.user_weights, self.movie_weights = balanced(fold.sequences, config.balance)
         groups = -(-fold.target_counts // config.samples_per_user)
         self.group_users = np.repeat(np.arange(len(fold)), groups)
         self.group_numbers = ragged_range(np.zeros_like(groups), groups)
@@ -103,7 +106,22 @@ class Batches:
             sample_users=torch.from_numpy(np.repeat(np.arange(len(users)), counts)),
             sample_movies=torch.from_numpy(sequences.movies[targets]),
             sample_stars=torch.from_numpy(sequences.stars[targets]),
+            sample_weights=torch.from_numpy(
+                np.repeat(self.user_weights[users], counts) * self.movie_weights[sequences.movies[targets]]
+            ),
         )
+
+
+def balanced(sequences: Sequences, balance: float) -> tuple[FloatArray, FloatArray]:
+    """Weights of users and of movies; the product of a rating's two is 1 on average.
+
+    See `TrainingConfig.balance`.
+    """
+    movie_counts = np.bincount(sequences.movies)
+    users = np.maximum(sequences.counts, 1.0) ** -balance
+    movies = np.maximum(movie_counts, 1.0) ** -balance
+    mean = np.mean(users[sequences.owners] * movies[sequences.movies])
+    return (users / mean).astype(np.float32), movies.astype(np.float32)
 
 
 def histories(sequences: Sequences, users: IntArray, cuts: IntArray) -> Users:

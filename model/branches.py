@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from model.config import NetworkConfig
-from model.features import PROFILE_WIDTH, UNKNOWN
+from model.features import PROFILE_WIDTH, STAR_LEVELS, UNKNOWN, star_levels
 from model.recurrent import RECURRENT
 
 
@@ -39,14 +39,25 @@ class Users(NamedTuple):
         return torch.repeat_interleave(torch.arange(len(self.lengths), device=self.lengths.device), self.lengths)
 
 
+def graph_width(config: NetworkConfig) -> int:
+    """Eigenvectors that the movie embedding is smoothed with."""
+    return config.factorisation.places if config.graph_convolution else 0
+
+
 class MovieTable(nn.Module):
     """What is known of each catalogue row; shared by all branches that read movies.
 
     The embedding is learned; genres and title vectors are given. Row 0 is the unknown movie.
+
+    With graph convolution, a movie's embedding is its own plus that of its neighbours in the graph of users and
+    movies, all hops at once: the graph's low-pass filter, spanned by its leading eigenvectors (Shen et al. 2021,
+    "How powerful is graph convolution for recommendation?", section 4). These are the coordinates of
+    `model.side_information`.
     """
 
     genres: Tensor
     titles: Tensor
+    graph: Tensor
 
     def __init__(self, config: NetworkConfig, genres: Tensor, titles: Tensor) -> None:
         """``genres`` has shape (rows, genres), ``titles`` shape (rows, title width)."""
@@ -56,6 +67,7 @@ class MovieTable(nn.Module):
         nn.init.normal_(self.embedding.weight, std=0.1)
         self.register_buffer("genres", genres, persistent=False)
         self.register_buffer("titles", titles, persistent=False)
+        self.register_buffer("graph", torch.zeros(len(genres), graph_width(config)))
 
     def __len__(self) -> int:
         return len(self.genres)
@@ -66,6 +78,8 @@ class MovieTable(nn.Module):
             hidden = torch.rand(rows.shape, device=rows.device) < self.unknown_rate
             rows = rows.masked_fill(hidden, UNKNOWN)
         embedded: Tensor = self.embedding(rows)
+        if self.graph.shape[1]:
+            embedded = embedded + self.graph[rows] @ (self.graph.T @ self.embedding.weight) / len(self)
         return embedded
 
     @torch.no_grad()
@@ -78,8 +92,8 @@ class Branch(nn.Module):
     """One entity's part of the network.
 
     A subclass sets ``side`` to what it reads, sets ``width`` to the length of its vectors, and in ``forward``
-    turns `Users` (side ``user``) or catalogue rows of shape (movies,) (side ``movie``) into a tensor of shape
-    (users or movies, width).
+    gives a tensor of shape (users or movies, width). On side ``user`` it reads `Users` and what the path leaves open
+    of each of their ratings, in stars, shape (ratings,); on side ``movie``, catalogue rows of shape (movies,).
     """
 
     side: ClassVar[Literal["user", "movie"]]
@@ -101,6 +115,9 @@ class HistoryBranch(Branch):
     Departs from the publication in two ways. The rating enters at its own scale, where the published code divides
     it by 1.155 x 110 until nothing of it is left. And no padding is read: the history starts at the first step
     and the state is taken after its last one; an empty history is a zero vector.
+
+    For a distribution over stars it also reads which level of stars was given, and gives the mean of all states and
+    the length of the history beside the last state: how a user spreads the stars is a matter of the whole history.
     """
 
     side = "user"
@@ -109,10 +126,13 @@ class HistoryBranch(Branch):
         super().__init__()
         self.limit = config.history_length
         self.scale = config.rating_scale
-        self.width = config.embedding + 1
-        self.recurrent = RECURRENT[config.recurrent](config.embedding + 1, self.width)
+        self.whole = config.likelihood == "categorical"
+        hidden = config.embedding + 1
+        self.width = 2 * hidden + 1 if self.whole else hidden
+        inputs = hidden + len(STAR_LEVELS) if self.whole else hidden
+        self.recurrent = RECURRENT[config.recurrent](inputs, hidden)
 
-    def forward(self, users: Users, movies: MovieTable) -> Tensor:
+    def forward(self, users: Users, residuals: Tensor, movies: MovieTable) -> Tensor:
         lengths = users.lengths.clamp(max=self.limit)
         steps = int(lengths.max()) if len(lengths) else 0
         if steps == 0:
@@ -121,11 +141,17 @@ class HistoryBranch(Branch):
         time = torch.arange(steps, device=ends.device).unsqueeze(1)  # (time, 1)
         # Beyond a user's last rating the position is whatever: no state from there is ever taken.
         positions = (ends - lengths + time).clamp(max=len(users.movies) - 1)  # (time, users)
-        ratings = users.stars[positions].unsqueeze(-1) / self.scale
-        states = self.recurrent(torch.cat([movies.embed(users.movies[positions]), ratings], dim=-1))
-        last = states[(lengths - 1).clamp(min=0), torch.arange(len(lengths), device=ends.device)]
+        inputs = [movies.embed(users.movies[positions]), residuals[positions].unsqueeze(-1) / self.scale]
+        if self.whole:
+            inputs.append(nn.functional.one_hot(star_levels(users.stars), len(STAR_LEVELS))[positions])
+        states = self.recurrent(torch.cat(inputs, dim=-1))
+        summary = states[(lengths - 1).clamp(min=0), torch.arange(len(lengths), device=ends.device)]
+        if self.whole:
+            read = (time < lengths).unsqueeze(-1)
+            mean = (states * read).sum(0) / lengths.clamp(min=1).unsqueeze(-1)
+            summary = torch.cat([summary, mean, torch.log1p(users.lengths).unsqueeze(-1) / 4], dim=-1)
         read_anything: Tensor = lengths > 0
-        return torch.where(read_anything.unsqueeze(-1), last, 0.0)
+        return torch.where(read_anything.unsqueeze(-1), summary, 0.0)
 
 
 class ProfileBranch(Branch):
@@ -138,7 +164,7 @@ class ProfileBranch(Branch):
         self.width = config.profile_layers[-1]
         self.layers = feed_forward(PROFILE_WIDTH, config.profile_layers, config.dropout)
 
-    def forward(self, users: Users, movies: MovieTable) -> Tensor:  # noqa: ARG002 - one signature for all
+    def forward(self, users: Users, residuals: Tensor, movies: MovieTable) -> Tensor:  # noqa: ARG002 - as above
         vectors: Tensor = self.layers(users.profiles)
         return vectors
 

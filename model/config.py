@@ -11,25 +11,36 @@ class FactorConfig(BaseModel):
     Attributes:
         factors: taste factors of a movie, its bias not counted.
         places: coordinates of a movie by who rated it; see `model.side_information`.
+        profiles: whether the priors of users know their profiles.
         sweeps: Gibbs sweeps altogether.
         burn_in: sweeps before the first one that is kept.
         keep_every: of the sweeps after that, each of this distance is kept.
         parts: parts that the users are divided into for crosswise fitting.
+        part_sweeps: sweeps for each part, which need be less exact, since the network only learns from them.
+        part_keep_every: as ``keep_every``, for a part.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     factors: int = 32
     places: int = 64
-    sweeps: int = 120
+    profiles: bool = True
+    sweeps: int = 160
     burn_in: int = 40
-    keep_every: int = 2
+    keep_every: int = 3
     parts: int = 4
+    part_sweeps: int = 80
+    part_keep_every: int = 4
 
     @property
     def samples(self) -> int:
         """How many samples are kept."""
         return (self.sweeps - self.burn_in) // self.keep_every
+
+    @property
+    def of_part(self) -> "FactorConfig":
+        """The configuration for one part."""
+        return self.model_copy(update={"sweeps": self.part_sweeps, "keep_every": self.part_keep_every})
 
 
 class NetworkConfig(BaseModel):
@@ -47,6 +58,7 @@ class NetworkConfig(BaseModel):
         factorisation: of the posterior path.
         unknown_rate: share of movies shown as unknown in training, so that the network can serve a movie
             without ratings from its content.
+        graph_convolution: smooth the movie embedding over the graph of users and movies; see `model.branches`.
         rating_scale: stars (or residuals) are divided by this before the recurrent layer reads them.
     """
 
@@ -65,6 +77,7 @@ class NetworkConfig(BaseModel):
     path: Literal["mean", "bias", "posterior"] = "mean"
     factorisation: FactorConfig = FactorConfig()
     unknown_rate: float = 0.0
+    graph_convolution: bool = False
     rating_scale: float = 1.0
 
 
@@ -77,7 +90,10 @@ class TrainingConfig(BaseModel):
         samples_per_user: targets that share one encoded history in one step, at most.
         random_cuts: draw a new cut between history and targets for each step, over the user's whole sequence,
             instead of the fold's own; the network then meets histories of every length, none included.
-        learning_rate: reached after the first epoch, which starts at half of it; then annealed back to half.
+        balance: against the imbalance of the data: a sample weighs as (ratings of its user x ratings of its movie) to
+            the power of minus this; 0 weighs all alike, as published.
+        learning_rate: reached after the first epoch, which starts at half of it.
+        final_rate: share of the learning rate that is left at the end of the last epoch.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -87,7 +103,9 @@ class TrainingConfig(BaseModel):
     users_per_step: int = 16
     samples_per_user: int = 32
     random_cuts: bool = False
+    balance: float = 0.0
     learning_rate: float = 5e-4
+    final_rate: float = 0.5
     weight_decay: float = 1e-4
     adam_epsilon: float = 1e-8
     adam_betas: tuple[float, float] = (0.9, 0.999)

@@ -33,9 +33,9 @@ class NormalHead(nn.Module):
         """Of ``outputs`` (..., 1) and ``explained`` (...), the path's prediction in stars."""
         return Stars(explained + outputs.squeeze(-1), None)
 
-    def loss(self, outputs: Tensor, explained: Tensor, given: Tensor) -> Tensor:
-        """Mean over ratings of ``given`` stars, shape (...)."""
-        return nn.functional.mse_loss(self.stars(outputs, explained).mean.float(), given)
+    def losses(self, outputs: Tensor, explained: Tensor, given: Tensor) -> Tensor:
+        """Of each rating of ``given`` stars, shape (...)."""
+        return nn.functional.mse_loss(self.stars(outputs, explained).mean.float(), given, reduction="none")
 
 
 class CategoricalHead(nn.Module):
@@ -59,9 +59,9 @@ class CategoricalHead(nn.Module):
         probabilities = self._logits(outputs, explained).softmax(-1)
         return Stars(probabilities @ self.levels, probabilities)
 
-    def loss(self, outputs: Tensor, explained: Tensor, given: Tensor) -> Tensor:
-        """Mean over ratings of ``given`` stars, shape (...)."""
-        return nn.functional.cross_entropy(self._logits(outputs, explained), star_levels(given))
+    def losses(self, outputs: Tensor, explained: Tensor, given: Tensor) -> Tensor:
+        """Of each rating of ``given`` stars, shape (ratings,)."""
+        return nn.functional.cross_entropy(self._logits(outputs, explained), star_levels(given), reduction="none")
 
     def _logits(self, outputs: Tensor, explained: Tensor) -> Tensor:
         distances = self.levels - explained.unsqueeze(-1)

@@ -55,7 +55,7 @@ class SeqRec(nn.Module):
     In front of the network stands a prediction in closed form (`model.paths`); the network adds to it, and the history
     branch reads what that path's biases leave unexplained in place of stars. As published, the path is the mean of all
     ratings. Behind the network stands a head (`model.heads`). For a distribution over stars it does not do to know
-    their mean: the output network then also reads the path's prediction and its descriptions of user and movie.
+    their mean: the output network then also reads the path's prediction, and how each movie's stars are spread.
     """
 
     def __init__(self, config: NetworkConfig, genres: Tensor, titles: Tensor) -> None:
@@ -70,10 +70,10 @@ class SeqRec(nn.Module):
         self.branches = nn.ModuleDict({name: BRANCHES[name](config, self.movies) for name in config.branches})
         self.head = head_of(config)
         self.reads_path = config.likelihood == "categorical"
-        described = self.path.described if self.reads_path else 0
-        user_width, movie_width = (described + sum(b.width for b in self._side(side)) for side in ("user", "movie"))
-        self.user_width, self.movie_width = user_width, movie_width
-        self.first = nn.Linear(user_width + movie_width + self.reads_path, config.output_layers[0])
+        self.user_width, self.movie_width = (sum(b.width for b in self._side(side)) for side in ("user", "movie"))
+        if self.reads_path:
+            self.movie_width += self.path.described
+        self.first = nn.Linear(self.user_width + self.movie_width + self.reads_path, config.output_layers[0])
         self.rest = nn.Sequential(
             nn.ReLU(),
             nn.Dropout(config.dropout),
@@ -89,10 +89,8 @@ class SeqRec(nn.Module):
         path = path or self.path
         with _full_precision(users.stars):
             vectors = path.encode_users(users)
-        unexplained = users._replace(stars=path.unexplained(users, vectors))
-        outputs = [branch(unexplained, self.movies) for branch in self._side("user")]
-        if self.reads_path:
-            outputs.append(path.describe_users(users))
+        residuals = path.unexplained(users, vectors)
+        outputs = [branch(users, residuals, self.movies) for branch in self._side("user")]
         weight = self.first.weight[:, : self.user_width]
         return EncodedUsers(nn.functional.linear(torch.cat(outputs, dim=-1), weight, self.first.bias), vectors)
 
@@ -110,18 +108,24 @@ class SeqRec(nn.Module):
         """Stars for pairs; a side of one row is paired with every row of the other."""
         return self.head.stars(*self._outputs(users, movies))
 
-    def loss(self, users: EncodedUsers, movies: EncodedMovies, given: Tensor) -> Tensor:
-        """What training makes small: the head's loss for pairs that were given these stars, shape (pairs,)."""
-        return self.head.loss(*self._outputs(users, movies), given)
+    def losses(self, users: EncodedUsers, movies: EncodedMovies, given: Tensor) -> Tensor:
+        """What training makes small: the head's loss of each pair that was given these stars, shape (pairs,)."""
+        return self.head.losses(*self._outputs(users, movies), given)
 
     def _outputs(self, users: EncodedUsers, movies: EncodedMovies) -> tuple[Tensor, Tensor]:
         """Of the last layer, shape (pairs, outputs), and the path's prediction, shape (pairs,)."""
         with _full_precision(users.vectors):
-            explained: Tensor = torch.linalg.vecdot(users.vectors, movies.path.vectors) + movies.path.offsets
+            explained = _products(users.vectors, movies.path.vectors) + movies.path.offsets
         hidden = users.hidden + movies.hidden
         if self.reads_path:
             hidden = hidden + (explained - self.path.mean).unsqueeze(-1) * self.first.weight[:, -1]
         return self.rest(hidden), explained
+
+
+def _products(users: Tensor, movies: Tensor) -> Tensor:
+    """Dot product of each pair of rows, shape (pairs,); one user's with all movies need no copies of the user."""
+    products: Tensor = movies @ users[0] if len(users) == 1 else torch.linalg.vecdot(users, movies)
+    return products
 
 
 def _full_precision(tensor: Tensor) -> torch.autocast:

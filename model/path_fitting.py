@@ -51,8 +51,12 @@ class FittedPaths:
     @classmethod
     def load(cls, file: FilePath, config: NetworkConfig, rows: int) -> "FittedPaths":
         """Read what `save` wrote for this configuration; `CheckpointError` if it does not fit."""
-        names = ["whole", *(str(part) for part in range(config.factorisation.parts))]
-        paths = [empty_path(config, rows) for _ in names]
+        factorisation = config.factorisation
+        of_part = (
+            config.model_copy(update={"factorisation": factorisation.of_part}) if factorisation.parts > 1 else config
+        )
+        names = ["whole", *(str(part) for part in range(factorisation.parts))]
+        paths = [empty_path(config, rows), *(empty_path(of_part, rows) for _ in names[1:])]
         try:
             tensors = load_file(file)
             for name, path in zip(names, paths, strict=True):
@@ -70,19 +74,23 @@ def fit_paths(
     ``content`` (rows, columns) is what is known of each catalogue row without any rating.
     A user's own ratings weigh next to nothing in means and biases, so these are fitted once. Factors know the
     ratings they were fitted to: the network would learn to trust them too much, so it sees each user through a path
-    that was fitted to the other users.
+    that was fitted to the other users. With one part it does not, and sees everyone through the same path.
     """
     if config.path != "posterior":
         whole = _fit_simple(config, sequences, len(content))
         return FittedPaths(whole, [whole], np.zeros(len(sequences), dtype=np.int64))
-    parts = config.factorisation.parts
-    part_of_user = np.random.default_rng(seed).permutation(len(sequences)) % parts
+    whole_config, part_config = config.factorisation, config.factorisation.of_part
+    parts = whole_config.parts if whole_config.parts > 1 else 0
+    part_of_user = np.random.default_rng(seed).permutation(len(sequences)) % max(parts, 1)
+    total = parts * part_config.sweeps + whole_config.sweeps
     fitted: list[Path] = []
-    for part in range(parts + 1):
-        # Nobody is in the last part, so the last path is fitted to everyone.
+    for part in range(parts):
         others = sequences.take(np.flatnonzero(part_of_user != part))
-        fitted.append(_fit_posterior(config.factorisation, others, content, seed, _Share(on_fit, part, parts + 1)))
-    return FittedPaths(fitted[-1], fitted[:-1], part_of_user)
+        share = _Share(on_fit, part * part_config.sweeps, total)
+        fitted.append(_fit_posterior(part_config, others, content, seed, share))
+    share = _Share(on_fit, parts * part_config.sweeps, total)
+    whole = _fit_posterior(whole_config, sequences, content, seed, share)
+    return FittedPaths(whole, fitted or [whole], part_of_user)
 
 
 @dataclass(frozen=True)
@@ -90,18 +98,19 @@ class _Share:
     """Passes the progress of one path on as a share of all paths."""
 
     on_fit: OnFit
-    number: int
-    paths: int
+    before: int
+    total: int
 
-    def __call__(self, done: int, total: int) -> None:
-        self.on_fit(self.number * total + done, self.paths * total)
+    def __call__(self, done: int, _: int) -> None:
+        self.on_fit(self.before + done, self.total)
 
 
 def _fit_posterior(
     config: FactorConfig, sequences: Sequences, content: FloatArray, seed: int, on_sweep: OnFit
 ) -> PosteriorPath:
     places = coordinates(sequences, len(content), config.places)
-    columns = user_columns(*map(torch.from_numpy, (sequences.profiles, sequences.movies, sequences.owners, places)))
+    profiles = sequences.profiles if config.profiles else np.zeros_like(sequences.profiles)
+    columns = user_columns(*map(torch.from_numpy, (profiles, sequences.movies, sequences.owners, places)))
     centre, scale = columns.mean(0), columns.std(0)
     scale = scale.where(scale > SMALLEST_SCALE, torch.inf)
     information = SideInformation(((columns - centre) / scale).numpy(), movie_columns(content, sequences, places))

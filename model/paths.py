@@ -49,10 +49,6 @@ class MeanPath(nn.Module):
     def encode_movies(self, rows: Tensor) -> MoviePath:
         return MoviePath(self.mean.new_zeros(len(rows), 0), self.mean.expand(len(rows)))
 
-    def describe_users(self, users: Users) -> Tensor:
-        """Nothing, shape (users, 0)."""
-        return users.profiles.new_zeros(len(users.lengths), 0)
-
     def describe_movies(self, rows: Tensor) -> Tensor:
         """Nothing, shape (movies, 0)."""
         return self.mean.new_zeros(len(rows), 0)
@@ -69,7 +65,7 @@ class PosteriorPath(nn.Module):
     every rating in the history is a noisy linear observation of it; the posterior mean solves one small linear
     system. The samples' vectors are laid side by side, so that the average over all samples is one dot product.
 
-    It also describes users and movies by how their stars are spread, which a prediction of the mean leaves out.
+    It also describes movies by how their stars are spread, which a prediction of the mean leaves out.
 
     Shapes: S samples, D = 1 + factors, the first value a bias; C coordinates; row 0 is the unknown movie. One sample
     without factors and coordinates is the bias model: `model.bias`.
@@ -138,10 +134,6 @@ class PosteriorPath(nn.Module):
         movie_bias = self.movies[:, users.movies, 0].mean(0)
         expected: Tensor = self.mean + movie_bias + user_bias[users.owners]
         return users.stars - expected
-
-    def describe_users(self, users: Users) -> Tensor:
-        """How each user gives stars, see `describe_stars`, shape (users, described)."""
-        return describe_stars(users.stars, users.owners, len(users.lengths), self.shares)
 
     def describe_movies(self, rows: Tensor) -> Tensor:
         """How each movie got stars in training, see `describe_stars`, shape (movies, described)."""

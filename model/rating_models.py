@@ -21,6 +21,7 @@ from model.rivals.bst import Bst
 from model.rivals.feed_forward import ffnn_bert, mlp3
 from model.rivals.gc_mc import GcMc
 from model.rivals.glocal_k import GLocalK
+from model.side_information import coordinates
 from model.training import Trainer, predict
 from model.workshop import RatingModel, Workshop
 
@@ -42,8 +43,16 @@ PRESETS = {
         Preset(name="seqrec-lstm", network=NetworkConfig(recurrent="lstm"), training=TrainingConfig()),
         Preset(
             name="seqrec",
-            network=NetworkConfig(path="posterior", likelihood="categorical", unknown_rate=0.02, dropout=0.2),
-            training=TrainingConfig(random_cuts=True, epochs=4, patience=2, learning_rate=1e-3),
+            network=NetworkConfig(
+                path="posterior",
+                likelihood="categorical",
+                unknown_rate=0.02,
+                dropout=0.2,
+                output_layers=(160, 160),  # as good as the paper's 227, and a list of all movies costs half
+            ),
+            training=TrainingConfig(
+                random_cuts=True, epochs=3, samples_per_user=64, learning_rate=1e-3, final_rate=0.05
+            ),
         ),
     )
 }
@@ -69,7 +78,9 @@ class NeuralModel:
         self.network = self._fresh_network()
         folds = (train,) if validation is None else (train, validation)
         run = run_name(self.preset.name, self.preset.model_dump_json(), folds)
-        self.paths = self._fitted_paths(train, f"{run}.paths")
+        self.paths = self._fitted_paths(train)
+        graph = self.network.movies.graph
+        graph.copy_(torch.from_numpy(coordinates(train.sequences, *graph.shape)))
         self._train(train, validation, self.preset.training, self.workshop.checkpoint(run), last_epoch)
 
     def _train(
@@ -100,13 +111,19 @@ class NeuralModel:
         torch.manual_seed(self.preset.training.seed)
         return SeqRec(self.preset.network, genres, titles)
 
-    def _fitted_paths(self, train: Fold, name: str) -> FittedPaths:
-        config, content, seed = self.preset.network, self.workshop.catalogue.content_matrix, self.preset.training.seed
-        checkpoint = self.workshop.checkpoint(name)
+    def _fitted_paths(self, train: Fold) -> FittedPaths:
+        """The paths for this fold; networks that differ in nothing that matters to them share their checkpoint."""
+        config, seed = self.preset.network, self.preset.training.seed
+        content = self.workshop.catalogue.content_matrix
+        fit = partial(fit_paths, config, train.sequences, content, seed, self.workshop.on_fit)
+        if config.path != "posterior":
+            return fit()
+        settings = f"{config.factorisation.model_dump_json()} {seed}"
+        checkpoint = self.workshop.checkpoint(run_name("paths", settings, [train]))
         if checkpoint and checkpoint.exists():
             return FittedPaths.load(checkpoint, config, len(content))
-        paths = fit_paths(config, train.sequences, content, seed, self.workshop.on_fit)
-        if checkpoint and config.path == "posterior":
+        paths = fit()
+        if checkpoint:
             paths.save(checkpoint)
         return paths
 

@@ -10,8 +10,9 @@ import torch
 from model.artifact import Artifact
 from model.branches import Users
 from model.features import FloatArray, IntArray, Profile, Rated, encode_profiles
-from model.metrics import clip
-from model.network import EncodedMovies, EncodedUsers
+from model.heads import Stars
+from model.metrics import HIGHEST_STARS, LOWEST_STARS, clip
+from model.network import EncodedUsers
 
 READERS_AT_ONCE = 64
 """Histories that are encoded together."""
@@ -26,6 +27,18 @@ class Candidates(NamedTuple):
     profile: Profile
     history: Sequence[Rated]
     movie_ids: Sequence[int]
+
+
+class PredictedRating(NamedTuple):
+    """What one user is predicted to give one movie.
+
+    Attributes:
+        stars: expected, 1 to 5.
+        probabilities: of each of `STAR_LEVELS`; None from a model that predicts the mean alone.
+    """
+
+    stars: float
+    probabilities: tuple[float, ...] | None
 
 
 class Recommendation(NamedTuple):
@@ -54,8 +67,8 @@ class Scorer:
         """Whether the model knows this movie."""
         return movie_id in self.catalogue.vocabulary
 
-    def predict(self, profile: Profile, history: Sequence[Rated], movie_ids: Sequence[int]) -> list[float]:
-        """Stars, 1 to 5, that the user would give each movie, in the order given.
+    def predict(self, profile: Profile, history: Sequence[Rated], movie_ids: Sequence[int]) -> list[PredictedRating]:
+        """What the user would give each movie, in the order given.
 
         ``history`` is oldest first and may be empty. A movie that is in it is predicted from the rest of it, so no
         rating ever explains itself. A movie that the model does not know gets the stars of an average one.
@@ -63,7 +76,7 @@ class Scorer:
         return self.predict_many([Candidates(profile, history, movie_ids)])[0]
 
     @torch.inference_mode()
-    def predict_many(self, asked: Sequence[Candidates]) -> list[list[float]]:
+    def predict_many(self, asked: Sequence[Candidates]) -> list[list[PredictedRating]]:
         """As `predict`, for several users at once."""
         readers: list[tuple[Profile, Sequence[Rated]]] = []
         reader_of_movie: list[int] = []
@@ -78,8 +91,8 @@ class Scorer:
                 else:
                     reader_of_movie.append(whole)
         rows = self.catalogue.vocabulary.rows(movie_id for one in asked for movie_id in one.movie_ids)
-        stars = iter(_shown(self._score_pairs(readers, np.array(reader_of_movie, dtype=np.int64), rows)))
-        return [list(islice(stars, len(one.movie_ids))) for one in asked]
+        predicted = iter(self._predict_pairs(readers, np.array(reader_of_movie, dtype=np.int64), rows))
+        return [list(islice(predicted, len(one.movie_ids))) for one in asked]
 
     @torch.inference_mode()
     def recommend(
@@ -92,27 +105,29 @@ class Scorer:
         rated = {entry.movie_id for entry in history}
         candidates = np.array(sorted(id_ for id_ in among if id_ in self and id_ not in rated), dtype=np.int64)
         # Ranked by what is not clipped yet: five stars and "even more" differ.
-        scores = self._score(self._encode([(profile, history)]), self._movies)
+        stars = self._network.score(self._encode([(profile, history)]), self._movies)
+        scores: FloatArray = stars.mean.cpu().numpy()
         scores = scores[self.catalogue.vocabulary.rows(candidates.tolist())]
         scores = np.round(scores, RANKING_DECIMALS)
         best = np.lexsort((candidates, -scores))[offset : offset + n]
         return [
-            Recommendation(movie_id, stars)
-            for movie_id, stars in zip(candidates[best].tolist(), _shown(scores[best]), strict=True)
+            Recommendation(movie_id, round(value, RANKING_DECIMALS))
+            for movie_id, value in zip(candidates[best].tolist(), clip(scores[best]).tolist(), strict=True)
         ]
 
-    def _score_pairs(
+    def _predict_pairs(
         self, readers: Sequence[tuple[Profile, Sequence[Rated]]], owners: IntArray, rows: IntArray
-    ) -> FloatArray:
-        """Stars, not clipped, of ``readers[owners[k]]`` for the movie at ``rows[k]``."""
-        stars = np.empty(len(rows), dtype=np.float32)
+    ) -> list[PredictedRating]:
+        """What ``readers[owners[k]]`` would give the movie at ``rows[k]``."""
+        predicted: list[PredictedRating | None] = [None] * len(rows)
         for start in range(0, len(readers), READERS_AT_ONCE):
             users = self._encode(readers[start : start + READERS_AT_ONCE])
             pairs = np.flatnonzero(owners // READERS_AT_ONCE == start // READERS_AT_ONCE)
             own = torch.from_numpy(owners[pairs] - start).to(self.device)
             movies = self._movies.take(torch.from_numpy(rows[pairs]).to(self.device))
-            stars[pairs] = self._score(users.take(own), movies)
-        return stars
+            for pair, one in zip(pairs, _shown(self._network.score(users.take(own), movies)), strict=True):
+                predicted[pair] = one
+        return [one for one in predicted if one is not None]
 
     def _encode(self, users: Sequence[tuple[Profile, Sequence[Rated]]]) -> EncodedUsers:
         entries = [entry for _, history in users for entry in history]
@@ -124,11 +139,11 @@ class Scorer:
         )
         return self._network.encode_users(batch.to(self.device))
 
-    def _score(self, users: EncodedUsers, movies: EncodedMovies) -> FloatArray:
-        stars: FloatArray = self._network.score(users, movies).mean.cpu().numpy()
-        return stars
 
-
-def _shown(stars: FloatArray) -> list[float]:
+def _shown(stars: Stars) -> list[PredictedRating]:
     """Clipped to 1..5 and rounded as in every answer."""
-    return [round(value, RANKING_DECIMALS) for value in clip(stars).tolist()]
+    means = [round(value, RANKING_DECIMALS) for value in stars.mean.clamp(LOWEST_STARS, HIGHEST_STARS).tolist()]
+    if stars.probabilities is None:
+        return [PredictedRating(mean, None) for mean in means]
+    probabilities = stars.probabilities.cpu().double().numpy().round(RANKING_DECIMALS).tolist()
+    return [PredictedRating(mean, tuple(own)) for mean, own in zip(means, probabilities, strict=True)]

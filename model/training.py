@@ -141,18 +141,19 @@ class Trainer:
             users = self.network.encode_users(batch.users.to(self.device), path)
             movies = self.network.encode_movies(batch.sample_movies.to(self.device), path)
             users = users.take(batch.sample_users.to(self.device))
-            loss = self.network.loss(users, movies, batch.sample_stars.to(self.device))
+            losses = self.network.losses(users, movies, batch.sample_stars.to(self.device))
+            loss = (losses * batch.sample_weights.to(self.device)).mean()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         return loss.item()
 
     def _set_rate(self, epochs_done: float) -> None:
-        """From half the rate to the full one within the first epoch, then in a line back to half at the end."""
+        """From half the rate to the full one within the first epoch, then in a line to the final one at the end."""
         if epochs_done <= 1:
             share = 0.5 + 0.5 * epochs_done
         else:
-            share = 1.0 - 0.5 * (epochs_done - 1) / max(self.config.epochs - 1, 1)
+            share = 1.0 - (1.0 - self.config.final_rate) * (epochs_done - 1) / max(self.config.epochs - 1, 1)
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * share
 

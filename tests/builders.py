@@ -24,6 +24,7 @@ SMALL_NETWORK = NetworkConfig(
     output_layers=(16, 16),
     dropout=0.1,
     path="bias",
+    likelihood="categorical",
     unknown_rate=0.02,
 )
 SMALL = Preset(name="small", network=SMALL_NETWORK, training=TrainingConfig(epochs=2, random_cuts=True))

@@ -14,7 +14,9 @@ from model.protocol import Split
 from model.rating_models import NeuralModel, Workshop
 from model.training import Progress
 
-PAPER = SMALL.model_copy(update={"name": "paper", "network": SMALL_NETWORK.model_copy(update={"path": "mean"})})
+PAPER = SMALL.model_copy(
+    update={"name": "paper", "network": SMALL_NETWORK.model_copy(update={"path": "mean", "likelihood": "normal"})}
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +35,9 @@ def outputs(network: SeqRec) -> dict[str, torch.Tensor]:
     """What each branch, and the table of embeddings, gives for some users or movies."""
     rows = torch.arange(1, 9)
     users = Users(torch.eye(24)[:4], rows, torch.full((8,), 5.0), torch.tensor([1, 2, 2, 3]))
-    given = {"user": users, "movie": rows}
+    given = {"user": (users, users.stars), "movie": (rows,)}
     with torch.no_grad():
-        vectors = {name: branch(given[branch.side], network.movies) for name, branch in network.branches.items()}
+        vectors = {name: branch(*given[branch.side], network.movies) for name, branch in network.branches.items()}
         return {**vectors, EMBEDDING: network.movies.embed(rows)}
 
 

@@ -31,10 +31,10 @@ def test_the_paper_network_has_the_papers_sizes() -> None:
 def test_splitting_the_first_output_layer_changes_nothing() -> None:
     seqrec = network(PAPER, rows=10)
     users, rows = user([1, 2, 3], [5, 3, 4]), torch.tensor([4])
-    residuals = users._replace(stars=users.stars - seqrec.path.mean)
+    residuals = users.stars - seqrec.path.mean
     branches = seqrec.branches
     concatenated = torch.cat(
-        [branches[name](residuals, seqrec.movies) for name in ("history", "profile")]
+        [branches[name](users, residuals, seqrec.movies) for name in ("history", "profile")]
         + [branches[name](rows, seqrec.movies) for name in ("movie", "title")],
         dim=-1,
     )
@@ -46,9 +46,11 @@ def test_splitting_the_first_output_layer_changes_nothing() -> None:
     )
 
 
+@pytest.mark.parametrize("likelihood", ["normal", "categorical"])
 @pytest.mark.parametrize("recurrent", ["mlstm", "lstm"])
-def test_a_user_is_encoded_the_same_alone_and_in_a_batch(recurrent: str) -> None:
-    seqrec = network(NetworkConfig(recurrent=recurrent, path="bias"), rows=10)  # type: ignore[arg-type]
+def test_a_user_is_encoded_the_same_alone_and_in_a_batch(recurrent: str, likelihood: str) -> None:
+    config = NetworkConfig(recurrent=recurrent, likelihood=likelihood, path="bias")  # type: ignore[arg-type]
+    seqrec = network(config, rows=10)
     alone = [user([1, 2, 3], [5, 3, 4]), user([], []), user([7], [1])]
     together = Users(
         profiles=torch.cat([one.profiles for one in alone]),
@@ -121,7 +123,8 @@ def test_a_new_branch_is_one_class_and_one_line(
     monkeypatch: pytest.MonkeyPatch, sample: MovieLens, split: Split
 ) -> None:
     monkeypatch.setitem(BRANCHES, "genre-count", GenreCountBranch)
-    config = SMALL.network.model_copy(update={"branches": (*SMALL.network.branches, "genre-count")})
+    branches = (*SMALL.network.branches, "genre-count")
+    config = SMALL.network.model_copy(update={"branches": branches, "likelihood": "normal"})
     model = NeuralModel(Preset(name="wider", network=config, training=SMALL.training), workshop_for(sample))
 
     evaluation = evaluate(model, split, model.workshop).evaluation

@@ -18,7 +18,7 @@ from model.side_information import SideInformation
 ROWS = 41
 NOTHING_ELSE = np.zeros((ROWS, 0), dtype=np.float32)
 """The content of movies of which nothing is known but their ratings."""
-QUICK = FactorConfig(factors=2, places=3, sweeps=60, burn_in=20, parts=2)
+QUICK = FactorConfig(factors=2, places=3, sweeps=60, burn_in=20, parts=2, part_sweeps=60)
 
 
 def predict(path: Path, users: Users, rows: torch.Tensor) -> torch.Tensor:
@@ -106,7 +106,10 @@ def test_the_posterior_predicts_new_users_almost_as_well_as_the_noise_allows(
 
 def test_a_parts_path_has_not_seen_the_ratings_of_that_part(low_rank: Sequences) -> None:
     config = NetworkConfig(
-        path="posterior", factorisation=FactorConfig(factors=2, places=3, sweeps=4, burn_in=2, parts=2)
+        path="posterior",
+        factorisation=FactorConfig(
+            factors=2, places=3, sweeps=4, burn_in=2, keep_every=1, parts=2, part_sweeps=4, part_keep_every=1
+        ),
     )
     before = fit_paths(config, low_rank, NOTHING_ELSE, seed=0)
     own = np.repeat(before.part_of_user, low_rank.counts) == 0
@@ -132,7 +135,10 @@ def nothing_known(sequences: Sequences, rows: int) -> SideInformation:
 def test_the_same_seed_draws_the_same_samples(low_rank: Sequences) -> None:
     first, again, other = (
         sample_factors(
-            low_rank, nothing_known(low_rank, ROWS), FactorConfig(factors=2, places=3, sweeps=4, burn_in=2), seed
+            low_rank,
+            nothing_known(low_rank, ROWS),
+            FactorConfig(factors=2, places=3, sweeps=4, burn_in=2, keep_every=1),
+            seed,
         )
         for seed in (0, 0, 1)
     )
@@ -144,7 +150,10 @@ def test_the_same_seed_draws_the_same_samples(low_rank: Sequences) -> None:
 
 def test_a_movie_without_ratings_is_the_average_one_and_no_random_one(low_rank: Sequences) -> None:
     samples = sample_factors(
-        low_rank, nothing_known(low_rank, ROWS + 1), FactorConfig(factors=2, places=3, sweeps=6, burn_in=2), seed=0
+        low_rank,
+        nothing_known(low_rank, ROWS + 1),
+        FactorConfig(factors=2, places=3, sweeps=6, burn_in=2, keep_every=1),
+        seed=0,
     )
 
     unknown, unrated, rated = (samples.movies[:, row] for row in (0, ROWS, 1))
@@ -156,11 +165,12 @@ def test_a_movie_without_ratings_is_the_average_one_and_no_random_one(low_rank: 
 def test_progress_counts_the_sweeps_of_all_paths(low_rank: Sequences) -> None:
     seen: list[tuple[int, int]] = []
     config = NetworkConfig(
-        path="posterior", factorisation=FactorConfig(factors=2, places=3, sweeps=3, burn_in=1, parts=2)
+        path="posterior",
+        factorisation=FactorConfig(factors=2, places=3, sweeps=5, burn_in=1, parts=2, part_sweeps=3, part_keep_every=1),
     )
     fit_paths(config, low_rank, NOTHING_ELSE, 0, lambda done, total: seen.append((done, total)))
 
-    assert seen == [(done, 9) for done in range(1, 10)]
+    assert seen == [(done, 11) for done in range(1, 12)]
 
 
 @pytest.mark.parametrize("path", [MeanPath(), PosteriorPath(rows=5, samples=2, factors=3, places=2)])

@@ -1,4 +1,5 @@
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from model.artifact import Artifact
 from model.features import Catalogue, Profile, Rated
 from model.paths import PosteriorPath
 from model.rating_models import PRESETS
-from model.scorer import Candidates, Scorer
+from model.scorer import Candidates, PredictedRating, Scorer
 
 PROFILE = Profile(gender="F", age=25, occupation=4)
 HISTORY = [Rated(3, 5), Rated(10, 1), Rated(7, 4)]
@@ -20,12 +21,24 @@ def all_movies(scorer: Scorer) -> tuple[int, ...]:
     return scorer.catalogue.movie_ids
 
 
+def stars(predicted: Sequence[PredictedRating]) -> list[float]:
+    return [one.stars for one in predicted]
+
+
 def test_predictions_are_between_one_and_five_stars_in_the_order_asked(scorer: Scorer) -> None:
     forwards = scorer.predict(PROFILE, HISTORY, [1, 2, 3, 4])
     backwards = scorer.predict(PROFILE, HISTORY, [4, 3, 2, 1])
 
-    assert all(1 <= stars <= 5 for stars in forwards)
-    assert forwards == pytest.approx(backwards[::-1], abs=1e-4)
+    assert all(1 <= one.stars <= 5 for one in forwards)
+    assert stars(forwards) == pytest.approx(stars(backwards)[::-1], abs=1e-4)
+
+
+def test_the_probabilities_of_all_stars_add_up_and_their_mean_is_the_prediction(scorer: Scorer) -> None:
+    for one in scorer.predict(PROFILE, HISTORY, [1, 2, 3, 10]):
+        assert one.probabilities is not None
+        assert sum(one.probabilities) == pytest.approx(1, abs=3e-4)
+        mean = sum(level * share for level, share in zip(range(1, 6), one.probabilities, strict=True))
+        assert one.stars == pytest.approx(mean, abs=1e-3)
 
 
 def test_a_rated_movie_is_predicted_without_its_own_rating(scorer: Scorer) -> None:
@@ -44,7 +57,7 @@ def test_many_rated_movies_are_each_predicted_without_their_own_rating(scorer: S
         for movie_id in range(1, 78)
     ]
 
-    assert together == pytest.approx(alone, abs=2e-4)
+    assert stars(together) == pytest.approx(stars(alone), abs=2e-4)
 
 
 def test_rated_and_unrated_movies_of_several_users_may_be_asked_in_any_order(scorer: Scorer) -> None:
@@ -54,16 +67,16 @@ def test_rated_and_unrated_movies_of_several_users_may_be_asked_in_any_order(sco
 
     together = scorer.predict_many(asked)
 
-    for one, stars in zip(asked, together, strict=True):
+    for one, predicted in zip(asked, together, strict=True):
         alone = [scorer.predict(one.profile, one.history, [movie_id])[0] for movie_id in one.movie_ids]
-        assert stars == pytest.approx(alone, abs=2e-4)
+        assert stars(predicted) == pytest.approx(stars(alone), abs=2e-4)
 
 
 def test_recommendations_and_predictions_show_the_same_stars(scorer: Scorer, all_movies: tuple[int, ...]) -> None:
     entries = scorer.recommend(PROFILE, HISTORY, all_movies, n=10)
     predicted = scorer.predict(PROFILE, HISTORY, [entry.movie_id for entry in entries])
 
-    assert [entry.stars for entry in entries] == pytest.approx(predicted, abs=2e-4)
+    assert [entry.stars for entry in entries] == pytest.approx(stars(predicted), abs=2e-4)
 
 
 def test_recommendations_are_best_first_and_never_rated_or_beyond_the_candidates(scorer: Scorer) -> None:
@@ -111,9 +124,9 @@ def test_profiles_without_ratings_get_different_lists(scorer: Scorer) -> None:
 
 
 def test_movies_that_the_model_does_not_know_do_no_harm_in_a_history(scorer: Scorer) -> None:
-    (stars,) = scorer.predict(PROFILE, [*HISTORY, Rated(9_999, 5)], [1])
+    (predicted,) = scorer.predict(PROFILE, [*HISTORY, Rated(9_999, 5)], [1])
 
-    assert 1 <= stars <= 5
+    assert 1 <= predicted.stars <= 5
     assert 9_999 not in scorer
     assert 1 in scorer
 

@@ -9,6 +9,7 @@ from model.experiments.comparisons import Comparison, find_comparison
 from model.experiments.imbalance import Imbalance, imbalance
 from model.experiments.plan import OUR_MODEL, Plan, found
 from model.experiments.rows import Result, Rows
+from model.experiments.variants import Variant
 from model.movielens import MovieLens
 from model.pipeline import source
 
@@ -20,6 +21,7 @@ class Findings:
     Attributes:
         models: Table 4.
         ablations: Table 5.
+        variants: our model with one thing changed, and its difference to the model itself.
         contenders: our model and its opponents on the paper's split, for a closer look at their errors.
         other_seeds: of the further splits of users.
     """
@@ -28,6 +30,7 @@ class Findings:
     imbalance: Imbalance
     models: list[Result]
     ablations: list[tuple[Ablation, Result]]
+    variants: list[tuple[Variant, Result, Comparison]]
     comparisons: list[Comparison]
     contenders: list[Result]
     other_seeds: Sequence[tuple[int, int]]
@@ -42,10 +45,20 @@ class Findings:
             imbalance=imbalance(data),
             models=models,
             ablations=[(ablation, result) for ablation, result in ablations if result is not None],
+            variants=_variants(rows, plan),
             comparisons=[comparison for comparison in comparisons if comparison is not None],
             contenders=_contenders(models, plan),
             other_seeds=plan.other_seeds,
         )
+
+
+def _variants(rows: Rows, plan: Plan) -> list[tuple[Variant, Result, Comparison]]:
+    results = []
+    for variant, varied, whole in plan.variants():
+        result, comparison = rows.find(varied), find_comparison(rows, varied, whole)
+        if result is not None and comparison is not None:
+            results.append((variant, result, comparison))
+    return results
 
 
 def _contenders(models: Sequence[Result], plan: Plan) -> list[Result]:

@@ -13,7 +13,7 @@ from model.experiments.rows import Row, Rows
 from model.movielens import MovieLens
 from model.workshop import Workshop
 
-PARTS = ("table-4", "table-5", "other-splits")
+PARTS = ("table-4", "table-5", "variants", "other-splits")
 """What takes time. All else is computed from the data, or from the results of these parts."""
 
 OnLine = Callable[[str], None]
@@ -54,11 +54,16 @@ def run_parts(rows: Rows, plan: Plan, parts: Sequence[str], on_line: OnLine = la
         _run_rows("table-4", rows, plan.table_4(), on_line)
     if "table-5" in parts:
         _run_rows("table-5", rows, [row for _, row in plan.table_5()], on_line)
+    if "variants" in parts:
+        _compare_pairs("variants", rows, [(varied, whole) for _, varied, whole in plan.variants()], on_line)
     if "other-splits" in parts:
-        pairs = plan.pairs(found(rows, plan.table_4()))
-        for number, (ours, other) in enumerate(pairs, start=1):
-            on_line(f"other-splits, {number} of {len(pairs)}: {ours.title}, against {other.model}")
-            compare(rows, ours, other)
+        _compare_pairs("other-splits", rows, plan.pairs(found(rows, plan.table_4())), on_line)
+
+
+def _compare_pairs(part: str, rows: Rows, pairs: Sequence[tuple[Row, Row]], on_line: OnLine) -> None:
+    for number, (first, second) in enumerate(pairs, start=1):
+        on_line(f"{part}, {number} of {len(pairs)}: {first.title}, against {second.model}")
+        compare(rows, first, second)
 
 
 def _run_rows(part: str, rows: Rows, chosen: Sequence[Row], on_line: OnLine) -> None:

@@ -9,8 +9,9 @@ from model.ablation import ABLATIONS, AblatedModel, Ablation
 from model.baselines import BiasModel
 from model.errors import SettingsError, UnknownNameError
 from model.experiments.rows import Builder, Result, Row, Rows
+from model.experiments.variants import VARIANTS, Variant
 from model.protocol import PAPER_SEEDS, RANDOM_SEEDS
-from model.rating_models import BASELINES, BUILDERS, PRESETS, Preset
+from model.rating_models import BASELINES, BUILDERS, PRESETS, NeuralModel, Preset
 
 OUR_MODEL = "seqrec"
 SEEDS = {"paper": PAPER_SEEDS, "random": RANDOM_SEEDS}
@@ -44,12 +45,14 @@ class Plan:
     Attributes:
         builders: the models of Table 4, by name.
         ablated: the network of Table 5.
+        varied: the network that is trained with one thing changed.
         other_seeds: of the further splits of users.
         models: the only ones that have rows; None for all.
     """
 
     builders: Mapping[str, Builder] = field(default_factory=lambda: BUILDERS)
     ablated: Preset = PRESETS["seqrec-paper"]
+    varied: Preset = PRESETS["seqrec"]
     other_seeds: Sequence[tuple[int, int]] = OTHER_SEEDS
     models: frozenset[str] | None = None
 
@@ -81,6 +84,17 @@ class Plan:
     def _ablated(self, ablation: Ablation) -> Row:
         name = f"{self.ablated.name} ablation {ablation.name}"
         return Row(name, partial(AblatedModel, ablation, self.ablated), "paper", PAPER_SEEDS)
+
+    def variants(self) -> list[tuple[Variant, Row, Row]]:
+        """Each variant of our model, with the row of the model itself."""
+        if OUR_MODEL not in self.builders or not self.chosen(OUR_MODEL):
+            return []
+        whole = self.row(OUR_MODEL, "paper", PAPER_SEEDS)
+        return [(variant, self._varied(variant), whole) for variant in VARIANTS]
+
+    def _varied(self, variant: Variant) -> Row:
+        name = f"{OUR_MODEL} {variant.name}"
+        return Row(name, partial(NeuralModel, variant.of(self.varied)), "paper", PAPER_SEEDS)
 
     def opponents(self, results: Iterable[Result], *, inductive: bool) -> list[str]:
         """What our model is compared with: the bias model and the best rival on the paper's split.

@@ -1,6 +1,7 @@
 """What the experiment leaves for readers: README.md, results.json and figures, from the results that are there."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from model.experiments.figures import draw_imbalance
@@ -29,6 +30,14 @@ def _as_json(findings: Findings) -> str:
         "models": [result.model_dump(mode="json") for result in findings.models],
         "ablations": [
             {**ablation._asdict(), "result": result.model_dump(mode="json")} for ablation, result in findings.ablations
+        ],
+        "variants": [
+            {
+                **asdict(variant),
+                "result": result.model_dump(mode="json"),
+                "change": comparison.model_dump(mode="json"),
+            }
+            for variant, result, comparison in findings.variants
         ],
         "comparisons": [comparison.model_dump(mode="json") for comparison in findings.comparisons],
     }

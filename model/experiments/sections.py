@@ -115,6 +115,23 @@ two epochs more.
 """
 
 
+def _variants_section(findings: Findings, folder: Path) -> str:  # noqa: ARG001 - one signature for all
+    heading = "## What each part is worth"
+    whole = next((one for one in findings.models if (one.model, one.protocol) == (OUR_MODEL, "paper")), None)
+    if not findings.variants or whole is None or whole.evaluation is None:
+        return f"{heading}\n\nNo variant has been run yet.\n"
+    return f"""\
+{heading}
+
+`{OUR_MODEL}` with one thing changed, trained anew on the split `paper`. *Change* is the variant's test RMSE minus that
+of the model as it is served, so what is above 0 is a loss; the interval is a paired bootstrap over the test users,
+which does not know the chance of another training seed. The rows answer what the paper leaves as future work:
+demographics, the gap between training and validation, the imbalance of users and movies, and the graph of users and
+movies.
+
+{tables.variants_table(whole.evaluation, findings.variants)}"""
+
+
 def _errors_section(findings: Findings, folder: Path) -> str:
     name = "errors.png"
     if not findings.contenders:
@@ -183,6 +200,7 @@ SECTIONS = (
     _training_section,
     _models_section,
     _ablations_section,
+    _variants_section,
     _errors_section,
     _calibration_section,
     _splits_section,

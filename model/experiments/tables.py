@@ -9,6 +9,7 @@ from model.experiments.comparisons import Comparison
 from model.experiments.imbalance import Imbalance, Spread
 from model.experiments.plan import PUBLISHED, Published
 from model.experiments.rows import Result
+from model.experiments.variants import Variant
 
 NOTHING = "-"
 
@@ -115,6 +116,25 @@ def ablation_table(lines: Iterable[tuple[Ablation, Result]]) -> str:
     ]
     header = ["silenced in the paper", "silenced here", "test RMSE", "change", "accuracy", "published RMSE"]
     return markdown(header, rows, texts=2)
+
+
+def variants_table(whole: Evaluation, lines: Iterable[tuple[Variant, Result, Comparison]]) -> str:
+    """Our model, then its variants with their difference to it."""
+    header = ["variant", "question", "test RMSE", "change", "95 % interval", "accuracy", "mode accuracy", "best epoch"]
+    rows = [["as served", NOTHING, f"{whole.rmse:.4f}", NOTHING, NOTHING, *_accuracies(whole)]]
+    for variant, result, change in lines:
+        if result.evaluation is not None:
+            interval = f"{change.low:+.4f} to {change.high:+.4f}"
+            errors = [f"{result.evaluation.rmse:.4f}", f"{change.difference:+.4f}", interval]
+            rows.append([variant.name, variant.question, *errors, *_accuracies(result.evaluation)])
+    return markdown(header, rows, texts=2)
+
+
+def _accuracies(evaluation: Evaluation) -> list[str]:
+    """Both accuracies, and the epoch that was kept."""
+    curve = evaluation.learning_curve
+    best = min(curve, key=lambda epoch: epoch.validation_rmse or 0.0).number if curve else 0
+    return [f"{evaluation.accuracy:.4f}", _number(evaluation.mode_accuracy), f"{best} of {len(curve)}"]
 
 
 def bins_table(what: str, bins: dict[str, list[BinError]]) -> str:
