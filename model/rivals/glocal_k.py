@@ -241,7 +241,8 @@ class GLocalK:
             checkpoint = self.workshop.checkpoint(f"{run}.{stage}")
             rounds = self.config.rounds[fine_tuned]
             training = Rounds(trainee, settings, rounds, self.config.patience, checkpoint, self.workshop.on_progress)
-            self.epochs += training.run()
+            before = len(self.epochs)
+            self.epochs += [epoch.model_copy(update={"number": before + epoch.number}) for epoch in training.run()]
 
     def predict(self, fold: Fold) -> Predicted:
         return Predicted(self.stars(fold, fine_tuned=True))
