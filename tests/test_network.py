@@ -6,7 +6,7 @@ from torch import Tensor
 
 from model.bias import Bias
 from model.branches import BRANCHES, Branch, MovieTable, Users
-from model.config import NetworkConfig
+from model.config import FactorConfig, NetworkConfig
 from model.evaluation import evaluate
 from model.movielens import MovieLens
 from model.network import SeqRec
@@ -138,3 +138,16 @@ def test_without_a_branch_the_network_is_that_much_narrower() -> None:
 
     assert seqrec.first.in_features == 111 + 128
     assert isinstance(seqrec, SeqRec)
+
+
+def test_graph_convolution_adds_the_embeddings_of_the_movies_that_stand_nearby() -> None:
+    # One coordinate: movies 1 and 2 stand at 1, movie 3 at -1. Four rows with the unknown movie.
+    config = PAPER.model_copy(update={"graph_convolution": True, "factorisation": FactorConfig(places=1)})
+    seqrec = network(config, rows=4)
+    seqrec.movies.graph.copy_(torch.tensor([[0.0], [1.0], [1.0], [-1.0]]))
+    own = seqrec.movies.embedding.weight
+
+    smoothed = seqrec.movies.embed(torch.tensor([0, 1, 3]))
+
+    nearby = (own[1] + own[2] - own[3]) / 4
+    assert torch.allclose(smoothed, torch.stack([own[0], own[1] + nearby, own[3] - nearby]), atol=1e-6)

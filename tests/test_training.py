@@ -8,7 +8,7 @@ import torch
 from builders import SMALL, SMALL_NETWORK, network, workshop_for
 
 from model.artifact import load_card
-from model.batches import Batches
+from model.batches import Batches, balanced
 from model.config import TrainingConfig
 from model.errors import CheckpointError
 from model.features import IntArray
@@ -192,6 +192,62 @@ def test_the_rate_rises_in_the_first_epoch_and_falls_to_half(split: Split, rows:
         rates.append(one.optimizer.param_groups[0]["lr"])
 
     assert rates == [0.5, 0.75, 1.0, 0.75, 0.5]
+
+
+def test_balanced_samples_of_quiet_users_and_rare_movies_weigh_more_and_the_mean_is_one() -> None:
+    # User 0 rated movies 1 to 4, user 1 movie 1 alone: pairs of counts (4, 2), three times (4, 1), and (1, 2).
+    users, movies = balanced(
+        Sequences(
+            user_ids=np.arange(2),
+            profiles=np.zeros((2, 24), dtype=np.float32),
+            movies=np.array([1, 2, 3, 4, 1]),
+            stars=np.ones(5, dtype=np.float32),
+            offsets=np.array([0, 4, 5]),
+        ),
+        balance=0.5,
+    )
+
+    weights = users[[0, 0, 0, 0, 1]] * movies[[1, 2, 3, 4, 1]]
+    plain = np.array([8, 4, 4, 4, 2]) ** -0.5
+    assert weights.tolist() == pytest.approx((plain / plain.mean()).tolist(), rel=1e-5)
+
+
+def test_without_balance_all_samples_weigh_one(split: Split) -> None:
+    for batch in Batches(split.train, TrainingConfig(), one_part(split.train)).epoch(1):
+        assert batch.sample_weights.tolist() == pytest.approx([1.0] * len(batch.sample_stars))
+
+
+def styles(users: int) -> Fold:
+    """Every second user gives nothing but threes; the others give ones and fives, at random."""
+    random = np.random.default_rng(0)
+    movies = np.concatenate([random.permutation(np.arange(1, 21)) for _ in range(users)])
+    torn = np.repeat(np.arange(users) % 2, 20)
+    stars = np.where(torn, random.choice([1.0, 5.0], size=20 * users), 3.0).astype(np.float32)
+    sequences = Sequences(
+        user_ids=np.arange(users),
+        profiles=np.zeros((users, 24), dtype=np.float32),
+        movies=movies,
+        stars=stars,
+        offsets=np.arange(0, 20 * users + 1, 20),
+    )
+    return halved(sequences)
+
+
+def test_the_network_learns_from_the_history_how_a_user_spreads_the_stars() -> None:
+    everyone = styles(300)
+    learning, test = (
+        Fold(everyone.sequences.take(users), everyone.cuts[users]) for users in np.split(np.arange(300), [240])
+    )
+    paths = fit_paths(SMALL_NETWORK, learning.sequences, np.zeros((21, 0), dtype=np.float32), seed=0)
+    one = Trainer(network(SMALL_NETWORK, 21), learning, None, CHECKERBOARD, CPU, paths)
+    one.run()
+
+    probabilities = predict(one.network, test, CPU).probabilities
+
+    assert probabilities is not None
+    of_three = probabilities[:, 2].reshape(60, 10).mean(1)
+    assert of_three[::2].min() > 0.8
+    assert of_three[1::2].max() < 0.2
 
 
 def checkerboard(users: int, *, shuffled: bool = False) -> Fold:
