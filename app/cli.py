@@ -193,6 +193,7 @@ def experiments_paper(
         list[str] | None,
         typer.Option(help="Seeds of a further split of users; may be repeated. [1,2 3,4 5,6 7,8 9,10]"),
     ] = None,
+    readme: Annotated[Path | None, typer.Option(help="File to put a summary into, between its marks.")] = None,
     device: DeviceOption = None,
 ) -> None:
     """Reproduce the paper's tables and figures, and more; goes on where an interrupted run stopped."""
@@ -211,7 +212,7 @@ def experiments_paper(
     try:
         with training_display() as display:
             tools = workshop(ratings, settings, True, display)
-            reproduce(out, ratings, tools, plan, only or PARTS, display.headline)
+            reproduce(out, ratings, tools, plan, only or PARTS, display.headline, readme)
     except KeyboardInterrupt:
         say("Interrupted. Finished rows and epochs are kept: the same command goes on from there.")
         raise

@@ -84,24 +84,31 @@ class Batches:
         starts = self.group_numbers[groups] * self.config.samples_per_user
         counts = np.minimum(self.fold.target_counts[users] - starts, self.config.samples_per_user)
         targets = shuffled[ragged_range(first_target[users] + starts, counts)]
-        return self._batch(users, self.fold.cuts[users], targets, counts)
+        cuts = self.fold.cuts[users]
+        history = ragged_range(self.fold.sequences.offsets[users], cuts)
+        return self._batch(users, history, cuts, targets, counts)
 
     def _with_random_cuts(self, groups: IntArray, random: np.random.Generator) -> Batch:
         users = self.group_users[groups]
         totals = self.fold.sequences.counts[users]
-        cuts = random.integers(0, totals)
-        picks = [
-            random.permutation(total - cut)[: self.config.samples_per_user] + cut
-            for total, cut in zip(totals, cuts, strict=True)
-        ]
+        cuts = random.integers(totals // 2 if self.fold.scattered else 0, totals)
+        orders = [random.permutation(total) if self.fold.scattered else np.arange(total) for total in totals]
+        pasts = [np.sort(order[:cut]) for order, cut in zip(orders, cuts, strict=True)]
+        futures = [random.permutation(order[cut:]) for order, cut in zip(orders, cuts, strict=True)]
+        picks = [future[: self.config.samples_per_user] for future in futures]
+        starts = self.fold.sequences.offsets[users]
         counts = np.array([len(pick) for pick in picks])
-        targets = np.concatenate(picks) + np.repeat(self.fold.sequences.offsets[users], counts)
-        return self._batch(users, cuts, targets, counts)
+        history = np.concatenate(pasts) + np.repeat(starts, cuts)
+        targets = np.concatenate(picks) + np.repeat(starts, counts)
+        return self._batch(users, history, cuts, targets, counts)
 
-    def _batch(self, users: IntArray, cuts: IntArray, targets: IntArray, counts: IntArray) -> Batch:
+    def _batch(
+        self, users: IntArray, history: IntArray, lengths: IntArray, targets: IntArray, counts: IntArray
+    ) -> Batch:
+        """``lengths`` ratings of history and ``counts`` targets for each user, as indices into the sequences."""
         sequences = self.fold.sequences
         return Batch(
-            users=histories(sequences, users, cuts),
+            users=_users(sequences, users, history, lengths),
             part=int(self.part_of_user[users[0]]),
             sample_users=torch.from_numpy(np.repeat(np.arange(len(users)), counts)),
             sample_movies=torch.from_numpy(sequences.movies[targets]),
@@ -126,10 +133,14 @@ def balanced(sequences: Sequences, balance: float) -> tuple[FloatArray, FloatArr
 
 def histories(sequences: Sequences, users: IntArray, cuts: IntArray) -> Users:
     """The first ``cuts`` ratings of some users, as the network reads them."""
-    ratings = ragged_range(sequences.offsets[users], cuts)
+    return _users(sequences, users, ragged_range(sequences.offsets[users], cuts), cuts)
+
+
+def _users(sequences: Sequences, users: IntArray, ratings: IntArray, lengths: IntArray) -> Users:
+    """Some users with these ratings, ``lengths`` of them for each."""
     return Users(
         profiles=torch.from_numpy(sequences.profiles[users]),
         movies=torch.from_numpy(sequences.movies[ratings]),
         stars=torch.from_numpy(sequences.stars[ratings]),
-        lengths=torch.from_numpy(cuts),
+        lengths=torch.from_numpy(lengths),
     )

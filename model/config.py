@@ -89,7 +89,8 @@ class TrainingConfig(BaseModel):
         users_per_step: histories encoded in one step.
         samples_per_user: targets that share one encoded history in one step, at most.
         random_cuts: draw a new cut between history and targets for each step, over the user's whole sequence,
-            instead of the fold's own; the network then meets histories of every length, none included.
+            instead of the fold's own; the network then meets histories of every length, none included. Where the
+            fold's targets are scattered in time, so are those drawn, over at most half of the sequence.
         balance: against the imbalance of the data: a sample weighs as (ratings of its user x ratings of its movie) to
             the power of minus this; 0 weighs all alike, as published.
         learning_rate: reached after the first epoch, which starts at half of it.

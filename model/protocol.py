@@ -102,10 +102,15 @@ class Sequences:
 
 @dataclass(frozen=True)
 class Fold:
-    """Users with the cut between history and targets: user ``u`` has ``cuts[u]`` ratings of history."""
+    """Users with the cut between history and targets: user ``u`` has ``cuts[u]`` ratings of history.
+
+    Attributes:
+        scattered: whether targets lie anywhere in time between the ratings of the history, and not after them.
+    """
 
     sequences: Sequences
     cuts: IntArray
+    scattered: bool = False
 
     def __len__(self) -> int:
         return len(self.sequences)
@@ -131,7 +136,7 @@ class Fold:
     def batches(self, users: int) -> Iterator["Fold"]:
         for start in range(0, len(self), users):
             chosen = np.arange(start, min(start + users, len(self)))
-            yield Fold(self.sequences.take(chosen), self.cuts[chosen])
+            yield Fold(self.sequences.take(chosen), self.cuts[chosen], self.scattered)
 
 
 @dataclass(frozen=True)
@@ -195,19 +200,19 @@ def paper_split(sequences: Sequences, seeds: tuple[int, int] = PAPER_SEEDS) -> S
 def random_split(sequences: Sequences, seeds: tuple[int, int] = RANDOM_SEEDS) -> Split:
     """Ratings drawn at random: 10 % for test, 5 % of the others for validation; every user is in all three folds.
 
-    The history of a user is what is left for training, oldest first. It holds ratings that are younger than a target,
-    as everywhere this split is used.
+    The history of a user is what is left for training, oldest first, and in the test fold the ratings of the
+    validation fold too. It holds ratings that are younger than a target, as everywhere this split is used.
     """
     _require_seeds(seeds)
-    training, test = _drawn(np.arange(len(sequences.stars)), TEST_SHARE, seeds[0])
-    training, validation = _drawn(training, VALIDATION_SHARE, seeds[1])
+    known, test = _drawn(np.arange(len(sequences.stars)), TEST_SHARE, seeds[0])
+    training, validation = _drawn(known, VALIDATION_SHARE, seeds[1])
     return Split(
         name="random",
         seeds=seeds,
         inductive=False,
-        train=halved(sequences.ratings(training)),
+        train=replace(halved(sequences.ratings(training)), scattered=True),
         validation=_history_and_targets(sequences, training, validation),
-        test=_history_and_targets(sequences, training, test),
+        test=_history_and_targets(sequences, known, test),
     )
 
 
@@ -223,7 +228,7 @@ def _history_and_targets(sequences: Sequences, history: IntArray, targets: IntAr
     after = np.repeat([False, True], [len(history), len(targets)])
     owners = sequences.owners[chosen]
     cuts = np.bincount(owners[: len(history)], minlength=len(sequences))
-    return Fold(sequences.ratings(chosen[np.lexsort((chosen, after, owners))]), cuts)
+    return Fold(sequences.ratings(chosen[np.lexsort((chosen, after, owners))]), cuts, scattered=True)
 
 
 def _require_seeds(seeds: tuple[int, int]) -> None:

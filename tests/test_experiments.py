@@ -18,7 +18,8 @@ from model.experiments.comparisons import compare
 from model.experiments.imbalance import imbalance, spread
 from model.experiments.paper import PARTS, reproduce, run_parts
 from model.experiments.plan import Plan, parsed_seeds
-from model.experiments.rows import Row, Rows, settings
+from model.experiments.report import BEGIN, END, write_summary
+from model.experiments.rows import Result, Row, Rows, settings
 from model.experiments.tables import markdown
 from model.metrics import Predicted
 from model.movielens import MovieLens
@@ -405,3 +406,37 @@ def test_the_imbalance_counts_users_rated_movies_and_stars(sample: MovieLens) ->
 
 def test_a_table_in_markdown_keeps_bars_in_cells() -> None:
     assert markdown(["a", "b"], [["x|y", "1"]]) == "| a | b |\n| --- | ---: |\n| x\\|y | 1 |\n"
+
+
+def test_the_summary_stands_between_its_marks_and_nothing_else_changes(tmp_path: Path) -> None:
+    results = Path(__file__).parents[1] / "docs" / "results" / "results.json"
+    models = [Result.model_validate(one) for one in json.loads(results.read_text())["models"]]
+    readme = tmp_path / "README.md"
+    readme.write_text(f"Before.\n\n{BEGIN}\nold\n{END}\n\nAfter.\n")
+
+    write_summary(readme, models)
+
+    before, table, after = re.split(f"{BEGIN}\n|{END}", readme.read_text())
+    assert (before, after) == ("Before.\n\n", "\n\nAfter.\n")
+    assert "| `seqrec` |" in table
+    assert "old" not in table
+
+
+def test_a_readme_without_a_place_for_the_summary_is_left_alone(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    for text in ("Nothing.\n", f"{BEGIN}\n", f"{END} {BEGIN}"):
+        readme.write_text(text)
+        with pytest.raises(SettingsError, match="no single place"):
+            write_summary(readme, [])
+        assert readme.read_text() == text
+
+
+def test_the_projects_readme_has_the_summary_of_the_results_that_are_kept(tmp_path: Path) -> None:
+    root = Path(__file__).parents[1]
+    kept = json.loads((root / "docs" / "results" / "results.json").read_text())["models"]
+    copy = tmp_path / "README.md"
+    copy.write_text((root / "README.md").read_text())
+
+    write_summary(copy, [Result.model_validate(one) for one in kept])
+
+    assert copy.read_text() == (root / "README.md").read_text()

@@ -194,6 +194,21 @@ def test_the_rate_rises_in_the_first_epoch_and_falls_to_half(split: Split, rows:
     assert rates == [0.5, 0.75, 1.0, 0.75, 0.5]
 
 
+def test_where_targets_are_scattered_in_time_so_are_those_of_random_cuts(split: Split) -> None:
+    numbered = replace(split.train.sequences, movies=np.arange(len(split.train.sequences.movies)))
+    scattered = Fold(numbered, split.train.cuts, scattered=True)
+    earlier_than_some_history = 0
+    for batch in Batches(scattered, TrainingConfig(random_cuts=True), one_part(scattered)).epoch(1):
+        ends = batch.users.lengths.cumsum(0)
+        for user, movie in zip(batch.sample_users.tolist(), batch.sample_movies.tolist(), strict=True):
+            history = batch.users.movies[ends[user] - batch.users.lengths[user] : ends[user]].tolist()
+            assert history == sorted(history)
+            assert movie not in history
+            earlier_than_some_history += bool(history) and movie < history[-1]
+
+    assert earlier_than_some_history > 0.5 * len(split.train.targets) / 2
+
+
 def test_balanced_samples_of_quiet_users_and_rare_movies_weigh_more_and_the_mean_is_one() -> None:
     # User 0 rated movies 1 to 4, user 1 movie 1 alone: pairs of counts (4, 2), three times (4, 1), and (1, 2).
     users, movies = balanced(

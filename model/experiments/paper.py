@@ -27,8 +27,11 @@ def reproduce(
     plan: Plan,
     parts: Sequence[str] = PARTS,
     on_line: OnLine = lambda _: None,
+    readme: Path | None = None,
 ) -> None:
     """Run what is not in the folder yet, then write the report of everything that is, also of earlier runs.
+
+    The report's summary goes into ``readme``, where one is given.
 
     An interruption costs the epoch that is being run: finished rows stay in the folder, and the row's own state until
     all is done.
@@ -37,7 +40,7 @@ def reproduce(
     checkpoints = folder / ".checkpoints"
     rows = Rows(folder, data, replace(workshop, checkpoints=checkpoints, resume=True))
     run_parts(rows, plan, parts, on_line)
-    write_report(folder, data, rows, replace(plan, models=None))
+    write_report(folder, data, rows, replace(plan, models=None), readme)
     shutil.rmtree(checkpoints, ignore_errors=True)
 
 

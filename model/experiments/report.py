@@ -1,26 +1,46 @@
 """What the experiment leaves for readers: README.md, results.json and figures, from the results that are there."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+from model.errors import SettingsError
 from model.experiments.figures import draw_imbalance
 from model.experiments.findings import Findings
 from model.experiments.imbalance import ratings_per_movie, ratings_per_user
 from model.experiments.plan import Plan
-from model.experiments.rows import Rows
+from model.experiments.rows import Result, Rows
 from model.experiments.sections import IMBALANCE_FIGURE, SECTIONS, head
 from model.experiments.storage import write_text
+from model.experiments.tables import summary_table
 from model.movielens import MovieLens
 
+BEGIN, END = "<!-- results: written by seqrec experiments paper -->", "<!-- end of results -->"
+"""Between these, a README has the summary of the results."""
 
-def write_report(folder: Path, data: MovieLens, rows: Rows, plan: Plan) -> None:
-    """Write everything that can be shown of the results so far; a figure without results is left out."""
+
+def write_report(folder: Path, data: MovieLens, rows: Rows, plan: Plan, readme: Path | None = None) -> None:
+    """Write everything that can be shown of the results so far; a figure without results is left out.
+
+    A ``readme`` gets the summary of it; see `write_summary`.
+    """
     findings = Findings.gathered(data, rows, plan)
     draw_imbalance(folder / IMBALANCE_FIGURE, ratings_per_user(data), ratings_per_movie(data))
     sections = [section(findings, folder) for section in SECTIONS]
     write_text(folder / "README.md", "\n".join([head(findings), *sections]))
     write_text(folder / "results.json", _as_json(findings))
+    if readme is not None:
+        write_summary(readme, findings.models)
+
+
+def write_summary(readme: Path, results: Iterable[Result]) -> None:
+    """Put the summary table into a Markdown file, between its two marks; `SettingsError` if it has none."""
+    parts = readme.read_text().split(BEGIN)
+    before, (_, *after) = parts[0], parts[-1].split(END)
+    if len(parts) != 2 or len(after) != 1:
+        raise SettingsError(f"{readme} has no single place for the table, between {BEGIN} and {END}.")
+    write_text(readme, f"{before}{BEGIN}\n{summary_table(results)}{END}{after[0]}")
 
 
 def _as_json(findings: Findings) -> str:

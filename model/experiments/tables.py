@@ -1,6 +1,6 @@
 """The experiment's tables, in Markdown."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from model.ablation import Ablation
 from model.card import Evaluation
@@ -71,6 +71,33 @@ def models_table(results: Iterable[Result]) -> str:
         "published RMSE / accuracy",
     ]
     return markdown(header, [_model_line(result) for result in results], texts=3)
+
+
+def summary_table(results: Iterable[Result]) -> str:
+    """One line a model: what matters of Table 4, for those who read no more than the project's README."""
+    tested = {(one.model, one.protocol): one.evaluation for one in results if one.evaluation is not None}
+    header = [
+        "model",
+        "paper split: RMSE",
+        "accuracy",
+        "mode accuracy",
+        "random split: RMSE",
+        "published RMSE / accuracy",
+    ]
+    return markdown(header, [_summary_line(model, tested) for model in dict.fromkeys(model for model, _ in tested)])
+
+
+def _summary_line(model: str, tested: Mapping[tuple[str, str], Evaluation]) -> list[str]:
+    paper, random = (tested.get((model, protocol)) for protocol in ("paper", "random"))
+    published = [_published(value) for (name, _), value in PUBLISHED.items() if name == model]
+    return [
+        f"`{model}`" + ("" if paper is None or paper.inductive else " (transductive)"),
+        NOTHING if paper is None else f"{paper.rmse:.4f}",
+        NOTHING if paper is None else f"{paper.accuracy:.4f}",
+        NOTHING if paper is None else _number(paper.mode_accuracy),
+        NOTHING if random is None else f"{random.rmse:.4f}",
+        "; ".join(published) or NOTHING,
+    ]
 
 
 def _model_line(result: Result) -> list[str]:
