@@ -28,7 +28,8 @@ from model.errors import ArtifactError
 from model.features import Catalogue
 from model.network import SeqRec
 
-FORMAT = 1
+FORMAT = 2
+"""1 had no distribution over stars and no side information."""
 WEIGHTS, TITLES = "weights.safetensors", "titles.safetensors"
 NETWORK, CATALOGUE, CARD, MANIFEST = "network.json", "catalogue.json", "card.json", "manifest.json"
 
@@ -71,9 +72,12 @@ def save(root: Path, network: SeqRec, catalogue: Catalogue, card: Card) -> Path:
 
 
 def newest(root: Path) -> Path | None:
-    """The artifact in ``root`` that was made last; None where there is none."""
+    """The artifact in ``root`` that was made last; None where there is none.
+
+    Those of another format are passed over: an older version of SeqRec wrote them, and training makes a new one.
+    """
     folders = [manifest.parent for manifest in root.glob(f"*/{MANIFEST}") if manifest.parent.name[0] != "."]
-    return max(folders, key=lambda folder: folder.name, default=None)
+    return max((one for one in folders if not _is_of_other_format(one)), key=lambda one: one.name, default=None)
 
 
 def load_card(folder: Path) -> Card:
@@ -123,6 +127,14 @@ def _check_files(folder: Path) -> None:
                 f"{path} is damaged: its checksum is not the one in {MANIFEST}. "
                 f"Restore the artifact from a copy or train again."
             )
+
+
+def _is_of_other_format(folder: Path) -> bool:
+    """Whether the manifest says so; one that cannot be read is a fault for `load` to tell of."""
+    try:
+        return Manifest.model_validate_json((folder / MANIFEST).read_bytes()).format != FORMAT
+    except (OSError, ValidationError):
+        return False
 
 
 def _sha256(path: Path) -> str:

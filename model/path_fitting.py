@@ -16,7 +16,7 @@ from model.factors import sample_factors
 from model.features import STAR_LEVELS, FloatArray, IntArray, star_levels
 from model.paths import MeanPath, Path, PosteriorPath, describe_stars, empty_path, user_columns
 from model.protocol import Sequences
-from model.side_information import SideInformation, coordinates, movie_columns
+from model.side_information import SideInformation, centred, coordinates, movie_columns
 
 SMALLEST_SCALE = 0.01
 """A column of the users' side information that varies less among the training users is left out: others may be far."""
@@ -108,7 +108,7 @@ class _Share:
 def _fit_posterior(
     config: FactorConfig, sequences: Sequences, content: FloatArray, seed: int, on_sweep: OnFit
 ) -> PosteriorPath:
-    places = coordinates(sequences, len(content), config.places)
+    places = centred(coordinates(sequences, len(content), config.places), sequences)
     profiles = sequences.profiles if config.profiles else np.zeros_like(sequences.profiles)
     columns = user_columns(*map(torch.from_numpy, (profiles, sequences.movies, sequences.owners, places)))
     centre, scale = columns.mean(0), columns.std(0)

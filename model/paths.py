@@ -13,7 +13,7 @@ from model.branches import Users
 from model.config import NetworkConfig
 from model.features import PROFILE_WIDTH, STAR_LEVELS, star_levels
 
-HISTORY_SHRINKAGE = 5.0
+HISTORY_SHRINKAGE = 40.0
 """Average movies in every history beforehand, so that without ratings a user is an average one."""
 
 SHARE_SHRINKAGE = 5.0

@@ -50,6 +50,18 @@ def coordinates(sequences: Sequences, rows: int, width: int) -> FloatArray:
     return _standardised(placed, rated) * rated[:, None].astype(np.float32)
 
 
+def centred(places: FloatArray, sequences: Sequences) -> FloatArray:
+    """The coordinates shifted so that the users' means are 0 on average: there stands who has no history.
+
+    Rows of zeros, which are those of movies without ratings, stay what they are.
+    """
+    sums = np.zeros((len(sequences), places.shape[1]))
+    np.add.at(sums, sequences.owners, places[sequences.movies])
+    mean = (sums / np.maximum(sequences.counts, 1)[:, None]).mean(0)
+    shifted: FloatArray = np.where(places.any(1, keepdims=True), places - mean, 0.0).astype(np.float32)
+    return shifted
+
+
 def movie_columns(content: FloatArray, sequences: Sequences, places: FloatArray) -> FloatArray:
     """Content, popularity and coordinates of each movie, shape (rows, columns).
 

@@ -105,11 +105,19 @@ def test_a_folder_that_is_no_artifact_is_refused(tmp_path: Path) -> None:
         artifact.load(tmp_path)
 
 
+def test_an_artifact_of_another_format_is_passed_over_when_the_newest_is_looked_for(copy: Path) -> None:
+    assert artifact.newest(copy.parent) == copy
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
+
+    assert artifact.newest(copy.parent) is None
+
+
 def test_another_format_is_refused_with_both_numbers(copy: Path) -> None:
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
 
-    with pytest.raises(ArtifactError, match="has format 99, this version of SeqRec reads format 1"):
+    with pytest.raises(ArtifactError, match="has format 99, this version of SeqRec reads format 2"):
         artifact.load(copy)
 
 

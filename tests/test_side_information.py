@@ -6,7 +6,7 @@ from model.config import FactorConfig
 from model.factors import sample_factors
 from model.paths import user_columns
 from model.protocol import Sequences
-from model.side_information import SideInformation, coordinates, movie_columns
+from model.side_information import SideInformation, centred, coordinates, movie_columns
 
 
 def sequences(*movies: list[int], stars: list[list[float]] | None = None) -> Sequences:
@@ -41,6 +41,15 @@ def test_coordinates_that_nothing_speaks_for_are_zeros() -> None:
     assert coordinates(everyone_rates_all, rows=4, width=0).shape == (4, 0)
 
 
+def test_centred_coordinates_have_the_average_user_at_zero() -> None:
+    places = np.array([[0], [1], [3], [0]], dtype=np.float32)  # the last movie has no ratings
+    users = sequences([1, 2], [2])  # at 2 and 3
+
+    shifted = centred(places, users)
+
+    assert shifted[:, 0].tolist() == [0, 1 - 2.5, 3 - 2.5, 0]
+
+
 def test_a_user_stands_where_the_rated_movies_stand_drawn_towards_the_middle() -> None:
     places = torch.tensor([[0.0], [1.0], [2.0]])
     profiles = torch.eye(24)[:2]
@@ -48,7 +57,7 @@ def test_a_user_stands_where_the_rated_movies_stand_drawn_towards_the_middle() -
     columns = user_columns(profiles, torch.tensor([1, 2, 2]), torch.tensor([0, 0, 0]), places)
 
     assert columns[:, :24].equal(profiles)
-    assert columns[:, 24].tolist() == pytest.approx([(1 + 2 + 2) / (3 + 5), 0])
+    assert columns[:, 24].tolist() == pytest.approx([(1 + 2 + 2) / (3 + 40), 0])
 
 
 def test_a_movie_without_ratings_is_of_average_popularity_but_keeps_its_content() -> None:

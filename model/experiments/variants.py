@@ -41,7 +41,6 @@ VARIANTS = (
         "no history branch", "what the mLSTM adds to the path", network={"branches": ("profile", "movie", "title")}
     ),
     Variant("LSTM", "what its multiplicative transition adds", network={"recurrent": "lstm"}),
-    Variant("no movie branch", "movie id and genres", network={"branches": ("history", "profile", "title")}),
     Variant("no title branch", "the title", network={"branches": ("history", "profile", "movie")}),
     Variant("bias path", "the factorisation", network={"path": "bias"}),
     Variant("normal likelihood", "the distribution over stars", network={"likelihood": "normal"}),
@@ -53,7 +52,6 @@ VARIANTS = (
     ),
     Variant("no crosswise fitting", "the gap: the path knows its own users", factorisation={"parts": 1}),
     Variant("no dropout", "the gap: dropout", network={"dropout": 0.0}),
-    Variant("much dropout", "the gap: the paper's dropout", network={"dropout": 0.5}),
     Variant("balanced", "imbalance: rare movies and quiet users weigh more", training={"balance": 0.25}),
     Variant("no coordinates", "the graph of users and movies, as side information", factorisation={"places": 0}),
     Variant("graph convolution", "and as a convolution of the embedding", network={"graph_convolution": True}),
