@@ -135,10 +135,11 @@ def print_evaluation(evaluation: Evaluation) -> None:
         title_justify="left",
     )
     table.add_column("model")
-    table.add_column("test RMSE", justify="right")
-    table.add_column("accuracy", justify="right")
+    for column in ("test RMSE", "accuracy", "mode accuracy", "calibration error"):
+        table.add_column(column, justify="right")
     rows: Mapping[str, Score] = {**evaluation.baselines, evaluation.model: evaluation}
     for name, score in rows.items():
         style = "bold" if name == evaluation.model else ""
-        table.add_row(name, f"{score.rmse:.4f}", f"{score.accuracy:.4f}", style=style)
+        values = (score.rmse, score.accuracy, score.mode_accuracy, score.calibration_error)
+        table.add_row(name, *("-" if value is None else f"{value:.4f}" for value in values), style=style)
     output.print(table)

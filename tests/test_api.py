@@ -52,6 +52,15 @@ def test_one_user_and_some_movies_are_predicted_with_titles_and_own_stars(
     assert answer.json()["model"] == scorer.version
 
 
+def test_a_prediction_says_how_likely_each_number_of_stars_is(client: TestClient) -> None:
+    (entry,) = client.post("/predict", json={"user_id": 1, "movie_ids": [1]}).json()["predictions"]
+
+    assert list(entry["probabilities"]) == ["1", "2", "3", "4", "5"]
+    assert sum(entry["probabilities"].values()) == pytest.approx(1, abs=3e-4)
+    mean = sum(int(stars) * probability for stars, probability in entry["probabilities"].items())
+    assert entry["predicted_stars"] == pytest.approx(mean, abs=1e-3)
+
+
 def test_a_list_of_pairs_is_predicted_in_its_order_with_repeats(client: TestClient) -> None:
     pairs = [(2, 5), (1, 5), (2, 6), (2, 5)]
     answer = client.post("/predict", json={"queries": [{"user_id": u, "movie_id": m} for u, m in pairs]})

@@ -59,6 +59,14 @@ def test_other_seeds_draw_another_split(seqrec: Run, sample_folder: Path) -> Non
     assert results[0]["rmse"] != results[1]["rmse"]
 
 
+def test_the_random_protocol_divides_ratings_and_knows_every_user(seqrec: Run, sample_folder: Path) -> None:
+    status, out, _ = seqrec("evaluate", "--data", sample_folder, "--model", "bias", "--protocol", "random", "--json")
+
+    result = json.loads(out)
+    assert status == 0
+    assert (result["protocol"], result["split_seeds"], result["inductive"]) == ("random", [1234, 1234], False)
+
+
 def test_evaluate_prints_a_table_with_the_baselines(seqrec: Run, sample_folder: Path) -> None:
     _, out, _ = seqrec("evaluate", "--data", sample_folder, "--model", "movie-mean")
 
