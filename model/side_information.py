@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import svds
 
-from model.features import FloatArray
+from model.features import UNKNOWN, FloatArray
 from model.protocol import Sequences
 
 POPULARITY_SHRINKAGE = 10.0
@@ -66,13 +66,15 @@ def movie_columns(content: FloatArray, sequences: Sequences, places: FloatArray)
     """Content, popularity and coordinates of each movie, shape (rows, columns).
 
     ``content`` (rows, columns) is what is known of a movie without any rating. A movie without ratings is of average
-    popularity: it may be new, not unwanted.
+    popularity: it may be new, not unwanted. The unknown movie is average in everything.
     """
     counts = np.bincount(sequences.movies, minlength=len(content))
     rated = counts > 0
     popularity = np.log1p(counts)[:, None]
     popularity = _standardised(np.hstack([popularity, popularity**2]), rated) * rated[:, None]
-    return np.hstack([_standardised(content, rated), popularity, places]).astype(np.float32)
+    columns = np.hstack([_standardised(content, rated), popularity, places]).astype(np.float32)
+    columns[UNKNOWN] = 0.0
+    return columns
 
 
 def _standardised(columns: np.ndarray, by: np.ndarray) -> FloatArray:

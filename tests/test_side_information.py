@@ -68,6 +68,7 @@ def test_a_movie_without_ratings_is_of_average_popularity_but_keeps_its_content(
     assert columns[1, 0] == columns[3, 0] > columns[2, 0]
     assert columns[1, 1] > 0 > columns[2, 1]
     assert columns[3, 1:].tolist() == [0, 0]
+    assert columns[0].tolist() == [0, 0, 0]  # the unknown movie
 
 
 def test_the_prior_of_an_unrated_movie_comes_from_what_is_known_of_it() -> None:
