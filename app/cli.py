@@ -51,7 +51,10 @@ ProtocolOption = Annotated[
     ),
 ]
 RecurrentOption = Annotated[
-    str | None, typer.Option("--rnn", help="Recurrent layer in place of the model's own: mlstm or lstm.")
+    str | None,
+    typer.Option(
+        "--rnn", help="What reads the history in place of the model's own: mlstm, lstm, or bag, which is no recurrence."
+    ),
 ]
 
 

@@ -65,7 +65,7 @@ class NetworkConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     branches: tuple[str, ...] = ("history", "profile", "movie", "title")
-    recurrent: Literal["mlstm", "lstm"] = "mlstm"
+    recurrent: Literal["mlstm", "lstm", "bag"] = "mlstm"
     embedding: int = 110
     history_length: int = 100
     profile_layers: tuple[int, ...] = (24, 24, 24)

@@ -148,4 +148,18 @@ class LSTM(nn.Module):
         return states
 
 
-RECURRENT = {"mlstm": MultiplicativeLSTM, "lstm": LSTM}
+class Bag(nn.Module):
+    """No recurrence: the mean of what was read so far, one layer deep; tells what the order of a history is worth."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(inputs, hidden)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Means after every step, shape (time, batch, hidden), for inputs of shape (time, batch, inputs)."""
+        steps = torch.arange(1, len(inputs) + 1, device=inputs.device).view(-1, 1, 1)
+        means: Tensor = torch.tanh(self.layer(inputs)).cumsum(0) / steps
+        return means
+
+
+RECURRENT = {"mlstm": MultiplicativeLSTM, "lstm": LSTM, "bag": Bag}

@@ -47,7 +47,7 @@ def test_splitting_the_first_output_layer_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("likelihood", ["normal", "categorical"])
-@pytest.mark.parametrize("recurrent", ["mlstm", "lstm"])
+@pytest.mark.parametrize("recurrent", ["mlstm", "lstm", "bag"])
 def test_a_user_is_encoded_the_same_alone_and_in_a_batch(recurrent: str, likelihood: str) -> None:
     config = NetworkConfig(recurrent=recurrent, likelihood=likelihood, path="bias")  # type: ignore[arg-type]
     seqrec = network(config, rows=10)

@@ -1,7 +1,7 @@
 import torch
 from torch import Tensor
 
-from model.recurrent import LSTM, MultiplicativeLSTM
+from model.recurrent import LSTM, Bag, MultiplicativeLSTM
 
 
 def by_the_equations(layer: MultiplicativeLSTM, inputs: Tensor) -> Tensor:
@@ -47,3 +47,14 @@ def test_a_state_depends_on_nothing_that_comes_later() -> None:
     inputs = torch.randn(5, 1, 3)
     for layer in (MultiplicativeLSTM(3, 4), LSTM(3, 4)):
         assert torch.allclose(layer(inputs)[:3], layer(inputs[:3]))
+
+
+def test_a_bag_gives_the_mean_of_what_was_read_so_far_in_whatever_order() -> None:
+    bag = Bag(3, 4)
+    inputs = torch.randn(5, 2, 3)
+
+    states = bag(inputs)
+
+    read = torch.tanh(bag.layer(inputs))
+    assert torch.allclose(states[2], read[:3].mean(0), atol=1e-6)
+    assert torch.allclose(bag(inputs.flip(0))[-1], states[-1], atol=1e-6)
