@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path as FilePath
 
 import numpy as np
 import pytest
@@ -183,3 +184,26 @@ def test_every_path_takes_users_without_history_beside_others(path: Path) -> Non
 
     assert predict(path, users, torch.tensor([1, 2])).shape == (2, 2)
     assert path.unexplained(users, path.encode_users(users)).shape == (1,)
+
+
+def test_fitted_paths_are_read_back_as_they_were_written(low_rank: Sequences, tmp_path: FilePath) -> None:
+    quick = FactorConfig(
+        factors=2, places=3, sweeps=6, burn_in=2, keep_every=1, parts=2, part_sweeps=4, part_keep_every=2
+    )
+    config = NetworkConfig(path="posterior", factorisation=quick)
+    written = fit_paths(config, low_rank, NOTHING_ELSE, seed=0)
+
+    written.save(tmp_path / "paths.safetensors")
+    read = FittedPaths.load(tmp_path / "paths.safetensors", config, ROWS)
+
+    assert np.array_equal(read.part_of_user, written.part_of_user)
+    for before, after in zip([written.whole, *written.parts], [read.whole, *read.parts], strict=True):
+        assert all(torch.equal(value, after.state_dict()[name]) for name, value in before.state_dict().items())
+
+
+def test_with_one_part_everyone_is_seen_through_the_path_of_all(low_rank: Sequences) -> None:
+    quick = FactorConfig(factors=2, places=3, sweeps=4, burn_in=2, keep_every=1, parts=1)
+    fitted = fit_paths(NetworkConfig(path="posterior", factorisation=quick), low_rank, NOTHING_ELSE, seed=0)
+
+    assert fitted.parts == [fitted.whole]
+    assert set(fitted.part_of_user.tolist()) == {0}
