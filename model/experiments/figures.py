@@ -29,6 +29,9 @@ MARKERS = "osD^vPX*"
 GREY = "#6B6B6B"
 DOTS_PER_INCH = 200
 
+LEAST_SHARE = 0.001
+"""Of the targets, in a bin that is drawn."""
+
 STYLE = {
     "figure.facecolor": "white",
     "axes.facecolor": "white",
@@ -128,7 +131,7 @@ def draw_training(path: Path, results: Sequence[Result], models: Mapping[str, Lo
     with _figure(path, len(protocols), 2, 9, 0.7 + 3.1 * len(protocols)) as axes:
         for row, protocol in enumerate(protocols):
             loss, error = axes[2 * row : 2 * row + 2]
-            loss.set(title=f"Training, {protocol} split", xlabel="epoch", ylabel="loss (mean squared error)")
+            loss.set(title=f"Training, {protocol} split", xlabel="epoch", ylabel="loss")
             error.set(title=f"Validation, {protocol} split", xlabel="epoch", ylabel="RMSE in stars")
             for result in results:
                 if result.protocol == protocol:
@@ -178,10 +181,12 @@ def draw_errors(path: Path, results: Sequence[Result], models: Mapping[str, Look
 
 
 def _draw_bins(axes: Axes, errors: Mapping[str, list[BinError]], models: Mapping[str, Look]) -> None:
-    for name, parts in errors.items():
+    """Without bins of so few targets that their error is chance and would only stretch the axis."""
+    total = sum(part.targets for part in next(iter(errors.values())))
+    least = LEAST_SHARE * total
+    for name, all_parts in errors.items():
+        parts = [part for part in all_parts if part.targets >= least]
         _line(axes, range(len(parts)), [part.rmse for part in parts], models[name], name)
-    parts = next(iter(errors.values()))
-    total = sum(part.targets for part in parts)
     axes.set_xticks(range(len(parts)), [f"{part.bin}\n{100 * part.targets / total:.1f} %" for part in parts])
     axes.grid(visible=False, axis="x")
 

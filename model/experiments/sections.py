@@ -27,8 +27,9 @@ file, the figures and `results.json` are written by
 Each row is kept in `rows/` as it is finished, and a second run goes on from there.
 
 - Data: {data.name}, {data.users:,} users, {data.movies:,} movies, {data.ratings:,} ratings, SHA-256 `{data.checksum}`.
-- Splits and their seeds: {seeds}. `paper` divides the users 80/10/10; the first half of a user's ratings is the
-  history, the rest is predicted. `random` divides the ratings: 10 % for test, 5 % of the others for validation.
+- Splits and their seeds: {seeds}.
+- `paper` divides the users 80/10/10; the first half of a user's ratings is the history, the rest is predicted.
+  `random` divides the ratings: 10 % for test, 5 % of the others for validation.
 - A model is *inductive* on a split if no rating of a test user was there in training, and *transductive* otherwise.
 - RMSE in stars, predictions clipped to 1..5. Accuracy: share of the predictions that round to the given star. Mode
   accuracy: share of the ratings whose likeliest star is the given one. Seconds: of training and predicting; of a row
@@ -75,7 +76,8 @@ def _training_section(findings: Findings, folder: Path) -> str:
 ## Figure 4: training
 
 The epoch with the smallest validation error is the one that is kept. The loss of a network is taken with dropout on,
-and while the weights move.
+and while the weights move. It is the mean squared error, but for models with probabilities (`seqrec`, `gc-mc`) the
+cross-entropy: their curves compare with themselves alone.
 
 ![Training curves]({name})
 """
@@ -143,7 +145,8 @@ def _errors_section(findings: Findings, folder: Path) -> str:
 ## Where the errors are
 
 Test RMSE on the split `paper`: `{OUR_MODEL}`, the bias model, and of all others the one with the smallest validation
-error, where one has been run. Table 4 says whether that one is transductive.
+error, where one has been run. Table 4 says whether that one is transductive. The figure leaves bins out that hold less
+than a thousandth of the test ratings.
 
 {tables.bins_table("ratings of the user before", by_history)}
 {tables.bins_table("training ratings of the movie", by_popularity)}
