@@ -196,7 +196,10 @@ def experiments_paper(
         list[str] | None,
         typer.Option(help="Seeds of a further split of users; may be repeated. [1,2 3,4 5,6 7,8 9,10]"),
     ] = None,
-    readme: Annotated[Path | None, typer.Option(help="File to put a summary into, between its marks.")] = None,
+    readme: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="File to put a summary into, between its marks."),
+    ] = None,
     device: DeviceOption = None,
 ) -> None:
     """Reproduce the paper's tables and figures, and more; goes on where an interrupted run stopped."""

@@ -1,7 +1,8 @@
 """The paper's ablations (Table 5): what SeqRec loses when it is deprived of an entity after training.
 
 The trained network keeps its shape. The weights of what is silenced are set to zero and frozen, so that nothing but
-zeros comes out of it, and two more epochs let the rest of the network recover.
+zeros comes out of it, and two more epochs let the rest of the network recover. (That holds for the published network;
+one with a distribution over stars reads the length of the history besides.)
 
 How the paper's eight rows are read here. The movie embedding is one table, which both the history and the movie
 branch read; it is silenced only where the row takes the movie's id away.

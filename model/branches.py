@@ -49,10 +49,10 @@ class MovieTable(nn.Module):
 
     The embedding is learned; genres and title vectors are given. Row 0 is the unknown movie.
 
-    With graph convolution, a movie's embedding is its own plus that of its neighbours in the graph of users and
-    movies, all hops at once: the graph's low-pass filter, spanned by its leading eigenvectors (Shen et al. 2021,
-    "How powerful is graph convolution for recommendation?", section 4). These are the coordinates of
-    `model.side_information`.
+    With graph convolution, a movie's embedding is its own plus those of its neighbours in the graph of users and
+    movies. Neighbours are weighed by their coordinates (`model.side_information`), the leading singular vectors of
+    the graph, after the idea that a convolution is a low-pass filter (Shen et al. 2021, "How powerful is graph
+    convolution for recommendation?").
     """
 
     genres: Tensor
@@ -116,8 +116,8 @@ class HistoryBranch(Branch):
     it by 1.155 x 110 until nothing of it is left. And no padding is read: the history starts at the first step
     and the state is taken after its last one; an empty history is a zero vector.
 
-    For a distribution over stars it also reads which level of stars was given, and gives the mean of all states and
-    the length of the history beside the last state: how a user spreads the stars is a matter of the whole history.
+    For a distribution over stars it also reads which level of stars was given, and gives the mean of the states and
+    the length of the history beside the last state: how a user spreads the stars is not a matter of the last rating.
     """
 
     side = "user"

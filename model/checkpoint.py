@@ -13,14 +13,19 @@ from model.errors import CheckpointError
 from model.protocol import Fold
 
 
-def run_name(name: str, settings: str, folds: Iterable[Fold]) -> str:
-    """One name for each combination of settings and data, so that no run takes up another's."""
-    digest = hashlib.sha256(settings.encode())
+def run_name(name: str, settings: str, folds: Iterable[Fold], content: bytes = b"") -> str:
+    """One name for each combination of settings and data, so that no run takes up another's.
+
+    ``content`` is what the run learns from besides the folds.
+    """
+    digest = hashlib.sha256(settings.encode() + content)
     for fold in folds:
         digest.update(fold.sequences.user_ids.tobytes())
+        digest.update(fold.sequences.profiles.tobytes())
         digest.update(fold.sequences.movies.tobytes())
         digest.update(fold.sequences.stars.tobytes())
         digest.update(fold.cuts.tobytes())
+        digest.update(bytes([fold.scattered]))
     return f"{name}-{digest.hexdigest()[:16]}"
 
 
@@ -43,7 +48,7 @@ def read(path: Path, device: torch.device, settings: str) -> tuple[dict[str, Ten
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}). Delete it to start afresh.") from error
-    if metadata["config"] != settings:
+    if (metadata or {}).get("config") != settings:
         raise CheckpointError(f"{path} belongs to a run with other settings. Delete it, or train without --resume.")
     return tensors, metadata
 

@@ -1,8 +1,8 @@
 """The configuration of the network and of its training, as stored in an artifact."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class FactorConfig(BaseModel):
@@ -31,6 +31,13 @@ class FactorConfig(BaseModel):
     parts: int = 4
     part_sweeps: int = 80
     part_keep_every: int = 4
+
+    @model_validator(mode="after")
+    def _keeps_a_sample(self) -> Self:
+        part = (self.part_sweeps - self.burn_in) // self.part_keep_every
+        if self.samples < 1 or (self.parts > 1 and part < 1):
+            raise ValueError("no sweep is kept: take more sweeps, or a shorter burn-in")
+        return self
 
     @property
     def samples(self) -> int:

@@ -5,6 +5,7 @@ SeqRecError
  ├─ DownloadError    the archive could not be fetched, or is not the official one
  ├─ TitleModelError  a title model's weights are not to be had, or are not the pinned ones
  ├─ CheckpointError  a training checkpoint does not fit the run that would resume from it
+ ├─ DivergedError    the loss of a training is no longer a number
  ├─ SettingsError    a setting has a value that it cannot have
  ├─ UnknownNameError there is no model, protocol or layer of this name
  ├─ DeviceError      the chosen device is not there
@@ -32,6 +33,13 @@ class TitleModelError(SeqRecError):
 
 class CheckpointError(SeqRecError):
     """A training checkpoint does not fit the run that would resume from it."""
+
+
+class DivergedError(SeqRecError):
+    """The loss of a training is no longer a number."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__(f"The loss is no longer a number in epoch {epoch}. Train with a smaller learning rate.")
 
 
 class SettingsError(SeqRecError):

@@ -2,8 +2,9 @@
 
 A rating is ``mean + b_u + c_m + p_u . q_m`` plus noise. User vectors ``(b_u, p_u)`` and movie vectors ``(c_m, q_m)``
 have normal priors, whose means and precisions have normal-Wishart priors (Salakhutdinov and Mnih 2008, equations 5 to
-7 and 11 to 14). A prior's mean is not the same for all: it is a linear function of what is known besides the stars,
-with a normal prior on its weights (Simm et al. 2017, "Macau"); see `model.side_information`.
+8 and 11 to 14). The precision of the noise, fixed there, has a gamma prior of shape and rate 1. A prior's mean is not
+the same for all: it is a linear function of what is known besides the stars, with a normal prior on its weights (Simm
+et al. 2017, "Macau"); see `model.side_information`.
 
 What is kept of each sample is the movies' side and the users' prior: a user who was not in training is inferred from
 the history in closed form (`model.paths`), so this is inductive.

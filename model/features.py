@@ -37,7 +37,10 @@ STAR_LEVELS = (1.0, 2.0, 3.0, 4.0, 5.0)
 YEAR_KNOTS = (1930, 1950, 1970, 1985, 1995)
 """Where the effect of a movie's year may bend."""
 
-PROFILE_WIDTH = len(GENDERS) + 1 + OCCUPATIONS
+PROFILE_FIELDS = (len(GENDERS), 1, OCCUPATIONS)
+"""Widths of gender, age and occupation in an encoded profile."""
+
+PROFILE_WIDTH = sum(PROFILE_FIELDS)
 """24 values: gender one-hot, age, occupation one-hot (paper, section on the user information branch)."""
 
 

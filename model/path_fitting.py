@@ -42,7 +42,10 @@ class FittedPaths:
     def save(self, file: FilePath) -> None:
         """Write to a file, aside and renamed."""
         paths = {"whole": self.whole} | {str(part): path for part, path in enumerate(self.parts)}
-        tensors = {f"{name}.{key}": value for name, path in paths.items() for key, value in path.state_dict().items()}
+        # Copies: with one part, its path is that of all, and the file format wants every tensor once.
+        tensors = {
+            f"{name}.{key}": value.clone() for name, one in paths.items() for key, value in one.state_dict().items()
+        }
         file.parent.mkdir(parents=True, exist_ok=True)
         aside = file.with_suffix(".writing")
         save_file(tensors | {"part_of_user": torch.from_numpy(self.part_of_user)}, aside)
@@ -116,6 +119,7 @@ def _fit_posterior(
     information = SideInformation(((columns - centre) / scale).numpy(), movie_columns(content, sequences, places))
     samples = sample_factors(sequences, information, config, seed, on_sweep)
     path = PosteriorPath(len(content), config.samples, config.factors, config.places)
+    path.profile.copy_(torch.from_numpy(sequences.profiles.mean(0)))
     path.places.copy_(torch.from_numpy(places))
     # Served users come with columns as they are: the standardisation goes into weights and mean.
     path.user_weights.copy_(samples.user_weights / scale.unsqueeze(-1))

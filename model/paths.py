@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from model.branches import Users
 from model.config import NetworkConfig
-from model.features import PROFILE_WIDTH, STAR_LEVELS, star_levels
+from model.features import PROFILE_FIELDS, PROFILE_WIDTH, STAR_LEVELS, star_levels
 
 HISTORY_SHRINKAGE = 40.0
 """Average movies in every history beforehand, so that without ratings a user is an average one."""
@@ -77,6 +77,7 @@ class PosteriorPath(nn.Module):
     user_mean: Tensor
     user_weights: Tensor
     user_precision: Tensor
+    profile: Tensor
     places: Tensor
     shares: Tensor
     reception: Tensor
@@ -94,6 +95,7 @@ class PosteriorPath(nn.Module):
         self.register_buffer("user_mean", torch.zeros(samples, width))
         self.register_buffer("user_weights", torch.zeros(samples, PROFILE_WIDTH + places, width))
         self.register_buffer("user_precision", torch.zeros(samples, width, width))
+        self.register_buffer("profile", torch.zeros(PROFILE_WIDTH))
         self.register_buffer("places", torch.zeros(rows, places))
         self.register_buffer("shares", torch.full((len(STAR_LEVELS),), 1 / len(STAR_LEVELS)))
         self.register_buffer("reception", torch.zeros(rows, self.described))
@@ -119,7 +121,8 @@ class PosteriorPath(nn.Module):
 
     def _prior_means(self, users: Users) -> Tensor:
         """Of each user's vector under each sample, shape (users, S, D)."""
-        known = user_columns(users.profiles, users.movies, users.owners, self.places)
+        profiles = with_average_for_unknown(users.profiles, self.profile)
+        known = user_columns(profiles, users.movies, users.owners, self.places)
         return self.user_mean + torch.einsum("uc,scd->usd", known, self.user_weights)
 
     def encode_movies(self, rows: Tensor) -> MoviePath:
@@ -139,6 +142,18 @@ class PosteriorPath(nn.Module):
         """How each movie got stars in training, see `describe_stars`, shape (movies, described)."""
         described: Tensor = self.reception[rows]
         return described
+
+
+def with_average_for_unknown(profiles: Tensor, average: Tensor) -> Tensor:
+    """Encoded profiles, shape (users, 24), in which fields that are unknown have the values of the average user.
+
+    The encoding of an unknown field is zeros, which a linear function would take for someone younger than everyone.
+    """
+    fields = zip(
+        torch.split(profiles, list(PROFILE_FIELDS), dim=-1), torch.split(average, list(PROFILE_FIELDS)), strict=True
+    )
+    filled = [torch.where(field.any(-1, keepdim=True), field, usual) for field, usual in fields]
+    return torch.cat(filled, dim=-1)
 
 
 def user_columns(profiles: Tensor, movies: Tensor, owners: Tensor, places: Tensor) -> Tensor:

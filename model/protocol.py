@@ -187,7 +187,7 @@ def paper_split(sequences: Sequences, seeds: tuple[int, int] = PAPER_SEEDS) -> S
     _require_seeds(seeds)
     train, rest = train_test_split(np.arange(len(sequences)), test_size=0.2, random_state=seeds[0])
     test, validation = train_test_split(rest, test_size=0.5, random_state=seeds[1])
-    return Split(
+    drawn = Split(
         name="paper",
         seeds=seeds,
         inductive=True,
@@ -195,6 +195,7 @@ def paper_split(sequences: Sequences, seeds: tuple[int, int] = PAPER_SEEDS) -> S
         validation=halved(sequences.take(validation)),
         test=halved(sequences.take(test)),
     )
+    return _with_targets(drawn)
 
 
 def random_split(sequences: Sequences, seeds: tuple[int, int] = RANDOM_SEEDS) -> Split:
@@ -206,7 +207,7 @@ def random_split(sequences: Sequences, seeds: tuple[int, int] = RANDOM_SEEDS) ->
     _require_seeds(seeds)
     known, test = _drawn(np.arange(len(sequences.stars)), TEST_SHARE, seeds[0])
     training, validation = _drawn(known, VALIDATION_SHARE, seeds[1])
-    return Split(
+    drawn = Split(
         name="random",
         seeds=seeds,
         inductive=False,
@@ -214,6 +215,15 @@ def random_split(sequences: Sequences, seeds: tuple[int, int] = RANDOM_SEEDS) ->
         validation=_history_and_targets(sequences, training, validation),
         test=_history_and_targets(sequences, known, test),
     )
+    return _with_targets(drawn)
+
+
+def _with_targets(split: Split) -> Split:
+    """The split, unless one of its folds has nothing to predict."""
+    for fold in (split.train, split.validation, split.test):
+        if not fold.target_counts.any():
+            raise DataError(f"The data has too few ratings for the split {split.name!r}: a part has none to predict.")
+    return split
 
 
 def _drawn(ratings: IntArray, share: float, seed: int) -> tuple[IntArray, IntArray]:

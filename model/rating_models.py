@@ -119,7 +119,7 @@ class NeuralModel:
         if config.path != "posterior":
             return fit()
         settings = f"{config.factorisation.model_dump_json()} {seed}"
-        checkpoint = self.workshop.checkpoint(run_name("paths", settings, [train]))
+        checkpoint = self.workshop.checkpoint(run_name("paths", settings, [train], content.tobytes()))
         if checkpoint and checkpoint.exists():
             return FittedPaths.load(checkpoint, config, len(content))
         paths = fit()

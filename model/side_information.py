@@ -1,8 +1,9 @@
 """What is known of users and movies besides the stars; the factorisation's priors are linear in it.
 
 Which movies a user chose to rate, and by whom a movie was rated, says much about both before any star is read. It is
-condensed by correspondence analysis (Benzecri 1973) of the table of users and movies: every movie gets coordinates,
-and a user has the mean coordinates of the movies in the history, so a user who was not in training has them too.
+condensed as in correspondence analysis (Benzecri 1973) of the table of users and movies: every movie gets coordinates,
+and a user has the mean coordinates of the movies in the history, so a user who was not in training has them too. Since
+popularity is shrunk, the first coordinate is no constant, as it is there, but nearly the popularity.
 """
 
 from dataclasses import dataclass

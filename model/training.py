@@ -15,7 +15,7 @@ from model.batches import Batch, Batches, histories
 from model.card import Epoch
 from model.checkpoint import load_optimizer, optimizer_tensors, over, read, under, write
 from model.config import TrainingConfig
-from model.errors import CheckpointError
+from model.errors import CheckpointError, DivergedError
 from model.metrics import Predicted, rmse
 from model.network import SeqRec
 from model.path_fitting import FittedPaths
@@ -119,6 +119,8 @@ class Trainer:
             samples += len(batch.sample_stars)
             rate = samples / (time.perf_counter() - started)
             on_progress(Progress(number, self.last_epoch, step, len(self.batches), total / samples, rate, best))
+        if not math.isfinite(total):
+            raise DivergedError(number)
         error = None
         if self.validation is not None:
             stars = predict(self.network, self.validation, self.device).stars
@@ -196,4 +198,6 @@ def predict(network: SeqRec, fold: Fold, device: torch.device) -> Predicted:
 
 
 def _validation_error(epoch: Epoch) -> float:
-    return math.inf if epoch.validation_rmse is None else epoch.validation_rmse
+    """What is not a number is no error that could be the best."""
+    error = epoch.validation_rmse
+    return math.inf if error is None or math.isnan(error) else error

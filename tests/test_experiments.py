@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from builders import SMALL, SMALL_NETWORK, workshop_for
 from matplotlib.image import imread
+from pydantic import ValidationError
 
 from model.ablation import ABLATIONS
 from model.card import Epoch
@@ -21,6 +22,7 @@ from model.experiments.plan import Plan, parsed_seeds
 from model.experiments.report import BEGIN, END, write_summary
 from model.experiments.rows import Result, Row, Rows, settings
 from model.experiments.tables import markdown
+from model.experiments.variants import VARIANTS, Variant
 from model.metrics import Predicted
 from model.movielens import MovieLens
 from model.protocol import Fold, Sequences, Split
@@ -440,3 +442,15 @@ def test_the_projects_readme_has_the_summary_of_the_results_that_are_kept(tmp_pa
     write_summary(copy, [Result.model_validate(one) for one in kept])
 
     assert copy.read_text() == (root / "README.md").read_text()
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
+def test_every_variant_changes_something_of_our_model(variant: Variant) -> None:
+    ours, varied = PRESETS["seqrec"], variant.of(PRESETS["seqrec"])
+
+    assert (varied.network, varied.training) != (ours.network, ours.training)
+
+
+def test_a_variant_of_what_there_is_not_is_refused() -> None:
+    with pytest.raises(ValidationError, match="droput"):
+        Variant("typo", "?", network={"droput": 0.0}).of(PRESETS["seqrec"])

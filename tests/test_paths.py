@@ -5,14 +5,15 @@ import numpy as np
 import pytest
 import torch
 from builders import user
+from pydantic import ValidationError
 
 from model.batches import histories
 from model.bias import Bias
 from model.branches import Users
 from model.config import FactorConfig, NetworkConfig
-from model.factors import FactorSamples, sample_factors
+from model.factors import sample_factors
 from model.path_fitting import FittedPaths, bias_path, fit_paths
-from model.paths import MeanPath, Path, PosteriorPath
+from model.paths import MeanPath, Path, PosteriorPath, with_average_for_unknown
 from model.protocol import Fold, Sequences, halved
 from model.side_information import SideInformation
 
@@ -146,7 +147,6 @@ def test_the_same_seed_draws_the_same_samples(low_rank: Sequences) -> None:
 
     assert torch.equal(first.movies, again.movies)
     assert not torch.equal(first.movies, other.movies)
-    assert isinstance(first, FactorSamples)
 
 
 def test_a_movie_without_ratings_is_the_average_one_and_no_random_one(low_rank: Sequences) -> None:
@@ -186,9 +186,10 @@ def test_every_path_takes_users_without_history_beside_others(path: Path) -> Non
     assert path.unexplained(users, path.encode_users(users)).shape == (1,)
 
 
-def test_fitted_paths_are_read_back_as_they_were_written(low_rank: Sequences, tmp_path: FilePath) -> None:
+@pytest.mark.parametrize("parts", [1, 2])
+def test_fitted_paths_are_read_back_as_they_were_written(low_rank: Sequences, tmp_path: FilePath, parts: int) -> None:
     quick = FactorConfig(
-        factors=2, places=3, sweeps=6, burn_in=2, keep_every=1, parts=2, part_sweeps=4, part_keep_every=2
+        factors=2, places=3, sweeps=6, burn_in=2, keep_every=1, parts=parts, part_sweeps=4, part_keep_every=2
     )
     config = NetworkConfig(path="posterior", factorisation=quick)
     written = fit_paths(config, low_rank, NOTHING_ELSE, seed=0)
@@ -207,3 +208,21 @@ def test_with_one_part_everyone_is_seen_through_the_path_of_all(low_rank: Sequen
 
     assert fitted.parts == [fitted.whole]
     assert set(fitted.part_of_user.tolist()) == {0}
+
+
+def test_what_is_unknown_of_a_profile_is_taken_for_average() -> None:
+    profiles = torch.zeros(2, 24)
+    profiles[0, [0, 2, 3]] = torch.tensor([1.0, 0.5, 1.0])
+    average = torch.linspace(0.1, 0.9, 24)
+
+    filled = with_average_for_unknown(profiles, average)
+
+    assert filled[0].equal(profiles[0])
+    assert filled[1].equal(average)
+
+
+def test_a_factorisation_that_would_keep_no_sweep_is_refused() -> None:
+    with pytest.raises(ValidationError, match="no sweep is kept"):
+        FactorConfig(sweeps=40, burn_in=40)
+    with pytest.raises(ValidationError, match="no sweep is kept"):
+        FactorConfig(part_sweeps=40)

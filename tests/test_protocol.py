@@ -1,7 +1,11 @@
-import numpy as np
+from collections.abc import Callable
 
+import numpy as np
+import pytest
+
+from model.errors import DataError
 from model.movielens import MovieLens
-from model.protocol import PAPER_SEEDS, Fold, Sequences, halved, paper_split, ragged_range, random_split
+from model.protocol import PAPER_SEEDS, Fold, Sequences, Split, halved, paper_split, ragged_range, random_split
 
 ML_1M_SAMPLES = (407_929, 45_612, 45_082)
 
@@ -114,3 +118,9 @@ def test_known_on_the_papers_split_is_training_and_the_first_halves_of_the_other
         for fold in (split.validation, split.test)
         for pair in map(tuple, np.array(pairs(fold.sequences))[fold.targets].tolist())
     }
+
+
+@pytest.mark.parametrize("draw", [paper_split, random_split])
+def test_data_of_which_nothing_is_left_to_predict_is_refused(draw: Callable[[Sequences], Split]) -> None:
+    with pytest.raises(DataError, match="too few ratings"):
+        draw(sequences(*[1] * 30 if draw is paper_split else [1] * 4))

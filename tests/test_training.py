@@ -9,14 +9,15 @@ from builders import SMALL, SMALL_NETWORK, network, workshop_for
 
 from model.artifact import load_card
 from model.batches import Batches, balanced
-from model.config import TrainingConfig
-from model.errors import CheckpointError
+from model.config import FactorConfig, TrainingConfig
+from model.errors import CheckpointError, DivergedError
 from model.features import IntArray
 from model.metrics import rmse
 from model.movielens import MovieLens
 from model.path_fitting import fit_paths
 from model.pipeline import train
-from model.protocol import Fold, Sequences, Split, halved
+from model.protocol import Fold, Sequences, Split, halved, paper_split, random_split
+from model.rating_models import NeuralModel
 from model.training import Progress, Trainer, predict
 
 CPU = torch.device("cpu")
@@ -305,3 +306,61 @@ def test_the_network_learns_taste_that_no_bias_can_see() -> None:
 
 def test_the_network_learns_nothing_from_shuffled_ratings() -> None:
     assert error_on_checkerboard(shuffled=True) > 1.9  # always answering the mean, 3 stars, has 2.0
+
+
+POSTERIOR = SMALL.model_copy(
+    update={
+        "name": "posterior",
+        "network": SMALL_NETWORK.model_copy(
+            update={
+                "path": "posterior",
+                "factorisation": FactorConfig(
+                    factors=2, places=4, sweeps=6, burn_in=2, keep_every=1, parts=2, part_sweeps=4, part_keep_every=1
+                ),
+            }
+        ),
+    }
+)
+
+
+def test_a_finished_training_that_is_resumed_trains_nothing_again_and_predicts_the_same(
+    sample: MovieLens, split: Split, tmp_path: Path
+) -> None:
+    first = NeuralModel(POSTERIOR, workshop_for(sample, tmp_path))
+    first.fit(split)
+    steps: list[Progress] = []
+    sweeps: list[tuple[int, int]] = []
+    resuming = replace(
+        workshop_for(sample, tmp_path, resume=True),
+        on_progress=steps.append,
+        on_fit=lambda done, total: sweeps.append((done, total)),
+    )
+
+    again = NeuralModel(POSTERIOR, resuming)
+    again.fit(split)
+
+    assert (steps, sweeps) == ([], [])
+    assert np.array_equal(again.predict(split.test).stars, first.predict(split.test).stars)
+
+
+@pytest.mark.parametrize("draw", [paper_split, random_split])
+def test_the_stars_of_test_targets_are_never_read(sample: MovieLens, draw: Callable[[Sequences], Split]) -> None:
+    split = draw(Sequences.of(sample))
+    stars = split.test.sequences.stars.copy()
+    stars[split.test.targets] = 6 - stars[split.test.targets]
+    altered = replace(split, test=replace(split.test, sequences=replace(split.test.sequences, stars=stars)))
+
+    predictions = []
+    for known in (split, altered):
+        model = NeuralModel(POSTERIOR, workshop_for(sample))
+        model.fit(known)
+        predictions.append(model.predict(known.test).stars)
+
+    assert np.array_equal(*predictions)
+
+
+def test_a_loss_that_is_no_number_ends_the_training_with_advice(split: Split, rows: int) -> None:
+    one = trainer(split, rows, learning_rate=1e30)
+
+    with pytest.raises(DivergedError, match="smaller learning rate"):
+        one.run()

@@ -182,12 +182,12 @@ def draw_errors(path: Path, results: Sequence[Result], models: Mapping[str, Look
 
 def _draw_bins(axes: Axes, errors: Mapping[str, list[BinError]], models: Mapping[str, Look]) -> None:
     """Without bins of so few targets that their error is chance and would only stretch the axis."""
-    total = sum(part.targets for part in next(iter(errors.values())))
-    least = LEAST_SHARE * total
-    for name, all_parts in errors.items():
-        parts = [part for part in all_parts if part.targets >= least]
-        _line(axes, range(len(parts)), [part.rmse for part in parts], models[name], name)
-    axes.set_xticks(range(len(parts)), [f"{part.bin}\n{100 * part.targets / total:.1f} %" for part in parts])
+    total = sum(one.targets for one in next(iter(errors.values())))
+    drawn = {name: [one for one in bins if one.targets >= LEAST_SHARE * total] for name, bins in errors.items()}
+    for name, bins in drawn.items():
+        _line(axes, range(len(bins)), [one.rmse for one in bins], models[name], name)
+    labels = [f"{one.bin}\n{100 * one.targets / total:.1f} %" for one in next(iter(drawn.values()))]
+    axes.set_xticks(range(len(labels)), labels)
     axes.grid(visible=False, axis="x")
 
 

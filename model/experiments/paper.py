@@ -1,14 +1,14 @@
 """Reproduces the tables and figures of the SeqRec paper (McGill University, 2022), and some that it lacks."""
 
-import shutil
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from model.errors import UnknownNameError
 from model.experiments.comparisons import compare
 from model.experiments.plan import Plan, found
-from model.experiments.report import write_report
+from model.experiments.report import around_summary, write_report
 from model.experiments.rows import Row, Rows
 from model.movielens import MovieLens
 from model.workshop import Workshop
@@ -37,11 +37,15 @@ def reproduce(
     all is done.
     """
     require_parts(parts)
+    if readme is not None:
+        around_summary(readme)  # refused now, not after hours
     checkpoints = folder / ".checkpoints"
     rows = Rows(folder, data, replace(workshop, checkpoints=checkpoints, resume=True))
     run_parts(rows, plan, parts, on_line)
     write_report(folder, data, rows, replace(plan, models=None), readme)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    rows.workshop.discard_checkpoints()
+    with suppress(OSError):  # not empty: the state of another run, which was interrupted or is still going on
+        checkpoints.rmdir()
 
 
 def require_parts(parts: Iterable[str]) -> None:

@@ -35,12 +35,18 @@ def write_report(folder: Path, data: MovieLens, rows: Rows, plan: Plan, readme: 
 
 
 def write_summary(readme: Path, results: Iterable[Result]) -> None:
-    """Put the summary table into a Markdown file, between its two marks; `SettingsError` if it has none."""
-    parts = readme.read_text().split(BEGIN)
+    """Put the summary table into a Markdown file, between its two marks."""
+    before, after = around_summary(readme)
+    write_text(readme, f"{before}{BEGIN}\n{summary_table(results)}{END}{after}")
+
+
+def around_summary(readme: Path) -> tuple[str, str]:
+    """What stands before and after the summary; `SettingsError` if the file has no single place for it."""
+    parts = readme.read_text(encoding="utf-8").split(BEGIN)
     before, (_, *after) = parts[0], parts[-1].split(END)
     if len(parts) != 2 or len(after) != 1:
         raise SettingsError(f"{readme} has no single place for the table, between {BEGIN} and {END}.")
-    write_text(readme, f"{before}{BEGIN}\n{summary_table(results)}{END}{after[0]}")
+    return before, after[0]
 
 
 def _as_json(findings: Findings) -> str:

@@ -30,6 +30,8 @@ Each row is kept in `rows/` as it is finished, and a second run goes on from the
 - Splits and their seeds: {seeds}.
 - `paper` divides the users 80/10/10; the first half of a user's ratings is the history, the rest is predicted.
   `random` divides the ratings: 10 % for test, 5 % of the others for validation.
+- On the random split, models that are not fitted to the users they predict for (`bias`, `bst`, `seqrec`) have the
+  validation ratings in the histories when they are tested; `glocal-k` and `gc-mc` do not see them.
 - A model is *inductive* on a split if no rating of a test user was there in training, and *transductive* otherwise.
 - RMSE in stars, predictions clipped to 1..5. Accuracy: share of the predictions that round to the given star. Mode
   accuracy: share of the ratings whose likeliest star is the given one. Seconds: of training and predicting; of a row
@@ -49,8 +51,12 @@ def _unusual(findings: Findings) -> bool:
 
 
 def _versions(findings: Findings) -> str:
-    """Every set of versions that some result was computed with."""
-    results = [*findings.models, *(result for _, result in findings.ablations)]
+    """Every set of versions that a result in the tables was computed with."""
+    results = [
+        *findings.models,
+        *(result for _, result in findings.ablations),
+        *(result for _, result, _ in findings.variants),
+    ]
     sets = dict.fromkeys(", ".join(f"{name} {value}" for name, value in one.versions.items()) for one in results)
     return "; ".join(sets) or "none yet"
 
@@ -75,9 +81,10 @@ def _training_section(findings: Findings, folder: Path) -> str:
     return f"""\
 ## Figure 4: training
 
-The epoch with the smallest validation error is the one that is kept. The loss of a network is taken with dropout on,
-and while the weights move. It is the mean squared error, but for models with probabilities (`seqrec`, `gc-mc`) the
-cross-entropy: their curves compare with themselves alone.
+The epoch with the smallest validation error is the one that is kept, but for `gc-mc`, which keeps the last. An epoch
+of `gc-mc` stands for 50 published ones, one of `glocal-k` for a round of L-BFGS steps. The loss of a network is taken
+with dropout on, and while the weights move. It is the mean squared error, but for models with probabilities (`seqrec`,
+`gc-mc`) the cross-entropy: their curves compare with themselves alone.
 
 ![Training curves]({name})
 """

@@ -30,10 +30,11 @@ class Variant:
 
     def of(self, preset: Preset) -> Preset:
         """The preset with the variant's values."""
-        factorisation = preset.network.factorisation.model_copy(update=self.factorisation)
-        network = preset.network.model_copy(update={"factorisation": factorisation, **self.network})
-        training = preset.training.model_copy(update=self.training)
-        return Preset(name=f"{preset.name}, {self.name}", network=network, training=training)
+        values = preset.model_dump()
+        values["network"] |= self.network
+        values["network"]["factorisation"] |= self.factorisation
+        values["training"] |= self.training
+        return Preset.model_validate(values | {"name": f"{preset.name}, {self.name}"})
 
 
 VARIANTS = (

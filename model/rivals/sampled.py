@@ -1,4 +1,7 @@
-"""What the rivals share that are trained on mini-batches of samples: fitting and predicting."""
+"""What the rivals share that are trained on mini-batches of samples: fitting and predicting.
+
+They learn at a constant rate and all samples weigh alike, whatever else a `TrainingConfig` can say.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
