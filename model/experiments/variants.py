@@ -42,7 +42,7 @@ VARIANTS = (
         "no history branch", "what the mLSTM adds to the path", network={"branches": ("profile", "movie", "title")}
     ),
     Variant("bag of ratings", "what its recurrence adds to their mean", network={"recurrent": "bag"}),
-    Variant("LSTM", "what its multiplicative transition adds", network={"recurrent": "lstm"}),
+    Variant("ordinary LSTM", "what its multiplicative transition adds", network={"recurrent": "lstm"}),
     Variant("no title branch", "the title", network={"branches": ("history", "profile", "movie")}),
     Variant("bias path", "the factorisation", network={"path": "bias"}),
     Variant("normal likelihood", "the distribution over stars", network={"likelihood": "normal"}),
