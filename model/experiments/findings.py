@@ -20,6 +20,7 @@ class Findings:
 
     Attributes:
         models: Table 4.
+        unfinished: titles of the rows that Table 4 does not have yet.
         ablations: Table 5.
         variants: our model with one thing changed, and its difference to the model itself.
         contenders: our model and its opponents on the paper's split, for a closer look at their errors.
@@ -29,6 +30,7 @@ class Findings:
     data: DataSource
     imbalance: Imbalance
     models: list[Result]
+    unfinished: list[str]
     ablations: list[tuple[Ablation, Result]]
     variants: list[tuple[Variant, Result, Comparison]]
     comparisons: list[Comparison]
@@ -44,6 +46,7 @@ class Findings:
             data=source(data),
             imbalance=imbalance(data),
             models=models,
+            unfinished=[row.title for row in plan.table_4() if rows.find(row) is None],
             ablations=[(ablation, result) for ablation, result in ablations if result is not None],
             variants=_variants(rows, plan),
             comparisons=[comparison for comparison in comparisons if comparison is not None],

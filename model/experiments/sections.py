@@ -91,6 +91,9 @@ with dropout on, and while the weights move. It is the mean squared error, but f
 
 
 def _models_section(findings: Findings, folder: Path) -> str:  # noqa: ARG001 - one signature for all
+    unfinished = (
+        f"\nNot run yet; the command above does: {'; '.join(findings.unfinished)}.\n" if findings.unfinished else ""
+    )
     missing = {f"\n`{one.model}` was not run: {one.missing}.\n" for one in findings.models if one.missing is not None}
     return f"""\
 ## Table 4: all models
@@ -98,7 +101,7 @@ def _models_section(findings: Findings, folder: Path) -> str:  # noqa: ARG001 - 
 A published value stands beside the split that it was measured on. Those of others than SeqRec were measured on draws
 of their own.
 
-{tables.models_table(findings.models)}{"".join(sorted(missing))}"""
+{tables.models_table(findings.models)}{"".join(sorted(missing))}{unfinished}"""
 
 
 def _ablations_section(findings: Findings, folder: Path) -> str:
