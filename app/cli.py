@@ -126,8 +126,9 @@ def evaluate(
     from app.prepare import workshop
     from model import movielens
     from model.evaluation import evaluate
-    from model.protocol import Sequences, require_protocol, split
+    from model.protocol import require_protocol, split
     from model.rating_models import build, require_known
+    from model.sequences import Sequences
 
     settings = _settings(data=data, device=device)
     require_known(model, rnn)

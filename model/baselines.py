@@ -7,7 +7,8 @@ import numpy as np
 from model.bias import Bias
 from model.card import Epoch
 from model.metrics import Predicted
-from model.protocol import Fold, Split
+from model.protocol import Split
+from model.sequences import Fold
 
 
 class GlobalMean:

@@ -10,7 +10,7 @@ from torch import Tensor
 from model.branches import Users
 from model.config import TrainingConfig
 from model.features import FloatArray, IntArray
-from model.protocol import Fold, Sequences, ragged_range
+from model.sequences import Fold, Sequences, ragged_range
 
 
 class Batch(NamedTuple):

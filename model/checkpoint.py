@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from model.errors import CheckpointError
-from model.protocol import Fold
+from model.sequences import Fold
 
 
 def run_name(name: str, settings: str, folds: Iterable[Fold], content: bytes = b"") -> str:

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from model.card import Evaluation, Score
 from model.metrics import Predicted, accuracy, calibration_error, mode_accuracy, rmse
-from model.protocol import Fold, Split
+from model.protocol import Split
 from model.rating_models import BASELINES, build
+from model.sequences import Fold
 from model.workshop import RatingModel, Workshop
 
 

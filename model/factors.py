@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from model.config import FactorConfig
-from model.protocol import Sequences
+from model.sequences import Sequences
 from model.side_information import SideInformation
 
 MEAN_STRENGTH = 2.0

@@ -15,7 +15,7 @@ from model.errors import CheckpointError
 from model.factors import sample_factors
 from model.features import STAR_LEVELS, FloatArray, IntArray, star_levels
 from model.paths import MeanPath, Path, PosteriorPath, describe_stars, empty_path, user_columns
-from model.protocol import Sequences
+from model.sequences import Sequences
 from model.side_information import SideInformation, centred, coordinates, movie_columns
 
 SMALLEST_SCALE = 0.01

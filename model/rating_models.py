@@ -15,12 +15,13 @@ from model.errors import UnknownNameError
 from model.metrics import Predicted
 from model.network import SeqRec
 from model.path_fitting import FittedPaths, fit_paths
-from model.protocol import Fold, Split
+from model.protocol import Split
 from model.recurrent import RECURRENT
 from model.rivals.bst import Bst
 from model.rivals.feed_forward import ffnn_bert, mlp3
 from model.rivals.gc_mc import GcMc
 from model.rivals.glocal_k import GLocalK
+from model.sequences import Fold
 from model.side_information import coordinates
 from model.training import Trainer, predict
 from model.workshop import RatingModel, Workshop

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import svds
 
 from model.features import UNKNOWN, FloatArray
-from model.protocol import Sequences
+from model.sequences import Sequences
 
 POPULARITY_SHRINKAGE = 10.0
 """Ratings that every movie has beforehand, so that rarely rated movies do not rule the coordinates."""

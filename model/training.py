@@ -19,7 +19,7 @@ from model.errors import CheckpointError, DivergedError
 from model.metrics import Predicted, rmse
 from model.network import SeqRec
 from model.path_fitting import FittedPaths
-from model.protocol import Fold
+from model.sequences import Fold
 
 PREDICT_USERS = 64
 """Users whose histories are encoded together when predicting."""

@@ -11,7 +11,8 @@ from model.card import Epoch
 from model.features import Catalogue, FloatArray
 from model.metrics import Predicted
 from model.path_fitting import OnFit
-from model.protocol import Fold, Split
+from model.protocol import Split
+from model.sequences import Fold
 from model.training import OnProgress
 
 

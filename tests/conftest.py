@@ -16,9 +16,10 @@ from app.main import create_app
 from model import artifact, movielens
 from model.movielens import MovieLens
 from model.pipeline import train
-from model.protocol import Sequences, Split, paper_split
+from model.protocol import Split, paper_split
 from model.sample import write_sample
 from model.scorer import Scorer
+from model.sequences import Sequences
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,8 @@ from model.baselines import BiasModel, GlobalMean, MovieMean
 from model.bias import Bias
 from model.metrics import rmse
 from model.movielens import MovieLens
-from model.protocol import Sequences, paper_split
+from model.protocol import paper_split
+from model.sequences import Sequences
 
 
 def test_movie_biases_are_shrunk_as_by_five_average_ratings() -> None:

@@ -11,7 +11,7 @@ from app.errors import DatabaseError
 from app.load import load
 from model.features import Profile, Rated
 from model.movielens import MovieLens
-from model.protocol import Sequences
+from model.sequences import Sequences
 
 
 def counts(engine: Engine) -> dict[str, int]:

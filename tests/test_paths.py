@@ -14,7 +14,7 @@ from model.config import FactorConfig, NetworkConfig
 from model.factors import sample_factors
 from model.path_fitting import FittedPaths, bias_path, fit_paths
 from model.paths import MeanPath, Path, PosteriorPath, with_average_for_unknown
-from model.protocol import Fold, Sequences, halved
+from model.sequences import Fold, Sequences, halved
 from model.side_information import SideInformation
 
 ROWS = 41

@@ -5,7 +5,8 @@ import pytest
 
 from model.errors import DataError
 from model.movielens import MovieLens
-from model.protocol import PAPER_SEEDS, Fold, Sequences, Split, halved, paper_split, ragged_range, random_split
+from model.protocol import PAPER_SEEDS, Split, paper_split, random_split
+from model.sequences import Fold, Sequences, halved, ragged_range
 
 ML_1M_SAMPLES = (407_929, 45_612, 45_082)
 

@@ -15,7 +15,7 @@ from model.errors import CheckpointError, TitleModelError
 from model.features import Catalogue
 from model.metrics import rmse
 from model.movielens import MovieLens
-from model.protocol import Fold, Sequences, Split, paper_split, random_split
+from model.protocol import Split, paper_split, random_split
 from model.rating_models import RIVALS, build
 from model.rivals.bst import Bst, BstConfig, latest
 from model.rivals.feed_forward import FeedForward, FeedForwardConfig
@@ -23,6 +23,7 @@ from model.rivals.gc_mc import Edges, GcMc, GcMcConfig, GcMcNetwork
 from model.rivals.glocal_k import GLocalK, GLocalKConfig, KernelLayer, KnownMatrix
 from model.rivals.known import KnownRatings
 from model.rivals.pairs import Pairs
+from model.sequences import Fold, Sequences
 from model.training import Progress
 from model.workshop import RatingModel, Workshop
 

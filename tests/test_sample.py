@@ -6,9 +6,10 @@ from builders import workshop_for
 from model import movielens
 from model.metrics import rmse
 from model.movielens import MovieLens
-from model.protocol import Sequences, paper_split
+from model.protocol import paper_split
 from model.rating_models import BASELINES, build
 from model.sample import NAME, write_sample
+from model.sequences import Sequences
 
 
 def test_the_sample_is_marked_as_generated_and_read_like_the_real_thing(sample: MovieLens) -> None:

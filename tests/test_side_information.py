@@ -5,7 +5,7 @@ import torch
 from model.config import FactorConfig
 from model.factors import sample_factors
 from model.paths import user_columns
-from model.protocol import Sequences
+from model.sequences import Sequences
 from model.side_information import SideInformation, centred, coordinates, movie_columns
 
 

@@ -16,8 +16,9 @@ from model.metrics import rmse
 from model.movielens import MovieLens
 from model.path_fitting import fit_paths
 from model.pipeline import train
-from model.protocol import Fold, Sequences, Split, halved, paper_split, random_split
+from model.protocol import Split, paper_split, random_split
 from model.rating_models import NeuralModel
+from model.sequences import Fold, Sequences, halved
 from model.training import Progress, Trainer, predict
 
 CPU = torch.device("cpu")

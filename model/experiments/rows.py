@@ -19,7 +19,8 @@ from model.experiments.storage import read_predictions, read_record, write_predi
 from model.features import FloatArray
 from model.metrics import Predicted, reliability, rmse
 from model.movielens import MovieLens
-from model.protocol import Sequences, Split, split
+from model.protocol import Split, split
+from model.sequences import Sequences
 from model.workshop import RatingModel, Workshop
 
 Builder = Callable[[Workshop], RatingModel]

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from model.branches import Users, feed_forward
 from model.config import TrainingConfig
 from model.features import PROFILE_WIDTH, FloatArray
-from model.protocol import Fold, Split
+from model.protocol import Split
 from model.rivals.sampled import SampledRival, SampleNetwork
+from model.sequences import Fold
 from model.workshop import Workshop
 
 

@@ -22,10 +22,11 @@ from model.card import Epoch
 from model.checkpoint import load_optimizer, optimizer_tensors, over, run_name, under
 from model.features import IntArray
 from model.metrics import HIGHEST_STARS, Predicted, rmse
-from model.protocol import Fold, Split
+from model.protocol import Split
 from model.rivals.known import KnownRatings
 from model.rivals.pairs import Pairs
 from model.rivals.rounds import Report, Rounds
+from model.sequences import Fold
 from model.workshop import Workshop
 
 LEVELS = int(HIGHEST_STARS)

@@ -27,10 +27,11 @@ from model.card import Epoch
 from model.checkpoint import run_name
 from model.features import FloatArray
 from model.metrics import Predicted, rmse
-from model.protocol import Fold, Split
+from model.protocol import Split
 from model.rivals.known import KnownRatings
 from model.rivals.pairs import Pairs
 from model.rivals.rounds import Report, Rounds
+from model.sequences import Fold
 from model.workshop import Workshop
 
 

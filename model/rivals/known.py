@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.features import FloatArray, IntArray
-from model.protocol import Fold, Sequences
+from model.sequences import Fold, Sequences
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ from model.checkpoint import load_optimizer, optimizer_tensors, run_name
 from model.config import TrainingConfig
 from model.features import FloatArray
 from model.metrics import Predicted, rmse
-from model.protocol import Fold, Split
+from model.protocol import Split
 from model.rivals.rounds import Report, Rounds
+from model.sequences import Fold
 from model.workshop import Workshop
 
 PREDICT_USERS = 32
