@@ -58,6 +58,42 @@ class Evaluation(Score):
     seconds: float
 
 
+class RankingScore(BaseModel):
+    """How good a model's lists are on one fold; see `model.ranking.metrics` for each."""
+
+    hr_at_10: float
+    ndcg_at_10: float
+    mrr: float
+    coverage_at_10: float
+    popular_share_at_10: float
+
+
+class RankingEvaluation(RankingScore):
+    """One model's lists on one protocol; the scores are on test.
+
+    Attributes:
+        model: its name.
+        protocol: name of the split.
+        split_seeds: what drew the split.
+        inductive: True if no rating of a test user was there in training, not even of the history.
+        n_users: users with a list to judge in the test fold.
+        validation: the score that settings may be chosen on.
+        baselines: test scores of the models without a network.
+        learning_curve: the epochs of training; empty for models without epochs.
+        seconds: of training and ranking.
+    """
+
+    model: str
+    protocol: str
+    split_seeds: tuple[int, ...]
+    inductive: bool
+    n_users: int
+    validation: RankingScore
+    baselines: dict[str, RankingScore]
+    learning_curve: list[Epoch]
+    seconds: float
+
+
 class DataSource(BaseModel):
     """The ratings that a model was trained on.
 

@@ -5,6 +5,7 @@ in each user's ratings. What lies before the cut is the history, which a model i
 the targets, which it predicts.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +23,9 @@ RANDOM_SEEDS = (1234, 1234)
 
 FEWEST_USERS = 20
 
+LIKED_STARS = 4.0
+"""A movie that got at least these is one that a list should have held."""
+
 TEST_SHARE, VALIDATION_SHARE = 0.1, 0.05
 """Of all ratings, and of those that are then left, in the random split."""
 
@@ -37,7 +41,7 @@ class Split:
     """
 
     name: str
-    seeds: tuple[int, int]
+    seeds: tuple[int, ...]
     inductive: bool
     train: Fold
     validation: Fold
@@ -53,7 +57,7 @@ class Split:
         return concatenated([self.train.sequences, self.validation.histories(), self.test.histories()])
 
 
-def paper_split(sequences: Sequences, seeds: tuple[int, int] = PAPER_SEEDS) -> Split:
+def paper_split(sequences: Sequences, seeds: tuple[int, ...] = PAPER_SEEDS) -> Split:
     """The paper's split of users, 80/10/10; each user's first half is the history, the larger one where odd.
 
     On ML-1M with the published seeds this gives 407,929 training, 45,612 validation and 45,082 test ratings.
@@ -74,7 +78,7 @@ def paper_split(sequences: Sequences, seeds: tuple[int, int] = PAPER_SEEDS) -> S
     return _with_targets(drawn)
 
 
-def random_split(sequences: Sequences, seeds: tuple[int, int] = RANDOM_SEEDS) -> Split:
+def random_split(sequences: Sequences, seeds: tuple[int, ...] = RANDOM_SEEDS) -> Split:
     """Ratings drawn at random: 10 % for test, 5 % of the others for validation; every user is in all three folds.
 
     The history of a user is what is left for training, oldest first, and in the test fold the ratings of the
@@ -92,6 +96,42 @@ def random_split(sequences: Sequences, seeds: tuple[int, int] = RANDOM_SEEDS) ->
         test=_history_and_targets(sequences, known, test),
     )
     return _with_targets(drawn)
+
+
+def leave_one_out(sequences: Sequences, seeds: tuple[int, ...] = ()) -> Split:
+    """The last rating of each user is for test, the one before it for validation, all others for training.
+
+    The protocol of most published sequential recommenders (for one, Kang and McAuley 2018, section IV-A). The test
+    history holds the validation rating. Who has fewer than three ratings is in training alone. Nothing is drawn:
+    `SettingsError` for seeds.
+    """
+    if seeds:
+        raise SettingsError("leave-one-out draws nothing: leave the seeds out.")
+    counts = sequences.counts
+    held_out = np.where(counts >= 3, 2, 0)
+    drawn = Split(
+        name="leave-one-out",
+        seeds=(),
+        inductive=False,
+        train=halved(sequences.first(counts - held_out)),
+        validation=Fold(sequences.first(counts - held_out // 2), counts - held_out),
+        test=Fold(sequences, counts - held_out // 2),
+    )
+    return _with_targets(drawn)
+
+
+def user_split(sequences: Sequences, seeds: tuple[int, ...] = PAPER_SEEDS) -> Split:
+    """The users of `paper_split`; of the second half of each, only the movies that got 4 or 5 stars are targets."""
+    drawn = paper_split(sequences, seeds)
+    liked = replace(drawn, name="user-split", validation=_liked(drawn.validation), test=_liked(drawn.test))
+    return _with_targets(liked)
+
+
+def _liked(fold: Fold) -> Fold:
+    """The fold with those targets that were liked."""
+    kept = np.ones(len(fold.sequences.stars), dtype=bool)
+    kept[fold.targets] = fold.target_stars >= LIKED_STARS
+    return Fold(fold.sequences.ratings(np.flatnonzero(kept)), fold.cuts)
 
 
 def _with_targets(split: Split) -> Split:
@@ -117,22 +157,28 @@ def _history_and_targets(sequences: Sequences, history: IntArray, targets: IntAr
     return Fold(sequences.ratings(chosen[np.lexsort((chosen, after, owners))]), cuts, scattered=True)
 
 
-def _require_seeds(seeds: tuple[int, int]) -> None:
+def _require_seeds(seeds: tuple[int, ...]) -> None:
     if not all(0 <= seed < 2**32 for seed in seeds):
         raise SettingsError(f"The split's seeds are {seeds}; each must be from 0 to {2**32 - 1}.")
 
 
-def require_protocol(name: str) -> None:
-    """Raise `UnknownNameError` unless there is a protocol of this name."""
-    if name not in PROTOCOLS:
-        raise UnknownNameError("protocol", name, PROTOCOLS)
+def require_protocol(name: str, task: str = "rating") -> None:
+    """Raise `UnknownNameError` unless the task, ``rating`` or ``ranking``, has a protocol of this name."""
+    if task not in PROTOCOLS:
+        raise UnknownNameError("task", task, PROTOCOLS)
+    if name not in PROTOCOLS[task]:
+        raise UnknownNameError("protocol", name, PROTOCOLS[task])
 
 
-def split(protocol: str, sequences: Sequences, seeds: tuple[int, int] | None = None) -> Split:
+def split(protocol: str, sequences: Sequences, seeds: tuple[int, ...] | None = None, task: str = "rating") -> Split:
     """The split of this name, with its own seeds unless others are given; `UnknownNameError` if there is none."""
-    require_protocol(protocol)
-    draw = PROTOCOLS[protocol]
+    require_protocol(protocol, task)
+    draw = PROTOCOLS[task][protocol]
     return draw(sequences, seeds) if seeds else draw(sequences)
 
 
-PROTOCOLS = {"paper": paper_split, "random": random_split}
+PROTOCOLS: dict[str, dict[str, Callable[..., Split]]] = {
+    "rating": {"paper": paper_split, "random": random_split},
+    "ranking": {"leave-one-out": leave_one_out, "user-split": user_split},
+}
+"""Every protocol by task and name."""

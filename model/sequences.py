@@ -68,6 +68,10 @@ class Sequences:
             offsets=_offsets(np.bincount(self.owners[chosen], minlength=len(self))),
         )
 
+    def first(self, counts: IntArray) -> "Sequences":
+        """All users, each with the first so many of their ratings, shape (users,)."""
+        return self.ratings(ragged_range(self.offsets[:-1], counts))
+
     def take(self, users: IntArray) -> "Sequences":
         """The sequences of some users (indices into these), in the order given."""
         counts = self.counts[users]
@@ -112,12 +116,15 @@ class Fold:
 
     def histories(self) -> Sequences:
         """The users with what lies before their cuts, and nothing else."""
-        return self.sequences.ratings(ragged_range(self.sequences.offsets[:-1], self.cuts))
+        return self.sequences.first(self.cuts)
 
     def batches(self, users: int) -> Iterator["Fold"]:
         for start in range(0, len(self), users):
-            chosen = np.arange(start, min(start + users, len(self)))
-            yield Fold(self.sequences.take(chosen), self.cuts[chosen], self.scattered)
+            yield self.take(np.arange(start, min(start + users, len(self))))
+
+    def take(self, users: IntArray) -> "Fold":
+        """Some of the users, in the order given."""
+        return Fold(self.sequences.take(users), self.cuts[users], self.scattered)
 
 
 def concatenated(parts: Sequence[Sequences]) -> Sequences:

@@ -1,0 +1,1 @@
+"""Lists: what they are judged by, the protocols applied, and the models that make them."""

@@ -1,0 +1,74 @@
+"""Protocols applied to models that make lists: the scores on test data, taken once, beside the baselines."""
+
+import time
+
+import numpy as np
+
+from model.card import RankingEvaluation, RankingScore
+from model.features import UNKNOWN, FloatArray, IntArray
+from model.protocol import Split
+from model.ranking import metrics
+from model.ranking.baselines import BASELINES
+from model.ranking.rankers import Ranker
+from model.sequences import Fold
+
+USERS_AT_ONCE = 256
+"""Users whose lists are held in memory together."""
+
+
+def evaluate(model: Ranker, split: Split) -> RankingEvaluation:
+    """Train the model on the split and judge its lists once on test."""
+    started = time.perf_counter()
+    model.fit(split)
+    counts = np.bincount(split.train.sequences.movies, minlength=model.rows)
+    test = score(model, split.test, counts)
+    validation = score(model, split.validation, counts)
+    seconds = time.perf_counter() - started
+    baselines = {}
+    for baseline in BASELINES:
+        other = baseline(model.rows)
+        other.fit(split)
+        baselines[other.name] = score(other, split.test, counts)
+    return RankingEvaluation(
+        **test.model_dump(),
+        model=model.name,
+        protocol=split.name,
+        split_seeds=split.seeds,
+        inductive=split.inductive and model.inductive,
+        n_users=int((split.test.target_counts > 0).sum()),
+        validation=validation,
+        baselines=baselines,
+        learning_curve=model.epochs,
+        seconds=seconds,
+    )
+
+
+def score(model: Ranker, fold: Fold, counts: IntArray) -> RankingScore:
+    """Judge a trained model's lists for the users of a fold who have targets.
+
+    ``counts`` are the ratings in training of each catalogue row.
+    """
+    lists, ranks = [], []
+    asked = fold.take(np.flatnonzero(fold.target_counts))
+    for part in asked.batches(USERS_AT_ONCE):
+        histories = part.histories()
+        scores = unseen(model.scores(histories), histories.owners, histories.movies)
+        lists.append(metrics.top(scores))
+        targets = np.split(part.sequences.movies[part.targets], np.cumsum(part.target_counts)[:-1])
+        ranks += [metrics.ranks(own, rows) for own, rows in zip(scores, targets, strict=True)]
+    first = np.concatenate(lists)
+    return RankingScore(
+        hr_at_10=metrics.hit_rate(ranks),
+        ndcg_at_10=metrics.ndcg(ranks),
+        mrr=metrics.mrr(ranks),
+        coverage_at_10=metrics.coverage(first, model.rows - 1),
+        popular_share_at_10=metrics.popular_share(first, counts),
+    )
+
+
+def unseen(scores: FloatArray, owners: IntArray, movies: IntArray) -> FloatArray:
+    """Scores, shape (users, rows), with minus infinity for what a user has rated and for the unknown movie."""
+    left = np.array(scores, dtype=np.float32)
+    left[owners, movies] = -np.inf
+    left[:, UNKNOWN] = -np.inf
+    return left
