@@ -36,18 +36,22 @@ ResumeOption = Annotated[
     bool,
     typer.Option("--resume", help="Go on where an interrupted run of the same settings and data stopped."),
 ]
+TaskOption = Annotated[str, typer.Option(help="rating: predict stars. ranking: make lists.")]
 ModelOption = Annotated[
     str,
     typer.Option(
-        help="A baseline (mean, movie-mean, bias), a network (seqrec-paper, seqrec-lstm, seqrec), "
-        "or a published rival (mlp3, ffnn-bert, bst, glocal-k, gc-mc)."
+        help="Of stars: a baseline (mean, movie-mean, bias), a network (seqrec-paper, seqrec-lstm, seqrec-rating, "
+        "seqrec), or a published rival (mlp3, ffnn-bert, bst, glocal-k, gc-mc). "
+        "Of lists: popularity, item-knn, seqrec-rating (by predicted stars), seqrec."
     ),
 ]
 ProtocolOption = Annotated[
-    str,
+    str | None,
     typer.Option(
-        help="paper: users split 80/10/10, the first half of each is history. "
-        "random: ratings split 90/10, every user known."
+        help="Of stars: paper, users split 80/10/10, the first half of each is history; or random, ratings split "
+        "90/10, every user known. Of lists: leave-one-out, the last movie of each user; or user-split, the liked "
+        "movies of the second half of unseen users. [paper, or leave-one-out]",
+        show_default=False,
     ),
 ]
 RecurrentOption = Annotated[
@@ -100,7 +104,7 @@ def train(
     """Train a model and write an artifact that the service can load."""
     from app.prepare import train_model
     from model import movielens
-    from model.rating_models import preset
+    from model.presets import preset
 
     settings = _settings(data=data, artifacts=out, device=device)
     chosen = preset(model, rnn)
@@ -112,32 +116,45 @@ def train(
 def evaluate(
     data: DataOption = None,
     model: ModelOption = "seqrec",
-    protocol: ProtocolOption = "paper",
+    task: TaskOption = "rating",
+    protocol: ProtocolOption = None,
     split_seeds: Annotated[
-        tuple[int, int] | None, typer.Option(help="What draws the split. [2658 4769 for paper, 1234 1234 for random]")
+        tuple[int, int] | None,
+        typer.Option(help="What draws the split. [2658 4769 for users, 1234 1234 for ratings]"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     rnn: RecurrentOption = None,
     device: DeviceOption = None,
     resume: ResumeOption = False,
 ) -> None:
-    """Train a model on a split and print its test error beside the baselines'."""
+    """Train a model on a split and print how good it is on test beside the baselines."""
     from app.console import print_evaluation, training_display
     from app.prepare import workshop
     from model import movielens
     from model.evaluation import evaluate
-    from model.protocol import require_protocol, split
+    from model.protocol import DEFAULT_PROTOCOLS, require_protocol, split
+    from model.ranking.evaluation import evaluate as evaluate_ranking
+    from model.ranking.models import build_ranker, require_ranker
     from model.rating_models import build, require_known
     from model.sequences import Sequences
 
     settings = _settings(data=data, device=device)
-    require_known(model, rnn)
-    require_protocol(protocol)
+    protocol = protocol or DEFAULT_PROTOCOLS.get(task, "")
+    require_protocol(protocol, task)
+    ranking = task == "ranking"
+    if ranking:
+        require_ranker(model)
+    else:
+        require_known(model, rnn)
     ratings = movielens.read(_data_folder(settings))
+    drawn = split(protocol, Sequences.of(ratings), split_seeds, task)
     with training_display() as display:
         tools = workshop(ratings, settings, resume, display)
-        drawn = split(protocol, Sequences.of(ratings), split_seeds)
-        evaluation = evaluate(build(model, tools, rnn), drawn, tools).evaluation
+        evaluation = (
+            evaluate_ranking(build_ranker(model, tools), drawn)
+            if ranking
+            else evaluate(build(model, tools, rnn), drawn, tools).evaluation
+        )
         tools.discard_checkpoints()
     if as_json:
         typer.echo(evaluation.model_dump_json())

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
+from pydantic import BaseModel
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from model.card import Evaluation, Score
+from model.card import Epoch, Evaluation, RankingEvaluation
 from model.training import Progress as TrainingProgress
 
 console = Console(stderr=True, highlight=False)
@@ -51,9 +52,16 @@ class TrainingDisplay:
         self._show("factorisation", done, total, "")
 
     def on_progress(self, now: TrainingProgress) -> None:
-        best = f", best RMSE {now.best_rmse:.4f}" if now.best_rmse is not None else ""
-        detail = f"loss {now.loss:.4f}, {now.samples_per_second:,.0f} samples/s{best}"
-        self._show(f"epoch {now.epoch}/{now.epochs}", now.step, now.steps, detail)
+        detail = f"loss {now.loss:.4f}, {now.samples_per_second:,.0f} samples/s{_best(now.best)}"
+        self._show(f"{now.objective}, epoch {now.epoch}/{now.epochs}", now.step, now.steps, detail)
+
+
+def _best(epoch: Epoch | None) -> str:
+    if epoch is not None and epoch.validation_rmse is not None:
+        return f", best RMSE {epoch.validation_rmse:.4f}"
+    if epoch is not None and epoch.validation_ndcg is not None:
+        return f", NDCG@10 {epoch.validation_ndcg:.4f}"
+    return ""
 
 
 @contextmanager
@@ -127,19 +135,37 @@ class _Lines:
         say(f"  {stage}: {share}{', ' if detail else ''}{detail}")
 
 
-def print_evaluation(evaluation: Evaluation) -> None:
-    """The model's test errors beside the baselines'."""
+STAR_COLUMNS = {
+    "rmse": "test RMSE",
+    "accuracy": "accuracy",
+    "mode_accuracy": "mode accuracy",
+    "calibration_error": "calibration error",
+}
+LIST_COLUMNS = {
+    "ndcg_at_10": "test NDCG@10",
+    "hr_at_10": "HR@10",
+    "mrr": "MRR",
+    "coverage_at_10": "coverage",
+    "popular_share_at_10": "popular decile",
+}
+"""What is shown of a score, and how it is called."""
+
+
+def print_evaluation(evaluation: Evaluation | RankingEvaluation) -> None:
+    """The model's test scores beside the baselines'."""
+    if isinstance(evaluation, Evaluation):
+        columns, judged = STAR_COLUMNS, f"{evaluation.n_test:,} test ratings"
+    else:
+        columns, judged = LIST_COLUMNS, f"lists for {evaluation.n_users:,} users"
     seeds = ", ".join(map(str, evaluation.split_seeds))
-    table = Table(
-        title=f"{evaluation.protocol} split, seeds {seeds}: {evaluation.n_test:,} test ratings",
-        title_justify="left",
-    )
+    drawn = f", seeds {seeds}" if seeds else ""
+    table = Table(title=f"{evaluation.protocol} split{drawn}: {judged}", title_justify="left")
     table.add_column("model")
-    for column in ("test RMSE", "accuracy", "mode accuracy", "calibration error"):
+    for column in columns.values():
         table.add_column(column, justify="right")
-    rows: Mapping[str, Score] = {**evaluation.baselines, evaluation.model: evaluation}
+    rows: Mapping[str, BaseModel] = {**evaluation.baselines, evaluation.model: evaluation}
     for name, score in rows.items():
         style = "bold" if name == evaluation.model else ""
-        values = (score.rmse, score.accuracy, score.mode_accuracy, score.calibration_error)
+        values = (getattr(score, column) for column in columns)
         table.add_row(name, *("-" if value is None else f"{value:.4f}" for value in values), style=style)
     output.print(table)

@@ -14,7 +14,7 @@ from model.device import choose_device
 from model.errors import DownloadError
 from model.movielens import MovieLens
 from model.pipeline import train
-from model.rating_models import PRESETS, Preset
+from model.presets import PRESETS, Preset
 from model.sample import write_sample
 from model.titles import title_vectors
 from model.workshop import Workshop

@@ -21,8 +21,9 @@ import torch
 from torch import nn
 
 from model.network import SeqRec
+from model.neural import NeuralModel
+from model.presets import Preset
 from model.protocol import Split
-from model.rating_models import NeuralModel, Preset
 from model.workshop import Workshop
 
 RECOVERY_EPOCHS = 2
@@ -73,7 +74,7 @@ class AblatedModel(NeuralModel):
     def fit(self, split: Split) -> None:
         super().fit(split)
         silence(self.network, self.silenced)
-        self._train(split.train, split.validation, self.recovery)
+        self._fit_ratings(split.train, split.validation, self.recovery)
 
 
 @torch.no_grad()

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from model.config import NetworkConfig
+from model.errors import NoRelevanceError
 from model.features import PROFILE_WIDTH, STAR_LEVELS, UNKNOWN, star_levels
+from model.history import HistoryEncoder
 from model.recurrent import RECURRENT
 
 
@@ -44,10 +46,24 @@ def graph_width(config: NetworkConfig) -> int:
     return config.factorisation.places if config.graph_convolution else 0
 
 
+class MovieVectors(NamedTuple):
+    """Movies as the relevance head reads them.
+
+    Attributes:
+        vectors: shape (movies, width).
+        popularity: what is added to a movie's score for everyone, shape (movies,).
+    """
+
+    vectors: Tensor
+    popularity: Tensor
+
+
 class MovieTable(nn.Module):
     """What is known of each catalogue row; shared by all branches that read movies.
 
-    The embedding is learned; genres and title vectors are given. Row 0 is the unknown movie.
+    The embedding is learned; genres and title vectors are given. Row 0 is the unknown movie. In a network that ranks,
+    a movie's vector is its embedding plus a linear function of genres and title, so that a movie that nobody has
+    rated yet has a vector too.
 
     With graph convolution, a movie's embedding is its own plus those of its neighbours in the graph of users and
     movies. Neighbours are weighed by their coordinates (`model.side_information`), the leading singular vectors of
@@ -68,24 +84,53 @@ class MovieTable(nn.Module):
         self.register_buffer("genres", genres, persistent=False)
         self.register_buffer("titles", titles, persistent=False)
         self.register_buffer("graph", torch.zeros(len(genres), graph_width(config)))
+        self.content: nn.Linear | None = None
+        if config.relevance:
+            self.content = nn.Linear(genres.shape[1] + titles.shape[1], config.embedding, bias=False)
+            nn.init.normal_(self.content.weight, std=0.02)
+            self.popularity = nn.Parameter(torch.zeros(len(genres)))
 
     def __len__(self) -> int:
         return len(self.genres)
 
     def embed(self, rows: Tensor) -> Tensor:
         """Embeddings of catalogue rows; in training, some of them are shown as the unknown movie."""
+        content = rows
         if self.training and self.unknown_rate:
-            hidden = torch.rand(rows.shape, device=rows.device) < self.unknown_rate
-            rows = rows.masked_fill(hidden, UNKNOWN)
+            rows = self._with_unknown(rows)
         embedded: Tensor = self.embedding(rows)
+        if self.content is not None:
+            embedded = embedded + self._content_of(content)
         if self.graph.shape[1]:
             embedded = embedded + self.graph[rows] @ (self.graph.T @ self.embedding.weight) / len(self)
         return embedded
+
+    def vectors(self) -> MovieVectors:
+        """Of all rows, for a network that ranks; in training, some movies have but their genres and title."""
+        rows = torch.arange(len(self), device=self.genres.device)
+        content = self._content_of(rows)
+        if self.training and self.unknown_rate:
+            rows = self._with_unknown(rows)
+        return MovieVectors(self.embedding(rows) + content, self.popularity[rows])
+
+    def _with_unknown(self, rows: Tensor) -> Tensor:
+        hidden = torch.rand(rows.shape, device=rows.device) < self.unknown_rate
+        return rows.masked_fill(hidden, UNKNOWN)
+
+    def _content_of(self, rows: Tensor) -> Tensor:
+        """What genres and title add to the vectors of these rows, shape (..., width)."""
+        if self.content is None:
+            raise NoRelevanceError
+        titles = self.titles[rows] * self.titles.shape[-1] ** 0.5  # of unit length; entries of about unit size
+        content: Tensor = self.content(torch.cat([self.genres[rows], titles], dim=-1))
+        return content
 
     @torch.no_grad()
     def forget(self, rows: Tensor) -> None:
         """Make these rows equal to the unknown movie: they had no rating to learn from."""
         self.embedding.weight[rows] = self.embedding.weight[UNKNOWN].clone()
+        if self.content is not None:
+            self.popularity[rows] = self.popularity[UNKNOWN].clone()
 
 
 class Branch(nn.Module):
@@ -118,6 +163,8 @@ class HistoryBranch(Branch):
 
     For a distribution over stars it also reads which level of stars was given, and gives the mean of the states and
     the length of the history beside the last state: how a user spreads the stars is not a matter of the last rating.
+    In a network that ranks, an encoder that has learned which movie comes next stands in place of the recurrent layer
+    alone. The vector begins with the last state.
     """
 
     side = "user"
@@ -127,10 +174,12 @@ class HistoryBranch(Branch):
         self.limit = config.history_length
         self.scale = config.rating_scale
         self.whole = config.likelihood == "categorical"
-        hidden = config.embedding + 1
+        hidden = config.relevance.hidden if config.relevance else config.embedding + 1
         self.width = 2 * hidden + 1 if self.whole else hidden
-        inputs = hidden + len(STAR_LEVELS) if self.whole else hidden
-        self.recurrent = RECURRENT[config.recurrent](inputs, hidden)
+        self.encoder = HistoryEncoder(config, config.relevance) if config.relevance else None
+        if self.encoder is None:
+            inputs = hidden + len(STAR_LEVELS) if self.whole else hidden
+            self.recurrent = RECURRENT[config.recurrent](inputs, hidden)
 
     def forward(self, users: Users, residuals: Tensor, movies: MovieTable) -> Tensor:
         lengths = users.lengths.clamp(max=self.limit)
@@ -141,10 +190,7 @@ class HistoryBranch(Branch):
         time = torch.arange(steps, device=ends.device).unsqueeze(1)  # (time, 1)
         # Beyond a user's last rating the position is whatever: no state from there is ever taken.
         positions = (ends - lengths + time).clamp(max=len(users.movies) - 1)  # (time, users)
-        inputs = [movies.embed(users.movies[positions]), residuals[positions].unsqueeze(-1) / self.scale]
-        if self.whole:
-            inputs.append(nn.functional.one_hot(star_levels(users.stars), len(STAR_LEVELS))[positions])
-        states = self.recurrent(torch.cat(inputs, dim=-1))
+        states = self._states(users, residuals, movies, positions)
         summary = states[(lengths - 1).clamp(min=0), torch.arange(len(lengths), device=ends.device)]
         if self.whole:
             read = (time < lengths).unsqueeze(-1)
@@ -152,6 +198,18 @@ class HistoryBranch(Branch):
             summary = torch.cat([summary, mean, torch.log1p(users.lengths).unsqueeze(-1) / 4], dim=-1)
         read_anything: Tensor = lengths > 0
         return torch.where(read_anything.unsqueeze(-1), summary, 0.0)
+
+    def _states(self, users: Users, residuals: Tensor, movies: MovieTable, positions: Tensor) -> Tensor:
+        """After each of the ratings at ``positions`` (time, users), shape (time, users, hidden)."""
+        embedded = movies.embed(users.movies[positions])
+        if self.encoder is not None:
+            encoded: Tensor = self.encoder(embedded, users.stars[positions])
+            return encoded
+        inputs = [embedded, residuals[positions].unsqueeze(-1) / self.scale]
+        if self.whole:
+            inputs.append(nn.functional.one_hot(star_levels(users.stars), len(STAR_LEVELS))[positions])
+        states: Tensor = self.recurrent(torch.cat(inputs, dim=-1))
+        return states
 
 
 class ProfileBranch(Branch):

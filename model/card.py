@@ -1,5 +1,6 @@
 """What is recorded of a model: where it comes from and how good it is."""
 
+import math
 from datetime import datetime
 
 from pydantic import BaseModel
@@ -24,12 +25,22 @@ class Score(BaseModel):
 
 
 class Epoch(BaseModel):
-    """What one epoch came to: the loss in training, RMSE on validation (None where there is none)."""
+    """What one epoch came to: the loss in training, and what it is judged by on validation.
+
+    The latter is the RMSE where stars are learned and NDCG@10 where the next movie is; None where nothing is validated.
+    """
 
     number: int
     train_loss: float
-    validation_rmse: float | None
+    validation_rmse: float | None = None
+    validation_ndcg: float | None = None
     seconds: float
+
+    @property
+    def error(self) -> float:
+        """The RMSE on validation; infinite where there is none or it is no number."""
+        error = self.validation_rmse
+        return math.inf if error is None or math.isnan(error) else error
 
 
 class Evaluation(Score):

@@ -50,6 +50,22 @@ class FactorConfig(BaseModel):
         return self.model_copy(update={"sweeps": self.part_sweeps, "keep_every": self.part_keep_every})
 
 
+class RelevanceConfig(BaseModel):
+    """The head that ranks, and the history's encoder that it shares with the head that predicts stars.
+
+    Attributes:
+        hidden: width of the encoder's state.
+        input_dropout, output_dropout: of the vectors of the movies read and of the states, the same entries at every
+            step of a history (Gal and Ghahramani 2016).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hidden: int = 256
+    input_dropout: float = 0.2
+    output_dropout: float = 0.3
+
+
 class NetworkConfig(BaseModel):
     """Sizes of the network; the defaults are the paper's (Table 2).
 
@@ -67,6 +83,7 @@ class NetworkConfig(BaseModel):
             without ratings from its content.
         graph_convolution: smooth the movie embedding over the graph of users and movies; see `model.branches`.
         rating_scale: stars (or residuals) are divided by this before the recurrent layer reads them.
+        relevance: a second head, which ranks; None for a network that predicts stars alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -86,6 +103,7 @@ class NetworkConfig(BaseModel):
     unknown_rate: float = 0.0
     graph_convolution: bool = False
     rating_scale: float = 1.0
+    relevance: RelevanceConfig | None = None
 
 
 class TrainingConfig(BaseModel):
@@ -117,4 +135,26 @@ class TrainingConfig(BaseModel):
     weight_decay: float = 1e-4
     adam_epsilon: float = 1e-8
     adam_betas: tuple[float, float] = (0.9, 0.999)
+    seed: int = 0
+
+
+class NextMovieConfig(BaseModel):
+    """How encoder and relevance head learn which movie comes next.
+
+    Attributes:
+        epochs: in each, every user gives one window of the history, drawn anew.
+        users_per_step: windows that are read in one step.
+        learning_rate: the highest, reached after the share ``warm_up`` of all steps, in a line from zero; then it falls
+            to zero on half a cosine.
+        largest_gradient: the norm that gradients are cut to.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = 20
+    users_per_step: int = 32
+    learning_rate: float = 2e-3
+    warm_up: float = 0.3
+    adam_betas: tuple[float, float] = (0.9, 0.98)
+    largest_gradient: float = 1.0
     seed: int = 0

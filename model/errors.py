@@ -59,3 +59,10 @@ class DeviceError(SeqRecError):
 
 class ArtifactError(SeqRecError):
     """An artifact is missing, damaged or of another format."""
+
+
+class NoRelevanceError(SeqRecError):
+    """Lists by relevance are asked of a network that predicts stars alone."""
+
+    def __init__(self) -> None:
+        super().__init__("This model predicts stars and no relevance: rank by rating, or train the model seqrec.")

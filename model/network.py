@@ -1,13 +1,16 @@
 """SeqRec: a path in closed form, branches, and the output network."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
-from model.branches import BRANCHES, Branch, MovieTable, Users, feed_forward
+from model.branches import BRANCHES, Branch, HistoryBranch, MovieTable, MovieVectors, Users, feed_forward
 from model.config import NetworkConfig
+from model.errors import NoRelevanceError
 from model.heads import Stars, head_of
+from model.history import HistoryEncoder, RelevanceHead
 from model.paths import MoviePath, Path, empty_path
 
 
@@ -18,14 +21,16 @@ class EncodedUsers:
     Attributes:
         hidden: their share of the first output layer, before the activation, shape (users, hidden).
         vectors: their vectors on the path, shape (users, width).
+        queries: what the relevance head multiplies movies' vectors with, shape (users, embedding); width 0 without one.
     """
 
     hidden: Tensor
     vectors: Tensor
+    queries: Tensor
 
     def take(self, index: Tensor) -> "EncodedUsers":
         """Some of the users, any of them more than once."""
-        return EncodedUsers(self.hidden[index], self.vectors[index])
+        return EncodedUsers(self.hidden[index], self.vectors[index], self.queries[index])
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,9 @@ class SeqRec(nn.Module):
     branch reads what that path's biases leave unexplained in place of stars. As published, the path is the mean of all
     ratings. Behind the network stands a head (`model.heads`). For a distribution over stars it does not do to know
     their mean: the output network then also reads the path's prediction, and how each movie's stars are spread.
+
+    A network that ranks has a second head beside it: a query from the state of the history, whose dot product with a
+    movie's vector says how likely that movie comes next (`model.history`).
     """
 
     def __init__(self, config: NetworkConfig, genres: Tensor, titles: Tensor) -> None:
@@ -69,8 +77,11 @@ class SeqRec(nn.Module):
         self.movies = MovieTable(config, genres, titles)
         self.branches = nn.ModuleDict({name: BRANCHES[name](config, self.movies) for name in config.branches})
         self.head = head_of(config)
+        self.relevance = RelevanceHead(config, config.relevance) if config.relevance else None
         self.reads_path = config.likelihood == "categorical"
-        self.user_width, self.movie_width = (sum(b.width for b in self._side(side)) for side in ("user", "movie"))
+        self.user_width, self.movie_width = (
+            sum(b.width for b in self._side(side).values()) for side in ("user", "movie")
+        )
         if self.reads_path:
             self.movie_width += self.path.described
         self.first = nn.Linear(self.user_width + self.movie_width + self.reads_path, config.output_layers[0])
@@ -81,8 +92,14 @@ class SeqRec(nn.Module):
             nn.Linear(config.output_layers[-1], self.head.outputs),
         )
 
-    def _side(self, side: str) -> list[Branch]:
-        return [branch for branch in self.branches.values() if isinstance(branch, Branch) and branch.side == side]
+    def _side(self, side: str) -> dict[str, Branch]:
+        branches = ((name, branch) for name, branch in self.branches.items() if isinstance(branch, Branch))
+        return {name: branch for name, branch in branches if branch.side == side}
+
+    @property
+    def encoder(self) -> HistoryEncoder | None:
+        """What both heads know a history from; None in a network that predicts stars alone."""
+        return next((b.encoder for b in self.branches.values() if isinstance(b, HistoryBranch)), None)
 
     def encode_users(self, users: Users, path: Path | None = None) -> EncodedUsers:
         """Encode a batch of users from profile and history; ``path`` stands in for the network's own in training."""
@@ -90,14 +107,17 @@ class SeqRec(nn.Module):
         with _full_precision(users.stars):
             vectors = path.encode_users(users)
         residuals = path.unexplained(users, vectors)
-        outputs = [branch(users, residuals, self.movies) for branch in self._side("user")]
+        outputs = {name: branch(users, residuals, self.movies) for name, branch in self._side("user").items()}
         weight = self.first.weight[:, : self.user_width]
-        return EncodedUsers(nn.functional.linear(torch.cat(outputs, dim=-1), weight, self.first.bias), vectors)
+        hidden = nn.functional.linear(torch.cat([*outputs.values()], dim=-1), weight, self.first.bias)
+        if self.relevance is None:
+            return EncodedUsers(hidden, vectors, hidden.new_zeros(len(hidden), 0))
+        return EncodedUsers(hidden, vectors, self.relevance(outputs["history"][:, : self.relevance.hidden]))
 
     def encode_movies(self, rows: Tensor, path: Path | None = None) -> EncodedMovies:
         """Encode the movies at these catalogue rows, shape (movies,)."""
         path = path or self.path
-        outputs = [branch(rows, self.movies) for branch in self._side("movie")]
+        outputs = [branch(rows, self.movies) for branch in self._side("movie").values()]
         if self.reads_path:
             outputs.append(path.describe_movies(rows))
         weight = self.first.weight[:, self.user_width : self.user_width + self.movie_width]
@@ -107,6 +127,44 @@ class SeqRec(nn.Module):
     def score(self, users: EncodedUsers, movies: EncodedMovies) -> Stars:
         """Stars for pairs; a side of one row is paired with every row of the other."""
         return self.head.stars(*self._outputs(users, movies))
+
+    def next_movies(self, movies: Tensor, stars: Tensor, table: Tensor) -> Tensor:
+        """Queries for the movie at each step, from what was rated before it, shape (time, users, embedding).
+
+        ``movies`` are catalogue rows and ``stars`` what they got, shape (time, users), from the first rating on;
+        ``table`` the vectors of all rows.
+        """
+        if self.encoder is None or self.relevance is None:
+            raise NoRelevanceError
+        states = self.encoder(table[movies[:-1]], stars[:-1])
+        queries: Tensor = self.relevance(torch.cat([states.new_zeros(1, *states.shape[1:]), states]))
+        return queries
+
+    def queries(self, users: Users) -> Tensor:
+        """As `encode_users`, but the queries alone, without the path that the stars take."""
+        if self.relevance is None:
+            raise NoRelevanceError
+        states = self.branches["history"](users, users.stars, self.movies)
+        queries: Tensor = self.relevance(states[:, : self.relevance.hidden])
+        return queries
+
+    def relevances(self, queries: Tensor, movies: MovieVectors) -> Tensor:
+        """How likely each movie is to come next, as logits, shape (users, movies), for queries (users, embedding)."""
+        return torch.addmm(movies.popularity, queries, movies.vectors.T)
+
+    def fix_relevance(self) -> None:
+        """From now on, training changes nothing that the relevance head reads."""
+        for module in (self.movies, self.relevance, self.encoder):
+            if self.relevance is not None and module is not None:
+                module.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Self:
+        """As of any module; what is fixed reads without dropout."""
+        super().train(mode)
+        for module in (self.relevance, self.encoder):
+            if module is not None and not any(parameter.requires_grad for parameter in module.parameters()):
+                module.eval()
+        return self
 
     def losses(self, users: EncodedUsers, movies: EncodedMovies, given: Tensor) -> Tensor:
         """What training makes small: the head's loss of each pair that was given these stars, shape (pairs,)."""

@@ -11,8 +11,9 @@ from model.artifact import save
 from model.card import Card, DataSource
 from model.evaluation import evaluate
 from model.movielens import MovieLens
+from model.neural import NeuralModel
+from model.presets import Preset
 from model.protocol import paper_split
-from model.rating_models import NeuralModel, Preset
 from model.sequences import Sequences, halved
 from model.workshop import Workshop
 

@@ -182,3 +182,6 @@ PROTOCOLS: dict[str, dict[str, Callable[..., Split]]] = {
     "ranking": {"leave-one-out": leave_one_out, "user-split": user_split},
 }
 """Every protocol by task and name."""
+
+DEFAULT_PROTOCOLS = {"rating": "paper", "ranking": "leave-one-out"}
+"""By task, the protocol that most published values are of."""

@@ -12,7 +12,7 @@ from model.config import NetworkConfig, TrainingConfig
 from model.movielens import MovieLens
 from model.network import SeqRec
 from model.path_fitting import bias_path
-from model.rating_models import Preset
+from model.presets import Preset
 from model.workshop import Workshop
 
 SMALL_NETWORK = NetworkConfig(

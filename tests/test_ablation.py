@@ -10,8 +10,9 @@ from model.branches import BRANCHES, Users
 from model.config import NetworkConfig
 from model.movielens import MovieLens
 from model.network import SeqRec
+from model.neural import NeuralModel
 from model.protocol import Split
-from model.rating_models import NeuralModel, Workshop
+from model.rating_models import Workshop
 from model.training import Progress
 
 PAPER = SMALL.model_copy(

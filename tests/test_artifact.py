@@ -10,9 +10,9 @@ from builders import SMALL, workshop_for
 from model import artifact
 from model.errors import ArtifactError
 from model.movielens import MovieLens
+from model.neural import NeuralModel
 from model.protocol import Split
-from model.rating_models import NeuralModel
-from model.training import predict
+from model.rating_objective import predict
 
 CPU = torch.device("cpu")
 

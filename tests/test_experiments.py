@@ -25,8 +25,10 @@ from model.experiments.tables import markdown
 from model.experiments.variants import VARIANTS, Variant
 from model.metrics import Predicted
 from model.movielens import MovieLens
+from model.neural import NeuralModel
+from model.presets import PRESETS
 from model.protocol import Split
-from model.rating_models import BUILDERS, PRESETS, NeuralModel, Workshop
+from model.rating_models import BUILDERS, Workshop
 from model.sequences import Fold, Sequences
 
 PAPER = SMALL.model_copy(

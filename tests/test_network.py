@@ -10,8 +10,9 @@ from model.config import FactorConfig, NetworkConfig
 from model.evaluation import evaluate
 from model.movielens import MovieLens
 from model.network import SeqRec
+from model.neural import NeuralModel
+from model.presets import Preset
 from model.protocol import Split
-from model.rating_models import NeuralModel, Preset
 
 PAPER = NetworkConfig()
 

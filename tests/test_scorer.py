@@ -9,7 +9,7 @@ from builders import network
 from model.artifact import Artifact
 from model.features import Catalogue, Profile, Rated
 from model.paths import PosteriorPath
-from model.rating_models import PRESETS
+from model.presets import PRESETS
 from model.scorer import Candidates, PredictedRating, Scorer
 
 PROFILE = Profile(gender="F", age=25, occupation=4)

@@ -14,12 +14,13 @@ from model.errors import CheckpointError, DivergedError
 from model.features import IntArray
 from model.metrics import rmse
 from model.movielens import MovieLens
+from model.neural import NeuralModel
 from model.path_fitting import fit_paths
 from model.pipeline import train
 from model.protocol import Split, paper_split, random_split
-from model.rating_models import NeuralModel
+from model.rating_objective import RatingObjective, predict
 from model.sequences import Fold, Sequences, halved
-from model.training import Progress, Trainer, predict
+from model.training import Progress, Trainer
 
 CPU = torch.device("cpu")
 
@@ -27,7 +28,9 @@ CPU = torch.device("cpu")
 def trainer(split: Split, rows: int, **settings: object) -> Trainer:
     config = TrainingConfig(**{"epochs": 3, **settings})  # type: ignore[arg-type]
     paths = fit_paths(SMALL_NETWORK, split.train.sequences, np.zeros((rows, 0), dtype=np.float32), seed=0)
-    return Trainer(network(SMALL_NETWORK, rows), split.train, split.validation, config, CPU, paths)
+    return Trainer(
+        RatingObjective(network(SMALL_NETWORK, rows), split.train, split.validation, config, CPU, paths), CPU
+    )
 
 
 def one_part(fold: Fold) -> IntArray:
@@ -256,7 +259,7 @@ def test_the_network_learns_from_the_history_how_a_user_spreads_the_stars() -> N
         Fold(everyone.sequences.take(users), everyone.cuts[users]) for users in np.split(np.arange(300), [240])
     )
     paths = fit_paths(SMALL_NETWORK, learning.sequences, np.zeros((21, 0), dtype=np.float32), seed=0)
-    one = Trainer(network(SMALL_NETWORK, 21), learning, None, CHECKERBOARD, CPU, paths)
+    one = Trainer(RatingObjective(network(SMALL_NETWORK, 21), learning, None, CHECKERBOARD, CPU, paths), CPU)
     one.run()
 
     probabilities = predict(one.network, test, CPU).probabilities
@@ -293,7 +296,7 @@ def error_on_checkerboard(*, shuffled: bool) -> float:
         Fold(everyone.sequences.take(users), everyone.cuts[users]) for users in np.split(np.arange(300), [240])
     )
     paths = fit_paths(SMALL_NETWORK, learning.sequences, np.zeros((21, 0), dtype=np.float32), seed=0)
-    one = Trainer(network(SMALL_NETWORK, 21), learning, None, CHECKERBOARD, CPU, paths)
+    one = Trainer(RatingObjective(network(SMALL_NETWORK, 21), learning, None, CHECKERBOARD, CPU, paths), CPU)
     one.run()
     return rmse(predict(one.network, test, CPU).stars, test.target_stars)
 

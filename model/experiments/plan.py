@@ -10,8 +10,10 @@ from model.baselines import BiasModel
 from model.errors import SettingsError, UnknownNameError
 from model.experiments.rows import Builder, Result, Row, Rows
 from model.experiments.variants import VARIANTS, Variant
+from model.neural import NeuralModel
+from model.presets import PRESETS, Preset
 from model.protocol import PAPER_SEEDS, RANDOM_SEEDS
-from model.rating_models import BASELINES, BUILDERS, PRESETS, NeuralModel, Preset
+from model.rating_models import BASELINES, BUILDERS
 
 OUR_MODEL = "seqrec"
 SEEDS = {"paper": PAPER_SEEDS, "random": RANDOM_SEEDS}

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from model.rating_models import Preset
+from model.presets import Preset
 
 
 @dataclass(frozen=True)

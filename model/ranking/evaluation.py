@@ -1,6 +1,7 @@
 """Protocols applied to models that make lists: the scores on test data, taken once, beside the baselines."""
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -10,7 +11,10 @@ from model.protocol import Split
 from model.ranking import metrics
 from model.ranking.baselines import BASELINES
 from model.ranking.rankers import Ranker
-from model.sequences import Fold
+from model.sequences import Fold, Sequences
+
+Scores = Callable[[Sequences], FloatArray]
+"""As `Ranker.scores`: of every row for each user, shape (users, rows), from their histories."""
 
 USERS_AT_ONCE = 256
 """Users whose lists are held in memory together."""
@@ -21,14 +25,14 @@ def evaluate(model: Ranker, split: Split) -> RankingEvaluation:
     started = time.perf_counter()
     model.fit(split)
     counts = np.bincount(split.train.sequences.movies, minlength=model.rows)
-    test = score(model, split.test, counts)
-    validation = score(model, split.validation, counts)
+    test = score(model.scores, split.test, counts)
+    validation = score(model.scores, split.validation, counts)
     seconds = time.perf_counter() - started
     baselines = {}
     for baseline in BASELINES:
         other = baseline(model.rows)
         other.fit(split)
-        baselines[other.name] = score(other, split.test, counts)
+        baselines[other.name] = score(other.scores, split.test, counts)
     return RankingEvaluation(
         **test.model_dump(),
         model=model.name,
@@ -43,25 +47,25 @@ def evaluate(model: Ranker, split: Split) -> RankingEvaluation:
     )
 
 
-def score(model: Ranker, fold: Fold, counts: IntArray) -> RankingScore:
+def score(scores: Scores, fold: Fold, counts: IntArray) -> RankingScore:
     """Judge a trained model's lists for the users of a fold who have targets.
 
-    ``counts`` are the ratings in training of each catalogue row.
+    ``scores`` gives the model's scores, ``counts`` the ratings in training of each catalogue row.
     """
     lists, ranks = [], []
     asked = fold.take(np.flatnonzero(fold.target_counts))
     for part in asked.batches(USERS_AT_ONCE):
         histories = part.histories()
-        scores = unseen(model.scores(histories), histories.owners, histories.movies)
-        lists.append(metrics.top(scores))
+        left = unseen(scores(histories), histories.owners, histories.movies)
+        lists.append(metrics.top(left))
         targets = np.split(part.sequences.movies[part.targets], np.cumsum(part.target_counts)[:-1])
-        ranks += [metrics.ranks(own, rows) for own, rows in zip(scores, targets, strict=True)]
+        ranks += [metrics.ranks(own, rows) for own, rows in zip(left, targets, strict=True)]
     first = np.concatenate(lists)
     return RankingScore(
         hr_at_10=metrics.hit_rate(ranks),
         ndcg_at_10=metrics.ndcg(ranks),
         mrr=metrics.mrr(ranks),
-        coverage_at_10=metrics.coverage(first, model.rows - 1),
+        coverage_at_10=metrics.coverage(first, len(counts) - 1),
         popular_share_at_10=metrics.popular_share(first, counts),
     )
 

@@ -15,13 +15,15 @@ class Ranker(Protocol):
         name: as in `model.ranking.models`.
         inductive: whether it can score for users that it was not fitted to, from their histories alone.
         rows: rows of the catalogue.
-        epochs: of its training so far; empty for a model without epochs.
     """
 
     name: str
     inductive: bool
     rows: int
-    epochs: list[Epoch]
+
+    @property
+    def epochs(self) -> list[Epoch]:
+        """Of its training; empty for a model without epochs."""
 
     def fit(self, split: Split) -> None:
         """Learn from the training fold; settings may be chosen on the validation fold."""

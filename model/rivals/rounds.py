@@ -66,7 +66,7 @@ class Rounds:
 
     @property
     def best(self) -> Epoch | None:
-        return min(self.epochs, key=_error, default=None)
+        return min(self.epochs, key=lambda epoch: epoch.error, default=None)
 
     @property
     def finished(self) -> bool:
@@ -88,11 +88,11 @@ class Rounds:
 
     def _run_round(self, number: int) -> None:
         started = time.perf_counter()
-        best = self.best.validation_rmse if self.best else None
+        best = self.best
 
         def report(step: int, steps: int, loss: float, samples: int) -> None:
             rate = samples / (time.perf_counter() - started)
-            self.on_progress(Progress(number, self.limit, step, steps, loss, rate, best))
+            self.on_progress(Progress("stars", number, self.limit, step, steps, loss, rate, best))
 
         loss = self.trainee.train_round(number, report)
         error = self.trainee.validation_error()
@@ -115,10 +115,6 @@ class Rounds:
         self.kept = under(tensors, "kept.")
         self.trainee.network.load_state_dict(under(tensors, "network."))
         self.trainee.restore(under(tensors, "trainee."))
-
-
-def _error(epoch: Epoch) -> float:
-    return float("inf") if epoch.validation_rmse is None else epoch.validation_rmse
 
 
 def _device(network: nn.Module) -> torch.device:

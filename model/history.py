@@ -1,0 +1,60 @@
+"""What both heads know of a history: the state after each rating; and the head that ranks."""
+
+import torch
+from torch import Tensor, nn
+
+from model.config import NetworkConfig, RelevanceConfig
+from model.features import STAR_LEVELS, star_levels
+from model.recurrent import RECURRENT
+
+
+class HistoryEncoder(nn.Module):
+    """Reads rated movies one after the other; what was disliked is read as such.
+
+    Each step reads the vector of a movie plus a vector for the stars that it got.
+    """
+
+    def __init__(self, config: NetworkConfig, relevance: RelevanceConfig) -> None:
+        super().__init__()
+        self.hidden = relevance.hidden
+        self.stars = nn.Embedding(len(STAR_LEVELS), config.embedding)
+        nn.init.normal_(self.stars.weight, std=0.02)
+        self.dropout = LockedDropout(relevance.input_dropout)
+        self.recurrent = RECURRENT[config.recurrent](config.embedding, relevance.hidden)
+
+    def forward(self, movies: Tensor, stars: Tensor) -> Tensor:
+        """States after every step, shape (time, users, hidden).
+
+        ``movies`` are vectors, shape (time, users, width), and ``stars`` what they got, shape (time, users).
+        """
+        states: Tensor = self.recurrent(self.dropout(movies + self.stars(star_levels(stars))))
+        return states
+
+
+class RelevanceHead(nn.Module):
+    """How likely each movie is to come next: the dot product of a query, from the state, with the movie's vector."""
+
+    def __init__(self, config: NetworkConfig, relevance: RelevanceConfig) -> None:
+        super().__init__()
+        self.hidden = relevance.hidden
+        self.query = nn.Linear(relevance.hidden, config.embedding)
+        self.dropout = LockedDropout(relevance.output_dropout)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Queries, shape (..., width), of states (..., hidden)."""
+        queries: Tensor = self.dropout(self.query(states))
+        return queries
+
+
+class LockedDropout(nn.Module):
+    """Dropout of the same entries at every step, for tensors of shape (time, users, width)."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, steps: Tensor) -> Tensor:
+        if not self.training or not self.rate:
+            return steps
+        kept = torch.empty_like(steps[:1]).bernoulli_(1 - self.rate)
+        return steps * (kept / (1 - self.rate))

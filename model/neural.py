@@ -1,0 +1,116 @@
+"""A preset's network as a model of ratings: trained on the training fold, tested on another."""
+
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from model.card import Epoch
+from model.checkpoint import run_name
+from model.config import TrainingConfig
+from model.metrics import Predicted
+from model.network import SeqRec
+from model.next_movie import NextMovieObjective
+from model.path_fitting import FittedPaths, fit_paths
+from model.presets import Preset
+from model.protocol import Split
+from model.rating_objective import RatingObjective, predict
+from model.sequences import Fold
+from model.side_information import coordinates
+from model.training import Objective, Trainer
+from model.workshop import Workshop
+
+
+class NeuralModel:
+    """A preset's network; stars are learned until the validation fold stops improving."""
+
+    inductive = True
+
+    def __init__(self, preset: Preset, workshop: Workshop) -> None:
+        self.name = preset.name
+        self.preset = preset
+        self.workshop = workshop
+        self.epochs: list[Epoch] = []
+        self.relevance_epochs: list[Epoch] = []
+        self.best_epoch = 0
+
+    def fit(self, split: Split) -> None:
+        self.fit_folds(split.train, split.validation)
+
+    def fit_folds(self, train: Fold, validation: Fold | None, last_epoch: int | None = None) -> None:
+        """Train a fresh network; without a validation fold, stars for exactly ``last_epoch`` epochs.
+
+        A network that ranks learns first which movie comes next, and then the stars on top of that.
+        """
+        self.fit_relevance(train, validation)
+        self.paths = self._fitted_paths(train)
+        graph = self.network.movies.graph
+        graph.copy_(torch.from_numpy(coordinates(train.sequences, *graph.shape)))
+        folds = (train,) if validation is None else (train, validation)
+        run = run_name(self.preset.name, self.preset.model_dump_json(), folds)
+        self._fit_ratings(train, validation, self.preset.training, self.workshop.checkpoint(run), last_epoch)
+
+    def fit_relevance(self, train: Fold, validation: Fold | None) -> None:
+        """A fresh network that knows which movie comes next, if it has a head for that, and no stars yet."""
+        self.network = self._fresh_network()
+        config = self.preset.next_movie
+        if config is None:
+            return
+        objective = NextMovieObjective(self.network, train.sequences, validation, config, self.workshop.device)
+        # The validation fold draws a curve and decides nothing, so that runs may share what they came to.
+        settings = self.preset.network.model_dump_json() + config.model_dump_json()
+        run = run_name(f"{self.preset.name}-next-movie", settings, [train])
+        self.relevance_epochs = self._trained(objective, self.workshop.checkpoint(run)).epochs
+        self._forget_unrated(train)
+
+    def _fit_ratings(
+        self,
+        train: Fold,
+        validation: Fold | None,
+        config: TrainingConfig,
+        checkpoint: Path | None = None,
+        last_epoch: int | None = None,
+    ) -> None:
+        """Train the network as it is, or go on from the checkpoint."""
+        objective = RatingObjective(self.network, train, validation, config, self.workshop.device, self.paths)
+        trainer = self._trained(objective, checkpoint, last_epoch)
+        self.epochs = trainer.epochs
+        self.best_epoch = trainer.best_epoch.number if trainer.best_epoch else 0
+        self._forget_unrated(train)
+
+    def _trained(self, objective: Objective, checkpoint: Path | None = None, last_epoch: int | None = None) -> Trainer:
+        trainer = Trainer(objective, self.workshop.device, last_epoch)
+        if checkpoint and checkpoint.exists():
+            trainer.resume(checkpoint)
+        trainer.run(checkpoint, self.workshop.on_progress)
+        return trainer
+
+    def _forget_unrated(self, train: Fold) -> None:
+        unrated = torch.ones(len(self.network.movies), dtype=torch.bool)
+        unrated[train.sequences.movies] = False
+        self.network.movies.forget(unrated.to(self.workshop.device))
+
+    def predict(self, fold: Fold) -> Predicted:
+        return predict(self.network, fold, self.workshop.device)
+
+    def _fresh_network(self) -> SeqRec:
+        genres = torch.from_numpy(self.workshop.catalogue.genre_matrix)
+        titles = torch.from_numpy(self.workshop.titles())
+        torch.manual_seed(self.preset.training.seed)
+        return SeqRec(self.preset.network, genres, titles)
+
+    def _fitted_paths(self, train: Fold) -> FittedPaths:
+        """The paths for this fold; networks that differ in nothing that matters to them share their checkpoint."""
+        config, seed = self.preset.network, self.preset.training.seed
+        content = self.workshop.catalogue.content_matrix
+        fit = partial(fit_paths, config, train.sequences, content, seed, self.workshop.on_fit)
+        if config.path != "posterior":
+            return fit()
+        settings = f"{config.factorisation.model_dump_json()} {seed}"
+        checkpoint = self.workshop.checkpoint(run_name("paths", settings, [train], content.tobytes()))
+        if checkpoint and checkpoint.exists():
+            return FittedPaths.load(checkpoint, config, len(content))
+        paths = fit()
+        if checkpoint:
+            paths.save(checkpoint)
+        return paths

@@ -1,0 +1,154 @@
+"""The objective of ranking: at each step of a history, which movie comes next."""
+
+import math
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.config import NextMovieConfig
+from model.features import STAR_LEVELS, UNKNOWN, IntArray
+from model.network import SeqRec
+from model.ranking.evaluation import score
+from model.ranking.relevance import relevances
+from model.sequences import Fold, Sequences, ragged_range
+from model.softmax import next_movie_loss
+from model.training import Step
+
+VALIDATION_USERS = 1000
+"""Users, drawn once, whose lists are judged after each epoch."""
+
+NEVER = torch.iinfo(torch.int16).max
+LENGTH_JITTER = 30
+"""Windows of a step differ in length by about so many ratings: shorter steps, and still other company each time."""
+
+
+class Windows(NamedTuple):
+    """A stretch of each of some users' histories, padded at the end with row 0.
+
+    Attributes:
+        movies, stars: shape (time, users).
+        lengths: of the windows, shape (users,).
+        from_start: whether a window begins where the history does, shape (users,).
+        rated_at: step at which each user rated each movie, -1 if before the window, `NEVER` if not up to its end,
+            shape (users, rows).
+    """
+
+    movies: Tensor
+    stars: Tensor
+    lengths: Tensor
+    from_start: Tensor
+    rated_at: Tensor
+
+    def to(self, device: torch.device) -> "Windows":
+        return Windows(*(tensor.to(device, non_blocking=True) for tensor in self))
+
+    def predicted(self) -> tuple[Tensor, Tensor]:
+        """The steps and users whose movie is to be predicted: all but the first of a window inside a history."""
+        steps = torch.arange(len(self.movies), device=self.movies.device).unsqueeze(1)
+        asked = (steps < self.lengths) & ((steps > 0) | self.from_start)
+        steps, users = asked.nonzero(as_tuple=True)
+        return steps, users
+
+
+class NextMovieObjective:
+    """Learns the next movie at every step of all users' histories; see `model.training.Objective`.
+
+    The loss is the cross-entropy of the whole catalogue, movies rated before left out. Compared with one negative
+    sample, that is most of what separates published recommenders (Klenitskiy and Vasilev 2023, "Turning dross into
+    gold loss").
+    """
+
+    name = "next movie"
+    selects = False  # the rate has fallen to nothing by the last epoch, so that is the one
+
+    def __init__(
+        self,
+        network: SeqRec,
+        train: Sequences,
+        validation: Fold | None,
+        config: NextMovieConfig,
+        device: torch.device,
+    ) -> None:
+        self.network = network
+        self.sequences = train
+        self.fold = validation and _some(validation, config.seed)
+        self.config = config
+        self.device = device
+        self.settings = config.model_dump_json()
+        self.seed, self.epochs, self.patience = config.seed, config.epochs, config.epochs
+        self.largest_gradient: float | None = config.largest_gradient
+        self.users = np.flatnonzero(train.counts)
+        self.counts = np.bincount(train.movies, minlength=len(network.movies))
+        self.length = network.config.history_length
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.users) / self.config.users_per_step)
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(
+            self.network.parameters(), lr=0.0, betas=self.config.adam_betas, weight_decay=0.0, fused=True
+        )
+
+    def rate(self, epochs_done: float) -> float:
+        share, warm_up = epochs_done / self.config.epochs, self.config.warm_up
+        if share < warm_up:
+            return self.config.learning_rate * share / warm_up
+        return self.config.learning_rate * (1 + math.cos(math.pi * (share - warm_up) / (1 - warm_up))) / 2
+
+    def steps(self, epoch: int) -> Iterator[Step]:
+        random = np.random.default_rng([self.config.seed, epoch])
+        lengths = np.minimum(self.sequences.counts[self.users], self.length)
+        starts = (random.random(len(lengths)) * (self.sequences.counts[self.users] - lengths + 1)).astype(np.int64)
+        order = np.argsort(lengths + random.random(len(lengths)) * LENGTH_JITTER, kind="stable")
+        groups = np.array_split(order, len(self))
+        for step in random.permutation(len(self)):
+            group = groups[step]
+            users = self.users[group]
+            yield self._step(windows(self.sequences, users, starts[group], lengths[group], len(self.network.movies)))
+
+    def _step(self, windows: Windows) -> Step:
+        now = windows.to(self.device)
+        steps, users = now.predicted()
+        movies = self.network.movies.vectors()
+        queries = self.network.next_movies(now.movies, now.stars, movies.vectors)[steps, users]
+        targets = now.movies[steps, users]
+        loss = next_movie_loss(
+            queries, movies.vectors, movies.popularity, targets, now.rated_at, users, steps.to(torch.int16)
+        )
+        return Step(loss, len(targets))
+
+    def validation(self) -> dict[str, float]:
+        if self.fold is None:
+            return {}
+        ranked = score(partial(relevances, self.network, device=self.device), self.fold, self.counts)
+        return {"validation_ndcg": ranked.ndcg_at_10}
+
+
+def _some(fold: Fold, seed: int) -> Fold:
+    """At most `VALIDATION_USERS` of the users that have targets."""
+    users = np.random.default_rng(seed).permutation(np.flatnonzero(fold.target_counts))
+    return fold.take(np.sort(users[:VALIDATION_USERS]))
+
+
+def windows(sequences: Sequences, users: IntArray, starts: IntArray, lengths: IntArray, rows: int) -> Windows:
+    """For each user, ``lengths`` ratings from the one at ``starts`` on, as `Windows` of a catalogue of ``rows``."""
+    steps = np.arange(lengths.max())[:, None]
+    inside = steps < lengths
+    places = np.where(inside, sequences.offsets[users] + starts + steps, 0)
+    movies = np.where(inside, sequences.movies[places], UNKNOWN)
+    rated_at = np.full((len(users), rows), NEVER, dtype=np.int16)
+    before = ragged_range(sequences.offsets[users], starts)
+    rated_at[np.repeat(np.arange(len(users)), starts), sequences.movies[before]] = -1
+    step, user = np.nonzero(inside)
+    rated_at[user, movies[step, user]] = step
+    return Windows(
+        movies=torch.from_numpy(movies),
+        stars=torch.from_numpy(np.where(inside, sequences.stars[places], STAR_LEVELS[0])),
+        lengths=torch.from_numpy(lengths),
+        from_start=torch.from_numpy(starts == 0),
+        rated_at=torch.from_numpy(rated_at),
+    )

@@ -1,0 +1,66 @@
+"""Every model that makes lists and can be evaluated, by name."""
+
+from collections.abc import Callable
+from functools import partial
+
+from model.card import Epoch
+from model.errors import UnknownNameError
+from model.features import FloatArray
+from model.neural import NeuralModel
+from model.presets import PRESETS, Preset
+from model.protocol import Split
+from model.ranking.baselines import ItemKnn, Popularity
+from model.ranking.rankers import Ranker
+from model.ranking.relevance import predicted_stars, relevances
+from model.sequences import Sequences
+from model.workshop import Workshop
+
+
+class NetworkRanker:
+    """A preset's network: by relevance if it has a head for that, otherwise by the stars that it predicts.
+
+    Of a network that ranks, nothing else is trained: what it learns of stars afterwards changes no list.
+    """
+
+    inductive = True
+
+    def __init__(self, preset: Preset, workshop: Workshop) -> None:
+        self.name = preset.name
+        self.rows = workshop.rows
+        self.device = workshop.device
+        self.model = NeuralModel(preset, workshop)
+        self.ranks = preset.next_movie is not None
+
+    @property
+    def epochs(self) -> list[Epoch]:
+        return self.model.relevance_epochs if self.ranks else self.model.epochs
+
+    def fit(self, split: Split) -> None:
+        if self.ranks:
+            self.model.fit_relevance(split.train, split.validation)
+        else:
+            self.model.fit(split)
+
+    def scores(self, histories: Sequences) -> FloatArray:
+        by = relevances if self.ranks else predicted_stars
+        return by(self.model.network, histories, self.device)
+
+
+RANKERS: dict[str, Callable[[Workshop], Ranker]] = {
+    Popularity.name: lambda workshop: Popularity(workshop.rows),
+    ItemKnn.name: lambda workshop: ItemKnn(workshop.rows),
+    **{name: partial(NetworkRanker, preset) for name, preset in PRESETS.items()},
+}
+"""How to build each model, untrained."""
+
+
+def require_ranker(name: str) -> None:
+    """Raise `UnknownNameError` unless there is a model of this name; for refusing it before any work is done."""
+    if name not in RANKERS:
+        raise UnknownNameError("model of lists", name, RANKERS)
+
+
+def build_ranker(name: str, workshop: Workshop) -> Ranker:
+    """The untrained model of this name; `UnknownNameError` if there is none."""
+    require_ranker(name)
+    return RANKERS[name](workshop)

@@ -1,0 +1,106 @@
+"""The objective of predicting stars: the ratings after a cut, from those before it."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from model.batches import Batch, Batches, histories
+from model.config import TrainingConfig
+from model.metrics import Predicted, rmse
+from model.network import SeqRec
+from model.path_fitting import FittedPaths
+from model.sequences import Fold
+from model.training import Step
+
+PREDICT_USERS = 64
+"""Users whose histories are encoded together when predicting."""
+
+
+class RatingObjective:
+    """Learns the stars of a fold's targets; see `model.training.Objective`.
+
+    On CUDA, steps run in bfloat16 where it saves time. Of a network that ranks, all that the relevance head reads
+    stays as it is: it has learned which movie comes next, and the stars are predicted from that.
+    """
+
+    name = "stars"
+    largest_gradient: float | None = None
+
+    def __init__(
+        self,
+        network: SeqRec,
+        train: Fold,
+        validation: Fold | None,
+        config: TrainingConfig,
+        device: torch.device,
+        paths: FittedPaths,
+    ) -> None:
+        network.path = paths.whole
+        network.fix_relevance()
+        self.network = network
+        self.paths = [path.to(device) for path in paths.parts]
+        self.device = device
+        self.config = config
+        self.settings = config.model_dump_json()
+        self.seed, self.epochs, self.patience = config.seed, config.epochs, config.patience
+        self.fold = validation
+        self.selects = validation is not None
+        self.batches = Batches(train, config, paths.part_of_user)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(
+            [parameter for parameter in self.network.parameters() if parameter.requires_grad],
+            lr=self.config.learning_rate,
+            betas=self.config.adam_betas,
+            eps=self.config.adam_epsilon,
+            weight_decay=self.config.weight_decay,
+            fused=True,
+        )
+
+    def rate(self, epochs_done: float) -> float:
+        """From half the rate to the full one within the first epoch, then in a line to the final one at the end."""
+        if epochs_done <= 1:
+            share = 0.5 + 0.5 * epochs_done
+        else:
+            share = 1.0 - (1.0 - self.config.final_rate) * (epochs_done - 1) / max(self.config.epochs - 1, 1)
+        return self.config.learning_rate * share
+
+    def steps(self, epoch: int) -> Iterator[Step]:
+        for batch in self.batches.epoch(epoch):
+            yield self._step(batch)
+
+    def _step(self, batch: Batch) -> Step:
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
+            path = self.paths[batch.part]
+            users = self.network.encode_users(batch.users.to(self.device), path)
+            movies = self.network.encode_movies(batch.sample_movies.to(self.device), path)
+            users = users.take(batch.sample_users.to(self.device))
+            losses = self.network.losses(users, movies, batch.sample_stars.to(self.device))
+            loss = (losses * batch.sample_weights.to(self.device)).mean()
+        return Step(loss, len(batch.sample_stars))
+
+    def validation(self) -> dict[str, float]:
+        if self.fold is None:
+            return {}
+        stars = predict(self.network, self.fold, self.device).stars
+        return {"validation_rmse": rmse(stars, self.fold.target_stars)}
+
+
+@torch.inference_mode()
+def predict(network: SeqRec, fold: Fold, device: torch.device) -> Predicted:
+    """Answers for the targets of a fold, in its order; each history is encoded once."""
+    network.eval()
+    movies = network.encode_movies(torch.arange(len(network.movies), device=device))
+    scored = []
+    for part in fold.batches(PREDICT_USERS):
+        users = network.encode_users(histories(part.sequences, np.arange(len(part)), part.cuts).to(device))
+        owners = torch.from_numpy(np.repeat(np.arange(len(part)), part.target_counts)).to(device)
+        rows = torch.from_numpy(part.sequences.movies[part.targets]).to(device)
+        scored.append(network.score(users.take(owners), movies.take(rows)))
+    means = torch.cat([stars.mean for stars in scored]).float().cpu().numpy()
+    known = [stars.probabilities for stars in scored if stars.probabilities is not None]
+    return Predicted(means, torch.cat(known).float().cpu().numpy() if known else None)

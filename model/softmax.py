@@ -1,0 +1,93 @@
+"""Cross-entropy over the whole catalogue, without holding the scores of all movies for all steps in memory."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+QUERIES_AT_ONCE = 512
+"""Queries whose scores are held together: few enough that a processor's cache has room for them."""
+
+LEFT_OUT = -1e9
+
+
+def next_movie_loss(
+    queries: Tensor, table: Tensor, bias: Tensor, targets: Tensor, rated_at: Tensor, owners: Tensor, steps: Tensor
+) -> Tensor:
+    """Mean negative log-likelihood of the movies that came next, among those that could.
+
+    A movie that the user had rated before does not come again, so it has no share in the softmax, here as in a list.
+
+    Args:
+        queries: shape (queries, width).
+        table: movie vectors, shape (rows, width); row 0, the unknown movie, is no candidate.
+        bias: of each movie, shape (rows,).
+        targets: row of the movie that came next, shape (queries,).
+        rated_at: step at which a user rated a movie, a great number where never, shape (users, rows).
+        owners: index into ``rated_at`` of each query, shape (queries,).
+        steps: of each query, shape (queries,): movies that were rated at an earlier step are left out.
+    """
+    loss: Tensor = _NextMovieLoss.apply(queries, table, bias, targets, rated_at, owners, steps)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _NextMovieLoss(torch.autograd.Function):
+    """Computes the gradients along with the loss, a few queries at a time, while their scores are at hand.
+
+    Products run in bfloat16 where the processor has instructions for it; sums and the softmax in single precision.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401 - torch's own context has no public type
+        queries: Tensor,
+        table: Tensor,
+        bias: Tensor,
+        targets: Tensor,
+        rated_at: Tensor,
+        owners: Tensor,
+        steps: Tensor,
+    ) -> Tensor:
+        precision = matmul_precision(queries.device)
+        movies = table.to(precision)
+        d_queries, d_table, d_bias = torch.empty_like(queries), torch.zeros_like(table), torch.zeros_like(bias)
+        total = queries.new_zeros(())
+        for start in range(0, len(queries), QUERIES_AT_ONCE):
+            part = slice(start, start + QUERIES_AT_ONCE)
+            asked = queries[part].to(precision)
+            scores = (asked @ movies.T).float().add_(bias)
+            scores.masked_fill_(rated_at[owners[part]] < steps[part, None], LEFT_OUT)
+            scores[:, 0] = LEFT_OUT
+            which = torch.arange(len(scores), device=scores.device)
+            scores.sub_(scores.amax(1, keepdim=True))
+            of_targets = scores[which, targets[part]]
+            sums = scores.exp_().sum(1, keepdim=True)
+            total += (sums.squeeze(1).log() - of_targets).sum()
+            # From here on, the gradient by the scores: the softmax, less one at the target.
+            scores.div_(sums)
+            scores[which, targets[part]] -= 1
+            d_bias += scores.sum(0)
+            d_scores = scores.to(precision)
+            d_queries[part] = d_scores @ movies
+            d_table += (d_scores.T @ asked).float()
+        ctx.save_for_backward(d_queries, d_table, d_bias)
+        ctx.queries = len(queries)
+        return total / len(queries)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_loss: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - as above
+        share = d_loss / ctx.queries
+        d_queries, d_table, d_bias = ctx.saved_tensors
+        return d_queries * share, d_table * share, d_bias * share, None, None, None, None
+
+
+def matmul_precision(device: torch.device) -> torch.dtype:
+    """Bfloat16 where products in it are faster than in single precision, which is elsewhere."""
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        capabilities = torch.cpu.get_capabilities()
+        fast = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return torch.bfloat16 if fast else torch.float32
