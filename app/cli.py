@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from pydantic import ValidationError
@@ -90,6 +90,45 @@ def serve(
 ) -> None:
     """Serve the newest model over the database."""
     _serve(_settings(host=host, port=port), workers)
+
+
+@app.command()
+def recommend(
+    user_id: Annotated[int, typer.Argument(min=1, help="A user of the database.")],
+    n: Annotated[int, typer.Option("-n", min=1, max=100, help="How many movies.")] = 10,
+    rank_by: Annotated[
+        Literal["relevance", "rating"] | None, typer.Option(help="[relevance, if the model knows it]")
+    ] = None,
+    diversity: Annotated[
+        float | None, typer.Option(min=0, max=1, help="How much the list should be like the history in its kinds.")
+    ] = None,
+) -> None:
+    """Print what a user has rated last, and which movies to see next and why."""
+    from app.console import print_list
+    from app.main import recommender
+    from app.service import Wish
+
+    if rank_by not in {None, "relevance", "rating"}:
+        raise SettingsError(f"Lists are ranked by relevance or by rating, not by {rank_by!r}.")
+    wish = Wish(n=n, rank_by=rank_by, explain=True)
+    asked = recommender(_settings())
+    history = asked.history(user_id)
+    print_list(
+        user_id, history, asked.recommend(user_id, wish if diversity is None else wish._replace(diversity=diversity))
+    )
+
+
+@app.command()
+def predict(
+    user_id: Annotated[int, typer.Argument(min=1, help="A user of the database.")],
+    movie_ids: Annotated[list[int], typer.Argument(min=1, help="Movies of the database.")],
+) -> None:
+    """Print the stars that a user would give some movies."""
+    from app.console import print_predictions
+    from app.main import recommender
+    from app.service import Query
+
+    print_predictions(user_id, recommender(_settings()).predict([Query(user_id, movie_id) for movie_id in movie_ids]))
 
 
 @app.command()
@@ -248,10 +287,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         app()
-    except SeqRecError as error:
-        typer.echo(f"Error: {error}", err=True)
-        sys.exit(1)
-    except PermissionError as error:
+    except (SeqRecError, PermissionError) as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(1)
 

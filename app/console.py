@@ -1,16 +1,20 @@
 """What the command line shows: plain lines, progress bars and tables, all on standard error but results."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
 from pydantic import BaseModel
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from app.service import HistoryEntry, Prediction, Recommended
+from app.store import MovieRecord
 from model.card import Epoch, Evaluation, RankingEvaluation
+from model.features import STAR_LEVELS
 from model.training import Progress as TrainingProgress
 
 console = Console(stderr=True, highlight=False)
@@ -135,6 +139,53 @@ class _Lines:
         say(f"  {stage}: {share}{', ' if detail else ''}{detail}")
 
 
+SHOWN_HISTORY = 10
+"""Of a user's ratings, so many are shown beside a list."""
+
+
+def print_list(user_id: int, history: Sequence[HistoryEntry], recommended: Recommended) -> None:
+    """What the user has rated last, and the movies to see next."""
+    shown = history[:SHOWN_HISTORY]
+    if shown:
+        table = _table(f"User {user_id} has rated {len(history):,} movies, last of all", "stars", "movie")
+        for entry in shown:
+            table.add_row(f"{entry.stars:g}", _titled(entry.movie))
+        output.print(table)
+    else:
+        output.print(f"User {user_id} has rated nothing yet: the profile is all there is.")
+    output.print()
+    table = _table("To see next", "", "movie", "stars", "relevance", "because of")
+    for place, listed in enumerate(recommended.movies, start=1):
+        relevance = "-" if listed.relevance is None else f"{listed.relevance:.2%}"
+        reasons = "\n".join(escape(reason.movie.title) for reason in listed.reasons or ())
+        table.add_row(str(place), _titled(listed.movie), f"{listed.stars:.2f}", relevance, reasons)
+    output.print(table)
+
+
+def print_predictions(user_id: int, predictions: Sequence[Prediction]) -> None:
+    """The stars that the user would give, how likely each number of stars is, and what the user has given."""
+    table = _table(
+        f"What user {user_id} would give", "movie", "stars", *(f"{level:g}" for level in STAR_LEVELS), "gave"
+    )
+    for prediction in predictions:
+        likely = prediction.predicted.probabilities or [None] * len(STAR_LEVELS)
+        shares = ("-" if share is None else f"{share:.0%}" for share in likely)
+        own = "" if prediction.own_stars is None else f"{prediction.own_stars:g}"
+        table.add_row(_titled(prediction.movie), f"{prediction.predicted.stars:.2f}", *shares, own)
+    output.print(table)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, justify="left" if column in {"model", "movie", "because of"} else "right")
+    return table
+
+
+def _titled(movie: MovieRecord) -> str:
+    return f"{escape(movie.title)} [dim]{escape(', '.join(movie.genres))}[/dim]"
+
+
 STAR_COLUMNS = {
     "rmse": "test RMSE",
     "accuracy": "accuracy",
@@ -159,10 +210,7 @@ def print_evaluation(evaluation: Evaluation | RankingEvaluation) -> None:
         columns, judged = LIST_COLUMNS, f"lists for {evaluation.n_users:,} users"
     seeds = ", ".join(map(str, evaluation.split_seeds))
     drawn = f", seeds {seeds}" if seeds else ""
-    table = Table(title=f"{evaluation.protocol} split{drawn}: {judged}", title_justify="left")
-    table.add_column("model")
-    for column in columns.values():
-        table.add_column(column, justify="right")
+    table = _table(f"{evaluation.protocol} split{drawn}: {judged}", "model", *columns.values())
     rows: Mapping[str, BaseModel] = {**evaluation.baselines, evaluation.model: evaluation}
     for name, score in rows.items():
         style = "bold" if name == evaluation.model else ""

@@ -3,6 +3,7 @@
 ServiceError
  ├─ UserNotFound          404  user_not_found
  ├─ MovieNotFound         404  movie_not_found
+ ├─ NoRelevance           409  no_relevance
  ├─ InvalidRequest        422  invalid_request
  ├─ NotReady              503  not_ready
  ├─ DatabaseUnavailable   503  database_unavailable
@@ -47,7 +48,7 @@ class ErrorBody(BaseModel):
     details: list[InvalidField] = Field(default=[], description="For code invalid_request: each field that is wrong.")
 
 
-class ServiceError(Exception):
+class ServiceError(SeqRecError):
     """Base of the errors that a use case answers with."""
 
     status: ClassVar[int]
@@ -72,6 +73,16 @@ class MovieNotFound(ServiceError):
 
     def __init__(self, movie_ids: Sequence[int]) -> None:
         super().__init__(_there_is_no("movie", movie_ids))
+
+
+class NoRelevance(ServiceError):
+    """Lists by relevance are asked for, and the model that is served predicts stars alone."""
+
+    status = 409
+    code = "no_relevance"
+
+    def __init__(self) -> None:
+        super().__init__("The model that is served predicts stars alone: ask with rank_by=rating, or without rank_by.")
 
 
 class InvalidRequest(ServiceError):

@@ -62,11 +62,23 @@ def api() -> FastAPI:
 
 def from_settings(settings: Settings) -> FastAPI:
     """The service as the settings describe it; refuses a database that is behind and a missing artifact."""
+    engine, scorer = loaded(settings)
+    scorer.recommend(Profile(), [], scorer.catalogue.movie_ids, n=1)  # the first pass is slow; nobody waits for it
+    return create_app(engine, scorer)
+
+
+def loaded(settings: Settings) -> tuple[Engine, Scorer]:
+    """The database and the model of the settings, ready to answer."""
     engine, folder = _requirements(settings)
     scorer = Scorer(artifact.load(folder), choose_device(settings.device))
     _warn_of_other_data(engine, scorer.card.data)
-    scorer.recommend(Profile(), [], scorer.catalogue.movie_ids, n=1)  # the first pass is slow; nobody waits for it
-    return create_app(engine, scorer)
+    return engine, scorer
+
+
+def recommender(settings: Settings) -> Recommender:
+    """The use cases alone, for who asks once."""
+    engine, scorer = loaded(settings)
+    return Recommender(sessionmaker(engine), scorer)
 
 
 def _requirements(settings: Settings) -> tuple[Engine, Path]:

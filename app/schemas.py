@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from app.service import Prediction, Query, RecommendedMovie
 from model.card import Card
 from model.features import STAR_LEVELS
+from model.lists import RankBy
 
 MOST_QUERIES = 1000
 
@@ -115,6 +116,17 @@ class Predictions(BaseModel):
     predictions: list[PredictedStars]
 
 
+class Reason(BaseModel):
+    """A movie that the user has rated and that speaks for a recommended one."""
+
+    movie_id: int
+    title: str
+    contribution: float = Field(
+        description="What the movie's score loses if this one rating is taken out of the history. By relevance, the "
+        "score is a natural logarithm: 0.69 doubles how likely the movie is. By rating it is in stars."
+    )
+
+
 class Recommendation(BaseModel):
     """One movie of a list."""
 
@@ -122,11 +134,33 @@ class Recommendation(BaseModel):
     title: str
     genres: list[str]
     predicted_stars: float = Field(ge=1, le=5)
+    relevance: float | None = Field(
+        description="How likely the user picks this movie next, of all that the user has not rated; null from a model "
+        "that predicts stars alone."
+    )
+    reasons: list[Reason] | None = Field(
+        description="The up to three ratings that count most, the most important first; null unless asked for."
+    )
 
     @classmethod
     def of(cls, entry: RecommendedMovie) -> Self:
         movie = entry.movie
-        return cls(movie_id=movie.id, title=movie.title, genres=list(movie.genres), predicted_stars=entry.stars)
+        reasons = (
+            None
+            if entry.reasons is None
+            else [
+                Reason(movie_id=reason.movie.id, title=reason.movie.title, contribution=reason.contribution)
+                for reason in entry.reasons
+            ]
+        )
+        return cls(
+            movie_id=movie.id,
+            title=movie.title,
+            genres=list(movie.genres),
+            predicted_stars=entry.stars,
+            relevance=entry.relevance,
+            reasons=reasons,
+        )
 
 
 class Recommendations(BaseModel):
@@ -139,12 +173,15 @@ class Recommendations(BaseModel):
                     "model": "20261123T220000Z-seqrec",
                     "user_id": 1,
                     "based_on": "history",
+                    "rank_by": "relevance",
                     "recommendations": [
                         {
                             "movie_id": 318,
                             "title": "Shawshank Redemption, The (1994)",
                             "genres": ["Drama"],
                             "predicted_stars": 4.8125,
+                            "relevance": 0.031415,
+                            "reasons": [{"movie_id": 527, "title": "Schindler's List (1993)", "contribution": 0.3365}],
                         }
                     ],
                 }
@@ -157,6 +194,7 @@ class Recommendations(BaseModel):
     based_on: Literal["history", "profile"] = Field(
         description="`profile` if the user has no ratings yet: gender, age and occupation are all there is."
     )
+    rank_by: RankBy = Field(description="What the list is ordered by.")
     recommendations: list[Recommendation]
 
 

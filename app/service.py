@@ -1,14 +1,17 @@
 """The use cases: each asks the database in one short transaction, gives the connection back, then scores."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session, sessionmaker
 
 from app import store
-from app.errors import MovieNotFound, UserNotFound
+from app.errors import MovieNotFound, NoRelevance, UserNotFound
 from app.store import MovieRecord
-from model.scorer import Candidates, PredictedRating, Scorer
+from model.diversity import DEFAULT_DIVERSITY
+from model.errors import NoRelevanceError
+from model.lists import RankBy
+from model.scorer import Candidates, PredictedRating, Recommendation, Scorer
 
 
 class Query(NamedTuple):
@@ -34,22 +37,57 @@ class Prediction(NamedTuple):
     in_model: bool
 
 
+class RatedMovie(NamedTuple):
+    """A movie of the user's history that speaks for a recommended one; see `model.scorer.Reason`."""
+
+    movie: MovieRecord
+    contribution: float
+
+
 class RecommendedMovie(NamedTuple):
-    """One entry of a list, with predicted stars, 1 to 5."""
+    """One entry of a list; see `model.scorer.Recommendation`."""
 
     movie: MovieRecord
     stars: float
+    relevance: float | None
+    reasons: list[RatedMovie] | None
 
 
 class Recommended(NamedTuple):
     """A page of a user's list.
 
     Attributes:
+        rank_by: what it is ordered by.
         from_history: False if the user has no ratings yet and the profile alone speaks.
     """
 
     movies: list[RecommendedMovie]
+    rank_by: RankBy
     from_history: bool
+
+
+class HistoryEntry(NamedTuple):
+    """A movie that a user has rated, and the stars that it got."""
+
+    movie: MovieRecord
+    stars: float
+
+
+class Wish(NamedTuple):
+    """How a list is to be made.
+
+    Attributes:
+        n, offset: how many movies, after how many of the best.
+        rank_by: None for what the model does best.
+        diversity: 0..1, see `model.diversity`.
+        explain: whether to say which ratings speak for each movie.
+    """
+
+    n: int = 10
+    offset: int = 0
+    rank_by: RankBy | None = None
+    diversity: float = DEFAULT_DIVERSITY
+    explain: bool = False
 
 
 class Recommender:
@@ -94,19 +132,45 @@ class Recommender:
             for query in queries
         ]
 
-    def recommend(self, user_id: int, n: int, offset: int) -> Recommended:
-        """The user's best unseen movies after the first ``offset``, best first."""
+    def history(self, user_id: int) -> list[HistoryEntry]:
+        """All that the user has rated, the latest first; `UserNotFound` if there is no such user."""
+        with self.sessions.begin() as session:
+            if not store.profiles(session, [user_id]):
+                raise UserNotFound([user_id])
+            history = store.histories(session, [user_id])[user_id]
+            movies = store.movies(session, [entry.movie_id for entry in history])
+        return [HistoryEntry(movies[entry.movie_id], entry.stars) for entry in reversed(history)]
+
+    def recommend(self, user_id: int, wish: Wish) -> Recommended:
+        """A page of the user's best unseen movies, best first; `UserNotFound`, or `NoRelevance` if there is none."""
+        rank_by = wish.rank_by or self.scorer.ranks_by
         with self.sessions.begin() as session:
             profile = store.profiles(session, [user_id]).get(user_id)
             history = store.histories(session, [user_id])[user_id]
             catalogue = store.movie_ids(session)
         if profile is None:
             raise UserNotFound([user_id])
-        ranked = self.scorer.recommend(profile, history, catalogue, n, offset)
+        try:
+            ranked = self.scorer.recommend(
+                profile, history, catalogue, wish.n, wish.offset, rank_by, wish.diversity, wish.explain
+            )
+        except NoRelevanceError as error:
+            raise NoRelevance from error
+        named = {entry.movie_id for entry in ranked}
+        named |= {reason.movie_id for entry in ranked for reason in entry.reasons or ()}
         with self.sessions.begin() as session:
-            movies = store.movies(session, [entry.movie_id for entry in ranked])
-        return Recommended(
-            # A movie deleted since the first transaction is left out.
-            [RecommendedMovie(movies[id_], stars) for id_, stars in ranked if id_ in movies],
-            from_history=bool(history),
-        )
+            movies = store.movies(session, sorted(named))
+        # A movie deleted since the first transaction is left out.
+        listed = [_recommended(entry, movies) for entry in ranked if entry.movie_id in movies]
+        return Recommended(listed, rank_by, from_history=bool(history))
+
+
+def _recommended(entry: Recommendation, movies: Mapping[int, MovieRecord]) -> RecommendedMovie:
+    reasons = None
+    if entry.reasons is not None:
+        reasons = [
+            RatedMovie(movies[reason.movie_id], reason.contribution)
+            for reason in entry.reasons
+            if reason.movie_id in movies
+        ]
+    return RecommendedMovie(movies[entry.movie_id], entry.stars, entry.relevance, reasons)

@@ -61,7 +61,8 @@ class MovieVectors(NamedTuple):
 class MovieTable(nn.Module):
     """What is known of each catalogue row; shared by all branches that read movies.
 
-    The embedding is learned; genres and title vectors are given. Row 0 is the unknown movie. In a network that ranks,
+    The embedding is learned; genres and title vectors are given, and so is the number of ratings in training. Row 0 is
+    the unknown movie. In a network that ranks,
     a movie's vector is its embedding plus a linear function of genres and title, so that a movie that nobody has
     rated yet has a vector too.
 
@@ -74,6 +75,7 @@ class MovieTable(nn.Module):
     genres: Tensor
     titles: Tensor
     graph: Tensor
+    ratings: Tensor
 
     def __init__(self, config: NetworkConfig, genres: Tensor, titles: Tensor) -> None:
         """``genres`` has shape (rows, genres), ``titles`` shape (rows, title width)."""
@@ -84,6 +86,7 @@ class MovieTable(nn.Module):
         self.register_buffer("genres", genres, persistent=False)
         self.register_buffer("titles", titles, persistent=False)
         self.register_buffer("graph", torch.zeros(len(genres), graph_width(config)))
+        self.register_buffer("ratings", torch.zeros(len(genres), dtype=torch.long))
         self.content: nn.Linear | None = None
         if config.relevance:
             self.content = nn.Linear(genres.shape[1] + titles.shape[1], config.embedding, bias=False)

@@ -53,6 +53,8 @@ class NeuralModel:
     def fit_relevance(self, train: Fold, validation: Fold | None) -> None:
         """A fresh network that knows which movie comes next, if it has a head for that, and no stars yet."""
         self.network = self._fresh_network()
+        ratings = torch.from_numpy(train.sequences.movies)
+        self.network.movies.ratings.copy_(torch.bincount(ratings, minlength=len(self.network.movies)))
         config = self.preset.next_movie
         if config is None:
             return

@@ -11,14 +11,13 @@ from model.artifact import Artifact
 from model.branches import Users
 from model.features import FloatArray, IntArray, Profile, Rated, encode_profiles
 from model.heads import Stars
+from model.lists import RANKING_DECIMALS, RankBy, Shelf, UserList
 from model.metrics import HIGHEST_STARS, LOWEST_STARS, clip
-from model.network import EncodedUsers
 
 READERS_AT_ONCE = 64
 """Histories that are encoded together."""
 
-RANKING_DECIMALS = 4
-"""Stars are ranked as they are shown; what is equal in these decimals is a tie."""
+RELEVANCE_DECIMALS = 6
 
 
 class Candidates(NamedTuple):
@@ -41,11 +40,33 @@ class PredictedRating(NamedTuple):
     probabilities: tuple[float, ...] | None
 
 
+class Reason(NamedTuple):
+    """A rated movie that speaks for a recommended one.
+
+    Attributes:
+        movie_id: of the history.
+        contribution: what the recommended movie's score loses without it; see `model.explanation`. By relevance the
+            score is a natural logarithm, by rating it is in stars.
+    """
+
+    movie_id: int
+    contribution: float
+
+
 class Recommendation(NamedTuple):
-    """One entry of a list, with the predicted stars, 1 to 5."""
+    """One entry of a list.
+
+    Attributes:
+        stars: predicted, 1 to 5.
+        relevance: probability that this movie comes next, of all that the user has not rated; None from a model
+            that predicts stars alone.
+        reasons: up to three, the most important first; None unless asked for.
+    """
 
     movie_id: int
     stars: float
+    relevance: float | None
+    reasons: tuple[Reason, ...] | None
 
 
 class Scorer:
@@ -60,8 +81,7 @@ class Scorer:
         self.catalogue = artifact.catalogue
         self.device = device
         self._network = artifact.network.to(device).eval()
-        with torch.inference_mode():
-            self._movies = self._network.encode_movies(torch.arange(len(self.catalogue.vocabulary), device=device))
+        self._shelf = Shelf.of(self._network, device)
 
     def __contains__(self, movie_id: int) -> bool:
         """Whether the model knows this movie."""
@@ -94,26 +114,42 @@ class Scorer:
         predicted = iter(self._predict_pairs(readers, np.array(reader_of_movie, dtype=np.int64), rows))
         return [list(islice(predicted, len(one.movie_ids))) for one in asked]
 
+    @property
+    def ranks_by(self) -> RankBy:
+        """What lists are ordered by unless something else is asked for."""
+        return self._shelf.ranks_by
+
     @torch.inference_mode()
     def recommend(
-        self, profile: Profile, history: Sequence[Rated], among: Collection[int], n: int, offset: int = 0
+        self,
+        profile: Profile,
+        history: Sequence[Rated],
+        among: Collection[int],
+        n: int,
+        offset: int = 0,
+        rank_by: RankBy | None = None,
+        diversity: float = 0.0,
+        explain: bool = False,
     ) -> list[Recommendation]:
         """The best ``n`` movies of ``among`` after the first ``offset``, best first, ties by id.
 
-        Movies of the history and movies that the model does not know are left out.
+        Movies of the history and movies that the model does not know are left out. ``diversity``, 0 to 1, is that of
+        `model.diversity`. `NoRelevanceError` if ``rank_by`` is relevance and the model knows none.
         """
+        users = UserList(self._shelf, self._read([(profile, history)]), rank_by)
         rated = {entry.movie_id for entry in history}
-        candidates = np.array(sorted(id_ for id_ in among if id_ in self and id_ not in rated), dtype=np.int64)
-        # Ranked by what is not clipped yet: five stars and "even more" differ.
-        stars = self._network.score(self._encode([(profile, history)]), self._movies)
-        scores: FloatArray = stars.mean.cpu().numpy()
-        scores = scores[self.catalogue.vocabulary.rows(candidates.tolist())]
-        scores = np.round(scores, RANKING_DECIMALS)
-        best = np.lexsort((candidates, -scores))[offset : offset + n]
-        return [
-            Recommendation(movie_id, round(value, RANKING_DECIMALS))
-            for movie_id, value in zip(candidates[best].tolist(), clip(scores[best]).tolist(), strict=True)
-        ]
+        candidates = sorted(id_ for id_ in among if id_ in self and id_ not in rated)
+        rows = self.catalogue.vocabulary.rows(candidates)
+        page = users.ordered(rows, diversity, offset + n)[offset : offset + n]
+        stars = np.round(clip(users.stars(page)), RANKING_DECIMALS).tolist()
+        relevances = [None] * len(page) if users.log_relevance is None else _probabilities(users.log_relevance[page])
+        reasons = [self._reasons(history, why) for why in users.reasons(page)] if explain else [None] * len(page)
+        ids = [self.catalogue.vocabulary.ids[row - 1] for row in page.tolist()]
+        return [Recommendation(*entry) for entry in zip(ids, stars, relevances, reasons, strict=True)]
+
+    @staticmethod
+    def _reasons(history: Sequence[Rated], why: Sequence[tuple[int, float]]) -> tuple[Reason, ...]:
+        return tuple(Reason(history[place].movie_id, round(lost, RANKING_DECIMALS)) for place, lost in why)
 
     def _predict_pairs(
         self, readers: Sequence[tuple[Profile, Sequence[Rated]]], owners: IntArray, rows: IntArray
@@ -121,15 +157,15 @@ class Scorer:
         """What ``readers[owners[k]]`` would give the movie at ``rows[k]``."""
         predicted: list[PredictedRating | None] = [None] * len(rows)
         for start in range(0, len(readers), READERS_AT_ONCE):
-            users = self._encode(readers[start : start + READERS_AT_ONCE])
+            users = self._network.encode_users(self._read(readers[start : start + READERS_AT_ONCE]))
             pairs = np.flatnonzero(owners // READERS_AT_ONCE == start // READERS_AT_ONCE)
             own = torch.from_numpy(owners[pairs] - start).to(self.device)
-            movies = self._movies.take(torch.from_numpy(rows[pairs]).to(self.device))
+            movies = self._shelf.movies.take(torch.from_numpy(rows[pairs]).to(self.device))
             for pair, one in zip(pairs, _shown(self._network.score(users.take(own), movies)), strict=True):
                 predicted[pair] = one
         return [one for one in predicted if one is not None]
 
-    def _encode(self, users: Sequence[tuple[Profile, Sequence[Rated]]]) -> EncodedUsers:
+    def _read(self, users: Sequence[tuple[Profile, Sequence[Rated]]]) -> Users:
         entries = [entry for _, history in users for entry in history]
         batch = Users(
             profiles=torch.from_numpy(encode_profiles([profile for profile, _ in users])),
@@ -137,7 +173,12 @@ class Scorer:
             stars=torch.tensor([entry.stars for entry in entries], dtype=torch.float32),
             lengths=torch.tensor([len(history) for _, history in users]),
         )
-        return self._network.encode_users(batch.to(self.device))
+        return batch.to(self.device)
+
+
+def _probabilities(logarithms: FloatArray) -> list[float]:
+    rounded: list[float] = np.round(np.exp(logarithms, dtype=np.float64), RELEVANCE_DECIMALS).tolist()
+    return rounded
 
 
 def _shown(stars: Stars) -> list[PredictedRating]:

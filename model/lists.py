@@ -1,0 +1,129 @@
+"""One user's list: what it is ordered by, and why each movie is in it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.branches import MovieVectors, Users
+from model.diversity import Kinds, diversified
+from model.errors import NoRelevanceError
+from model.explanation import MOST_REASONS, contributions
+from model.features import UNKNOWN, FloatArray, IntArray
+from model.network import EncodedMovies, EncodedUsers, SeqRec
+
+RANKING_DECIMALS = 4
+"""What is equal in these decimals, of stars or of a logit, is a tie."""
+
+RankBy = Literal["relevance", "rating"]
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The whole catalogue, encoded once.
+
+    Attributes:
+        vectors: as the relevance head reads them; None for a network without one.
+        kinds: for lists that are to be diverse.
+    """
+
+    network: SeqRec
+    movies: EncodedMovies
+    vectors: MovieVectors | None
+    kinds: Kinds
+
+    @classmethod
+    def of(cls, network: SeqRec, device: torch.device) -> "Shelf":
+        with torch.inference_mode():
+            movies = network.encode_movies(torch.arange(len(network.movies), device=device))
+            vectors = network.movies.vectors() if network.relevance is not None else None
+        kinds = Kinds(network.movies.genres.cpu().numpy(), network.movies.ratings.cpu().numpy())
+        return cls(network, movies, vectors, kinds)
+
+    @property
+    def ranks_by(self) -> RankBy:
+        """What lists are ordered by unless something else is asked for: relevance, if the network knows it."""
+        return "rating" if self.vectors is None else "relevance"
+
+
+class UserList:
+    """Orders movies for one user; movies are catalogue rows."""
+
+    def __init__(self, shelf: Shelf, user: Users, rank_by: RankBy | None) -> None:
+        """``user`` is a batch of one; `NoRelevanceError` if relevance is asked for and the network knows none."""
+        self.shelf = shelf
+        self.user = user
+        self.rank_by = rank_by or shelf.ranks_by
+        if self.rank_by == "relevance" and shelf.vectors is None:
+            raise NoRelevanceError
+
+    @cached_property
+    def encoded(self) -> EncodedUsers:
+        return self.shelf.network.encode_users(self.user)
+
+    @cached_property
+    def rated(self) -> IntArray:
+        """Rows of the history."""
+        return self.user.movies.cpu().numpy()
+
+    @cached_property
+    def log_relevance(self) -> FloatArray | None:
+        """Logarithm of each row's probability to come next, of all that are not rated, shape (rows,)."""
+        return None if self.shelf.vectors is None else self._log_relevance(self.encoded.queries)[0].cpu().numpy()
+
+    def _log_relevance(self, queries: Tensor) -> Tensor:
+        """The same for some queries, shape (queries, rows); minus infinity for what this user has rated."""
+        if self.shelf.vectors is None:
+            raise NoRelevanceError
+        logits = self.shelf.network.relevances(queries, self.shelf.vectors).float()
+        logits[:, UNKNOWN] = -torch.inf
+        logits[:, self.user.movies] = -torch.inf
+        return logits.log_softmax(-1)
+
+    def stars(self, rows: IntArray) -> FloatArray:
+        """Predicted, not clipped, shape (movies,)."""
+        return self._stars(self.encoded, rows)[0].cpu().numpy()
+
+    def _stars(self, users: EncodedUsers, rows: IntArray) -> Tensor:
+        """The same for some users, shape (users, movies)."""
+        count, device = len(users.hidden), users.hidden.device
+        movies = self.shelf.movies.take(torch.from_numpy(rows).to(device))
+        own = (users.take(torch.tensor([user], device=device)) for user in range(count))
+        return torch.stack([self.shelf.network.score(user, movies).mean.float() for user in own])
+
+    def ordered(self, rows: IntArray, diversity: float, n: int) -> IntArray:
+        """The rows, which are ascending, best first; the first ``n`` as diverse as asked for."""
+        if self.rank_by == "relevance" and self.log_relevance is not None:
+            scores = self.log_relevance[rows]
+            worth = np.exp(scores)
+        else:
+            scores = worth = self.stars(rows)
+        order = np.lexsort((rows, -np.round(scores, RANKING_DECIMALS)))
+        return diversified(worth[order], rows[order], self.rated, self.shelf.kinds, diversity, n)
+
+    def reasons(self, rows: IntArray) -> list[list[tuple[int, float]]]:
+        """For each of the rows, the places in the history that count most for it, and how much.
+
+        Places are indices into the history, most important first; only what speaks for the movie is named. See
+        `model.explanation`. Of a history that is longer than the encoder reads, the latest ratings are looked at.
+        """
+        read = min(len(self.rated), self.shelf.network.config.history_length)
+        if read == 0:
+            return [[] for _ in rows]
+        places = torch.arange(len(self.rated) - read, len(self.rated))
+        lost = contributions(self.user, places, lambda users: self._scores(users, rows))
+        best = np.argsort(-lost, axis=0, kind="stable")[:MOST_REASONS]
+        return [
+            [(int(places[place]), float(lost[place, movie])) for place in best[:, movie] if lost[place, movie] > 0]
+            for movie in range(len(rows))
+        ]
+
+    def _scores(self, users: Users, rows: IntArray) -> Tensor:
+        """What lists are ordered by, for some users, shape (users, movies)."""
+        network = self.shelf.network
+        if self.rank_by == "relevance":
+            return self._log_relevance(network.queries(users))[:, rows]
+        return self._stars(network.encode_users(users), rows)
