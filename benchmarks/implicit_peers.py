@@ -1,0 +1,121 @@
+"""Matrix factorisations of the library implicit."""
+
+import numpy as np
+from implicit.cpu.als import AlternatingLeastSquares
+from implicit.cpu.bpr import BayesianPersonalizedRanking
+
+from benchmarks.tuning import Settings, combinations, given, known_rows, liked_choices, spread
+from model.card import Epoch
+from model.features import FloatArray
+from model.protocol import Split
+from model.ranking.baselines import rated_matrix
+from model.sequences import Sequences
+
+THREADS = 1
+"""More of them make BPR's updates race, and its results differ from run to run."""
+
+SEED = 0
+
+
+class Als:
+    """Alternating least squares (Hu, Koren and Volinsky 2008); a user's factors are solved for from the history.
+
+    Args:
+        factors: width of users and movies.
+        regularization: of both.
+        alpha: weight of a rated movie relative to one that was not rated.
+        liked: leaves out what was not liked.
+    """
+
+    name = "als"
+    library = "implicit"
+    package = "pm-implicit"
+    inductive = True
+    iterations = 15
+
+    def __init__(self, rows: int, factors: int, regularization: float, alpha: float, liked: bool) -> None:
+        self.rows = rows
+        self.liked = liked
+        self.epochs: list[Epoch] = []
+        self.model = AlternatingLeastSquares(
+            factors=factors,
+            regularization=regularization,
+            alpha=alpha,
+            iterations=self.iterations,
+            num_threads=THREADS,
+            random_state=SEED,
+        )
+
+    @staticmethod
+    def grid(protocol: str) -> list[Settings]:
+        return combinations(
+            factors=(32, 64, 128),
+            regularization=(1.0, 10.0, 100.0),
+            alpha=(1.0, 4.0, 16.0),
+            liked=liked_choices(protocol),
+        )
+
+    def fit(self, split: Split) -> None:
+        sequences = given(split.train.sequences, self.liked)
+        self.known = known_rows(sequences)
+        self.model.fit(rated_matrix(sequences, self.rows)[:, self.known], show_progress=False)
+
+    def scores(self, histories: Sequences) -> FloatArray:
+        rated = rated_matrix(given(histories, self.liked), self.rows)[:, self.known]
+        users = self.model.recalculate_user(np.arange(len(histories)), rated)
+        return spread(users @ self.model.item_factors.T, self.known, self.rows)
+
+
+class Bpr:
+    """Bayesian personalised ranking (Rendle et al. 2009).
+
+    It has factors only for the users that it was fitted to, so it is given the histories of all users of the split.
+    What a history has grown by since then, as on leave-one-out the validation movie in the test, it does not see.
+
+    Args:
+        factors: width of users and movies, without the movies' bias.
+        learning_rate: of stochastic gradient descent.
+        regularization: of factors and biases.
+        iterations: passes over the ratings.
+        liked: leaves out what was not liked.
+    """
+
+    name = "bpr"
+    library = "implicit"
+    package = "pm-implicit"
+    inductive = False
+
+    def __init__(
+        self, rows: int, factors: int, learning_rate: float, regularization: float, iterations: int, liked: bool
+    ) -> None:
+        self.rows = rows
+        self.liked = liked
+        self.epochs: list[Epoch] = []
+        self.model = BayesianPersonalizedRanking(
+            factors=factors,
+            learning_rate=learning_rate,
+            regularization=regularization,
+            iterations=iterations,
+            num_threads=THREADS,
+            random_state=SEED,
+        )
+
+    @staticmethod
+    def grid(protocol: str) -> list[Settings]:
+        return combinations(
+            factors=(32, 128),
+            learning_rate=(0.02, 0.05),
+            regularization=(0.003, 0.01, 0.03),
+            iterations=(100, 300),
+            liked=liked_choices(protocol),
+        )
+
+    def fit(self, split: Split) -> None:
+        sequences = given(split.known(), self.liked)
+        self.known = known_rows(sequences)
+        self.row_of_user = {user: row for row, user in enumerate(sequences.user_ids.tolist())}
+        self.model.fit(rated_matrix(sequences, self.rows)[:, self.known], show_progress=False)
+
+    def scores(self, histories: Sequences) -> FloatArray:
+        users = self.model.user_factors[[self.row_of_user[user] for user in histories.user_ids.tolist()]]
+        return spread(users @ self.model.item_factors.T, self.known, self.rows)

@@ -1,0 +1,140 @@
+"""SASRec of the library RecTools, and a recurrent network in its place."""
+
+import logging
+import warnings
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import torch
+from rectools import Columns
+from rectools.dataset import Dataset
+from rectools.models import SASRecModel
+from rectools.models.nn.transformers.net_blocks import TransformerLayersBase
+from torch import Tensor, nn
+
+from benchmarks.neural import train_until_best
+from benchmarks.tuning import Settings, combinations, given, liked_choices, spread
+from model.card import Epoch
+from model.features import FloatArray, IntArray
+from model.protocol import Split
+from model.sequences import Sequences
+
+logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+for chatty in ("rectools", "pytorch_lightning", "pydantic"):
+    warnings.filterwarnings("ignore", module=chatty)
+
+SEED = 0
+
+
+class SasRec:
+    """Self-attention over the history (Kang and McAuley 2018), trained with the softmax over all movies.
+
+    Args:
+        factors: width of the network.
+        dropout: share of values left out in training.
+        liked: leaves out what was not liked.
+    """
+
+    name = "sasrec"
+    library = "RecTools"
+    package = "rectools"
+    inductive = True
+    length = 200
+    longest = 100
+    patience = 10
+    network: ClassVar[Settings] = {"n_blocks": 2, "n_heads": 1}
+
+    def __init__(self, rows: int, factors: int, dropout: float, liked: bool) -> None:
+        self.rows = rows
+        self.liked = liked
+        self.epochs: list[Epoch] = []
+        self.model = SASRecModel(
+            **self.network,
+            n_factors=factors,
+            dropout_rate=dropout,
+            session_max_len=self.length,
+            batch_size=128,
+            loss="softmax",
+            lr=1e-3,
+        )
+
+    @staticmethod
+    def grid(protocol: str) -> list[Settings]:
+        return combinations(factors=(128,), dropout=(0.2,), liked=liked_choices(protocol))
+
+    def fit(self, split: Split) -> None:
+        torch.manual_seed(SEED)
+        data = Dataset.construct(interactions(given(split.train.sequences, self.liked)))
+        self.model.fit_partial(data, min_epochs=0, max_epochs=0)  # makes the network
+        self.known = self.model.data_preparator.get_known_item_ids().astype(np.int64)
+        self.item_of_row = np.zeros(self.rows, dtype=np.int64)
+        self.item_of_row[self.known] = np.arange(1, len(self.known) + 1)
+
+        def run_epoch(_: int) -> float:
+            self.model.fit_partial(data, min_epochs=1, max_epochs=1)
+            return float(self.model.fit_trainer.callback_metrics["train_loss"])
+
+        train_until_best(self, self.model.torch_model, run_epoch, split, self.longest, self.patience)
+
+    @torch.inference_mode()
+    def scores(self, histories: Sequences) -> FloatArray:
+        network = self.model.torch_model
+        movies = network.item_model.get_all_embeddings()
+        sessions = torch.from_numpy(self.sessions(given(histories, self.liked)))
+        users = network.encode_sessions({"x": sessions}, movies)[:, -1]
+        return spread((users @ movies[1:].T).numpy(), self.known, self.rows)
+
+    def sessions(self, histories: Sequences) -> IntArray:
+        """The ends of the histories in the library's item numbers, padded in front, shape (users, length)."""
+        padded = np.zeros((len(histories), self.length), dtype=np.int64)
+        for user, movies in enumerate(np.split(histories.movies, histories.offsets[1:-1])):
+            items = self.item_of_row[movies]
+            items = items[items > 0][-self.length :]
+            padded[user, self.length - len(items) :] = items
+        return padded
+
+
+class RecurrentLayers(TransformerLayersBase):  # type: ignore[misc]
+    """A GRU where the library has attention: one layer, no bias, then a linear map, as GRU4Rec in RecBole."""
+
+    def __init__(self, n_factors: int, **_: object) -> None:
+        super().__init__()
+        self.recurrent = nn.GRU(n_factors, 2 * n_factors, bias=False, batch_first=True)
+        self.narrowed = nn.Linear(2 * n_factors, n_factors)
+
+    def forward(self, seqs: Tensor, timeline_mask: Tensor, *_: object, **__: object) -> Tensor:
+        """From movies to states, both of shape (users, length, factors); the padding in front leaves a state of 0."""
+        states, _last = self.recurrent(seqs * timeline_mask)
+        narrowed: Tensor = self.narrowed(states)
+        return narrowed
+
+
+class Gru(SasRec):
+    """GRU4Rec as SASRec is trained: on all movies of a history at once, and not on each prefix by itself.
+
+    The layers are written here; the data, the loss and the training are RecTools'.
+    """
+
+    name = "gru"
+    network: ClassVar[Settings] = {
+        "transformer_layers_type": RecurrentLayers,
+        "use_pos_emb": False,
+        "use_causal_attn": False,
+    }
+
+    @staticmethod
+    def grid(protocol: str) -> list[Settings]:
+        return combinations(factors=(64,), dropout=(0.3,), liked=liked_choices(protocol))
+
+
+def interactions(sequences: Sequences) -> pd.DataFrame:
+    """The ratings as the library reads them; a rating's time is its place, so that no two are equal."""
+    return pd.DataFrame(
+        {
+            Columns.User: sequences.owners,
+            Columns.Item: sequences.movies,
+            Columns.Weight: 1.0,
+            Columns.Datetime: pd.to_datetime(np.arange(len(sequences.movies)), unit="s"),
+        }
+    )
