@@ -108,14 +108,11 @@ def recommend(
     from app.main import recommender
     from app.service import Wish
 
-    if rank_by not in {None, "relevance", "rating"}:
-        raise SettingsError(f"Lists are ranked by relevance or by rating, not by {rank_by!r}.")
     wish = Wish(n=n, rank_by=rank_by, explain=True)
+    if diversity is not None:
+        wish = wish._replace(diversity=diversity)
     asked = recommender(_settings())
-    history = asked.history(user_id)
-    print_list(
-        user_id, history, asked.recommend(user_id, wish if diversity is None else wish._replace(diversity=diversity))
-    )
+    print_list(user_id, asked.history(user_id), asked.recommend(user_id, wish))
 
 
 @app.command()

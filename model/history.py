@@ -4,8 +4,11 @@ import torch
 from torch import Tensor, nn
 
 from model.config import NetworkConfig, RelevanceConfig
-from model.features import STAR_LEVELS, star_levels
+from model.features import PROFILE_WIDTH, STAR_LEVELS, star_levels
 from model.recurrent import RECURRENT
+
+PROFILES_LEFT_OUT = 0.1
+"""Share of users, in training."""
 
 
 class HistoryEncoder(nn.Module):
@@ -32,17 +35,26 @@ class HistoryEncoder(nn.Module):
 
 
 class RelevanceHead(nn.Module):
-    """How likely each movie is to come next: the dot product of a query, from the state, with the movie's vector."""
+    """How likely each movie is to come next: the dot product of a query with the movie's vector.
+
+    The query comes from the state of the history and from the profile, which is all there is before the first rating.
+    """
 
     def __init__(self, config: NetworkConfig, relevance: RelevanceConfig) -> None:
         super().__init__()
         self.hidden = relevance.hidden
         self.query = nn.Linear(relevance.hidden, config.embedding)
+        self.profile = nn.Linear(PROFILE_WIDTH, config.embedding, bias=False)
         self.dropout = LockedDropout(relevance.output_dropout)
 
-    def forward(self, states: Tensor) -> Tensor:
-        """Queries, shape (..., width), of states (..., hidden)."""
-        queries: Tensor = self.dropout(self.query(states))
+    def forward(self, states: Tensor, profiles: Tensor) -> Tensor:
+        """Queries, shape (..., users, width), of states (..., users, hidden) and profiles (users, 24).
+
+        In training, the profile of some users is left out, so that a query without one is known too.
+        """
+        if self.training:
+            profiles = profiles * (torch.rand(len(profiles), 1, device=profiles.device) >= PROFILES_LEFT_OUT)
+        queries: Tensor = self.dropout(self.query(states) + self.profile(profiles))
         return queries
 
 

@@ -112,7 +112,8 @@ class SeqRec(nn.Module):
         hidden = nn.functional.linear(torch.cat([*outputs.values()], dim=-1), weight, self.first.bias)
         if self.relevance is None:
             return EncodedUsers(hidden, vectors, hidden.new_zeros(len(hidden), 0))
-        return EncodedUsers(hidden, vectors, self.relevance(outputs["history"][:, : self.relevance.hidden]))
+        state = outputs["history"][:, : self.relevance.hidden]
+        return EncodedUsers(hidden, vectors, self.relevance(state, users.profiles))
 
     def encode_movies(self, rows: Tensor, path: Path | None = None) -> EncodedMovies:
         """Encode the movies at these catalogue rows, shape (movies,)."""
@@ -128,16 +129,16 @@ class SeqRec(nn.Module):
         """Stars for pairs; a side of one row is paired with every row of the other."""
         return self.head.stars(*self._outputs(users, movies))
 
-    def next_movies(self, movies: Tensor, stars: Tensor, table: Tensor) -> Tensor:
+    def next_movies(self, profiles: Tensor, movies: Tensor, stars: Tensor, table: Tensor) -> Tensor:
         """Queries for the movie at each step, from what was rated before it, shape (time, users, embedding).
 
-        ``movies`` are catalogue rows and ``stars`` what they got, shape (time, users), from the first rating on;
-        ``table`` the vectors of all rows.
+        ``profiles`` have shape (users, 24); ``movies`` are catalogue rows and ``stars`` what they got, shape
+        (time, users), from the first rating on; ``table`` the vectors of all rows.
         """
         if self.encoder is None or self.relevance is None:
             raise NoRelevanceError
         states = self.encoder(table[movies[:-1]], stars[:-1])
-        queries: Tensor = self.relevance(torch.cat([states.new_zeros(1, *states.shape[1:]), states]))
+        queries: Tensor = self.relevance(torch.cat([states.new_zeros(1, *states.shape[1:]), states]), profiles)
         return queries
 
     def queries(self, users: Users) -> Tensor:
@@ -145,7 +146,7 @@ class SeqRec(nn.Module):
         if self.relevance is None:
             raise NoRelevanceError
         states = self.branches["history"](users, users.stars, self.movies)
-        queries: Tensor = self.relevance(states[:, : self.relevance.hidden])
+        queries: Tensor = self.relevance(states[:, : self.relevance.hidden], users.profiles)
         return queries
 
     def relevances(self, queries: Tensor, movies: MovieVectors) -> Tensor:

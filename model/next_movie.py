@@ -21,6 +21,9 @@ from model.training import Step
 VALIDATION_USERS = 1000
 """Users, drawn once, whose lists are judged after each epoch."""
 
+LATEST = 0.5
+"""Share of windows at the end of a history, where a list is asked for; the others are anywhere."""
+
 NEVER = torch.iinfo(torch.int16).max
 LENGTH_JITTER = 30
 """Windows of a step differ in length by about so many ratings: shorter steps, and still other company each time."""
@@ -30,6 +33,7 @@ class Windows(NamedTuple):
     """A stretch of each of some users' histories, padded at the end with row 0.
 
     Attributes:
+        profiles: encoded, shape (users, 24).
         movies, stars: shape (time, users).
         lengths: of the windows, shape (users,).
         from_start: whether a window begins where the history does, shape (users,).
@@ -37,6 +41,7 @@ class Windows(NamedTuple):
             shape (users, rows).
     """
 
+    profiles: Tensor
     movies: Tensor
     stars: Tensor
     lengths: Tensor
@@ -102,7 +107,9 @@ class NextMovieObjective:
     def steps(self, epoch: int) -> Iterator[Step]:
         random = np.random.default_rng([self.config.seed, epoch])
         lengths = np.minimum(self.sequences.counts[self.users], self.length)
-        starts = (random.random(len(lengths)) * (self.sequences.counts[self.users] - lengths + 1)).astype(np.int64)
+        latest = self.sequences.counts[self.users] - lengths
+        anywhere = (random.random(len(lengths)) * (latest + 1)).astype(np.int64)
+        starts = np.where(random.random(len(lengths)) < LATEST, latest, anywhere)
         order = np.argsort(lengths + random.random(len(lengths)) * LENGTH_JITTER, kind="stable")
         groups = np.array_split(order, len(self))
         for step in random.permutation(len(self)):
@@ -114,7 +121,7 @@ class NextMovieObjective:
         now = windows.to(self.device)
         steps, users = now.predicted()
         movies = self.network.movies.vectors()
-        queries = self.network.next_movies(now.movies, now.stars, movies.vectors)[steps, users]
+        queries = self.network.next_movies(now.profiles, now.movies, now.stars, movies.vectors)[steps, users]
         targets = now.movies[steps, users]
         loss = next_movie_loss(
             queries, movies.vectors, movies.popularity, targets, now.rated_at, users, steps.to(torch.int16)
@@ -146,6 +153,7 @@ def windows(sequences: Sequences, users: IntArray, starts: IntArray, lengths: In
     step, user = np.nonzero(inside)
     rated_at[user, movies[step, user]] = step
     return Windows(
+        profiles=torch.from_numpy(sequences.profiles[users]),
         movies=torch.from_numpy(movies),
         stars=torch.from_numpy(np.where(inside, sequences.stars[places], STAR_LEVELS[0])),
         lengths=torch.from_numpy(lengths),

@@ -141,7 +141,7 @@ class Scorer:
         candidates = sorted(id_ for id_ in among if id_ in self and id_ not in rated)
         rows = self.catalogue.vocabulary.rows(candidates)
         page = users.ordered(rows, diversity, offset + n)[offset : offset + n]
-        stars = np.round(clip(users.stars(page)), RANKING_DECIMALS).tolist()
+        stars = np.round(clip(users.stars(page)).astype(np.float64), RANKING_DECIMALS).tolist()
         relevances = [None] * len(page) if users.log_relevance is None else _probabilities(users.log_relevance[page])
         reasons = [self._reasons(history, why) for why in users.reasons(page)] if explain else [None] * len(page)
         ids = [self.catalogue.vocabulary.ids[row - 1] for row in page.tolist()]

@@ -8,7 +8,7 @@ import torch
 
 from model.bias import Bias
 from model.branches import Users
-from model.config import NetworkConfig, TrainingConfig
+from model.config import NetworkConfig, NextMovieConfig, RelevanceConfig, TrainingConfig
 from model.movielens import MovieLens
 from model.network import SeqRec
 from model.path_fitting import bias_path
@@ -27,7 +27,13 @@ SMALL_NETWORK = NetworkConfig(
     likelihood="categorical",
     unknown_rate=0.02,
 )
-SMALL = Preset(name="small", network=SMALL_NETWORK, training=TrainingConfig(epochs=2, random_cuts=True))
+RATING_ONLY = Preset(name="small-rating", network=SMALL_NETWORK, training=TrainingConfig(epochs=2, random_cuts=True))
+SMALL = Preset(
+    name="small",
+    network=SMALL_NETWORK.model_copy(update={"relevance": RelevanceConfig(hidden=12)}),
+    training=RATING_ONLY.training,
+    next_movie=NextMovieConfig(epochs=2),
+)
 
 
 def workshop_for(data: MovieLens, checkpoints: Path | None = None, *, resume: bool = False) -> Workshop:

@@ -93,8 +93,24 @@ def test_recommendations_carry_title_genres_and_stars_and_nothing_that_is_rated(
     for entry in answer["recommendations"]:
         _, title, _, genres = movies[entry["movie_id"]]
         assert (entry["title"], entry["genres"]) == (title, sorted(genres))
-    stars = [entry["predicted_stars"] for entry in answer["recommendations"]]
-    assert stars == sorted(stars, reverse=True)
+    assert answer["rank_by"] == "relevance"
+    relevances = [entry["relevance"] for entry in answer["recommendations"]]
+    assert relevances == sorted(relevances, reverse=True)
+    assert all(entry["reasons"] is None for entry in answer["recommendations"])
+
+
+def test_a_list_can_be_ranked_by_rating_diversified_and_explained(client: TestClient, sample: MovieLens) -> None:
+    by_rating = client.get("/users/1/recommendations", params={"rank_by": "rating"}).json()
+    explained = client.get("/users/1/recommendations", params={"explain": True, "diversity": 0.6}).json()
+
+    stars = [entry["predicted_stars"] for entry in by_rating["recommendations"]]
+    assert (by_rating["rank_by"], stars) == ("rating", sorted(stars, reverse=True))
+    reasons = [reason for entry in explained["recommendations"] for reason in entry["reasons"]]
+    titles = dict(sample.movies.select("movie_id", "title").rows())
+    assert reasons
+    assert all(reason["movie_id"] in rated_by(sample, 1) for reason in reasons)
+    assert all(reason["title"] == titles[reason["movie_id"]] for reason in reasons)
+    assert all(reason["contribution"] > 0 for reason in reasons)
 
 
 def test_pages_to_the_end_have_every_unseen_movie_once(client: TestClient, sample: MovieLens) -> None:
@@ -182,6 +198,10 @@ def test_a_movie_that_left_the_catalogue_is_not_recommended(client: TestClient, 
         pytest.param("GET", "/users/0/recommendations", None, 422, "invalid_request", "user_id", id="user zero"),
         pytest.param("GET", f"/users/{2**31}/recommendations", None, 422, "invalid_request", "user_id", id="big user"),
         pytest.param("GET", "/users/1/recommendations?n=0", None, 422, "invalid_request", "query.n", id="n zero"),
+        pytest.param(
+            "GET", "/users/1/recommendations?diversity=1.1", None, 422, "invalid_request", "diversity", id="diversity"
+        ),
+        pytest.param("GET", "/users/1/recommendations?rank_by=x", None, 422, "invalid_request", "rank_by", id="rank"),
         pytest.param("GET", "/users/1/recommendations?n=101", None, 422, "invalid_request", "query.n", id="n large"),
         pytest.param("GET", "/users/1/recommendations?offset=-1", None, 422, "invalid_request", "offset", id="offset"),
         pytest.param("POST", "/predict", {}, 422, "invalid_request", "either user_id and movie_ids", id="neither"),
@@ -312,4 +332,4 @@ def test_every_route_is_documented_with_summary_example_and_errors(client: TestC
     for name in ("PredictionRequest", "Predictions", "Recommendations"):
         assert schemas[name]["examples"], name
     recommendations = description["paths"]["/users/{user_id}/recommendations"]["get"]
-    assert set(recommendations["responses"]) == {"200", "404", "422", "500", "503"}
+    assert set(recommendations["responses"]) == {"200", "404", "409", "422", "500", "503"}

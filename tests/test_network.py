@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from builders import SMALL, network, user, workshop_for
+from builders import RATING_ONLY, network, user, workshop_for
 from torch import Tensor
 
 from model.bias import Bias
@@ -124,9 +124,9 @@ def test_a_new_branch_is_one_class_and_one_line(
     monkeypatch: pytest.MonkeyPatch, sample: MovieLens, split: Split
 ) -> None:
     monkeypatch.setitem(BRANCHES, "genre-count", GenreCountBranch)
-    branches = (*SMALL.network.branches, "genre-count")
-    config = SMALL.network.model_copy(update={"branches": branches, "likelihood": "normal"})
-    model = NeuralModel(Preset(name="wider", network=config, training=SMALL.training), workshop_for(sample))
+    branches = (*RATING_ONLY.network.branches, "genre-count")
+    config = RATING_ONLY.network.model_copy(update={"branches": branches, "likelihood": "normal"})
+    model = NeuralModel(Preset(name="wider", network=config, training=RATING_ONLY.training), workshop_for(sample))
 
     evaluation = evaluate(model, split, model.workshop).evaluation
 

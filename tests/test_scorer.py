@@ -80,7 +80,7 @@ def test_recommendations_and_predictions_show_the_same_stars(scorer: Scorer, all
 
 
 def test_recommendations_are_best_first_and_never_rated_or_beyond_the_candidates(scorer: Scorer) -> None:
-    entries = scorer.recommend(PROFILE, HISTORY, [3, 10, 1, 2, 30, 31, 9_999], n=10)
+    entries = scorer.recommend(PROFILE, HISTORY, [3, 10, 1, 2, 30, 31, 9_999], n=10, rank_by="rating")
 
     assert {entry.movie_id for entry in entries} == {1, 2, 30, 31}
     assert [entry.stars for entry in entries] == sorted((entry.stars for entry in entries), reverse=True)
@@ -105,7 +105,7 @@ def test_ties_are_broken_by_id() -> None:
     tied._network.path.movies.zero_()
     tied = Scorer(Artifact("tied", tied._network, tied.catalogue, tied.card), tied.device)
 
-    entries = tied.recommend(PROFILE, [], list(range(50, 0, -1)), n=5)
+    entries = tied.recommend(PROFILE, [], list(range(50, 0, -1)), n=5, rank_by="rating")
 
     assert [entry.movie_id for entry in entries] == [1, 2, 3, 4, 5]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from builders import SMALL, SMALL_NETWORK, network, workshop_for
+from builders import RATING_ONLY, SMALL, SMALL_NETWORK, network, workshop_for
 
 from model.artifact import load_card
 from model.batches import Batches, balanced
@@ -149,12 +149,12 @@ def test_a_training_that_is_killed_in_its_second_run_does_not_repeat_the_first(
 ) -> None:
     interrupted = replace(workshop_for(sample, tmp_path / "state"), on_progress=_interrupt_in_epoch(1, call=2))
     with pytest.raises(KeyboardInterrupt):
-        train(sample, SMALL, tmp_path, interrupted)
+        train(sample, RATING_ONLY, tmp_path, interrupted)
     assert len(list((tmp_path / "state").iterdir())) == 1
 
     steps: list[Progress] = []
     resumed = replace(workshop_for(sample, tmp_path / "state", resume=True), on_progress=steps.append)
-    folder = train(sample, SMALL, tmp_path, resumed)
+    folder = train(sample, RATING_ONLY, tmp_path, resumed)
 
     assert max(step.epochs for step in steps) == load_card(folder).epochs
     assert len([step for step in steps if step.step == 1]) == load_card(folder).epochs
@@ -315,7 +315,7 @@ def test_the_network_learns_nothing_from_shuffled_ratings() -> None:
 POSTERIOR = SMALL.model_copy(
     update={
         "name": "posterior",
-        "network": SMALL_NETWORK.model_copy(
+        "network": SMALL.network.model_copy(
             update={
                 "path": "posterior",
                 "factorisation": FactorConfig(
