@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from model.config import TrainingConfig
+from model.config import NextMovieConfig, TrainingConfig
 
 
 class Score(BaseModel):
@@ -125,14 +125,17 @@ class Card(BaseModel):
     """The model card of an artifact.
 
     The served weights are trained on all users. ``held_out`` is the run before, on the paper's split with the same
-    settings; it also decided the number of epochs.
+    settings; it also decided the number of epochs. ``held_out_lists`` are the lists of that run for the same unseen
+    users; None for a model that predicts stars alone.
     """
 
     model: str
     created_at: datetime
     data: DataSource
     held_out: Evaluation
+    held_out_lists: RankingEvaluation | None = None
     epochs: int
     training: TrainingConfig
+    next_movie: NextMovieConfig | None = None
     device: str
     versions: dict[str, str]

@@ -61,7 +61,7 @@ class RelevanceConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    hidden: int = 256
+    hidden: int = 320
     input_dropout: float = 0.2
     output_dropout: float = 0.3
 
@@ -147,14 +147,23 @@ class NextMovieConfig(BaseModel):
         learning_rate: the highest, reached after the share ``warm_up`` of all steps, in a line from zero; then it falls
             to zero on half a cosine.
         largest_gradient: the norm that gradients are cut to.
+        refit_epochs, refit_rate: in place of ``epochs`` and ``learning_rate``, for a network that knows most of the
+            users already and goes on with all of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: int = 20
+    epochs: int = 28
     users_per_step: int = 32
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     warm_up: float = 0.3
     adam_betas: tuple[float, float] = (0.9, 0.98)
     largest_gradient: float = 1.0
+    refit_epochs: int = 6
+    refit_rate: float = 1e-3
     seed: int = 0
+
+    @property
+    def refit(self) -> "NextMovieConfig":
+        """The configuration for going on with more users."""
+        return self.model_copy(update={"epochs": self.refit_epochs, "learning_rate": self.refit_rate})

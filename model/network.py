@@ -153,11 +153,22 @@ class SeqRec(nn.Module):
         """How likely each movie is to come next, as logits, shape (users, movies), for queries (users, embedding)."""
         return torch.addmm(movies.popularity, queries, movies.vectors.T)
 
+    @property
+    def _of_relevance(self) -> dict[str, nn.Module]:
+        """All that the relevance head reads, and the head."""
+        if self.relevance is None or self.encoder is None:
+            return {}
+        return {"movies": self.movies, "encoder": self.encoder, "head": self.relevance}
+
     def fix_relevance(self) -> None:
         """From now on, training changes nothing that the relevance head reads."""
-        for module in (self.movies, self.relevance, self.encoder):
-            if self.relevance is not None and module is not None:
-                module.requires_grad_(False)
+        for module in self._of_relevance.values():
+            module.requires_grad_(False)
+
+    def take_relevance(self, other: "SeqRec") -> None:
+        """Know as much as another network of the same configuration of which movie comes next."""
+        for name, module in self._of_relevance.items():
+            module.load_state_dict(other._of_relevance[name].state_dict())
 
     def train(self, mode: bool = True) -> Self:
         """As of any module; what is fixed reads without dropout."""

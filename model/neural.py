@@ -37,12 +37,15 @@ class NeuralModel:
     def fit(self, split: Split) -> None:
         self.fit_folds(split.train, split.validation)
 
-    def fit_folds(self, train: Fold, validation: Fold | None, last_epoch: int | None = None) -> None:
+    def fit_folds(
+        self, train: Fold, validation: Fold | None, last_epoch: int | None = None, start: SeqRec | None = None
+    ) -> None:
         """Train a fresh network; without a validation fold, stars for exactly ``last_epoch`` epochs.
 
-        A network that ranks learns first which movie comes next, and then the stars on top of that.
+        A network that ranks learns first which movie comes next, and then the stars on top of that. For the former, it
+        goes on from where ``start`` is, which learned it from other ratings.
         """
-        self.fit_relevance(train, validation)
+        self.fit_relevance(train, validation, start)
         self.paths = self._fitted_paths(train)
         graph = self.network.movies.graph
         graph.copy_(torch.from_numpy(coordinates(train.sequences, *graph.shape)))
@@ -50,14 +53,20 @@ class NeuralModel:
         run = run_name(self.preset.name, self.preset.model_dump_json(), folds)
         self._fit_ratings(train, validation, self.preset.training, self.workshop.checkpoint(run), last_epoch)
 
-    def fit_relevance(self, train: Fold, validation: Fold | None) -> None:
-        """A fresh network that knows which movie comes next, if it has a head for that, and no stars yet."""
+    def fit_relevance(self, train: Fold, validation: Fold | None, start: SeqRec | None = None) -> None:
+        """A network that knows which movie comes next, if it has a head for that, and no stars yet.
+
+        It begins with random weights, or with those of ``start``.
+        """
         self.network = self._fresh_network()
+        if start is not None:
+            self.network.take_relevance(start)
         ratings = torch.from_numpy(train.sequences.movies)
         self.network.movies.ratings.copy_(torch.bincount(ratings, minlength=len(self.network.movies)))
         config = self.preset.next_movie
         if config is None:
             return
+        config = config.refit if start is not None else config
         objective = NextMovieObjective(self.network, train.sequences, validation, config, self.workshop.device)
         # The validation fold draws a curve and decides nothing, so that runs may share what they came to.
         settings = self.preset.network.model_dump_json() + config.model_dump_json()

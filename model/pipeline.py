@@ -13,7 +13,9 @@ from model.evaluation import evaluate
 from model.movielens import MovieLens
 from model.neural import NeuralModel
 from model.presets import Preset
-from model.protocol import paper_split
+from model.protocol import paper_split, user_split
+from model.ranking.evaluation import judge
+from model.ranking.models import NetworkRanker
 from model.sequences import Sequences, halved
 from model.workshop import Workshop
 
@@ -21,22 +23,26 @@ from model.workshop import Workshop
 def train(data: MovieLens, preset: Preset, root: Path, workshop: Workshop) -> Path:
     """Train a preset twice and write an artifact into ``root``; returns its folder.
 
-    The first run holds users out: its test error goes on the card and its best epoch says how long to train. The
-    second run is on all users for as many epochs, and its weights are the ones to serve.
+    The first run holds users out: its test scores go on the card and its best epoch says how long to train. The
+    second run is on all users for as many epochs, and its weights are the ones to serve. What the first one knows of
+    which movie comes next, the second starts from.
     """
     sequences = Sequences.of(data)
     split = paper_split(sequences)
     held_out = NeuralModel(preset, workshop)
     evaluation = evaluate(held_out, split, workshop).evaluation
+    lists = judge(NetworkRanker(held_out), user_split(sequences)) if preset.next_movie else None
     served = NeuralModel(preset, workshop)
-    served.fit_folds(halved(sequences), None, last_epoch=held_out.best_epoch)
+    served.fit_folds(halved(sequences), None, last_epoch=held_out.best_epoch, start=held_out.network)
     card = Card(
         model=preset.name,
         created_at=datetime.now(UTC),
         data=source(data),
         held_out=evaluation,
+        held_out_lists=lists,
         epochs=held_out.best_epoch,
         training=preset.training,
+        next_movie=preset.next_movie,
         device=workshop.device.type,
         versions={
             "seqrec": version("seqrec"),

@@ -13,6 +13,7 @@ from model.config import NextMovieConfig
 from model.errors import SettingsError, UnknownNameError
 from model.features import FloatArray
 from model.movielens import MovieLens
+from model.neural import NeuralModel
 from model.next_movie import NEVER, windows
 from model.presets import PRESETS
 from model.protocol import Split, leave_one_out, split, user_split
@@ -162,7 +163,7 @@ def ndcg_on_chains(sample: MovieLens, *, shuffled: bool) -> float:
             "next_movie": NextMovieConfig(epochs=30, learning_rate=2e-2),
         }
     )
-    model = NetworkRanker(preset, workshop_for(sample))
+    model = NetworkRanker(NeuralModel(preset, workshop_for(sample)))
     return evaluate(model, leave_one_out(chains(200, shuffled=shuffled))).ndcg_at_10
 
 
@@ -176,7 +177,7 @@ def test_the_network_learns_no_order_where_there_is_none(sample: MovieLens) -> N
 
 
 def test_a_disliked_movie_counts_differently_from_a_loved_one(sample: MovieLens) -> None:
-    model = NetworkRanker(SMALL, workshop_for(sample))
+    model = NetworkRanker(NeuralModel(SMALL, workshop_for(sample)))
     model.fit(user_split(Sequences.of(sample)))
 
     loved, hated = model.scores(sequences([3, 4, 5], stars=5.0)), model.scores(sequences([3, 4, 5], stars=1.0))
@@ -197,7 +198,7 @@ def ranker(request: pytest.FixtureRequest, sample: MovieLens, drawn: Split) -> R
         network = SMALL.network.model_copy(update={"relevance": None})
         presets["small-rating"] = presets["small-rating"].model_copy(update={"network": network})
     model = (
-        NetworkRanker(presets[request.param], workshop)
+        NetworkRanker(NeuralModel(presets[request.param], workshop))
         if request.param in presets
         else build_ranker(request.param, workshop)
     )
@@ -230,7 +231,7 @@ def test_what_comes_after_the_history_changes_no_score(ranker: Ranker, drawn: Sp
 
 
 def test_an_evaluation_has_the_baselines_beside_it(sample: MovieLens, drawn: Split) -> None:
-    evaluation = evaluate(NetworkRanker(SMALL, workshop_for(sample)), drawn)
+    evaluation = evaluate(NetworkRanker(NeuralModel(SMALL, workshop_for(sample))), drawn)
 
     assert (evaluation.model, evaluation.protocol, evaluation.inductive) == ("small", "user-split", True)
     assert set(evaluation.baselines) == {"popularity", "item-knn"}
@@ -240,7 +241,7 @@ def test_an_evaluation_has_the_baselines_beside_it(sample: MovieLens, drawn: Spl
 
 
 def test_an_interrupted_ranking_run_goes_on_where_it_stopped(sample: MovieLens, drawn: Split, tmp_path: Path) -> None:
-    whole = NetworkRanker(SMALL, workshop_for(sample))
+    whole = NetworkRanker(NeuralModel(SMALL, workshop_for(sample)))
     whole.fit(drawn)
 
     def interrupt(progress: object) -> None:
@@ -248,8 +249,8 @@ def test_an_interrupted_ranking_run_goes_on_where_it_stopped(sample: MovieLens, 
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        NetworkRanker(SMALL, replace(workshop_for(sample, tmp_path), on_progress=interrupt)).fit(drawn)
-    resumed = NetworkRanker(SMALL, workshop_for(sample, tmp_path, resume=True))
+        NetworkRanker(NeuralModel(SMALL, replace(workshop_for(sample, tmp_path), on_progress=interrupt))).fit(drawn)
+    resumed = NetworkRanker(NeuralModel(SMALL, workshop_for(sample, tmp_path, resume=True)))
     resumed.fit(drawn)
 
     histories = drawn.test.histories()
@@ -257,10 +258,10 @@ def test_an_interrupted_ranking_run_goes_on_where_it_stopped(sample: MovieLens, 
 
 
 def test_the_stars_that_are_learned_afterwards_change_no_list(sample: MovieLens, drawn: Split) -> None:
-    lists = NetworkRanker(SMALL, workshop_for(sample))
+    lists = NetworkRanker(NeuralModel(SMALL, workshop_for(sample)))
     lists.fit(drawn)
     before = lists.scores(drawn.test.histories())
-    both = NetworkRanker(SMALL, workshop_for(sample))
+    both = NetworkRanker(NeuralModel(SMALL, workshop_for(sample)))
     both.model.fit_folds(drawn.train, drawn.validation)
 
     assert np.allclose(both.scores(drawn.test.histories()), before, atol=1e-5)

@@ -24,26 +24,30 @@ def evaluate(model: Ranker, split: Split) -> RankingEvaluation:
     """Train the model on the split and judge its lists once on test."""
     started = time.perf_counter()
     model.fit(split)
+    judged = judge(model, split)
+    return judged.model_copy(update={"seconds": time.perf_counter() - started})
+
+
+def judge(model: Ranker, split: Split) -> RankingEvaluation:
+    """Judge a model that was trained on the split."""
+    started = time.perf_counter()
     counts = np.bincount(split.train.sequences.movies, minlength=model.rows)
-    test = score(model.scores, split.test, counts)
-    validation = score(model.scores, split.validation, counts)
-    seconds = time.perf_counter() - started
     baselines = {}
     for baseline in BASELINES:
         other = baseline(model.rows)
         other.fit(split)
         baselines[other.name] = score(other.scores, split.test, counts)
     return RankingEvaluation(
-        **test.model_dump(),
+        **score(model.scores, split.test, counts).model_dump(),
         model=model.name,
         protocol=split.name,
         split_seeds=split.seeds,
         inductive=split.inductive and model.inductive,
         n_users=int((split.test.target_counts > 0).sum()),
-        validation=validation,
+        validation=score(model.scores, split.validation, counts),
         baselines=baselines,
         learning_curve=model.epochs,
-        seconds=seconds,
+        seconds=time.perf_counter() - started,
     )
 
 

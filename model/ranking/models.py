@@ -24,12 +24,11 @@ class NetworkRanker:
 
     inductive = True
 
-    def __init__(self, preset: Preset, workshop: Workshop) -> None:
-        self.name = preset.name
-        self.rows = workshop.rows
-        self.device = workshop.device
-        self.model = NeuralModel(preset, workshop)
-        self.ranks = preset.next_movie is not None
+    def __init__(self, model: NeuralModel) -> None:
+        self.model = model
+        self.name = model.name
+        self.rows = model.workshop.rows
+        self.ranks = model.preset.next_movie is not None
 
     @property
     def epochs(self) -> list[Epoch]:
@@ -43,13 +42,17 @@ class NetworkRanker:
 
     def scores(self, histories: Sequences) -> FloatArray:
         by = relevances if self.ranks else predicted_stars
-        return by(self.model.network, histories, self.device)
+        return by(self.model.network, histories, self.model.workshop.device)
+
+
+def _network_ranker(preset: Preset, workshop: Workshop) -> Ranker:
+    return NetworkRanker(NeuralModel(preset, workshop))
 
 
 RANKERS: dict[str, Callable[[Workshop], Ranker]] = {
     Popularity.name: lambda workshop: Popularity(workshop.rows),
     ItemKnn.name: lambda workshop: ItemKnn(workshop.rows),
-    **{name: partial(NetworkRanker, preset) for name, preset in PRESETS.items()},
+    **{name: partial(_network_ranker, preset) for name, preset in PRESETS.items()},
 }
 """How to build each model, untrained."""
 
