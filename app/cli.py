@@ -279,6 +279,40 @@ def experiments_paper(
     typer.echo(out / "README.md")
 
 
+@experiments.command("lists")
+def experiments_lists(
+    data: DataOption = None,
+    out: Annotated[Path, typer.Option(help="Folder for tables and figures; what is in it is not run again.")] = Path(
+        "docs/results"
+    ),
+    readme: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="File to put a summary into, between its marks."),
+    ] = None,
+    device: DeviceOption = None,
+) -> None:
+    """Judge the lists of all models; goes on where an interrupted run stopped."""
+    from app.console import say, training_display
+    from app.prepare import workshop
+    from model import movielens
+    from model.experiments.list_report import BEGIN, END, write_lists
+    from model.experiments.lists import measure
+    from model.experiments.report import around_summary
+
+    settings = _settings(data=data, device=device)
+    if readme is not None:
+        around_summary(readme, BEGIN, END)  # refused now, not after hours
+    ratings = movielens.read(_data_folder(settings))
+    try:
+        with training_display() as display:
+            lists = measure(out, ratings, workshop(ratings, settings, True, display), display.headline)
+    except KeyboardInterrupt:
+        say("Interrupted. Finished rows and epochs are kept: the same command goes on from there.")
+        raise
+    write_lists(out, lists, readme)
+    typer.echo(out / "lists.md")
+
+
 def main() -> None:
     """Run a command; errors that a user can mend are one message, not a traceback."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")

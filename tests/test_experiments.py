@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import SMALL, SMALL_NETWORK, workshop_for
+from builders import RATING_ONLY, SMALL_NETWORK, workshop_for
 from matplotlib.image import imread
 from pydantic import ValidationError
 
@@ -31,7 +31,7 @@ from model.protocol import Split
 from model.rating_models import BUILDERS, Workshop
 from model.sequences import Fold, Sequences
 
-PAPER = SMALL.model_copy(
+PAPER = RATING_ONLY.model_copy(
     update={
         "name": "seqrec-paper",
         "network": SMALL_NETWORK.model_copy(update={"path": "mean", "likelihood": "normal"}),
@@ -76,14 +76,14 @@ def small_plan(fitted: list[str]) -> Plan:
             "mean": lambda _: Guess("mean", fitted),
             "bias": BUILDERS["bias"],
             "seqrec-paper": partial(NeuralModel, PAPER),
-            "seqrec": partial(NeuralModel, SMALL),
+            "seqrec-rating": partial(NeuralModel, RATING_ONLY),
             "near": lambda _: Guess("near", fitted, off=0.1),
             "far": lambda _: Guess("far", fitted, off=0.5),
             "known": lambda _: Guess("known", fitted, off=0.01, inductive=False),
             "titles": lambda _: WithoutTitles("titles", fitted),
         },
         ablated=PAPER,
-        varied=SMALL,
+        varied=RATING_ONLY,
         other_seeds=((1, 2),),
     )
 
@@ -152,10 +152,10 @@ def test_table_4_has_every_model_on_both_splits_beside_what_was_published(readme
     assert len(lines) == 2 * 8
     assert lines["seqrec-paper", "paper"][-1] == "0.958 / 0.397 (SeqRec paper) |"
     assert lines["seqrec-paper", "random"][-1] == "- |"
-    assert lines["seqrec", "paper"][2] == lines["near", "paper"][2] == "inductive"
-    assert lines["seqrec", "random"][2] == lines["known", "paper"][2] == "transductive"
+    assert lines["seqrec-rating", "paper"][2] == lines["near", "paper"][2] == "inductive"
+    assert lines["seqrec-rating", "random"][2] == lines["known", "paper"][2] == "transductive"
     assert lines["seqrec-paper", "paper"][5] == "-"
-    assert lines["seqrec", "paper"][5] != "-"
+    assert lines["seqrec-rating", "paper"][5] != "-"
 
 
 def test_a_model_that_lacks_something_is_a_row_that_says_so_and_stops_nothing(readme: str, lines: list[str]) -> None:
@@ -173,7 +173,7 @@ def test_without_the_title_model_there_is_a_report_that_says_so(sample: MovieLen
 
     report = (tmp_path / "README.md").read_text()
     assert "They were not run: The title model is not to be had.\n" in report
-    assert "`seqrec` was not run: The title model is not to be had.\n" in report
+    assert "`seqrec-rating` was not run: The title model is not to be had.\n" in report
     assert "| `bias` | paper | inductive | " in report
     assert not (tmp_path / "table-5-ablations.png").exists()
 
@@ -192,10 +192,10 @@ def test_our_model_is_compared_with_the_best_inductive_rival_on_every_split(resu
     record = json.loads((results / "results.json").read_text())
 
     assert [(one["seeds"], one["first"], one["second"]) for one in record["comparisons"]] == [
-        ([2658, 4769], "seqrec", "bias"),
-        ([2658, 4769], "seqrec", "near"),
-        ([1, 2], "seqrec", "bias"),
-        ([1, 2], "seqrec", "near"),
+        ([2658, 4769], "seqrec-rating", "bias"),
+        ([2658, 4769], "seqrec-rating", "near"),
+        ([1, 2], "seqrec-rating", "bias"),
+        ([1, 2], "seqrec-rating", "near"),
     ]
     for one in record["comparisons"]:
         assert one["difference"] == pytest.approx(one["first_rmse"] - one["second_rmse"])
@@ -203,7 +203,7 @@ def test_our_model_is_compared_with_the_best_inductive_rival_on_every_split(resu
 
 
 def test_where_the_errors_are_shows_the_best_rival_of_any_kind(readme: str) -> None:
-    assert "| ratings of the user before | test ratings | `seqrec` | `bias` | `known` |" in readme
+    assert "| ratings of the user before | test ratings | `seqrec-rating` | `bias` | `known` |" in readme
 
 
 def test_every_number_is_in_results_json(results: Path, sample: MovieLens) -> None:
@@ -212,7 +212,7 @@ def test_every_number_is_in_results_json(results: Path, sample: MovieLens) -> No
     assert record["data"]["checksum"] == sample.checksum
     assert len(record["models"]) == 16
     assert [line["name"] for line in record["ablations"]] == [ablation.name for ablation in ABLATIONS]
-    seqrec = next(one for one in record["models"] if one["model"] == "seqrec" and one["protocol"] == "paper")
+    seqrec = next(one for one in record["models"] if one["model"] == "seqrec-rating" and one["protocol"] == "paper")
     assert sum(part["targets"] for part in seqrec["by_history"]) == seqrec["evaluation"]["n_test"]
     assert len(seqrec["evaluation"]["learning_curve"]) == 2
 
@@ -343,9 +343,9 @@ def test_only_the_chosen_models_and_parts_are_run(sample: MovieLens, tmp_path: P
 
 def test_the_settings_of_a_network_are_its_preset(sample: MovieLens) -> None:
     workshop: Workshop = workshop_for(sample)
-    preset = PRESETS["seqrec"]
+    preset = PRESETS["seqrec-rating"]
 
-    assert settings(NeuralModel(preset, workshop))["preset"] == preset.model_dump(mode="json")
+    assert settings(NeuralModel(preset, workshop))["preset"] == preset.model_dump(mode="json", exclude_none=True)
 
 
 def test_unknown_names_and_bad_seeds_are_refused(sample: MovieLens, tmp_path: Path) -> None:
@@ -423,7 +423,7 @@ def test_the_summary_stands_between_its_marks_and_nothing_else_changes(tmp_path:
 
     before, table, after = re.split(f"{BEGIN}\n|{END}", readme.read_text())
     assert (before, after) == ("Before.\n\n", "\n\nAfter.\n")
-    assert "| `seqrec` |" in table
+    assert "| `seqrec-rating` |" in table
     assert "old" not in table
 
 
@@ -449,11 +449,11 @@ def test_the_projects_readme_has_the_summary_of_the_results_that_are_kept(tmp_pa
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
 def test_every_variant_changes_something_of_our_model(variant: Variant) -> None:
-    ours, varied = PRESETS["seqrec"], variant.of(PRESETS["seqrec"])
+    ours, varied = PRESETS["seqrec-rating"], variant.of(PRESETS["seqrec-rating"])
 
     assert (varied.network, varied.training) != (ours.network, ours.training)
 
 
 def test_a_variant_of_what_there_is_not_is_refused() -> None:
     with pytest.raises(ValidationError, match="droput"):
-        Variant("typo", "?", network={"droput": 0.0}).of(PRESETS["seqrec"])
+        Variant("typo", "?", network={"droput": 0.0}).of(PRESETS["seqrec-rating"])

@@ -75,7 +75,7 @@ def looks(models: Iterable[str]) -> dict[str, Look]:
 
 
 @contextmanager
-def _figure(path: Path, rows: int, columns: int, width: float, height: float) -> Iterator[list[Axes]]:
+def figure(path: Path, rows: int, columns: int, width: float, height: float) -> Iterator[list[Axes]]:
     """Axes to draw on, row after row; at the end the figure is written, aside and renamed."""
     with context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
@@ -90,7 +90,7 @@ def _figure(path: Path, rows: int, columns: int, width: float, height: float) ->
 
 def draw_imbalance(path: Path, users: IntArray, movies: IntArray) -> None:
     """Figure 1: how many users and movies have how many ratings, and the long tails; counts in descending order."""
-    with _figure(path, 2, 2, 9, 6.4) as axes:
+    with figure(path, 2, 2, 9, 6.4) as axes:
         for column, (counts, noun) in enumerate(((users, "user"), (movies, "movie"))):
             _draw_histogram(axes[column], counts, noun)
             _draw_tail(axes[2 + column], counts, noun)
@@ -128,7 +128,7 @@ def _draw_tail(axes: Axes, counts: IntArray, noun: str) -> None:
 def draw_training(path: Path, results: Sequence[Result], models: Mapping[str, Look]) -> None:
     """Figure 4: loss in training and error on validation by epoch, one line a model, one row of axes a split."""
     protocols = list(dict.fromkeys(result.protocol for result in results))
-    with _figure(path, len(protocols), 2, 9, 0.7 + 3.1 * len(protocols)) as axes:
+    with figure(path, len(protocols), 2, 9, 0.7 + 3.1 * len(protocols)) as axes:
         for row, protocol in enumerate(protocols):
             loss, error = axes[2 * row : 2 * row + 2]
             loss.set(title=f"Training, {protocol} split", xlabel="epoch", ylabel="loss")
@@ -144,12 +144,12 @@ def draw_training(path: Path, results: Sequence[Result], models: Mapping[str, Lo
 def _draw_curves(loss: Axes, error: Axes, result: Result, look: Look) -> None:
     """One model's line on both axes; its name in the legend of the second only."""
     epochs = result.evaluation.learning_curve if result.evaluation is not None else []
-    _line(loss, [epoch.number for epoch in epochs], [epoch.train_loss for epoch in epochs], look)
+    line(loss, [epoch.number for epoch in epochs], [epoch.train_loss for epoch in epochs], look)
     checked = [(epoch.number, epoch.validation_rmse) for epoch in epochs if epoch.validation_rmse is not None]
-    _line(error, [number for number, _ in checked], [rmse for _, rmse in checked], look, result.model)
+    line(error, [number for number, _ in checked], [rmse for _, rmse in checked], look, result.model)
 
 
-def _line(axes: Axes, across: Sequence[float], up: Sequence[float], look: Look, label: str | None = None) -> None:
+def line(axes: Axes, across: Sequence[float], up: Sequence[float], look: Look, label: str | None = None) -> None:
     axes.plot(across, up, color=look.colour, marker=look.marker, label=label)
 
 
@@ -157,7 +157,7 @@ def draw_ablations(path: Path, lines: Sequence[tuple[Ablation, Result]]) -> None
     """Table 5: error of each ablation, measured and published."""
     measured = [(ablation, result.evaluation.rmse) for ablation, result in lines if result.evaluation is not None]
     places = np.arange(len(measured))[::-1]
-    with _figure(path, 1, 1, 7.2, 0.9 + 0.38 * len(measured)) as (axes,):
+    with figure(path, 1, 1, 7.2, 0.9 + 0.38 * len(measured)) as (axes,):
         axes.scatter(
             [ablation.published for ablation, _ in measured], places, color=GREY, marker="o", label="published"
         )
@@ -169,7 +169,7 @@ def draw_ablations(path: Path, lines: Sequence[tuple[Ablation, Result]]) -> None
 
 def draw_errors(path: Path, results: Sequence[Result], models: Mapping[str, Look]) -> None:
     """Errors by length of history and by popularity, one line a model."""
-    with _figure(path, 1, 2, 9, 3.9) as (history, popularity):
+    with figure(path, 1, 2, 9, 3.9) as (history, popularity):
         _draw_bins(history, {result.model: result.by_history for result in results}, models)
         history.set(title="By length of history", xlabel="ratings of the user before\n(share of the test ratings)")
         _draw_bins(popularity, {result.model: result.by_popularity for result in results}, models)
@@ -185,7 +185,7 @@ def _draw_bins(axes: Axes, errors: Mapping[str, list[BinError]], models: Mapping
     total = sum(one.targets for one in next(iter(errors.values())))
     drawn = {name: [one for one in bins if one.targets >= LEAST_SHARE * total] for name, bins in errors.items()}
     for name, bins in drawn.items():
-        _line(axes, range(len(bins)), [one.rmse for one in bins], models[name], name)
+        line(axes, range(len(bins)), [one.rmse for one in bins], models[name], name)
     labels = [f"{one.bin}\n{100 * one.targets / total:.1f} %" for one in next(iter(drawn.values()))]
     axes.set_xticks(range(len(labels)), labels)
     axes.grid(visible=False, axis="x")
@@ -194,7 +194,7 @@ def _draw_bins(axes: Axes, errors: Mapping[str, list[BinError]], models: Mapping
 def draw_calibration(path: Path, results: Sequence[Result], models: Mapping[str, Look]) -> None:
     """Reliability diagrams, one a split: how often stars came true, by the probability that a model gave them."""
     protocols = list(dict.fromkeys(result.protocol for result in results))
-    with _figure(path, 1, len(protocols), 0.2 + 4.6 * len(protocols), 4.9) as all_axes:
+    with figure(path, 1, len(protocols), 0.2 + 4.6 * len(protocols), 4.9) as all_axes:
         for axes, protocol in zip(all_axes, protocols, strict=True):
             axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="perfect")
             for result in results:
@@ -208,14 +208,14 @@ def draw_calibration(path: Path, results: Sequence[Result], models: Mapping[str,
 def _draw_reliability(axes: Axes, result: Result, look: Look) -> None:
     if result.calibration is not None and result.evaluation is not None:
         label = f"{result.model}, ECE {result.evaluation.calibration_error:.3f}"
-        _line(axes, result.calibration.probability, result.calibration.frequency, look, label)
+        line(axes, result.calibration.probability, result.calibration.frequency, look, label)
 
 
 def draw_differences(path: Path, comparisons: Sequence[Comparison], models: Mapping[str, Look]) -> None:
     """Difference of RMSE on each split of users with its 95 % interval, one colour an opponent."""
     splits = list(dict.fromkeys(one.seeds for one in comparisons))
     opponents = list(dict.fromkeys(one.second for one in comparisons))
-    with _figure(path, 1, 1, 7.2, 1.2 + 0.42 * len(splits)) as (axes,):
+    with figure(path, 1, 1, 7.2, 1.2 + 0.42 * len(splits)) as (axes,):
         for number, opponent in enumerate(opponents):
             chosen = [one for one in comparisons if one.second == opponent]
             offset = 0.24 * (number - (len(opponents) - 1) / 2)

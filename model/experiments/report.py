@@ -40,12 +40,12 @@ def write_summary(readme: Path, results: Iterable[Result]) -> None:
     write_text(readme, f"{before}{BEGIN}\n{summary_table(results)}{END}{after}")
 
 
-def around_summary(readme: Path) -> tuple[str, str]:
+def around_summary(readme: Path, begin: str = BEGIN, end: str = END) -> tuple[str, str]:
     """What stands before and after the summary; `SettingsError` if the file has no single place for it."""
-    parts = readme.read_text(encoding="utf-8").split(BEGIN)
-    before, (_, *after) = parts[0], parts[-1].split(END)
+    parts = readme.read_text(encoding="utf-8").split(begin)
+    before, (_, *after) = parts[0], parts[-1].split(end)
     if len(parts) != 2 or len(after) != 1:
-        raise SettingsError(f"{readme} has no single place for the table, between {BEGIN} and {END}.")
+        raise SettingsError(f"{readme} has no single place for the table, between {begin} and {end}.")
     return before, after[0]
 
 

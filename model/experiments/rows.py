@@ -189,12 +189,12 @@ class Rows:
         return self.folder / ".predictions" / f"{row.name}.safetensors"
 
 
-def settings(model: RatingModel) -> dict[str, Any]:
+def settings(model: object) -> dict[str, Any]:
     """What an untrained model was built with: the plain values and the configurations among its attributes."""
     found: dict[str, Any] = {}
     for name, value in sorted(vars(model).items()):
         if isinstance(value, BaseModel):
-            found[name] = value.model_dump(mode="json")
+            found[name] = value.model_dump(mode="json", exclude_none=True)
         elif isinstance(value, str | int | float | bool):
             found[name] = value
         elif isinstance(value, tuple) and all(isinstance(part, str | int | float) for part in value):

@@ -30,7 +30,7 @@ Each row is kept in `rows/` as it is finished, and a second run goes on from the
 - Splits and their seeds: {seeds}.
 - `paper` divides the users 80/10/10; the first half of a user's ratings is the history, the rest is predicted.
   `random` divides the ratings: 10 % for test, 5 % of the others for validation.
-- On the random split, models that are not fitted to the users they predict for (`bias`, `bst`, `seqrec`) have the
+- On the random split, models that are not fitted to the users they predict for (`bias`, `bst`, our own) have the
   validation ratings in the histories when they are tested; `glocal-k` and `gc-mc` do not see them.
 - A model is *inductive* on a split if no rating of a test user was there in training, and *transductive* otherwise.
 - RMSE in stars, predictions clipped to 1..5. Accuracy: share of the predictions that round to the given star. Mode
@@ -83,7 +83,7 @@ def _training_section(findings: Findings, folder: Path) -> str:
 
 The epoch with the smallest validation error is the one that is kept, but for `gc-mc`, which keeps the last. An epoch
 of `gc-mc` stands for 50 published ones, one of `glocal-k` for a round of L-BFGS steps. The loss of a network is taken
-with dropout on, and while the weights move. It is the mean squared error, but for models with probabilities (`seqrec`,
+with dropout on, and while the weights move. It is the mean squared error, but for models with probabilities (ours,
 `gc-mc`) the cross-entropy: their curves compare with themselves alone.
 
 ![Training curves]({name})

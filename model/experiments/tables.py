@@ -7,7 +7,7 @@ from model.card import Evaluation
 from model.experiments.bins import BinError
 from model.experiments.comparisons import Comparison
 from model.experiments.imbalance import Imbalance, Spread
-from model.experiments.plan import PUBLISHED, Published
+from model.experiments.plan import OUR_MODEL, PUBLISHED, Published
 from model.experiments.rows import Result
 from model.experiments.variants import Variant
 
@@ -189,7 +189,7 @@ def calibration_table(results: Iterable[Result]) -> str:
 
 
 def comparisons_table(comparisons: Iterable[Comparison]) -> str:
-    header = ["seeds", "against", "RMSE of `seqrec`", "of the other", "difference", "95 % interval"]
+    header = ["seeds", "against", f"RMSE of `{OUR_MODEL}`", "of the other", "difference", "95 % interval"]
     rows = [
         [
             f"{one.seeds[0]}, {one.seeds[1]}",
