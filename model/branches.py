@@ -46,6 +46,10 @@ def graph_width(config: NetworkConfig) -> int:
     return config.factorisation.places if config.graph_convolution else 0
 
 
+SPREAD_SHRINKAGE = 10
+"""Ratings that say nothing, which everyone has beforehand."""
+
+
 class MovieVectors(NamedTuple):
     """Movies as the relevance head reads them.
 
@@ -179,6 +183,8 @@ class HistoryBranch(Branch):
         self.whole = config.likelihood == "categorical"
         hidden = config.relevance.hidden if config.relevance else config.embedding + 1
         self.width = 2 * hidden + 1 if self.whole else hidden
+        if config.relevance:
+            self.width += len(STAR_LEVELS) + 2
         self.encoder = HistoryEncoder(config, config.relevance) if config.relevance else None
         if self.encoder is None:
             inputs = hidden + len(STAR_LEVELS) if self.whole else hidden
@@ -199,8 +205,22 @@ class HistoryBranch(Branch):
             read = (time < lengths).unsqueeze(-1)
             mean = (states * read).sum(0) / lengths.clamp(min=1).unsqueeze(-1)
             summary = torch.cat([summary, mean, torch.log1p(users.lengths).unsqueeze(-1) / 4], dim=-1)
+        if self.encoder is not None:
+            summary = torch.cat([summary, self._spread(users, residuals)], dim=-1)
         read_anything: Tensor = lengths > 0
         return torch.where(read_anything.unsqueeze(-1), summary, 0.0)
+
+    @staticmethod
+    def _spread(users: Users, residuals: Tensor) -> Tensor:
+        """How each user spreads the stars, shape (users, levels + 2): shares of the levels, mean residual and square.
+
+        Shrunk towards nothing where the history is short. The encoder, which learned which movies are picked, need not
+        have kept it.
+        """
+        levels = nn.functional.one_hot(star_levels(users.stars), len(STAR_LEVELS)).float()
+        known = torch.cat([levels, residuals.unsqueeze(-1), residuals.square().unsqueeze(-1)], dim=-1)
+        sums = known.new_zeros(len(users.lengths), known.shape[1]).index_add_(0, users.owners, known)
+        return sums / (users.lengths + SPREAD_SHRINKAGE).unsqueeze(-1)
 
     def _states(self, users: Users, residuals: Tensor, movies: MovieTable, positions: Tensor) -> Tensor:
         """After each of the ratings at ``positions`` (time, users), shape (time, users, hidden)."""
