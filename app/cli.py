@@ -4,13 +4,16 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from pydantic import ValidationError
 
 from app.settings import Settings
 from model.errors import SeqRecError, SettingsError
+
+if TYPE_CHECKING:
+    from model.features import Rated
 
 app = typer.Typer(
     help="SeqRec: predicts ratings and recommends movies, from the ratings that users gave.",
@@ -94,7 +97,15 @@ def serve(
 
 @app.command()
 def recommend(
-    user_id: Annotated[int, typer.Argument(min=1, help="A user of the database.")],
+    user_id: Annotated[int | None, typer.Argument(min=1, help="A user of the database.")] = None,
+    rated: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="In place of a user, what someone has rated: movie id and stars, as in 260=5; may be repeated, "
+            "the latest last.",
+            metavar="ID=STARS",
+        ),
+    ] = None,
     n: Annotated[int, typer.Option("-n", min=1, max=100, help="How many movies.")] = 10,
     rank_by: Annotated[
         Literal["relevance", "rating"] | None, typer.Option(help="[relevance, if the model knows it]")
@@ -108,11 +119,26 @@ def recommend(
     from app.main import recommender
     from app.service import Wish
 
+    if (user_id is None) == (not rated):
+        raise SettingsError("Say for whom: either a USER_ID, or what someone has rated with --rated ID=STARS.")
+    history = [_rated(text) for text in rated or ()]
     wish = Wish(n=n, rank_by=rank_by, explain=True)
     if diversity is not None:
         wish = wish._replace(diversity=diversity)
     asked = recommender(_settings())
-    print_list(user_id, asked.history(user_id), asked.recommend(user_id, wish))
+    if user_id is None:
+        print_list("Someone", asked.named(history), asked.recommend_to_anyone(history, wish))
+    else:
+        print_list(f"User {user_id}", asked.named(asked.history(user_id)), asked.recommend(user_id, wish))
+
+
+def _rated(text: str) -> "Rated":
+    from model.features import STAR_LEVELS, Rated
+
+    movie_id, _, stars = text.partition("=")
+    if not movie_id.isdecimal() or stars not in {f"{level:g}" for level in STAR_LEVELS}:
+        raise SettingsError(f"{text!r} is no rating: give a movie's id and 1 to 5 stars, as in 260=5.")
+    return Rated(int(movie_id), float(stars))
 
 
 @app.command()

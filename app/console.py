@@ -143,16 +143,16 @@ SHOWN_HISTORY = 10
 """Of a user's ratings, so many are shown beside a list."""
 
 
-def print_list(user_id: int, history: Sequence[HistoryEntry], recommended: Recommended) -> None:
+def print_list(who: str, history: Sequence[HistoryEntry], recommended: Recommended) -> None:
     """What the user has rated last, and the movies to see next."""
     shown = history[:SHOWN_HISTORY]
     if shown:
-        table = _table(f"User {user_id} has rated {len(history):,} movies, last of all", "stars", "movie")
+        table = _table(f"{who} has rated {len(history):,} movies, last of all", "stars", "movie")
         for entry in shown:
             table.add_row(f"{entry.stars:g}", _titled(entry.movie))
         output.print(table)
     else:
-        output.print(f"User {user_id} has rated nothing yet: the profile is all there is.")
+        output.print(f"{who} has rated nothing yet: the profile is all there is.")
     output.print()
     table = _table("To see next", "", "movie", "stars", "relevance", "because of")
     for place, listed in enumerate(recommended.movies, start=1):

@@ -10,6 +10,7 @@ from app.errors import MovieNotFound, NoRelevance, UserNotFound
 from app.store import MovieRecord
 from model.diversity import DEFAULT_DIVERSITY
 from model.errors import NoRelevanceError
+from model.features import Profile, Rated
 from model.lists import RankBy
 from model.scorer import Candidates, PredictedRating, Recommendation, Scorer
 
@@ -132,24 +133,36 @@ class Recommender:
             for query in queries
         ]
 
-    def history(self, user_id: int) -> list[HistoryEntry]:
-        """All that the user has rated, the latest first; `UserNotFound` if there is no such user."""
+    def history(self, user_id: int) -> list[Rated]:
+        """All that the user has rated, oldest first; `UserNotFound` if there is no such user."""
         with self.sessions.begin() as session:
             if not store.profiles(session, [user_id]):
                 raise UserNotFound([user_id])
-            history = store.histories(session, [user_id])[user_id]
-            movies = store.movies(session, [entry.movie_id for entry in history])
-        return [HistoryEntry(movies[entry.movie_id], entry.stars) for entry in reversed(history)]
+            return store.histories(session, [user_id])[user_id]
 
     def recommend(self, user_id: int, wish: Wish) -> Recommended:
         """A page of the user's best unseen movies, best first; `UserNotFound`, or `NoRelevance` if there is none."""
-        rank_by = wish.rank_by or self.scorer.ranks_by
         with self.sessions.begin() as session:
             profile = store.profiles(session, [user_id]).get(user_id)
             history = store.histories(session, [user_id])[user_id]
             catalogue = store.movie_ids(session)
         if profile is None:
             raise UserNotFound([user_id])
+        return self._recommended(profile, history, catalogue, wish)
+
+    def recommend_to_anyone(self, history: Sequence[Rated], wish: Wish) -> Recommended:
+        """The same for a history, oldest first, of someone who is no user; `MovieNotFound` names unknown movies."""
+        with self.sessions.begin() as session:
+            known = store.movies(session, [entry.movie_id for entry in history])
+            catalogue = store.movie_ids(session)
+        if missing := sorted({entry.movie_id for entry in history} - set(known)):
+            raise MovieNotFound(missing)
+        return self._recommended(Profile(), history, catalogue, wish)
+
+    def _recommended(
+        self, profile: Profile, history: Sequence[Rated], catalogue: Sequence[int], wish: Wish
+    ) -> Recommended:
+        rank_by = wish.rank_by or self.scorer.ranks_by
         try:
             ranked = self.scorer.recommend(
                 profile, history, catalogue, wish.n, wish.offset, rank_by, wish.diversity, wish.explain
@@ -163,6 +176,14 @@ class Recommender:
         # A movie deleted since the first transaction is left out.
         listed = [_recommended(entry, movies) for entry in ranked if entry.movie_id in movies]
         return Recommended(listed, rank_by, from_history=bool(history))
+
+    def named(self, history: Sequence[Rated]) -> list[HistoryEntry]:
+        """The entries of a history with their movies, the latest first; movies that are not there are left out."""
+        with self.sessions.begin() as session:
+            movies = store.movies(session, [entry.movie_id for entry in history])
+        return [
+            HistoryEntry(movies[entry.movie_id], entry.stars) for entry in reversed(history) if entry.movie_id in movies
+        ]
 
 
 def _recommended(entry: Recommendation, movies: Mapping[int, MovieRecord]) -> RecommendedMovie:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from builders import SMALL, workshop_for
+from command import Run
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
@@ -113,3 +114,11 @@ def client(loaded: Engine, scorer: Scorer) -> Iterator[TestClient]:
     """The whole service on a loaded database."""
     with TestClient(create_app(loaded, scorer), raise_server_exceptions=False) as client:
         yield client
+
+
+@pytest.fixture
+def seqrec(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    monkeypatch.chdir(tmp_path)
+    for name in ("DATA", "DATABASE_URL", "ARTIFACTS"):
+        monkeypatch.delenv(f"SEQREC_{name}", raising=False)
+    return Run(monkeypatch, capsys)

@@ -1,42 +1,16 @@
 import json
 import socket
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from command import Run
 
-from app import cli
 from app.database import connect, upgrade
 from app.load import load
 from app.main import from_settings
 from app.settings import Settings
 from model.movielens import MovieLens
-
-
-class Run:
-    """Runs a command in this process, in a folder of its own."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self.monkeypatch, self.capsys = monkeypatch, capsys
-
-    def __call__(self, *arguments: object) -> tuple[int, str, str]:
-        """Exit status, standard output, standard error."""
-        self.monkeypatch.setattr(sys, "argv", ["seqrec", *map(str, arguments)])
-        try:
-            cli.main()
-        except SystemExit as exit_:
-            status = int(exit_.code or 0)
-        captured = self.capsys.readouterr()
-        return status, captured.out, captured.err
-
-
-@pytest.fixture
-def seqrec(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    monkeypatch.chdir(tmp_path)
-    for name in ("DATA", "DATABASE_URL", "ARTIFACTS"):
-        monkeypatch.delenv(f"SEQREC_{name}", raising=False)
-    return Run(monkeypatch, capsys)
 
 
 def test_evaluate_prints_one_json_object(seqrec: Run, sample_folder: Path) -> None:
