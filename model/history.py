@@ -30,8 +30,26 @@ class HistoryEncoder(nn.Module):
 
         ``movies`` are vectors, shape (time, users, width), and ``stars`` what they got, shape (time, users).
         """
-        states: Tensor = self.recurrent(self.dropout(movies + self.stars(star_levels(stars))))
+        states: Tensor = self.recurrent(self.dropout(self._inputs(movies, stars)))
         return states
+
+    def _inputs(self, movies: Tensor, stars: Tensor) -> Tensor:
+        inputs: Tensor = movies + self.stars(star_levels(stars))
+        return inputs
+
+    def without_each(self, movies: Tensor, stars: Tensor, latest: int) -> Tensor:
+        """The last state of one history if one rating were not in it, for each of the ``latest``, oldest first.
+
+        ``movies`` have shape (time, width) and ``stars`` shape (time,); the states, (latest, hidden). All that comes
+        before a rating is read once for all.
+        """
+        state = self.recurrent.start(1)
+        for step, inputs in enumerate(self._inputs(movies, stars).unsqueeze(1)):
+            before = tuple(part[:1] for part in state)
+            state = self.recurrent.advance(inputs, state)
+            if step >= len(movies) - latest:  # one more that goes on from here as if there had been no such step
+                state = torch.cat([state[0], before[0]]), torch.cat([state[1], before[1]])
+        return state[0][1:]
 
 
 class RelevanceHead(nn.Module):

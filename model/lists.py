@@ -11,7 +11,7 @@ from torch import Tensor
 from model.branches import MovieVectors, Users
 from model.diversity import Kinds, diversified
 from model.errors import NoRelevanceError
-from model.explanation import MOST_REASONS, contributions
+from model.explanation import LATEST_EXPLAINED, MOST_REASONS, encoded_without_each, queries_without_each
 from model.features import UNKNOWN, FloatArray, IntArray
 from model.network import EncodedMovies, EncodedUsers, SeqRec
 
@@ -83,15 +83,20 @@ class UserList:
         logits[:, self.user.movies] = -torch.inf
         return logits.log_softmax(-1)
 
+    @cached_property
+    def all_stars(self) -> FloatArray:
+        """Predicted for every row, not clipped, shape (rows,)."""
+        return self.shelf.network.score(self.encoded, self.shelf.movies).mean.float().cpu().numpy()
+
     def stars(self, rows: IntArray) -> FloatArray:
-        """Predicted, not clipped, shape (movies,)."""
-        return self._stars(self.encoded, rows)[0].cpu().numpy()
+        """Predicted for some rows, not clipped, shape (movies,)."""
+        return self.all_stars[rows] if self.rank_by == "rating" else self._stars(self.encoded, rows)[0].cpu().numpy()
 
     def _stars(self, users: EncodedUsers, rows: IntArray) -> Tensor:
         """The same for some users, shape (users, movies)."""
-        count, device = len(users.hidden), users.hidden.device
-        movies = self.shelf.movies.take(torch.from_numpy(rows).to(device))
-        own = (users.take(torch.tensor([user], device=device)) for user in range(count))
+        movies = self.shelf.movies.take(torch.from_numpy(rows).to(users.hidden.device))
+        places = torch.arange(len(users.hidden), device=users.hidden.device)
+        own = (users.take(place) for place in places.unsqueeze(1))
         return torch.stack([self.shelf.network.score(user, movies).mean.float() for user in own])
 
     def ordered(self, rows: IntArray, diversity: float, n: int) -> IntArray:
@@ -108,22 +113,23 @@ class UserList:
         """For each of the rows, the places in the history that count most for it, and how much.
 
         Places are indices into the history, most important first; only what speaks for the movie is named. See
-        `model.explanation`. Of a history that is longer than the encoder reads, the latest ratings are looked at.
+        `model.explanation`.
         """
-        read = min(len(self.rated), self.shelf.network.config.history_length)
-        if read == 0:
+        latest = min(len(self.rated), LATEST_EXPLAINED, self.shelf.network.config.history_length)
+        if latest == 0:
             return [[] for _ in rows]
-        places = torch.arange(len(self.rated) - read, len(self.rated))
-        lost = contributions(self.user, places, lambda users: self._scores(users, rows))
+        lost = self._lost_without_each(rows, latest).float().cpu().numpy()  # (latest, movies)
         best = np.argsort(-lost, axis=0, kind="stable")[:MOST_REASONS]
+        first = len(self.rated) - latest
         return [
-            [(int(places[place]), float(lost[place, movie])) for place in best[:, movie] if lost[place, movie] > 0]
+            [(first + int(place), float(lost[place, movie])) for place in best[:, movie] if lost[place, movie] > 0]
             for movie in range(len(rows))
         ]
 
-    def _scores(self, users: Users, rows: IntArray) -> Tensor:
-        """What lists are ordered by, for some users, shape (users, movies)."""
+    def _lost_without_each(self, rows: IntArray, latest: int) -> Tensor:
+        """Of what the list is ordered by, without each of the latest ratings, shape (latest, movies)."""
         network = self.shelf.network
-        if self.rank_by == "relevance":
-            return self._log_relevance(network.queries(users))[:, rows]
-        return self._stars(network.encode_users(users), rows)
+        if self.rank_by == "rating":
+            return self._stars(self.encoded, rows) - self._stars(encoded_without_each(network, self.user, latest), rows)
+        without = self._log_relevance(queries_without_each(network, self.user, latest))
+        return self._log_relevance(self.encoded.queries)[:, rows] - without[:, rows]

@@ -1,10 +1,26 @@
 """The recurrent layers that read a rating history."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.amp import custom_bwd, custom_fwd
+
+State = tuple[Tensor, Tensor]
+"""What a layer knows after a step: the state that it gives, shape (batch, hidden), and what it keeps beside it."""
+
+
+class RecurrentLayer(Protocol):
+    """Reads inputs one after the other, all at once or step by step."""
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """States after every step, shape (time, batch, hidden), for inputs of shape (time, batch, inputs)."""
+
+    def start(self, batch: int) -> State:
+        """Before the first step."""
+
+    def advance(self, inputs: Tensor, state: State) -> State:
+        """After one more step, for inputs of shape (batch, inputs) or (1, inputs), the same for all."""
 
 
 class MultiplicativeLSTM(nn.Module):
@@ -44,6 +60,20 @@ class MultiplicativeLSTM(nn.Module):
             self.from_intermediate.weight,
         )
         return states
+
+    def advance(self, inputs: Tensor, state: State) -> State:
+        """One step by the same equations, for inputs of shape (batch, inputs); see `RecurrentLayer`."""
+        hidden, cell = state
+        to_intermediate, to_gates = self.from_input(inputs).split([self.hidden, 4 * self.hidden], dim=-1)
+        intermediate = to_intermediate * self.from_state(hidden)
+        sigmoids, update = (to_gates + self.from_intermediate(intermediate)).split([3 * self.hidden, self.hidden], -1)
+        i, f, o = sigmoids.sigmoid().chunk(3, dim=-1)
+        cell = f * cell + i * update.tanh()
+        return o * cell.tanh(), cell
+
+    def start(self, batch: int) -> State:
+        empty = self.from_state.weight.new_zeros(batch, self.hidden)
+        return empty, empty
 
 
 class _Recurrence(torch.autograd.Function):
@@ -147,6 +177,15 @@ class LSTM(nn.Module):
         states: Tensor = self.lstm(inputs)[0]
         return states
 
+    def start(self, batch: int) -> State:
+        empty = next(self.parameters()).new_zeros(batch, self.lstm.hidden_size)
+        return empty, empty
+
+    def advance(self, inputs: Tensor, state: State) -> State:
+        step = inputs.expand(len(state[0]), -1).unsqueeze(0)
+        _, (hidden, cell) = self.lstm(step, tuple(part.unsqueeze(0).contiguous() for part in state))
+        return hidden[0], cell[0]
+
 
 class Bag(nn.Module):
     """No recurrence: the mean of what was read so far, one layer deep; tells what the order of a history is worth."""
@@ -161,5 +200,17 @@ class Bag(nn.Module):
         means: Tensor = torch.tanh(self.layer(inputs)).cumsum(0) / steps
         return means
 
+    def start(self, batch: int) -> State:
+        empty = self.layer.weight.new_zeros(batch, self.layer.out_features)
+        return empty, empty[:, :1]
 
-RECURRENT = {"mlstm": MultiplicativeLSTM, "lstm": LSTM, "bag": Bag}
+    def advance(self, inputs: Tensor, state: State) -> State:
+        mean, steps = state
+        return mean + (torch.tanh(self.layer(inputs)) - mean) / (steps + 1), steps + 1
+
+
+RECURRENT: dict[str, type[MultiplicativeLSTM] | type[LSTM] | type[Bag]] = {
+    "mlstm": MultiplicativeLSTM,
+    "lstm": LSTM,
+    "bag": Bag,
+}

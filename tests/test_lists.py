@@ -8,6 +8,7 @@ import torch
 from builders import RATING_ONLY, SMALL, network, user
 
 from model.errors import NoRelevanceError
+from model.explanation import queries_without_each
 from model.features import Profile, Rated
 from model.lists import RankBy, Shelf, UserList
 from model.presets import PRESETS
@@ -96,14 +97,28 @@ def test_there_are_no_reasons_unless_asked_for_and_none_without_a_history(scorer
     assert all(entry.reasons == () for entry in recommended(scorer, [], explain=True))
 
 
-def test_of_a_long_history_the_ratings_that_the_encoder_reads_are_looked_at() -> None:
-    seqrec = network(SMALL.network, rows=60)
-    shelf = Shelf.of(seqrec, torch.device("cpu"))
-    long = user(list(range(1, 31)), [4.0] * 30)
+@pytest.mark.parametrize("recurrent", ["mlstm", "lstm", "bag"])
+@pytest.mark.parametrize("ratings", [1, 19, 20, 21, 30])
+def test_without_each_is_what_the_network_says_of_a_history_without_it(ratings: int, recurrent: str) -> None:
+    # The encoder reads the latest 20: without one of them, an older one moves up.
+    seqrec = network(SMALL.network.model_copy(update={"recurrent": recurrent}), rows=60)
+    movies, stars = list(range(1, ratings + 1)), [1.0 + place % 5 for place in range(ratings)]
     with torch.inference_mode():
-        reasons = UserList(shelf, long, "relevance").reasons(np.arange(40, 60))
+        quick = queries_without_each(seqrec, user(movies, stars), latest=min(ratings, 20))
 
-    assert {place for why in reasons for place, _ in why} <= set(range(10, 30))
+        for place, query in zip(range(max(ratings - 20, 0), ratings), quick, strict=True):
+            without = user(movies[:place] + movies[place + 1 :], stars[:place] + stars[place + 1 :])
+            assert torch.allclose(query, seqrec.queries(without)[0], atol=1e-5)
+
+
+def test_of_a_long_history_the_latest_ratings_are_looked_at() -> None:
+    # The encoder of this network reads 20.
+    shelf = Shelf.of(network(SMALL.network, rows=90), torch.device("cpu"))
+    with torch.inference_mode():
+        long = UserList(shelf, user(list(range(1, 61)), [4.0] * 60), "relevance")
+        reasons = long.reasons(np.arange(61, 90))
+
+    assert {place for why in reasons for place, _ in why} <= set(range(40, 60))
     assert any(reasons)
 
 

@@ -1,7 +1,8 @@
+import pytest
 import torch
 from torch import Tensor
 
-from model.recurrent import LSTM, Bag, MultiplicativeLSTM
+from model.recurrent import LSTM, RECURRENT, Bag, MultiplicativeLSTM
 
 
 def by_the_equations(layer: MultiplicativeLSTM, inputs: Tensor) -> Tensor:
@@ -58,3 +59,16 @@ def test_a_bag_gives_the_mean_of_what_was_read_so_far_in_whatever_order() -> Non
     read = torch.tanh(bag.layer(inputs))
     assert torch.allclose(states[2], read[:3].mean(0), atol=1e-6)
     assert torch.allclose(bag(inputs.flip(0))[-1], states[-1], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_step_by_step_is_the_same_as_all_at_once(kind: str) -> None:
+    torch.manual_seed(0)
+    layer = RECURRENT[kind](3, 4)
+    inputs = torch.randn(6, 2, 3)
+    whole = layer(inputs)
+
+    state = layer.start(2)
+    for step, states in zip(inputs, whole, strict=True):
+        state = layer.advance(step, state)
+        assert torch.allclose(state[0], states, atol=1e-6)
