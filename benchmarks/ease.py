@@ -24,6 +24,7 @@ class Ease:
     library = "numpy"
     package = "numpy"
     inductive = True
+    takes_time = False
 
     def __init__(self, rows: int, regularization: float, decay: float, liked: bool) -> None:
         self.rows = rows

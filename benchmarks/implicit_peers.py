@@ -31,6 +31,7 @@ class Als:
     library = "implicit"
     package = "pm-implicit"
     inductive = True
+    takes_time = False
     iterations = 15
 
     def __init__(self, rows: int, factors: int, regularization: float, alpha: float, liked: bool) -> None:
@@ -50,8 +51,8 @@ class Als:
     def grid(protocol: str) -> list[Settings]:
         return combinations(
             factors=(32, 64, 128),
-            regularization=(1.0, 10.0, 100.0),
-            alpha=(1.0, 4.0, 16.0),
+            regularization=(1.0, 10.0),
+            alpha=(1.0, 4.0),
             liked=liked_choices(protocol),
         )
 
@@ -84,6 +85,7 @@ class Bpr:
     library = "implicit"
     package = "pm-implicit"
     inductive = False
+    takes_time = False
 
     def __init__(
         self, rows: int, factors: int, learning_rate: float, regularization: float, iterations: int, liked: bool
@@ -103,9 +105,9 @@ class Bpr:
     @staticmethod
     def grid(protocol: str) -> list[Settings]:
         return combinations(
-            factors=(32, 128),
+            factors=(64,),
             learning_rate=(0.02, 0.05),
-            regularization=(0.003, 0.01, 0.03),
+            regularization=(0.01, 0.03),
             iterations=(100, 300),
             liked=liked_choices(protocol),
         )

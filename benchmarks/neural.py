@@ -15,7 +15,13 @@ log = logging.getLogger(__name__)
 
 
 def train_until_best(
-    peer: Ranker, network: nn.Module, run_epoch: Callable[[int], float], split: Split, longest: int, patience: int
+    peer: Ranker,
+    network: nn.Module,
+    run_epoch: Callable[[int], float],
+    split: Split,
+    longest: int,
+    patience: int,
+    minutes: float,
 ) -> None:
     """Leave the network with the weights of the epoch that has the greatest NDCG@10 on validation.
 
@@ -26,7 +32,9 @@ def train_until_best(
         split: its validation fold decides.
         longest: epochs at most.
         patience: epochs without a gain after which training ends.
+        minutes: after which no epoch begins any more.
     """
+    began = time.perf_counter()
     highest, best, best_weights = -1.0, 0, kept(network)
     for number in range(1, longest + 1):
         started = time.perf_counter()
@@ -34,11 +42,11 @@ def train_until_best(
         seconds = time.perf_counter() - started
         network.eval()
         ndcg = validation_ndcg(peer, split)
-        peer.epochs.append(Epoch(number=number, train_loss=loss, validation_rmse=None, seconds=seconds))
+        peer.epochs.append(Epoch(number=number, train_loss=loss, validation_ndcg=ndcg, seconds=seconds))
         log.info("  epoch %d: loss %.4f, NDCG@10 %.4f on validation, %.0f s", number, loss, ndcg, seconds)
         if ndcg > highest:
             highest, best, best_weights = ndcg, number, kept(network)
-        if number - best >= patience:
+        if number - best >= patience or time.perf_counter() - began > 60 * minutes:
             break
     network.load_state_dict(best_weights)
     network.eval()

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if result.exists() and not asked.again:
                 log.info("%s is there already", result)
                 continue
-            measured = measure(peer_class(name), divided, len(data.catalogue.vocabulary))
+            measured = measure(peer_class(name), divided, len(data.catalogue.vocabulary), asked.minutes)
             result.write_text(measured.model_dump_json(indent=2) + "\n")
             log.info("%s: NDCG@10 %.4f, HR@10 %.4f on test", result, measured.ndcg_at_10, measured.hr_at_10)
 
@@ -54,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--out", type=Path, default=Path("docs/results/peers"), help="folder of the results")
     options.add_argument("--protocol", type=one_of(protocols), default=protocols, help=f"of {', '.join(protocols)}")
     options.add_argument("--peers", type=one_of(PEERS), default=tuple(PEERS), help=f"of {', '.join(PEERS)}")
+    options.add_argument("--minutes", type=float, default=600.0, help="of training a network, at most; [%(default)g]")
     options.add_argument("--again", action="store_true", help="measure what has a result too")
     return options
 
@@ -76,9 +77,9 @@ def peer_class(name: str) -> type[Peer]:
     return found
 
 
-def measure(peer: type[Peer], divided: Split, rows: int) -> PeerEvaluation:
+def measure(peer: type[Peer], divided: Split, rows: int, minutes: float) -> PeerEvaluation:
     """Choose the peer's settings on validation and judge it once on test."""
-    tuned = Tuned(peer, divided.name, rows)
+    tuned = Tuned(peer, divided.name, rows, minutes)
     return PeerEvaluation(
         **evaluate(tuned, divided).model_dump(),
         library=peer.library,

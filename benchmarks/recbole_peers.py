@@ -50,19 +50,24 @@ class Gru4Rec:
         dropout: share of the embeddings' values left out in training.
         learning_rate: of Adam.
         liked: leaves out what was not liked.
+        minutes: of training, at most.
     """
 
     name = "gru4rec"
     library = "RecBole"
     package = "recbole"
     inductive = True
+    takes_time = True
     length = 50
     longest = 50
     patience = 3
 
-    def __init__(self, rows: int, hidden: int, dropout: float, learning_rate: float, liked: bool) -> None:
+    def __init__(
+        self, rows: int, hidden: int, dropout: float, learning_rate: float, liked: bool, minutes: float
+    ) -> None:
         self.rows = rows
         self.liked = liked
+        self.minutes = minutes
         self.epochs: list[Epoch] = []
         self.own = {
             "hidden_size": hidden,
@@ -93,7 +98,7 @@ class Gru4Rec:
                 trainer.fit(samples, saved=False, verbose=False)
                 return float(trainer.train_loss_dict[number]) / len(samples)
 
-            train_until_best(self, self.network, run_epoch, split, self.longest, self.patience)
+            train_until_best(self, self.network, run_epoch, split, self.longest, self.patience, self.minutes)
             trainer.tensorboard.close()
 
     def config(self, folder: str) -> Config:

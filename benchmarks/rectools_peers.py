@@ -34,20 +34,23 @@ class SasRec:
         factors: width of the network.
         dropout: share of values left out in training.
         liked: leaves out what was not liked.
+        minutes: of training, at most.
     """
 
     name = "sasrec"
     library = "RecTools"
     package = "rectools"
     inductive = True
+    takes_time = True
     length = 200
     longest = 100
     patience = 10
     network: ClassVar[Settings] = {"n_blocks": 2, "n_heads": 1}
 
-    def __init__(self, rows: int, factors: int, dropout: float, liked: bool) -> None:
+    def __init__(self, rows: int, factors: int, dropout: float, liked: bool, minutes: float) -> None:
         self.rows = rows
         self.liked = liked
+        self.minutes = minutes
         self.epochs: list[Epoch] = []
         self.model = SASRecModel(
             **self.network,
@@ -75,7 +78,7 @@ class SasRec:
             self.model.fit_partial(data, min_epochs=1, max_epochs=1)
             return float(self.model.fit_trainer.callback_metrics["train_loss"])
 
-        train_until_best(self, self.model.torch_model, run_epoch, split, self.longest, self.patience)
+        train_until_best(self, self.model.torch_model, run_epoch, split, self.longest, self.patience, self.minutes)
 
     @torch.inference_mode()
     def scores(self, histories: Sequences) -> FloatArray:

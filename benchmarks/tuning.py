@@ -31,10 +31,12 @@ class Peer(Ranker, Protocol):
     Attributes:
         library: where the implementation comes from.
         package: the distribution that has the version.
+        takes_time: whether it is a network whose training can be ended after some minutes, its setting ``minutes``.
     """
 
     library: str
     package: str
+    takes_time: bool
 
     @staticmethod
     def grid(protocol: str) -> list[Settings]:
@@ -73,9 +75,10 @@ class PeerEvaluation(RankingEvaluation):
 class Tuned:
     """A peer with the settings of its grid that have the greatest NDCG@10 on validation."""
 
-    def __init__(self, peer: type[Peer], protocol: str, rows: int) -> None:
+    def __init__(self, peer: type[Peer], protocol: str, rows: int, minutes: float) -> None:
         self.make: Callable[..., Peer] = peer
-        self.grid = peer.grid(protocol)
+        limit = {"minutes": minutes} if peer.takes_time else {}
+        self.grid = [settings | limit for settings in peer.grid(protocol)]
         self.rows = rows
         self.name = peer.name
         self.inductive = peer.inductive
@@ -129,7 +132,7 @@ def known_rows(sequences: Sequences) -> IntArray:
 
 def validation_ndcg(peer: Ranker, split: Split) -> float:
     counts = np.bincount(split.train.sequences.movies, minlength=peer.rows)
-    return score(peer, split.validation, counts).ndcg_at_10
+    return score(peer.scores, split.validation, counts).ndcg_at_10
 
 
 def spread(scores: FloatArray, rows: IntArray, width: int) -> FloatArray:

@@ -128,8 +128,9 @@ class MovieTable(nn.Module):
         """What genres and title add to the vectors of these rows, shape (..., width)."""
         if self.content is None:
             raise NoRelevanceError
-        titles = self.titles[rows] * self.titles.shape[-1] ** 0.5  # of unit length; entries of about unit size
-        content: Tensor = self.content(torch.cat([self.genres[rows], titles], dim=-1))
+        # Titles stay of unit length. With entries of unit size, their 384 weights would together learn so fast that the
+        # embedding, which alone tells each movie from all others, came second.
+        content: Tensor = self.content(torch.cat([self.genres[rows], self.titles[rows]], dim=-1))
         return content
 
     @torch.no_grad()

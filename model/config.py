@@ -153,7 +153,7 @@ class NextMovieConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: int = 28
+    epochs: int = 24
     users_per_step: int = 32
     learning_rate: float = 4e-3
     warm_up: float = 0.3

@@ -44,7 +44,7 @@ PRESETS = {
         Preset(
             name="seqrec",
             network=RATING_ONLY.network.model_copy(
-                update={"embedding": 128, "history_length": 200, "relevance": RelevanceConfig()}
+                update={"embedding": 128, "history_length": 200, "unknown_rate": 0.01, "relevance": RelevanceConfig()}
             ),
             training=RATING_ONLY.training,
             next_movie=NextMovieConfig(),

@@ -48,7 +48,7 @@ class Line(NamedTuple):
 
 def write_lists(folder: Path, lists: Lists, readme: Path | None = None) -> None:
     """Write ``lists.md`` with its figures; the summary goes into ``readme``, where one is given."""
-    by_protocol = {protocol: _lines(lists, protocol) for protocol in PROTOCOLS["ranking"]}
+    by_protocol = lines(lists)
     draw_models(
         folder / MODELS_FIGURE,
         {protocol: [(line.name, line.score.ndcg_at_10) for line in lines] for protocol, lines in by_protocol.items()},
@@ -60,7 +60,13 @@ def write_lists(folder: Path, lists: Lists, readme: Path | None = None) -> None:
     write_text(folder / "lists.md", _page(tables, ours.values(), lists.peers))
     if readme is not None:
         before, after = around_summary(readme, BEGIN, END)
-        write_text(readme, f"{before}{BEGIN}\n{_summary(by_protocol)}{END}{after}")
+        write_text(readme, f"{before}{BEGIN}\n{summary(by_protocol)}{END}{after}")
+
+
+def lines(lists: Lists) -> dict[str, list[Line]]:
+    """Every model on each protocol that has any, the best first."""
+    by_protocol = {protocol: _lines(lists, protocol) for protocol in PROTOCOLS["ranking"]}
+    return {protocol: found for protocol, found in by_protocol.items() if found}
 
 
 def _lines(lists: Lists, protocol: str) -> list[Line]:
@@ -92,12 +98,11 @@ def _table(lines: Iterable[Line]) -> str:
     )
 
 
-def _summary(by_protocol: dict[str, list[Line]]) -> str:
+def summary(by_protocol: dict[str, list[Line]]) -> str:
     """NDCG@10 and HR@10 of every model on both protocols."""
-    first, second = by_protocol
     values = {protocol: {line.name: line.score for line in lines} for protocol, lines in by_protocol.items()}
     names = list(dict.fromkeys(line.name for lines in by_protocol.values() for line in lines))
-    header = ["model", f"{first}: NDCG@10", "HR@10", f"{second}: NDCG@10", "HR@10"]
+    header = ["model", *(cell for protocol in by_protocol for cell in (f"{protocol}: NDCG@10", "HR@10"))]
     return markdown(
         header,
         [[name, *(cell for protocol in by_protocol for cell in _two(values[protocol].get(name)))] for name in names],

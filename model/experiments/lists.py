@@ -1,6 +1,6 @@
 """How good lists are: our models, the baselines, and other libraries' where their results are there."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -85,20 +85,32 @@ def measure(folder: Path, data: MovieLens, workshop: Workshop, on_line: Callable
     """Run every model on every protocol, unless the result is kept in the folder, and add what peers came to."""
     sequences = Sequences.of(data)
     tools = replace(workshop, checkpoints=folder / ".checkpoints", resume=True)
-    results = []
     for protocol in PROTOCOLS["ranking"]:
         drawn = split(protocol, sequences, task="ranking")
         for name in MODELS:
-            file = folder / "lists" / f"{protocol}-{name}.json"
             model = build_ranker(name, tools)
+            file = _file(folder, protocol, name)
             result = read_record(file, Result)
             if result is None or (result.data_checksum, result.settings) != (data.checksum, _settings(model)):
                 on_line(f"{protocol}: {name}")
-                result = measured(model, drawn, data, tools)
-                write_text(file, result.model_dump_json(indent=2) + "\n")
-            results.append(result)
+                write_text(file, measured(model, drawn, data, tools).model_dump_json(indent=2) + "\n")
     tools.discard_checkpoints()
-    return Lists(results, list(_peers(folder / "peers")))
+    return kept(folder)
+
+
+def kept(folder: Path) -> Lists:
+    """All results that are in the folder."""
+    files = (_file(folder, protocol, name) for protocol in PROTOCOLS["ranking"] for name in MODELS)
+    results = (read_record(file, Result) for file in files)
+    peers = (read_record(file, Peer) for file in sorted((folder / "peers").glob("*.json")))
+    return Lists(
+        [result for result in results if result is not None],
+        [peer for peer in peers if peer is not None],
+    )
+
+
+def _file(folder: Path, protocol: str, model: str) -> Path:
+    return folder / "lists" / f"{protocol}-{model}.json"
 
 
 def measured(model: Ranker, drawn: Split, data: MovieLens, workshop: Workshop) -> Result:
@@ -155,10 +167,3 @@ def _settings(model: Ranker) -> dict[str, Any]:
     """What a model was built with; of a network, its preset."""
     inner = getattr(model, "model", None)
     return settings(model) | (settings(inner) if inner is not None else {})
-
-
-def _peers(folder: Path) -> Iterator[Peer]:
-    for file in sorted(folder.glob("*.json")):
-        peer = read_record(file, Peer)
-        if peer is not None:
-            yield peer
