@@ -57,6 +57,11 @@ ProtocolOption = Annotated[
         show_default=False,
     ),
 ]
+ResultsOption = Annotated[Path, typer.Option(help="Folder for tables and figures; what is in it is not run again.")]
+ReadmeOption = Annotated[
+    Path | None,
+    typer.Option(exists=True, dir_okay=False, help="File to put a summary into, between its marks."),
+]
 RecurrentOption = Annotated[
     str | None,
     typer.Option(
@@ -196,7 +201,7 @@ def evaluate(
     from model.evaluation import evaluate
     from model.protocol import DEFAULT_PROTOCOLS, require_protocol, split
     from model.ranking.evaluation import evaluate as evaluate_ranking
-    from model.ranking.models import build_ranker, require_ranker
+    from model.ranking_models import build_ranker, require_ranker
     from model.rating_models import build, require_known
     from model.sequences import Sequences
 
@@ -264,9 +269,7 @@ def data_get() -> None:
 @experiments.command("paper")
 def experiments_paper(
     data: DataOption = None,
-    out: Annotated[Path, typer.Option(help="Folder for tables and figures; what is in it is not run again.")] = Path(
-        "docs/results"
-    ),
+    out: ResultsOption = Path("docs/results"),
     only: Annotated[
         list[str] | None,
         typer.Option(help="Run this part alone: table-4, table-5, variants or other-splits; may be repeated."),
@@ -276,14 +279,11 @@ def experiments_paper(
         list[str] | None,
         typer.Option(help="Seeds of a further split of users; may be repeated. [1,2 3,4 5,6 7,8 9,10]"),
     ] = None,
-    readme: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="File to put a summary into, between its marks."),
-    ] = None,
+    readme: ReadmeOption = None,
     device: DeviceOption = None,
 ) -> None:
     """Reproduce the paper's tables and figures, and more; goes on where an interrupted run stopped."""
-    from app.console import say, training_display
+    from app.console import resumable_display
     from app.prepare import workshop
     from model import movielens
     from model.experiments.paper import PARTS, reproduce, require_parts
@@ -295,30 +295,21 @@ def experiments_paper(
     plan = Plan(models=chosen, other_seeds=seeds)
     require_parts(only or PARTS)
     ratings = movielens.read(_data_folder(settings))
-    try:
-        with training_display() as display:
-            tools = workshop(ratings, settings, True, display)
-            reproduce(out, ratings, tools, plan, only or PARTS, display.headline, readme)
-    except KeyboardInterrupt:
-        say("Interrupted. Finished rows and epochs are kept: the same command goes on from there.")
-        raise
+    with resumable_display() as display:
+        tools = workshop(ratings, settings, True, display)
+        reproduce(out, ratings, tools, plan, only or PARTS, display.headline, readme)
     typer.echo(out / "README.md")
 
 
 @experiments.command("lists")
 def experiments_lists(
     data: DataOption = None,
-    out: Annotated[Path, typer.Option(help="Folder for tables and figures; what is in it is not run again.")] = Path(
-        "docs/results"
-    ),
-    readme: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="File to put a summary into, between its marks."),
-    ] = None,
+    out: ResultsOption = Path("docs/results"),
+    readme: ReadmeOption = None,
     device: DeviceOption = None,
 ) -> None:
     """Judge the lists of all models; goes on where an interrupted run stopped."""
-    from app.console import say, training_display
+    from app.console import resumable_display
     from app.prepare import workshop
     from model import movielens
     from model.experiments.list_report import BEGIN, END, write_lists
@@ -329,12 +320,8 @@ def experiments_lists(
     if readme is not None:
         around_summary(readme, BEGIN, END)  # refused now, not after hours
     ratings = movielens.read(_data_folder(settings))
-    try:
-        with training_display() as display:
-            lists = measure(out, ratings, workshop(ratings, settings, True, display), display.headline)
-    except KeyboardInterrupt:
-        say("Interrupted. Finished rows and epochs are kept: the same command goes on from there.")
-        raise
+    with resumable_display() as display:
+        lists = measure(out, ratings, workshop(ratings, settings, True, display), display.headline)
     write_lists(out, lists, readme)
     typer.echo(out / "lists.md")
 

@@ -74,6 +74,17 @@ def training_display() -> Iterator[TrainingDisplay]:
         yield TrainingDisplay(show)
 
 
+@contextmanager
+def resumable_display() -> Iterator[TrainingDisplay]:
+    """As `training_display`, for what goes on where it stopped; says so to whom it is interrupted by."""
+    try:
+        with training_display() as display:
+            yield display
+    except KeyboardInterrupt:
+        say("Interrupted. Finished rows and epochs are kept: the same command goes on from there.")
+        raise
+
+
 class Show(Protocol):
     """Shows how far a stage is."""
 

@@ -43,30 +43,38 @@ class Epoch(BaseModel):
         return math.inf if error is None or math.isnan(error) else error
 
 
-class Evaluation(Score):
-    """One model on one protocol; ``rmse`` and ``accuracy`` are on test.
+class Measured(BaseModel):
+    """How a model was measured.
 
     Attributes:
         model: its name.
         protocol: name of the split.
         split_seeds: what drew the split.
         inductive: True if no rating of a test user was there in training, not even of the history.
-        n_test: ratings in the test fold.
-        validation: the score that settings may be chosen on.
-        baselines: test scores of the models without a network.
         learning_curve: the epochs of training; empty for models without epochs.
-        seconds: of training and predicting.
+        seconds: of training and testing.
     """
 
     model: str
     protocol: str
     split_seeds: tuple[int, ...]
     inductive: bool
+    learning_curve: list[Epoch]
+    seconds: float
+
+
+class Evaluation(Measured, Score):
+    """One model's stars on one protocol; its own score is on test.
+
+    Attributes:
+        n_test: ratings in the test fold.
+        validation: the score that settings may be chosen on.
+        baselines: test scores of the models without a network.
+    """
+
     n_test: int
     validation: Score
     baselines: dict[str, Score]
-    learning_curve: list[Epoch]
-    seconds: float
 
 
 class RankingScore(BaseModel):
@@ -79,30 +87,18 @@ class RankingScore(BaseModel):
     popular_share_at_10: float
 
 
-class RankingEvaluation(RankingScore):
-    """One model's lists on one protocol; the scores are on test.
+class RankingEvaluation(Measured, RankingScore):
+    """One model's lists on one protocol; its own score is on test.
 
     Attributes:
-        model: its name.
-        protocol: name of the split.
-        split_seeds: what drew the split.
-        inductive: True if no rating of a test user was there in training, not even of the history.
         n_users: users with a list to judge in the test fold.
         validation: the score that settings may be chosen on.
         baselines: test scores of the models without a network.
-        learning_curve: the epochs of training; empty for models without epochs.
-        seconds: of training and ranking.
     """
 
-    model: str
-    protocol: str
-    split_seeds: tuple[int, ...]
-    inductive: bool
     n_users: int
     validation: RankingScore
     baselines: dict[str, RankingScore]
-    learning_curve: list[Epoch]
-    seconds: float
 
 
 class DataSource(BaseModel):

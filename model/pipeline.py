@@ -15,7 +15,7 @@ from model.neural import NeuralModel
 from model.presets import Preset
 from model.protocol import paper_split, user_split
 from model.ranking.evaluation import judge
-from model.ranking.models import NetworkRanker
+from model.ranking_models import NetworkRanker
 from model.sequences import Sequences, halved
 from model.workshop import Workshop
 

@@ -35,6 +35,7 @@ OFFLINE = {
     "neural",
     "presets",
     "ranking",
+    "ranking_models",
     "sequences",
     "protocol",
     "baselines",

@@ -16,8 +16,8 @@ from model.features import FloatArray
 from model.movielens import MovieLens
 from model.neural import NeuralModel
 from model.ranking import metrics
-from model.ranking.models import NetworkRanker, build_ranker
 from model.ranking.rankers import Ranker
+from model.ranking_models import NetworkRanker, build_ranker
 from model.sequences import Sequences
 from model.workshop import Workshop
 

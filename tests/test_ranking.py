@@ -19,8 +19,8 @@ from model.presets import PRESETS
 from model.protocol import Split, leave_one_out, split, user_split
 from model.ranking.baselines import ItemKnn, Popularity
 from model.ranking.evaluation import evaluate, score
-from model.ranking.models import RANKERS, NetworkRanker, build_ranker
 from model.ranking.rankers import Ranker
+from model.ranking_models import RANKERS, NetworkRanker, build_ranker
 from model.sequences import Sequences
 from model.softmax import next_movie_loss
 

@@ -17,8 +17,8 @@ from model.movielens import MovieLens
 from model.protocol import PROTOCOLS, Split, split
 from model.ranking import metrics
 from model.ranking.evaluation import Scores, evaluate, score, unseen
-from model.ranking.models import build_ranker
 from model.ranking.rankers import Ranker
+from model.ranking_models import build_ranker
 from model.sequences import Fold, Sequences
 from model.workshop import Workshop
 

@@ -12,7 +12,7 @@ class Ranker(Protocol):
     """Scores the whole catalogue for a user, given the history; the best is what the user will want next.
 
     Attributes:
-        name: as in `model.ranking.models`.
+        name: as in `model.ranking_models`.
         inductive: whether it can score for users that it was not fitted to, from their histories alone.
         rows: rows of the catalogue.
     """
