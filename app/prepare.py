@@ -115,9 +115,13 @@ def train_model(data: MovieLens, preset: Preset, settings: Settings, *, resume: 
     except KeyboardInterrupt:
         say("Interrupted. Finished epochs are kept: `seqrec up`, or --resume elsewhere, goes on from there.")
         raise
-    held_out = artifact.load_card(folder).held_out
+    card = artifact.load_card(folder)
+    held_out, lists = card.held_out, card.held_out_lists
     bias = held_out.baselines["bias"]
     say(f"Model: {folder}, test RMSE {held_out.rmse:.4f} (bias model {bias.rmse:.4f})")
+    if lists is not None:
+        popular = lists.baselines["popularity"]
+        say(f"Model: lists for unseen users, NDCG@10 {lists.ndcg_at_10:.4f} (popularity {popular.ndcg_at_10:.4f})")
     if held_out.rmse >= bias.rmse:
         say("Model: it does not beat the bias model; that takes more users or more ratings than this data has")
     return folder

@@ -47,6 +47,16 @@ def test_the_card_says_where_the_model_comes_from_and_how_good_it_is(artifact_fo
     assert 1 <= card.epochs == min(card.held_out.learning_curve, key=lambda epoch: epoch.validation_rmse or 9).number
 
 
+def test_the_card_tells_how_good_lists_for_unseen_users_are(artifact_folder: Path) -> None:
+    card = artifact.load_card(artifact_folder)
+
+    assert card.held_out_lists is not None
+    assert (card.held_out_lists.protocol, card.held_out_lists.inductive) == ("user-split", True)
+    assert set(card.held_out_lists.baselines) == {"popularity", "item-knn"}
+    assert card.next_movie == SMALL.next_movie
+    assert len(card.held_out_lists.learning_curve) == 2
+
+
 def test_what_is_served_is_trained_on_all_users(artifact_folder: Path, sample: MovieLens) -> None:
     mean = artifact.load(artifact_folder).network.path.mean.item()
 

@@ -1,13 +1,15 @@
 import numpy as np
 import pytest
 import torch
-from builders import RATING_ONLY, network, user, workshop_for
+from builders import RATING_ONLY, SMALL, network, user, workshop_for
 from torch import Tensor
 
 from model.bias import Bias
 from model.branches import BRANCHES, Branch, MovieTable, Users
 from model.config import FactorConfig, NetworkConfig
+from model.errors import NoRelevanceError
 from model.evaluation import evaluate
+from model.features import UNKNOWN
 from model.movielens import MovieLens
 from model.network import SeqRec
 from model.neural import NeuralModel
@@ -152,3 +154,39 @@ def test_graph_convolution_adds_the_embeddings_of_the_movies_that_stand_nearby()
 
     nearby = (own[1] + own[2] - own[3]) / 4
     assert torch.allclose(smoothed, torch.stack([own[0], own[1] + nearby, own[3] - nearby]), atol=1e-6)
+
+
+def test_a_network_can_take_over_what_another_knows_of_the_next_movie_and_keeps_it_while_it_learns_stars() -> None:
+    one, other = network(SMALL.network, rows=30), network(SMALL.network, rows=30)
+    with torch.no_grad():
+        for parameter in one.parameters():
+            parameter.add_(torch.randn_like(parameter) / 10)
+    reader = user([3, 4, 9], [5.0, 1.0, 3.0])
+
+    other.take_relevance(one)
+    other.fix_relevance()
+    other.train()
+
+    assert torch.equal(other.queries(reader), one.queries(reader))  # without dropout, although it is training
+    assert torch.equal(other.movies.vectors().vectors[UNKNOWN], one.movies.vectors().vectors[UNKNOWN])
+    assert not any(parameter.requires_grad for parameter in other.movies.parameters())
+    assert any(parameter.requires_grad for parameter in other.parameters())
+
+
+def test_a_network_of_stars_knows_no_relevance_and_says_so() -> None:
+    with pytest.raises(NoRelevanceError):
+        network(RATING_ONLY.network, rows=5).queries(user([1], [4.0]))
+
+
+def test_a_movie_that_nobody_rated_is_ranked_by_its_genres_and_title() -> None:
+    seqrec = network(SMALL.network, rows=30)
+    with torch.no_grad():
+        seqrec.movies.popularity.copy_(torch.arange(30.0))
+    seqrec.movies.forget(torch.arange(30) == 7)
+
+    movies = seqrec.movies.vectors()
+
+    assert movies.popularity[7] == movies.popularity[UNKNOWN]
+    content = movies.vectors[7] - seqrec.movies.embedding.weight[UNKNOWN]
+    known = torch.cat([seqrec.movies.genres[7], seqrec.movies.titles[7]])
+    assert torch.allclose(content, seqrec.movies.content.weight @ known, atol=1e-5)
