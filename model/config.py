@@ -105,6 +105,12 @@ class NetworkConfig(BaseModel):
     rating_scale: float = 1.0
     relevance: RelevanceConfig | None = None
 
+    @model_validator(mode="after")
+    def _ranks_by_history(self) -> Self:
+        if self.relevance is not None and "history" not in self.branches:
+            raise ValueError("a network that ranks needs the branch 'history'")
+        return self
+
 
 class TrainingConfig(BaseModel):
     """How a network is trained; the defaults are the paper's (section on training), 16 x 32 = 512 samples a step.

@@ -66,4 +66,4 @@ def preset(name: str, recurrent: str | None = None) -> Preset:
     for known in PRESETS.values():
         if (known.network, known.training) == (network, chosen.training):
             return known
-    return Preset(name=f"{name}+{recurrent}", network=network, training=chosen.training)
+    return chosen.model_copy(update={"name": f"{name}+{recurrent}", "network": network})

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from builders import RATING_ONLY, SMALL, network, user, workshop_for
+from pydantic import ValidationError
 from torch import Tensor
 
 from model.bias import Bias
@@ -13,7 +14,7 @@ from model.features import UNKNOWN
 from model.movielens import MovieLens
 from model.network import SeqRec
 from model.neural import NeuralModel
-from model.presets import Preset
+from model.presets import PRESETS, Preset, preset
 from model.protocol import Split
 
 PAPER = NetworkConfig()
@@ -190,3 +191,16 @@ def test_a_movie_that_nobody_rated_is_ranked_by_its_genres_and_title() -> None:
     content = movies.vectors[7] - seqrec.movies.embedding.weight[UNKNOWN]
     known = torch.cat([seqrec.movies.genres[7], seqrec.movies.titles[7]])
     assert torch.allclose(content, seqrec.movies.content.weight @ known, atol=1e-5)
+
+
+def test_a_network_cannot_rank_without_a_history() -> None:
+    with pytest.raises(ValidationError, match="needs the branch 'history'"):
+        NetworkConfig.model_validate({"branches": ["movie"], "relevance": {}})
+
+
+def test_another_recurrent_layer_changes_nothing_else_of_a_preset() -> None:
+    other = preset("seqrec", "lstm")
+
+    assert (other.name, other.network.recurrent) == ("seqrec+lstm", "lstm")
+    assert other.next_movie == PRESETS["seqrec"].next_movie
+    assert other.network.relevance == PRESETS["seqrec"].network.relevance
