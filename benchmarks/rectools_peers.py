@@ -57,7 +57,7 @@ class SasRec:
             n_factors=factors,
             dropout_rate=dropout,
             session_max_len=self.length,
-            batch_size=128,
+            batch_size=32,
             loss="softmax",
             lr=1e-3,
         )

@@ -19,6 +19,7 @@ from model.experiments.storage import read_predictions, read_record, write_predi
 from model.features import FloatArray
 from model.metrics import Predicted, reliability, rmse
 from model.movielens import MovieLens
+from model.neural import NeuralModel
 from model.protocol import Split, split
 from model.sequences import Sequences
 from model.workshop import RatingModel, Workshop
@@ -167,7 +168,7 @@ class Rows:
         write_predictions(self._predictions_file(row), predicted)
         return {
             "settings": built_with,
-            "evaluation": _with_all_seconds(evaluation),
+            "evaluation": _with_all_seconds(evaluation, model),
             "by_history": by_history(predicted.stars, drawn),
             "by_popularity": by_popularity(predicted.stars, drawn),
             "calibration": _calibration(predicted, drawn.test.target_stars),
@@ -202,9 +203,10 @@ def settings(model: object) -> dict[str, Any]:
     return found
 
 
-def _with_all_seconds(evaluation: Evaluation) -> Evaluation:
+def _with_all_seconds(evaluation: Evaluation, model: RatingModel) -> Evaluation:
     """Of a run that went on after an interruption, count the epochs before it too."""
-    epochs = sum(epoch.seconds for epoch in evaluation.learning_curve)
+    before = model.relevance_epochs if isinstance(model, NeuralModel) else []
+    epochs = sum(epoch.seconds for epoch in [*before, *evaluation.learning_curve])
     return evaluation.model_copy(update={"seconds": max(evaluation.seconds, epochs)})
 
 
