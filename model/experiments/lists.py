@@ -121,8 +121,27 @@ def measured(model: Ranker, drawn: Split, data: MovieLens, workshop: Workshop) -
     if model.name == DIVERSE:
         counts = np.bincount(drawn.train.sequences.movies, minlength=workshop.rows)
         kinds = Kinds(workshop.catalogue.genre_matrix, counts)
-        effects = [_effect(model.scores, kinds, drawn, diversity) for diversity in DIVERSITIES]
+        effects = measured_effects(model.scores, kinds, drawn)
     return Result(data_checksum=data.checksum, settings=built_with, evaluation=evaluation, diversity=effects)
+
+
+def measured_effects(scores: Scores, kinds: Kinds, drawn: Split) -> list[Effect]:
+    """What each of `DIVERSITIES` does to lists by these scores."""
+    once = remembered(scores)
+    return [_effect(once, kinds, drawn, diversity) for diversity in DIVERSITIES]
+
+
+def remembered(scores: Scores) -> Scores:
+    """The same scores, computed once for each batch of histories."""
+    known: dict[bytes, FloatArray] = {}
+
+    def again(histories: Sequences) -> FloatArray:
+        key = histories.offsets.tobytes() + histories.movies.tobytes()
+        if key not in known:
+            known[key] = scores(histories)
+        return known[key]
+
+    return again
 
 
 def _effect(scores: Scores, kinds: Kinds, drawn: Split, diversity: float) -> Effect:
