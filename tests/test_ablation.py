@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from builders import SMALL, SMALL_NETWORK, workshop_for
+from builders import RATING_ONLY, SMALL_NETWORK, workshop_for
 
 from model.ablation import ABLATIONS, EMBEDDING, AblatedModel, Ablation
 from model.branches import BRANCHES, Users
@@ -12,10 +12,10 @@ from model.movielens import MovieLens
 from model.network import SeqRec
 from model.neural import NeuralModel
 from model.protocol import Split
-from model.rating_models import Workshop
 from model.training import Progress
+from model.workshop import Workshop
 
-PAPER = SMALL.model_copy(
+PAPER = RATING_ONLY.model_copy(
     update={"name": "paper", "network": SMALL_NETWORK.model_copy(update={"path": "mean", "likelihood": "normal"})}
 )
 
