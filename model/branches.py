@@ -46,10 +46,6 @@ def graph_width(config: NetworkConfig) -> int:
     return config.factorisation.places if config.graph_convolution else 0
 
 
-TITLE_SCALE = 4.0
-"""Length of a title's vector beside genres of size one. With entries of size one instead, a length of 20, its weights
-would together learn so fast that the embedding, which alone tells each movie from all others, came second."""
-
 SPREAD_SHRINKAGE = 10
 """Ratings that say nothing, which everyone has beforehand."""
 
@@ -132,8 +128,9 @@ class MovieTable(nn.Module):
         """What genres and title add to the vectors of these rows, shape (..., width)."""
         if self.content is None:
             raise NoRelevanceError
-        known = torch.cat([self.genres[rows], self.titles[rows] * TITLE_SCALE], dim=-1)
-        content: Tensor = self.content(known)
+        # Titles are of unit length. With entries of unit size, their 384 weights would together learn so fast that the
+        # embedding, which alone tells each movie from all others, came second.
+        content: Tensor = self.content(torch.cat([self.genres[rows], self.titles[rows]], dim=-1))
         return content
 
     @torch.no_grad()

@@ -61,7 +61,7 @@ class RelevanceConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    hidden: int = 256
+    hidden: int = 320
     input_dropout: float = 0.2
     output_dropout: float = 0.3
 

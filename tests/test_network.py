@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from model.bias import Bias
-from model.branches import BRANCHES, TITLE_SCALE, Branch, MovieTable, Users
+from model.branches import BRANCHES, Branch, MovieTable, Users
 from model.config import FactorConfig, NetworkConfig
 from model.errors import NoRelevanceError
 from model.evaluation import evaluate
@@ -189,7 +189,7 @@ def test_a_movie_that_nobody_rated_is_ranked_by_its_genres_and_title() -> None:
 
     assert movies.popularity[7] == movies.popularity[UNKNOWN]
     content = movies.vectors[7] - seqrec.movies.embedding.weight[UNKNOWN]
-    known = torch.cat([seqrec.movies.genres[7], seqrec.movies.titles[7] * TITLE_SCALE])
+    known = torch.cat([seqrec.movies.genres[7], seqrec.movies.titles[7]])
     assert torch.allclose(content, seqrec.movies.content.weight @ known, atol=1e-5)
 
 
