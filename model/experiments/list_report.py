@@ -51,7 +51,10 @@ def write_lists(folder: Path, lists: Lists, readme: Path | None = None) -> None:
     by_protocol = lines(lists)
     draw_models(
         folder / MODELS_FIGURE,
-        {protocol: [(line.name, line.score.ndcg_at_10) for line in lines] for protocol, lines in by_protocol.items()},
+        {
+            protocol: [(line.name.strip("`"), line.score.ndcg_at_10) for line in lines]
+            for protocol, lines in by_protocol.items()
+        },
     )
     ours = {one.evaluation.protocol: one for one in lists.results if one.evaluation.model == DIVERSE}
     draw_curves(folder / CURVES_FIGURE, {name: one.evaluation.learning_curve for name, one in ours.items()})
