@@ -162,7 +162,7 @@ def predict(
 @app.command()
 def train(
     data: DataOption = None,
-    model: Annotated[str, typer.Option(help="seqrec, seqrec-paper or seqrec-lstm.")] = "seqrec",
+    model: Annotated[str, typer.Option(help="seqrec, seqrec-rating, seqrec-paper or seqrec-lstm.")] = "seqrec",
     out: Annotated[Path | None, typer.Option(help="Folder for the artifact. [SEQREC_ARTIFACTS]")] = None,
     rnn: RecurrentOption = None,
     device: DeviceOption = None,
@@ -211,6 +211,8 @@ def evaluate(
     ranking = task == "ranking"
     if ranking:
         require_ranker(model)
+        if rnn is not None:
+            raise SettingsError("Lists are judged of models with a name: leave --rnn out.")
     else:
         require_known(model, rnn)
     ratings = movielens.read(_data_folder(settings))
