@@ -13,13 +13,14 @@ RUN pip install --constraint constraints.txt --extra-index-url "$TORCH_INDEX" to
 
 # All dependencies, in a layer that changes to the source do not rebuild.
 COPY pyproject.toml README.md LICENSE ./
-RUN mkdir app model migrations \
- && touch app/__init__.py model/__init__.py migrations/__init__.py \
+RUN mkdir app model migrations seqrec \
+ && touch app/__init__.py model/__init__.py migrations/__init__.py seqrec/__init__.py \
  && pip install --constraint constraints.txt .
 
 COPY app app
 COPY model model
 COPY migrations migrations
+COPY seqrec seqrec
 RUN pip install --no-deps --force-reinstall .
 
 

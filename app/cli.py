@@ -121,8 +121,9 @@ def recommend(
 ) -> None:
     """Print what a user has rated last, and which movies to see next and why."""
     from app.console import print_list
-    from app.main import recommender
-    from app.service import Wish
+    from app.main import services
+    from app.services.recommender import Reader, Wish
+    from model.features import Profile
 
     if (user_id is None) == (not rated):
         raise SettingsError("Say for whom: either a USER_ID, or what someone has rated with --rated ID=STARS.")
@@ -130,9 +131,9 @@ def recommend(
     wish = Wish(n=n, rank_by=rank_by, explain=True)
     if diversity is not None:
         wish = wish._replace(diversity=diversity)
-    asked = recommender(_settings())
+    asked = services(_settings()).recommender
     if user_id is None:
-        print_list("Someone", asked.named(history), asked.recommend_to_anyone(history, wish))
+        print_list("Someone", asked.named(history), asked.recommend_to_anyone(Reader(Profile(), history), wish))
     else:
         print_list(f"User {user_id}", asked.named(asked.history(user_id)), asked.recommend(user_id, wish))
 
@@ -153,10 +154,12 @@ def predict(
 ) -> None:
     """Print the stars that a user would give some movies."""
     from app.console import print_predictions
-    from app.main import recommender
-    from app.service import Query
+    from app.main import services
+    from app.services.recommender import Query
 
-    print_predictions(user_id, recommender(_settings()).predict([Query(user_id, movie_id) for movie_id in movie_ids]))
+    asked = services(_settings()).recommender
+    _, predictions = asked.predict([Query(user_id, movie_id) for movie_id in movie_ids])
+    print_predictions(user_id, predictions)
 
 
 @app.command()

@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from app.service import HistoryEntry, Prediction, Recommended
-from app.store import MovieRecord
+from app.services.recommender import HistoryEntry, Prediction, Recommended
+from app.store.movies import MovieRecord
 from model.card import Epoch, Evaluation, RankingEvaluation
 from model.features import STAR_LEVELS
 from model.training import Progress as TrainingProgress
@@ -179,10 +179,10 @@ def print_predictions(user_id: int, predictions: Sequence[Prediction]) -> None:
         f"What user {user_id} would give", "movie", "stars", *(f"{level:g}" for level in STAR_LEVELS), "gave"
     )
     for prediction in predictions:
-        likely = prediction.predicted.probabilities or [None] * len(STAR_LEVELS)
-        shares = ("-" if share is None else f"{share:.0%}" for share in likely)
+        likely = prediction.probabilities or {}
+        shares = (f"{likely[level]:.0%}" if level in likely else "-" for level in STAR_LEVELS)
         own = "" if prediction.own_stars is None else f"{prediction.own_stars:g}"
-        table.add_row(_titled(prediction.movie), f"{prediction.predicted.stars:.2f}", *shares, own)
+        table.add_row(_titled(prediction.movie), f"{prediction.stars:.2f}", *shares, own)
     output.print(table)
 
 

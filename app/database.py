@@ -1,5 +1,6 @@
 """Engine, sessions and schema."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from sqlite3 import Connection as SQLiteConnection
 
@@ -11,12 +12,16 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.orm import Session, sessionmaker
 
 from app.errors import DatabaseError
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 SQLITE_WAIT_SECONDS = 30
 POSTGRES_WAIT_SECONDS = 10
+
+WRITES = "seqrec_writes"
+"""Option of a connection whose transactions write."""
 
 
 def connect(url: str) -> Engine:
@@ -58,7 +63,25 @@ def _prepare_sqlite(connection: SQLiteConnection, _: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+    # A transaction that reads first and then writes would fail at once, without waiting, where another one has written
+    # in between; one that is announced as writing waits for its turn at its beginning.
+    writes = connection.get_execution_options().get(WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+class Database:
+    """Transactions on an engine: ``with database.reads() as session`` or ``writes()``; an error rolls back."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._reading = sessionmaker(engine)
+        self._writing = sessionmaker(engine.execution_options(**{WRITES: True}))
+
+    def reads(self) -> AbstractContextManager[Session]:
+        return self._reading.begin()
+
+    def writes(self) -> AbstractContextManager[Session]:
+        return self._writing.begin()
 
 
 def upgrade(engine: Engine) -> bool:

@@ -1,32 +1,32 @@
-"""The errors that the API answers, and the handlers that put them all into one shape.
+"""The errors that the API answers; `app.error_handlers` puts them all into one shape.
 
 ServiceError
+ ├─ KeyRequired           401  key_required
+ ├─ KeyRefused            403  key_refused
  ├─ UserNotFound          404  user_not_found
  ├─ MovieNotFound         404  movie_not_found
+ ├─ UserExists            409  user_exists
+ ├─ MovieExists           409  movie_exists
  ├─ NoRelevance           409  no_relevance
+ ├─ ReloadRefused         409  reload_refused
+ ├─ Conflict              409  conflict
  ├─ InvalidRequest        422  invalid_request
+ ├─ InternalError         500  internal_error
  ├─ NotReady              503  not_ready
- ├─ DatabaseUnavailable   503  database_unavailable
- └─ InternalError         500  internal_error
+ └─ DatabaseUnavailable   503  database_unavailable
 
 Beside them: 404 ``not_found`` for an unknown path and 405 ``method_not_allowed``.
 """
 
-import logging
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from starlette.exceptions import HTTPException
 
 from model.errors import SeqRecError
 
-logger = logging.getLogger(__name__)
+MOST_DETAILS = 100
+DETAILS_IN_MESSAGE = 5
 
 
 class DatabaseError(SeqRecError):
@@ -53,6 +53,31 @@ class ServiceError(SeqRecError):
 
     status: ClassVar[int]
     code: ClassVar[str]
+    details: Sequence[InvalidField] = ()
+
+
+class KeyRequired(ServiceError):
+    """The service has keys, and the request brings none."""
+
+    status = 401
+    code = "key_required"
+
+    def __init__(self) -> None:
+        super().__init__("This service asks for a key. Send it in the header X-API-Key.")
+
+
+class KeyRefused(ServiceError):
+    """The key is none of the service's, or not the one that this route takes."""
+
+    status = 403
+    code = "key_refused"
+
+    def __init__(self, admin: bool = False) -> None:
+        super().__init__(
+            "This route takes the administrator's key, SEQREC_ADMIN_KEY, in the header X-API-Key."
+            if admin
+            else "The key in the header X-API-Key is none of this service's."
+        )
 
 
 class UserNotFound(ServiceError):
@@ -75,6 +100,26 @@ class MovieNotFound(ServiceError):
         super().__init__(_there_is_no("movie", movie_ids))
 
 
+class UserExists(ServiceError):
+    """A user of this id is there already."""
+
+    status = 409
+    code = "user_exists"
+
+    def __init__(self, user_id: int) -> None:
+        super().__init__(f"There is a user {user_id} already. Leave user_id out, and a free one is taken.")
+
+
+class MovieExists(ServiceError):
+    """A movie of this id is there already."""
+
+    status = 409
+    code = "movie_exists"
+
+    def __init__(self, movie_id: int) -> None:
+        super().__init__(f"There is a movie {movie_id} already. Leave movie_id out, and a free one is taken.")
+
+
 class NoRelevance(ServiceError):
     """Lists by relevance are asked for, and the model that is served predicts stars alone."""
 
@@ -85,11 +130,34 @@ class NoRelevance(ServiceError):
         super().__init__("The model that is served predicts stars alone: ask with rank_by=rating, or without rank_by.")
 
 
+class ReloadRefused(ServiceError):
+    """The newest artifact cannot be served; the one before it still is."""
+
+    status = 409
+    code = "reload_refused"
+
+
+class Conflict(ServiceError):
+    """Another request has changed at the same time what this one needs."""
+
+    status = 409
+    code = "conflict"
+
+    def __init__(self) -> None:
+        super().__init__("Another request has changed at the same time what this one needs. Try again.")
+
+
 class InvalidRequest(ServiceError):
-    """The request does not have the documented form; raised by FastAPI's validation."""
+    """The request does not have the documented form, or names what is not there in one of many places."""
 
     status = 422
     code = "invalid_request"
+
+    def __init__(self, details: Sequence[InvalidField]) -> None:
+        self.details = details[:MOST_DETAILS]
+        shown = "; ".join(f"{detail.field}: {detail.message}" for detail in details[:DETAILS_IN_MESSAGE])
+        more = len(details) - DETAILS_IN_MESSAGE
+        super().__init__(f"The request is invalid: {shown}{f'; and {more} more' if more > 0 else ''}.")
 
 
 class NotReady(ServiceError):
@@ -117,62 +185,6 @@ class InternalError(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("Something went wrong here. The server's log has the details.")
-
-
-def responses(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
-    """For OpenAPI: what a route answers when it raises one of these."""
-    by_status: dict[int, list[str]] = {}
-    for error in errors:
-        by_status.setdefault(error.status, []).append(error.code)
-    return {
-        status: {"model": ErrorBody, "description": "Code " + " or ".join(f"`{code}`" for code in codes)}
-        for status, codes in sorted(by_status.items())
-    }
-
-
-def add_handlers(app: FastAPI) -> None:
-    """Make every error of the app an `ErrorBody`."""
-
-    @app.exception_handler(ServiceError)
-    def service_error(_: Request, error: ServiceError) -> JSONResponse:
-        return _answer(error.status, error.code, str(error))
-
-    @app.exception_handler(OperationalError)
-    @app.exception_handler(InterfaceError)
-    @app.exception_handler(PoolTimeoutError)
-    def database_error(request: Request, error: Exception) -> JSONResponse:
-        logger.error("%s %s: the database failed: %s", request.method, request.url.path, error)
-        return service_error(request, DatabaseUnavailable())
-
-    @app.exception_handler(RequestValidationError)
-    def invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:
-        details = [
-            InvalidField(field=".".join(map(str, problem["loc"])), message=problem["msg"]) for problem in error.errors()
-        ]
-        message = "; ".join(f"{detail.field}: {detail.message}" for detail in details)
-        return _answer(InvalidRequest.status, InvalidRequest.code, f"The request is invalid: {message}.", details)
-
-    @app.exception_handler(HTTPException)
-    def http_error(request: Request, error: HTTPException) -> JSONResponse:
-        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-        message = f"{request.method} {request.url.path}: {error.detail}. /docs lists what there is."
-        return _answer(error.status_code, code, message, headers=error.headers)
-
-    @app.exception_handler(Exception)
-    def internal_error(request: Request, error: Exception) -> JSONResponse:
-        logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return service_error(request, InternalError())
-
-
-def _answer(
-    status: int,
-    code: str,
-    message: str,
-    details: Sequence[InvalidField] = (),
-    headers: Any = None,  # noqa: ANN401 - as Starlette types it
-) -> JSONResponse:
-    body = ErrorBody(code=code, message=message, details=list(details))
-    return JSONResponse(body.model_dump(), status, headers)
 
 
 def _there_is_no(noun: str, ids: Sequence[int]) -> str:

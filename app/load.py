@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import cast
 
 import polars as pl
 import psycopg
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import Connection, Engine, Table, func, insert, select
 
 from app.database import shown
 from app.errors import DatabaseError
@@ -35,8 +36,9 @@ def load(engine: Engine, data: MovieLens, on_rows: OnRows = lambda *_: None) -> 
         _insert(connection, User, data.users.rename({"user_id": "id"}).to_dicts())
         _load_movies(connection, data.movies)
         ratings = data.ratings.sort("user_id", "movie_id")  # the order of the key
-        for written in _copy(connection, ratings):
-            on_rows(written, len(ratings))
+        with _indexed_afterwards(connection):
+            for written in _copy(connection, ratings):
+                on_rows(written, len(ratings))
         connection.exec_driver_sql("ANALYZE")
     return True
 
@@ -75,6 +77,17 @@ def _load_movies(connection: Connection, movies: pl.DataFrame) -> None:
     _insert(connection, Movie, movies.select("title", "year", id="movie_id").to_dicts())
     pairs = movies.select("movie_id", "genres").explode("genres").unique().rows()
     _insert(connection, MovieGenre, [{"movie_id": movie, "genre_id": genre_ids[name]} for movie, name in pairs])
+
+
+@contextmanager
+def _indexed_afterwards(connection: Connection) -> Iterator[None]:
+    """Without the ratings' index meanwhile: making it of all rows at once takes a fraction of the time."""
+    indexes = cast(Table, Rating.__table__).indexes
+    for index in indexes:
+        index.drop(connection)
+    yield
+    for index in indexes:
+        index.create(connection)
 
 
 def _insert(connection: Connection, table: type[Base], rows: list[dict[str, object]]) -> None:

@@ -1,8 +1,11 @@
 """The composition root: puts the app together and serves it."""
 
+import ipaddress
 import logging
+import os
 import socket
 import sys
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,18 +13,21 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Engine
-from sqlalchemy.orm import Session, sessionmaker
 
-from app import errors, store
-from app.database import connect, require_current
-from app.routes import operations, predictions, recommendations
-from app.service import Recommender
+from app import error_handlers, logs, metrics
+from app.database import Database, connect, require_current
+from app.dependencies import Services
+from app.errors import InternalError, KeyRefused, KeyRequired
+from app.middleware import Requests
+from app.routes import movies, operations, predictions, ratings, recommendations, users
+from app.security import Keys, with_key
+from app.serving import Serving
 from app.settings import Settings
+from app.store.movies import datasets
 from model import artifact
 from model.card import DataSource
 from model.device import choose_device
 from model.errors import ArtifactError, SettingsError
-from model.features import Profile
 from model.scorer import Scorer
 
 logger = logging.getLogger(__name__)
@@ -29,15 +35,19 @@ logger = logging.getLogger(__name__)
 DESCRIPTION = """\
 Predicts the stars that a user would give a movie, and recommends movies that the user has not rated.
 
-Every error has the same shape: a `code` for programs and a `message` for people.
+Every error has the same shape: a `code` for programs and a `message` for people. Every answer has the headers
+`X-Request-ID`, taken over from the request if it has one, and `X-Model-Version`. A service with keys wants one in the
+header `X-API-Key`.
 """
 
 
-def create_app(engine: Engine, scorer: Scorer) -> FastAPI:
-    """The service over a database with a current schema and a loaded model."""
+def create_app(engine: Engine, scorer: Scorer, artifacts: Path | None = None, keys: Keys = Keys()) -> FastAPI:  # noqa: B008 - a tuple cannot be changed
+    """The service over a database with a current schema and a loaded model; ``artifacts`` has newer ones."""
     app = api()
-    app.state.engine = engine
-    app.state.recommender = Recommender(sessionmaker(engine), scorer)
+    serving = Serving(Database(engine), scorer, artifacts)
+    app.state.services = Services.over(serving)
+    app.state.keys = keys
+    app.add_middleware(Requests, version=lambda: serving.model.version)
     return app
 
 
@@ -47,11 +57,16 @@ def api() -> FastAPI:
         title="SeqRec",
         version=version("seqrec"),
         description=DESCRIPTION,
-        responses=errors.responses(errors.InternalError),
+        responses=error_handlers.responses(InternalError),
     )
-    errors.add_handlers(app)
-    for routes in (predictions, recommendations, operations):
-        app.include_router(routes.router)
+    error_handlers.add_handlers(app)
+    for routes in (predictions, recommendations, users, ratings, movies):
+        app.include_router(
+            routes.router,
+            dependencies=[with_key],
+            responses=error_handlers.responses(KeyRequired, KeyRefused),
+        )
+    app.include_router(operations.router)
 
     @app.get("/", include_in_schema=False)
     async def home() -> RedirectResponse:
@@ -63,8 +78,17 @@ def api() -> FastAPI:
 def from_settings(settings: Settings) -> FastAPI:
     """The service as the settings describe it; refuses a database that is behind and a missing artifact."""
     engine, scorer = loaded(settings)
-    scorer.recommend(Profile(), [], scorer.catalogue.movie_ids, n=1)  # the first pass is slow; nobody waits for it
-    return create_app(engine, scorer)
+    app = create_app(engine, scorer, settings.artifacts, keys_of(settings))
+    app.state.services.serving.warm_up()
+    return app
+
+
+def keys_of(settings: Settings) -> Keys:
+    admin = settings.admin_key
+    return Keys(
+        api=tuple(key.get_secret_value() for key in settings.api_keys),
+        admin=None if admin is None else admin.get_secret_value(),
+    )
 
 
 def loaded(settings: Settings) -> tuple[Engine, Scorer]:
@@ -75,10 +99,10 @@ def loaded(settings: Settings) -> tuple[Engine, Scorer]:
     return engine, scorer
 
 
-def recommender(settings: Settings) -> Recommender:
+def services(settings: Settings) -> Services:
     """The use cases alone, for who asks once."""
     engine, scorer = loaded(settings)
-    return Recommender(sessionmaker(engine), scorer)
+    return Services.over(Serving(Database(engine), scorer, settings.artifacts))
 
 
 def _requirements(settings: Settings) -> tuple[Engine, Path]:
@@ -93,19 +117,41 @@ def _requirements(settings: Settings) -> tuple[Engine, Path]:
 
 def _warn_of_other_data(engine: Engine, data: DataSource) -> None:
     """Ids of two data sets mean different movies, so a model should meet the data set that it learned from."""
-    with Session(engine) as session:
-        loaded = store.datasets(session)
-    if loaded and data.checksum not in loaded:
+    with Database(engine).reads() as session:
+        found = datasets(session)
+    if found and data.checksum not in found:
         logger.warning(
             "The model was trained on %s, but the database was filled with %s: predictions may be about other movies",
             data.name,
-            ", ".join(loaded.values()),
+            ", ".join(found.values()),
         )
 
 
 def from_environment() -> FastAPI:
     """What each of several worker processes builds for itself."""
+    logs.configure()
     return from_settings(Settings())
+
+
+def listening_address(settings: Settings) -> str:
+    """The address to listen on: the loopback one, said aloud, where others would be served without a key."""
+    if settings.unprotected or keys_of(settings) or _is_loopback(settings.host):
+        return settings.host
+    loopback = "::1" if ":" in settings.host else "127.0.0.1"
+    logger.warning(
+        "No keys are set, so the service listens on %s alone, not on %s. Set SEQREC_API_KEYS to serve other machines, "
+        "or SEQREC_UNPROTECTED=true where something else keeps strangers away",
+        loopback,
+        settings.host,
+    )
+    return loopback
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def require_free_port(settings: Settings) -> None:
@@ -124,13 +170,17 @@ def require_free_port(settings: Settings) -> None:
 
 def run(settings: Settings, workers: int) -> None:
     """Serve until interrupted."""
+    logs.configure()
     require_free_port(settings)
-    if workers > 1:
-        _requirements(settings)[0].dispose()  # refuse here, not in every worker
-        uvicorn.run("app.main:from_environment", factory=True, host=settings.host, port=settings.port, workers=workers)
-    else:
-        config = uvicorn.Config(from_settings(settings), host=settings.host, port=settings.port)
+    host, port = listening_address(settings), settings.port
+    if workers == 1:
+        config = uvicorn.Config(from_settings(settings), host=host, port=port, log_config=None)
         _AnnouncingServer(config).run()
+        return
+    _requirements(settings)[0].dispose()  # refuse here, not in every worker
+    with tempfile.TemporaryDirectory(prefix="seqrec-metrics-") as folder:
+        os.environ[metrics.MULTIPROCESS] = folder
+        uvicorn.run("app.main:from_environment", factory=True, host=host, port=port, workers=workers, log_config=None)
 
 
 class _AnnouncingServer(uvicorn.Server):
@@ -141,7 +191,7 @@ class _AnnouncingServer(uvicorn.Server):
         if self.started:
             address = f"http://{self.config.host}:{self.config.port}"
             sys.stderr.write(
-                f"\nSeqRec is ready: {address}/docs\nTry:\n"
+                f"\nSeqRec is ready: {address}\nTry:\n"
                 f"  curl '{address}/users/1/recommendations?n=5'\n"
                 f"  curl {address}/predict -H 'content-type: application/json' "
                 f'-d \'{{"user_id": 1, "movie_ids": [1, 2, 3]}}\'\n\n'

@@ -1,10 +1,10 @@
 """Settings, read from the environment or from a file ``.env``."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class Settings(BaseSettings):
@@ -33,3 +33,17 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="Keys for reading and writing, separated by commas; without any, no other machine is served."
+    )
+    admin_key: SecretStr | None = Field(None, description="Key for everything, and the only one for /admin.")
+    unprotected: bool = Field(
+        False,
+        description="Serve other machines without keys, where something else keeps strangers away, as Docker does by "
+        "the address that it publishes a port on.",
+    )
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _separated_by_commas(cls, value: object) -> object:
+        return [key.strip() for key in value.split(",") if key.strip()] if isinstance(value, str) else value

@@ -1,6 +1,6 @@
 """The database's tables."""
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, MetaData, String
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, MetaData, String, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -35,7 +35,11 @@ class User(Base):
 
 
 class Movie(Base):
-    """An entry of the catalogue; the title has the year in brackets at its end, as in MovieLens."""
+    """An entry of the catalogue; the title has the year in brackets at its end, as in MovieLens.
+
+    A movie that came after training is known to the model by its genres and by ``title_vector``, little-endian
+    single-precision numbers; null for movies of the training data, whose vectors are in the artifact.
+    """
 
     __tablename__ = "movies"
     __table_args__ = (CheckConstraint("title <> ''", name="title"),)
@@ -43,6 +47,8 @@ class Movie(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     title: Mapped[str]
     year: Mapped[int | None]
+    hidden: Mapped[bool] = mapped_column(server_default=false(), comment="never recommended")
+    title_vector: Mapped[bytes | None]
 
 
 class Genre(Base):
@@ -73,7 +79,7 @@ class Rating(Base):
     __table_args__ = (
         CheckConstraint("stars BETWEEN 0.5 AND 5", name="stars"),
         CheckConstraint("rated_at >= 0", name="rated_at"),
-        Index(None, "movie_id"),
+        Index(None, "movie_id", "rated_at", "stars"),  # the popular movies are read from it alone
         {"sqlite_with_rowid": False},
     )
 
@@ -81,6 +87,22 @@ class Rating(Base):
     movie_id: Mapped[int] = mapped_column(ForeignKey("movies.id", ondelete="CASCADE"), primary_key=True)
     stars: Mapped[float]
     rated_at: Mapped[int] = mapped_column(BigInteger, comment="Unix seconds")
+
+
+class Revision(Base):
+    """One row, by which every process sees that something has changed that it keeps in memory.
+
+    Attributes:
+        catalogue: counted up by triggers with every change of `movies` and `movie_genres`, whoever makes it.
+        reloads: counted up when a newer artifact is to be served.
+    """
+
+    __tablename__ = "revisions"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    catalogue: Mapped[int] = mapped_column(BigInteger)
+    reloads: Mapped[int] = mapped_column(BigInteger)
 
 
 class Dataset(Base):

@@ -44,6 +44,11 @@ class Shelf:
         return cls(network, movies, vectors, kinds)
 
     @property
+    def directions(self) -> Tensor:
+        """What a movie is like, as a vector whose direction counts, shape (rows, width)."""
+        return self.movies.path.vectors if self.vectors is None else self.vectors.vectors
+
+    @property
     def ranks_by(self) -> RankBy:
         """What lists are ordered by unless something else is asked for: relevance, if the network knows it."""
         return "rating" if self.vectors is None else "relevance"

@@ -13,6 +13,7 @@ from model.features import FloatArray, IntArray, Profile, Rated, encode_profiles
 from model.heads import Stars
 from model.lists import RANKING_DECIMALS, RankBy, Shelf, UserList
 from model.metrics import HIGHEST_STARS, LOWEST_STARS, clip
+from model.newcomers import Newcomer, with_newcomers
 
 READERS_AT_ONCE = 64
 """Histories that are encoded together."""
@@ -75,17 +76,33 @@ class Scorer:
     The movies' side of the network is computed here, once. A request encodes one history and adds the two.
     """
 
-    def __init__(self, artifact: Artifact, device: torch.device) -> None:
+    def __init__(self, artifact: Artifact, device: torch.device, newcomers: Sequence[Newcomer] = ()) -> None:
+        """``newcomers`` are movies to be served that the artifact does not know."""
         self.version = artifact.version
         self.card = artifact.card
-        self.catalogue = artifact.catalogue
         self.device = device
-        self._network = artifact.network.to(device).eval()
+        self._artifact = artifact
+        artifact.network.to(device).eval()
+        served = with_newcomers(artifact, newcomers) if newcomers else artifact
+        self.catalogue = served.catalogue
+        self._network = served.network
         self._shelf = Shelf.of(self._network, device)
 
+    def knowing(self, newcomers: Sequence[Newcomer]) -> "Scorer":
+        """The same model, for these movies beside its own."""
+        return Scorer(self._artifact, self.device, newcomers)
+
     def __contains__(self, movie_id: int) -> bool:
-        """Whether the model knows this movie."""
+        """Whether this movie can be scored: the model was trained with it, or it is a newcomer."""
         return movie_id in self.catalogue.vocabulary
+
+    def was_trained_with(self, movie_id: int) -> bool:
+        return movie_id in self._artifact.catalogue.vocabulary
+
+    def times_rated(self, movie_ids: Sequence[int]) -> IntArray:
+        """Ratings that each movie had in training, shape (movies,)."""
+        counts: IntArray = self._network.movies.ratings.cpu().numpy()
+        return counts[self.catalogue.vocabulary.rows(movie_ids)]
 
     def predict(self, profile: Profile, history: Sequence[Rated], movie_ids: Sequence[int]) -> list[PredictedRating]:
         """What the user would give each movie, in the order given.
@@ -136,16 +153,70 @@ class Scorer:
         Movies of the history and movies that the model does not know are left out. ``diversity``, 0 to 1, is that of
         `model.diversity`. `NoRelevanceError` if ``rank_by`` is relevance and the model knows none.
         """
-        users = UserList(self._shelf, self._read([(profile, history)]), rank_by)
+        user = UserList(self._shelf, self._read([(profile, history)]), rank_by)
         rated = {entry.movie_id for entry in history}
         candidates = sorted(id_ for id_ in among if id_ in self and id_ not in rated)
         rows = self.catalogue.vocabulary.rows(candidates)
-        page = users.ordered(rows, diversity, offset + n)[offset : offset + n]
-        stars = np.round(clip(users.stars(page)).astype(np.float64), RANKING_DECIMALS).tolist()
-        relevances = [None] * len(page) if users.log_relevance is None else _probabilities(users.log_relevance[page])
-        reasons = [self._reasons(history, why) for why in users.reasons(page)] if explain else [None] * len(page)
+        page = user.ordered(rows, diversity, offset + n)[offset : offset + n]
+        stars = np.round(clip(user.stars(page)).astype(np.float64), RANKING_DECIMALS).tolist()
         ids = [self.catalogue.vocabulary.ids[row - 1] for row in page.tolist()]
+        return self._listed(user, history, ids, stars, explain)
+
+    def _listed(
+        self, user: UserList, history: Sequence[Rated], ids: Sequence[int], stars: Sequence[float], explain: bool
+    ) -> list[Recommendation]:
+        """Entries for movies in their order, with what the list knows of each beside its stars."""
+        rows = self.catalogue.vocabulary.rows(ids)
+        relevances = [None] * len(rows) if user.log_relevance is None else _probabilities(user.log_relevance[rows])
+        reasons = [self._reasons(history, why) for why in user.reasons(rows)] if explain else [None] * len(rows)
         return [Recommendation(*entry) for entry in zip(ids, stars, relevances, reasons, strict=True)]
+
+    @torch.inference_mode()
+    def rank(
+        self,
+        profile: Profile,
+        history: Sequence[Rated],
+        movie_ids: Sequence[int],
+        rank_by: RankBy | None = None,
+        explain: bool = False,
+    ) -> list[Recommendation]:
+        """All of the movies, best first, ties by id; a movie twice in ``movie_ids`` is listed once.
+
+        What is in the history is ranked too: its relevance is 0, since it does not come next, and its stars are those
+        without its own rating. Errors as for `recommend`.
+        """
+        user = UserList(self._shelf, self._read([(profile, history)]), rank_by)
+        ids = np.unique(np.array(movie_ids, dtype=np.int64))
+        rows = self.catalogue.vocabulary.rows(ids.tolist())
+        stars = np.array([one.stars for one in self.predict(profile, history, ids.tolist())], dtype=np.float64)
+        scores = stars if user.rank_by == "rating" or user.log_relevance is None else user.log_relevance[rows]
+        order = np.lexsort((ids, -np.round(scores, RANKING_DECIMALS)))
+        return self._listed(user, history, ids[order].tolist(), stars[order].tolist(), explain)
+
+    @torch.inference_mode()
+    def similar_movies(self, movie_id: int, among: Collection[int], n: int) -> list[tuple[int, float]]:
+        """The movies of ``among`` whose vectors point most nearly where this movie's does: ids and cosines.
+
+        The nearest first, ties by id; the movie itself is left out.
+        """
+        candidates = sorted(id_ for id_ in among if id_ in self and id_ != movie_id)
+        rows = self.catalogue.vocabulary.rows([movie_id, *candidates])
+        vectors = torch.nn.functional.normalize(self._shelf.directions[rows], dim=-1)
+        return _nearest(candidates, (vectors[1:] @ vectors[0]).float().cpu().numpy(), n)
+
+    @torch.inference_mode()
+    def similar_users(
+        self, profile: Profile, history: Sequence[Rated], others: Sequence[tuple[int, Profile, Sequence[Rated]]], n: int
+    ) -> list[tuple[int, float]]:
+        """Those of the others, ``(user_id, profile, history)``, of whom the model has the most similar idea.
+
+        Ids and cosines of what it multiplies movies' vectors with, the nearest first, ties by id.
+        """
+        others = sorted(others, key=lambda other: other[0])
+        encoded = self._network.encode_users(self._read([(profile, history), *(other[1:] for other in others)]))
+        directions = encoded.queries if encoded.queries.shape[1] else encoded.vectors
+        vectors = torch.nn.functional.normalize(directions, dim=-1)
+        return _nearest([other[0] for other in others], (vectors[1:] @ vectors[0]).float().cpu().numpy(), n)
 
     @staticmethod
     def _reasons(history: Sequence[Rated], why: Sequence[tuple[int, float]]) -> tuple[Reason, ...]:
@@ -174,6 +245,12 @@ class Scorer:
             lengths=torch.tensor([len(history) for _, history in users]),
         )
         return batch.to(self.device)
+
+
+def _nearest(ids: Sequence[int], cosines: FloatArray, n: int) -> list[tuple[int, float]]:
+    rounded = np.round(cosines.astype(np.float64), RANKING_DECIMALS)
+    best = np.argsort(-rounded, kind="stable")[:n]
+    return [(ids[place], float(rounded[place])) for place in best]
 
 
 def _probabilities(logarithms: FloatArray) -> list[float]:

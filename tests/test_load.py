@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from app import store
 from app.errors import DatabaseError
 from app.load import load
+from app.store import movies, ratings, users
 from model.features import Profile, Rated
 from model.movielens import MovieLens
 from model.sequences import Sequences
@@ -27,9 +27,9 @@ def test_everything_is_loaded_as_it_stands_in_the_files(loaded: Engine, sample: 
     movie = sample.movies.row(7, named=True)
     own = sample.ratings.filter(pl.col("user_id") == user["user_id"]).sort("rated_at", "movie_id")
     with Session(loaded) as session:
-        profile = store.profiles(session, [user["user_id"]])[user["user_id"]]
-        history = store.histories(session, [user["user_id"]])[user["user_id"]]
-        record = store.movies(session, [movie["movie_id"]])[movie["movie_id"]]
+        profile = users.profiles(session, [user["user_id"]])[user["user_id"]]
+        history = ratings.histories(session, [user["user_id"]])[user["user_id"]]
+        record = movies.records(session, [movie["movie_id"]])[movie["movie_id"]]
 
     assert profile == Profile(user["gender"], user["age"], user["occupation"])
     assert history == [Rated(row["movie_id"], row["stars"]) for row in own.iter_rows(named=True)]
@@ -44,7 +44,7 @@ def test_a_history_is_served_in_the_order_in_which_it_was_learned_also_within_on
     load(engine, tied)
     learned = Sequences.of(tied)
     with Session(engine) as session:
-        served = store.histories(session, learned.user_ids.tolist())
+        served = ratings.histories(session, learned.user_ids.tolist())
 
     vocabulary = sample.catalogue.vocabulary
     rows = [vocabulary.row(entry.movie_id) for user_id in learned.user_ids.tolist() for entry in served[user_id]]

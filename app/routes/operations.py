@@ -1,9 +1,13 @@
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
+from app import metrics
 from app.database import require_current
-from app.dependencies import EngineDependency, RecommenderDependency
-from app.errors import DatabaseError, NotReady, responses
-from app.schemas import Health, ModelInformation
+from app.dependencies import ServicesDependency
+from app.error_handlers import responses
+from app.errors import DatabaseError, NotReady, ReloadRefused
+from app.schemas.operations import Health, ModelInformation, Reloaded
+from app.security import with_admin_key, with_key
 
 router = APIRouter(tags=["operations"])
 
@@ -18,20 +22,42 @@ async def live() -> Health:
     summary="Whether the model is loaded, the database reachable and its schema current",
     responses=responses(NotReady),
 )
-def ready(engine: EngineDependency) -> Health:
+def ready(services: ServicesDependency) -> Health:
     try:
-        require_current(engine)
+        require_current(services.database.engine)
     except DatabaseError as error:
         raise NotReady(str(error)) from error
     return Health(status="ok")
 
 
-@router.get("/model", summary="The model that is served, with its card")
-def model(recommender: RecommenderDependency) -> ModelInformation:
-    scorer = recommender.scorer
+@router.get(
+    "/metrics",
+    summary="Requests, times and the model's version, for Prometheus",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+def prometheus() -> Response:
+    return Response(metrics.exposition(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+@router.get("/model", summary="The model that is served, with its card", dependencies=[with_key])
+def model(services: ServicesDependency) -> ModelInformation:
+    scorer = services.serving.model
     return ModelInformation(
         version=scorer.version,
         device=scorer.device.type,
         sample_data=scorer.card.data.generated,
         card=scorer.card,
     )
+
+
+@router.post(
+    "/admin/reload",
+    summary="Serve the newest artifact, without dropping a request",
+    description="All worker processes follow. If the newest artifact is damaged, the one before it is served on.",
+    responses=responses(ReloadRefused),
+    dependencies=[with_admin_key],
+)
+def reload(services: ServicesDependency) -> Reloaded:
+    before, version = services.serving.reload()
+    return Reloaded(before=before, version=version)

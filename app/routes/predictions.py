@@ -1,8 +1,12 @@
 from fastapi import APIRouter
 
-from app.dependencies import RecommenderDependency
-from app.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, UserNotFound, responses
-from app.schemas import PredictedStars, PredictionRequest, Predictions
+from app.dependencies import ServicesDependency
+from app.error_handlers import responses
+from app.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, UserNotFound
+from app.routes.readers import reader_of
+from app.schemas.common import Reader
+from app.schemas.predictions import PredictedStars, PredictionRequest, Predictions
+from app.services.recommender import Query
 
 router = APIRouter(tags=["predictions"])
 
@@ -12,9 +16,16 @@ router = APIRouter(tags=["predictions"])
     summary="Predict the stars that users would give movies",
     responses=responses(UserNotFound, MovieNotFound, InvalidRequest, DatabaseUnavailable),
 )
-def predict(request: PredictionRequest, recommender: RecommenderDependency) -> Predictions:
-    predictions = recommender.predict(request.pairs())
-    return Predictions(
-        model=recommender.scorer.version,
-        predictions=[PredictedStars.of(prediction) for prediction in predictions],
-    )
+def predict(request: PredictionRequest, services: ServicesDependency) -> Predictions:
+    if request.user_id is None and request.queries is None:
+        someone = Reader.model_validate(request.model_dump(include={"profile", "history"}, exclude_none=True))
+        version, predictions = services.recommender.predict_for_anyone(reader_of(someone), request.movie_ids or [])
+    else:
+        version, predictions = services.recommender.predict(_pairs(request))
+    return Predictions(model=version, predictions=[PredictedStars.of(prediction) for prediction in predictions])
+
+
+def _pairs(request: PredictionRequest) -> list[Query]:
+    if request.queries is not None:
+        return [Query(query.user_id, query.movie_id) for query in request.queries]
+    return [Query(request.user_id or 0, movie_id) for movie_id in request.movie_ids or []]

@@ -2,14 +2,25 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from app.dependencies import RecommenderDependency
-from app.errors import DatabaseUnavailable, InvalidRequest, NoRelevance, UserNotFound, responses
-from app.schemas import Recommendation, Recommendations
-from app.service import Wish
+from app.catalogue import Filter
+from app.dependencies import ServicesDependency
+from app.error_handlers import responses
+from app.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, NoRelevance, UserNotFound
+from app.routes.readers import reader_of
+from app.schemas.common import LARGEST_ID
+from app.schemas.recommendations import (
+    ListOptions,
+    RankRequest,
+    Recommendation,
+    RecommendationRequest,
+    Recommendations,
+)
+from app.services.recommender import Recommended, Wish
 from model.diversity import DEFAULT_DIVERSITY
-from model.lists import RankBy
 
 router = APIRouter(tags=["recommendations"])
+
+UserId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The user.", examples=[1])]
 
 
 @router.get(
@@ -18,35 +29,48 @@ router = APIRouter(tags=["recommendations"])
     responses=responses(UserNotFound, NoRelevance, InvalidRequest, DatabaseUnavailable),
 )
 def recommend(
-    user_id: Annotated[int, Path(ge=1, le=2**31 - 1, description="The user.", examples=[1])],
-    recommender: RecommenderDependency,
-    n: Annotated[int, Query(ge=1, le=100, description="How many movies.")] = 10,
-    offset: Annotated[int, Query(ge=0, le=2**31 - 1, description="How many of the best to leave out first.")] = 0,
-    rank_by: Annotated[
-        RankBy | None,
-        Query(
-            description="`relevance`: how likely the user picks the movie next. `rating`: the predicted stars. "
-            "Left out: relevance, or rating from a model that predicts stars alone."
-        ),
-    ] = None,
-    diversity: Annotated[
-        float,
-        Query(
-            ge=0,
-            le=1,
-            description="How much it counts that the list has genres and popularity in the proportions of the user's "
-            "history; 0 asks for the best movies one by one.",
-        ),
-    ] = DEFAULT_DIVERSITY,
-    explain: Annotated[
-        bool, Query(description="Whether to name the ratings that count most for each movie; takes a while longer.")
-    ] = False,
+    user_id: UserId, options: Annotated[ListOptions, Query()], services: ServicesDependency
 ) -> Recommendations:
-    recommended = recommender.recommend(user_id, Wish(n, offset, rank_by, diversity, explain))
+    return _answer(user_id, services.recommender.recommend(user_id, _wish(options)))
+
+
+@router.post(
+    "/recommendations",
+    summary="Recommend movies to someone who is no user; nothing is stored",
+    responses=responses(MovieNotFound, NoRelevance, InvalidRequest, DatabaseUnavailable),
+)
+def recommend_to_anyone(request: RecommendationRequest, services: ServicesDependency) -> Recommendations:
+    return _answer(None, services.recommender.recommend_to_anyone(reader_of(request), _wish(request)))
+
+
+@router.post(
+    "/rank",
+    summary="Put given movies into order, for a user or for someone who is none",
+    responses=responses(UserNotFound, MovieNotFound, NoRelevance, InvalidRequest, DatabaseUnavailable),
+)
+def rank(request: RankRequest, services: ServicesDependency) -> Recommendations:
+    ranked = services.recommender.rank(
+        request.user_id, reader_of(request), request.movie_ids, request.rank_by, request.explain
+    )
+    return _answer(request.user_id, ranked)
+
+
+def _wish(options: ListOptions) -> Wish:
+    return Wish(
+        n=options.n,
+        offset=options.offset,
+        rank_by=options.rank_by,
+        diversity=DEFAULT_DIVERSITY if options.diversity is None else options.diversity,
+        explain=options.explain,
+        filter=Filter(options.genre, options.year_from, options.year_to, options.exclude),
+    )
+
+
+def _answer(user_id: int | None, recommended: Recommended) -> Recommendations:
     return Recommendations(
-        model=recommender.scorer.version,
+        model=recommended.model,
         user_id=user_id,
-        based_on="history" if recommended.from_history else "profile",
+        based_on=recommended.based_on,
         rank_by=recommended.rank_by,
         recommendations=[Recommendation.of(entry) for entry in recommended.movies],
     )

@@ -1,0 +1,57 @@
+"""What Prometheus is told, by all worker processes together.
+
+Where there are several, they share the folder in PROMETHEUS_MULTIPROC_DIR, which `app.main.run` sets.
+"""
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+REGISTRY = CollectorRegistry()
+MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+
+SECONDS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+requests = Counter(
+    "seqrec_requests", "Requests answered, by route and status.", ["method", "route", "status"], registry=REGISTRY
+)
+request_seconds = Histogram(
+    "seqrec_request_seconds",
+    "Time from a request to its answer.",
+    ["method", "route"],
+    buckets=SECONDS,
+    registry=REGISTRY,
+)
+scoring_seconds = Histogram(
+    "seqrec_scoring_seconds", "Time spent in the model.", ["task"], buckets=SECONDS, registry=REGISTRY
+)
+catalogue_cache = Counter(
+    "seqrec_catalogue_cache",
+    "Requests that found the catalogue in memory (hit), or had to read it (miss).",
+    ["result"],
+    registry=REGISTRY,
+)
+model_info = Gauge(
+    "seqrec_model_info",
+    "1 for the version of the model that is served.",
+    ["version"],
+    registry=REGISTRY,
+    multiprocess_mode="mostrecent",
+)
+
+
+def serving(version: str, before: str | None = None) -> None:
+    """Tell which version is served from now on."""
+    if before is not None and before != version:
+        model_info.labels(before).set(0)
+    model_info.labels(version).set(1)
+
+
+def exposition() -> bytes:
+    """Everything, in Prometheus' text format."""
+    if not os.environ.get(MULTIPROCESS):
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)

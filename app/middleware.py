@@ -1,0 +1,80 @@
+"""What is the same for every request: an id, the model's version, a line in the log, and metrics."""
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app import metrics
+from app.error_handlers import answer
+from app.errors import InternalError
+
+logger = logging.getLogger("app.requests")
+faults = logging.getLogger("app.faults")
+
+REQUEST_ID = re.compile(r"[\w.:/+=@-]{1,128}")
+"""What is taken over from a caller: nothing that could break a line of the log."""
+
+QUIET = {"/health/live", "/health/ready", "/metrics"}
+"""Asked every few seconds by machines; logged where the log is to be detailed."""
+
+
+class Requests:
+    """Wraps the whole app, so that faults, too, are answered in the one shape and leave their line."""
+
+    def __init__(self, app: ASGIApp, version: Callable[[], str]) -> None:
+        """``version`` tells the version of the model that is served."""
+        self.app = app
+        self.version = version
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        status = 0
+
+        async def send_marked(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                headers["X-Model-Version"] = self.version()
+            await send(message)
+
+        started = time.perf_counter()
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self.app(scope, receive, send_marked)
+            except Exception:  # the outermost place there is: whatever it was, the caller gets an answer
+                faults.exception("%s %s failed", scope["method"], scope["path"])
+                if status:
+                    raise  # an answer that has begun can only be broken off
+                await answer(InternalError())(scope, receive, send_marked)
+            finally:
+                self._record(scope, status, time.perf_counter() - started)
+
+    @staticmethod
+    def _record(scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "none")
+        metrics.requests.labels(scope["method"], route, str(status)).inc()
+        metrics.request_seconds.labels(scope["method"], route).observe(seconds)
+        level = logging.DEBUG if scope["path"] in QUIET else logging.INFO
+        logger.log(
+            level,
+            "request",
+            extra={
+                "method": scope["method"],
+                "path": scope["path"],
+                "route": route,
+                "status": status,
+                "milliseconds": round(1000 * seconds, 1),
+            },
+        )

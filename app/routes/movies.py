@@ -1,0 +1,152 @@
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+
+from app.dependencies import ServicesDependency
+from app.error_handlers import responses
+from app.errors import DatabaseUnavailable, InvalidRequest, MovieExists, MovieNotFound
+from app.schemas.common import LARGEST_ID
+from app.schemas.movies import (
+    GenreNames,
+    Movie,
+    MovieChange,
+    MovieDetails,
+    Movies,
+    NewMovie,
+    PopularMovie,
+    PopularMovies,
+    SimilarMovie,
+    SimilarMovies,
+)
+from app.services.movies import CatalogueEntry
+from app.services.popularity import popular
+from app.store.movies import MovieRecord
+from app.store.ratings import Reception
+
+router = APIRouter(tags=["movies"])
+
+MovieId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The movie.", examples=[1])]
+Genres = Annotated[list[str], Query(alias="genre", description="Only movies of any of these; may be repeated.")]
+
+
+@router.get(
+    "/movies",
+    summary="Search the catalogue",
+    description="Every word of `q` has to begin a word of the title; case and accents do not matter. The movies rated "
+    "most often in training come first.",
+    responses=responses(InvalidRequest, DatabaseUnavailable),
+)
+def search(
+    services: ServicesDependency,
+    q: Annotated[str, Query(max_length=200, description="Words of the title, or their beginnings.")] = "",
+    genres: Genres = [],  # noqa: B006 - FastAPI copies it
+    limit: Annotated[int, Query(ge=1, le=1000, description="Movies on a page.")] = 20,
+    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
+) -> Movies:
+    page, next_cursor = services.movies.search(q, genres, limit, cursor)
+    return Movies(movies=[Movie(**_entry(entry)) for entry in page], next_cursor=next_cursor)
+
+
+@router.get("/genres", summary="The names of all genres", responses=responses(DatabaseUnavailable))
+def genres(services: ServicesDependency) -> GenreNames:
+    return GenreNames(genres=list(services.movies.genres()))
+
+
+@router.get(
+    "/movies/popular",
+    summary="Movies that many like, by weighted rating",
+    responses=responses(InvalidRequest, DatabaseUnavailable),
+)
+def popular_movies(
+    services: ServicesDependency,
+    n: Annotated[int, Query(ge=1, le=100, description="How many movies.")] = 10,
+    genres: Genres = [],  # noqa: B006 - as above
+    since: Annotated[datetime | None, Query(description="Only ratings from then on: ISO 8601 or Unix seconds.")] = None,
+    until: Annotated[datetime | None, Query(description="Only ratings before: ISO 8601 or Unix seconds.")] = None,
+) -> PopularMovies:
+    found = popular(services.serving, genres, _seconds(since), _seconds(until), n)
+    return PopularMovies(
+        movies=[
+            PopularMovie(
+                **_shown(movie),
+                weighted_rating=round(weighted, 4),
+                ratings=reception.ratings,
+                mean_stars=round(reception.mean_stars or 0, 4),
+            )
+            for movie, weighted, reception in found
+        ]
+    )
+
+
+@router.post(
+    "/movies",
+    status_code=201,
+    summary="Add a movie",
+    description="The model knows it at once by its genres and title. The first one after a start takes some seconds "
+    "longer, until the title model is loaded.",
+    responses=responses(MovieExists, InvalidRequest, DatabaseUnavailable),
+)
+def add(request: NewMovie, services: ServicesDependency) -> MovieDetails:
+    return _details(*services.movies.add(request.movie_id, request.title, request.year, request.genres, request.hidden))
+
+
+@router.get(
+    "/movies/{movie_id}",
+    summary="A movie",
+    responses=responses(MovieNotFound, InvalidRequest, DatabaseUnavailable),
+)
+def get(movie_id: MovieId, services: ServicesDependency) -> MovieDetails:
+    return _details(*services.movies.get(movie_id))
+
+
+@router.patch(
+    "/movies/{movie_id}",
+    summary="Change a movie, or hide it",
+    responses=responses(MovieNotFound, InvalidRequest, DatabaseUnavailable),
+)
+def change(movie_id: MovieId, request: MovieChange, services: ServicesDependency) -> MovieDetails:
+    fields = request.model_dump(exclude_none=True, exclude={"genres"})
+    return _details(*services.movies.change(movie_id, fields, request.genres))
+
+
+@router.delete(
+    "/movies/{movie_id}",
+    status_code=204,
+    summary="Delete a movie with all its ratings; deleting again does nothing",
+    responses=responses(InvalidRequest, DatabaseUnavailable),
+)
+def remove(movie_id: MovieId, services: ServicesDependency) -> None:
+    services.movies.remove(movie_id)
+
+
+@router.get(
+    "/movies/{movie_id}/similar",
+    summary="Movies that the model takes for similar",
+    responses=responses(MovieNotFound, InvalidRequest, DatabaseUnavailable),
+)
+def similar(
+    movie_id: MovieId,
+    services: ServicesDependency,
+    n: Annotated[int, Query(ge=1, le=100, description="How many movies.")] = 10,
+) -> SimilarMovies:
+    found = services.recommender.similar_movies(movie_id, n)
+    nearest = [SimilarMovie(**_shown(movie), similarity=cosine) for movie, cosine in found.nearest]
+    return SimilarMovies(model=found.model, movie_id=movie_id, similar=nearest)
+
+
+def _seconds(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp())
+
+
+def _shown(movie: MovieRecord) -> dict[str, object]:
+    return {"movie_id": movie.id, "title": movie.title, "year": movie.year, "genres": list(movie.genres)}
+
+
+def _entry(entry: CatalogueEntry) -> dict[str, object]:
+    return {**_shown(entry.movie), "hidden": entry.movie.hidden, "in_model": entry.in_model}
+
+
+def _details(entry: CatalogueEntry, reception: Reception) -> MovieDetails:
+    mean_stars = None if reception.mean_stars is None else round(reception.mean_stars, 4)
+    return MovieDetails(**_entry(entry), ratings=reception.ratings, mean_stars=mean_stars)

@@ -1,0 +1,67 @@
+"""What several bodies have in common."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+MOST_MOVIES = 1000
+"""Movies or pairs in one request."""
+
+LARGEST_ID = 2**31 - 1
+
+Id = Annotated[int, Field(ge=1, le=LARGEST_ID, description="Id as in MovieLens.", examples=[1])]
+Stars = Annotated[float, Field(ge=0.5, le=5, multiple_of=0.5, description="0.5 to 5 stars, in halves.", examples=[4.0])]
+UnixTime = Annotated[int, Field(ge=0, le=2**53, description="Seconds since 1970.", examples=[978300760])]
+
+
+class Request(BaseModel):
+    """A body that a caller sends; a field that is not known is refused, so that no typing error is passed over."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class MovieAnswer(BaseModel):
+    """A movie, in any answer."""
+
+    movie_id: int
+    title: str = Field(examples=["Shawshank Redemption, The (1994)"])
+    year: int | None = Field(description="Year of release; null if not known.", examples=[1994])
+    genres: list[str] = Field(examples=[["Drama"]])
+
+
+class ProfileFields(Request):
+    """What is known of a user besides ratings; all of it may be left out."""
+
+    gender: str | None = Field(None, pattern="^[FM]$", description="F or M.", examples=["F"])
+    age: int | None = Field(None, ge=1, le=120, description="In years.", examples=[25])
+    occupation: int | None = Field(None, ge=0, le=20, description="MovieLens' code.", examples=[12])
+
+
+class HistoryRating(Request):
+    """A movie that someone has rated."""
+
+    movie_id: Id
+    stars: Stars
+
+
+def _rated_once(history: list[HistoryRating]) -> list[HistoryRating]:
+    seen: set[int] = set()
+    for entry in history:
+        if entry.movie_id in seen:
+            raise ValueError(f"movie {entry.movie_id} is there twice; keep the latest rating of each movie")
+        seen.add(entry.movie_id)
+    return history
+
+
+History = Annotated[
+    list[HistoryRating],
+    Field(max_length=10_000, description="Everything rated so far, the oldest first."),
+    AfterValidator(_rated_once),
+]
+
+
+class Reader(Request):
+    """Someone who is no user: nothing of it is stored."""
+
+    profile: ProfileFields = ProfileFields()
+    history: History = []

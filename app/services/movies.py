@@ -1,0 +1,111 @@
+"""The catalogue: search, and movies that come, change and go."""
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from sqlalchemy.exc import IntegrityError
+
+from app.database import Database
+from app.errors import MovieExists, MovieNotFound
+from app.paging import cursor_of, place_of
+from app.serving import Serving
+from app.store import movies, ratings
+from app.store.movies import MovieRecord
+from app.store.ratings import Reception
+from model.errors import TitleModelError
+
+logger = logging.getLogger(__name__)
+
+YEAR = re.compile(r"\((\d{4})\)\s*$")
+
+
+class CatalogueEntry(NamedTuple):
+    """A movie, and whether the model was trained with it."""
+
+    movie: MovieRecord
+    in_model: bool
+
+
+class Movies:
+    """The catalogue of the database."""
+
+    def __init__(self, serving: Serving) -> None:
+        self.serving = serving
+        self.database: Database = serving.database
+
+    def search(
+        self, text: str, genres: Sequence[str], limit: int, cursor: str | None
+    ) -> tuple[list[CatalogueEntry], str | None]:
+        """A page of the movies found, most rated first, and the cursor of the next one; see `Catalogue.search`."""
+        scorer, catalogue = self.serving.now()
+        found = catalogue.search(text, genres, limit + 1, place_of(cursor))
+        page = [CatalogueEntry(movie, scorer.was_trained_with(movie.id)) for movie in found[:limit]]
+        return page, cursor_of(catalogue.place(found[limit - 1].id)) if len(found) > limit else None
+
+    def genres(self) -> tuple[str, ...]:
+        return self.serving.now().catalogue.genres
+
+    def get(self, movie_id: int) -> tuple[CatalogueEntry, Reception]:
+        """A movie and how it is received; `MovieNotFound` if it is not there."""
+        with self.database.reads() as session:
+            movie = movies.records(session, [movie_id]).get(movie_id)
+            reception = ratings.reception(session, movie_id)
+        if movie is None:
+            raise MovieNotFound([movie_id])
+        return CatalogueEntry(movie, self.serving.model.was_trained_with(movie_id)), reception
+
+    def add(
+        self, movie_id: int | None, title: str, year: int | None, genres: Sequence[str], hidden: bool
+    ) -> tuple[CatalogueEntry, Reception]:
+        """A new movie, with a free id if none is given; `MovieExists` if it is taken.
+
+        The first one after a start waits some seconds for the title model.
+        """
+        fields = {"title": title, "year": year or _year_in(title), "hidden": hidden, "title_vector": _read(title)}
+        try:
+            with self.database.writes() as session:
+                chosen = movies.next_id(session) if movie_id is None else movie_id
+                movies.add(session, chosen, fields, genres)
+        except IntegrityError as error:
+            if movie_id is None:
+                raise  # two took the same free id at once
+            raise MovieExists(movie_id) from error
+        return self.get(chosen)
+
+    def change(
+        self, movie_id: int, fields: Mapping[str, object], genres: Sequence[str] | None
+    ) -> tuple[CatalogueEntry, Reception]:
+        """Set some fields; `MovieNotFound` if the movie is not there."""
+        changed = dict(fields)
+        if isinstance(title := fields.get("title"), str):
+            changed.setdefault("year", _year_in(title))
+            changed["title_vector"] = _read(title)
+        with self.database.writes() as session:
+            if not movies.existing(session, [movie_id]):
+                raise MovieNotFound([movie_id])
+            movies.change(session, movie_id, changed, genres)
+        return self.get(movie_id)
+
+    def remove(self, movie_id: int) -> None:
+        """Delete the movie and all its ratings; nothing if it is not there."""
+        with self.database.writes() as session:
+            movies.remove(session, movie_id)
+
+
+def _year_in(title: str) -> int | None:
+    found = YEAR.search(title)
+    return int(found[1]) if found else None
+
+
+def _read(title: str) -> bytes | None:
+    """The title's vector as the database keeps it; None, with a warning, where the title model is not to be had."""
+    from model.titles import encode  # noqa: PLC0415 - serving needs the title model for new movies alone
+
+    try:
+        vector: bytes = encode((title,))[0].astype("<f4").tobytes()
+    except TitleModelError as error:
+        logger.warning("%r is known by its genres alone: %s", title, error)
+        return None
+    return vector

@@ -1,0 +1,61 @@
+"""Users: signing up, changing a profile, leaving."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from sqlalchemy.exc import IntegrityError
+
+from app.database import Database
+from app.errors import UserExists, UserNotFound
+from app.store import ratings, users
+from model.features import Profile
+
+
+class UserRecord(NamedTuple):
+    """A user and how many movies the user has rated."""
+
+    id: int
+    profile: Profile
+    ratings: int
+
+
+class Users:
+    """The users of the database."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def get(self, user_id: int) -> UserRecord:
+        """`UserNotFound` if there is no such user."""
+        with self.database.reads() as session:
+            profile = users.profiles(session, [user_id]).get(user_id)
+            rated = ratings.count(session, user_id)
+        if profile is None:
+            raise UserNotFound([user_id])
+        return UserRecord(user_id, profile, rated)
+
+    def add(self, user_id: int | None, profile: Profile) -> UserRecord:
+        """Sign a user up, with a free id if none is given; `UserExists` if it is taken."""
+        try:
+            with self.database.writes() as session:
+                chosen = users.next_id(session) if user_id is None else user_id
+                users.add(session, chosen, profile)
+        except IntegrityError as error:
+            if user_id is None:
+                raise  # two took the same free id at once
+            raise UserExists(user_id) from error
+        return UserRecord(chosen, profile, 0)
+
+    def change(self, user_id: int, fields: Mapping[str, object]) -> UserRecord:
+        """Set some fields of the profile; `UserNotFound` if there is no such user."""
+        with self.database.writes() as session:
+            if not users.existing(session, [user_id]):
+                raise UserNotFound([user_id])
+            if fields:
+                users.change(session, user_id, fields)
+        return self.get(user_id)
+
+    def remove(self, user_id: int) -> None:
+        """Delete the user and all ratings of the user; nothing if there is no such user."""
+        with self.database.writes() as session:
+            users.remove(session, user_id)

@@ -1,0 +1,1 @@
+"""What Python programs import: the client of a SeqRec service."""
