@@ -14,7 +14,7 @@ from rich.table import Table
 from app.service import HistoryEntry, Prediction, Recommended
 from app.store import MovieRecord
 from model.card import Epoch, Evaluation, RankingEvaluation
-from model.features import STAR_LEVELS
+from model.features import StarLevels
 from model.training import Progress as TrainingProgress
 
 console = Console(stderr=True, highlight=False)
@@ -173,13 +173,11 @@ def print_list(who: str, history: Sequence[HistoryEntry], recommended: Recommend
     output.print(table)
 
 
-def print_predictions(user_id: int, predictions: Sequence[Prediction]) -> None:
+def print_predictions(user_id: int, predictions: Sequence[Prediction], levels: StarLevels) -> None:
     """The stars that the user would give, how likely each number of stars is, and what the user has given."""
-    table = _table(
-        f"What user {user_id} would give", "movie", "stars", *(f"{level:g}" for level in STAR_LEVELS), "gave"
-    )
+    table = _table(f"What user {user_id} would give", "movie", "stars", *(f"{level:g}" for level in levels), "gave")
     for prediction in predictions:
-        likely = prediction.predicted.probabilities or [None] * len(STAR_LEVELS)
+        likely = prediction.predicted.probabilities or [None] * len(levels)
         shares = ("-" if share is None else f"{share:.0%}" for share in likely)
         own = "" if prediction.own_stars is None else f"{prediction.own_stars:g}"
         table.add_row(_titled(prediction.movie), f"{prediction.predicted.stars:.2f}", *shares, own)

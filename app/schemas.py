@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.service import Prediction, Query, RecommendedMovie
 from model.card import Card
-from model.features import STAR_LEVELS
+from model.features import HALF_STARS, StarLevels
 from model.lists import RankBy
 
 MOST_QUERIES = 1000
@@ -61,7 +61,9 @@ class PredictedStars(BaseModel):
     movie_id: int
     title: str
     predicted_stars: float = Field(
-        ge=1, le=5, description="A movie that the user has rated is predicted without that rating."
+        ge=HALF_STARS[0],
+        le=HALF_STARS[-1],
+        description="A movie that the user has rated is predicted without that rating.",
     )
     probabilities: dict[str, float] | None = Field(
         description="How likely the user is to give each number of stars; null from a model that predicts one number."
@@ -70,22 +72,23 @@ class PredictedStars(BaseModel):
     in_model: bool = Field(description="False for a movie that came after training: it is taken for an average one.")
 
     @classmethod
-    def of(cls, prediction: Prediction) -> Self:
+    def of(cls, prediction: Prediction, levels: StarLevels) -> Self:
+        """``levels`` are those of the model that predicted."""
         return cls(
             user_id=prediction.user_id,
             movie_id=prediction.movie.id,
             title=prediction.movie.title,
             predicted_stars=prediction.predicted.stars,
-            probabilities=_by_level(prediction.predicted.probabilities),
+            probabilities=_by_level(prediction.predicted.probabilities, levels),
             own_stars=prediction.own_stars,
             in_model=prediction.in_model,
         )
 
 
-def _by_level(probabilities: tuple[float, ...] | None) -> dict[str, float] | None:
+def _by_level(probabilities: tuple[float, ...] | None, levels: StarLevels) -> dict[str, float] | None:
     if probabilities is None:
         return None
-    return {f"{level:g}": probability for level, probability in zip(STAR_LEVELS, probabilities, strict=True)}
+    return {f"{level:g}": probability for level, probability in zip(levels, probabilities, strict=True)}
 
 
 class Predictions(BaseModel):
@@ -133,7 +136,7 @@ class Recommendation(BaseModel):
     movie_id: int
     title: str
     genres: list[str]
-    predicted_stars: float = Field(ge=1, le=5)
+    predicted_stars: float = Field(ge=HALF_STARS[0], le=HALF_STARS[-1])
     relevance: float | None = Field(
         description="How likely the user picks this movie next, of all that the user has not rated; null from a model "
         "that predicts stars alone."

@@ -13,8 +13,8 @@ router = APIRouter(tags=["predictions"])
     responses=responses(UserNotFound, MovieNotFound, InvalidRequest, DatabaseUnavailable),
 )
 def predict(request: PredictionRequest, recommender: RecommenderDependency) -> Predictions:
-    predictions = recommender.predict(request.pairs())
+    predictions, levels = recommender.predict(request.pairs()), recommender.scorer.star_levels
     return Predictions(
         model=recommender.scorer.version,
-        predictions=[PredictedStars.of(prediction) for prediction in predictions],
+        predictions=[PredictedStars.of(prediction, levels) for prediction in predictions],
     )
