@@ -13,7 +13,7 @@ from app.settings import Settings
 from model.errors import SeqRecError, SettingsError
 
 if TYPE_CHECKING:
-    from model.features import Rated
+    from model.features import Rated, StarLevels
 
 app = typer.Typer(
     help="SeqRec: predicts ratings and recommends movies, from the ratings that users gave.",
@@ -30,8 +30,9 @@ app.add_typer(experiments, name="experiments")
 
 DataOption = Annotated[
     Path | None,
-    typer.Option("--data", help="Folder with users.dat, movies.dat, ratings.dat. [SEQREC_DATA, or data/ml-1m]"),
+    typer.Option("--data", help="Folder of a MovieLens data set. [SEQREC_DATA, or data/ml-1m]"),
 ]
+FolderArgument = Annotated[Path, typer.Argument(help="Folder of a MovieLens data set.", metavar="DIR")]
 DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda. [SEQREC_DEVICE]")]
 HostOption = Annotated[str | None, typer.Option("--host", help="Address to listen on. [SEQREC_HOST]")]
 PortOption = Annotated[int | None, typer.Option("--port", help="Port to listen on. [SEQREC_PORT]")]
@@ -127,23 +128,27 @@ def recommend(
 
     if (user_id is None) == (not rated):
         raise SettingsError("Say for whom: either a USER_ID, or what someone has rated with --rated ID=STARS.")
-    history = [_rated(text) for text in rated or ()]
     wish = Wish(n=n, rank_by=rank_by, explain=True)
     if diversity is not None:
         wish = wish._replace(diversity=diversity)
-    asked = services(_settings()).recommender
+    served = services(_settings())
+    asked = served.recommender
     if user_id is None:
+        history = [_rated(text, served.serving.model.star_levels) for text in rated or ()]
         print_list("Someone", asked.named(history), asked.recommend_to_anyone(Reader(Profile(), history), wish))
     else:
         print_list(f"User {user_id}", asked.named(asked.history(user_id)), asked.recommend(user_id, wish))
 
 
-def _rated(text: str) -> "Rated":
-    from model.features import STAR_LEVELS, Rated
+def _rated(text: str, levels: "StarLevels") -> "Rated":
+    from model.features import Rated
 
     movie_id, _, stars = text.partition("=")
-    if not movie_id.isdecimal() or stars not in {f"{level:g}" for level in STAR_LEVELS}:
-        raise SettingsError(f"{text!r} is no rating: give a movie's id and 1 to 5 stars, as in 260=5.")
+    known = [f"{level:g}" for level in levels]
+    if not movie_id.isdecimal() or stars not in known:
+        raise SettingsError(
+            f"{text!r} is no rating: give a movie's id and the stars, one of {', '.join(known)}, as in 260=5."
+        )
     return Rated(int(movie_id), float(stars))
 
 
@@ -157,9 +162,9 @@ def predict(
     from app.main import services
     from app.services.recommender import Query
 
-    asked = services(_settings()).recommender
-    _, predictions = asked.predict([Query(user_id, movie_id) for movie_id in movie_ids])
-    print_predictions(user_id, predictions)
+    served = services(_settings())
+    _, predictions = served.recommender.predict([Query(user_id, movie_id) for movie_id in movie_ids])
+    print_predictions(user_id, predictions, served.serving.model.star_levels)
 
 
 @app.command()
@@ -254,7 +259,7 @@ def db_upgrade() -> None:
 
 @db.command("load")
 def db_load(
-    folder: Annotated[Path, typer.Argument(help="Folder with users.dat, movies.dat, ratings.dat.", metavar="DIR")],
+    folder: FolderArgument,
 ) -> None:
     """Fill an empty database from a MovieLens folder; loading the same data again changes nothing."""
     from app.prepare import load_database
@@ -269,6 +274,28 @@ def data_get() -> None:
     from app.prepare import download_data
 
     typer.echo(download_data(_settings()))
+
+
+@data.command("check")
+def data_check(folder: FolderArgument) -> None:
+    """Print every bad line of a MovieLens folder by file, line and fault; the status is 1 if there is one."""
+    from model import movielens
+
+    (users, movies, ratings), problems = movielens.examine(folder)
+    for problem in problems:
+        typer.echo(problem)
+    if len(problems):
+        raise typer.Exit(1)
+    typer.echo(f"{len(users):,} users, {len(movies):,} movies, {len(ratings):,} ratings: no problems")
+
+
+@data.command("describe")
+def data_describe(folder: FolderArgument) -> None:
+    """Print what a MovieLens folder holds: how much, from when, how the stars and the genres are spread."""
+    from app.description import print_description
+    from model import movielens
+
+    print_description(movielens.read(folder))
 
 
 @experiments.command("paper")

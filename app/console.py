@@ -14,7 +14,7 @@ from rich.table import Table
 from app.services.recommender import HistoryEntry, Prediction, Recommended
 from app.store.movies import MovieRecord
 from model.card import Epoch, Evaluation, RankingEvaluation
-from model.features import STAR_LEVELS
+from model.features import StarLevels
 from model.training import Progress as TrainingProgress
 
 console = Console(stderr=True, highlight=False)
@@ -173,14 +173,12 @@ def print_list(who: str, history: Sequence[HistoryEntry], recommended: Recommend
     output.print(table)
 
 
-def print_predictions(user_id: int, predictions: Sequence[Prediction]) -> None:
+def print_predictions(user_id: int, predictions: Sequence[Prediction], levels: StarLevels) -> None:
     """The stars that the user would give, how likely each number of stars is, and what the user has given."""
-    table = _table(
-        f"What user {user_id} would give", "movie", "stars", *(f"{level:g}" for level in STAR_LEVELS), "gave"
-    )
+    table = _table(f"What user {user_id} would give", "movie", "stars", *(f"{level:g}" for level in levels), "gave")
     for prediction in predictions:
         likely = prediction.probabilities or {}
-        shares = (f"{likely[level]:.0%}" if level in likely else "-" for level in STAR_LEVELS)
+        shares = (f"{likely[level]:.0%}" if level in likely else "-" for level in levels)
         own = "" if prediction.own_stars is None else f"{prediction.own_stars:g}"
         table.add_row(_titled(prediction.movie), f"{prediction.stars:.2f}", *shares, own)
     output.print(table)

@@ -34,7 +34,7 @@ def load(engine: Engine, data: MovieLens, on_rows: OnRows = lambda *_: None) -> 
             raise DatabaseError(_occupied(connection, engine))
         _insert(connection, Dataset, [_dataset_row(data)])
         _insert(connection, User, data.users.rename({"user_id": "id"}).to_dicts())
-        _load_movies(connection, data.movies)
+        _load_movies(connection, data)
         ratings = data.ratings.sort("user_id", "movie_id")  # the order of the key
         with _indexed_afterwards(connection):
             for written in _copy(connection, ratings):
@@ -70,12 +70,11 @@ def _dataset_row(data: MovieLens) -> dict[str, object]:
     }
 
 
-def _load_movies(connection: Connection, movies: pl.DataFrame) -> None:
-    names = sorted(movies["genres"].explode().unique().to_list())
-    genre_ids = {name: number for number, name in enumerate(names, start=1)}
+def _load_movies(connection: Connection, data: MovieLens) -> None:
+    genre_ids = {name: number for number, name in enumerate(data.genre_names, start=1)}
     _insert(connection, Genre, [{"id": number, "name": name} for name, number in genre_ids.items()])
-    _insert(connection, Movie, movies.select("title", "year", id="movie_id").to_dicts())
-    pairs = movies.select("movie_id", "genres").explode("genres").unique().rows()
+    _insert(connection, Movie, data.movies.select("title", "year", id="movie_id").to_dicts())
+    pairs = data.movies.select("movie_id", "genres").explode("genres").drop_nulls().unique().rows()
     _insert(connection, MovieGenre, [{"movie_id": movie, "genre_id": genre_ids[name]} for movie, name in pairs])
 
 
@@ -91,7 +90,8 @@ def _indexed_afterwards(connection: Connection) -> Iterator[None]:
 
 
 def _insert(connection: Connection, table: type[Base], rows: list[dict[str, object]]) -> None:
-    connection.execute(insert(table), rows)
+    if rows:  # an empty list would stand for one row of defaults
+        connection.execute(insert(table), rows)
 
 
 def _copy(connection: Connection, ratings: pl.DataFrame) -> Iterator[int]:

@@ -26,9 +26,9 @@ DEFAULT_MODEL = "seqrec"
 SAMPLE_NOTICE = """\
   *********************************************************************************
   *  NOT REAL DATA: movies, users and ratings of this service are made up.        *
-  *  For MovieLens 1M, set SEQREC_DATA to a folder with users.dat, movies.dat     *
-  *  and ratings.dat, or run `seqrec data get` where there is a network; then     *
-  *  start with an empty database: remove data/seqrec.db, or with Docker run      *
+  *  For real data, set SEQREC_DATA to the folder of a MovieLens data set, or     *
+  *  run `seqrec data get` where there is a network; then start with an empty     *
+  *  database: remove data/seqrec.db, or with Docker run                          *
   *  `docker compose down --volumes`.                                             *
   *********************************************************************************"""
 

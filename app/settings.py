@@ -14,9 +14,7 @@ class Settings(BaseSettings):
         env_prefix="SEQREC_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
-    data: Path | None = Field(
-        None, description="Folder with users.dat, movies.dat and ratings.dat; data/ml-1m where it is there."
-    )
+    data: Path | None = Field(None, description="Folder of a MovieLens data set; data/ml-1m where it is there.")
     ml1m_url: str | None = Field(
         None, description="Address of ml-1m.zip, in place of the official one; the checksum is the same."
     )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from model.features import FloatArray, IntArray
+from model.features import WHOLE_STARS, FloatArray, IntArray, StarLevels
 from model.metrics import clip
 
 RESAMPLES = 2000
@@ -27,6 +27,7 @@ def paired_difference(
     users: IntArray,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    levels: StarLevels = WHOLE_STARS,
 ) -> Difference:
     """Compare two models' stars for the same targets by a bootstrap over users.
 
@@ -40,17 +41,20 @@ def paired_difference(
         users: the user of each target, from 0, shape (targets,).
         resamples: how many times users are drawn.
         seed: what draws them.
+        levels: what users can give.
     """
-    totals = np.stack([_squares(first, actual, users), _squares(second, actual, users), np.bincount(users)])
+    totals = np.stack(
+        [_squares(first, actual, users, levels), _squares(second, actual, users, levels), np.bincount(users)]
+    )
     people = totals.shape[1]
     draws = np.random.default_rng(seed).multinomial(people, np.full(people, 1 / people), size=resamples)
     low, high = np.quantile(_difference(totals @ draws.T), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Difference(float(_difference(totals.sum(axis=1))), float(low), float(high))
 
 
-def _squares(predicted: FloatArray, actual: FloatArray, users: IntArray) -> npt.NDArray[np.float64]:
+def _squares(predicted: FloatArray, actual: FloatArray, users: IntArray, levels: StarLevels) -> npt.NDArray[np.float64]:
     """Each user's sum of squared errors, shape (users,)."""
-    squares = np.square(clip(predicted) - actual, dtype=np.float64)
+    squares = np.square(clip(predicted, levels) - actual, dtype=np.float64)
     return np.bincount(users, weights=squares).astype(np.float64)
 
 

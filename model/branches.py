@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from model.config import NetworkConfig
 from model.errors import NoRelevanceError
-from model.features import PROFILE_WIDTH, STAR_LEVELS, UNKNOWN, star_levels
+from model.features import PROFILE_WIDTH, UNKNOWN, nearest_levels
 from model.history import HistoryEncoder
 from model.recurrent import RECURRENT
 
@@ -181,14 +181,15 @@ class HistoryBranch(Branch):
         super().__init__()
         self.limit = config.history_length
         self.scale = config.rating_scale
+        self.star_levels = config.star_levels
         self.whole = config.likelihood == "categorical"
         hidden = config.relevance.hidden if config.relevance else config.embedding + 1
         self.width = 2 * hidden + 1 if self.whole else hidden
         if config.relevance:
-            self.width += len(STAR_LEVELS) + 2
+            self.width += len(self.star_levels) + 2
         self.encoder = HistoryEncoder(config, config.relevance) if config.relevance else None
         if self.encoder is None:
-            inputs = hidden + len(STAR_LEVELS) if self.whole else hidden
+            inputs = hidden + len(self.star_levels) if self.whole else hidden
             self.recurrent = RECURRENT[config.recurrent](inputs, hidden)
 
     def forward(self, users: Users, residuals: Tensor, movies: MovieTable) -> Tensor:
@@ -211,15 +212,15 @@ class HistoryBranch(Branch):
         read_anything: Tensor = lengths > 0
         return torch.where(read_anything.unsqueeze(-1), summary, 0.0)
 
-    @staticmethod
-    def _spread(users: Users, residuals: Tensor) -> Tensor:
+    def _spread(self, users: Users, residuals: Tensor) -> Tensor:
         """How each user spreads the stars, shape (users, levels + 2): shares of the levels, mean residual and square.
 
         Shrunk towards nothing where the history is short. The encoder, which learned which movies are picked, need not
         have kept it.
         """
-        levels = nn.functional.one_hot(star_levels(users.stars), len(STAR_LEVELS)).float()
-        known = torch.cat([levels, residuals.unsqueeze(-1), residuals.square().unsqueeze(-1)], dim=-1)
+        known = torch.cat(
+            [self._levels(users).float(), residuals.unsqueeze(-1), residuals.square().unsqueeze(-1)], dim=-1
+        )
         sums = known.new_zeros(len(users.lengths), known.shape[1]).index_add_(0, users.owners, known)
         return sums / (users.lengths + SPREAD_SHRINKAGE).unsqueeze(-1)
 
@@ -231,9 +232,13 @@ class HistoryBranch(Branch):
             return encoded
         inputs = [embedded, residuals[positions].unsqueeze(-1) / self.scale]
         if self.whole:
-            inputs.append(nn.functional.one_hot(star_levels(users.stars), len(STAR_LEVELS))[positions])
+            inputs.append(self._levels(users)[positions])
         states: Tensor = self.recurrent(torch.cat(inputs, dim=-1))
         return states
+
+    def _levels(self, users: Users) -> Tensor:
+        """The level of stars of each rating, one-hot, shape (ratings, levels)."""
+        return nn.functional.one_hot(nearest_levels(users.stars, self.star_levels), len(self.star_levels))
 
 
 class ProfileBranch(Branch):

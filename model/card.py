@@ -12,10 +12,10 @@ class Score(BaseModel):
     """Errors on one fold.
 
     Attributes:
-        rmse: root mean squared error in stars, predictions clipped to 1..5.
-        accuracy: share of predictions that round to the given star.
-        mode_accuracy: share of targets whose likeliest star is the given one; None without probabilities.
-        calibration_error: expected calibration error of the likeliest star; None without probabilities.
+        rmse: root mean squared error in stars, predictions clipped to the levels that there are.
+        accuracy: share of predictions that round to the given level of stars.
+        mode_accuracy: share of targets whose likeliest level is the given one; None without probabilities.
+        calibration_error: expected calibration error of the likeliest level; None without probabilities.
     """
 
     rmse: float

@@ -2,7 +2,10 @@
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from model.features import WHOLE_STARS, StarLevels
 
 
 class FactorConfig(BaseModel):
@@ -84,6 +87,7 @@ class NetworkConfig(BaseModel):
         graph_convolution: smooth the movie embedding over the graph of users and movies; see `model.branches`.
         rating_scale: stars (or residuals) are divided by this before the recurrent layer reads them.
         relevance: a second head, which ranks; None for a network that predicts stars alone.
+        star_levels: what a user can give, ascending and evenly spaced; that of the data which the network learns from.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -104,6 +108,17 @@ class NetworkConfig(BaseModel):
     graph_convolution: bool = False
     rating_scale: float = 1.0
     relevance: RelevanceConfig | None = None
+    # Written only where it says something: artifacts, checkpoints and results of whole stars are from before there
+    # were others, and stay valid.
+    star_levels: StarLevels = Field(WHOLE_STARS, exclude_if=lambda levels: levels == WHOLE_STARS)
+
+    @field_validator("star_levels")
+    @classmethod
+    def _is_a_scale(cls, levels: StarLevels) -> StarLevels:
+        steps = np.diff(levels)
+        if len(levels) < 2 or steps[0] <= 0 or not (steps == steps[0]).all():
+            raise ValueError("levels of stars must be at least two, ascending and evenly spaced")
+        return levels
 
     @model_validator(mode="after")
     def _ranks_by_history(self) -> Self:

@@ -48,10 +48,10 @@ def _baseline(name: str, split: Split, workshop: Workshop) -> Score:
 
 def score(predicted: Predicted, fold: Fold) -> Score:
     """The errors of a prediction of a fold's targets."""
-    stars, probabilities = fold.target_stars, predicted.probabilities
+    stars, probabilities, levels = fold.target_stars, predicted.probabilities, fold.star_levels
     return Score(
-        rmse=rmse(predicted.stars, stars),
-        accuracy=accuracy(predicted.stars, stars),
-        mode_accuracy=None if probabilities is None else mode_accuracy(probabilities, stars),
-        calibration_error=None if probabilities is None else calibration_error(probabilities, stars),
+        rmse=rmse(predicted.stars, stars, levels),
+        accuracy=accuracy(predicted.stars, stars, levels),
+        mode_accuracy=None if probabilities is None else mode_accuracy(probabilities, stars, levels),
+        calibration_error=None if probabilities is None else calibration_error(probabilities, stars, levels),
     )

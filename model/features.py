@@ -23,6 +23,9 @@ _YEAR = re.compile(r"\((\d{4})\)\s*$")
 UNKNOWN = 0
 """The row of every id that a vocabulary does not hold."""
 
+FIRST_ROW = UNKNOWN + 1
+"""The row of a vocabulary's first id."""
+
 GENDERS = ("F", "M")
 
 AGES = (1, 18, 25, 35, 45, 50, 56)
@@ -31,8 +34,11 @@ AGES = (1, 18, 25, 35, 45, 50, 56)
 OCCUPATIONS = 21
 """MovieLens codes occupations from 0 to 20."""
 
-STAR_LEVELS = (1.0, 2.0, 3.0, 4.0, 5.0)
-"""What a user can give, in stars, ascending."""
+StarLevels = tuple[float, ...]
+"""What a user can give, in stars, ascending and evenly spaced."""
+
+WHOLE_STARS: StarLevels = (1.0, 2.0, 3.0, 4.0, 5.0)
+HALF_STARS: StarLevels = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0)
 
 YEAR_KNOTS = (1930, 1950, 1970, 1985, 1995)
 """Where the effect of a movie's year may bend."""
@@ -72,7 +78,7 @@ class Vocabulary:
 
     def __init__(self, ids: Sequence[int]) -> None:
         self.ids = tuple(ids)
-        self._rows = {id_: row for row, id_ in enumerate(self.ids, start=UNKNOWN + 1)}
+        self._rows = {id_: row for row, id_ in enumerate(self.ids, start=FIRST_ROW)}
         if len(self._rows) != len(self.ids):
             raise ValueError("a vocabulary cannot hold the same id twice")
 
@@ -115,7 +121,7 @@ class Catalogue:
         """Multi-hot genres, shape (rows, genres); the unknown row has none."""
         column = {name: index for index, name in enumerate(self.genre_names)}
         matrix = np.zeros((len(self.vocabulary), len(self.genre_names)), dtype=np.float32)
-        for row, names in enumerate(self.genres, start=UNKNOWN + 1):
+        for row, names in enumerate(self.genres, start=FIRST_ROW):
             matrix[row, [column[name] for name in names]] = 1.0
         return matrix
 
@@ -134,10 +140,10 @@ class Catalogue:
         return np.column_stack([self.genre_matrix, *decades]).astype(np.float32)
 
 
-def star_levels(stars: Tensor) -> Tensor:
-    """Index into `STAR_LEVELS` of the nearest level, the lower one of two, shape (ratings,)."""
-    levels = stars.new_tensor(STAR_LEVELS)
-    return torch.bucketize(stars, (levels[1:] + levels[:-1]) / 2)
+def nearest_levels(stars: Tensor, levels: StarLevels) -> Tensor:
+    """Index into ``levels`` of the nearest one, the lower one of two, of the shape of ``stars``."""
+    known = stars.new_tensor(levels)
+    return torch.bucketize(stars, (known[1:] + known[:-1]) / 2)
 
 
 def age_group(age: int) -> int:

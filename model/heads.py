@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from model.config import NetworkConfig
-from model.features import STAR_LEVELS, star_levels
+from model.features import WHOLE_STARS, StarLevels, nearest_levels
 
 
 class Stars(NamedTuple):
@@ -17,7 +17,7 @@ class Stars(NamedTuple):
 
     Attributes:
         mean: expected stars, maybe beyond the levels that there are, shape (...).
-        probabilities: of each of `STAR_LEVELS`, shape (..., levels); None where the network does not give any.
+        probabilities: of each level of stars, shape (..., levels); None where the network does not give any.
     """
 
     mean: Tensor
@@ -46,13 +46,14 @@ class CategoricalHead(nn.Module):
     move the mean and also say that this user gives nothing but fives and ones.
     """
 
-    outputs = len(STAR_LEVELS)
     levels: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, levels: StarLevels = WHOLE_STARS) -> None:
         super().__init__()
+        self.star_levels = levels
+        self.outputs = len(levels)
         self.log_precision = nn.Parameter(torch.tensor(0.3))
-        self.register_buffer("levels", torch.tensor(STAR_LEVELS), persistent=False)
+        self.register_buffer("levels", torch.tensor(levels), persistent=False)
 
     def stars(self, outputs: Tensor, explained: Tensor) -> Stars:
         """Of ``outputs`` (..., levels) and ``explained`` (...), the path's prediction in stars."""
@@ -61,7 +62,8 @@ class CategoricalHead(nn.Module):
 
     def losses(self, outputs: Tensor, explained: Tensor, given: Tensor) -> Tensor:
         """Of each rating of ``given`` stars, shape (ratings,)."""
-        return nn.functional.cross_entropy(self._logits(outputs, explained), star_levels(given), reduction="none")
+        levels = nearest_levels(given, self.star_levels)
+        return nn.functional.cross_entropy(self._logits(outputs, explained), levels, reduction="none")
 
     def _logits(self, outputs: Tensor, explained: Tensor) -> Tensor:
         distances = self.levels - explained.unsqueeze(-1)
@@ -72,4 +74,4 @@ Head = NormalHead | CategoricalHead
 
 
 def head_of(config: NetworkConfig) -> Head:
-    return CategoricalHead() if config.likelihood == "categorical" else NormalHead()
+    return CategoricalHead(config.star_levels) if config.likelihood == "categorical" else NormalHead()

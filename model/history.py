@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from model.config import NetworkConfig, RelevanceConfig
-from model.features import PROFILE_WIDTH, STAR_LEVELS, star_levels
+from model.features import PROFILE_WIDTH, nearest_levels
 from model.recurrent import RECURRENT
 
 PROFILES_LEFT_OUT = 0.1
@@ -20,7 +20,8 @@ class HistoryEncoder(nn.Module):
     def __init__(self, config: NetworkConfig, relevance: RelevanceConfig) -> None:
         super().__init__()
         self.hidden = relevance.hidden
-        self.stars = nn.Embedding(len(STAR_LEVELS), config.embedding)
+        self.star_levels = config.star_levels
+        self.stars = nn.Embedding(len(config.star_levels), config.embedding)
         nn.init.normal_(self.stars.weight, std=0.02)
         self.dropout = LockedDropout(relevance.input_dropout)
         self.recurrent = RECURRENT[config.recurrent](config.embedding, relevance.hidden)
@@ -34,7 +35,7 @@ class HistoryEncoder(nn.Module):
         return states
 
     def _inputs(self, movies: Tensor, stars: Tensor) -> Tensor:
-        inputs: Tensor = movies + self.stars(star_levels(stars))
+        inputs: Tensor = movies + self.stars(nearest_levels(stars, self.star_levels))
         return inputs
 
     def without_each(self, movies: Tensor, stars: Tensor, latest: int) -> Tensor:

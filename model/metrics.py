@@ -5,9 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from model.features import FloatArray, IntArray
-
-LOWEST_STARS, HIGHEST_STARS = 1.0, 5.0
+from model.features import WHOLE_STARS, FloatArray, IntArray, StarLevels
 
 CALIBRATION_BINS = 15
 
@@ -17,31 +15,37 @@ class Predicted(NamedTuple):
 
     Attributes:
         stars: not clipped, shape (targets,).
-        probabilities: of 1, 2, ..., 5 stars, shape (targets, 5); None where the model gives stars alone.
+        probabilities: of each level of stars, shape (targets, levels); None where the model gives stars alone.
     """
 
     stars: FloatArray
     probabilities: FloatArray | None = None
 
 
-def clip(stars: FloatArray) -> FloatArray:
-    """Predictions as they are shown and judged: between 1 and 5 stars."""
-    return np.clip(stars, LOWEST_STARS, HIGHEST_STARS)
+def clip(stars: FloatArray, levels: StarLevels = WHOLE_STARS) -> FloatArray:
+    """Predictions as they are shown and judged: between the lowest and the highest level."""
+    return np.clip(stars, levels[0], levels[-1])
 
 
-def rmse(predicted: FloatArray, actual: FloatArray) -> float:
+def rmse(predicted: FloatArray, actual: FloatArray, levels: StarLevels = WHOLE_STARS) -> float:
     """Root mean squared error in stars; predictions are clipped first."""
-    return float(np.sqrt(np.mean(np.square(clip(predicted) - actual, dtype=np.float64))))
+    return float(np.sqrt(np.mean(np.square(clip(predicted, levels) - actual, dtype=np.float64))))
 
 
-def accuracy(predicted: FloatArray, actual: FloatArray) -> float:
-    """Share of predictions, clipped, that round to the given star (half to even)."""
-    return float(np.mean(np.rint(clip(predicted)) == actual))
+def accuracy(predicted: FloatArray, actual: FloatArray, levels: StarLevels = WHOLE_STARS) -> float:
+    """Share of predictions, clipped, that round to the given level (half to even)."""
+    step = levels[1] - levels[0]
+    return float(np.mean(np.rint(clip(predicted, levels) / step) * step == actual))
 
 
-def mode_accuracy(probabilities: FloatArray, actual: FloatArray) -> float:
-    """Share of targets whose likeliest star, of probabilities of shape (targets, 5), is the given one."""
-    return float(np.mean(probabilities.argmax(axis=1) + LOWEST_STARS == actual))
+def mode_accuracy(probabilities: FloatArray, actual: FloatArray, levels: StarLevels = WHOLE_STARS) -> float:
+    """Share of targets whose likeliest level, of probabilities of shape (targets, levels), is the given one."""
+    return float(np.mean(_likeliest(probabilities, levels) == actual))
+
+
+def _likeliest(probabilities: FloatArray, levels: StarLevels) -> FloatArray:
+    likeliest: FloatArray = np.array(levels, dtype=np.float32)[probabilities.argmax(axis=1)]
+    return likeliest
 
 
 class Reliability(NamedTuple):
@@ -49,8 +53,8 @@ class Reliability(NamedTuple):
 
     Attributes:
         probability: mean probability in each bin that is not empty, ascending, shape (bins,).
-        frequency: share of the bin's stars that were the given one, shape (bins,).
-        counts: (target, star) pairs in each bin, shape (bins,).
+        frequency: share of the bin's levels that were the given one, shape (bins,).
+        counts: (target, level) pairs in each bin, shape (bins,).
     """
 
     probability: npt.NDArray[np.float64]
@@ -58,9 +62,9 @@ class Reliability(NamedTuple):
     counts: IntArray
 
 
-def reliability(probabilities: FloatArray, actual: FloatArray) -> Reliability:
-    """Compare the probability of every star of every target with how often it came true, in bins of equal width."""
-    happened = actual[:, None] == np.arange(1, probabilities.shape[1] + 1)
+def reliability(probabilities: FloatArray, actual: FloatArray, levels: StarLevels = WHOLE_STARS) -> Reliability:
+    """Compare the probability of every level of every target with how often it came true, in bins of equal width."""
+    happened = actual[:, None] == np.array(levels, dtype=np.float32)
     bins = np.minimum((probabilities * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1).ravel()
     counts = np.bincount(bins, minlength=CALIBRATION_BINS)
     used = counts > 0
@@ -69,10 +73,10 @@ def reliability(probabilities: FloatArray, actual: FloatArray) -> Reliability:
     return Reliability(sums / counts[used], hits / counts[used], counts[used])
 
 
-def calibration_error(probabilities: FloatArray, actual: FloatArray) -> float:
-    """Expected calibration error of the likeliest star (Guo et al. 2017, equation 3), in bins of equal width."""
+def calibration_error(probabilities: FloatArray, actual: FloatArray, levels: StarLevels = WHOLE_STARS) -> float:
+    """Expected calibration error of the likeliest level (Guo et al. 2017, equation 3), in bins of equal width."""
     confidence = probabilities.max(axis=1)
-    hit = probabilities.argmax(axis=1) + LOWEST_STARS == actual
+    hit = _likeliest(probabilities, levels) == actual
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
     gaps = np.bincount(bins, weights=confidence - hit, minlength=CALIBRATION_BINS)
     return float(np.abs(gaps).sum() / len(actual))

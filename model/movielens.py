@@ -1,29 +1,32 @@
-"""Reads a MovieLens folder into typed, validated tables.
-
-The 1M set stores one record a line, fields separated by ``::``, in ISO-8859-1:
-
-- ``users.dat``: ``UserID::Gender::Age::Occupation::Zip-code``
-- ``movies.dat``: ``MovieID::Title (Year)::Genre|Genre``
-- ``ratings.dat``: ``UserID::MovieID::Stars::Timestamp``
-"""
+"""A MovieLens folder as typed, validated tables, whichever set it holds; see `model.formats`."""
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import polars as pl
 
-from model.errors import DataError
-from model.features import AGES, GENDERS, OCCUPATIONS, Catalogue
+from model.checks import Problems
+from model.features import HALF_STARS, WHOLE_STARS, Catalogue, StarLevels
+from model.formats import Format, Tables, require_format
 
-FILES = ("users.dat", "movies.dat", "ratings.dat")
 SAMPLE_MARKER = "sample.json"
 """Present in a folder only where the data in it was generated; see `model.sample`."""
 
-PROBLEMS_SHOWN = 5
+NAMES = {
+    (943, 1_682, 100_000): "ml-100k",
+    (6_040, 3_883, 1_000_209): "ml-1m",
+    (69_878, 10_681, 10_000_054): "ml-10m",
+    (138_493, 27_278, 20_000_263): "ml-20m",
+    (162_541, 62_423, 25_000_095): "ml-25m",
+    (200_948, 87_585, 32_000_204): "ml-32m",
+    (610, 9_742, 100_836): "ml-latest-small",
+    (283_228, 58_098, 27_753_444): "ml-latest",
+    (330_975, 86_537, 33_832_162): "ml-latest",
+}
+"""The published sets by their numbers of users, movies and ratings."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,12 @@ class MovieLens:
     """One validated data set.
 
     Attributes:
-        name: ``ml-1m``, or ``sample`` for generated data.
+        name: that of the published set, ``sample`` for generated data, ``movielens`` for what is neither.
         generated: True only for data that `model.sample` made up.
-        checksum: SHA-256 over the three files, hexadecimal.
-        users: ``user_id, gender (F or M), age (a value of AGES), occupation (0 to 20)``.
-        movies: ``movie_id, title, year (may be null), genres (list of names)``.
-        ratings: ``user_id, movie_id, stars (1 to 5), rated_at (Unix seconds)``, in file order.
+        checksum: SHA-256 over the files, hexadecimal.
+        users: ``user_id, gender (F or M), age (in years), occupation (0 to 20)``, all but the id null where unknown.
+        movies: ``movie_id, title, year (may be null), genres (list of names, may be empty)``.
+        ratings: ``user_id, movie_id, stars (one of star_levels), rated_at (Unix seconds)``, in file order.
     """
 
     name: str
@@ -47,6 +50,17 @@ class MovieLens:
     ratings: pl.DataFrame
 
     @cached_property
+    def star_levels(self) -> StarLevels:
+        """What users could give: half stars if anyone has given any."""
+        halves = self.ratings.select((pl.col("stars") % 1 != 0).any()).item()
+        return HALF_STARS if halves else WHOLE_STARS
+
+    @cached_property
+    def genre_names(self) -> tuple[str, ...]:
+        """All genres, in the order of the alphabet."""
+        return tuple(self.movies["genres"].explode().drop_nulls().unique().sort().to_list())
+
+    @cached_property
     def catalogue(self) -> Catalogue:
         """The movies as networks read them."""
         movies = self.movies.sort("movie_id")
@@ -54,158 +68,44 @@ class MovieLens:
             movie_ids=tuple(movies["movie_id"].to_list()),
             titles=tuple(movies["title"].to_list()),
             genres=tuple(tuple(names) for names in movies["genres"].to_list()),
-            genre_names=tuple(sorted(movies["genres"].explode().unique().to_list())),
+            genre_names=self.genre_names,
         )
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What must hold in every row (``holds``), and what to say of a row where it does not."""
-
-    holds: pl.Expr
-    complaint: str
 
 
 def read(folder: Path) -> MovieLens:
     """Read and validate ``folder``; raise `DataError` naming file, line and fault if any row is bad."""
-    _require_files(folder)
-    users = _read_users(folder / "users.dat")
-    movies = _read_movies(folder / "movies.dat")
-    ratings = _read_ratings(folder / "ratings.dat", users["user_id"], movies["movie_id"])
+    tables, problems = examine(folder)
+    problems.refuse()
     generated = (folder / SAMPLE_MARKER).exists()
     return MovieLens(
-        name=_sample_name(folder) if generated else "ml-1m",
+        name=_sample_name(folder) if generated else _name(require_format(folder), tables),
         generated=generated,
         checksum=checksum(folder),
-        users=users,
-        movies=movies,
-        ratings=ratings,
+        users=tables.users,
+        movies=tables.movies,
+        ratings=tables.ratings,
     )
 
 
+def examine(folder: Path) -> tuple[Tables, Problems]:
+    """What the files of ``folder`` say, and all that is wrong with it; `DataError` if they make no data set."""
+    problems = Problems()
+    return require_format(folder).read(folder, problems), problems
+
+
 def checksum(folder: Path) -> str:
-    """SHA-256 over the bytes of the data files, in the order of ``FILES``; `DataError` if one is missing."""
-    _require_files(folder)
+    """SHA-256 over the bytes of the files, in the order of their format; `DataError` if they make no data set."""
     digest = hashlib.sha256()
-    for name in FILES:
+    for name in require_format(folder).files:
         with (folder / name).open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
 
 
-def _require_files(folder: Path) -> None:
-    missing = [name for name in FILES if not (folder / name).is_file()]
-    if missing:
-        raise DataError(
-            f"{folder} is not a MovieLens 1M folder: {', '.join(missing)} not found in it. "
-            f"It must hold {', '.join(FILES)}."
-        )
+def _name(format_: Format, tables: Tables) -> str:
+    return NAMES.get((len(tables.users), len(tables.movies), len(tables.ratings)), format_.name)
 
 
 def _sample_name(folder: Path) -> str:
     return str(json.loads((folder / SAMPLE_MARKER).read_text())["name"])
-
-
-def _read_users(path: Path) -> pl.DataFrame:
-    rows = _fields(path, ["user_id", "gender", "age", "occupation", "zip_code"]).with_columns(
-        _integer("user_id"), _integer("age"), _integer("occupation")
-    )
-    ages = ", ".join(map(str, AGES))
-    _check(
-        path,
-        rows,
-        [
-            _is_id("user_id", "user id"),
-            Rule(pl.col("gender").is_in(GENDERS), "the gender is not F or M"),
-            Rule(pl.col("age").is_in(AGES), f"the age is not one of {ages}"),
-            Rule(
-                pl.col("occupation").is_between(0, OCCUPATIONS - 1),
-                f"the occupation is not a number from 0 to {OCCUPATIONS - 1}",
-            ),
-            Rule(pl.col("user_id").is_first_distinct(), "the user id stands on an earlier line already"),
-        ],
-    )
-    return rows.select("user_id", "gender", "age", "occupation")
-
-
-def _read_movies(path: Path) -> pl.DataFrame:
-    rows = _fields(path, ["movie_id", "title", "genres"]).with_columns(
-        _integer("movie_id"),
-        pl.col("title").str.strip_chars(),
-        pl.col("genres").str.split("|"),
-        year=pl.col("title").str.extract(r"\((\d{4})\)\s*$").cast(pl.Int16),
-    )
-    _check(
-        path,
-        rows,
-        [
-            _is_id("movie_id", "movie id"),
-            Rule(pl.col("title") != "", "the title is empty"),
-            Rule(~pl.col("genres").list.contains(""), "a genre is empty"),
-            Rule(pl.col("movie_id").is_first_distinct(), "the movie id stands on an earlier line already"),
-        ],
-    )
-    return rows.select("movie_id", "title", "year", "genres")
-
-
-def _read_ratings(path: Path, user_ids: pl.Series, movie_ids: pl.Series) -> pl.DataFrame:
-    rows = _fields(path, ["user_id", "movie_id", "stars", "rated_at"]).with_columns(
-        _integer("user_id"), _integer("movie_id"), _integer("stars"), _integer("rated_at")
-    )
-    _check(
-        path,
-        rows,
-        [
-            _is_id("user_id", "user id"),
-            _is_id("movie_id", "movie id"),
-            Rule(pl.col("stars").is_between(1, 5), "the stars are not a whole number from 1 to 5"),
-            Rule(pl.col("rated_at") >= 0, "the timestamp is not a number of seconds since 1970"),
-            Rule(pl.col("user_id").is_in(user_ids.implode()), "the user is not in users.dat"),
-            Rule(pl.col("movie_id").is_in(movie_ids.implode()), "the movie is not in movies.dat"),
-            Rule(
-                pl.struct("user_id", "movie_id").is_first_distinct(),
-                "the user has rated this movie on an earlier line already",
-            ),
-        ],
-    )
-    return rows.select("user_id", "movie_id", pl.col("stars").cast(pl.Float32), "rated_at")
-
-
-def _fields(path: Path, names: Sequence[str]) -> pl.DataFrame:
-    """One string column a field, and ``line`` with the whole text; refuses lines of another field count."""
-    lines = path.read_bytes().decode("iso-8859-1").replace("\r\n", "\n").removesuffix("\n").split("\n")
-    table = pl.DataFrame({"line": lines})
-    has_all = pl.col("line").str.count_matches("::", literal=True) == len(names) - 1
-    _check(path, table, [Rule(has_all, f"the line does not have {len(names)} fields separated by ::")])
-    split = pl.col("line").str.split_exact("::", len(names) - 1).struct.rename_fields(list(names))
-    return table.with_columns(split.alias("fields")).unnest("fields")
-
-
-def _integer(name: str) -> pl.Expr:
-    return pl.col(name).cast(pl.Int64, strict=False)
-
-
-def _is_id(column: str, noun: str) -> Rule:
-    return Rule(pl.col(column).is_between(1, 2**31 - 1), f"the {noun} is not a positive whole number")
-
-
-def _check(path: Path, rows: pl.DataFrame, rules: Sequence[Rule]) -> None:
-    """Raise `DataError` for the rows that break a rule; of each row, the first rule that it breaks."""
-    complaint = pl.lit(None, dtype=pl.String)
-    for rule in reversed(rules):
-        broken = ~rule.holds.fill_null(False)
-        complaint = pl.when(broken).then(pl.lit(rule.complaint)).otherwise(complaint)
-    bad = (
-        rows.with_row_index("number", offset=1)
-        .with_columns(complaint=complaint)
-        .filter(pl.col("complaint").is_not_null())
-    )
-    if bad.is_empty():
-        return
-    shown = [
-        f"{path}, line {row['number']}: {row['complaint']}: {row['line']!r}"
-        for row in bad.head(PROBLEMS_SHOWN).iter_rows(named=True)
-    ]
-    more = len(bad) - len(shown)
-    raise DataError("\n".join([*shown, *([f"and {more} more bad lines"] if more else [])]))

@@ -58,7 +58,7 @@ class NeuralModel:
 
         It begins with random weights, or with those of ``start``.
         """
-        self.network = self._fresh_network()
+        self.network = self._fresh_network(train)
         if start is not None:
             self.network.take_relevance(start)
         ratings = torch.from_numpy(train.sequences.movies)
@@ -69,7 +69,7 @@ class NeuralModel:
         config = config.refit if start is not None else config
         objective = NextMovieObjective(self.network, train.sequences, validation, config, self.workshop.device)
         # The validation fold draws a curve and decides nothing, so that runs may share what they came to.
-        settings = self.preset.network.model_dump_json() + config.model_dump_json()
+        settings = self.network.config.model_dump_json() + config.model_dump_json()
         run = run_name(f"{self.preset.name}-next-movie", settings, [train])
         self.relevance_epochs = self._trained(objective, self.workshop.checkpoint(run)).epochs
         self._forget_unrated(train)
@@ -104,15 +104,16 @@ class NeuralModel:
     def predict(self, fold: Fold) -> Predicted:
         return predict(self.network, fold, self.workshop.device)
 
-    def _fresh_network(self) -> SeqRec:
+    def _fresh_network(self, train: Fold) -> SeqRec:
+        """Of the preset, for the levels of stars that the fold has."""
         genres = torch.from_numpy(self.workshop.catalogue.genre_matrix)
         titles = torch.from_numpy(self.workshop.titles())
         torch.manual_seed(self.preset.training.seed)
-        return SeqRec(self.preset.network, genres, titles)
+        return SeqRec(self.preset.network.model_copy(update={"star_levels": train.star_levels}), genres, titles)
 
     def _fitted_paths(self, train: Fold) -> FittedPaths:
         """The paths for this fold; networks that differ in nothing that matters to them share their checkpoint."""
-        config, seed = self.preset.network, self.preset.training.seed
+        config, seed = self.network.config, self.preset.training.seed
         content = self.workshop.catalogue.content_matrix
         fit = partial(fit_paths, config, train.sequences, content, seed, self.workshop.on_fit)
         if config.path != "posterior":

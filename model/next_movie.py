@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from model.config import NextMovieConfig
-from model.features import STAR_LEVELS, UNKNOWN, IntArray
+from model.features import UNKNOWN, IntArray
 from model.network import SeqRec
 from model.ranking.evaluation import score
 from model.ranking.relevance import relevances
@@ -155,7 +155,7 @@ def windows(sequences: Sequences, users: IntArray, starts: IntArray, lengths: In
     return Windows(
         profiles=torch.from_numpy(sequences.profiles[users]),
         movies=torch.from_numpy(movies),
-        stars=torch.from_numpy(np.where(inside, sequences.stars[places], STAR_LEVELS[0])),
+        stars=torch.from_numpy(np.where(inside, sequences.stars[places], sequences.star_levels[0])),
         lengths=torch.from_numpy(lengths),
         from_start=torch.from_numpy(starts == 0),
         rated_at=torch.from_numpy(rated_at),

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from model.errors import DownloadError
-from model.movielens import FILES
+from model.formats import ML_1M, format_of
 
 OFFICIAL_URLS = (
     "https://files.grouplens.org/datasets/movielens/ml-1m.zip",
@@ -24,7 +24,7 @@ OnBytes = Callable[[int, int | None], None]
 
 
 def is_data_folder(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in FILES)
+    return format_of(folder) is not None
 
 
 def download(
@@ -76,7 +76,7 @@ def _unpack(archive: Path, folder: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     with zipfile.ZipFile(archive) as content:
-        for name in (*FILES, "README"):
+        for name in (*ML_1M.files, "README"):
             (aside / name).write_bytes(content.read(f"ml-1m/{name}"))
     shutil.rmtree(folder, ignore_errors=True)
     aside.replace(folder)

@@ -13,7 +13,7 @@ from model.bias import Bias
 from model.config import FactorConfig, NetworkConfig
 from model.errors import CheckpointError
 from model.factors import sample_factors
-from model.features import STAR_LEVELS, FloatArray, IntArray, star_levels
+from model.features import WHOLE_STARS, FloatArray, IntArray, StarLevels, nearest_levels
 from model.paths import MeanPath, Path, PosteriorPath, describe_stars, empty_path, user_columns
 from model.sequences import Sequences
 from model.side_information import SideInformation, centred, coordinates, movie_columns
@@ -118,7 +118,7 @@ def _fit_posterior(
     scale = scale.where(scale > SMALLEST_SCALE, torch.inf)
     information = SideInformation(((columns - centre) / scale).numpy(), movie_columns(content, sequences, places))
     samples = sample_factors(sequences, information, config, seed, on_sweep)
-    path = PosteriorPath(len(content), config.samples, config.factors, config.places)
+    path = PosteriorPath(len(content), config.samples, config.factors, config.places, sequences.star_levels)
     path.profile.copy_(torch.from_numpy(sequences.profiles.mean(0)))
     path.places.copy_(torch.from_numpy(places))
     # Served users come with columns as they are: the standardisation goes into weights and mean.
@@ -132,10 +132,11 @@ def _fit_posterior(
 
 
 def _with_reception(path: PosteriorPath, sequences: Sequences) -> PosteriorPath:
-    stars, movies = torch.from_numpy(sequences.stars), torch.from_numpy(sequences.movies)
-    counts = torch.bincount(star_levels(stars), minlength=len(STAR_LEVELS)).float()
+    levels = nearest_levels(torch.from_numpy(sequences.stars), path.star_levels)
+    counts = torch.bincount(levels, minlength=len(path.star_levels)).float()
     path.shares.copy_((counts + 1) / (counts + 1).sum())
-    path.reception.copy_(describe_stars(stars, movies, len(path.reception), path.shares))
+    movies = torch.from_numpy(sequences.movies)
+    path.reception.copy_(describe_stars(levels, movies, len(path.reception), path.shares))
     return path
 
 
@@ -145,12 +146,12 @@ def _fit_simple(config: NetworkConfig, sequences: Sequences, rows: int) -> Path:
         path = MeanPath()
         path.mean.fill_(bias.mean)
         return path
-    return _with_reception(bias_path(bias), sequences)
+    return _with_reception(bias_path(bias, sequences.star_levels), sequences)
 
 
-def bias_path(bias: Bias) -> PosteriorPath:
+def bias_path(bias: Bias, star_levels: StarLevels = WHOLE_STARS) -> PosteriorPath:
     """The bias model as a posterior path: one sample, no factors, nothing known besides the stars."""
-    path = PosteriorPath(len(bias.movies), samples=1, factors=0, places=0)
+    path = PosteriorPath(len(bias.movies), samples=1, factors=0, places=0, star_levels=star_levels)
     path.mean.fill_(bias.mean)
     path.movies.copy_(torch.from_numpy(bias.movies).view(1, -1, 1))
     # With noise of precision 1, a prior of precision s is the same as s average ratings.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from model.branches import Users
 from model.config import NetworkConfig
-from model.features import PROFILE_FIELDS, PROFILE_WIDTH, STAR_LEVELS, star_levels
+from model.features import PROFILE_FIELDS, PROFILE_WIDTH, WHOLE_STARS, StarLevels
 
 HISTORY_SHRINKAGE = 40.0
 """Average movies in every history beforehand, so that without ratings a user is an average one."""
@@ -82,12 +82,13 @@ class PosteriorPath(nn.Module):
     shares: Tensor
     reception: Tensor
 
-    described = len(STAR_LEVELS) + 1
-    """Width of a description."""
-
-    def __init__(self, rows: int, samples: int, factors: int, places: int) -> None:
+    def __init__(
+        self, rows: int, samples: int, factors: int, places: int, star_levels: StarLevels = WHOLE_STARS
+    ) -> None:
         """All values are to be loaded; ``places`` is the number of coordinates."""
         super().__init__()
+        self.star_levels = star_levels
+        self.described = len(star_levels) + 1  # the width of a description
         width = 1 + factors
         self.register_buffer("mean", torch.zeros(()))
         self.register_buffer("noise_precision", torch.zeros(samples))
@@ -97,7 +98,7 @@ class PosteriorPath(nn.Module):
         self.register_buffer("user_precision", torch.zeros(samples, width, width))
         self.register_buffer("profile", torch.zeros(PROFILE_WIDTH))
         self.register_buffer("places", torch.zeros(rows, places))
-        self.register_buffer("shares", torch.full((len(STAR_LEVELS),), 1 / len(STAR_LEVELS)))
+        self.register_buffer("shares", torch.full((len(star_levels),), 1 / len(star_levels)))
         self.register_buffer("reception", torch.zeros(rows, self.described))
 
     def encode_users(self, users: Users) -> Tensor:
@@ -168,16 +169,14 @@ def user_columns(profiles: Tensor, movies: Tensor, owners: Tensor, places: Tenso
     return torch.cat([profiles, sums / (lengths + HISTORY_SHRINKAGE)], dim=-1)
 
 
-def describe_stars(stars: Tensor, owners: Tensor, count: int, shares: Tensor) -> Tensor:
+def describe_stars(levels: Tensor, owners: Tensor, count: int, shares: Tensor) -> Tensor:
     """How the stars of each owner are spread, shape (count, levels + 1).
 
-    The share of each level beyond ``shares``, that of all ratings, shrunk towards it, and the number of ratings,
-    as a logarithm; all of about unit size, and zeros for an owner without ratings.
+    ``levels`` and ``owners`` are the level of stars and the owner of each rating, as indices. The share of each level
+    beyond ``shares``, that of all ratings, shrunk towards it, and the number of ratings, as a logarithm; all of about
+    unit size, and zeros for an owner without ratings.
     """
-    levels = star_levels(stars)
-    given = stars.new_zeros(count * len(STAR_LEVELS))
-    given.index_add_(0, owners * len(STAR_LEVELS) + levels, torch.ones_like(stars))
-    given = given.view(count, -1)
+    given = torch.bincount(owners * len(shares) + levels, minlength=count * len(shares)).float().view(count, -1)
     number = given.sum(1, keepdim=True)
     beyond = (given - number * shares) / (number + SHARE_SHRINKAGE)
     return torch.cat([beyond / shares.sqrt(), torch.log1p(number) / 4], dim=1)
@@ -196,6 +195,6 @@ def empty_path(config: NetworkConfig, rows: int) -> Path:
     if config.path == "mean":
         return MeanPath()
     if config.path == "bias":
-        return PosteriorPath(rows, samples=1, factors=0, places=0)
+        return PosteriorPath(rows, samples=1, factors=0, places=0, star_levels=config.star_levels)
     factorisation = config.factorisation
-    return PosteriorPath(rows, factorisation.samples, factorisation.factors, factorisation.places)
+    return PosteriorPath(rows, factorisation.samples, factorisation.factors, factorisation.places, config.star_levels)

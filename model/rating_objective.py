@@ -87,7 +87,7 @@ class RatingObjective:
         if self.fold is None:
             return {}
         stars = predict(self.network, self.fold, self.device).stars
-        return {"validation_rmse": rmse(stars, self.fold.target_stars)}
+        return {"validation_rmse": rmse(stars, self.fold.target_stars, self.fold.star_levels)}
 
 
 @torch.inference_mode()

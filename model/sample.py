@@ -1,4 +1,4 @@
-"""A generated data set in MovieLens' file format, for where the real one cannot be had.
+"""A generated data set in the file format of MovieLens 1M, for where the real one cannot be had.
 
 People and movies are made up. There is structure worth learning: every movie has a quality, every user a level and
 a taste for some genres, and users watch in moods, several movies of a genre in a row, liked better while the mood
@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from model.features import AGES, OCCUPATIONS
-from model.movielens import FILES, SAMPLE_MARKER
+from model.formats import ML_1M
+from model.movielens import SAMPLE_MARKER
 
 NAME = "sample"
 
@@ -45,7 +46,7 @@ def write_sample(folder: Path, users: int = 800, movies: int = 400, seed: int = 
     catalogue = _Movies(movies, random)
     aside = folder.with_name(f"{folder.name}.{os.getpid()}.writing")
     aside.mkdir(parents=True)
-    lines = dict(zip(FILES, (_user_lines(users, random), catalogue.lines(), []), strict=True))
+    lines = dict(zip(ML_1M.files, (_user_lines(users, random), catalogue.lines(), []), strict=True))
     lines["ratings.dat"] = [line for user in range(1, users + 1) for line in _rating_lines(user, catalogue, random)]
     for name, content in lines.items():
         (aside / name).write_text("".join(f"{line}\n" for line in content), encoding="iso-8859-1")

@@ -9,10 +9,10 @@ import torch
 
 from model.artifact import Artifact
 from model.branches import Users
-from model.features import FloatArray, IntArray, Profile, Rated, encode_profiles
+from model.features import FloatArray, IntArray, Profile, Rated, StarLevels, encode_profiles
 from model.heads import Stars
 from model.lists import RANKING_DECIMALS, RankBy, Shelf, UserList
-from model.metrics import HIGHEST_STARS, LOWEST_STARS, clip
+from model.metrics import clip
 from model.newcomers import Newcomer, with_newcomers
 
 READERS_AT_ONCE = 64
@@ -33,8 +33,8 @@ class PredictedRating(NamedTuple):
     """What one user is predicted to give one movie.
 
     Attributes:
-        stars: expected, 1 to 5.
-        probabilities: of each of `STAR_LEVELS`; None from a model that predicts the mean alone.
+        stars: expected, from the lowest of the scorer's levels to the highest.
+        probabilities: of each of the levels; None from a model that predicts the mean alone.
     """
 
     stars: float
@@ -58,7 +58,7 @@ class Recommendation(NamedTuple):
     """One entry of a list.
 
     Attributes:
-        stars: predicted, 1 to 5.
+        stars: predicted, from the lowest of the scorer's levels to the highest.
         relevance: probability that this movie comes next, of all that the user has not rated; None from a model
             that predicts stars alone.
         reasons: up to three, the most important first; None unless asked for.
@@ -91,6 +91,11 @@ class Scorer:
     def knowing(self, newcomers: Sequence[Newcomer]) -> "Scorer":
         """The same model, for these movies beside its own."""
         return Scorer(self._artifact, self.device, newcomers)
+
+    @property
+    def star_levels(self) -> StarLevels:
+        """What users could give in the data that the model learned from."""
+        return self._network.config.star_levels
 
     def __contains__(self, movie_id: int) -> bool:
         """Whether this movie can be scored: the model was trained with it, or it is a newcomer."""
@@ -158,7 +163,7 @@ class Scorer:
         candidates = sorted(id_ for id_ in among if id_ in self and id_ not in rated)
         rows = self.catalogue.vocabulary.rows(candidates)
         page = user.ordered(rows, diversity, offset + n)[offset : offset + n]
-        stars = np.round(clip(user.stars(page)).astype(np.float64), RANKING_DECIMALS).tolist()
+        stars = np.round(clip(user.stars(page), self.star_levels).astype(np.float64), RANKING_DECIMALS).tolist()
         ids = [self.catalogue.vocabulary.ids[row - 1] for row in page.tolist()]
         return self._listed(user, history, ids, stars, explain)
 
@@ -232,9 +237,18 @@ class Scorer:
             pairs = np.flatnonzero(owners // READERS_AT_ONCE == start // READERS_AT_ONCE)
             own = torch.from_numpy(owners[pairs] - start).to(self.device)
             movies = self._shelf.movies.take(torch.from_numpy(rows[pairs]).to(self.device))
-            for pair, one in zip(pairs, _shown(self._network.score(users.take(own), movies)), strict=True):
+            for pair, one in zip(pairs, self._shown(self._network.score(users.take(own), movies)), strict=True):
                 predicted[pair] = one
         return [one for one in predicted if one is not None]
+
+    def _shown(self, stars: Stars) -> list[PredictedRating]:
+        """Clipped and rounded as in every answer."""
+        clipped = stars.mean.clamp(self.star_levels[0], self.star_levels[-1])
+        means = [round(value, RANKING_DECIMALS) for value in clipped.tolist()]
+        if stars.probabilities is None:
+            return [PredictedRating(mean, None) for mean in means]
+        probabilities = stars.probabilities.cpu().double().numpy().round(RANKING_DECIMALS).tolist()
+        return [PredictedRating(mean, tuple(own)) for mean, own in zip(means, probabilities, strict=True)]
 
     def _read(self, users: Sequence[tuple[Profile, Sequence[Rated]]]) -> Users:
         entries = [entry for _, history in users for entry in history]
@@ -256,12 +270,3 @@ def _nearest(ids: Sequence[int], cosines: FloatArray, n: int) -> list[tuple[int,
 def _probabilities(logarithms: FloatArray) -> list[float]:
     rounded: list[float] = np.round(np.exp(logarithms, dtype=np.float64), RELEVANCE_DECIMALS).tolist()
     return rounded
-
-
-def _shown(stars: Stars) -> list[PredictedRating]:
-    """Clipped to 1..5 and rounded as in every answer."""
-    means = [round(value, RANKING_DECIMALS) for value in stars.mean.clamp(LOWEST_STARS, HIGHEST_STARS).tolist()]
-    if stars.probabilities is None:
-        return [PredictedRating(mean, None) for mean in means]
-    probabilities = stars.probabilities.cpu().double().numpy().round(RANKING_DECIMALS).tolist()
-    return [PredictedRating(mean, tuple(own)) for mean, own in zip(means, probabilities, strict=True)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.features import FloatArray, IntArray, Profile, encode_profiles
+from model.features import FIRST_ROW, WHOLE_STARS, FloatArray, IntArray, Profile, StarLevels, encode_profiles
 from model.movielens import MovieLens
 
 
@@ -19,6 +19,7 @@ class Sequences:
         movies: catalogue rows, shape (ratings,).
         stars: shape (ratings,).
         offsets: shape (users + 1,); user ``u`` owns the ratings from ``offsets[u]`` up to ``offsets[u + 1]``.
+        star_levels: what the users could give.
     """
 
     user_ids: IntArray
@@ -26,10 +27,11 @@ class Sequences:
     movies: IntArray
     stars: FloatArray
     offsets: IntArray
+    star_levels: StarLevels = WHOLE_STARS
 
     @classmethod
     def of(cls, data: MovieLens) -> "Sequences":
-        """All users in the order of ``users.dat``; ratings of the same second by movie id, as when served."""
+        """All users in the order of the data's table; ratings of the same second by movie id, as when served."""
         user_ids = data.users["user_id"].to_numpy().astype(np.int64)
         row_of_user = np.zeros(int(user_ids.max()) + 1, dtype=np.int64)
         row_of_user[user_ids] = np.arange(len(user_ids))
@@ -40,9 +42,10 @@ class Sequences:
             profiles=encode_profiles(
                 [Profile(*row) for row in data.users.select("gender", "age", "occupation").rows()]
             ),
-            movies=data.catalogue.vocabulary.rows(data.ratings["movie_id"].to_list())[order],
+            movies=np.searchsorted(data.catalogue.movie_ids, data.ratings["movie_id"].to_numpy())[order] + FIRST_ROW,
             stars=data.ratings["stars"].to_numpy()[order],
             offsets=_offsets(np.bincount(users, minlength=len(user_ids))),
+            star_levels=data.star_levels,
         )
 
     def __len__(self) -> int:
@@ -76,7 +79,8 @@ class Sequences:
         """The sequences of some users (indices into these), in the order given."""
         counts = self.counts[users]
         ratings = ragged_range(self.offsets[users], counts)
-        return Sequences(
+        return replace(
+            self,
             user_ids=self.user_ids[users],
             profiles=self.profiles[users],
             movies=self.movies[ratings],
@@ -99,6 +103,10 @@ class Fold:
 
     def __len__(self) -> int:
         return len(self.sequences)
+
+    @property
+    def star_levels(self) -> StarLevels:
+        return self.sequences.star_levels
 
     @property
     def target_counts(self) -> IntArray:
@@ -128,8 +136,9 @@ class Fold:
 
 
 def concatenated(parts: Sequence[Sequences]) -> Sequences:
-    """The users of all parts, which must be different ones, one after the other."""
-    return Sequences(
+    """The users of all parts, which must be different ones of one data set, one after the other."""
+    return replace(
+        parts[0],
         user_ids=np.concatenate([part.user_ids for part in parts]),
         profiles=np.concatenate([part.profiles for part in parts]),
         movies=np.concatenate([part.movies for part in parts]),

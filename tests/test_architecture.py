@@ -39,13 +39,16 @@ OFFLINE = {
     "protocol",
     "baselines",
     "movielens",
+    "formats",
+    "record_files",
+    "checks",
     "sample",
     "obtain",
     "ablation",
     "bootstrap",
     "experiments",
 }
-JOINS_BOTH = {"cli.py", "prepare.py", "console.py", "load.py"}
+JOINS_BOTH = {"cli.py", "prepare.py", "console.py", "description.py", "load.py"}
 """The command line's modules, which bring training and service together."""
 
 

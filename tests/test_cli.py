@@ -133,7 +133,7 @@ def test_without_data_an_evaluation_is_refused_and_no_sample_passes_for_a_result
     for folder in ([], ["--data", tmp_path]):
         status, out, err = seqrec("evaluate", "--model", "bias", "--json", *folder)
         assert (status, out) == (1, "")
-        assert "could not be downloaded" in err or "not a MovieLens 1M folder" in err
+        assert "could not be downloaded" in err or "not a MovieLens folder" in err
     assert not (tmp_path / "data" / "sample").exists()
 
 

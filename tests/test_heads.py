@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from model.features import star_levels
+from model.features import HALF_STARS, WHOLE_STARS, nearest_levels
 from model.heads import CategoricalHead, NormalHead
 
 
@@ -48,4 +48,13 @@ def test_the_normal_head_adds_its_output_to_the_path_and_loses_squares() -> None
 
 
 def test_stars_between_two_levels_belong_to_the_nearest_one() -> None:
-    assert star_levels(torch.tensor([1.0, 2.4, 2.5, 2.6, 5.0, 7.0])).tolist() == [0, 1, 1, 2, 4, 4]
+    stars = torch.tensor([1.0, 2.4, 2.5, 2.6, 5.0, 7.0])
+
+    assert nearest_levels(stars, WHOLE_STARS).tolist() == [0, 1, 1, 2, 4, 4]
+    assert nearest_levels(stars, HALF_STARS).tolist() == [1, 4, 4, 4, 9, 9]
+
+
+def test_a_head_for_half_stars_has_ten_levels() -> None:
+    stars = CategoricalHead(HALF_STARS).stars(torch.zeros(1, 10).index_fill(1, torch.tensor([0]), 50.0), torch.ones(1))
+
+    assert stars.mean.item() == pytest.approx(0.5, abs=1e-4)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from model.features import HALF_STARS
 from model.metrics import accuracy, calibration_error, mode_accuracy, reliability, rmse
 
 SURE = np.array([[0.9, 0.1, 0, 0, 0], [0, 0, 0, 0.1, 0.9]], dtype=np.float32)
@@ -40,3 +41,14 @@ def test_reliability_counts_every_star_of_every_target() -> None:
     assert probability.tolist() == pytest.approx([0, 0.1, 0.9], abs=1e-6)
     assert frequency.tolist() == [0, 0.5, 0.5]
     assert counts.tolist() == [6, 2, 2]
+
+
+def test_half_stars_are_clipped_rounded_and_counted_by_their_own_levels() -> None:
+    predicted, actual = np.array([0.1, 3.3, 4.2], dtype=np.float32), np.array([0.5, 3.5, 4.5], dtype=np.float32)
+    probabilities = np.eye(10, dtype=np.float32)[[0, 6, 7]]  # sure of 0.5, 3.5 and 4
+
+    assert rmse(predicted, actual, HALF_STARS) == pytest.approx(np.sqrt((0 + 0.04 + 0.09) / 3))
+    assert accuracy(predicted, actual, HALF_STARS) == pytest.approx(2 / 3)
+    assert mode_accuracy(probabilities, actual, HALF_STARS) == pytest.approx(2 / 3)
+    assert calibration_error(probabilities, actual, HALF_STARS) == pytest.approx(1 / 3)
+    assert reliability(probabilities, actual, HALF_STARS).frequency.tolist() == pytest.approx([1 / 27, 2 / 3])

@@ -6,6 +6,7 @@ import pytest
 
 from model import movielens
 from model.errors import DataError
+from model.formats import ML_1M
 
 USERS = "1::F::1::10::48067\n2::M::56::16::70072\n"
 MOVIES = "1::Toy Story (1995)::Animation|Comedy\n2::Café Müller: A Film (1985)::Drama\n"
@@ -13,7 +14,7 @@ RATINGS = "1::1::5::978824268\n2::2::3::978824269\n"
 
 
 def write(folder: Path, users: str = USERS, movies: str = MOVIES, ratings: str = RATINGS) -> Path:
-    for name, content in zip(movielens.FILES, (users, movies, ratings), strict=True):
+    for name, content in zip(ML_1M.files, (users, movies, ratings), strict=True):
         (folder / name).write_bytes(content.encode("iso-8859-1"))
     return folder
 
@@ -69,7 +70,7 @@ def test_of_many_bad_rows_the_first_five_are_shown_and_the_rest_counted(tmp_path
 
 
 def test_a_folder_without_the_files_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"users.dat, movies.dat, ratings.dat not found"):
+    with pytest.raises(DataError, match=r"not a MovieLens folder. (?s:.*)users.dat, movies.dat, ratings.dat \(ml-1m\)"):
         movielens.read(tmp_path)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from model import movielens, obtain
 from model.errors import DownloadError
+from model.formats import ML_1M
 
 NOWHERE = "http://127.0.0.1:9/ml-1m.zip"
 
@@ -20,7 +21,7 @@ def archive(sample_folder: Path) -> bytes:
     """An archive laid out like the official one."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as file:
-        for name in movielens.FILES:
+        for name in ML_1M.files:
             file.write(sample_folder / name, f"ml-1m/{name}")
         file.writestr("ml-1m/README", "SUMMARY")
     return content.getvalue()

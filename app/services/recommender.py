@@ -12,7 +12,7 @@ from app.store import ratings, users
 from app.store.movies import MovieRecord
 from model.diversity import DEFAULT_DIVERSITY
 from model.errors import NoRelevanceError
-from model.features import STAR_LEVELS, Profile, Rated
+from model.features import Profile, Rated
 from model.lists import RankBy
 from model.scorer import Candidates, Recommendation, Scorer
 
@@ -301,7 +301,7 @@ def _predictions(served: Served, asked: Sequence[tuple[int | None, Reader, Seque
                     user_id=user_id,
                     movie=catalogue.movies[movie_id],
                     stars=value.stars,
-                    probabilities=None if likely is None else dict(zip(STAR_LEVELS, likely, strict=True)),
+                    probabilities=None if likely is None else dict(zip(scorer.star_levels, likely, strict=True)),
                     own_stars=own.get(movie_id),
                     in_model=scorer.was_trained_with(movie_id),
                 )

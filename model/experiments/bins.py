@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 from pydantic import BaseModel
 
-from model.features import FloatArray, IntArray
+from model.features import WHOLE_STARS, FloatArray, IntArray, StarLevels
 from model.metrics import clip
 from model.protocol import Split
 
@@ -31,7 +31,7 @@ class BinError(BaseModel):
 def by_history(stars: FloatArray, split: Split) -> list[BinError]:
     """Errors on test by the number of ratings that the user has before the target; ``stars`` one a target."""
     lengths = np.repeat(split.test.cuts, split.test.target_counts)
-    return binned_errors(lengths, HISTORY_BINS, stars, split.test.target_stars)
+    return binned_errors(lengths, HISTORY_BINS, stars, split.test.target_stars, split.test.star_levels)
 
 
 def by_popularity(stars: FloatArray, split: Split) -> list[BinError]:
@@ -39,11 +39,16 @@ def by_popularity(stars: FloatArray, split: Split) -> list[BinError]:
     movies = split.test.sequences.movies[split.test.targets]
     known = split.train.sequences.movies
     ratings = np.bincount(known, minlength=int(movies.max(initial=0)) + 1)
-    return binned_errors(ratings[movies], POPULARITY_BINS, stars, split.test.target_stars)
+    popularities = ratings[movies]
+    return binned_errors(popularities, POPULARITY_BINS, stars, split.test.target_stars, split.test.star_levels)
 
 
 def binned_errors(
-    values: IntArray, lowest: tuple[int, ...], predicted: FloatArray, actual: FloatArray
+    values: IntArray,
+    lowest: tuple[int, ...],
+    predicted: FloatArray,
+    actual: FloatArray,
+    levels: StarLevels = WHOLE_STARS,
 ) -> list[BinError]:
     """The error in each bin that is not empty.
 
@@ -52,10 +57,11 @@ def binned_errors(
         lowest: the smallest value of each bin, ascending; the last bin has no end.
         predicted: stars, not clipped, shape (targets,).
         actual: the stars given, shape (targets,).
+        levels: what users can give.
     """
     bins = np.searchsorted(lowest, values, side="right") - 1
     counts = np.bincount(bins, minlength=len(lowest))
-    squares = np.square(clip(predicted) - actual, dtype=np.float64)
+    squares = np.square(clip(predicted, levels) - actual, dtype=np.float64)
     sums = np.bincount(bins, weights=squares, minlength=len(lowest))
     return [
         BinError(bin=label, targets=int(count), rmse=float(np.sqrt(total / count)))

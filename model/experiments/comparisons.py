@@ -40,7 +40,7 @@ def compare(rows: Rows, first: Row, second: Row) -> Comparison | None:
         return None
     test = rows.split(first).test
     users = np.repeat(np.arange(len(test)), test.target_counts)
-    difference = paired_difference(stars[0], stars[1], test.target_stars, users)
+    difference = paired_difference(stars[0], stars[1], test.target_stars, users, levels=test.star_levels)
     errors = _errors(rows, first, second)
     comparison = Comparison(
         first=first.model,

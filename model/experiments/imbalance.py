@@ -3,7 +3,7 @@
 import numpy as np
 from pydantic import BaseModel
 
-from model.features import IntArray
+from model.features import WHOLE_STARS, IntArray, StarLevels
 from model.movielens import MovieLens
 
 TOP_SHARE = 0.1
@@ -35,7 +35,8 @@ class Imbalance(BaseModel):
         density: share of the pairs of a user and a rated movie that have a rating.
         per_user: ratings of a user.
         per_movie: ratings of a rated movie.
-        stars: ratings of 1, 2, ..., 5 stars.
+        levels: what users can give, in stars.
+        stars: ratings of each level.
     """
 
     users: int
@@ -45,6 +46,7 @@ class Imbalance(BaseModel):
     density: float
     per_user: Spread
     per_movie: Spread
+    levels: StarLevels = WHOLE_STARS
     stars: list[int]
 
 
@@ -64,7 +66,8 @@ def _counts(data: MovieLens, column: str) -> IntArray:
 
 def imbalance(data: MovieLens) -> Imbalance:
     users, movies = ratings_per_user(data), ratings_per_movie(data)
-    stars = np.bincount(data.ratings["stars"].to_numpy().astype(np.int64), minlength=6)
+    levels = data.star_levels
+    stars = np.bincount(np.searchsorted(levels, data.ratings["stars"].to_numpy()), minlength=len(levels))
     return Imbalance(
         users=len(users),
         listed_movies=len(data.movies),
@@ -73,7 +76,8 @@ def imbalance(data: MovieLens) -> Imbalance:
         density=len(data.ratings) / (len(users) * len(movies)),
         per_user=spread(users),
         per_movie=spread(movies),
-        stars=stars[1:].tolist(),
+        levels=levels,
+        stars=stars.tolist(),
     )
 
 

@@ -21,7 +21,7 @@ from model.metrics import Predicted, reliability, rmse
 from model.movielens import MovieLens
 from model.neural import NeuralModel
 from model.protocol import Split, split
-from model.sequences import Sequences
+from model.sequences import Fold, Sequences
 from model.workshop import RatingModel, Workshop
 
 Builder = Callable[[Workshop], RatingModel]
@@ -132,8 +132,10 @@ class Rows:
         result, kept = self.find(row), read_predictions(self._predictions_file(row))
         if result is None or result.evaluation is None or kept is None:
             return None
-        actual = self.split(row).test.target_stars
-        if len(kept.stars) != len(actual) or rmse(kept.stars, actual) != result.evaluation.rmse:
+        test = self.split(row).test
+        if len(kept.stars) != len(test.target_stars):
+            return None
+        if rmse(kept.stars, test.target_stars, test.star_levels) != result.evaluation.rmse:
             return None
         return kept.stars
 
@@ -171,7 +173,7 @@ class Rows:
             "evaluation": _with_all_seconds(evaluation, model),
             "by_history": by_history(predicted.stars, drawn),
             "by_popularity": by_popularity(predicted.stars, drawn),
-            "calibration": _calibration(predicted, drawn.test.target_stars),
+            "calibration": _calibration(predicted, drawn.test),
         }
 
     def _versions(self) -> dict[str, str]:
@@ -210,10 +212,10 @@ def _with_all_seconds(evaluation: Evaluation, model: RatingModel) -> Evaluation:
     return evaluation.model_copy(update={"seconds": max(evaluation.seconds, epochs)})
 
 
-def _calibration(predicted: Predicted, actual: FloatArray) -> Calibration | None:
+def _calibration(predicted: Predicted, test: Fold) -> Calibration | None:
     if predicted.probabilities is None:
         return None
-    bins = reliability(predicted.probabilities, actual)
+    bins = reliability(predicted.probabilities, test.target_stars, test.star_levels)
     return Calibration(
         probability=bins.probability.tolist(), frequency=bins.frequency.tolist(), counts=bins.counts.tolist()
     )

@@ -52,7 +52,10 @@ def _spread(name: str, spread: Spread) -> list[str]:
 
 
 def stars_table(data: Imbalance) -> str:
-    rows = [[str(stars), f"{count:,}", _percent(count / data.ratings)] for stars, count in enumerate(data.stars, 1)]
+    rows = [
+        [f"{level:g}", f"{count:,}", _percent(count / data.ratings)]
+        for level, count in zip(data.levels, data.stars, strict=True)
+    ]
     return markdown(["stars", "ratings", "share"], rows)
 
 

@@ -19,8 +19,7 @@ from torch import Tensor, nn
 
 from model.branches import Users
 from model.config import TrainingConfig
-from model.features import PROFILE_WIDTH
-from model.metrics import HIGHEST_STARS
+from model.features import PROFILE_WIDTH, WHOLE_STARS
 from model.rivals.sampled import SampledRival, SampleNetwork
 from model.workshop import Workshop
 
@@ -81,7 +80,7 @@ class BstNetwork(SampleNetwork):
 
     def forward(self, users: Users, sample_users: Tensor, movies: Tensor) -> Tensor:
         rated, stars = latest(users, self.window)
-        history = (self._embed(rated) + self.positions[:-1]) * (stars / HIGHEST_STARS).unsqueeze(-1)
+        history = (self._embed(rated) + self.positions[:-1]) * (stars / WHOLE_STARS[-1]).unsqueeze(-1)
         target = (self._embed(movies) + self.positions[-1]).unsqueeze(1)
         sequence = torch.cat([history[sample_users], target], dim=1)  # (samples, window + 1, width)
         there = nn.functional.pad(stars > 0, (0, 1), value=True)[sample_users]

@@ -20,8 +20,9 @@ from torch.nn.functional import cross_entropy, dropout
 
 from model.card import Epoch
 from model.checkpoint import load_optimizer, optimizer_tensors, over, run_name, under
-from model.features import IntArray
-from model.metrics import HIGHEST_STARS, Predicted, rmse
+from model.errors import DataError
+from model.features import WHOLE_STARS, IntArray
+from model.metrics import Predicted, rmse
 from model.protocol import Split
 from model.rivals.known import KnownRatings
 from model.rivals.pairs import Pairs
@@ -29,7 +30,7 @@ from model.rivals.rounds import Report, Rounds
 from model.sequences import Fold
 from model.workshop import Workshop
 
-LEVELS = int(HIGHEST_STARS)
+LEVELS = len(WHOLE_STARS)
 
 
 class GcMcConfig(BaseModel):
@@ -236,6 +237,8 @@ class GcMc:
         self.epochs: list[Epoch] = []
 
     def fit(self, split: Split) -> None:
+        if split.train.star_levels != WHOLE_STARS:
+            raise DataError(f"{self.name} is for 1 to 5 whole stars; this data has half stars.")
         self.known = KnownRatings.of(split.known())
         self.graph = Graph.of(self.known, self.workshop.device)
         torch.manual_seed(self.config.seed)

@@ -209,7 +209,7 @@ class _Stage:
 
     def validation_error(self) -> float:
         stars = self.model.stars(self.validation, fine_tuned=self.fine_tuned)
-        return rmse(stars, self.validation.target_stars)
+        return rmse(stars, self.validation.target_stars, self.validation.star_levels)
 
     def state(self) -> dict[str, Tensor]:
         return {}

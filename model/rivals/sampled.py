@@ -86,7 +86,11 @@ class _Training:
         return loss.item()
 
     def validation_error(self) -> float:
-        return rmse(predict(self.network, self.validation, self.device), self.validation.target_stars)
+        return rmse(
+            predict(self.network, self.validation, self.device),
+            self.validation.target_stars,
+            self.validation.star_levels,
+        )
 
     def state(self) -> dict[str, Tensor]:
         return optimizer_tensors(self.optimizer)
