@@ -114,7 +114,11 @@ def recommend(
     ] = None,
     n: Annotated[int, typer.Option("-n", min=1, max=100, help="How many movies.")] = 10,
     rank_by: Annotated[
-        Literal["relevance", "rating"] | None, typer.Option(help="[relevance, if the model knows it]")
+        Literal["relevance", "next", "rating"] | None,
+        typer.Option(
+            help="relevance: what the user will like. next: what is picked next. rating: the predicted stars. "
+            "[relevance, if the model knows it]"
+        ),
     ] = None,
     diversity: Annotated[
         float | None, typer.Option(min=0, max=1, help="How much the list should be like the history in its kinds.")
@@ -228,7 +232,7 @@ def evaluate(
     with training_display() as display:
         tools = workshop(ratings, settings, resume, display)
         evaluation = (
-            evaluate_ranking(build_ranker(model, tools), drawn)
+            evaluate_ranking(build_ranker(model, tools, protocol), drawn)
             if ranking
             else evaluate(build(model, tools, rnn), drawn, tools).evaluation
         )

@@ -28,8 +28,8 @@ from model.errors import ArtifactError
 from model.features import Catalogue
 from model.network import SeqRec
 
-FORMAT = 3
-"""1 had no distribution over stars and no side information, 2 no relevance."""
+FORMAT = 4
+"""1 had no distribution over stars and no side information, 2 no relevance, 3 one horizon."""
 WEIGHTS, TITLES = "weights.safetensors", "titles.safetensors"
 NETWORK, CATALOGUE, CARD, MANIFEST = "network.json", "catalogue.json", "card.json", "manifest.json"
 

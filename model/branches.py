@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from model.config import NetworkConfig
 from model.errors import NoRelevanceError
 from model.features import PROFILE_WIDTH, UNKNOWN, nearest_levels
-from model.history import HistoryEncoder
+from model.history import HORIZONS, HistoryEncoder
 from model.recurrent import RECURRENT
 
 
@@ -55,7 +55,7 @@ class MovieVectors(NamedTuple):
 
     Attributes:
         vectors: shape (movies, width).
-        popularity: what is added to a movie's score for everyone, shape (movies,).
+        popularity: what is added to a movie's score for everyone, shape (movies, horizons).
     """
 
     vectors: Tensor
@@ -67,8 +67,8 @@ class MovieTable(nn.Module):
 
     The embedding is learned; genres and title vectors are given, and so is the number of ratings in training. Row 0 is
     the unknown movie. In a network that ranks,
-    a movie's vector is its embedding plus a linear function of genres and title, so that a movie that nobody has
-    rated yet has a vector too.
+    a movie's vector is its embedding plus a linear function of genres and of the principal components of the title's
+    vector, so that a movie that nobody has rated yet has a vector too.
 
     With graph convolution, a movie's embedding is its own plus those of its neighbours in the graph of users and
     movies. Neighbours are weighed by their coordinates (`model.side_information`), the leading singular vectors of
@@ -80,6 +80,8 @@ class MovieTable(nn.Module):
     titles: Tensor
     graph: Tensor
     ratings: Tensor
+    title_mean: Tensor
+    title_axes: Tensor
 
     def __init__(self, config: NetworkConfig, genres: Tensor, titles: Tensor) -> None:
         """``genres`` has shape (rows, genres), ``titles`` shape (rows, title width)."""
@@ -93,9 +95,12 @@ class MovieTable(nn.Module):
         self.register_buffer("ratings", torch.zeros(len(genres), dtype=torch.long))
         self.content: nn.Linear | None = None
         if config.relevance:
-            self.content = nn.Linear(genres.shape[1] + titles.shape[1], config.embedding, bias=False)
+            components = config.relevance.title_components
+            self.content = nn.Linear(genres.shape[1] + components, config.embedding, bias=False)
             nn.init.normal_(self.content.weight, std=0.02)
-            self.popularity = nn.Parameter(torch.zeros(len(genres)))
+            self.popularity = nn.Parameter(torch.zeros(len(genres), len(HORIZONS)))
+            self.register_buffer("title_mean", torch.zeros(titles.shape[1]))
+            self.register_buffer("title_axes", torch.zeros(titles.shape[1], components))
 
     def __len__(self) -> int:
         return len(self.genres)
@@ -128,10 +133,23 @@ class MovieTable(nn.Module):
         """What genres and title add to the vectors of these rows, shape (..., width)."""
         if self.content is None:
             raise NoRelevanceError
-        # Titles are of unit length. With entries of unit size, their 384 weights would together learn so fast that the
-        # embedding, which alone tells each movie from all others, came second.
-        content: Tensor = self.content(torch.cat([self.genres[rows], self.titles[rows]], dim=-1))
+        titles = self.titles[rows]
+        known = titles.any(-1, keepdim=True)  # a title that was never read is no extreme one
+        components = known * ((titles - self.title_mean) @ self.title_axes)
+        content: Tensor = self.content(torch.cat([self.genres[rows], components], dim=-1))
         return content
+
+    @torch.no_grad()
+    def fit_titles(self) -> None:
+        """Find the principal components of the titles, scaled to unit size all together."""
+        if self.content is None:
+            return
+        titles = self.titles[self.titles.any(-1)]
+        self.title_mean.copy_(titles.mean(0))
+        centred = titles - self.title_mean
+        directions = torch.linalg.svd(centred, full_matrices=False).Vh[: self.title_axes.shape[1]]
+        axes = directions.T / (centred @ directions.T).std()
+        self.title_axes[:, : axes.shape[1]] = axes
 
     @torch.no_grad()
     def forget(self, rows: Tensor) -> None:

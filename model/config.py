@@ -58,6 +58,7 @@ class RelevanceConfig(BaseModel):
 
     Attributes:
         hidden: width of the encoder's state.
+        title_components: principal components of the titles' vectors that a movie's vector is made from.
         input_dropout, output_dropout: of the vectors of the movies read and of the states, the same entries at every
             step of a history (Gal and Ghahramani 2016).
     """
@@ -65,6 +66,7 @@ class RelevanceConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     hidden: int = 320
+    title_components: int = 64
     input_dropout: float = 0.2
     output_dropout: float = 0.3
 
@@ -167,7 +169,9 @@ class NextMovieConfig(BaseModel):
         users_per_step: windows that are read in one step.
         learning_rate: the highest, reached after the share ``warm_up`` of all steps, in a line from zero; then it falls
             to zero on half a cosine.
+        weight_decay: as of AdamW; most of what keeps the lists from being learned by heart.
         largest_gradient: the norm that gradients are cut to.
+        later: how much it counts, beside the next movie, which ones are liked from here on.
         refit_epochs, refit_rate: in place of ``epochs`` and ``learning_rate``, for a network that knows most of the
             users already and goes on with all of them.
     """
@@ -178,8 +182,10 @@ class NextMovieConfig(BaseModel):
     users_per_step: int = 32
     learning_rate: float = 4e-3
     warm_up: float = 0.3
-    adam_betas: tuple[float, float] = (0.9, 0.98)
+    adam_betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 0.1
     largest_gradient: float = 1.0
+    later: float = 0.5
     refit_epochs: int = 6
     refit_rate: float = 1e-3
     seed: int = 0

@@ -1,8 +1,8 @@
 """Why a movie is in a list: what would be lost without each movie of the history.
 
 A contribution is defined by removal: the score given the whole history, less the score given the history without that
-one rating. It is computed, not estimated. By relevance, the score is the logarithm of the probability to come next, so
-that a movie is e to the power of the contribution as likely as it would be without; by rating, it is in stars.
+one rating. It is computed, not estimated. By relevance, the score is the logarithm of a probability, so that a movie is
+e to the power of the contribution as likely as it would be without; by rating, it is in stars.
 """
 
 import torch
@@ -19,7 +19,10 @@ LATEST_EXPLAINED = 50
 
 
 def queries_without_each(network: SeqRec, user: Users, latest: int) -> Tensor:
-    """The query of one user if one rating were missing, for each of the ``latest``, oldest first, (latest, width)."""
+    """The queries of one user if one rating were missing, for each of the ``latest``, oldest first.
+
+    Shape (latest, horizons, width).
+    """
     if network.encoder is None or network.relevance is None:
         raise NoRelevanceError
     # One rating more than is read of a whole history: it moves up where another one is missing.

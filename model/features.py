@@ -17,6 +17,7 @@ from torch import Tensor
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 _YEAR = re.compile(r"\((\d{4})\)\s*$")
 

@@ -7,6 +7,9 @@ from model.config import NetworkConfig, RelevanceConfig
 from model.features import PROFILE_WIDTH, nearest_levels
 from model.recurrent import RECURRENT
 
+HORIZONS = ("next", "later")
+"""What a movie may be relevant for: that it comes next; or that the user will like it, sooner or later."""
+
 PROFILES_LEFT_OUT = 0.1
 """Share of users, in training."""
 
@@ -54,27 +57,28 @@ class HistoryEncoder(nn.Module):
 
 
 class RelevanceHead(nn.Module):
-    """How likely each movie is to come next: the dot product of a query with the movie's vector.
+    """How relevant each movie is: the dot product of a query with the movie's vector.
 
-    The query comes from the state of the history and from the profile, which is all there is before the first rating.
+    There is a query for each of `HORIZONS`. It comes from the state of the history and from the profile, which is all
+    there is before the first rating.
     """
 
     def __init__(self, config: NetworkConfig, relevance: RelevanceConfig) -> None:
         super().__init__()
         self.hidden = relevance.hidden
-        self.query = nn.Linear(relevance.hidden, config.embedding)
-        self.profile = nn.Linear(PROFILE_WIDTH, config.embedding, bias=False)
+        self.query = nn.Linear(relevance.hidden, len(HORIZONS) * config.embedding)
+        self.profile = nn.Linear(PROFILE_WIDTH, len(HORIZONS) * config.embedding, bias=False)
         self.dropout = LockedDropout(relevance.output_dropout)
 
     def forward(self, states: Tensor, profiles: Tensor) -> Tensor:
-        """Queries, shape (..., users, width), of states (..., users, hidden) and profiles (users, 24).
+        """Queries, shape (..., users, horizons, width), of states (..., users, hidden) and profiles (users, 24).
 
         In training, the profile of some users is left out, so that a query without one is known too.
         """
         if self.training:
             profiles = profiles * (torch.rand(len(profiles), 1, device=profiles.device) >= PROFILES_LEFT_OUT)
         queries: Tensor = self.dropout(self.query(states) + self.profile(profiles))
-        return queries
+        return queries.view(*queries.shape[:-1], len(HORIZONS), -1)
 
 
 class LockedDropout(nn.Module):

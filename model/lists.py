@@ -18,7 +18,8 @@ from model.network import EncodedMovies, EncodedUsers, SeqRec
 RANKING_DECIMALS = 4
 """What is equal in these decimals, of stars or of a logit, is a tie."""
 
-RankBy = Literal["relevance", "rating"]
+RankBy = Literal["relevance", "next", "rating"]
+"""The probability that the user will like a movie from here on; that it comes next; or the predicted stars."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ class UserList:
         self.shelf = shelf
         self.user = user
         self.rank_by = rank_by or shelf.ranks_by
-        if self.rank_by == "relevance" and shelf.vectors is None:
+        self.horizon = "next" if self.rank_by == "next" else "later"
+        if self.rank_by != "rating" and shelf.vectors is None:
             raise NoRelevanceError
 
     @cached_property
@@ -76,14 +78,14 @@ class UserList:
 
     @cached_property
     def log_relevance(self) -> FloatArray | None:
-        """Logarithm of each row's probability to come next, of all that are not rated, shape (rows,)."""
+        """Logarithm of each row's relevance, a probability over all that are not rated, shape (rows,)."""
         return None if self.shelf.vectors is None else self._log_relevance(self.encoded.queries)[0].cpu().numpy()
 
     def _log_relevance(self, queries: Tensor) -> Tensor:
         """The same for some queries, shape (queries, rows); minus infinity for what this user has rated."""
         if self.shelf.vectors is None:
             raise NoRelevanceError
-        logits = self.shelf.network.relevances(queries, self.shelf.vectors).float()
+        logits = self.shelf.network.relevances(queries, self.shelf.vectors, self.horizon).float()
         logits[:, UNKNOWN] = -torch.inf
         logits[:, self.user.movies] = -torch.inf
         return logits.log_softmax(-1)
@@ -106,7 +108,7 @@ class UserList:
 
     def ordered(self, rows: IntArray, diversity: float, n: int) -> IntArray:
         """The rows, which are ascending, best first; the first ``n`` as diverse as asked for."""
-        if self.rank_by == "relevance" and self.log_relevance is not None:
+        if self.rank_by != "rating" and self.log_relevance is not None:
             scores = self.log_relevance[rows]
             worth = np.exp(scores)
         else:

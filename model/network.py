@@ -10,7 +10,7 @@ from model.branches import BRANCHES, Branch, HistoryBranch, MovieTable, MovieVec
 from model.config import NetworkConfig
 from model.errors import NoRelevanceError
 from model.heads import Stars, head_of
-from model.history import HistoryEncoder, RelevanceHead
+from model.history import HORIZONS, HistoryEncoder, RelevanceHead
 from model.paths import MoviePath, Path, empty_path
 
 
@@ -21,7 +21,8 @@ class EncodedUsers:
     Attributes:
         hidden: their share of the first output layer, before the activation, shape (users, hidden).
         vectors: their vectors on the path, shape (users, width).
-        queries: what the relevance head multiplies movies' vectors with, shape (users, embedding); width 0 without one.
+        queries: what the relevance head multiplies movies' vectors with, shape (users, horizons, embedding); width 0
+            without one.
     """
 
     hidden: Tensor
@@ -62,8 +63,8 @@ class SeqRec(nn.Module):
     ratings. Behind the network stands a head (`model.heads`). For a distribution over stars it does not do to know
     their mean: the output network then also reads the path's prediction, and how each movie's stars are spread.
 
-    A network that ranks has a second head beside it: a query from the state of the history, whose dot product with a
-    movie's vector says how likely that movie comes next (`model.history`).
+    A network that ranks has a second head beside it: queries from the state of the history, whose dot product with a
+    movie's vector says how relevant that movie is (`model.history`).
     """
 
     def __init__(self, config: NetworkConfig, genres: Tensor, titles: Tensor) -> None:
@@ -111,7 +112,7 @@ class SeqRec(nn.Module):
         weight = self.first.weight[:, : self.user_width]
         hidden = nn.functional.linear(torch.cat([*outputs.values()], dim=-1), weight, self.first.bias)
         if self.relevance is None:
-            return EncodedUsers(hidden, vectors, hidden.new_zeros(len(hidden), 0))
+            return EncodedUsers(hidden, vectors, hidden.new_zeros(len(hidden), len(HORIZONS), 0))
         state = outputs["history"][:, : self.relevance.hidden]
         return EncodedUsers(hidden, vectors, self.relevance(state, users.profiles))
 
@@ -130,7 +131,7 @@ class SeqRec(nn.Module):
         return self.head.stars(*self._outputs(users, movies))
 
     def next_movies(self, profiles: Tensor, movies: Tensor, stars: Tensor, table: Tensor) -> Tensor:
-        """Queries for the movie at each step, from what was rated before it, shape (time, users, embedding).
+        """Queries for each step, from what was rated before it, shape (time, users, horizons, embedding).
 
         ``profiles`` have shape (users, 24); ``movies`` are catalogue rows and ``stars`` what they got, shape
         (time, users), from the first rating on; ``table`` the vectors of all rows.
@@ -149,9 +150,13 @@ class SeqRec(nn.Module):
         queries: Tensor = self.relevance(states[:, : self.relevance.hidden], users.profiles)
         return queries
 
-    def relevances(self, queries: Tensor, movies: MovieVectors) -> Tensor:
-        """How likely each movie is to come next, as logits, shape (users, movies), for queries (users, embedding)."""
-        return torch.addmm(movies.popularity, queries, movies.vectors.T)
+    def relevances(self, queries: Tensor, movies: MovieVectors, horizon: str) -> Tensor:
+        """Logits of each movie's relevance on one of `HORIZONS`, shape (users, movies).
+
+        ``queries`` have shape (users, horizons, embedding).
+        """
+        place = HORIZONS.index(horizon)
+        return torch.addmm(movies.popularity[:, place], queries[:, place], movies.vectors.T)
 
     @property
     def _of_relevance(self) -> dict[str, nn.Module]:

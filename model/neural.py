@@ -109,7 +109,9 @@ class NeuralModel:
         genres = torch.from_numpy(self.workshop.catalogue.genre_matrix)
         titles = torch.from_numpy(self.workshop.titles())
         torch.manual_seed(self.preset.training.seed)
-        return SeqRec(self.preset.network.model_copy(update={"star_levels": train.star_levels}), genres, titles)
+        network = SeqRec(self.preset.network.model_copy(update={"star_levels": train.star_levels}), genres, titles)
+        network.movies.fit_titles()
+        return network
 
     def _fitted_paths(self, train: Fold) -> FittedPaths:
         """The paths for this fold; networks that differ in nothing that matters to them share their checkpoint."""

@@ -1,4 +1,4 @@
-"""The objective of ranking: at each step of a history, which movie comes next."""
+"""The objective of ranking: at each step of a history, which movie comes next, and which are liked from there on."""
 
 import math
 from collections.abc import Iterator
@@ -9,9 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from model.branches import MovieVectors
 from model.config import NextMovieConfig
-from model.features import UNKNOWN, IntArray
+from model.features import UNKNOWN, BoolArray, IntArray
+from model.history import HORIZONS
 from model.network import SeqRec
+from model.protocol import LIKED_STARS
 from model.ranking.evaluation import score
 from model.ranking.relevance import relevances
 from model.sequences import Fold, Sequences, ragged_range
@@ -36,6 +39,8 @@ class Windows(NamedTuple):
         profiles: encoded, shape (users, 24).
         movies, stars: shape (time, users).
         lengths: of the windows, shape (users,).
+        liked: a movie that the user liked at this step or later in the window, drawn at random; row 0 where there is
+            none, shape (time, users).
         from_start: whether a window begins where the history does, shape (users,).
         rated_at: step at which each user rated each movie, -1 if before the window, `NEVER` if not up to its end,
             shape (users, rows).
@@ -44,6 +49,7 @@ class Windows(NamedTuple):
     profiles: Tensor
     movies: Tensor
     stars: Tensor
+    liked: Tensor
     lengths: Tensor
     from_start: Tensor
     rated_at: Tensor
@@ -60,11 +66,12 @@ class Windows(NamedTuple):
 
 
 class NextMovieObjective:
-    """Learns the next movie at every step of all users' histories; see `model.training.Objective`.
+    """Learns both horizons at every step of all users' histories; see `model.training.Objective`.
 
-    The loss is the cross-entropy of the whole catalogue, movies rated before left out. Compared with one negative
-    sample, that is most of what separates published recommenders (Klenitskiy and Vasilev 2023, "Turning dross into
-    gold loss").
+    The loss of either is the cross-entropy of the whole catalogue, movies rated before left out. Compared with one
+    negative sample, that is most of what separates published recommenders (Klenitskiy and Vasilev 2023, "Turning dross
+    into gold loss"). Learning what is liked later, at any distance, makes better lists for the long run, where it does
+    not count what comes first.
     """
 
     name = "next movie"
@@ -95,7 +102,11 @@ class NextMovieObjective:
 
     def optimizer(self) -> torch.optim.Optimizer:
         return torch.optim.AdamW(
-            self.network.parameters(), lr=0.0, betas=self.config.adam_betas, weight_decay=0.0, fused=True
+            self.network.parameters(),
+            lr=0.0,
+            betas=self.config.adam_betas,
+            weight_decay=self.config.weight_decay,
+            fused=True,
         )
 
     def rate(self, epochs_done: float) -> float:
@@ -114,24 +125,50 @@ class NextMovieObjective:
         groups = np.array_split(order, len(self))
         for step in random.permutation(len(self)):
             group = groups[step]
-            users = self.users[group]
-            yield self._step(windows(self.sequences, users, starts[group], lengths[group], len(self.network.movies)))
+            yield self._step(
+                windows(
+                    self.sequences, self.users[group], starts[group], lengths[group], len(self.network.movies), random
+                )
+            )
 
     def _step(self, windows: Windows) -> Step:
         now = windows.to(self.device)
         steps, users = now.predicted()
         movies = self.network.movies.vectors()
-        queries = self.network.next_movies(now.profiles, now.movies, now.stars, movies.vectors)[steps, users]
-        targets = now.movies[steps, users]
-        loss = next_movie_loss(
-            queries, movies.vectors, movies.popularity, targets, now.rated_at, users, steps.to(torch.int16)
+        queries = self.network.next_movies(now.profiles, now.movies, now.stars, movies.vectors)
+        loss = self._loss("next", queries, movies, now.movies, now, (steps, users))
+        if self.config.later:
+            some = now.liked[steps, users] != UNKNOWN
+            later = self._loss("later", queries, movies, now.liked, now, (steps[some], users[some]))
+            loss = loss + self.config.later * later
+        return Step(loss, len(steps))
+
+    @staticmethod
+    def _loss(
+        horizon: str,
+        queries: Tensor,
+        movies: MovieVectors,
+        targets: Tensor,
+        now: Windows,
+        asked: tuple[Tensor, Tensor],
+    ) -> Tensor:
+        """Of one horizon at the steps and users asked for; ``targets`` have shape (time, users)."""
+        place, (steps, users) = HORIZONS.index(horizon), asked
+        return next_movie_loss(
+            queries[steps, users, place],
+            movies.vectors,
+            movies.popularity[:, place],
+            targets[steps, users],
+            now.rated_at,
+            users,
+            steps.to(torch.int16),
         )
-        return Step(loss, len(targets))
 
     def validation(self) -> dict[str, float]:
         if self.fold is None:
             return {}
-        ranked = score(partial(relevances, self.network, device=self.device), self.fold, self.counts)
+        by_next = partial(relevances, self.network, device=self.device, horizon="next")
+        ranked = score(by_next, self.fold, self.counts)
         return {"validation_ndcg": ranked.ndcg_at_10}
 
 
@@ -141,12 +178,15 @@ def _some(fold: Fold, seed: int) -> Fold:
     return fold.take(np.sort(users[:VALIDATION_USERS]))
 
 
-def windows(sequences: Sequences, users: IntArray, starts: IntArray, lengths: IntArray, rows: int) -> Windows:
+def windows(
+    sequences: Sequences, users: IntArray, starts: IntArray, lengths: IntArray, rows: int, random: np.random.Generator
+) -> Windows:
     """For each user, ``lengths`` ratings from the one at ``starts`` on, as `Windows` of a catalogue of ``rows``."""
     steps = np.arange(lengths.max())[:, None]
     inside = steps < lengths
     places = np.where(inside, sequences.offsets[users] + starts + steps, 0)
     movies = np.where(inside, sequences.movies[places], UNKNOWN)
+    liked = inside & (sequences.stars[places] >= LIKED_STARS)
     rated_at = np.full((len(users), rows), NEVER, dtype=np.int16)
     before = ragged_range(sequences.offsets[users], starts)
     rated_at[np.repeat(np.arange(len(users)), starts), sequences.movies[before]] = -1
@@ -156,7 +196,24 @@ def windows(sequences: Sequences, users: IntArray, starts: IntArray, lengths: In
         profiles=torch.from_numpy(sequences.profiles[users]),
         movies=torch.from_numpy(movies),
         stars=torch.from_numpy(np.where(inside, sequences.stars[places], sequences.star_levels[0])),
+        liked=torch.from_numpy(_liked_from_each_step(movies, liked, random)),
         lengths=torch.from_numpy(lengths),
         from_start=torch.from_numpy(starts == 0),
         rated_at=torch.from_numpy(rated_at),
     )
+
+
+def _liked_from_each_step(movies: IntArray, liked: BoolArray, random: np.random.Generator) -> IntArray:
+    """Of what is liked at a step or later, one movie drawn with equal chances; row 0 where there is none.
+
+    All have shape (time, users).
+    """
+    total = liked.sum(0)
+    before: IntArray = np.cumsum(liked, axis=0) - liked
+    left = total - before
+    drawn = before + (random.random(liked.shape) * left).astype(np.int64)
+    users, steps = np.nonzero(liked.T)  # user after user, so that each one's liked movies lie side by side
+    if not len(users):
+        return np.full(movies.shape, UNKNOWN)
+    places = np.where(left > 0, np.cumsum(total) - total + drawn, 0)
+    return np.where(left > 0, movies[steps[places], users[places]], UNKNOWN)

@@ -31,7 +31,7 @@ def train(data: MovieLens, preset: Preset, root: Path, workshop: Workshop) -> Pa
     split = paper_split(sequences)
     held_out = NeuralModel(preset, workshop)
     evaluation = evaluate(held_out, split, workshop).evaluation
-    lists = judge(NetworkRanker(held_out), user_split(sequences)) if preset.next_movie else None
+    lists = judge(NetworkRanker(held_out, "later"), user_split(sequences)) if preset.next_movie else None
     served = NeuralModel(preset, workshop)
     served.fit_folds(halved(sequences), None, last_epoch=held_out.best_epoch, start=held_out.network)
     card = Card(

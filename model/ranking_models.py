@@ -17,15 +17,16 @@ from model.workshop import Workshop
 
 
 class NetworkRanker:
-    """A preset's network: by relevance if it has a head for that, otherwise by the stars that it predicts.
+    """A preset's network: by relevance on a horizon if it has a head for that, otherwise by predicted stars.
 
     Of a network that ranks, nothing else is trained: what it learns of stars afterwards changes no list.
     """
 
     inductive = True
 
-    def __init__(self, model: NeuralModel) -> None:
+    def __init__(self, model: NeuralModel, horizon: str) -> None:
         self.model = model
+        self.horizon = horizon
         self.name = model.name
         self.rows = model.workshop.rows
         self.ranks = model.preset.next_movie is not None
@@ -41,20 +42,25 @@ class NetworkRanker:
             self.model.fit(split)
 
     def scores(self, histories: Sequences) -> FloatArray:
-        by = relevances if self.ranks else predicted_stars
-        return by(self.model.network, histories, self.model.workshop.device)
+        network, device = self.model.network, self.model.workshop.device
+        if not self.ranks:
+            return predicted_stars(network, histories, device)
+        return relevances(network, histories, device, self.horizon)
 
 
-def _network_ranker(preset: Preset, workshop: Workshop) -> Ranker:
-    return NetworkRanker(NeuralModel(preset, workshop))
+def _network_ranker(preset: Preset, workshop: Workshop, protocol: str) -> Ranker:
+    return NetworkRanker(NeuralModel(preset, workshop), HORIZON_OF[protocol])
 
 
-RANKERS: dict[str, Callable[[Workshop], Ranker]] = {
-    Popularity.name: lambda workshop: Popularity(workshop.rows),
-    ItemKnn.name: lambda workshop: ItemKnn(workshop.rows),
+RANKERS: dict[str, Callable[[Workshop, str], Ranker]] = {
+    Popularity.name: lambda workshop, _: Popularity(workshop.rows),
+    ItemKnn.name: lambda workshop, _: ItemKnn(workshop.rows),
     **{name: partial(_network_ranker, preset) for name, preset in PRESETS.items()},
 }
-"""How to build each model, untrained."""
+"""How to build each model, untrained, for a protocol."""
+
+HORIZON_OF = {"leave-one-out": "next", "user-split": "later"}
+"""What each protocol asks for: the one movie that comes next, or all that are liked from here on."""
 
 
 def require_ranker(name: str) -> None:
@@ -63,7 +69,7 @@ def require_ranker(name: str) -> None:
         raise UnknownNameError("model of lists", name, RANKERS)
 
 
-def build_ranker(name: str, workshop: Workshop) -> Ranker:
-    """The untrained model of this name; `UnknownNameError` if there is none."""
+def build_ranker(name: str, workshop: Workshop, protocol: str) -> Ranker:
+    """The untrained model of this name for a protocol; `UnknownNameError` if there is none."""
     require_ranker(name)
-    return RANKERS[name](workshop)
+    return RANKERS[name](workshop, protocol)

@@ -219,7 +219,7 @@ class Scorer:
         """
         others = sorted(others, key=lambda other: other[0])
         encoded = self._network.encode_users(self._read([(profile, history), *(other[1:] for other in others)]))
-        directions = encoded.queries if encoded.queries.shape[1] else encoded.vectors
+        directions = encoded.queries.flatten(1) if encoded.queries.numel() else encoded.vectors
         vectors = torch.nn.functional.normalize(directions, dim=-1)
         return _nearest([other[0] for other in others], (vectors[1:] @ vectors[0]).float().cpu().numpy(), n)
 

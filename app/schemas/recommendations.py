@@ -9,7 +9,7 @@ from app.schemas.common import MOST_MOVIES, Id, MovieAnswer, Reader, Request
 if TYPE_CHECKING:
     from app.services.recommender import RecommendedMovie
 
-RankBy = Literal["relevance", "rating"]
+RankBy = Literal["relevance", "next", "rating"]
 
 
 class Ranking(Request):
@@ -17,9 +17,9 @@ class Ranking(Request):
 
     rank_by: RankBy | None = Field(
         None,
-        description="`relevance`: how likely the user picks the movie next. `rating`: the predicted stars. "
-        "Left out: relevance (or rating, from a model that predicts stars alone); and where nothing is known of "
-        "the user, what is popular.",
+        description="`relevance`: how likely it is a movie that the user likes from here on. `next`: how likely the "
+        "user picks it next, liked or not. `rating`: the predicted stars. Left out: relevance (or rating, from a model "
+        "that predicts stars alone); and where nothing is known of the user, what is popular.",
     )
     explain: bool = Field(
         False, description="Whether to name the ratings that count most for each movie; takes a while longer."
@@ -98,8 +98,8 @@ class Recommendation(MovieAnswer):
 
     predicted_stars: float = Field(ge=0.5, le=5)
     relevance: float | None = Field(
-        description="How likely the user picks this movie next, of all that the user has not rated; null from a model "
-        "that predicts stars alone."
+        description="The probability that `relevance` or `next` orders by, of all movies that the user has not rated; "
+        "with `rating`, that of `relevance`. Null from a model that predicts stars alone."
     )
     source: Literal["model", "popular"] = Field(
         description="What put it into the list: the model, or, where nothing is known of the user, its popularity."
@@ -167,5 +167,5 @@ class Recommendations(BaseModel):
     based_on: Literal["history", "profile", "nothing"] = Field(
         description="`profile` if there are no ratings yet, `nothing` if there is no profile either."
     )
-    rank_by: Literal["relevance", "rating", "popularity"] = Field(description="What the list is ordered by.")
+    rank_by: Literal["relevance", "next", "rating", "popularity"] = Field(description="What the list is ordered by.")
     recommendations: list[Recommendation]

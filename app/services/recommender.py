@@ -93,7 +93,7 @@ class Recommended(NamedTuple):
 
     model: str
     movies: list[RecommendedMovie]
-    rank_by: Literal["relevance", "rating", "popularity"]
+    rank_by: RankBy | Literal["popularity"]
     based_on: Literal["history", "profile", "nothing"]
 
 

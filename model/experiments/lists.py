@@ -88,7 +88,7 @@ def measure(folder: Path, data: MovieLens, workshop: Workshop, on_line: Callable
     for protocol in PROTOCOLS["ranking"]:
         drawn = split(protocol, sequences, task="ranking")
         for name in MODELS:
-            model = build_ranker(name, tools)
+            model = build_ranker(name, tools, protocol)
             file = _file(folder, protocol, name)
             result = read_record(file, Result)
             if result is None or (result.data_checksum, result.settings) != (data.checksum, _settings(model)):

@@ -16,11 +16,12 @@ USERS_AT_ONCE = 128
 
 
 @torch.inference_mode()
-def relevances(network: SeqRec, histories: Sequences, device: torch.device) -> FloatArray:
-    """How likely each movie is to come next, as logits, shape (users, rows); see `SeqRec.relevances`."""
+def relevances(network: SeqRec, histories: Sequences, device: torch.device, horizon: str) -> FloatArray:
+    """How relevant each movie is, as logits, shape (users, rows); see `SeqRec.relevances`."""
     network.eval()
     movies = network.movies.vectors()
-    scores = [network.relevances(network.queries(users), movies).cpu() for users in _batches(histories, device)]
+    queries = (network.queries(users) for users in _batches(histories, device))
+    scores = [network.relevances(of_users, movies, horizon).cpu() for of_users in queries]
     return torch.cat(scores).numpy()
 
 
