@@ -74,6 +74,12 @@ def test_later_sets_have_half_stars_and_users_of_whom_nothing_is_known(
     assert not Sequences.of(data).profiles.any()
 
 
+def test_line_ends_of_windows_and_a_byte_order_mark_are_passed_over(tmp_path: Path) -> None:
+    written = {name: "\ufeff" + content.replace("\n", "\r\n") for name, content in OF_CSV.items()}
+
+    assert len(movielens.read(write(tmp_path, written)).ratings) == 2
+
+
 def test_a_format_is_known_by_its_files_and_not_by_the_folders_name(tmp_path: Path) -> None:
     for one in FORMATS:
         folder = write(tmp_path / one.files[0], dict.fromkeys(one.files, ""))

@@ -16,7 +16,7 @@ from app.database import connect, upgrade
 from app.load import load
 from app.main import create_app
 from model import artifact, movielens
-from model.config import NetworkConfig
+from model.config import FactorConfig, NetworkConfig
 from model.errors import DataError
 from model.evaluation import evaluate
 from model.features import HALF_STARS, WHOLE_STARS, Profile, Rated
@@ -27,6 +27,18 @@ from model.rating_models import RIVALS, build
 from model.scorer import Scorer
 from model.sequences import Sequences
 
+POSTERIOR = SMALL.model_copy(
+    update={
+        "network": SMALL.network.model_copy(
+            update={
+                "path": "posterior",
+                "factorisation": FactorConfig(
+                    factors=3, places=2, sweeps=12, burn_in=4, parts=2, part_sweeps=8, part_keep_every=2
+                ),
+            }
+        )
+    }
+)
 LEVELS = ["0.5", "1", "1.5", "2", "2.5", "3", "3.5", "4", "4.5", "5"]
 
 
@@ -164,7 +176,8 @@ def test_data_in_which_no_movie_has_a_genre_is_trained_on_and_loaded(latest: Mov
     engine = connect(f"sqlite:///{tmp_path}/seqrec.db")
     upgrade(engine)
 
-    scorer = Scorer(artifact.load(train(bare, SMALL, tmp_path, workshop_for(bare))), torch.device("cpu"))
+    scorer = Scorer(artifact.load(train(bare, POSTERIOR, tmp_path, workshop_for(bare))), torch.device("cpu"))
+    assert scorer.star_levels == HALF_STARS
     assert scorer.catalogue.genre_matrix.shape == (81, 0)
     assert len(scorer.recommend(Profile(), [Rated(1, 4.5)], range(1, 81), n=5, diversity=0.5, explain=True)) == 5
     assert load(engine, bare)
