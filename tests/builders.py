@@ -56,6 +56,7 @@ def network(config: NetworkConfig, rows: int, bias: Bias | None = None) -> SeqRe
     genres = (torch.rand(rows, 18) < 0.2).float()
     bias = bias or Bias(3.5, np.linspace(-1, 1, rows, dtype=np.float32))
     seqrec = SeqRec(config, genres, torch.randn(rows, 384) / 20)
+    seqrec.movies.fit_titles()
     if config.path == "bias":
         seqrec.path = bias_path(bias)
     else:

@@ -17,7 +17,7 @@ from model.movielens import MovieLens
 from model.neural import NeuralModel
 from model.ranking import metrics
 from model.ranking.rankers import Ranker
-from model.ranking_models import NetworkRanker, build_ranker
+from model.ranking_models import HORIZON_OF, NetworkRanker, build_ranker
 from model.sequences import Sequences
 from model.workshop import Workshop
 
@@ -29,15 +29,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("lists")
 
 
-def small(name: str, workshop: Workshop) -> Ranker:
+def small(name: str, workshop: Workshop, protocol: str) -> Ranker:
     """A network of this name that is trained in no time."""
     if not name.startswith("seqrec"):
-        return build_ranker(name, workshop)
+        return build_ranker(name, workshop, protocol)
     preset = SMALL.model_copy(update={"name": name})
     if name == "seqrec-rating":
         network = SMALL.network.model_copy(update={"relevance": None})
         preset = preset.model_copy(update={"network": network, "next_movie": None})
-    return NetworkRanker(NeuralModel(preset, workshop))
+    return NetworkRanker(NeuralModel(preset, workshop), HORIZON_OF[protocol])
 
 
 @pytest.fixture(scope="module")

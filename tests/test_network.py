@@ -182,14 +182,15 @@ def test_a_network_of_stars_knows_no_relevance_and_says_so() -> None:
 def test_a_movie_that_nobody_rated_is_ranked_by_its_genres_and_title() -> None:
     seqrec = network(SMALL.network, rows=30)
     with torch.no_grad():
-        seqrec.movies.popularity.copy_(torch.arange(30.0))
+        seqrec.movies.popularity.copy_(torch.arange(60.0).view(30, 2))
     seqrec.movies.forget(torch.arange(30) == 7)
 
     movies = seqrec.movies.vectors()
 
-    assert movies.popularity[7] == movies.popularity[UNKNOWN]
+    assert torch.equal(movies.popularity[7], movies.popularity[UNKNOWN])
     content = movies.vectors[7] - seqrec.movies.embedding.weight[UNKNOWN]
-    known = torch.cat([seqrec.movies.genres[7], seqrec.movies.titles[7]])
+    title = (seqrec.movies.titles[7] - seqrec.movies.title_mean) @ seqrec.movies.title_axes
+    known = torch.cat([seqrec.movies.genres[7], title])
     assert torch.allclose(content, seqrec.movies.content.weight @ known, atol=1e-5)
 
 

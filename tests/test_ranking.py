@@ -11,10 +11,10 @@ from torch import nn
 
 from model.config import NextMovieConfig
 from model.errors import SettingsError, UnknownNameError
-from model.features import FloatArray
+from model.features import UNKNOWN, FloatArray
 from model.movielens import MovieLens
 from model.neural import NeuralModel
-from model.next_movie import NEVER, windows
+from model.next_movie import NEVER, _liked_from_each_step, windows
 from model.presets import PRESETS
 from model.protocol import Split, leave_one_out, split, user_split
 from model.ranking.baselines import ItemKnn, Popularity
@@ -132,7 +132,14 @@ def test_the_loss_and_its_gradients_are_those_of_cross_entropy_over_what_was_not
 
 
 def test_windows_know_what_was_rated_before_them() -> None:
-    made = windows(sequences([5, 6, 7, 8], [9, 3]), np.array([0, 1]), np.array([2, 0]), np.array([2, 2]), rows=10)
+    made = windows(
+        sequences([5, 6, 7, 8], [9, 3]),
+        np.array([0, 1]),
+        np.array([2, 0]),
+        np.array([2, 2]),
+        rows=10,
+        random=np.random.default_rng(0),
+    )
 
     assert made.movies.T.tolist() == [[7, 8], [9, 3]]
     assert made.from_start.tolist() == [False, True]
@@ -141,6 +148,19 @@ def test_windows_know_what_was_rated_before_them() -> None:
     steps, users = made.predicted()
     # The first movie of a window inside a history is read and not predicted: what came before it is not known here.
     assert sorted(zip(users.tolist(), steps.tolist(), strict=True)) == [(0, 1), (1, 0), (1, 1)]
+
+
+def test_a_movie_to_be_liked_is_drawn_from_those_at_a_step_or_later() -> None:
+    movies = np.array([[5, 9], [6, 3], [7, 0]])
+    liked = np.array([[True, False], [False, True], [True, False]])
+
+    drawn = np.stack([_liked_from_each_step(movies, liked, np.random.default_rng(seed)) for seed in range(50)])
+
+    assert set(drawn[:, 0, 0].tolist()) == {5, 7}
+    assert (drawn[:, 1:, 0] == 7).all()
+    assert (drawn[:, :2, 1] == 3).all()
+    assert (drawn[:, 2, 1] == UNKNOWN).all()  # nothing that is liked is left
+    assert not _liked_from_each_step(movies, np.zeros_like(liked), np.random.default_rng(0)).any()
 
 
 def chains(users: int, *, shuffled: bool = False) -> Sequences:
@@ -163,7 +183,7 @@ def ndcg_on_chains(sample: MovieLens, *, shuffled: bool) -> float:
             "next_movie": NextMovieConfig(epochs=30, learning_rate=2e-2),
         }
     )
-    model = NetworkRanker(NeuralModel(preset, workshop_for(sample)))
+    model = NetworkRanker(NeuralModel(preset, workshop_for(sample)), "next")
     return evaluate(model, leave_one_out(chains(200, shuffled=shuffled))).ndcg_at_10
 
 
@@ -176,8 +196,26 @@ def test_the_network_learns_no_order_where_there_is_none(sample: MovieLens) -> N
     assert ndcg_on_chains(sample, shuffled=True) < 0.55
 
 
+def test_in_the_long_run_a_list_has_what_is_liked_whatever_comes_next(sample: MovieLens) -> None:
+    # Everyone rates all of 20 movies in some order, and likes the first ten.
+    random = np.random.default_rng(1)
+    orders = [(1 + random.permutation(20)).tolist() for _ in range(150)]
+    read = sequences(*orders)
+    rated = replace(read, stars=np.where(read.movies <= 10, 5.0, 2.0).astype(np.float32))
+    preset = SMALL.model_copy(update={"next_movie": NextMovieConfig(epochs=15, learning_rate=2e-2)})
+    model = NetworkRanker(NeuralModel(preset, workshop_for(sample)), "later")
+    model.fit(leave_one_out(rated))
+
+    later = model.scores(sequences([11], [1]))[:, 1:21]
+    model.horizon = "next"
+    following = model.scores(sequences([11], [1]))[:, 1:21]
+
+    assert (later[:, :10].min(1) > later[:, 10:].max(1)).all()
+    assert not (following[:, :10].min(1) > following[:, 10:].max(1)).all()
+
+
 def test_a_disliked_movie_counts_differently_from_a_loved_one(sample: MovieLens) -> None:
-    model = NetworkRanker(NeuralModel(SMALL, workshop_for(sample)))
+    model = NetworkRanker(NeuralModel(SMALL, workshop_for(sample)), "later")
     model.fit(user_split(Sequences.of(sample)))
 
     loved, hated = model.scores(sequences([3, 4, 5], stars=5.0)), model.scores(sequences([3, 4, 5], stars=1.0))
@@ -198,9 +236,9 @@ def ranker(request: pytest.FixtureRequest, sample: MovieLens, drawn: Split) -> R
         network = SMALL.network.model_copy(update={"relevance": None})
         presets["small-rating"] = presets["small-rating"].model_copy(update={"network": network})
     model = (
-        NetworkRanker(NeuralModel(presets[request.param], workshop))
+        NetworkRanker(NeuralModel(presets[request.param], workshop), "later")
         if request.param in presets
-        else build_ranker(request.param, workshop)
+        else build_ranker(request.param, workshop, "user-split")
     )
     model.fit(drawn)
     return model
@@ -231,7 +269,7 @@ def test_what_comes_after_the_history_changes_no_score(ranker: Ranker, drawn: Sp
 
 
 def test_an_evaluation_has_the_baselines_beside_it(sample: MovieLens, drawn: Split) -> None:
-    evaluation = evaluate(NetworkRanker(NeuralModel(SMALL, workshop_for(sample))), drawn)
+    evaluation = evaluate(NetworkRanker(NeuralModel(SMALL, workshop_for(sample)), "later"), drawn)
 
     assert (evaluation.model, evaluation.protocol, evaluation.inductive) == ("small", "user-split", True)
     assert set(evaluation.baselines) == {"popularity", "item-knn"}
@@ -241,7 +279,7 @@ def test_an_evaluation_has_the_baselines_beside_it(sample: MovieLens, drawn: Spl
 
 
 def test_an_interrupted_ranking_run_goes_on_where_it_stopped(sample: MovieLens, drawn: Split, tmp_path: Path) -> None:
-    whole = NetworkRanker(NeuralModel(SMALL, workshop_for(sample)))
+    whole = NetworkRanker(NeuralModel(SMALL, workshop_for(sample)), "later")
     whole.fit(drawn)
 
     def interrupt(progress: object) -> None:
@@ -249,8 +287,10 @@ def test_an_interrupted_ranking_run_goes_on_where_it_stopped(sample: MovieLens, 
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        NetworkRanker(NeuralModel(SMALL, replace(workshop_for(sample, tmp_path), on_progress=interrupt))).fit(drawn)
-    resumed = NetworkRanker(NeuralModel(SMALL, workshop_for(sample, tmp_path, resume=True)))
+        NetworkRanker(NeuralModel(SMALL, replace(workshop_for(sample, tmp_path), on_progress=interrupt)), "later").fit(
+            drawn
+        )
+    resumed = NetworkRanker(NeuralModel(SMALL, workshop_for(sample, tmp_path, resume=True)), "later")
     resumed.fit(drawn)
 
     histories = drawn.test.histories()
@@ -258,10 +298,10 @@ def test_an_interrupted_ranking_run_goes_on_where_it_stopped(sample: MovieLens, 
 
 
 def test_the_stars_that_are_learned_afterwards_change_no_list(sample: MovieLens, drawn: Split) -> None:
-    lists = NetworkRanker(NeuralModel(SMALL, workshop_for(sample)))
+    lists = NetworkRanker(NeuralModel(SMALL, workshop_for(sample)), "later")
     lists.fit(drawn)
     before = lists.scores(drawn.test.histories())
-    both = NetworkRanker(NeuralModel(SMALL, workshop_for(sample)))
+    both = NetworkRanker(NeuralModel(SMALL, workshop_for(sample)), "later")
     both.model.fit_folds(drawn.train, drawn.validation)
 
     assert np.allclose(both.scores(drawn.test.histories()), before, atol=1e-5)
@@ -273,4 +313,4 @@ def test_every_preset_can_be_judged_by_its_lists() -> None:
 
 def test_an_unknown_ranker_is_named_beside_those_that_there_are(sample: MovieLens) -> None:
     with pytest.raises(UnknownNameError, match="popularity, item-knn"):
-        build_ranker("best", workshop_for(sample))
+        build_ranker("best", workshop_for(sample), "user-split")
