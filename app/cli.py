@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import click
 import typer
 from pydantic import ValidationError
 
@@ -244,11 +245,49 @@ def evaluate(
 
 
 @app.command()
-def openapi() -> None:
-    """Print the API's description as JSON."""
+def openapi(
+    markdown: Annotated[bool, typer.Option("--markdown", help="As a page to read, in place of JSON.")] = False,
+) -> None:
+    """Print the API's description."""
     from app.main import api
+    from app.reference import page
 
-    typer.echo(json.dumps(api().openapi(), indent=2))
+    description = api().openapi()
+    typer.echo(page(description) if markdown else json.dumps(description, indent=2), nl=not markdown)
+
+
+@app.command("export")
+def export_ratings(
+    out: Annotated[Path | None, typer.Option(help="File to write. [standard output]", dir_okay=False)] = None,
+) -> None:
+    """Write all ratings of the database, one JSON object a line."""
+    from app.prepare import export_lines
+
+    lines = export_lines(_settings())
+    if out is None:
+        for line in lines:
+            typer.echo(line)
+        return
+    aside = out.with_name(f".{out.name}.writing")
+    with aside.open("w") as file:
+        file.writelines(f"{line}\n" for line in lines)
+    aside.replace(out)
+
+
+@app.command("import")
+def import_ratings(
+    file: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, allow_dash=True, help="JSON Lines as of export; - for the input."),
+    ],
+) -> None:
+    """Write ratings into the database, all or none; ratings of the same user and movie are replaced."""
+    from app.console import say
+    from app.prepare import import_lines
+
+    with click.open_file(str(file), "rb") as lines:
+        written = import_lines(lines, _settings())
+    say(f"{written:,} ratings written")
 
 
 @db.command("upgrade")
@@ -259,6 +298,15 @@ def db_upgrade() -> None:
 
     engine = connect(_settings().database_url)
     say(f"{shown(engine)}: " + ("upgraded" if upgrade(engine) else "is at the newest revision"))
+
+
+@db.command("stats")
+def db_stats() -> None:
+    """Print what the database holds."""
+    from app.console import print_stats
+    from app.prepare import stats
+
+    print_stats(*stats(_settings()))
 
 
 @db.command("load")

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Protocol
 
 from pydantic import BaseModel
@@ -13,6 +14,7 @@ from rich.table import Table
 
 from app.services.recommender import HistoryEntry, Prediction, Recommended
 from app.store.movies import MovieRecord
+from app.store.stats import Stats
 from model.card import Epoch, Evaluation, RankingEvaluation
 from model.features import StarLevels
 from model.training import Progress as TrainingProgress
@@ -148,6 +150,28 @@ class _Lines:
         self.last = time.monotonic()
         share = f"{done:,} of {total:,}" if total else f"{done:,}"
         say(f"  {stage}: {share}{', ' if detail else ''}{detail}")
+
+
+def print_stats(database: str, stats: Stats) -> None:
+    """What a database holds."""
+    table = Table(title=f"Database {database}", title_justify="left", show_header=False)
+    table.add_column(justify="left")
+    table.add_column(justify="right")
+    hidden = f" ({stats.hidden:,} hidden)" if stats.hidden else ""
+    for name, value in (
+        ("data sets", ", ".join(stats.datasets) or "none"),
+        ("users", f"{stats.users:,}"),
+        ("movies", f"{stats.movies:,}{hidden}"),
+        ("ratings", f"{stats.ratings:,}"),
+        ("oldest rating", _day(stats.oldest)),
+        ("newest rating", _day(stats.newest)),
+    ):
+        table.add_row(name, escape(value))
+    output.print(table)
+
+
+def _day(seconds: int | None) -> str:
+    return "-" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 SHOWN_HISTORY = 10

@@ -1,0 +1,117 @@
+"""The API's description as a page of Markdown."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+Schema = Mapping[str, Any]
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+BEGINNING = """\
+# The API
+
+Written by `seqrec openapi --markdown` from the service's own description; a test holds both together. A running
+service has the same at `/docs`, and as JSON at `/openapi.json`.
+"""
+
+
+def page(description: Schema) -> str:
+    """Every route with its parameters, bodies and answers, and every body with its fields."""
+    schemas = description["components"]["schemas"]
+    parts = [BEGINNING, description["info"]["description"].strip()]
+    for tag, operations in _by_tag(description["paths"]).items():
+        parts += [f"## {tag.capitalize()}", *(_operation(*operation) for operation in operations)]
+    parts += ["## Bodies", *(_body(name, schemas[name]) for name in sorted(schemas))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _by_tag(paths: Schema) -> dict[str, list[tuple[str, str, Schema]]]:
+    found: dict[str, list[tuple[str, str, Schema]]] = {}
+    for path, methods in paths.items():
+        for method in METHODS:
+            if method in methods:
+                found.setdefault(methods[method]["tags"][0], []).append((method.upper(), path, methods[method]))
+    return found
+
+
+def _operation(method: str, path: str, operation: Schema) -> str:
+    parts = [f"### `{method} {path}`", f"{operation['summary']}."]
+    if "description" in operation:
+        parts.append(operation["description"])
+    if operation.get("parameters"):
+        parts.append(_table(["parameter", "in", "type", "default", "what"], map(_parameter, operation["parameters"])))
+    if "requestBody" in operation:
+        parts.append(f"Body: {_content(operation['requestBody'])}.")
+    parts.append("\n".join(f"- {line}" for line in _answers(operation["responses"])))
+    return "\n\n".join(parts)
+
+
+def _parameter(parameter: Schema) -> Sequence[str]:
+    schema = parameter["schema"]
+    default = "required" if parameter.get("required") else _default(schema)
+    return f"`{parameter['name']}`", parameter["in"], _type(schema), default, parameter.get("description", "")
+
+
+def _answers(responses: Schema) -> Iterator[str]:
+    for status, answer in sorted(responses.items()):
+        what = _content(answer) if answer.get("content") else "nothing"
+        yield f"{status}: {what}" if status < "400" else f"{status}: {answer['description'].lower()}"
+
+
+def _content(holder: Schema) -> str:
+    kinds = [(kind, content.get("schema", {})) for kind, content in holder["content"].items()]
+    return ", or ".join(
+        _type(schema) if kind == "application/json" else f"{kind} of {_type(schema)}" for kind, schema in kinds
+    )
+
+
+def _body(name: str, schema: Schema) -> str:
+    parts = [f"### {name}"]
+    if "description" in schema:
+        parts.append(" ".join(schema["description"].split()))
+    required = set(schema.get("required", ()))
+    rows = [
+        (
+            f"`{field}`",
+            _type(own),
+            "" if field in required else _default(own),
+            " ".join(own.get("description", "").split()),
+        )
+        for field, own in schema.get("properties", {}).items()
+    ]
+    if rows:
+        parts.append(_table(["field", "type", "default", "what"], rows))
+    return "\n\n".join(parts)
+
+
+def _type(schema: Schema) -> str:
+    if "$ref" in schema:
+        name = schema["$ref"].rsplit("/", 1)[1]
+        return f"[{name}](#{name.lower()})"
+    if "anyOf" in schema:
+        return " or ".join(_type(one) for one in schema["anyOf"])
+    if "enum" in schema or "const" in schema:
+        return " or ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    if schema.get("type") == "array":
+        return f"list of {_type(schema.get('items', {}))}{_range(schema, 'minItems', 'maxItems')}"
+    if schema.get("type") == "object" and isinstance(schema.get("additionalProperties"), Mapping):
+        return f"object of {_type(schema['additionalProperties'])}"
+    return f"{schema.get('type', 'any')}{_range(schema, 'minimum', 'maximum')}"
+
+
+def _range(schema: Schema, least: str, most: str) -> str:
+    if least in schema and most in schema:
+        return f" ({schema[least]} to {schema[most]})"
+    if least in schema or most in schema:
+        return f" (at least {schema[least]})" if least in schema else f" (at most {schema[most]})"
+    return ""
+
+
+def _default(schema: Schema) -> str:
+    value = schema.get("default")
+    return "" if value in (None, "", []) or isinstance(value, Mapping) else f"`{value}`".lower()
+
+
+def _table(header: Sequence[str], rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
