@@ -8,13 +8,12 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from app import errors, store
 from app.database import connect, require_current
-from app.routes import operations, predictions, recommendations
+from app.routes import operations, page, predictions, recommendations
 from app.service import Recommender
 from app.settings import Settings
 from model import artifact
@@ -50,13 +49,9 @@ def api() -> FastAPI:
         responses=errors.responses(errors.InternalError),
     )
     errors.add_handlers(app)
-    for routes in (predictions, recommendations, operations):
+    for routes in (predictions, recommendations, operations, page):
         app.include_router(routes.router)
-
-    @app.get("/", include_in_schema=False)
-    async def home() -> RedirectResponse:
-        return RedirectResponse("/docs")
-
+    app.mount("/static", page.Assets())
     return app
 
 
@@ -141,7 +136,7 @@ class _AnnouncingServer(uvicorn.Server):
         if self.started:
             address = f"http://{self.config.host}:{self.config.port}"
             sys.stderr.write(
-                f"\nSeqRec is ready: {address}/docs\nTry:\n"
+                f"\nSeqRec is ready: {address} (its API: {address}/docs)\nTry:\n"
                 f"  curl '{address}/users/1/recommendations?n=5'\n"
                 f"  curl {address}/predict -H 'content-type: application/json' "
                 f'-d \'{{"user_id": 1, "movie_ids": [1, 2, 3]}}\'\n\n'
