@@ -55,6 +55,11 @@ export class History {
     this.#draw(true);
   }
 
+  /** Draw again, with the ratings as they are now. */
+  refresh() {
+    this.#draw(false);
+  }
+
   #take(page, more) {
     for (const rating of page.ratings) this.session.learn(rating.movie_id, rating.stars);
     const known = new Set(more ? this.#ratings.map((rating) => rating.movie_id) : []);

@@ -28,7 +28,7 @@ async function write(movie, stars, { undoing = false } = {}) {
   try {
     await session.write(movie, stars);
   } catch (error) {
-    drawAgain();
+    for (const part of [recommendations, search, similar, history]) part.refresh();
     toast(error.message, { fault: true });
     return;
   }
@@ -37,17 +37,11 @@ async function write(movie, stars, { undoing = false } = {}) {
   toast(said, undoing ? {} : { undo: () => write(movie, before, { undoing: true }) });
 }
 
-function drawAgain() {
-  search.refresh();
-  similar.refresh();
-  recommendations.load();
-  history.load();
-}
-
 session.addEventListener("change", ({ detail }) => {
+  warn(null);
   history.apply(detail);
-  recommendations.load({ said: `${plainTitle(detail.movie)} ${detail.stars === null ? "is no longer rated." : "is rated."}` });
-  search.refresh();
+  recommendations.load({ said: `${plainTitle(detail.movie)} is ${detail.stars === null ? "no longer " : ""}rated.` });
+  search.predictAgain();
   similar.refresh();
 });
 
@@ -93,7 +87,7 @@ function welcome() {
   by("welcome").hidden = false;
 }
 
-/** A notice above everything, until the next user is opened. */
+/** A notice above everything, until something works. */
 function warn(message, again = null) {
   const place = by("notice");
   place.replaceChildren();

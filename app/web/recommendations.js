@@ -38,6 +38,7 @@ export class Recommendations {
     this.#entries = [];
     this.list.clear();
     by("list-basis").textContent = "";
+    by("legend").hidden = true;
     this.#panel.querySelector("[data-more]").hidden = true;
   }
 
@@ -47,8 +48,14 @@ export class Recommendations {
     if (!answer) return;
     const animate = this.#entries.length > 0;
     this.#entries = answer.recommendations;
-    this.#draw(answer, animate);
+    this.#answer = answer;
+    this.#draw(animate);
     if (said) announce(`${said} The list is up to date${this.#first()}.`);
+  }
+
+  /** Draw again, with the ratings as they are now. */
+  refresh() {
+    if (this.#answer) this.#draw(false);
   }
 
   async #more() {
@@ -58,7 +65,8 @@ export class Recommendations {
     const known = new Set(this.#entries.map((entry) => entry.movie_id));
     const added = answer.recommendations.filter((entry) => !known.has(entry.movie_id));
     this.#entries = [...this.#entries, ...added];
-    this.#draw(answer, false);
+    this.#answer = answer;
+    this.#draw(false);
     if (added.length) this.list.row(added[0].movie_id).rating.focus();
     announce(`${plural(added.length, "more movie")}.`);
   }
@@ -106,17 +114,17 @@ export class Recommendations {
     return null;
   }
 
-  #draw(answer, animate) {
+  #draw(animate) {
+    const order = this.#answer.rank_by;
     const most = Math.max(...this.#entries.map((entry) => entry.relevance ?? 0));
     this.list.show(
       this.#entries.map((entry) => this.#row(entry, most)),
       { animate },
     );
-    this.#answer = answer;
     this.#sayBasis();
     by("legend").hidden = !this.#entries.length;
     by("legend").classList.toggle("no-likely", most === 0);
-    if (answer.rank_by === "relevance" || answer.rank_by === "rating") this.#form.rank_by.value = answer.rank_by;
+    if (order === "relevance" || order === "rating") this.#form.rank_by.value = order;
     this.#sayIfEmpty();
   }
 

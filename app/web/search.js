@@ -58,9 +58,13 @@ export class Search {
     this.#panel.classList.remove("busy");
   }
 
-  /** Draw again, with ratings and predictions as they are now. */
-  async refresh() {
-    if (!this.#found.length) return;
+  /** Draw again, with the ratings as they are now. */
+  refresh() {
+    this.#draw();
+  }
+
+  /** Another rating makes other predictions. */
+  async predictAgain() {
     this.#draw();
     await this.#predict(this.#found, undefined);
     this.#draw();
@@ -88,7 +92,7 @@ export class Search {
     this.#cursor = page.next_cursor;
     this.#draw();
     this.#more.hidden = !this.#cursor;
-    say(this.#panel, this.#found.length ? "" : "No title has that.", `Nothing starts a word with “${q}”.`);
+    say(this.#panel, this.#found.length ? "" : "No movie found.", `No title has a word that starts with “${q}”.`);
     if (first) this.list.row(first.movie_id).rating.focus();
     announce(this.#found.length ? `${plural(this.#found.length, "movie")}${this.#cursor ? " and more" : ""} found.` : "No movie found.");
   }

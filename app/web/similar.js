@@ -24,6 +24,7 @@ export class Similar {
     by("similar-title").textContent = plainTitle(movie);
     by("similar-genres").textContent = [movie.year, ...movie.genres].filter(Boolean).join(" · ");
     say(dialog, "");
+    this.#similar = [];
     this.list.clear();
     if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;
@@ -42,9 +43,9 @@ export class Similar {
     dialog.classList.remove("busy");
   }
 
-  async refresh() {
-    if (!this.#dialog.open || !this.#similar.length) return;
-    this.#draw();
+  /** Draw again, with the ratings as they are now. */
+  refresh() {
+    if (this.#dialog.open) this.#draw();
   }
 
   async #predict(signal) {
