@@ -78,12 +78,12 @@ function learned({ held_out, held_out_lists }) {
   const curves = [];
   if (lists.length) {
     curves.push(curve({
-      title: "Learning which movie comes next", note: "on validation, epoch by epoch", measure: "NDCG@10", points: lists, lowIsBest: false,
+      title: "Learning which movie comes next", note: "on validation", measure: "NDCG@10", points: lists, lowIsBest: false,
     })); // prettier-ignore
   }
   if (stars.length) {
     curves.push(curve({
-      title: "Learning the stars", note: "on validation, epoch by epoch", measure: "RMSE in stars", points: stars, lowIsBest: true,
+      title: "Learning the stars", note: "on validation", measure: "RMSE in stars", points: stars, lowIsBest: true,
     })); // prettier-ignore
   }
   return curves;

@@ -5,7 +5,7 @@ import { fromTemplate, node } from "./dom.js";
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 360;
 const HEIGHT = 210;
-const BOX = { left: 50, right: 346, top: 26, bottom: 168 };
+const BOX = { left: 50, right: 346, top: 28, bottom: 168 };
 
 function svg(name, attributes, text = "") {
   const element = document.createElementNS(SVG, name);
@@ -29,8 +29,8 @@ export function ticks(least, most, count = 4) {
 export function curve({ title, note, measure, points, lowIsBest }) {
   const figure = fromTemplate("curve-template");
   figure.querySelector("strong").textContent = title;
-  figure.querySelector(".muted").textContent = note;
   const best = points.reduce((one, other) => ((lowIsBest ? other.y < one.y : other.y > one.y) ? other : one));
+  figure.querySelector(".muted").textContent = `${note}; best ${best.y.toFixed(4)} after epoch ${best.x}`;
   figure.querySelector("figcaption").after(picture({ title, measure, points, best }));
   figure.querySelectorAll("th")[1].textContent = measure;
   figure.querySelector("tbody").append(...points.map((point) => {
@@ -67,15 +67,8 @@ function picture({ title, measure, points, best }) {
     svg("polyline", { class: "line", points: points.map((point) => `${x(point.x)},${y(point.y)}`).join(" ") }),
     ...points.map((point) => svg("circle", { class: "point", cx: x(point.x), cy: y(point.y), r: 2.2 })),
     svg("circle", { class: "best", cx: x(best.x), cy: y(best.y), r: 5 }),
-    bestLabel(best, x(best.x), y(best.y)),
   );
   return image;
-}
-
-function bestLabel(best, x, y) {
-  const anchor = x > BOX.right - 60 ? "end" : x < BOX.left + 60 ? "start" : "middle";
-  const below = y < BOX.top + 40;
-  return svg("text", { class: "best-text", x, y: below ? y + 20 : y - 12, "text-anchor": anchor }, `best ${best.y.toFixed(4)}`);
 }
 
 function epochs(first, last) {
