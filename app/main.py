@@ -11,7 +11,6 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
 from sqlalchemy import Engine
 
 from app import error_handlers, logs, metrics
@@ -19,7 +18,7 @@ from app.database import Database, connect, require_current
 from app.dependencies import Services
 from app.errors import InternalError, KeyRefused, KeyRequired
 from app.middleware import Requests
-from app.routes import movies, operations, predictions, ratings, recommendations, users
+from app.routes import movies, operations, page, predictions, ratings, recommendations, users
 from app.security import Keys, with_key
 from app.serving import Serving
 from app.settings import Settings
@@ -66,12 +65,9 @@ def api() -> FastAPI:
             dependencies=[with_key],
             responses=error_handlers.responses(KeyRequired, KeyRefused),
         )
-    app.include_router(operations.router)
-
-    @app.get("/", include_in_schema=False)
-    async def home() -> RedirectResponse:
-        return RedirectResponse("/docs")
-
+    for routes in (operations, page):
+        app.include_router(routes.router)
+    app.mount("/static", page.Assets())
     return app
 
 
@@ -191,7 +187,7 @@ class _AnnouncingServer(uvicorn.Server):
         if self.started:
             address = f"http://{self.config.host}:{self.config.port}"
             sys.stderr.write(
-                f"\nSeqRec is ready: {address}\nTry:\n"
+                f"\nSeqRec is ready: {address} (its API: {address}/docs)\nTry:\n"
                 f"  curl '{address}/users/1/recommendations?n=5'\n"
                 f"  curl {address}/predict -H 'content-type: application/json' "
                 f'-d \'{{"user_id": 1, "movie_ids": [1, 2, 3]}}\'\n\n'

@@ -1,0 +1,100 @@
+// The service's routes, and what can go wrong with them.
+
+import { recall, remember } from "./storage.js";
+
+/** An answer that is an error, or none at all (code "unreachable"); the message is for people. */
+export class ApiError extends Error {
+  constructor(status, code, message) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/** Hands out a signal that aborts the one before: only the latest of a kind of request counts. */
+export class Latest {
+  #controller = null;
+
+  signal() {
+    this.abort();
+    this.#controller = new AbortController();
+    return this.#controller.signal;
+  }
+
+  abort() {
+    this.#controller?.abort();
+  }
+}
+
+export const isAbort = (error) => error.name === "AbortError";
+
+let askForKey = async () => null;
+let asking = null;
+
+/** Set what is asked for a key when the service wants one; it is given whether a key was refused before. */
+export function onKeyNeeded(ask) {
+  askForKey = ask;
+}
+
+async function request(method, path, { query = {}, body, signal } = {}) {
+  const url = new URL(path, document.baseURI);
+  for (const [name, value] of Object.entries(query)) {
+    for (const one of [value].flat()) {
+      if (one !== null && one !== undefined && one !== "") url.searchParams.append(name, one);
+    }
+  }
+  for (;;) {
+    const key = recall("sessionStorage", "key");
+    const answer = await send(url, method, body, key, signal);
+    if (answer.ok) return answer.status === 204 ? null : answer.json();
+    const error = await errorOf(answer);
+    if (answer.status !== 401 || !(await anotherKey(key))) throw error;
+  }
+}
+
+async function send(url, method, body, key, signal) {
+  const headers = { Accept: "application/json" };
+  if (key) headers["X-API-Key"] = key;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  try {
+    return await fetch(url, { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
+  } catch (error) {
+    if (isAbort(error)) throw error;
+    throw new ApiError(0, "unreachable", "The service does not answer. It may be starting, or be gone.");
+  }
+}
+
+async function errorOf(answer) {
+  try {
+    const { code, message } = await answer.json();
+    if (message) return new ApiError(answer.status, code, message);
+  } catch {
+    // not one of the service's own errors: a proxy's page, say
+  }
+  return new ApiError(answer.status, "http_error", `The service answered ${answer.status} ${answer.statusText}.`);
+}
+
+/** Whether there is another key to try than the one that was refused; requests that fail together ask once. */
+async function anotherKey(refused) {
+  if (recall("sessionStorage", "key") !== refused) return true;
+  asking ??= askForKey(Boolean(refused)).finally(() => {
+    asking = null;
+  });
+  const key = await asking;
+  if (key) remember("sessionStorage", "key", key);
+  return Boolean(key);
+}
+
+export const api = {
+  user: (user, signal) => request("GET", `users/${user}`, { signal }),
+  addUser: (profile) => request("POST", "users", { body: profile }),
+  ratings: (user, cursor, signal) => request("GET", `users/${user}/ratings`, { query: { limit: 10, cursor }, signal }),
+  rate: (user, movie, stars) => request("PUT", `users/${user}/ratings/${movie}`, { body: { stars } }),
+  unrate: (user, movie) => request("DELETE", `users/${user}/ratings/${movie}`),
+  movies: (query, signal) => request("GET", "movies", { query, signal }),
+  genres: () => request("GET", "genres"),
+  similar: (movie, n, signal) => request("GET", `movies/${movie}/similar`, { query: { n }, signal }),
+  recommendations: (user, query, signal) => request("GET", `users/${user}/recommendations`, { query, signal }),
+  predict: (user, movies, signal) => request("POST", "predict", { body: { user_id: user, movie_ids: movies }, signal }),
+  model: () => request("GET", "model"),
+};

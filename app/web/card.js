@@ -1,0 +1,93 @@
+// The model card: what is served, what it learned from and how good it is.
+
+import { api } from "./api.js";
+import { curve, measure } from "./chart.js";
+import { by, fromTemplate, node, say } from "./dom.js";
+
+const BASELINES = { mean: "mean of all ratings", "movie-mean": "mean of the movie", bias: "user and movie bias" };
+const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
+
+export async function showCard() {
+  const panel = by("model");
+  try {
+    const model = await api.model();
+    say(panel, "");
+    by("sample").hidden = !model.sample_data;
+    by("model-version").textContent = model.version;
+    by("card").replaceChildren(...draw(model));
+  } catch (error) {
+    say(panel, "The model's card is missing.", error.message, { label: "Try again", run: showCard });
+  }
+}
+
+function draw({ device, sample_data, card }) {
+  const parts = [...document.importNode(by("card-template").content, true).children];
+  const [facts, measures, curves] = parts;
+  const { data } = card;
+  addFacts(facts, [
+    ["Model", card.model],
+    ["Trained", DAY.format(new Date(card.created_at))],
+    ["Data", sample_data ? `${data.name} (made up)` : data.name],
+    ["Ratings", data.ratings.toLocaleString("en")],
+    ["Users", data.users.toLocaleString("en")],
+    ["Movies", data.movies.toLocaleString("en")],
+    ["Served on", device === "cuda" ? "GPU" : device.toUpperCase()],
+  ]);
+  measures.append(...measured(card));
+  curves.append(...learned(card));
+  return parts;
+}
+
+function addFacts(list, facts) {
+  for (const [name, value] of facts) {
+    const pair = node("div");
+    pair.append(node("dt", "", name), node("dd", "", value));
+    list.append(pair);
+  }
+}
+
+function measured({ model, held_out, held_out_lists }) {
+  const figures = [measure({
+    title: "Error of the predicted stars",
+    note: `RMSE on ${held_out.n_test.toLocaleString("en")} ratings of people it never met; less is better`,
+    decimals: 3,
+    rows: rowsOf(model, held_out, "rmse", (one, other) => one.value - other.value),
+  })];
+  if (held_out_lists) {
+    figures.unshift(measure({
+      title: "Quality of the lists",
+      note: `NDCG@10 for ${held_out_lists.n_users.toLocaleString("en")} people it never met; more is better`,
+      decimals: 3,
+      rows: rowsOf(model, held_out_lists, "ndcg_at_10", (one, other) => other.value - one.value),
+    }));
+  }
+  return figures;
+}
+
+/** The model beside its baselines, best first. */
+function rowsOf(model, evaluation, name, order) {
+  const others = Object.entries(evaluation.baselines).map(([key, score]) => ({
+    name: BASELINES[key] ?? key, value: score[name], ours: false,
+  })); // prettier-ignore
+  return [{ name: model, value: evaluation[name], ours: true }, ...others].sort(order);
+}
+
+function learned({ held_out, held_out_lists }) {
+  const lists = points(held_out_lists?.learning_curve, "validation_ndcg");
+  const stars = points(held_out.learning_curve, "validation_rmse");
+  const curves = [];
+  if (lists.length) {
+    curves.push(curve({
+      title: "Learning which movie comes next", note: "on validation", measure: "NDCG@10", points: lists, lowIsBest: false,
+    })); // prettier-ignore
+  }
+  if (stars.length) {
+    curves.push(curve({
+      title: "Learning the stars", note: "on validation", measure: "RMSE in stars", points: stars, lowIsBest: true,
+    })); // prettier-ignore
+  }
+  return curves;
+}
+
+const points = (epochs = [], name) =>
+  epochs.filter((epoch) => epoch[name] !== null && epoch[name] !== undefined).map((epoch) => ({ x: epoch.number, y: epoch[name] }));

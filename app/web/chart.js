@@ -1,0 +1,99 @@
+// Small pictures of numbers: a curve as SVG with a table beside it, and measures as dots on a line.
+
+import { fromTemplate, node } from "./dom.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const WIDTH = 360;
+const HEIGHT = 210;
+const BOX = { left: 50, right: 346, top: 28, bottom: 168 };
+
+function svg(name, attributes, text = "") {
+  const element = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  if (text) element.textContent = text;
+  return element;
+}
+
+/** Round numbers from below the least to above the most, about `count` of them. */
+export function ticks(least, most, count = 4) {
+  const span = most - least || Math.abs(most) || 1;
+  const rough = span / count;
+  const unit = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 2.5, 5, 10].map((times) => times * unit).find((one) => one >= rough * 0.999);
+  const first = Math.floor(least / step + 1e-9);
+  const last = Math.ceil(most / step - 1e-9);
+  return Array.from({ length: Math.max(2, last - first + 1) }, (_, at) => Number(((first + at) * step).toPrecision(12)));
+}
+
+/** A learning curve: points {x, y} by epoch, the best one marked. */
+export function curve({ title, note, measure, points, lowIsBest }) {
+  const figure = fromTemplate("curve-template");
+  figure.querySelector("strong").textContent = title;
+  const best = points.reduce((one, other) => ((lowIsBest ? other.y < one.y : other.y > one.y) ? other : one));
+  figure.querySelector(".muted").textContent = `${note}; best ${best.y.toFixed(4)} after epoch ${best.x}`;
+  figure.querySelector("figcaption").after(picture({ title, measure, points, best }));
+  figure.querySelectorAll("th")[1].textContent = measure;
+  figure.querySelector("tbody").append(...points.map((point) => {
+    const row = node("tr");
+    row.append(node("td", "", String(point.x)), node("td", "", point.y.toFixed(4)));
+    return row;
+  }));
+  return figure;
+}
+
+function picture({ title, measure, points, best }) {
+  const values = points.map((point) => point.y);
+  const levels = ticks(Math.min(...values), Math.max(...values));
+  const lastX = points.at(-1).x;
+  const firstX = points[0].x;
+  const x = (value) => BOX.left + ((value - firstX) / (lastX - firstX || 1)) * (BOX.right - BOX.left);
+  const y = (value) => BOX.bottom - ((value - levels[0]) / (levels.at(-1) - levels[0])) * (BOX.bottom - BOX.top);
+  const summary = `${title}: ${measure} by epoch, from ${points[0].y.toFixed(4)} in epoch ${firstX} to ` +
+    `${points.at(-1).y.toFixed(4)} in epoch ${lastX}; best ${best.y.toFixed(4)} in epoch ${best.x}.`;
+  const image = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": summary });
+  const decimals = Math.min(4, Math.max(0, ...levels.map((level) => (String(level).split(".")[1] ?? "").length)));
+  for (const level of levels) {
+    image.append(
+      svg("line", { class: "grid", x1: BOX.left, x2: BOX.right, y1: y(level), y2: y(level) }),
+      svg("text", { class: "tick", x: BOX.left - 8, y: y(level) + 4, "text-anchor": "end" }, level.toFixed(decimals)),
+    );
+  }
+  for (const epoch of epochs(firstX, lastX)) {
+    image.append(svg("text", { class: "tick", x: x(epoch), y: BOX.bottom + 17, "text-anchor": "middle" }, String(epoch)));
+  }
+  image.append(
+    svg("text", { class: "axis", x: (BOX.left + BOX.right) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, "epoch"),
+    svg("text", { class: "axis", x: 4, y: 12 }, measure),
+    svg("polyline", { class: "line", points: points.map((point) => `${x(point.x)},${y(point.y)}`).join(" ") }),
+    ...points.map((point) => svg("circle", { class: "point", cx: x(point.x), cy: y(point.y), r: 2.2 })),
+    svg("circle", { class: "best", cx: x(best.x), cy: y(best.y), r: 5 }),
+  );
+  return image;
+}
+
+function epochs(first, last) {
+  const step = Math.max(1, Math.ceil((last - first) / 8));
+  return Array.from({ length: Math.floor((last - first) / step) + 1 }, (_, at) => first + at * step);
+}
+
+/** One measure of several models: rows {name, value, ours}, as dots between the ends of a round scale. */
+export function measure({ title, note, rows, decimals }) {
+  const figure = fromTemplate("measure-template");
+  figure.querySelector("strong").textContent = title;
+  figure.querySelector(".muted").textContent = note;
+  const values = rows.map((row) => row.value);
+  const levels = ticks(Math.min(...values), Math.max(...values));
+  const [least, most] = [levels[0], levels.at(-1)];
+  figure.querySelector("ul").append(...rows.map(({ name, value, ours }) => {
+    const row = fromTemplate("measure-row-template");
+    row.classList.toggle("ours", ours);
+    row.querySelector(".measure-name").textContent = name;
+    row.querySelector(".measure-value").textContent = value.toFixed(decimals);
+    row.querySelector(".measure-track").style.setProperty("--at", (value - least) / (most - least));
+    return row;
+  }));
+  const ends = figure.querySelectorAll(".measure-scale span");
+  ends[0].textContent = least;
+  ends[1].textContent = most;
+  return figure;
+}

@@ -1,0 +1,98 @@
+// What the user rated, newest first.
+
+import { api, isAbort, Latest } from "./api.js";
+import { by, plural, say } from "./dom.js";
+import { MovieList, ratingsOf } from "./movies.js";
+
+const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
+const MOMENT = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: "short" });
+
+export class History {
+  #panel = by("history");
+  #latest = new Latest();
+  #ratings = [];
+  #cursor = null;
+
+  constructor(session, actions) {
+    this.session = session;
+    this.list = new MovieList(by("ratings"), actions);
+    this.#more.addEventListener("click", () => this.load({ more: true }));
+    session.addEventListener("profile", () => this.#count());
+  }
+
+  get #more() {
+    return this.#panel.querySelector("[data-more]");
+  }
+
+  reset() {
+    this.#ratings = [];
+    this.#cursor = null;
+    this.list.clear();
+    this.#more.hidden = true;
+    this.#count();
+  }
+
+  async load({ more = false } = {}) {
+    this.#panel.classList.add("busy");
+    try {
+      const page = await api.ratings(this.session.id, more ? this.#cursor : null, this.#latest.signal());
+      this.#take(page, more);
+    } catch (error) {
+      if (isAbort(error)) return;
+      say(this.#panel, "The ratings are missing.", error.message, { label: "Try again", run: () => this.load() });
+    }
+    this.#panel.classList.remove("busy");
+  }
+
+  /** What a write came to, without asking again. */
+  apply({ movie, stars, ratedAt }) {
+    const others = this.#ratings.filter((rating) => rating.movie_id !== movie.movie_id);
+    const { movie_id, title, year, genres } = movie;
+    const oldest = others.at(-1)?.rated_at ?? 0;
+    const isLater = this.#cursor && ratedAt < oldest; // it will come with the pages that are not here yet
+    const added = stars === null || isLater ? [] : [{ movie_id, title, year, genres, stars, rated_at: ratedAt }];
+    this.#ratings = [...added, ...others].sort((one, other) => other.rated_at - one.rated_at);
+    this.#draw(true);
+  }
+
+  /** Draw again, with the ratings as they are now. */
+  refresh() {
+    this.#draw(false);
+  }
+
+  #take(page, more) {
+    for (const rating of page.ratings) this.session.learn(rating.movie_id, rating.stars);
+    const known = new Set(more ? this.#ratings.map((rating) => rating.movie_id) : []);
+    const added = page.ratings.filter((rating) => !known.has(rating.movie_id));
+    this.#ratings = more ? [...this.#ratings, ...added] : added;
+    this.#cursor = page.next_cursor;
+    this.#draw(false);
+    if (more && added.length) this.list.row(added[0].movie_id).rating.focus();
+  }
+
+  #draw(animate) {
+    this.list.show(
+      this.#ratings.map((rating) => ({
+        movie: rating,
+        own: this.session.starsOf(rating.movie_id) ?? rating.stars,
+        when: { text: whenOf(rating.rated_at), title: MOMENT.format(rating.rated_at * 1000) },
+      })),
+      { animate },
+    );
+    this.#more.hidden = !this.#cursor;
+    if (this.#ratings.length) say(this.#panel, "");
+    else say(this.#panel, "No ratings yet.", "Find a movie that you know, and give it stars.");
+  }
+
+  #count() {
+    by("history-count").textContent = this.session.user?.ratings ? ratingsOf(this.session.user.ratings) : "";
+  }
+}
+
+/** A time as people say it: by minutes within the hour, by the day before that. */
+function whenOf(seconds) {
+  const minutes = Math.floor((Date.now() / 1000 - seconds) / 60);
+  if (minutes >= 0 && minutes < 1) return "just now";
+  if (minutes > 0 && minutes < 60) return `${plural(minutes, "minute")} ago`;
+  return DAY.format(seconds * 1000);
+}

@@ -1,0 +1,125 @@
+// Finding movies by title, to rate them.
+
+import { api, isAbort, Latest } from "./api.js";
+import { announce, by, debounced, plural, say } from "./dom.js";
+import { MovieList } from "./movies.js";
+
+const PAGE = 8;
+
+export class Search {
+  #panel = by("search");
+  #query = by("query");
+  #latest = new Latest();
+  #found = [];
+  #predicted = new Map();
+  #cursor = null;
+
+  constructor(session, actions) {
+    this.session = session;
+    this.list = new MovieList(by("results"), actions);
+    const soon = debounced(() => this.load(), 200);
+    this.#query.addEventListener("input", soon);
+    this.#more.addEventListener("click", () => this.load({ more: true }));
+  }
+
+  get #more() {
+    return this.#panel.querySelector("[data-more]");
+  }
+
+  reset() {
+    this.#latest.abort();
+    this.#query.value = "";
+    this.#panel.classList.remove("busy");
+    this.#empty();
+  }
+
+  focus() {
+    this.#query.focus();
+  }
+
+  async load({ more = false } = {}) {
+    const q = this.#query.value.trim();
+    const signal = this.#latest.signal();
+    if (!q) {
+      this.#panel.classList.remove("busy");
+      this.#empty();
+      return;
+    }
+    this.#panel.classList.add("busy");
+    try {
+      const page = await api.movies({ q, limit: PAGE, cursor: more ? this.#cursor : null }, signal);
+      await this.#predict(page.movies, signal);
+      this.#take(page, more, q);
+    } catch (error) {
+      if (isAbort(error)) return;
+      this.#empty();
+      say(this.#panel, "The search failed.", error.message, { label: "Try again", run: () => this.load() });
+    }
+    this.#panel.classList.remove("busy");
+  }
+
+  /** Draw again, with the ratings as they are now. */
+  refresh() {
+    this.#draw();
+  }
+
+  /** Another rating makes other predictions. */
+  async predictAgain() {
+    this.#draw();
+    await this.#predict(this.#found, undefined);
+    this.#draw();
+  }
+
+  /** Own and predicted stars come from one question; without an answer the movies are shown without. */
+  async #predict(movies, signal) {
+    if (!movies.length) return;
+    const user = this.session.id;
+    try {
+      const { predictions } = await api.predict(user, movies.map((movie) => movie.movie_id), signal);
+      if (user !== this.session.id) return;
+      for (const { movie_id, predicted_stars, own_stars } of predictions) {
+        this.#predicted.set(movie_id, predicted_stars);
+        if (own_stars !== null) this.session.learn(movie_id, own_stars);
+      }
+    } catch (error) {
+      if (isAbort(error)) throw error;
+    }
+  }
+
+  #take(page, more, q) {
+    const first = more ? page.movies[0] : null;
+    this.#found = more ? [...this.#found, ...page.movies] : page.movies;
+    this.#cursor = page.next_cursor;
+    this.#draw();
+    this.#more.hidden = !this.#cursor;
+    say(this.#panel, this.#found.length ? "" : "No movie found.", `No title has a word that starts with “${q}”.`);
+    if (first) this.list.row(first.movie_id).rating.focus();
+    announce(this.#found.length ? `${plural(this.#found.length, "movie")}${this.#cursor ? " and more" : ""} found.` : "No movie found.");
+  }
+
+  #draw() {
+    this.list.show(
+      this.#found.map((movie) => ({
+        movie,
+        own: this.session.starsOf(movie.movie_id),
+        predicted: this.#predicted.get(movie.movie_id) ?? null,
+        badge: badgeOf(movie),
+      })),
+    );
+  }
+
+  #empty() {
+    this.#found = [];
+    this.#cursor = null;
+    this.#predicted.clear();
+    this.list.clear();
+    this.#more.hidden = true;
+    say(this.#panel, "");
+  }
+}
+
+function badgeOf({ hidden, in_model }) {
+  if (hidden) return { text: "hidden", title: "Never recommended" };
+  if (!in_model) return { text: "new", title: "The model has not learned from this movie yet" };
+  return null;
+}

@@ -1,0 +1,82 @@
+// The user that the page is about, and the ratings that are known of them.
+
+import { api } from "./api.js";
+import { recall, remember } from "./storage.js";
+
+/**
+ * Events: "user" when another user is opened, "change" when a rating was written (detail: movie, stars or null, before,
+ * ratedAt), "profile" when the number of ratings is known anew.
+ */
+export class Session extends EventTarget {
+  user = null;
+  #stars = new Map();
+  #writing = Promise.resolve();
+
+  get id() {
+    return this.user?.user_id;
+  }
+
+  get remembered() {
+    return recall("localStorage", "user");
+  }
+
+  /** The user's own stars for a movie, as far as they are known here; null without. */
+  starsOf(movieId) {
+    return this.#stars.get(movieId) ?? null;
+  }
+
+  learn(movieId, stars) {
+    if (stars === null) this.#stars.delete(movieId);
+    else this.#stars.set(movieId, stars);
+  }
+
+  async open(id, signal) {
+    this.#become(await api.user(id, signal));
+  }
+
+  async signUp(profile) {
+    this.#become(await api.addUser(profile));
+  }
+
+  forget() {
+    remember("localStorage", "user", null);
+  }
+
+  /** Write a rating, or delete it where stars is null; writes go out one after the other. */
+  write(movie, stars) {
+    const id = this.id;
+    const before = this.starsOf(movie.movie_id);
+    this.learn(movie.movie_id, stars);
+    const written = this.#writing.then(() => this.#send(id, movie, stars, before));
+    this.#writing = written.catch(() => {});
+    return written;
+  }
+
+  async #send(id, movie, stars, before) {
+    let answer;
+    try {
+      answer = stars === null ? await api.unrate(id, movie.movie_id) : await api.rate(id, movie.movie_id, stars);
+    } catch (error) {
+      if (id === this.id) this.learn(movie.movie_id, before);
+      throw error;
+    }
+    if (id !== this.id) return;
+    const detail = { movie, stars, before, ratedAt: answer?.rated_at };
+    this.dispatchEvent(new CustomEvent("change", { detail }));
+    this.#countAnew(id);
+  }
+
+  async #countAnew(id) {
+    const user = await api.user(id).catch(() => null);
+    if (!user || id !== this.id) return;
+    this.user = user;
+    this.dispatchEvent(new Event("profile"));
+  }
+
+  #become(user) {
+    this.user = user;
+    this.#stars.clear();
+    remember("localStorage", "user", String(user.user_id));
+    this.dispatchEvent(new Event("user"));
+  }
+}
