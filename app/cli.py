@@ -14,7 +14,8 @@ from app.settings import Settings
 from model.errors import SeqRecError, SettingsError
 
 if TYPE_CHECKING:
-    from model.features import Rated, StarLevels
+    from model.features import Rated
+    from model.stars import StarLevels
 
 app = typer.Typer(
     help="SeqRec: predicts ratings and recommends movies, from the ratings that users gave.",

@@ -16,7 +16,7 @@ from app.services.recommender import HistoryEntry, Prediction, Recommended
 from app.store.movies import MovieRecord
 from app.store.stats import Stats
 from model.card import Epoch, Evaluation, RankingEvaluation
-from model.features import StarLevels
+from model.stars import StarLevels
 from model.training import Progress as TrainingProgress
 
 console = Console(stderr=True, highlight=False)

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from model.features import WHOLE_STARS, FloatArray, IntArray, StarLevels
+from model.features import FloatArray, IntArray
 from model.metrics import clip
+from model.stars import WHOLE_STARS, StarLevels
 
 RESAMPLES = 2000
 LEVEL = 0.95

@@ -5,7 +5,7 @@ from typing import Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from model.features import WHOLE_STARS, StarLevels
+from model.stars import WHOLE_STARS, StarLevels
 
 
 class FactorConfig(BaseModel):

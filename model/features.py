@@ -15,6 +15,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from model.stars import StarLevels
+
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -34,12 +36,6 @@ AGES = (1, 18, 25, 35, 45, 50, 56)
 
 OCCUPATIONS = 21
 """MovieLens codes occupations from 0 to 20."""
-
-StarLevels = tuple[float, ...]
-"""What a user can give, in stars, ascending and evenly spaced."""
-
-WHOLE_STARS: StarLevels = (1.0, 2.0, 3.0, 4.0, 5.0)
-HALF_STARS: StarLevels = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0)
 
 YEAR_KNOTS = (1930, 1950, 1970, 1985, 1995)
 """Where the effect of a movie's year may bend."""

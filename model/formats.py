@@ -16,8 +16,9 @@ import polars as pl
 
 from model.checks import Problems, Rule
 from model.errors import DataError
-from model.features import AGES, GENDERS, HALF_STARS, OCCUPATIONS, WHOLE_STARS, StarLevels
+from model.features import AGES, GENDERS, OCCUPATIONS
 from model.record_files import Layout, RecordFile
+from model.stars import HALF_STARS, WHOLE_STARS, StarLevels
 
 NO_GENRES = "(no genres listed)"
 OLDEST_AGE = 120

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from model.config import NetworkConfig
-from model.features import WHOLE_STARS, StarLevels, nearest_levels
+from model.features import nearest_levels
+from model.stars import WHOLE_STARS, StarLevels
 
 
 class Stars(NamedTuple):

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from model.features import WHOLE_STARS, FloatArray, IntArray, StarLevels
+from model.features import FloatArray, IntArray
+from model.stars import WHOLE_STARS, StarLevels
 
 CALIBRATION_BINS = 15
 

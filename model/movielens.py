@@ -9,8 +9,9 @@ from pathlib import Path
 import polars as pl
 
 from model.checks import Problems
-from model.features import HALF_STARS, WHOLE_STARS, Catalogue, StarLevels
+from model.features import Catalogue
 from model.formats import Format, Tables, require_format
+from model.stars import HALF_STARS, WHOLE_STARS, StarLevels
 
 SAMPLE_MARKER = "sample.json"
 """Present in a folder only where the data in it was generated; see `model.sample`."""

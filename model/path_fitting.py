@@ -13,10 +13,11 @@ from model.bias import Bias
 from model.config import FactorConfig, NetworkConfig
 from model.errors import CheckpointError
 from model.factors import sample_factors
-from model.features import WHOLE_STARS, FloatArray, IntArray, StarLevels, nearest_levels
+from model.features import FloatArray, IntArray, nearest_levels
 from model.paths import MeanPath, Path, PosteriorPath, describe_stars, empty_path, user_columns
 from model.sequences import Sequences
 from model.side_information import SideInformation, centred, coordinates, movie_columns
+from model.stars import WHOLE_STARS, StarLevels
 
 SMALLEST_SCALE = 0.01
 """A column of the users' side information that varies less among the training users is left out: others may be far."""

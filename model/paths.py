@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from model.branches import Users
 from model.config import NetworkConfig
-from model.features import PROFILE_FIELDS, PROFILE_WIDTH, WHOLE_STARS, StarLevels
+from model.features import PROFILE_FIELDS, PROFILE_WIDTH
+from model.stars import WHOLE_STARS, StarLevels
 
 HISTORY_SHRINKAGE = 40.0
 """Average movies in every history beforehand, so that without ratings a user is an average one."""

@@ -9,11 +9,12 @@ import torch
 
 from model.artifact import Artifact
 from model.branches import Users
-from model.features import FloatArray, IntArray, Profile, Rated, StarLevels, encode_profiles
+from model.features import FloatArray, IntArray, Profile, Rated, encode_profiles
 from model.heads import Stars
 from model.lists import RANKING_DECIMALS, RankBy, Shelf, UserList
 from model.metrics import clip
 from model.newcomers import Newcomer, with_newcomers
+from model.stars import StarLevels
 
 READERS_AT_ONCE = 64
 """Histories that are encoded together."""

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.features import FIRST_ROW, WHOLE_STARS, FloatArray, IntArray, Profile, StarLevels, encode_profiles
+from model.features import FIRST_ROW, FloatArray, IntArray, Profile, encode_profiles
 from model.movielens import MovieLens
+from model.stars import WHOLE_STARS, StarLevels
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,12 @@ import typer.main
 from click import Group
 
 from app.cli import app as command_line
+from app.main import api
+from app.reference import page
 from app.settings import Settings
 from model.rating_models import BUILDERS
+from seqrec import calls
+from seqrec.client import AsyncClient, Client
 
 ROOT = Path(__file__).parents[1]
 OFFLINE = {
@@ -116,6 +120,21 @@ def test_every_setting_is_in_the_readme_with_its_default() -> None:
         (line,) = [line for line in readme.splitlines() if line.startswith(f"| `SEQREC_{name.upper()}` |")]
         assert field.default is None or str(field.default) in line, name
         assert field.description, name
+
+
+def test_the_reference_of_the_api_is_the_one_that_its_description_gives() -> None:
+    assert (ROOT / "docs" / "api.md").read_text() == page(api().openapi())
+
+
+def test_every_route_has_a_call_of_the_client_and_both_clients_have_every_call() -> None:
+    functions = {name for name, call in vars(calls).items() if getattr(call, "__module__", "") == calls.__name__}
+    built = {name for name in functions if name.islower() and not name.startswith("_")}
+    for client in (Client, AsyncClient):
+        assert built | {"export_ratings"} <= set(dir(client))
+    source = (ROOT / "seqrec" / "calls.py").read_text() + (ROOT / "seqrec" / "client.py").read_text()
+    for path in api().openapi()["paths"]:
+        if path not in {"/health/live", "/health/ready", "/metrics"}:
+            assert f'"{path}"' in source, path
 
 
 def test_every_option_of_every_command_has_a_help_text() -> None:

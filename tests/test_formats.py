@@ -10,9 +10,9 @@ import pytest
 from model import movielens
 from model.checks import Problem
 from model.errors import DataError
-from model.features import HALF_STARS, WHOLE_STARS
 from model.formats import FORMATS, ML_1M, ML_10M, ML_100K, format_of
 from model.sequences import Sequences
+from model.stars import HALF_STARS, WHOLE_STARS
 
 FLAGS = "0|0|0|1|1|1|0|0|0|0|0|0|0|0|0|0|0|0|0"  # Animation, Children's, Comedy
 

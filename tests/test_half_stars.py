@@ -19,13 +19,14 @@ from model import artifact, movielens
 from model.config import FactorConfig, NetworkConfig
 from model.errors import DataError
 from model.evaluation import evaluate
-from model.features import HALF_STARS, WHOLE_STARS, Profile, Rated
+from model.features import Profile, Rated
 from model.movielens import MovieLens
 from model.pipeline import train
 from model.protocol import paper_split
 from model.rating_models import RIVALS, build
 from model.scorer import Scorer
 from model.sequences import Sequences
+from model.stars import HALF_STARS, WHOLE_STARS
 
 POSTERIOR = SMALL.model_copy(
     update={

@@ -3,8 +3,9 @@ import math
 import pytest
 import torch
 
-from model.features import HALF_STARS, WHOLE_STARS, nearest_levels
+from model.features import nearest_levels
 from model.heads import CategoricalHead, NormalHead
+from model.stars import HALF_STARS, WHOLE_STARS
 
 
 def test_a_silent_network_leaves_a_normal_distribution_around_the_path_cut_into_stars() -> None:

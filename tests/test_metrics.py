@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from model.features import HALF_STARS
 from model.metrics import accuracy, calibration_error, mode_accuracy, reliability, rmse
+from model.stars import HALF_STARS
 
 SURE = np.array([[0.9, 0.1, 0, 0, 0], [0, 0, 0, 0.1, 0.9]], dtype=np.float32)
 

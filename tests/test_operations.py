@@ -20,19 +20,22 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from server import running
 from sqlalchemy import Engine
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.database import Database
-from app.errors import KeyRefused, KeyRequired, ReloadRefused, UserExists
+from app.error_handlers import answer
+from app.errors import DatabaseUnavailable, KeyRefused, KeyRequired, ReloadRefused, UserExists
 from app.main import create_app, listening_address
 from app.security import Keys
 from app.services.ratings import Ratings
 from app.settings import Settings
 from model import artifact
 from model.scorer import Scorer
-from seqrec.client import Client, Unreachable
+from seqrec.client import Client, UnexpectedAnswer, Unreachable
 
 KEYS = Keys(api=("reader", "writer"), admin="chief")
 
@@ -272,8 +275,43 @@ def test_a_taken_id_is_refused(client: TestClient, loaded: Engine, scorer: Score
     assert (answer.status_code, answer.json()["code"]) == (409, "movie_exists")
 
 
-def test_the_client_tries_again_while_the_service_is_not_ready_and_says_when_it_is_not_there() -> None:
+class Ailing:
+    """An app that cannot answer at first: 503 for so many requests, then as the app behind it."""
+
+    def __init__(self, app: ASGIApp, failures: int) -> None:
+        self.app = app
+        self.failures = failures
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self.failures > 0:
+            self.failures -= 1
+            await answer(DatabaseUnavailable())(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+def test_the_client_tries_again_what_may_be_done_twice_while_the_service_cannot_answer(
+    loaded: Engine, scorer: Scorer
+) -> None:
+    ailing = Ailing(create_app(loaded, scorer), failures=2)
+    with running(ailing) as address, Client(address, retries=2) as client:
+        assert client.user(1).user_id == 1
+
+        ailing.failures = 3
+        with pytest.raises(DatabaseUnavailable):
+            client.user(1)
+        assert ailing.failures == 0
+
+        ailing.failures = 2
+        with pytest.raises(DatabaseUnavailable):
+            client.add_user()  # sent again, it might sign up two
+        assert ailing.failures == 1
+
+
+def test_a_service_that_is_not_there_or_is_another_one_is_told_from_one_that_answers(tmp_path: Path) -> None:
     with Client(f"http://127.0.0.1:{free_port()}", retries=1) as client, pytest.raises(Unreachable):
+        client.user(1)
+    with running(FastAPI()) as address, Client(address) as client, pytest.raises(UnexpectedAnswer):
         client.user(1)
 
 

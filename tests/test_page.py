@@ -2,19 +2,14 @@
 
 import re
 import shutil
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, Locator, Page, Route, ViewportSize, expect, sync_playwright
+from server import running
 
 from app.database import connect, upgrade
 from app.load import load
@@ -30,27 +25,13 @@ CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 Visit = Callable[..., Page]
 
 
-@contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
-    """The address of the app, served by a thread while the block lasts."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    while not server.started and thread.is_alive():
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-
-
 @pytest.fixture
 def address(tmp_path: Path, sample: MovieLens, scorer: Scorer) -> Iterator[str]:
     """The whole service on a loaded database, listening."""
     engine = connect(f"sqlite:///{tmp_path}/seqrec.db")
     upgrade(engine)
     load(engine, sample)
-    with serving(create_app(engine, scorer)) as address:
+    with running(create_app(engine, scorer)) as address:
         yield address
     engine.dispose()
 
@@ -316,7 +297,7 @@ def test_a_movie_is_rated_with_the_keyboard_alone(visit: Visit, address: str) ->
     expect(movies(page, "ratings").first.locator(".title-text")).to_have_text(plain(first))
     newest = rated(address, 1)[0]
     assert (newest["title"], newest["stars"]) == (first, 2.5)
-    expect(rows.filter(has_text=plain(first))).to_have_count(0)
+    expect(rows.locator(".title-text").get_by_text(plain(first), exact=True)).to_have_count(0)
     assert page.evaluate(in_list)  # the focus has not fallen off the page with the row
 
 
@@ -340,7 +321,7 @@ def test_an_unknown_user_is_named_and_the_one_before_stays(visit: Visit) -> None
     expect(movies(page, "recommendations")).to_have_count(10)
 
     page.get_by_role("spinbutton", name="User").fill("987654")
-    page.get_by_role("button", name="Go").click()
+    page.get_by_role("button", name="Go", exact=True).click()
 
     expect(page.get_by_role("alert").filter(has_text="There is no user 987654.")).to_be_visible()
     expect(page.locator("#who-name")).to_have_text("User 1")

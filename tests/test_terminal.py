@@ -120,3 +120,38 @@ def test_a_task_refuses_what_it_does_not_know_before_any_work(
 
     assert status == 1
     assert complaint in err
+
+
+def test_what_is_exported_can_be_imported_into_another_database(filled: Run, sample: MovieLens, tmp_path: Path) -> None:
+    assert filled("export", "--out", "ratings.jsonl")[0] == 0
+    lines = (tmp_path / "ratings.jsonl").read_text().splitlines()
+    assert len(lines) == len(sample.ratings)
+    assert list(json.loads(lines[0])) == ["user_id", "movie_id", "stars", "rated_at"]
+    assert filled("export")[1].splitlines() == lines
+
+    (tmp_path / "other.jsonl").write_text('{"user_id": 1, "movie_id": 1, "stars": 0.5}\n')
+    status, _, said = filled("import", "other.jsonl")
+    assert (status, said) == (0, "1 ratings written\n")
+
+    assert filled("import", "ratings.jsonl")[0] == 0
+    assert filled("export")[1].splitlines()[1:] == lines[1:]
+
+
+def test_an_import_with_bad_lines_names_them_and_writes_nothing(filled: Run, tmp_path: Path) -> None:
+    before = filled("export")[1]
+    (tmp_path / "bad.jsonl").write_text('{"user_id": 1, "movie_id": 1, "stars": 1}\n{"user_id": 999}\n')
+
+    status, _, said = filled("import", "bad.jsonl")
+
+    assert status == 1
+    assert "line 2.movie_id: Field required" in said
+    assert filled("export")[1] == before
+
+
+def test_stats_count_what_the_database_holds(filled: Run, sample: MovieLens) -> None:
+    status, out, _ = filled("db", "stats")
+
+    assert status == 0
+    rows = [" ".join(line.split()) for line in out.splitlines()]
+    for row in ("data sets │ sample", "users │ 120", "movies │ 80", f"ratings │ {len(sample.ratings):,}"):
+        assert any(row in line for line in rows), (row, rows)

@@ -124,7 +124,7 @@ export class Recommendations {
     this.#sayBasis();
     by("legend").hidden = !this.#entries.length;
     by("legend").classList.toggle("no-likely", most === 0);
-    if (order === "relevance" || order === "rating") this.#form.rank_by.value = order;
+    if (order !== "popularity") this.#form.rank_by.value = order;
     this.#sayIfEmpty();
   }
 
@@ -139,7 +139,7 @@ export class Recommendations {
       predicted: entry.predicted_stars,
       reasons: entry.reasons,
       badge: entry.source === "popular" ? { text: "popular", title: "Here because many like it, not from your ratings" } : null,
-      likely: entry.relevance === null ? null : { share: entry.relevance, of: most, text: "likely to be picked next" },
+      likely: entry.relevance === null ? null : { share: entry.relevance, of: most, text: "likely" },
     };
   }
 

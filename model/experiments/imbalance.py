@@ -3,8 +3,9 @@
 import numpy as np
 from pydantic import BaseModel
 
-from model.features import WHOLE_STARS, IntArray, StarLevels
+from model.features import IntArray
 from model.movielens import MovieLens
+from model.stars import WHOLE_STARS, StarLevels
 
 TOP_SHARE = 0.1
 

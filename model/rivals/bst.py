@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from model.branches import Users
 from model.config import TrainingConfig
-from model.features import PROFILE_WIDTH, WHOLE_STARS
+from model.features import PROFILE_WIDTH
 from model.rivals.sampled import SampledRival, SampleNetwork
+from model.stars import WHOLE_STARS
 from model.workshop import Workshop
 
 

@@ -21,13 +21,14 @@ from torch.nn.functional import cross_entropy, dropout
 from model.card import Epoch
 from model.checkpoint import load_optimizer, optimizer_tensors, over, run_name, under
 from model.errors import DataError
-from model.features import WHOLE_STARS, IntArray
+from model.features import IntArray
 from model.metrics import Predicted, rmse
 from model.protocol import Split
 from model.rivals.known import KnownRatings
 from model.rivals.pairs import Pairs
 from model.rivals.rounds import Report, Rounds
 from model.sequences import Fold
+from model.stars import WHOLE_STARS
 from model.workshop import Workshop
 
 LEVELS = len(WHOLE_STARS)
