@@ -1,8 +1,8 @@
 """The configuration of the network and of its training, as stored in an artifact."""
 
+from itertools import pairwise
 from typing import Literal, Self
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from model.stars import WHOLE_STARS, StarLevels
@@ -117,8 +117,8 @@ class NetworkConfig(BaseModel):
     @field_validator("star_levels")
     @classmethod
     def _is_a_scale(cls, levels: StarLevels) -> StarLevels:
-        steps = np.diff(levels)
-        if len(levels) < 2 or steps[0] <= 0 or not (steps == steps[0]).all():
+        steps = {high - low for low, high in pairwise(levels)}
+        if len(steps) != 1 or min(steps) <= 0:
             raise ValueError("levels of stars must be at least two, ascending and evenly spaced")
         return levels
 
