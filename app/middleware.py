@@ -20,6 +20,9 @@ faults = logging.getLogger("app.faults")
 REQUEST_ID = re.compile(r"[\w.:/+=@-]{1,128}")
 """What is taken over from a caller: nothing that could break a line of the log."""
 
+CLIENT_GONE = 499
+"""Recorded where the caller left before an answer began."""
+
 QUIET = {"/health/live", "/health/ready", "/metrics"}
 """Asked every few seconds by machines; logged where the log is to be detailed."""
 
@@ -64,6 +67,7 @@ class Requests:
     @staticmethod
     def _record(scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "none")
+        status = status or CLIENT_GONE
         metrics.requests.labels(scope["method"], route, str(status)).inc()
         metrics.request_seconds.labels(scope["method"], route).observe(seconds)
         level = logging.DEBUG if scope["path"] in QUIET else logging.INFO

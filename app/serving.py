@@ -154,7 +154,8 @@ class Serving:
         except SeqRecError:
             logger.exception("another process has reloaded the model, this one cannot")
         else:
-            logger.warning("serving %s, as another process does, in place of %s", self._model.version, before)
+            if before != self._model.version:
+                logger.warning("serving %s, as another process does, in place of %s", self._model.version, before)
 
 
 def _served(model: Scorer, snapshot: Snapshot) -> Served:

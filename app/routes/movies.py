@@ -1,12 +1,13 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 
 from app.dependencies import ServicesDependency
 from app.error_handlers import responses
 from app.errors import DatabaseUnavailable, InvalidRequest, MovieExists, MovieNotFound
-from app.schemas.common import LARGEST_ID
+from app.routes.parameters import Cursor, MovieId, Nearest
+from app.routes.translation import movie_fields
 from app.schemas.movies import (
     GenreNames,
     Movie,
@@ -21,12 +22,10 @@ from app.schemas.movies import (
 )
 from app.services.movies import CatalogueEntry
 from app.services.popularity import popular
-from app.store.movies import MovieRecord
 from app.store.ratings import Reception
 
 router = APIRouter(tags=["movies"])
 
-MovieId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The movie.", examples=[1])]
 Genres = Annotated[list[str], Query(alias="genre", description="Only movies of any of these; may be repeated.")]
 
 
@@ -42,7 +41,7 @@ def search(
     q: Annotated[str, Query(max_length=200, description="Words of the title, or their beginnings.")] = "",
     genres: Genres = [],  # noqa: B006 - FastAPI copies it
     limit: Annotated[int, Query(ge=1, le=1000, description="Movies on a page.")] = 20,
-    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
+    cursor: Cursor = None,
 ) -> Movies:
     page, next_cursor = services.movies.search(q, genres, limit, cursor)
     return Movies(movies=[Movie(**_entry(entry)) for entry in page], next_cursor=next_cursor)
@@ -69,7 +68,7 @@ def popular_movies(
     return PopularMovies(
         movies=[
             PopularMovie(
-                **_shown(movie),
+                **movie_fields(movie),
                 weighted_rating=round(weighted, 4),
                 ratings=reception.ratings,
                 mean_stars=round(reception.mean_stars or 0, 4),
@@ -128,10 +127,10 @@ def remove(movie_id: MovieId, services: ServicesDependency) -> None:
 def similar(
     movie_id: MovieId,
     services: ServicesDependency,
-    n: Annotated[int, Query(ge=1, le=100, description="How many movies.")] = 10,
+    n: Nearest = 10,
 ) -> SimilarMovies:
     found = services.recommender.similar_movies(movie_id, n)
-    nearest = [SimilarMovie(**_shown(movie), similarity=cosine) for movie, cosine in found.nearest]
+    nearest = [SimilarMovie(**movie_fields(movie), similarity=cosine) for movie, cosine in found.nearest]
     return SimilarMovies(model=found.model, movie_id=movie_id, similar=nearest)
 
 
@@ -139,12 +138,8 @@ def _seconds(moment: datetime | None) -> int | None:
     return None if moment is None else int(moment.timestamp())
 
 
-def _shown(movie: MovieRecord) -> dict[str, object]:
-    return {"movie_id": movie.id, "title": movie.title, "year": movie.year, "genres": list(movie.genres)}
-
-
 def _entry(entry: CatalogueEntry) -> dict[str, object]:
-    return {**_shown(entry.movie), "hidden": entry.movie.hidden, "in_model": entry.in_model}
+    return {**movie_fields(entry.movie), "hidden": entry.movie.hidden, "in_model": entry.in_model}
 
 
 def _details(entry: CatalogueEntry, reception: Reception) -> MovieDetails:

@@ -3,7 +3,7 @@ from fastapi import APIRouter
 from app.dependencies import ServicesDependency
 from app.error_handlers import responses
 from app.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, UserNotFound
-from app.routes.readers import reader_of
+from app.routes.translation import reader_of
 from app.schemas.common import Reader
 from app.schemas.predictions import PredictedStars, PredictionRequest, Predictions
 from app.services.recommender import Query

@@ -2,22 +2,21 @@ from collections.abc import Iterator
 from tempfile import SpooledTemporaryFile
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from app.dependencies import ServicesDependency
 from app.error_handlers import responses
 from app.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, UserNotFound
-from app.schemas.common import LARGEST_ID
+from app.routes.parameters import Cursor, MovieId, UserId
+from app.routes.translation import movie_fields
 from app.schemas.ratings import NewRatings, RatedMovie, Rating, StarsGiven, UserRatings, Written
 from app.services.ratings import RatedMovie as RatedRecord
 from app.store.ratings import RatingRecord
 
 router = APIRouter(tags=["ratings"])
 
-UserId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The user.", examples=[1])]
-MovieId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The movie.", examples=[1])]
 
 JSON_LINES = "application/jsonl"
 IN_MEMORY = 1 << 20
@@ -33,7 +32,7 @@ def of_user(
     user_id: UserId,
     services: ServicesDependency,
     limit: Annotated[int, Query(ge=1, le=1000, description="Ratings on a page.")] = 50,
-    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
+    cursor: Cursor = None,
 ) -> UserRatings:
     page, next_cursor = services.ratings.of_user(user_id, limit, cursor)
     return UserRatings(user_id=user_id, ratings=[_rated(entry) for entry in page], next_cursor=next_cursor)
@@ -123,11 +122,4 @@ def _stored(rating: RatingRecord) -> Rating:
 
 def _rated(entry: RatedRecord) -> RatedMovie:
     movie, rating = entry
-    return RatedMovie(
-        movie_id=movie.id,
-        title=movie.title,
-        year=movie.year,
-        genres=list(movie.genres),
-        stars=rating.stars,
-        rated_at=rating.rated_at,
-    )
+    return RatedMovie(**movie_fields(movie), stars=rating.stars, rated_at=rating.rated_at)

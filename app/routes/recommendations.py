@@ -1,13 +1,13 @@
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 
 from app.catalogue import Filter
 from app.dependencies import ServicesDependency
 from app.error_handlers import responses
 from app.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, NoRelevance, UserNotFound
-from app.routes.readers import reader_of
-from app.schemas.common import LARGEST_ID
+from app.routes.parameters import UserId
+from app.routes.translation import reader_of
 from app.schemas.recommendations import (
     ListOptions,
     RankRequest,
@@ -19,8 +19,6 @@ from app.services.recommender import Recommended, Wish
 from model.diversity import DEFAULT_DIVERSITY
 
 router = APIRouter(tags=["recommendations"])
-
-UserId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The user.", examples=[1])]
 
 
 @router.get(

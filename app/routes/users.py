@@ -1,18 +1,14 @@
-from typing import Annotated
-
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter
 
 from app.dependencies import ServicesDependency
 from app.error_handlers import responses
 from app.errors import DatabaseUnavailable, InvalidRequest, UserExists, UserNotFound
-from app.routes.readers import profile_of
-from app.schemas.common import LARGEST_ID
+from app.routes.parameters import Nearest, UserId
+from app.routes.translation import profile_of
 from app.schemas.users import NewUser, ProfileChange, SimilarUser, SimilarUsers, User
 from app.services.users import UserRecord
 
 router = APIRouter(tags=["users"])
-
-UserId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The user.", examples=[1])]
 
 
 @router.post(
@@ -61,7 +57,7 @@ def remove(user_id: UserId, services: ServicesDependency) -> None:
 def similar(
     user_id: UserId,
     services: ServicesDependency,
-    n: Annotated[int, Query(ge=1, le=100, description="How many users.")] = 10,
+    n: Nearest = 10,
 ) -> SimilarUsers:
     found = services.recommender.similar_users(user_id, n)
     nearest = [SimilarUser(user_id=other, similarity=cosine) for other, cosine in found.nearest]

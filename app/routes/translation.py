@@ -1,8 +1,9 @@
-"""From what a request says of someone to what the use cases take."""
+"""Between bodies and what the use cases take and give."""
 
 from app.schemas.common import ProfileFields
 from app.schemas.common import Reader as Someone
 from app.services.recommender import Reader
+from app.store.movies import MovieRecord
 from model.features import Profile, Rated
 
 
@@ -13,3 +14,8 @@ def profile_of(fields: ProfileFields) -> Profile:
 def reader_of(someone: Someone) -> Reader:
     history = [Rated(entry.movie_id, entry.stars) for entry in someone.history]
     return Reader(profile_of(someone.profile), history)
+
+
+def movie_fields(movie: MovieRecord) -> dict[str, object]:
+    """The fields of a `MovieAnswer`."""
+    return {"movie_id": movie.id, "title": movie.title, "year": movie.year, "genres": list(movie.genres)}
