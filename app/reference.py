@@ -18,7 +18,7 @@ service has the same at `/docs`, and as JSON at `/openapi.json`.
 def page(description: Schema) -> str:
     """Every route with its parameters, bodies and answers, and every body with its fields."""
     schemas = description["components"]["schemas"]
-    parts = [BEGINNING, description["info"]["description"].strip()]
+    parts = [BEGINNING.strip(), description["info"]["description"].strip()]
     for tag, operations in _by_tag(description["paths"]).items():
         parts += [f"## {tag.capitalize()}", *(_operation(*operation) for operation in operations)]
     parts += ["## Bodies", *(_body(name, schemas[name]) for name in sorted(schemas))]
@@ -69,12 +69,13 @@ def _body(name: str, schema: Schema) -> str:
     parts = [f"### {name}"]
     if "description" in schema:
         parts.append(" ".join(schema["description"].split()))
-    required = set(schema.get("required", ()))
+    # What an answer has is always there; of a body that is sent, it is worth knowing.
+    required = set(schema.get("required", ())) if schema.get("additionalProperties") is False else set()
     rows = [
         (
             f"`{field}`",
             _type(own),
-            "" if field in required else _default(own),
+            "required" if field in required else _default(own),
             " ".join(own.get("description", "").split()),
         )
         for field, own in schema.get("properties", {}).items()
@@ -100,10 +101,11 @@ def _type(schema: Schema) -> str:
 
 
 def _range(schema: Schema, least: str, most: str) -> str:
-    if least in schema and most in schema:
-        return f" ({schema[least]} to {schema[most]})"
-    if least in schema or most in schema:
-        return f" (at least {schema[least]})" if least in schema else f" (at most {schema[most]})"
+    low, high = (str(schema[bound]).removesuffix(".0") if bound in schema else None for bound in (least, most))
+    if low and high:
+        return f" ({low} to {high})"
+    if low or high:
+        return f" (at least {low})" if low else f" (at most {high})"
     return ""
 
 
