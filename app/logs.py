@@ -4,7 +4,13 @@ import logging
 import sys
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
+
+
+def _without_colours(_logger: object, _name: str, line: EventDict) -> EventDict:
+    """Uvicorn's messages come a second time with the codes of a terminal in them."""
+    line.pop("color_message", None)
+    return line
 
 
 def configure(level: int = logging.INFO) -> None:
@@ -15,6 +21,7 @@ def configure(level: int = logging.INFO) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
+        _without_colours,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     shown: list[Processor] = (
