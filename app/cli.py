@@ -262,7 +262,7 @@ def export_ratings(
     out: Annotated[Path | None, typer.Option(help="File to write. [standard output]", dir_okay=False)] = None,
 ) -> None:
     """Write all ratings of the database, one JSON object a line."""
-    from app.prepare import export_lines
+    from app.maintenance import export_lines
 
     lines = export_lines(_settings())
     if out is None:
@@ -284,7 +284,7 @@ def import_ratings(
 ) -> None:
     """Write ratings into the database, all or none; ratings of the same user and movie are replaced."""
     from app.console import say
-    from app.prepare import import_lines
+    from app.maintenance import import_lines
 
     with click.open_file(str(file), "rb") as lines:
         written = import_lines(lines, _settings())
@@ -305,7 +305,7 @@ def db_upgrade() -> None:
 def db_stats() -> None:
     """Print what the database holds."""
     from app.console import print_stats
-    from app.prepare import stats
+    from app.maintenance import stats
 
     print_stats(*stats(_settings()))
 

@@ -1,17 +1,13 @@
 """Brings a machine from nothing to a service that can start: data, database, model. Skips what is done."""
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from app.console import TrainingDisplay, bar, say, training_display
-from app.database import Database, connect, require_current, shown, upgrade
+from app.database import connect, shown, upgrade
 from app.load import has_data, is_loaded, load
-from app.schemas.ratings import Rating
-from app.services.ratings import Ratings
 from app.settings import Settings
-from app.store.stats import Stats, count_all
 from model import artifact, movielens, obtain
 from model.bert import bert_title_vectors
 from model.device import choose_device
@@ -145,30 +141,6 @@ def load_database(data: MovieLens, settings: Settings) -> bool:
     else:
         say(f"Database: {shown(engine)} holds this data already; nothing changed")
     return loaded
-
-
-def export_lines(settings: Settings) -> Iterator[str]:
-    """Every rating of the database as a JSON object."""
-    for rating in Ratings(_current(settings)).export():
-        yield Rating.model_construct(**rating._asdict()).model_dump_json()
-
-
-def import_lines(lines: Iterable[bytes], settings: Settings) -> int:
-    """Write ratings into the database, all or none; how many."""
-    return Ratings(_current(settings)).import_lines(lines)
-
-
-def stats(settings: Settings) -> tuple[str, Stats]:
-    """The database's address, and what it holds."""
-    database = _current(settings)
-    with database.reads() as session:
-        return shown(database.engine), count_all(session)
-
-
-def _current(settings: Settings) -> Database:
-    engine = connect(settings.database_url)
-    require_current(engine)
-    return Database(engine)
 
 
 def workshop(data: MovieLens, settings: Settings, resume: bool, display: TrainingDisplay) -> Workshop:

@@ -1,0 +1,33 @@
+"""What is done with a database that serves, from the command line; none of it needs a model."""
+
+from collections.abc import Iterable, Iterator
+
+from app.database import Database, connect, require_current, shown
+from app.schemas.ratings import Rating
+from app.services.ratings import Ratings
+from app.settings import Settings
+from app.store.stats import Stats, count_all
+
+
+def export_lines(settings: Settings) -> Iterator[str]:
+    """Every rating of the database as a JSON object."""
+    for rating in Ratings(_current(settings)).export():
+        yield Rating.model_construct(**rating._asdict()).model_dump_json()
+
+
+def import_lines(lines: Iterable[bytes], settings: Settings) -> int:
+    """Write ratings into the database, all or none; how many."""
+    return Ratings(_current(settings)).import_lines(lines)
+
+
+def stats(settings: Settings) -> tuple[str, Stats]:
+    """The database's address, and what it holds."""
+    database = _current(settings)
+    with database.reads() as session:
+        return shown(database.engine), count_all(session)
+
+
+def _current(settings: Settings) -> Database:
+    engine = connect(settings.database_url)
+    require_current(engine)
+    return Database(engine)
