@@ -137,8 +137,8 @@ class NextMovieObjective:
         movies = self.network.movies.vectors()
         queries = self.network.next_movies(now.profiles, now.movies, now.stars, movies.vectors)
         loss = self._loss("next", queries, movies, now.movies, now, (steps, users))
-        if self.config.later:
-            some = now.liked[steps, users] != UNKNOWN
+        some = now.liked[steps, users] != UNKNOWN
+        if self.config.later and some.any():
             later = self._loss("later", queries, movies, now.liked, now, (steps[some], users[some]))
             loss = loss + self.config.later * later
         return Step(loss, len(steps))
