@@ -62,7 +62,7 @@ class Catalogue:
         Those most rated in training come first. ``after`` is the place of a movie in this order.
         """
         wanted = self.named_genres(genres)
-        found: Iterable[int] = self._titled(text) if WORD.search(text) else self.movies
+        found: Iterable[int] = self._titled(text) if text.strip() else self.movies
         if wanted:
             found = {id_ for id_ in found if not wanted.isdisjoint(self.movies[id_].genres)}
         places = sorted(self._places[id_] for id_ in found)
@@ -75,15 +75,17 @@ class Catalogue:
 
     def named_genres(self, names: Sequence[str]) -> set[str]:
         """The genres meant, whatever their case; `InvalidRequest` names those that no movie has."""
-        known = {name.casefold(): name for name in self.genres}
-        if unknown := [name for name in names if name.casefold() not in known]:
+        asked = {name.casefold() for name in names}
+        known = {name for name in self.genres if name.casefold() in asked}
+        found = {name.casefold() for name in known}
+        if unknown := [name for name in names if name.casefold() not in found]:
             message = f"there is no genre {', '.join(map(repr, unknown))}; there are {', '.join(self.genres)}"
             raise InvalidRequest([InvalidField(field="genre", message=message)])
-        return {known[name.casefold()] for name in names}
+        return known
 
     def _titled(self, text: str) -> set[int]:
         found = [self._with_word(word) for word in WORD.findall(folded(text))]
-        return set.intersection(*found)
+        return set.intersection(*found) if found else set()
 
     def _with_word(self, beginning: str) -> set[int]:
         start = bisect_left(self._words, (beginning, 0))

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import click
 import typer
 from pydantic import ValidationError
 
@@ -141,6 +140,8 @@ def recommend(
     asked = served.recommender
     if user_id is None:
         history = [_rated(text, served.serving.model.star_levels) for text in rated or ()]
+        if len({entry.movie_id for entry in history}) < len(history):
+            raise SettingsError("A movie is rated twice: give --rated once for each movie.")
         print_list("Someone", asked.named(history), asked.recommend_to_anyone(Reader(Profile(), history), wish))
     else:
         print_list(f"User {user_id}", asked.named(asked.history(user_id)), asked.recommend(user_id, wish))
@@ -277,18 +278,13 @@ def export_ratings(
 
 @app.command("import")
 def import_ratings(
-    file: Annotated[
-        Path,
-        typer.Argument(exists=True, dir_okay=False, allow_dash=True, help="JSON Lines as of export; - for the input."),
-    ],
+    file: Annotated[typer.FileBinaryRead, typer.Argument(help="JSON Lines as of export; - for standard input.")],
 ) -> None:
     """Write ratings into the database, all or none; ratings of the same user and movie are replaced."""
     from app.console import say
     from app.maintenance import import_lines
 
-    with click.open_file(str(file), "rb") as lines:
-        written = import_lines(lines, _settings())
-    say(f"{written:,} ratings written")
+    say(f"{import_lines(file, _settings()):,} ratings written")
 
 
 @db.command("upgrade")
@@ -416,7 +412,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         app()
-    except (SeqRecError, PermissionError) as error:
+    except (SeqRecError, PermissionError, FileNotFoundError, NotADirectoryError) as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(1)
 

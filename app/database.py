@@ -1,8 +1,11 @@
 """Engine, sessions and schema."""
 
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from sqlite3 import Connection as SQLiteConnection
+from typing import TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -11,14 +14,19 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.errors import DatabaseError
+from app.errors import DatabaseError, DatabaseUnavailable
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
-SQLITE_WAIT_SECONDS = 30
+SQLITE_WAIT_SECONDS = 15
 POSTGRES_WAIT_SECONDS = 10
+
+ATTEMPTS = 20
+"""Of a write that takes a free id."""
+
+T = TypeVar("T")
 
 WRITES = "seqrec_writes"
 """Option of a connection whose transactions write."""
@@ -74,14 +82,41 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._turn = threading.Lock()
         self._reading = sessionmaker(engine)
         self._writing = sessionmaker(engine.execution_options(**{WRITES: True}))
 
     def reads(self) -> AbstractContextManager[Session]:
         return self._reading.begin()
 
-    def writes(self) -> AbstractContextManager[Session]:
-        return self._writing.begin()
+    @contextmanager
+    def writes(self) -> Iterator[Session]:
+        """SQLite has one writer at a time: others wait here, and hold no connection that readers could use.
+
+        `DatabaseUnavailable` if the wait takes too long.
+        """
+        if self.engine.dialect.name != "sqlite":
+            with self._writing.begin() as session:
+                yield session
+            return
+        if not self._turn.acquire(timeout=SQLITE_WAIT_SECONDS):
+            raise DatabaseUnavailable
+        try:
+            with self._writing.begin() as session:
+                yield session
+        finally:
+            self._turn.release()
+
+    def written(self, write: Callable[[Session], T]) -> T:
+        """What ``write`` returns, in a transaction; tried again if another one has taken the same free id meanwhile."""
+        for _ in range(ATTEMPTS - 1):
+            try:
+                with self.writes() as session:
+                    return write(session)
+            except IntegrityError:
+                continue
+        with self.writes() as session:
+            return write(session)
 
 
 def upgrade(engine: Engine) -> bool:

@@ -51,7 +51,9 @@ def add_handlers(app: FastAPI) -> None:
         return answer(
             InvalidRequest(
                 [
-                    InvalidField(field=".".join(map(str, problem["loc"])), message=problem["msg"])
+                    InvalidField(
+                        field=".".join(map(str, problem["loc"])), message=problem["msg"].removeprefix("Value error, ")
+                    )
                     for problem in error.errors()
                 ]
             )

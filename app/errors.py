@@ -3,6 +3,7 @@
 ServiceError
  ├─ KeyRequired           401  key_required
  ├─ KeyRefused            403  key_refused
+ ├─ ForeignOrigin         403  foreign_origin
  ├─ UserNotFound          404  user_not_found
  ├─ MovieNotFound         404  movie_not_found
  ├─ UserExists            409  user_exists
@@ -10,12 +11,14 @@ ServiceError
  ├─ NoRelevance           409  no_relevance
  ├─ ReloadRefused         409  reload_refused
  ├─ Conflict              409  conflict
+ ├─ UnsupportedMedia      415  unsupported_media
  ├─ InvalidRequest        422  invalid_request
  ├─ InternalError         500  internal_error
  ├─ NotReady              503  not_ready
  └─ DatabaseUnavailable   503  database_unavailable
 
-Beside them: 404 ``not_found`` for an unknown path and 405 ``method_not_allowed``.
+Beside them: 404 ``not_found`` for an unknown path, 405 ``method_not_allowed``, and 400 ``http_error`` for a body that
+cannot be read at all.
 """
 
 from collections.abc import Sequence
@@ -147,6 +150,26 @@ class Conflict(ServiceError):
         super().__init__("Another request has changed at the same time what this one needs. Try again.")
 
 
+class UnsupportedMedia(ServiceError):
+    """The body is of another kind than the route reads."""
+
+    status = 415
+    code = "unsupported_media"
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__(f"Send the body as Content-Type: {wanted}, not compressed.")
+
+
+class ForeignOrigin(ServiceError):
+    """A page of another site writes to a service without keys."""
+
+    status = 403
+    code = "foreign_origin"
+
+    def __init__(self) -> None:
+        super().__init__("Pages of other sites may not write to a service without keys. Set SEQREC_API_KEYS.")
+
+
 class InvalidRequest(ServiceError):
     """The request does not have the documented form, or names what is not there in one of many places."""
 
@@ -155,16 +178,22 @@ class InvalidRequest(ServiceError):
 
     def __init__(self, details: Sequence[InvalidField]) -> None:
         self.details = details[:MOST_DETAILS]
-        shown = "; ".join(f"{detail.field}: {detail.message}" for detail in details[:DETAILS_IN_MESSAGE])
+        shown = "; ".join(f"{detail.field}: {detail.message.rstrip('.')}" for detail in details[:DETAILS_IN_MESSAGE])
         more = len(details) - DETAILS_IN_MESSAGE
         super().__init__(f"The request is invalid: {shown}{f'; and {more} more' if more > 0 else ''}.")
 
 
 class NotReady(ServiceError):
-    """The service cannot answer yet; the message says what it waits for."""
+    """The database does not answer, or its schema is not the newest."""
 
     status = 503
     code = "not_ready"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database does not answer, or its schema is behind; the server's log has the details. "
+            "For the latter, run: seqrec db upgrade"
+        )
 
 
 class DatabaseUnavailable(ServiceError):

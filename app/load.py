@@ -71,8 +71,8 @@ def _dataset_row(data: MovieLens) -> dict[str, object]:
 
 
 def _load_movies(connection: Connection, data: MovieLens) -> None:
-    genre_ids = {name: number for number, name in enumerate(data.genre_names, start=1)}
-    _insert(connection, Genre, [{"id": number, "name": name} for name, number in genre_ids.items()])
+    _insert(connection, Genre, [{"name": name} for name in data.genre_names])
+    genre_ids = {name: number for number, name in connection.execute(select(Genre.id, Genre.name))}
     _insert(connection, Movie, data.movies.select("title", "year", id="movie_id").to_dicts())
     pairs = data.movies.select("movie_id", "genres").explode("genres").drop_nulls().unique().rows()
     _insert(connection, MovieGenre, [{"movie_id": movie, "genre_id": genre_ids[name]} for movie, name in pairs])

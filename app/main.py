@@ -11,6 +11,7 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from sqlalchemy import Engine
 
 from app import error_handlers, logs, metrics
@@ -34,7 +35,9 @@ logger = logging.getLogger(__name__)
 DESCRIPTION = """\
 Predicts the stars that a user would give a movie, and recommends movies that the user has not rated.
 
-Every error has the same shape: a `code` for programs and a `message` for people. Every answer has the headers
+Every error has the same shape: a `code` for programs and a `message` for people. Beside those of its routes, any path
+may answer `not_found`, `method_not_allowed`, `conflict` (another request has changed what this one needs: try again)
+or `http_error` (a body that cannot be read at all). Every answer has the headers
 `X-Request-ID`, taken over from the request if it has one, and `X-Model-Version`. A service with keys wants one in the
 header `X-API-Key`.
 """
@@ -46,17 +49,20 @@ def create_app(engine: Engine, scorer: Scorer, artifacts: Path | None = None, ke
     serving = Serving(Database(engine), scorer, artifacts)
     app.state.services = Services.over(serving)
     app.state.keys = keys
-    app.add_middleware(Requests, version=lambda: serving.model.version)
+    app.add_middleware(Requests, version=lambda: serving.model.version, guarded=not keys)
     return app
 
 
 def api() -> FastAPI:
     """Routes and error handlers, with nothing behind them yet."""
-    app = FastAPI(
+    app = FastAPIOffline(
         title="SeqRec",
         version=version("seqrec"),
         description=DESCRIPTION,
         responses=error_handlers.responses(InternalError),
+        redoc_url=None,
+        static_url="/static-docs",
+        favicon_url="/static/icon.svg",
     )
     error_handlers.add_handlers(app)
     for routes in (predictions, recommendations, users, ratings, movies):

@@ -1,6 +1,7 @@
 """What is done with a database that serves, from the command line; none of it needs a model."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from typing import BinaryIO
 
 from app.database import Database, connect, require_current, shown
 from app.schemas.ratings import Rating
@@ -15,9 +16,9 @@ def export_lines(settings: Settings) -> Iterator[str]:
         yield Rating.model_construct(**rating._asdict()).model_dump_json()
 
 
-def import_lines(lines: Iterable[bytes], settings: Settings) -> int:
+def import_lines(file: BinaryIO, settings: Settings) -> int:
     """Write ratings into the database, all or none; how many."""
-    return Ratings(_current(settings)).import_lines(lines)
+    return Ratings(_current(settings)).import_lines(file)
 
 
 def stats(settings: Settings) -> tuple[str, Stats]:

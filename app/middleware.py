@@ -5,14 +5,16 @@ import re
 import time
 import uuid
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import metrics
 from app.error_handlers import answer
-from app.errors import InternalError
+from app.errors import ForeignOrigin, InternalError
 
 logger = logging.getLogger("app.requests")
 faults = logging.getLogger("app.faults")
@@ -23,46 +25,68 @@ REQUEST_ID = re.compile(r"[\w.:/+=@-]{1,128}")
 CLIENT_GONE = 499
 """Recorded where the caller left before an answer began."""
 
+READING = {"GET", "HEAD", "OPTIONS"}
+
 QUIET = {"/health/live", "/health/ready", "/metrics"}
 """Asked every few seconds by machines; logged where the log is to be detailed."""
+
+
+def _is_foreign_write(method: str, headers: Headers) -> bool:
+    """Whether a browser sends this for a page of another site.
+
+    Where there are keys, such a page has none to send; without keys, nothing else stands in its way.
+    """
+    origin = headers.get("origin")
+    return method not in READING and origin is not None and urlsplit(origin).netloc != headers.get("host")
 
 
 class Requests:
     """Wraps the whole app, so that faults, too, are answered in the one shape and leave their line."""
 
-    def __init__(self, app: ASGIApp, version: Callable[[], str]) -> None:
-        """``version`` tells the version of the model that is served."""
+    def __init__(self, app: ASGIApp, version: Callable[[], str], guarded: bool) -> None:
+        """``version`` tells the version of the model that is served; ``guarded``: against pages of other sites."""
         self.app = app
         self.version = version
+        self.guarded = guarded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
         request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         status = 0
+        head = scope["method"] == "HEAD"
+        asked = {**scope, "method": "GET"} if head else scope
 
         async def send_marked(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
-                headers["X-Model-Version"] = self.version()
+                marked = MutableHeaders(scope=message)
+                marked["X-Request-ID"] = request_id
+                marked["X-Model-Version"] = self.version()
+            elif head:
+                message = {**message, "body": b""}
             await send(message)
 
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                await self.app(scope, receive, send_marked)
+                if self.guarded and _is_foreign_write(scope["method"], headers):
+                    await answer(ForeignOrigin())(scope, receive, send_marked)
+                else:
+                    await self.app(asked, receive, send_marked)
+            except ClientDisconnect:
+                pass  # nobody is there to be answered
             except Exception:  # the outermost place there is: whatever it was, the caller gets an answer
                 faults.exception("%s %s failed", scope["method"], scope["path"])
                 if status:
                     raise  # an answer that has begun can only be broken off
                 await answer(InternalError())(scope, receive, send_marked)
             finally:
-                self._record(scope, status, time.perf_counter() - started)
+                self._record(asked, status, time.perf_counter() - started)
 
     @staticmethod
     def _record(scope: Scope, status: int, seconds: float) -> None:

@@ -5,6 +5,10 @@ import binascii
 import json
 
 from app.errors import InvalidField, InvalidRequest
+from app.schemas.common import LARGEST_ID, LATEST
+
+LONGEST = 100
+"""Characters of a cursor, of which it has far fewer."""
 
 Place = tuple[int, int]
 """The values that a list is ordered by, of the last entry of a page."""
@@ -19,10 +23,14 @@ def place_of(cursor: str | None) -> Place | None:
     if cursor is None:
         return None
     try:
-        first, second = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if not (isinstance(first, int) and isinstance(second, int) and max(abs(first), abs(second)) < 2**63):
+        if len(cursor) > LONGEST:
             raise ValueError
-    except (ValueError, TypeError, binascii.Error) as error:
+        first, second = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if not all(
+            type(value) is int and abs(value) <= most for value, most in ((first, LATEST), (second, LARGEST_ID))
+        ):
+            raise ValueError
+    except (ValueError, TypeError, RecursionError, binascii.Error) as error:
         problem = "not a cursor of this service; take next_cursor of the page before, or leave it out"
         raise InvalidRequest([InvalidField(field="query.cursor", message=problem)]) from error
     return first, second

@@ -88,8 +88,9 @@ class Serving:
             metrics.catalogue_cache.labels("hit").inc()
             return kept
         metrics.catalogue_cache.labels("miss").inc()
-        self._snapshot = Snapshot(seen.catalogue, movies.every(session), movies.title_vectors(session))
-        return self._snapshot
+        fresh = Snapshot(seen.catalogue, movies.every(session), movies.title_vectors(session))
+        self._snapshot = fresh  # another thread may put its own there meanwhile
+        return fresh
 
     def served(self, snapshot: Snapshot) -> Served:
         """Model and catalogue; to be called when the transaction is over, since a new catalogue is encoded first."""

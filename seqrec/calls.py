@@ -3,8 +3,9 @@
 A call does nothing by itself; a client of `seqrec.client` sends it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Generic, TypedDict, TypeVar, Unpack
 
 from pydantic import BaseModel, TypeAdapter
@@ -104,7 +105,9 @@ def rank(
     explain: bool = False,
 ) -> Call[Recommendations]:
     """Given movies, best first, for a user or for anyone with this history (stars by movie id, the oldest first)."""
-    someone: dict[str, Any] = {"user_id": user_id} if history is None else {"history": _history(history)}
+    someone: dict[str, Any] = {} if user_id is None else {"user_id": user_id}
+    if history is not None:
+        someone["history"] = _history(history)
     body = RankRequest(movie_ids=list(movie_ids), rank_by=rank_by, explain=explain, **someone)
     return _call(Recommendations, "POST", "/rank", body=body)
 
@@ -169,8 +172,8 @@ def rate_many(given: Sequence[NewRating]) -> Call[Written]:
 
 
 def import_ratings(lines: Iterable[bytes]) -> Call[Written]:
-    """Any number of ratings as JSON Lines, all or none."""
-    return _call(Written, "POST", "/import/ratings", content=lines, repeatable=False)
+    """Any number of ratings, one JSON object a line, all or none."""
+    return _call(Written, "POST", "/import/ratings", content=_joined(lines), repeatable=False)
 
 
 def movies(q: str = "", genre: Sequence[str] = (), limit: int = 20, cursor: str | None = None) -> Call[Movies]:
@@ -223,6 +226,16 @@ def model() -> Call[ModelInformation]:
 def reload() -> Call[Reloaded]:
     """Serve the newest artifact; takes the administrator's key."""
     return _call(Reloaded, "POST", "/admin/reload")
+
+
+LINES_AT_ONCE = 1000
+
+
+def _joined(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Many lines at a time, each with one line end."""
+    ended = (line.rstrip(b"\r\n") + b"\n" for line in lines)
+    while block := b"".join(islice(ended, LINES_AT_ONCE)):
+        yield block
 
 
 def _history(stars: Mapping[int, float]) -> list[HistoryRating]:

@@ -18,9 +18,9 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 import httpx
 from pydantic import ValidationError
 
-from app.errors import ErrorBody, ServiceError
+from app.errors import ErrorBody, InvalidField, InvalidRequest, ServiceError
 from app.schemas.ratings import Rating
-from model.errors import SeqRecError
+from model.errors import SeqRecError, SettingsError
 from seqrec import calls
 from seqrec.calls import Call
 
@@ -34,6 +34,7 @@ FIRST_WAIT_SECONDS = 0.2
 """Before the first repetition; each further one waits twice as long."""
 
 EXPORT = "/export/ratings"
+JSON_LINES = "application/jsonl"
 
 
 class Unreachable(SeqRecError):
@@ -70,9 +71,10 @@ def _error(response: httpx.Response) -> SeqRecError:
 
 
 class _Both:
-    """What both clients do alike."""
+    """What `Client` and `AsyncClient` have in common."""
 
-    def __init__(self, retries: int) -> None:
+    def __init__(self, address: str, retries: int) -> None:
+        self.address = address
         self.retries = retries
 
     def _waits(self, call: Call[T]) -> Iterator[float]:
@@ -83,10 +85,25 @@ class _Both:
     @staticmethod
     def _sent(call: Call[T]) -> dict[str, Any]:
         """What httpx sends with the call beside method and path."""
-        return {
-            "params": {name: value for name, value in call.query.items() if value is not None},
-            "json": None if call.body is None else call.body.model_dump(mode="json", exclude_unset=True),
-        }
+        sent: dict[str, Any] = {"params": {name: value for name, value in call.query.items() if value is not None}}
+        if call.body is not None:
+            sent["json"] = call.body.model_dump(mode="json", exclude_unset=True)
+        if call.content is not None:
+            # Who sends much waits for much: how long is for the service to say.
+            sent |= {"headers": {"Content-Type": JSON_LINES}, "timeout": None}
+        return sent
+
+    def _unreachable(self, error: httpx.TransportError) -> Unreachable:
+        problem = Unreachable(f"{self.address} cannot be reached: {error}")
+        problem.__cause__ = error
+        return problem
+
+    @staticmethod
+    def _rating(line: str) -> Rating:
+        try:
+            return Rating.model_validate_json(line)
+        except ValidationError as error:
+            raise UnexpectedAnswer(f"The export has a line that is no rating: {line[:200]}") from error
 
     @staticmethod
     def _answer(call: Call[T], response: httpx.Response) -> T:
@@ -98,18 +115,37 @@ class _Both:
             raise UnexpectedAnswer(f"{response.request.url} answered what is not understood: {error}") from error
 
 
+def _checked(build: Callable[P, T]) -> Callable[P, T]:
+    """Refuse here, as the service would, what it would refuse."""
+
+    @wraps(build)
+    def checked(*arguments: P.args, **options: P.kwargs) -> T:
+        try:
+            return build(*arguments, **options)
+        except ValidationError as error:
+            raise InvalidRequest(
+                [InvalidField(field=".".join(map(str, one["loc"])), message=one["msg"]) for one in error.errors()]
+            ) from error
+
+    return checked
+
+
 def _waiting(build: Callable[P, Call[T]]) -> Callable[Concatenate["Client", P], T]:
+    checked = _checked(build)
+
     @wraps(build)
     def method(self: "Client", /, *arguments: P.args, **options: P.kwargs) -> T:
-        return self.send(build(*arguments, **options))
+        return self.send(checked(*arguments, **options))
 
     return method
 
 
 def _awaiting(build: Callable[P, Call[T]]) -> Callable[Concatenate["AsyncClient", P], Awaitable[T]]:
+    checked = _checked(build)
+
     @wraps(build)
     def method(self: "AsyncClient", /, *arguments: P.args, **options: P.kwargs) -> Awaitable[T]:
-        return self.send(build(*arguments, **options))
+        return self.send(checked(*arguments, **options))
 
     return method
 
@@ -119,13 +155,13 @@ class Client(_Both):
 
     def __init__(
         self,
-        address: str = "http://127.0.0.1:8000",
+        address: str = ADDRESS,
         key: str | None = None,
         timeout: float = TIMEOUT_SECONDS,
-        retries: int = 3,
+        retries: int = RETRIES,
     ) -> None:
         """``timeout`` is in seconds; ``retries`` how often a call is repeated that the service cannot answer now."""
-        super().__init__(retries)
+        super().__init__(address, retries)
         self._http = httpx.Client(base_url=address, headers=_headers(key), timeout=timeout)
 
     def __enter__(self) -> Self:
@@ -144,8 +180,7 @@ class Client(_Both):
             try:
                 response = self._http.request(call.method, call.path, content=call.content, **self._sent(call))
             except httpx.TransportError as error:
-                problem: SeqRecError = Unreachable(f"{self._http.base_url} cannot be reached: {error}")
-                problem.__cause__ = error
+                problem: SeqRecError = self._unreachable(error)
             else:
                 if response.status_code != 503:
                     return self._answer(call, response)
@@ -157,12 +192,15 @@ class Client(_Both):
 
     def export_ratings(self) -> Iterator[Rating]:
         """All ratings in the order of user and movie, as they arrive."""
-        with self._http.stream("GET", EXPORT) as response:
-            if not response.is_success:
-                response.read()
-                raise _error(response)
-            for line in response.iter_lines():
-                yield Rating.model_validate_json(line)
+        try:
+            with self._http.stream("GET", EXPORT) as response:
+                if not response.is_success:
+                    response.read()
+                    raise _error(response)
+                for line in response.iter_lines():
+                    yield self._rating(line)
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
 
     recommend = _waiting(calls.recommend)
     recommend_to_anyone = _waiting(calls.recommend_to_anyone)
@@ -196,13 +234,13 @@ class AsyncClient(_Both):
 
     def __init__(
         self,
-        address: str = "http://127.0.0.1:8000",
+        address: str = ADDRESS,
         key: str | None = None,
         timeout: float = TIMEOUT_SECONDS,
-        retries: int = 3,
+        retries: int = RETRIES,
     ) -> None:
         """As for `Client`."""
-        super().__init__(retries)
+        super().__init__(address, retries)
         self._http = httpx.AsyncClient(base_url=address, headers=_headers(key), timeout=timeout)
 
     async def __aenter__(self) -> Self:
@@ -222,8 +260,7 @@ class AsyncClient(_Both):
                 content = None if call.content is None else _aside(call.content)
                 response = await self._http.request(call.method, call.path, content=content, **self._sent(call))
             except httpx.TransportError as error:
-                problem: SeqRecError = Unreachable(f"{self._http.base_url} cannot be reached: {error}")
-                problem.__cause__ = error
+                problem: SeqRecError = self._unreachable(error)
             else:
                 if response.status_code != 503:
                     return self._answer(call, response)
@@ -235,12 +272,15 @@ class AsyncClient(_Both):
 
     async def export_ratings(self) -> AsyncIterator[Rating]:
         """As `Client.export_ratings`."""
-        async with self._http.stream("GET", EXPORT) as response:
-            if not response.is_success:
-                await response.aread()
-                raise _error(response)
-            async for line in response.aiter_lines():
-                yield Rating.model_validate_json(line)
+        try:
+            async with self._http.stream("GET", EXPORT) as response:
+                if not response.is_success:
+                    await response.aread()
+                    raise _error(response)
+                async for line in response.aiter_lines():
+                    yield self._rating(line)
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
 
     recommend = _awaiting(calls.recommend)
     recommend_to_anyone = _awaiting(calls.recommend_to_anyone)
@@ -277,4 +317,8 @@ async def _aside(parts: Iterable[bytes]) -> AsyncIterator[bytes]:
 
 
 def _headers(key: str | None) -> dict[str, str]:
-    return {} if key is None else {"X-API-Key": key}
+    if key is None:
+        return {}
+    if not key.isascii() or not key.isprintable():
+        raise SettingsError("The key has characters that no header can carry: letters, digits and signs of ASCII can.")
+    return {"X-API-Key": key}

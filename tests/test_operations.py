@@ -23,17 +23,18 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from server import running
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.database import Database
+from app.database import Database, connect
 from app.error_handlers import answer
-from app.errors import DatabaseUnavailable, KeyRefused, KeyRequired, ReloadRefused, UserExists
+from app.errors import DatabaseUnavailable, InvalidRequest, KeyRefused, KeyRequired, ReloadRefused, UserExists
 from app.main import create_app, listening_address
 from app.security import Keys
 from app.services.ratings import Ratings
 from app.settings import Settings
 from model import artifact
+from model.errors import SettingsError
 from model.scorer import Scorer
 from seqrec.client import Client, UnexpectedAnswer, Unreachable
 
@@ -323,16 +324,102 @@ def test_importing_the_client_loads_no_server_and_no_torch() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_an_import_six_times_as_long_takes_no_more_memory(loaded: Engine) -> None:
+def test_an_import_six_times_as_long_takes_no_more_memory(loaded: Engine, tmp_path: Path) -> None:
     def peak(lines: int) -> int:
+        with (tmp_path / "lines").open("wb") as file:
+            for place in range(lines):
+                file.write(b'{"user_id": %d, "movie_id": %d, "stars": 4}\n' % (1 + place % 120, 1 + place // 120 % 80))
         tracemalloc.start()
-        given = (
-            b'{"user_id": %d, "movie_id": %d, "stars": 4}' % (1 + place % 120, 1 + place // 120 % 80)
-            for place in range(lines)
-        )
-        assert Ratings(Database(loaded)).import_lines(given) == lines
+        with (tmp_path / "lines").open("rb") as file:
+            assert Ratings(Database(loaded)).import_lines(file) == lines
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return most
 
     assert peak(60_000) < 1.5 * peak(10_000)
+
+
+def test_an_import_of_junk_ends_after_a_hundred_bad_lines(loaded: Engine, tmp_path: Path) -> None:
+    (tmp_path / "junk").write_bytes(b"x\n" * 1_000_000)
+    started = time.perf_counter()
+    with (tmp_path / "junk").open("rb") as file, pytest.raises(InvalidRequest) as caught:
+        Ratings(Database(loaded)).import_lines(file)
+
+    assert len(caught.value.details) == 100
+    assert time.perf_counter() - started < 5
+
+
+def test_readers_are_answered_while_writers_wait_for_their_turn(loaded: Engine, scorer: Scorer) -> None:
+    database = Database(loaded)
+    app = create_app(loaded, scorer)
+    with running(app) as address, Client(address) as client, ThreadPoolExecutor(20) as threads:
+        with database.writes() as session:
+            session.execute(text("UPDATE users SET age = age"))
+            writing = [threads.submit(client.rate, 1, movie_id, 3) for movie_id in range(1, 19)]
+            time.sleep(0.5)
+            started = time.perf_counter()
+            assert client.recommend(1).user_id == 1
+            assert httpx.get(f"{address}/health/ready").status_code == 200
+            assert time.perf_counter() - started < 5
+        assert [done.result().stars for done in writing] == [3] * 18
+
+
+def test_many_sign_up_at_once_and_all_get_an_id(loaded: Engine, scorer: Scorer) -> None:
+    with running(create_app(loaded, scorer)) as address, Client(address) as client, ThreadPoolExecutor(8) as threads:
+        ids = [user.user_id for user in threads.map(lambda _: client.add_user(), range(24))]
+
+    assert sorted(ids) == list(range(121, 145))
+
+
+def test_where_the_largest_id_is_taken_a_free_one_is_found(client: TestClient) -> None:
+    assert client.post("/users", json={"user_id": 2**31 - 1}).status_code == 201
+    assert client.post("/users", json={}).json()["user_id"] == 121
+    assert client.post("/users", json={}).json()["user_id"] == 122
+
+
+def test_a_page_of_another_site_cannot_write_to_a_service_without_keys(client: TestClient) -> None:
+    foreign = {"Origin": "http://elsewhere.example"}
+    for method, path in (("POST", "/users"), ("POST", "/admin/reload"), ("DELETE", "/users/1")):
+        answer = client.request(method, path, headers=foreign)
+        assert (answer.status_code, answer.json()["code"]) == (403, "foreign_origin"), path
+
+    assert client.get("/users/1", headers=foreign).status_code == 200
+    assert client.post("/users", json={}, headers={"Origin": "http://testserver"}).status_code == 201
+
+
+def test_what_is_asked_for_by_head_is_answered_without_its_body(client: TestClient) -> None:
+    for path in ("/", "/health/live", "/users/1/recommendations"):
+        answer = client.head(path)
+        assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_an_export_without_a_database_is_an_error_and_no_empty_file(scorer: Scorer) -> None:
+    engine = connect("postgresql://someone:secret@127.0.0.1:9/seqrec")
+    with running(create_app(engine, scorer)) as address:
+        client = Client(address, retries=0)
+        with client, pytest.raises(DatabaseUnavailable):
+            next(client.export_ratings())
+    with Client(f"http://127.0.0.1:{free_port()}") as client, pytest.raises(Unreachable):
+        next(client.export_ratings())
+
+
+def test_the_client_refuses_what_the_service_would_with_the_same_error(guarded: str) -> None:
+    with Client(guarded, key="chief") as client:
+        for refused in (
+            lambda: client.rate(1, 1, stars=7),
+            lambda: client.recommend(1, n=1000),
+            lambda: client.rank([1, 2], user_id=1, history={1: 5}),
+            lambda: client.user(2**40),
+        ):
+            with pytest.raises(InvalidRequest):
+                refused()
+    with pytest.raises(SettingsError, match="no header can carry"):
+        Client(guarded, key="schlüssel")
+
+
+def test_the_api_is_documented_without_another_host(client: TestClient) -> None:
+    page = client.get("/docs").text
+
+    assert not re.findall(r"https?://", page)
+    for path in re.findall(r'(?:src|href)="([^"]+)"', page):
+        assert client.get(path).status_code == 200, path

@@ -1,6 +1,7 @@
 """A user's whole story over HTTP, told with the Python client to a real server, on SQLite and on PostgreSQL."""
 
 import asyncio
+import base64
 import json
 from collections.abc import Iterator
 
@@ -253,3 +254,57 @@ def test_filters_that_do_not_exist_are_refused_not_passed_over(address: str) -> 
         answer = httpx.get(address + path)
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), path
         assert says in json.dumps(answer.json())
+
+
+def test_a_genre_is_one_whatever_its_case_and_a_new_one_comes_with_its_first_movie(seqrec: Client) -> None:
+    before = len(seqrec.movies(genre=["Drama"], limit=1000).movies)
+    seqrec.add_movie("Case (2001)", genres=["drama", "Noir"])
+
+    assert len(seqrec.movies(genre=["dRaMa"], limit=1000).movies) == before + 1
+    assert seqrec.genres().genres.count("Noir") == 1
+    assert "drama" not in seqrec.genres().genres
+    assert [movie.title for movie in seqrec.movies(genre=["noir"]).movies] == ["Case (2001)"]
+
+
+def test_a_change_leaves_what_it_does_not_name(seqrec: Client) -> None:
+    before = seqrec.movie(1)
+
+    assert seqrec.change_movie(1, title="No year in it").year == before.year
+    assert seqrec.change_movie(1, title="Far (9999)").year == before.year
+    assert seqrec.change_movie(1, title="Near (1999)").year == 1999
+    assert seqrec.change_movie(1, year=None).year is None
+    assert seqrec.movie(1).genres == before.genres
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        pytest.param("GET", "/movies?cursor=" + base64.urlsafe_b64encode(b"[" * 60).decode(), None, id="deep cursor"),
+        pytest.param("GET", "/users/1/ratings?cursor=W3RydWUsZmFsc2Vd", None, id="cursor of booleans"),
+        pytest.param("GET", "/users/1/ratings?cursor=Wzk5OTk5OTk5OTk5OTk5OTksMV0", None, id="cursor too great"),
+        pytest.param("GET", "/movies/popular?since=2001-01-01&until=2000-01-01", None, id="since after until"),
+        pytest.param("GET", "/movies?genres=Drama", None, id="unknown parameter"),
+        pytest.param("POST", "/movies", {"title": "A\u0000B"}, id="NUL in a title"),
+        pytest.param("PATCH", "/movies/1", {"title": None}, id="no title"),
+        pytest.param("PUT", "/users/1/ratings/1", {"stars": 4, "rated_at": 1_700_000_000_000}, id="milliseconds"),
+        pytest.param("PUT", "/users/1/ratings/1", {"stars": 4.3}, id="no half star"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_is_no_fault_of_the_service(
+    address: str, method: str, path: str, body: object
+) -> None:
+    answer = httpx.request(method, address + path, json=body)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), answer.text
+
+
+def test_a_search_for_signs_finds_nothing_and_a_time_before_all_ratings_everything(address: str) -> None:
+    for sign in ("!!!", "\uff9e", "\u037a"):
+        assert httpx.get(f"{address}/movies", params={"q": sign}).json()["movies"] == []
+    assert len(httpx.get(f"{address}/movies/popular?since=0001-01-01").json()["movies"]) == 10
+
+
+def test_an_import_says_what_it_reads(address: str) -> None:
+    answer = httpx.post(f"{address}/import/ratings", content=b"{}", headers={"content-type": "text/plain"})
+
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media")

@@ -1,4 +1,4 @@
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from app.dependencies import ServicesDependency
 from app.error_handlers import responses
 from app.errors import DatabaseUnavailable, InvalidRequest, MovieExists, MovieNotFound
-from app.routes.parameters import Cursor, MovieId, Nearest
+from app.routes.parameters import MovieId, Nearest
 from app.routes.translation import movie_fields
 from app.schemas.movies import (
     GenreNames,
@@ -14,9 +14,11 @@ from app.schemas.movies import (
     MovieChange,
     MovieDetails,
     Movies,
+    MovieSearch,
     NewMovie,
     PopularMovie,
     PopularMovies,
+    PopularSearch,
     SimilarMovie,
     SimilarMovies,
 )
@@ -26,24 +28,19 @@ from app.store.ratings import Reception
 
 router = APIRouter(tags=["movies"])
 
-Genres = Annotated[list[str], Query(alias="genre", description="Only movies of any of these; may be repeated.")]
-
 
 @router.get(
     "/movies",
     summary="Search the catalogue",
     description="Every word of `q` has to begin a word of the title; case and accents do not matter. The movies rated "
-    "most often in training come first.",
+    "most often in training come first. Hidden movies are found too.",
     responses=responses(InvalidRequest, DatabaseUnavailable),
 )
 def search(
     services: ServicesDependency,
-    q: Annotated[str, Query(max_length=200, description="Words of the title, or their beginnings.")] = "",
-    genres: Genres = [],  # noqa: B006 - FastAPI copies it
-    limit: Annotated[int, Query(ge=1, le=1000, description="Movies on a page.")] = 20,
-    cursor: Cursor = None,
+    wanted: Annotated[MovieSearch, Query()],
 ) -> Movies:
-    page, next_cursor = services.movies.search(q, genres, limit, cursor)
+    page, next_cursor = services.movies.search(wanted.q, wanted.genre, wanted.limit, wanted.cursor)
     return Movies(movies=[Movie(**_entry(entry)) for entry in page], next_cursor=next_cursor)
 
 
@@ -59,12 +56,10 @@ def genres(services: ServicesDependency) -> GenreNames:
 )
 def popular_movies(
     services: ServicesDependency,
-    n: Annotated[int, Query(ge=1, le=100, description="How many movies.")] = 10,
-    genres: Genres = [],  # noqa: B006 - as above
-    since: Annotated[datetime | None, Query(description="Only ratings from then on: ISO 8601 or Unix seconds.")] = None,
-    until: Annotated[datetime | None, Query(description="Only ratings before: ISO 8601 or Unix seconds.")] = None,
+    wanted: Annotated[PopularSearch, Query()],
 ) -> PopularMovies:
-    found = popular(services.serving, genres, _seconds(since), _seconds(until), n)
+    since, until = _seconds(wanted.since), _seconds(wanted.until)
+    found = popular(services.serving, wanted.genre, since, until, wanted.n)
     return PopularMovies(
         movies=[
             PopularMovie(
@@ -105,7 +100,7 @@ def get(movie_id: MovieId, services: ServicesDependency) -> MovieDetails:
     responses=responses(MovieNotFound, InvalidRequest, DatabaseUnavailable),
 )
 def change(movie_id: MovieId, request: MovieChange, services: ServicesDependency) -> MovieDetails:
-    fields = request.model_dump(exclude_none=True, exclude={"genres"})
+    fields = request.model_dump(exclude_unset=True, exclude={"genres"})
     return _details(*services.movies.change(movie_id, fields, request.genres))
 
 
@@ -135,7 +130,10 @@ def similar(
 
 
 def _seconds(moment: datetime | None) -> int | None:
-    return None if moment is None else int(moment.timestamp())
+    """Unix seconds; a time without a zone is in UTC."""
+    if moment is None:
+        return None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 def _entry(entry: CatalogueEntry) -> dict[str, object]:

@@ -1,3 +1,5 @@
+import logging
+
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
@@ -5,9 +7,11 @@ from app import metrics
 from app.database import require_current
 from app.dependencies import ServicesDependency
 from app.error_handlers import responses
-from app.errors import DatabaseError, NotReady, ReloadRefused
+from app.errors import DatabaseError, DatabaseUnavailable, KeyRefused, KeyRequired, NotReady, ReloadRefused
 from app.schemas.operations import Health, ModelInformation, Reloaded
 from app.security import with_admin_key, with_key
+
+logger = logging.getLogger(__name__)
 
 router = APIRouter(tags=["operations"])
 
@@ -20,13 +24,14 @@ async def live() -> Health:
 @router.get(
     "/health/ready",
     summary="Whether the model is loaded, the database reachable and its schema current",
-    responses=responses(NotReady),
+    responses=responses(NotReady, DatabaseUnavailable),
 )
 def ready(services: ServicesDependency) -> Health:
     try:
         require_current(services.database.engine)
     except DatabaseError as error:
-        raise NotReady(str(error)) from error
+        logger.error("not ready: %s", error)  # the caller need not know where the database is
+        raise NotReady from error
     return Health(status="ok")
 
 
@@ -40,7 +45,12 @@ def prometheus() -> Response:
     return Response(metrics.exposition(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
-@router.get("/model", summary="The model that is served, with its card", dependencies=[with_key])
+@router.get(
+    "/model",
+    summary="The model that is served, with its card",
+    responses=responses(KeyRequired, KeyRefused),
+    dependencies=[with_key],
+)
 def model(services: ServicesDependency) -> ModelInformation:
     scorer = services.serving.model
     return ModelInformation(
@@ -55,7 +65,7 @@ def model(services: ServicesDependency) -> ModelInformation:
     "/admin/reload",
     summary="Serve the newest artifact, without dropping a request",
     description="All worker processes follow. If the newest artifact is damaged, the one before it is served on.",
-    responses=responses(ReloadRefused),
+    responses=responses(KeyRequired, KeyRefused, ReloadRefused, DatabaseUnavailable),
     dependencies=[with_admin_key],
 )
 def reload(services: ServicesDependency) -> Reloaded:

@@ -1,6 +1,7 @@
 from collections.abc import Iterator
+from itertools import chain, islice
 from tempfile import SpooledTemporaryFile
-from typing import Annotated
+from typing import Annotated, BinaryIO, cast
 
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -8,7 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from app.dependencies import ServicesDependency
 from app.error_handlers import responses
-from app.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, UserNotFound
+from app.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, UnsupportedMedia, UserNotFound
 from app.routes.parameters import Cursor, MovieId, UserId
 from app.routes.translation import movie_fields
 from app.schemas.ratings import NewRatings, RatedMovie, Rating, StarsGiven, UserRatings, Written
@@ -19,6 +20,7 @@ router = APIRouter(tags=["ratings"])
 
 
 JSON_LINES = "application/jsonl"
+ACCEPTED = {JSON_LINES, "application/x-ndjson", "application/json-lines"}
 IN_MEMORY = 1 << 20
 """Bytes of an import that are kept in memory; what is more goes into a temporary file."""
 
@@ -77,7 +79,9 @@ def put_all(request: NewRatings, services: ServicesDependency) -> Written:
     },
 )
 def export(services: ServicesDependency) -> StreamingResponse:
-    lines = (f"{_stored(rating).model_dump_json()}\n" for rating in services.ratings.export())
+    ratings = services.ratings.export()
+    first = list(islice(ratings, 1))  # read now: once an answer has begun, it can no longer be an error
+    lines = (f"{_stored(rating).model_dump_json()}\n" for rating in chain(first, ratings))
     return StreamingResponse(_joined(lines), media_type=JSON_LINES)
 
 
@@ -85,7 +89,7 @@ def export(services: ServicesDependency) -> StreamingResponse:
     "/import/ratings",
     summary="Write ratings, one JSON object a line, all or none",
     description="However many: the memory used stays the same. Errors name the line.",
-    responses=responses(InvalidRequest, DatabaseUnavailable),
+    responses=responses(UnsupportedMedia, InvalidRequest, DatabaseUnavailable),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -94,12 +98,15 @@ def export(services: ServicesDependency) -> StreamingResponse:
     },
 )
 async def import_(request: Request, services: ServicesDependency) -> Written:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in ACCEPTED or "content-encoding" in request.headers:
+        raise UnsupportedMedia(JSON_LINES)
     # First all of it to a file, so that a slow sender holds no transaction.
     with SpooledTemporaryFile(IN_MEMORY) as received:
         async for part in request.stream():
             await run_in_threadpool(received.write, part)
         received.seek(0)
-        return Written(written=await run_in_threadpool(services.ratings.import_lines, received))
+        return Written(written=await run_in_threadpool(services.ratings.import_lines, cast(BinaryIO, received)))
 
 
 LINES_AT_ONCE = 1000

@@ -9,9 +9,18 @@ MOST_MOVIES = 1000
 
 LARGEST_ID = 2**31 - 1
 
+LATEST = 253_402_300_799
+"""The last second of the year 9999; who sends milliseconds is told."""
+
 Id = Annotated[int, Field(ge=1, le=LARGEST_ID, description="Id as in MovieLens.", examples=[1])]
 Stars = Annotated[float, Field(ge=0.5, le=5, multiple_of=0.5, description="0.5 to 5 stars, in halves.", examples=[4.0])]
-UnixTime = Annotated[int, Field(ge=0, le=2**53, description="Seconds since 1970.", examples=[978300760])]
+UnixTime = Annotated[int, Field(ge=0, le=LATEST, description="Seconds since 1970.", examples=[978300760])]
+
+
+EARLIEST_YEAR, LATEST_YEAR = 1800, 2200
+"""Of release."""
+
+Year = Annotated[int, Field(ge=EARLIEST_YEAR, le=LATEST_YEAR)]
 
 
 class Request(BaseModel):

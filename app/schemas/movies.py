@@ -1,18 +1,20 @@
 """The catalogue."""
 
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import Annotated, Self
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints, model_validator
 
-from app.schemas.common import LARGEST_ID, MovieAnswer, Request
+from app.schemas.common import LARGEST_ID, MovieAnswer, Request, Year
+
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 
 Title = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=500),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=PRINTABLE),
     Field(description="The year in brackets at its end, as MovieLens has it.", examples=["Brand New (2026)"]),
 ]
-GenreName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50)]
-Year = Annotated[int, Field(ge=1800, le=2200)]
+GenreName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50, pattern=PRINTABLE)]
 GenreList = Annotated[list[GenreName], Field(max_length=30, examples=[["Comedy", "Drama"]])]
 
 
@@ -32,9 +34,46 @@ class MovieChange(Request):
     """Fields of a movie to be set; those left out stay."""
 
     title: Title | None = None
-    year: Year | None = None
+    year: Year | None = Field(None, description="Null for one that is not known. Left out: that of a new title.")
     genres: GenreList | None = None
     hidden: bool | None = None
+
+    @model_validator(mode="after")
+    def _only_the_year_may_be_unknown(self) -> Self:
+        for name in self.model_fields_set - {"year"}:
+            if getattr(self, name) is None:
+                raise ValueError(f"{name} cannot be null; leave it out, and it stays")
+        return self
+
+
+class MovieSearch(Request):
+    """Which movies of the catalogue are asked for."""
+
+    q: str = Field("", max_length=200, description="Words of the title, or their beginnings.")
+    genre: list[str] = Field([], max_length=50, description="Only movies of any of these genres; may be repeated.")
+    limit: int = Field(20, ge=1, le=1000, description="Movies on a page.")
+    cursor: str | None = Field(None, description="`next_cursor` of the page before.")
+
+
+class PopularSearch(Request):
+    """Which popular movies are asked for."""
+
+    n: int = Field(10, ge=1, le=100, description="How many movies.")
+    genre: list[str] = Field([], max_length=50, description="Only movies of any of these genres; may be repeated.")
+    since: datetime | None = Field(
+        None, description="Only ratings from then on: ISO 8601 (UTC if it says no zone), or Unix seconds."
+    )
+    until: datetime | None = Field(None, description="Only ratings before then.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.since and self.until and _utc(self.since) > _utc(self.until):
+            raise ValueError("since is later than until")
+        return self
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class Movie(MovieAnswer):

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.schemas.common import MOST_MOVIES, Id, MovieAnswer, Reader, Request
+from app.schemas.common import MOST_MOVIES, Id, MovieAnswer, Reader, Request, Year
 
 if TYPE_CHECKING:
     from app.services.recommender import RecommendedMovie
@@ -32,8 +32,8 @@ class ListOptions(Ranking):
     n: int = Field(10, ge=1, le=100, description="How many movies.")
     offset: int = Field(0, ge=0, le=2**31 - 1, description="How many of the best to leave out first.")
     genre: list[str] = Field([], max_length=50, description="Only movies of any of these genres; may be repeated.")
-    year_from: int | None = Field(None, ge=1800, le=2200, description="Only movies of this year or later.")
-    year_to: int | None = Field(None, ge=1800, le=2200, description="Only movies of this year or earlier.")
+    year_from: Year | None = Field(None, description="Only movies of this year or later.")
+    year_to: Year | None = Field(None, description="Only movies of this year or earlier.")
     exclude: list[Id] = Field([], max_length=MOST_MOVIES, description="Movies to leave out; may be repeated.")
     diversity: float | None = Field(
         None,

@@ -5,11 +5,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from app.database import Database
 from app.errors import MovieExists, MovieNotFound
 from app.paging import cursor_of, place_of
+from app.schemas.common import EARLIEST_YEAR, LATEST_YEAR
 from app.serving import Serving
 from app.store import movies, ratings
 from app.store.movies import MovieRecord
@@ -19,6 +20,7 @@ from model.errors import TitleModelError
 logger = logging.getLogger(__name__)
 
 YEAR = re.compile(r"\((\d{4})\)\s*$")
+YEARS = range(EARLIEST_YEAR, LATEST_YEAR + 1)
 
 
 class CatalogueEntry(NamedTuple):
@@ -50,11 +52,7 @@ class Movies:
     def get(self, movie_id: int) -> tuple[CatalogueEntry, Reception]:
         """A movie and how it is received; `MovieNotFound` if it is not there."""
         with self.database.reads() as session:
-            movie = movies.records(session, [movie_id]).get(movie_id)
-            reception = ratings.reception(session, movie_id)
-        if movie is None:
-            raise MovieNotFound([movie_id])
-        return CatalogueEntry(movie, self.serving.model.was_trained_with(movie_id)), reception
+            return self._entry(*_found(session, movie_id))
 
     def add(
         self, movie_id: int | None, title: str, year: int | None, genres: Sequence[str], hidden: bool
@@ -64,15 +62,15 @@ class Movies:
         The first one after a start waits some seconds for the title model.
         """
         fields = {"title": title, "year": year or _year_in(title), "hidden": hidden, "title_vector": _read(title)}
-        try:
-            with self.database.writes() as session:
-                chosen = movies.next_id(session) if movie_id is None else movie_id
-                movies.add(session, chosen, fields, genres)
-        except IntegrityError as error:
-            if movie_id is None:
-                raise  # two took the same free id at once
-            raise MovieExists(movie_id) from error
-        return self.get(chosen)
+
+        def write(session: Session) -> tuple[MovieRecord, Reception]:
+            if movie_id is not None and movies.existing(session, [movie_id]):
+                raise MovieExists(movie_id)
+            chosen = movies.free_id(session) if movie_id is None else movie_id
+            movies.add(session, chosen, fields, genres)
+            return _found(session, chosen)
+
+        return self._entry(*self.database.written(write))
 
     def change(
         self, movie_id: int, fields: Mapping[str, object], genres: Sequence[str] | None
@@ -80,13 +78,17 @@ class Movies:
         """Set some fields; `MovieNotFound` if the movie is not there."""
         changed = dict(fields)
         if isinstance(title := fields.get("title"), str):
-            changed.setdefault("year", _year_in(title))
-            changed["title_vector"] = _read(title)
+            if (year := _year_in(title)) is not None:
+                changed.setdefault("year", year)
+            if not self.serving.model.was_trained_with(movie_id):
+                changed["title_vector"] = _read(title)
         with self.database.writes() as session:
-            if not movies.existing(session, [movie_id]):
-                raise MovieNotFound([movie_id])
+            _found(session, movie_id)
             movies.change(session, movie_id, changed, genres)
-        return self.get(movie_id)
+            return self._entry(*_found(session, movie_id))
+
+    def _entry(self, movie: MovieRecord, reception: Reception) -> tuple[CatalogueEntry, Reception]:
+        return CatalogueEntry(movie, self.serving.model.was_trained_with(movie.id)), reception
 
     def remove(self, movie_id: int) -> None:
         """Delete the movie and all its ratings; nothing if it is not there."""
@@ -94,9 +96,17 @@ class Movies:
             movies.remove(session, movie_id)
 
 
+def _found(session: Session, movie_id: int) -> tuple[MovieRecord, Reception]:
+    """A movie and how it is received; `MovieNotFound`."""
+    movie = movies.records(session, [movie_id]).get(movie_id)
+    if movie is None:
+        raise MovieNotFound([movie_id])
+    return movie, ratings.reception(session, movie_id)
+
+
 def _year_in(title: str) -> int | None:
     found = YEAR.search(title)
-    return int(found[1]) if found else None
+    return int(found[1]) if found and int(found[1]) in YEARS else None
 
 
 def _read(title: str) -> bytes | None:

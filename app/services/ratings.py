@@ -1,8 +1,8 @@
 """Ratings: one, many, all."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO, NamedTuple
 
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
@@ -14,6 +14,9 @@ from app.schemas.ratings import NewRating
 from app.store import movies, ratings, users
 from app.store.movies import MovieRecord
 from app.store.ratings import RatingRecord
+
+LONGEST_LINE = 10_000
+"""Bytes; what is longer is no rating."""
 
 BLOCK = 5_000
 """Ratings that are read or written together."""
@@ -39,9 +42,10 @@ class Ratings:
                 raise UserNotFound([user_id])
             found = ratings.page(session, user_id, limit + 1, place_of(cursor))
             records = movies.records(session, [rating.movie_id for rating in found])
-        page = [RatedMovie(records[rating.movie_id], rating) for rating in found[:limit]]
-        last = page[-1].rating if page else None
-        return page, cursor_of((last.rated_at, last.movie_id)) if last and len(found) > limit else None
+        # A movie that was deleted between the two queries is left out.
+        page = [RatedMovie(records[rating.movie_id], rating) for rating in found[:limit] if rating.movie_id in records]
+        last = found[limit - 1] if len(found) > limit else None
+        return page, cursor_of((last.rated_at, last.movie_id)) if last else None
 
     def put(self, user_id: int, movie_id: int, stars: float, rated_at: int | None) -> RatingRecord:
         """Write one rating, in place of an older one; `UserNotFound` or `MovieNotFound`."""
@@ -89,20 +93,19 @@ class Ratings:
             yield from block
             after = (block[-1].user_id, block[-1].movie_id)
 
-    def import_lines(self, lines: Iterable[bytes]) -> int:
+    def import_lines(self, file: BinaryIO) -> int:
         """Write ratings, one JSON object a line, all or, with `InvalidRequest` that names the bad lines, none.
 
-        Blank lines are passed over. Memory stays the same however many there are.
+        Blank lines are passed over. Memory stays the same however many there are, and after `MOST_DETAILS` bad ones
+        the rest is not read.
         """
         problems: list[InvalidField] = []
         known, written = _Known(), 0
         with self.database.writes() as session:
-            for block in _blocks(lines, problems):
+            for block in _blocks(file, problems):
                 records = [record for _, record in block]
                 for place, field, message in known.missing(session, records):
                     problems.append(InvalidField(field=f"line {block[place][0]}.{field}", message=message))
-                if len(problems) >= MOST_DETAILS:
-                    break  # the answer has no room for more
                 if not problems:
                     ratings.put(session, records)
                     written += len(records)
@@ -134,10 +137,10 @@ class _Known:
                 yield place, "movie_id", str(MovieNotFound([record.movie_id]))
 
 
-def _blocks(lines: Iterable[bytes], problems: list[InvalidField]) -> Iterator[list[tuple[int, RatingRecord]]]:
+def _blocks(file: BinaryIO, problems: list[InvalidField]) -> Iterator[list[tuple[int, RatingRecord]]]:
     """Line numbers and ratings, a block at a time; what cannot be read is added to ``problems``."""
     block: list[tuple[int, RatingRecord]] = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), start=1):
         if not line.strip():
             continue
         try:
@@ -147,9 +150,11 @@ def _blocks(lines: Iterable[bytes], problems: list[InvalidField]) -> Iterator[li
                 InvalidField(field=".".join([f"line {number}", *map(str, one["loc"])]), message=one["msg"])
                 for one in error.errors()
             ]
-        if len(block) == BLOCK:
+        if len(block) == BLOCK or len(problems) >= MOST_DETAILS:
             yield block
             block = []
+        if len(problems) >= MOST_DETAILS:
+            return
     yield block
 
 

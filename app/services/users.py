@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from app.database import Database
 from app.errors import UserExists, UserNotFound
@@ -28,34 +28,36 @@ class Users:
     def get(self, user_id: int) -> UserRecord:
         """`UserNotFound` if there is no such user."""
         with self.database.reads() as session:
-            profile = users.profiles(session, [user_id]).get(user_id)
-            rated = ratings.count(session, user_id)
-        if profile is None:
-            raise UserNotFound([user_id])
-        return UserRecord(user_id, profile, rated)
+            return _found(session, user_id)
 
     def add(self, user_id: int | None, profile: Profile) -> UserRecord:
         """Sign a user up, with a free id if none is given; `UserExists` if it is taken."""
-        try:
-            with self.database.writes() as session:
-                chosen = users.next_id(session) if user_id is None else user_id
-                users.add(session, chosen, profile)
-        except IntegrityError as error:
-            if user_id is None:
-                raise  # two took the same free id at once
-            raise UserExists(user_id) from error
-        return UserRecord(chosen, profile, 0)
+
+        def write(session: Session) -> int:
+            if user_id is not None and users.existing(session, [user_id]):
+                raise UserExists(user_id)
+            chosen = users.free_id(session) if user_id is None else user_id
+            users.add(session, chosen, profile)
+            return chosen
+
+        return UserRecord(self.database.written(write), profile, 0)
 
     def change(self, user_id: int, fields: Mapping[str, object]) -> UserRecord:
         """Set some fields of the profile; `UserNotFound` if there is no such user."""
         with self.database.writes() as session:
-            if not users.existing(session, [user_id]):
-                raise UserNotFound([user_id])
+            _found(session, user_id)
             if fields:
                 users.change(session, user_id, fields)
-        return self.get(user_id)
+            return _found(session, user_id)
 
     def remove(self, user_id: int) -> None:
         """Delete the user and all ratings of the user; nothing if there is no such user."""
         with self.database.writes() as session:
             users.remove(session, user_id)
+
+
+def _found(session: Session, user_id: int) -> UserRecord:
+    profile = users.profiles(session, [user_id]).get(user_id)
+    if profile is None:
+        raise UserNotFound([user_id])
+    return UserRecord(user_id, profile, ratings.count(session, user_id))

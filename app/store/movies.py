@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from app.store.ids import free
 from app.tables import Dataset, Genre, Movie, MovieGenre
 
 IDS_AT_ONCE = 10_000
@@ -61,9 +62,9 @@ def existing(session: Session, movie_ids: Collection[int]) -> set[int]:
     return set(session.scalars(select(Movie.id).where(Movie.id.in_(movie_ids))))
 
 
-def next_id(session: Session) -> int:
-    """An id greater than every movie's."""
-    return (session.scalar(select(func.max(Movie.id))) or 0) + 1
+def free_id(session: Session) -> int:
+    """An id that no movie has: one more than the greatest, as long as there are such."""
+    return free(session, Movie.id)
 
 
 def add(session: Session, movie_id: int, fields: Mapping[str, object], genres: Collection[str]) -> None:
@@ -87,11 +88,12 @@ def remove(session: Session, movie_id: int) -> None:
 
 
 def _add_genres(session: Session, movie_id: int, names: Collection[str]) -> None:
-    known = {name: genre_id for genre_id, name in session.execute(select(Genre.id, Genre.name))}
-    for name in sorted(set(names)):
-        if name not in known:
-            known[name] = session.execute(insert(Genre).values(name=name).returning(Genre.id)).scalar_one()
-        session.execute(insert(MovieGenre).values(movie_id=movie_id, genre_id=known[name]))
+    # Whatever the case that it is written in, it is one genre, under the name that it had first.
+    known = {name.casefold(): genre_id for genre_id, name in session.execute(select(Genre.id, Genre.name))}
+    for folded, name in sorted({name.casefold(): name for name in names}.items()):
+        if folded not in known:
+            known[folded] = session.execute(insert(Genre).values(name=name).returning(Genre.id)).scalar_one()
+        session.execute(insert(MovieGenre).values(movie_id=movie_id, genre_id=known[folded]))
 
 
 def datasets(session: Session) -> dict[str, str]:

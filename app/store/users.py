@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from app.store.ids import free
 from app.tables import User
 from model.features import Profile
 
@@ -20,9 +21,9 @@ def existing(session: Session, user_ids: Collection[int]) -> set[int]:
     return set(session.scalars(select(User.id).where(User.id.in_(user_ids))))
 
 
-def next_id(session: Session) -> int:
-    """An id greater than every user's."""
-    return (session.scalar(select(func.max(User.id))) or 0) + 1
+def free_id(session: Session) -> int:
+    """An id that no user has: one more than the greatest, as long as there are such."""
+    return free(session, User.id)
 
 
 def add(session: Session, user_id: int, profile: Profile) -> None:
