@@ -128,7 +128,7 @@ def recommend(
     """Print what a user has rated last, and which movies to see next and why."""
     from app.console import print_list
     from app.main import services
-    from app.services.recommender import Reader, Wish
+    from app.services.answers import Reader, Wish
     from model.features import Profile
 
     if (user_id is None) == (not rated):
@@ -167,7 +167,7 @@ def predict(
     """Print the stars that a user would give some movies."""
     from app.console import print_predictions
     from app.main import services
-    from app.services.recommender import Query
+    from app.services.answers import Query
 
     served = services(_settings())
     _, predictions = served.recommender.predict([Query(user_id, movie_id) for movie_id in movie_ids])

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from app.services.recommender import HistoryEntry, Prediction, Recommended
+from app.services.answers import HistoryEntry, Prediction, Recommended
 from app.store.movies import MovieRecord
 from app.store.stats import Stats
 from model.card import Epoch, Evaluation, RankingEvaluation

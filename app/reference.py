@@ -1,9 +1,13 @@
 """The API's description as a page of Markdown."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 Schema = Mapping[str, Any]
+
+ATTRIBUTE = re.compile(r" {4}(\w+(?:, \w+)*): (.*)")
+"""A line of a docstring that begins to describe one or more attributes."""
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -49,7 +53,8 @@ def _operation(method: str, path: str, operation: Schema) -> str:
 def _parameter(parameter: Schema) -> Sequence[str]:
     schema = parameter["schema"]
     default = "required" if parameter.get("required") else _default(schema)
-    return f"`{parameter['name']}`", parameter["in"], _type(schema), default, parameter.get("description", "")
+    kind = _type(schema).removesuffix(" or null")  # left out, since nothing can be sent that means null
+    return f"`{parameter['name']}`", parameter["in"], kind, default, parameter.get("description", "")
 
 
 def _answers(responses: Schema) -> Iterator[str]:
@@ -67,8 +72,9 @@ def _content(holder: Schema) -> str:
 
 def _body(name: str, schema: Schema) -> str:
     parts = [f"### {name}"]
-    if "description" in schema:
-        parts.append(" ".join(schema["description"].split()))
+    about, attributes = _docstring(schema.get("description", ""))
+    if about:
+        parts.append(about)
     # What an answer has is always there; of a body that is sent, it is worth knowing.
     required = set(schema.get("required", ())) if schema.get("additionalProperties") is False else set()
     rows = [
@@ -76,13 +82,27 @@ def _body(name: str, schema: Schema) -> str:
             f"`{field}`",
             _type(own),
             "required" if field in required else _default(own),
-            " ".join(own.get("description", "").split()),
+            " ".join(own.get("description", attributes.get(field, "")).split()),
         )
         for field, own in schema.get("properties", {}).items()
     ]
     if rows:
         parts.append(_table(["field", "type", "default", "what"], rows))
     return "\n\n".join(parts)
+
+
+def _docstring(text: str) -> tuple[str, dict[str, str]]:
+    """What a docstring says of the whole, and of each attribute that it lists."""
+    about, _, listed = text.replace("``", "`").partition("Attributes:")
+    attributes: dict[str, str] = {}
+    names: list[str] = []
+    for line in listed.splitlines():
+        if found := ATTRIBUTE.match(line):
+            names = found[1].split(", ")
+            attributes |= dict.fromkeys(names, found[2])
+        else:
+            attributes |= {name: f"{attributes[name]} {line.strip()}".strip() for name in names}
+    return " ".join(about.split()), attributes
 
 
 def _type(schema: Schema) -> str:
@@ -93,19 +113,28 @@ def _type(schema: Schema) -> str:
         return " or ".join(_type(one) for one in schema["anyOf"])
     if "enum" in schema or "const" in schema:
         return " or ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
-    if schema.get("type") == "array":
+    return _plain_type(schema)
+
+
+def _plain_type(schema: Schema) -> str:
+    kind = schema.get("type", "any")
+    if "prefixItems" in schema:
+        return f"list of {', '.join(_type(one) for one in schema['prefixItems'])}"
+    if kind == "array":
         return f"list of {_type(schema.get('items', {}))}{_range(schema, 'minItems', 'maxItems')}"
-    if schema.get("type") == "object" and isinstance(schema.get("additionalProperties"), Mapping):
+    if kind == "string":
+        return f"string{_range(schema, 'minLength', 'maxLength', ' characters')}"
+    if isinstance(schema.get("additionalProperties"), Mapping):
         return f"object of {_type(schema['additionalProperties'])}"
-    return f"{schema.get('type', 'any')}{_range(schema, 'minimum', 'maximum')}"
+    return f"{kind}{_range(schema, 'minimum', 'maximum')}"
 
 
-def _range(schema: Schema, least: str, most: str) -> str:
+def _range(schema: Schema, least: str, most: str, of: str = "") -> str:
     low, high = (str(schema[bound]).removesuffix(".0") if bound in schema else None for bound in (least, most))
     if low and high:
-        return f" ({low} to {high})"
+        return f" ({low} to {high}{of})"
     if low or high:
-        return f" (at least {low})" if low else f" (at most {high})"
+        return f" (at least {low}{of})" if low else f" (at most {high}{of})"
     return ""
 
 

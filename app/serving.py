@@ -39,7 +39,7 @@ class Snapshot(NamedTuple):
 
 
 class Served(NamedTuple):
-    """What a request is answered with.
+    """The model, and the catalogue that it answers about.
 
     Attributes:
         scorer: knows every movie of the catalogue, also those that came after training.

@@ -143,7 +143,7 @@ def change_user(user_id: int, **profile: Unpack[ProfileChoices]) -> Call[User]:
 
 
 def delete_user(user_id: int) -> Call[None]:
-    """With all ratings."""
+    """Delete a user with all ratings."""
     return Call("DELETE", f"/users/{user_id}", _nothing)
 
 
@@ -210,7 +210,7 @@ def change_movie(movie_id: int, **fields: Unpack[MovieChanges]) -> Call[MovieDet
 
 
 def delete_movie(movie_id: int) -> Call[None]:
-    """With all its ratings."""
+    """Delete a movie with all its ratings."""
     return Call("DELETE", f"/movies/{movie_id}", _nothing)
 
 

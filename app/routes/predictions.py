@@ -4,9 +4,9 @@ from app.dependencies import ServicesDependency
 from app.error_handlers import responses
 from app.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, UserNotFound
 from app.routes.translation import reader_of
-from app.schemas.common import Reader
+from app.schemas.common import Someone
 from app.schemas.predictions import PredictedStars, PredictionRequest, Predictions
-from app.services.recommender import Query
+from app.services.answers import Query
 
 router = APIRouter(tags=["predictions"])
 
@@ -18,7 +18,7 @@ router = APIRouter(tags=["predictions"])
 )
 def predict(request: PredictionRequest, services: ServicesDependency) -> Predictions:
     if request.user_id is None and request.queries is None:
-        someone = Reader.model_validate(request.model_dump(include={"profile", "history"}, exclude_none=True))
+        someone = Someone.model_validate(request.model_dump(include={"profile", "history"}, exclude_none=True))
         version, predictions = services.recommender.predict_for_anyone(reader_of(someone), request.movie_ids or [])
     else:
         version, predictions = services.recommender.predict(_pairs(request))
@@ -26,6 +26,6 @@ def predict(request: PredictionRequest, services: ServicesDependency) -> Predict
 
 
 def _pairs(request: PredictionRequest) -> list[Query]:
-    if request.queries is not None:
-        return [Query(query.user_id, query.movie_id) for query in request.queries]
-    return [Query(request.user_id or 0, movie_id) for movie_id in request.movie_ids or []]
+    if request.user_id is not None:
+        return [Query(request.user_id, movie_id) for movie_id in request.movie_ids or []]
+    return [Query(query.user_id, query.movie_id) for query in request.queries or []]

@@ -13,7 +13,7 @@ from app.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, Unsup
 from app.routes.parameters import Cursor, MovieId, UserId
 from app.routes.translation import movie_fields
 from app.schemas.ratings import NewRatings, RatedMovie, Rating, StarsGiven, UserRatings, Written
-from app.services.ratings import RatedMovie as RatedRecord
+from app.services.ratings import TitledRating
 from app.store.ratings import RatingRecord
 
 router = APIRouter(tags=["ratings"])
@@ -127,6 +127,6 @@ def _stored(rating: RatingRecord) -> Rating:
     return Rating.model_construct(**rating._asdict())
 
 
-def _rated(entry: RatedRecord) -> RatedMovie:
+def _rated(entry: TitledRating) -> RatedMovie:
     movie, rating = entry
     return RatedMovie(**movie_fields(movie), stars=rating.stars, rated_at=rating.rated_at)

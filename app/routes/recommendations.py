@@ -15,7 +15,7 @@ from app.schemas.recommendations import (
     RecommendationRequest,
     Recommendations,
 )
-from app.services.recommender import Recommended, Wish
+from app.services.answers import Recommended, Wish
 from model.diversity import DEFAULT_DIVERSITY
 
 router = APIRouter(tags=["recommendations"])

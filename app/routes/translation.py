@@ -1,8 +1,7 @@
 """Between bodies and what the use cases take and give."""
 
-from app.schemas.common import ProfileFields
-from app.schemas.common import Reader as Someone
-from app.services.recommender import Reader
+from app.schemas.common import ProfileFields, Someone
+from app.services.answers import Reader
 from app.store.movies import MovieRecord
 from model.features import Profile, Rated
 

@@ -69,7 +69,7 @@ History = Annotated[
 ]
 
 
-class Reader(Request):
+class Someone(Request):
     """Someone who is no user: nothing of it is stored."""
 
     profile: ProfileFields = ProfileFields()

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from app.schemas.common import MOST_MOVIES, History, Id, ProfileFields, Request
 
 if TYPE_CHECKING:
-    from app.services.recommender import Prediction
+    from app.services.answers import Prediction
 
 
 class PredictionQuery(Request):

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.schemas.common import MOST_MOVIES, Id, MovieAnswer, Reader, Request, Year
+from app.schemas.common import MOST_MOVIES, Id, MovieAnswer, Request, Someone, Year
 
 if TYPE_CHECKING:
-    from app.services.recommender import RecommendedMovie
+    from app.services.answers import RecommendedMovie
 
 RankBy = Literal["relevance", "next", "rating"]
 
@@ -50,7 +50,7 @@ class ListOptions(Ranking):
         return self
 
 
-class RecommendationRequest(ListOptions, Reader):
+class RecommendationRequest(ListOptions, Someone):
     """A list for someone who is no user; nothing is stored."""
 
     model_config = ConfigDict(
@@ -60,7 +60,7 @@ class RecommendationRequest(ListOptions, Reader):
     )
 
 
-class RankRequest(Ranking, Reader):
+class RankRequest(Ranking, Someone):
     """Movies to be ordered, for a user or for someone who is none."""
 
     model_config = ConfigDict(

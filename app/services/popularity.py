@@ -25,7 +25,7 @@ def popular(serving: Serving, genres: list[str], since: int | None, until: int |
     """The best ``n`` movies of any of the genres, from ratings since and before these Unix seconds."""
     with serving.database.reads() as session:
         snapshot = serving.snapshot(session)
-        receptions = dict(ratings.receptions(session, since, until))
+        receptions = ratings.receptions(session, since, until)
     catalogue = serving.served(snapshot).catalogue
     ranked = by_weighted_rating(receptions, catalogue.among(Filter(genres)))[:n]
     return [PopularMovie(catalogue.movies[id_], weighted, receptions[id_]) for id_, weighted in ranked]

@@ -22,8 +22,8 @@ BLOCK = 5_000
 """Ratings that are read or written together."""
 
 
-class RatedMovie(NamedTuple):
-    """A rating with its movie."""
+class TitledRating(NamedTuple):
+    """A rating, and the movie that it is of."""
 
     movie: MovieRecord
     rating: RatingRecord
@@ -35,7 +35,7 @@ class Ratings:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def of_user(self, user_id: int, limit: int, cursor: str | None) -> tuple[list[RatedMovie], str | None]:
+    def of_user(self, user_id: int, limit: int, cursor: str | None) -> tuple[list[TitledRating], str | None]:
         """A page of a user's ratings, newest first, and the cursor of the next one; `UserNotFound`."""
         with self.database.reads() as session:
             if not users.existing(session, [user_id]):
@@ -43,7 +43,9 @@ class Ratings:
             found = ratings.page(session, user_id, limit + 1, place_of(cursor))
             records = movies.records(session, [rating.movie_id for rating in found])
         # A movie that was deleted between the two queries is left out.
-        page = [RatedMovie(records[rating.movie_id], rating) for rating in found[:limit] if rating.movie_id in records]
+        page = [
+            TitledRating(records[rating.movie_id], rating) for rating in found[:limit] if rating.movie_id in records
+        ]
         last = found[limit - 1] if len(found) > limit else None
         return page, cursor_of((last.rated_at, last.movie_id)) if last else None
 

@@ -1,18 +1,29 @@
 """Predictions and lists."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
 
 from app import metrics
-from app.catalogue import Catalogue, Filter
+from app.catalogue import Catalogue
 from app.errors import MovieNotFound, NoRelevance, UserNotFound
+from app.services.answers import (
+    HistoryEntry,
+    Prediction,
+    Query,
+    Reader,
+    Reason,
+    Recommended,
+    RecommendedMovie,
+    SimilarMovies,
+    SimilarUsers,
+    Source,
+    Wish,
+)
 from app.services.popularity import by_weighted_rating
 from app.serving import Served, Serving, Snapshot
 from app.store import ratings, users
 from app.store.movies import MovieRecord
-from model.diversity import DEFAULT_DIVERSITY
 from model.errors import NoRelevanceError
-from model.features import Profile, Rated
+from model.features import Rated
 from model.lists import RankBy
 from model.scorer import Candidates, Recommendation, Scorer
 
@@ -20,121 +31,6 @@ SHARING_MOVIES = 50
 """Latest ratings of a user by which others are found that may be similar."""
 SHARING_USERS = 100
 """Users who share the most of them, among whom the model chooses."""
-
-Source = Literal["model", "popular"]
-
-
-class Reader(NamedTuple):
-    """Who a list is for: a profile, and a history, oldest first."""
-
-    profile: Profile
-    history: Sequence[Rated]
-
-    @property
-    def based_on(self) -> Literal["history", "profile", "nothing"]:
-        """What is known of the reader."""
-        if self.history:
-            return "history"
-        return "nothing" if self.profile == Profile() else "profile"
-
-
-class Query(NamedTuple):
-    """Which user's stars for which movie are wanted."""
-
-    user_id: int
-    movie_id: int
-
-
-class Prediction(NamedTuple):
-    """What a user would give a movie.
-
-    Attributes:
-        user_id: None for someone who is no user.
-        stars: without the user's own rating of this movie.
-        probabilities: of each number of stars; None from a model that predicts one number.
-        own_stars: what the user has given; None if not rated.
-        in_model: False if the movie was added after training.
-    """
-
-    user_id: int | None
-    movie: MovieRecord
-    stars: float
-    probabilities: dict[float, float] | None
-    own_stars: float | None
-    in_model: bool
-
-
-class RatedMovie(NamedTuple):
-    """A movie of the user's history that speaks for a recommended one; see `model.scorer.Reason`."""
-
-    movie: MovieRecord
-    contribution: float
-
-
-class RecommendedMovie(NamedTuple):
-    """One entry of a list; see `model.scorer.Recommendation`."""
-
-    movie: MovieRecord
-    stars: float
-    relevance: float | None
-    source: Source
-    in_model: bool
-    reasons: list[RatedMovie] | None
-
-
-class Recommended(NamedTuple):
-    """A page of someone's list.
-
-    Attributes:
-        model: version of the model.
-        based_on: what is known of the reader.
-        rank_by: what it is ordered by.
-    """
-
-    model: str
-    movies: list[RecommendedMovie]
-    rank_by: RankBy | Literal["popularity"]
-    based_on: Literal["history", "profile", "nothing"]
-
-
-class HistoryEntry(NamedTuple):
-    """A movie that a user has rated, and the stars that it got."""
-
-    movie: MovieRecord
-    stars: float
-
-
-class Wish(NamedTuple):
-    """How a list is to be made.
-
-    Attributes:
-        n, offset: how many movies, after how many of the best.
-        rank_by: None for what the model does best, or for what is popular if nothing is known of the reader.
-        diversity: 0..1, see `model.diversity`.
-        explain: whether to say which ratings speak for each movie.
-        filter: which movies it may have.
-    """
-
-    n: int = 10
-    offset: int = 0
-    rank_by: RankBy | None = None
-    diversity: float = DEFAULT_DIVERSITY
-    explain: bool = False
-    filter: Filter = Filter()
-
-
-class SimilarMovies(NamedTuple):
-    """Movies by falling cosine, and the version of the model."""
-
-    model: str
-    nearest: list[tuple[MovieRecord, float]]
-
-
-class SimilarUsers(NamedTuple):
-    """Ids of users by falling cosine, and the version of the model."""
-
-    model: str
-    nearest: list[tuple[int, float]]
 
 
 class Recommender:
@@ -270,7 +166,7 @@ class Recommender:
     def _popular(self, reader: Reader, served: Served, among: Sequence[int], wish: Wish) -> Recommended:
         """For someone of whom nothing is known: what all others like."""
         with self.database.reads() as session:
-            receptions = dict(ratings.receptions(session, None, None))
+            receptions = ratings.receptions(session)
         order = [movie_id for movie_id, _ in by_weighted_rating(receptions, among)]
         unrated = [movie_id for movie_id in among if movie_id not in receptions]
         page = (order + unrated)[wish.offset : wish.offset + wish.n]
@@ -311,16 +207,16 @@ def _predictions(served: Served, asked: Sequence[tuple[int | None, Reader, Seque
 
 def _listed(ranked: Sequence[Recommendation], served: Served, source: Source) -> list[RecommendedMovie]:
     scorer, movies = served.scorer, served.catalogue.movies
-    return [_recommended(entry, movies, scorer, source) for entry in ranked]
+    return [_recommended_movie(entry, movies, scorer, source) for entry in ranked]
 
 
-def _recommended(
+def _recommended_movie(
     entry: Recommendation, movies: Mapping[int, MovieRecord], scorer: Scorer, source: Source
 ) -> RecommendedMovie:
     reasons = None
     if entry.reasons is not None:
         reasons = [
-            RatedMovie(movies[reason.movie_id], reason.contribution)
+            Reason(movies[reason.movie_id], reason.contribution)
             for reason in entry.reasons
             if reason.movie_id in movies
         ]

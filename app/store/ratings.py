@@ -1,6 +1,6 @@
 """Ratings, and what is counted from them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Select, delete, func, select, tuple_
@@ -53,7 +53,7 @@ def page(session: Session, user_id: int, limit: int, before: tuple[int, int] | N
 
 
 def count(session: Session, user_id: int | None = None) -> int:
-    """Of a user, or all."""
+    """How many ratings a user has given, or, without a user, all together."""
     query = select(func.count()).select_from(Rating)
     return session.scalar(query if user_id is None else query.where(Rating.user_id == user_id)) or 0
 
@@ -88,15 +88,17 @@ def reception(session: Session, movie_id: int) -> Reception:
     return Reception(*session.execute(query).one())
 
 
-def receptions(session: Session, since: int | None, until: int | None) -> Iterator[tuple[int, Reception]]:
-    """Of every movie that was rated from ``since`` on and before ``until``, in Unix seconds; None leaves it open."""
+def receptions(session: Session, since: int | None = None, until: int | None = None) -> dict[int, Reception]:
+    """Of each movie that was rated from ``since`` on and before ``until``, by its id.
+
+    Times are in Unix seconds; None leaves an end open.
+    """
     query = select(Rating.movie_id, func.count(), func.avg(Rating.stars)).group_by(Rating.movie_id)
     if since is not None:
         query = query.where(Rating.rated_at >= since)
     if until is not None:
         query = query.where(Rating.rated_at < until)
-    for movie_id, ratings, mean_stars in session.execute(query):
-        yield movie_id, Reception(ratings, mean_stars)
+    return {movie_id: Reception(ratings, mean) for movie_id, ratings, mean in session.execute(query)}
 
 
 def users_who_share(session: Session, user_id: int, movie_ids: Sequence[int], most: int) -> list[int]:
