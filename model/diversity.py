@@ -17,7 +17,7 @@ import numpy as np
 from model.features import FloatArray, IntArray
 
 DEFAULT_DIVERSITY = 0.0
-"""None: the smallest that was measured, 0.05, costs two to three per cent of NDCG@10 on validation already."""
+"""None: the smallest that was measured, 0.05, costs three per cent of NDCG@10 on validation already."""
 
 POOL = 200
 """The best movies that a list is chosen from; behind them, movies follow by relevance alone."""
