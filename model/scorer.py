@@ -219,8 +219,9 @@ class Scorer:
         Ids and cosines of what it multiplies movies' vectors with, the nearest first, ties by id.
         """
         others = sorted(others, key=lambda other: other[0])
-        encoded = self._network.encode_users(self._read([(profile, history), *(other[1:] for other in others)]))
-        directions = encoded.queries.flatten(1) if encoded.queries.numel() else encoded.vectors
+        users = self._read([(profile, history), *(other[1:] for other in others)])
+        ranks = self._shelf.vectors is not None
+        directions = self._network.queries(users).flatten(1) if ranks else self._network.encode_users(users).vectors
         vectors = torch.nn.functional.normalize(directions, dim=-1)
         return _nearest([other[0] for other in others], (vectors[1:] @ vectors[0]).float().cpu().numpy(), n)
 

@@ -1,5 +1,6 @@
 """Data, models and databases that the tests share. Everything here is real but small."""
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,8 +118,11 @@ def client(loaded: Engine, scorer: Scorer) -> Iterator[TestClient]:
 
 
 @pytest.fixture
-def seqrec(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+def seqrec(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Run]:
     monkeypatch.chdir(tmp_path)
     for name in ("DATA", "DATABASE_URL", "ARTIFACTS"):
         monkeypatch.delenv(f"SEQREC_{name}", raising=False)
-    return Run(monkeypatch, capsys)
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield Run(monkeypatch, capsys)
+    root.handlers, root.level = handlers, level  # a command that serves logs to the standard error of this test
