@@ -135,6 +135,8 @@ user rated next. Nothing is sampled. Written by `seqrec experiments lists --data
   the greatest. MRR: mean reciprocal rank of a user's first target in the whole list. Coverage: share of the
   catalogue that is in anyone's first ten. Popular decile: share of the entries of all first tens that are of the most
   popular tenth of the movies. `model/ranking/metrics.py` defines them.
+- `seqrec` has two orders: on `leave-one-out` it is asked for the movie that comes next, on `user-split` for movies that
+  are liked from there on. It is one network; `rank_by` says which.
 - Settings were chosen on validation. Minutes are of training and ranking on one thread of a CPU; those of other
   libraries include the choice of their settings.
 
@@ -147,8 +149,9 @@ order of ratings given in the same second may differ.
 {published}
 ## Training
 
-`seqrec` learns which movie comes next, at every step of every history. NDCG@10 is that of 1,000 users of the
-validation fold, at most; it decides nothing.
+`seqrec` learns at every step of every history which movie comes next and, at half the weight, which are liked later:
+the cross-entropy is that of both. NDCG@10 is by what comes next, for at most 1,000 users of the validation fold; it
+decides nothing.
 
 ![Training curves]({CURVES_FIGURE})
 
