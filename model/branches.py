@@ -66,9 +66,8 @@ class MovieTable(nn.Module):
     """What is known of each catalogue row; shared by all branches that read movies.
 
     The embedding is learned; genres and title vectors are given, and so is the number of ratings in training. Row 0 is
-    the unknown movie. In a network that ranks,
-    a movie's vector is its embedding plus a linear function of genres and of the principal components of the title's
-    vector, so that a movie that nobody has rated yet has a vector too.
+    the unknown movie. In a network that ranks, a movie's vector is its embedding plus a linear function of genres and
+    of the principal components of the title's vector, so that a movie that nobody has rated yet has a vector too.
 
     With graph convolution, a movie's embedding is its own plus those of its neighbours in the graph of users and
     movies. Neighbours are weighed by their coordinates (`model.side_information`), the leading singular vectors of

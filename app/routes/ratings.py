@@ -18,9 +18,9 @@ from app.store.ratings import RatingRecord
 
 router = APIRouter(tags=["ratings"])
 
-
 JSON_LINES = "application/jsonl"
 ACCEPTED = {JSON_LINES, "application/x-ndjson", "application/json-lines"}
+LINES_AT_ONCE = 1000
 IN_MEMORY = 1 << 20
 """Bytes of an import that are kept in memory; what is more goes into a temporary file."""
 
@@ -109,18 +109,10 @@ async def import_(request: Request, services: ServicesDependency) -> Written:
         return Written(written=await run_in_threadpool(services.ratings.import_lines, cast(BinaryIO, received)))
 
 
-LINES_AT_ONCE = 1000
-
-
 def _joined(lines: Iterator[str]) -> Iterator[str]:
     """Many lines at a time, since each piece of an answer costs as much as a thousand lines."""
-    block: list[str] = []
-    for line in lines:
-        block.append(line)
-        if len(block) == LINES_AT_ONCE:
-            yield "".join(block)
-            block.clear()
-    yield "".join(block)
+    while block := "".join(islice(lines, LINES_AT_ONCE)):
+        yield block
 
 
 def _stored(rating: RatingRecord) -> Rating:

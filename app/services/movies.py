@@ -61,6 +61,8 @@ class Movies:
 
         The first one after a start waits some seconds for the title model.
         """
+        if movie_id is not None:
+            self._require_free(movie_id)
         fields = {"title": title, "year": year or _year_in(title), "hidden": hidden, "title_vector": _read(title)}
 
         def write(session: Session) -> tuple[MovieRecord, Reception]:
@@ -76,6 +78,7 @@ class Movies:
         self, movie_id: int, fields: Mapping[str, object], genres: Sequence[str] | None
     ) -> tuple[CatalogueEntry, Reception]:
         """Set some fields; `MovieNotFound` if the movie is not there."""
+        self.get(movie_id)  # no title is read for a movie that is not there
         changed = dict(fields)
         if isinstance(title := fields.get("title"), str):
             if (year := _year_in(title)) is not None:
@@ -86,6 +89,12 @@ class Movies:
             _found(session, movie_id)
             movies.change(session, movie_id, changed, genres)
             return self._entry(*_found(session, movie_id))
+
+    def _require_free(self, movie_id: int) -> None:
+        """`MovieExists` at once, before seconds go into reading a title."""
+        with self.database.reads() as session:
+            if movies.existing(session, [movie_id]):
+                raise MovieExists(movie_id)
 
     def _entry(self, movie: MovieRecord, reception: Reception) -> tuple[CatalogueEntry, Reception]:
         return CatalogueEntry(movie, self.serving.model.was_trained_with(movie.id)), reception
