@@ -517,3 +517,18 @@ def test_the_page_has_no_inline_code_no_foreign_address_and_no_markup_from_data(
     for path in sorted(WEB.iterdir()):
         text = path.read_text().replace("http://www.w3.org/2000/svg", "")
         assert not re.findall(r"https?://|innerHTML|insertAdjacentHTML|document\.write|\beval\(", text), path.name
+
+
+def test_on_a_phone_no_control_is_wider_than_its_panel(visit: Visit) -> None:
+    page = visit(user=1, viewport=PHONE)
+    expect(movies(page, "recommendations")).to_have_count(10)
+
+    for control in page.locator("#wishes .segments, #wishes .slider").all():
+        box, panel = control.bounding_box(), page.locator("#wishes").bounding_box()
+        assert box is not None
+        assert panel is not None
+        assert box["x"] + box["width"] <= panel["x"] + panel["width"] + 0.5
+    label = "label => [label.scrollWidth, label.clientWidth]"
+    for segment in page.locator("#wishes .segments label").all():
+        wanted, given = segment.evaluate(label)
+        assert wanted <= given
