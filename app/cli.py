@@ -182,16 +182,23 @@ def train(
     rnn: RecurrentOption = None,
     device: DeviceOption = None,
     resume: ResumeOption = False,
+    database: Annotated[
+        bool, typer.Option("--database", help="Train on what the database holds now, in place of a folder.")
+    ] = False,
 ) -> None:
     """Train a model and write an artifact that the service can load."""
+    from app.database import connect
     from app.prepare import train_model
+    from app.snapshot import snapshot
     from model import movielens
     from model.presets import preset
 
+    if database and data is not None:
+        raise SettingsError("Train on one of them: either --database or --data DIR.")
     settings = _settings(data=data, artifacts=out, device=device)
     chosen = preset(model, rnn)
-    folder = train_model(movielens.read(_data_folder(settings)), chosen, settings, resume=resume)
-    typer.echo(folder)
+    ratings = snapshot(connect(settings.database_url)) if database else movielens.read(_data_folder(settings))
+    typer.echo(train_model(ratings, chosen, settings, resume=resume))
 
 
 @app.command()

@@ -4,12 +4,14 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from app import snapshot
 from app.console import TrainingDisplay, bar, say, training_display
 from app.database import connect, shown, upgrade
 from app.load import has_data, is_loaded, load
 from app.settings import Settings
 from model import artifact, movielens, obtain
 from model.bert import bert_title_vectors
+from model.card import Card
 from model.device import choose_device
 from model.errors import DownloadError
 from model.movielens import MovieLens
@@ -50,8 +52,8 @@ def prepare(settings: Settings) -> None:
 def _prepare_from(folder: Path, engine: Engine, settings: Settings) -> None:
     checksum = movielens.checksum(folder)
     newest = artifact.newest(settings.artifacts)
-    trained = newest is not None and artifact.load_card(newest).data.checksum == checksum
     loaded = _holds(engine, checksum)
+    trained = newest is not None and _knows(artifact.load_card(newest), checksum, loaded)
     say(f"Data: {folder}")
     data = None if trained and loaded else movielens.read(folder)
     # The database first: a reason to refuse it should not wait for the training.
@@ -60,9 +62,14 @@ def _prepare_from(folder: Path, engine: Engine, settings: Settings) -> None:
     else:
         load_database(data, settings)
     if data is None or trained:
-        say(f"Model: {newest}, trained on this data before")
+        say(f"Model: {newest}, trained before")
     else:
         train_model(data, PRESETS[DEFAULT_MODEL], settings, resume=True)
+
+
+def _knows(card: Card, checksum: str, loaded: bool) -> bool:
+    """Whether a model has learned from the data of this checksum, or from a database that was filled with it."""
+    return card.data.checksum == checksum or (loaded and card.data.name == snapshot.NAME)
 
 
 def _holds(engine: Engine, checksum: str | None) -> bool:
