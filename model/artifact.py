@@ -28,7 +28,7 @@ from model.errors import ArtifactError
 from model.features import Catalogue
 from model.network import SeqRec
 
-FORMAT = 4
+FORMAT = 5
 """1 had no distribution over stars and no side information, 2 no relevance, 3 one horizon."""
 WEIGHTS, TITLES = "weights.safetensors", "titles.safetensors"
 NETWORK, CATALOGUE, CARD, MANIFEST = "network.json", "catalogue.json", "card.json", "manifest.json"

@@ -11,9 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from model.config import NetworkConfig
-from model.errors import NoRelevanceError
 from model.features import PROFILE_WIDTH, UNKNOWN, nearest_levels
-from model.history import HORIZONS, HistoryEncoder
 from model.recurrent import RECURRENT
 
 
@@ -40,34 +38,49 @@ class Users(NamedTuple):
         """The user of each rating, shape (ratings,)."""
         return torch.repeat_interleave(torch.arange(len(self.lengths), device=self.lengths.device), self.lengths)
 
+    def latest(self, limit: int) -> "Latest":
+        """The places of the last ``limit`` ratings of each user."""
+        lengths = self.lengths.clamp(max=limit)
+        steps = int(lengths.max()) if len(lengths) else 0
+        time = torch.arange(steps, device=lengths.device).unsqueeze(1)
+        places = self.lengths.cumsum(0) - lengths + time
+        # Beyond a user's last rating the place is whatever: no state from there is ever taken.
+        return Latest(places.clamp(max=max(len(self.movies) - 1, 0)), lengths)
+
+
+class Latest(NamedTuple):
+    """Where the latest ratings of a batch of users are, for a recurrent layer to read side by side.
+
+    Attributes:
+        places: indices into the batch's ratings, oldest first, shape (time, users).
+        lengths: how many of them are each user's, shape (users,).
+    """
+
+    places: Tensor
+    lengths: Tensor
+
+    def last(self, states: Tensor) -> Tensor:
+        """Of states of shape (time, users, width), each user's after the last rating; zeros for who has none."""
+        users = torch.arange(len(self.lengths), device=states.device)
+        read_anything = (self.lengths > 0).unsqueeze(-1)
+        return torch.where(read_anything, states[(self.lengths - 1).clamp(min=0), users], 0.0)
+
+    def mean(self, states: Tensor) -> Tensor:
+        """Of states of shape (time, users, width), each user's mean over the ratings; zeros for who has none."""
+        read = torch.arange(len(states), device=states.device).unsqueeze(1) < self.lengths
+        return (states * read.unsqueeze(-1)).sum(0) / self.lengths.clamp(min=1).unsqueeze(-1)
+
 
 def graph_width(config: NetworkConfig) -> int:
     """Eigenvectors that the movie embedding is smoothed with."""
     return config.factorisation.places if config.graph_convolution else 0
 
 
-SPREAD_SHRINKAGE = 10
-"""Ratings that say nothing, which everyone has beforehand."""
-
-
-class MovieVectors(NamedTuple):
-    """Movies as the relevance head reads them.
-
-    Attributes:
-        vectors: shape (movies, width).
-        popularity: what is added to a movie's score for everyone, shape (movies, horizons).
-    """
-
-    vectors: Tensor
-    popularity: Tensor
-
-
 class MovieTable(nn.Module):
     """What is known of each catalogue row; shared by all branches that read movies.
 
     The embedding is learned; genres and title vectors are given, and so is the number of ratings in training. Row 0 is
-    the unknown movie. In a network that ranks, a movie's vector is its embedding plus a linear function of genres and
-    of the principal components of the title's vector, so that a movie that nobody has rated yet has a vector too.
+    the unknown movie.
 
     With graph convolution, a movie's embedding is its own plus those of its neighbours in the graph of users and
     movies. Neighbours are weighed by their coordinates (`model.side_information`), the leading singular vectors of
@@ -79,8 +92,6 @@ class MovieTable(nn.Module):
     titles: Tensor
     graph: Tensor
     ratings: Tensor
-    title_mean: Tensor
-    title_axes: Tensor
 
     def __init__(self, config: NetworkConfig, genres: Tensor, titles: Tensor) -> None:
         """``genres`` has shape (rows, genres), ``titles`` shape (rows, title width)."""
@@ -92,70 +103,24 @@ class MovieTable(nn.Module):
         self.register_buffer("titles", titles, persistent=False)
         self.register_buffer("graph", torch.zeros(len(genres), graph_width(config)))
         self.register_buffer("ratings", torch.zeros(len(genres), dtype=torch.long))
-        self.content: nn.Linear | None = None
-        if config.relevance:
-            components = config.relevance.title_components
-            self.content = nn.Linear(genres.shape[1] + components, config.embedding, bias=False)
-            nn.init.normal_(self.content.weight, std=0.02)
-            self.popularity = nn.Parameter(torch.zeros(len(genres), len(HORIZONS)))
-            self.register_buffer("title_mean", torch.zeros(titles.shape[1]))
-            self.register_buffer("title_axes", torch.zeros(titles.shape[1], components))
 
     def __len__(self) -> int:
         return len(self.genres)
 
     def embed(self, rows: Tensor) -> Tensor:
         """Embeddings of catalogue rows; in training, some of them are shown as the unknown movie."""
-        content = rows
         if self.training and self.unknown_rate:
-            rows = self._with_unknown(rows)
+            hidden = torch.rand(rows.shape, device=rows.device) < self.unknown_rate
+            rows = rows.masked_fill(hidden, UNKNOWN)
         embedded: Tensor = self.embedding(rows)
-        if self.content is not None:
-            embedded = embedded + self._content_of(content)
         if self.graph.shape[1]:
             embedded = embedded + self.graph[rows] @ (self.graph.T @ self.embedding.weight) / len(self)
         return embedded
-
-    def vectors(self) -> MovieVectors:
-        """Of all rows, for a network that ranks; in training, some movies have but their genres and title."""
-        rows = torch.arange(len(self), device=self.genres.device)
-        content = self._content_of(rows)
-        if self.training and self.unknown_rate:
-            rows = self._with_unknown(rows)
-        return MovieVectors(self.embedding(rows) + content, self.popularity[rows])
-
-    def _with_unknown(self, rows: Tensor) -> Tensor:
-        hidden = torch.rand(rows.shape, device=rows.device) < self.unknown_rate
-        return rows.masked_fill(hidden, UNKNOWN)
-
-    def _content_of(self, rows: Tensor) -> Tensor:
-        """What genres and title add to the vectors of these rows, shape (..., width)."""
-        if self.content is None:
-            raise NoRelevanceError
-        titles = self.titles[rows]
-        known = titles.any(-1, keepdim=True)  # a title that was never read is no extreme one
-        components = known * ((titles - self.title_mean) @ self.title_axes)
-        content: Tensor = self.content(torch.cat([self.genres[rows], components], dim=-1))
-        return content
-
-    @torch.no_grad()
-    def fit_titles(self) -> None:
-        """Find the principal components of the titles, scaled to unit size all together."""
-        if self.content is None:
-            return
-        titles = self.titles[self.titles.any(-1)]
-        self.title_mean.copy_(titles.mean(0))
-        centred = titles - self.title_mean
-        directions = torch.linalg.svd(centred, full_matrices=False).Vh[: self.title_axes.shape[1]]
-        axes = directions.T / (centred @ directions.T).std()
-        self.title_axes[:, : axes.shape[1]] = axes
 
     @torch.no_grad()
     def forget(self, rows: Tensor) -> None:
         """Make these rows equal to the unknown movie: they had no rating to learn from."""
         self.embedding.weight[rows] = self.embedding.weight[UNKNOWN].clone()
-        if self.content is not None:
-            self.popularity[rows] = self.popularity[UNKNOWN].clone()
 
 
 class Branch(nn.Module):
@@ -188,8 +153,6 @@ class HistoryBranch(Branch):
 
     For a distribution over stars it also reads which level of stars was given, and gives the mean of the states and
     the length of the history beside the last state: how a user spreads the stars is not a matter of the last rating.
-    In a network that ranks, an encoder that has learned which movie comes next stands in place of the recurrent layer
-    alone. The vector begins with the last state.
     """
 
     side = "user"
@@ -200,62 +163,28 @@ class HistoryBranch(Branch):
         self.scale = config.rating_scale
         self.star_levels = config.star_levels
         self.whole = config.likelihood == "categorical"
-        hidden = config.relevance.hidden if config.relevance else config.embedding + 1
+        hidden = config.embedding + 1
         self.width = 2 * hidden + 1 if self.whole else hidden
-        if config.relevance:
-            self.width += len(self.star_levels) + 2
-        self.encoder = HistoryEncoder(config, config.relevance) if config.relevance else None
-        if self.encoder is None:
-            inputs = hidden + len(self.star_levels) if self.whole else hidden
-            self.recurrent = RECURRENT[config.recurrent](inputs, hidden)
+        inputs = hidden + len(self.star_levels) if self.whole else hidden
+        self.recurrent = RECURRENT[config.recurrent](inputs, hidden)
 
     def forward(self, users: Users, residuals: Tensor, movies: MovieTable) -> Tensor:
-        lengths = users.lengths.clamp(max=self.limit)
-        steps = int(lengths.max()) if len(lengths) else 0
-        if steps == 0:
-            return users.profiles.new_zeros(len(lengths), self.width)
-        ends = users.lengths.cumsum(0)
-        time = torch.arange(steps, device=ends.device).unsqueeze(1)  # (time, 1)
-        # Beyond a user's last rating the position is whatever: no state from there is ever taken.
-        positions = (ends - lengths + time).clamp(max=len(users.movies) - 1)  # (time, users)
-        states = self._states(users, residuals, movies, positions)
-        summary = states[(lengths - 1).clamp(min=0), torch.arange(len(lengths), device=ends.device)]
+        latest = users.latest(self.limit)
+        if not len(latest.places):
+            return users.profiles.new_zeros(len(users.lengths), self.width)
+        states = self._states(users, residuals, movies, latest.places)
+        if not self.whole:
+            return latest.last(states)
+        return torch.cat([latest.last(states), latest.mean(states), torch.log1p(users.lengths).unsqueeze(-1) / 4], -1)
+
+    def _states(self, users: Users, residuals: Tensor, movies: MovieTable, places: Tensor) -> Tensor:
+        """After each of the ratings at ``places`` (time, users), shape (time, users, hidden)."""
+        inputs = [movies.embed(users.movies[places]), residuals[places].unsqueeze(-1) / self.scale]
         if self.whole:
-            read = (time < lengths).unsqueeze(-1)
-            mean = (states * read).sum(0) / lengths.clamp(min=1).unsqueeze(-1)
-            summary = torch.cat([summary, mean, torch.log1p(users.lengths).unsqueeze(-1) / 4], dim=-1)
-        if self.encoder is not None:
-            summary = torch.cat([summary, self._spread(users, residuals)], dim=-1)
-        read_anything: Tensor = lengths > 0
-        return torch.where(read_anything.unsqueeze(-1), summary, 0.0)
-
-    def _spread(self, users: Users, residuals: Tensor) -> Tensor:
-        """How each user spreads the stars, shape (users, levels + 2): shares of the levels, mean residual and square.
-
-        Shrunk towards nothing where the history is short. The encoder, which learned which movies are picked, need not
-        have kept it.
-        """
-        known = torch.cat(
-            [self._levels(users).float(), residuals.unsqueeze(-1), residuals.square().unsqueeze(-1)], dim=-1
-        )
-        sums = known.new_zeros(len(users.lengths), known.shape[1]).index_add_(0, users.owners, known)
-        return sums / (users.lengths + SPREAD_SHRINKAGE).unsqueeze(-1)
-
-    def _states(self, users: Users, residuals: Tensor, movies: MovieTable, positions: Tensor) -> Tensor:
-        """After each of the ratings at ``positions`` (time, users), shape (time, users, hidden)."""
-        embedded = movies.embed(users.movies[positions])
-        if self.encoder is not None:
-            encoded: Tensor = self.encoder(embedded, users.stars[positions])
-            return encoded
-        inputs = [embedded, residuals[positions].unsqueeze(-1) / self.scale]
-        if self.whole:
-            inputs.append(self._levels(users)[positions])
+            levels = nearest_levels(users.stars[places], self.star_levels)
+            inputs.append(nn.functional.one_hot(levels, len(self.star_levels)))
         states: Tensor = self.recurrent(torch.cat(inputs, dim=-1))
         return states
-
-    def _levels(self, users: Users) -> Tensor:
-        """The level of stars of each rating, one-hot, shape (ratings, levels)."""
-        return nn.functional.one_hot(nearest_levels(users.stars, self.star_levels), len(self.star_levels))
 
 
 class ProfileBranch(Branch):

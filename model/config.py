@@ -54,10 +54,13 @@ class FactorConfig(BaseModel):
 
 
 class RelevanceConfig(BaseModel):
-    """The head that ranks, and the history's encoder that it shares with the head that predicts stars.
+    """The part that ranks.
 
     Attributes:
-        hidden: width of the encoder's state.
+        embedding: width of a movie's vector.
+        hidden: width of the state of the history's encoder.
+        history_length: ratings that it reads, the latest ones.
+        unknown_rate: share of movies of which in training nothing but genres and title is shown.
         title_components: principal components of the titles' vectors that a movie's vector is made from.
         input_dropout, output_dropout: of the vectors of the movies read and of the states, the same entries at every
             step of a history (Gal and Ghahramani 2016).
@@ -65,7 +68,10 @@ class RelevanceConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    embedding: int = 128
     hidden: int = 320
+    history_length: int = 200
+    unknown_rate: float = 0.01
     title_components: int = 64
     input_dropout: float = 0.2
     output_dropout: float = 0.3
@@ -88,7 +94,7 @@ class NetworkConfig(BaseModel):
             without ratings from its content.
         graph_convolution: smooth the movie embedding over the graph of users and movies; see `model.branches`.
         rating_scale: stars (or residuals) are divided by this before the recurrent layer reads them.
-        relevance: a second head, which ranks; None for a network that predicts stars alone.
+        relevance: the part that ranks; None for a network that predicts stars alone.
         star_levels: what a user can give, ascending and evenly spaced; that of the data which the network learns from.
     """
 
@@ -121,12 +127,6 @@ class NetworkConfig(BaseModel):
         if len(steps) != 1 or min(steps) <= 0:
             raise ValueError("levels of stars must be at least two, ascending and evenly spaced")
         return levels
-
-    @model_validator(mode="after")
-    def _ranks_by_history(self) -> Self:
-        if self.relevance is not None and "history" not in self.branches:
-            raise ValueError("a network that ranks needs the branch 'history'")
-        return self
 
 
 class TrainingConfig(BaseModel):

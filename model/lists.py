@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.branches import MovieVectors, Users
+from model.branches import Users
 from model.diversity import Kinds, diversified
 from model.errors import NoRelevanceError
-from model.explanation import LATEST_EXPLAINED, MOST_REASONS, encoded_without_each, queries_without_each
+from model.explanation import LATEST_EXPLAINED, MOST_REASONS, encoded_without_each
 from model.features import UNKNOWN, FloatArray, IntArray
 from model.network import EncodedMovies, EncodedUsers, SeqRec
+from model.relevance import MovieVectors, RelevanceNetwork
 
 RANKING_DECIMALS = 4
 """What is equal in these decimals, of stars or of a logit, is a tie."""
@@ -27,7 +28,7 @@ class Shelf:
     """The whole catalogue, encoded once.
 
     Attributes:
-        vectors: as the relevance head reads them; None for a network without one.
+        vectors: of the part that ranks; None for a network without one.
         kinds: for lists that are to be diverse.
     """
 
@@ -40,14 +41,26 @@ class Shelf:
     def of(cls, network: SeqRec, device: torch.device) -> "Shelf":
         with torch.inference_mode():
             movies = network.encode_movies(torch.arange(len(network.movies), device=device))
-            vectors = network.movies.vectors() if network.relevance is not None else None
+            vectors = network.relevance.movies() if network.relevance is not None else None
         kinds = Kinds(network.movies.genres.cpu().numpy(), network.movies.ratings.cpu().numpy())
         return cls(network, movies, vectors, kinds)
+
+    def require_relevance(self) -> tuple[RelevanceNetwork, MovieVectors]:
+        """The part that ranks, and its vectors; `NoRelevanceError` if there is none."""
+        if self.vectors is None:
+            raise NoRelevanceError
+        return self.network.require_relevance(), self.vectors
 
     @property
     def directions(self) -> Tensor:
         """What a movie is like, as a vector whose direction counts, shape (rows, width)."""
         return self.movies.path.vectors if self.vectors is None else self.vectors.vectors
+
+    def directions_of(self, users: Users) -> Tensor:
+        """The same of users, shape (users, width)."""
+        if self.vectors is None:
+            return self.network.encode_users(users).vectors
+        return self.network.require_relevance().queries(users, self.vectors).flatten(1)
 
     @property
     def ranks_by(self) -> RankBy:
@@ -64,12 +77,19 @@ class UserList:
         self.user = user
         self.rank_by = rank_by or shelf.ranks_by
         self.horizon = "next" if self.rank_by == "next" else "later"
-        if self.rank_by != "rating" and shelf.vectors is None:
-            raise NoRelevanceError
+        if self.rank_by != "rating":
+            shelf.require_relevance()
 
     @cached_property
     def encoded(self) -> EncodedUsers:
+        """For stars."""
         return self.shelf.network.encode_users(self.user)
+
+    @cached_property
+    def queries(self) -> Tensor:
+        """For relevance; `NoRelevanceError`."""
+        relevance, movies = self.shelf.require_relevance()
+        return relevance.queries(self.user, movies)
 
     @cached_property
     def rated(self) -> IntArray:
@@ -79,13 +99,12 @@ class UserList:
     @cached_property
     def log_relevance(self) -> FloatArray | None:
         """Logarithm of each row's relevance, a probability over all that are not rated, shape (rows,)."""
-        return None if self.shelf.vectors is None else self._log_relevance(self.encoded.queries)[0].cpu().numpy()
+        return None if self.shelf.vectors is None else self._log_relevance(self.queries)[0].cpu().numpy()
 
     def _log_relevance(self, queries: Tensor) -> Tensor:
         """The same for some queries, shape (queries, rows); minus infinity for what this user has rated."""
-        if self.shelf.vectors is None:
-            raise NoRelevanceError
-        logits = self.shelf.network.relevances(queries, self.shelf.vectors, self.horizon).float()
+        relevance, movies = self.shelf.require_relevance()
+        logits = relevance.logits(queries, movies, self.horizon).float()
         logits[:, UNKNOWN] = -torch.inf
         logits[:, self.user.movies] = -torch.inf
         return logits.log_softmax(-1)
@@ -122,7 +141,9 @@ class UserList:
         Places are indices into the history, most important first; only what speaks for the movie is named. See
         `model.explanation`.
         """
-        latest = min(len(self.rated), LATEST_EXPLAINED, self.shelf.network.config.history_length)
+        latest = min(len(self.rated), LATEST_EXPLAINED)
+        if self.rank_by != "rating":
+            latest = min(latest, self.shelf.network.require_relevance().config.history_length)
         if latest == 0:
             return [[] for _ in rows]
         lost = self._lost_without_each(rows, latest).float().cpu().numpy()  # (latest, movies)
@@ -135,8 +156,9 @@ class UserList:
 
     def _lost_without_each(self, rows: IntArray, latest: int) -> Tensor:
         """Of what the list is ordered by, without each of the latest ratings, shape (latest, movies)."""
-        network = self.shelf.network
         if self.rank_by == "rating":
-            return self._stars(self.encoded, rows) - self._stars(encoded_without_each(network, self.user, latest), rows)
-        without = self._log_relevance(queries_without_each(network, self.user, latest))
-        return self._log_relevance(self.encoded.queries)[:, rows] - without[:, rows]
+            without = encoded_without_each(self.shelf.network, self.user, latest)
+            return self._stars(self.encoded, rows) - self._stars(without, rows)
+        relevance, movies = self.shelf.require_relevance()
+        queries = relevance.queries_without_each(self.user, movies, latest)
+        return self._log_relevance(self.queries)[:, rows] - self._log_relevance(queries)[:, rows]

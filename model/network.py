@@ -1,17 +1,16 @@
 """SeqRec: a path in closed form, branches, and the output network."""
 
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor, nn
 
-from model.branches import BRANCHES, Branch, HistoryBranch, MovieTable, MovieVectors, Users, feed_forward
+from model.branches import BRANCHES, Branch, MovieTable, Users, feed_forward
 from model.config import NetworkConfig
 from model.errors import NoRelevanceError
 from model.heads import Stars, head_of
-from model.history import HORIZONS, HistoryEncoder, RelevanceHead
 from model.paths import MoviePath, Path, empty_path
+from model.relevance import RelevanceNetwork
 
 
 @dataclass(frozen=True)
@@ -21,17 +20,14 @@ class EncodedUsers:
     Attributes:
         hidden: their share of the first output layer, before the activation, shape (users, hidden).
         vectors: their vectors on the path, shape (users, width).
-        queries: what the relevance head multiplies movies' vectors with, shape (users, horizons, embedding); width 0
-            without one.
     """
 
     hidden: Tensor
     vectors: Tensor
-    queries: Tensor
 
     def take(self, index: Tensor) -> "EncodedUsers":
         """Some of the users, any of them more than once."""
-        return EncodedUsers(self.hidden[index], self.vectors[index], self.queries[index])
+        return EncodedUsers(self.hidden[index], self.vectors[index])
 
 
 @dataclass(frozen=True)
@@ -63,8 +59,8 @@ class SeqRec(nn.Module):
     ratings. Behind the network stands a head (`model.heads`). For a distribution over stars it does not do to know
     their mean: the output network then also reads the path's prediction, and how each movie's stars are spread.
 
-    A network that ranks has a second head beside it: queries from the state of the history, whose dot product with a
-    movie's vector says how relevant that movie is (`model.history`).
+    A network that makes lists has a second part beside all this, which says how relevant each movie is
+    (`model.relevance`).
     """
 
     def __init__(self, config: NetworkConfig, genres: Tensor, titles: Tensor) -> None:
@@ -78,7 +74,6 @@ class SeqRec(nn.Module):
         self.movies = MovieTable(config, genres, titles)
         self.branches = nn.ModuleDict({name: BRANCHES[name](config, self.movies) for name in config.branches})
         self.head = head_of(config)
-        self.relevance = RelevanceHead(config, config.relevance) if config.relevance else None
         self.reads_path = config.likelihood == "categorical"
         self.user_width, self.movie_width = (
             sum(b.width for b in self._side(side).values()) for side in ("user", "movie")
@@ -92,15 +87,18 @@ class SeqRec(nn.Module):
             *feed_forward(config.output_layers[0], config.output_layers[1:], config.dropout),
             nn.Linear(config.output_layers[-1], self.head.outputs),
         )
+        # Built last, so that stars begin with the same random weights with and without it.
+        self.relevance = RelevanceNetwork(config, config.relevance, genres, titles) if config.relevance else None
 
     def _side(self, side: str) -> dict[str, Branch]:
         branches = ((name, branch) for name, branch in self.branches.items() if isinstance(branch, Branch))
         return {name: branch for name, branch in branches if branch.side == side}
 
-    @property
-    def encoder(self) -> HistoryEncoder | None:
-        """What both heads know a history from; None in a network that predicts stars alone."""
-        return next((b.encoder for b in self.branches.values() if isinstance(b, HistoryBranch)), None)
+    def require_relevance(self) -> RelevanceNetwork:
+        """The part that ranks; `NoRelevanceError` in a network that predicts stars alone."""
+        if self.relevance is None:
+            raise NoRelevanceError
+        return self.relevance
 
     def encode_users(self, users: Users, path: Path | None = None) -> EncodedUsers:
         """Encode a batch of users from profile and history; ``path`` stands in for the network's own in training."""
@@ -108,13 +106,10 @@ class SeqRec(nn.Module):
         with _full_precision(users.stars):
             vectors = path.encode_users(users)
         residuals = path.unexplained(users, vectors)
-        outputs = {name: branch(users, residuals, self.movies) for name, branch in self._side("user").items()}
+        outputs = [branch(users, residuals, self.movies) for branch in self._side("user").values()]
         weight = self.first.weight[:, : self.user_width]
-        hidden = nn.functional.linear(torch.cat([*outputs.values()], dim=-1), weight, self.first.bias)
-        if self.relevance is None:
-            return EncodedUsers(hidden, vectors, hidden.new_zeros(len(hidden), len(HORIZONS), 0))
-        state = outputs["history"][:, : self.relevance.hidden]
-        return EncodedUsers(hidden, vectors, self.relevance(state, users.profiles))
+        hidden = nn.functional.linear(torch.cat(outputs, dim=-1), weight, self.first.bias)
+        return EncodedUsers(hidden, vectors)
 
     def encode_movies(self, rows: Tensor, path: Path | None = None) -> EncodedMovies:
         """Encode the movies at these catalogue rows, shape (movies,)."""
@@ -129,59 +124,6 @@ class SeqRec(nn.Module):
     def score(self, users: EncodedUsers, movies: EncodedMovies) -> Stars:
         """Stars for pairs; a side of one row is paired with every row of the other."""
         return self.head.stars(*self._outputs(users, movies))
-
-    def next_movies(self, profiles: Tensor, movies: Tensor, stars: Tensor, table: Tensor) -> Tensor:
-        """Queries for each step, from what was rated before it, shape (time, users, horizons, embedding).
-
-        ``profiles`` have shape (users, 24); ``movies`` are catalogue rows and ``stars`` what they got, shape
-        (time, users), from the first rating on; ``table`` the vectors of all rows.
-        """
-        if self.encoder is None or self.relevance is None:
-            raise NoRelevanceError
-        states = self.encoder(table[movies[:-1]], stars[:-1])
-        queries: Tensor = self.relevance(torch.cat([states.new_zeros(1, *states.shape[1:]), states]), profiles)
-        return queries
-
-    def queries(self, users: Users) -> Tensor:
-        """As `encode_users`, but the queries alone, without the path that the stars take."""
-        if self.relevance is None:
-            raise NoRelevanceError
-        states = self.branches["history"](users, users.stars, self.movies)
-        queries: Tensor = self.relevance(states[:, : self.relevance.hidden], users.profiles)
-        return queries
-
-    def relevances(self, queries: Tensor, movies: MovieVectors, horizon: str) -> Tensor:
-        """Logits of each movie's relevance on one of `HORIZONS`, shape (users, movies).
-
-        ``queries`` have shape (users, horizons, embedding).
-        """
-        place = HORIZONS.index(horizon)
-        return torch.addmm(movies.popularity[:, place], queries[:, place], movies.vectors.T)
-
-    @property
-    def _of_relevance(self) -> dict[str, nn.Module]:
-        """All that the relevance head reads, and the head."""
-        if self.relevance is None or self.encoder is None:
-            return {}
-        return {"movies": self.movies, "encoder": self.encoder, "head": self.relevance}
-
-    def fix_relevance(self) -> None:
-        """From now on, training changes nothing that the relevance head reads."""
-        for module in self._of_relevance.values():
-            module.requires_grad_(False)
-
-    def take_relevance(self, other: "SeqRec") -> None:
-        """Know as much as another network of the same configuration of which movie comes next."""
-        for name, module in self._of_relevance.items():
-            module.load_state_dict(other._of_relevance[name].state_dict())
-
-    def train(self, mode: bool = True) -> Self:
-        """As of any module; what is fixed reads without dropout."""
-        super().train(mode)
-        for module in (self.relevance, self.encoder):
-            if module is not None and not any(parameter.requires_grad for parameter in module.parameters()):
-                module.eval()
-        return self
 
     def losses(self, users: EncodedUsers, movies: EncodedMovies, given: Tensor) -> Tensor:
         """What training makes small: the head's loss of each pair that was given these stars, shape (pairs,)."""

@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from model.card import Epoch
 from model.checkpoint import run_name
@@ -35,46 +36,49 @@ class NeuralModel:
         self.best_epoch = 0
 
     def fit(self, split: Split) -> None:
-        self.fit_folds(split.train, split.validation)
+        """Learn stars alone; what a network that ranks learns of lists changes none of them."""
+        self.begin(split.train)
+        self.fit_stars(split.train, split.validation)
 
-    def fit_folds(
-        self, train: Fold, validation: Fold | None, last_epoch: int | None = None, start: SeqRec | None = None
-    ) -> None:
-        """Train a fresh network; without a validation fold, stars for exactly ``last_epoch`` epochs.
-
-        A network that ranks learns first which movie comes next, and then the stars on top of that. For the former, it
-        goes on from where ``start`` is, which learned it from other ratings.
-        """
-        self.fit_relevance(train, validation, start)
-        self.paths = self._fitted_paths(train)
-        graph = self.network.movies.graph
-        graph.copy_(torch.from_numpy(coordinates(train.sequences, *graph.shape)))
-        folds = (train,) if validation is None else (train, validation)
-        run = run_name(self.preset.name, self.preset.model_dump_json(), folds)
-        self._fit_ratings(train, validation, self.preset.training, self.workshop.checkpoint(run), last_epoch)
+    def begin(self, train: Fold) -> None:
+        """A fresh network for the levels of stars that the fold has, with what is known of movies before training."""
+        catalogue = self.workshop.catalogue
+        torch.manual_seed(self.preset.training.seed)
+        config = self.preset.network.model_copy(update={"star_levels": train.star_levels})
+        titles = torch.from_numpy(self.workshop.titles())
+        self.network = SeqRec(config, torch.from_numpy(catalogue.genre_matrix), titles)
+        movies = self.network.movies
+        movies.graph.copy_(torch.from_numpy(coordinates(train.sequences, *movies.graph.shape)))
+        movies.ratings.copy_(torch.bincount(torch.from_numpy(train.sequences.movies), minlength=len(movies)))
+        if self.network.relevance is not None:
+            self.network.relevance.movies.fit_titles()
 
     def fit_relevance(self, train: Fold, validation: Fold | None, start: SeqRec | None = None) -> None:
-        """A network that knows which movie comes next, if it has a head for that, and no stars yet.
+        """Learn which movie comes next and which are liked later, unless the preset is of stars alone.
 
-        It begins with random weights, or with those of ``start``.
+        The part that ranks goes on from where that of ``start`` is, which has learned from other ratings.
         """
-        self.network = self._fresh_network(train)
-        if start is not None:
-            self.network.take_relevance(start)
-        ratings = torch.from_numpy(train.sequences.movies)
-        self.network.movies.ratings.copy_(torch.bincount(ratings, minlength=len(self.network.movies)))
-        config = self.preset.next_movie
-        if config is None:
+        relevance, config = self.network.relevance, self.preset.next_movie
+        if relevance is None or config is None:
             return
-        config = config.refit if start is not None else config
-        objective = NextMovieObjective(self.network, train.sequences, validation, config, self.workshop.device)
+        if start is not None:
+            relevance.load_state_dict(start.require_relevance().state_dict())
+            config = config.refit
+        objective = NextMovieObjective(relevance, train.sequences, validation, config, self.workshop.device)
         # The validation fold draws a curve and decides nothing, so that runs may share what they came to.
         settings = self.network.config.model_dump_json() + config.model_dump_json()
         run = run_name(f"{self.preset.name}-next-movie", settings, [train])
         self.relevance_epochs = self._trained(objective, self.workshop.checkpoint(run)).epochs
-        self._forget_unrated(train)
+        relevance.movies.forget(self._unrated(train))
 
-    def _fit_ratings(
+    def fit_stars(self, train: Fold, validation: Fold | None, last_epoch: int | None = None) -> None:
+        """Learn stars; without a validation fold, for exactly ``last_epoch`` epochs."""
+        self.paths = self._fitted_paths(train)
+        folds = (train,) if validation is None else (train, validation)
+        run = run_name(self.preset.name, self.preset.model_dump_json(), folds)
+        self._fit_stars(train, validation, self.preset.training, self.workshop.checkpoint(run), last_epoch)
+
+    def _fit_stars(
         self,
         train: Fold,
         validation: Fold | None,
@@ -87,7 +91,7 @@ class NeuralModel:
         trainer = self._trained(objective, checkpoint, last_epoch)
         self.epochs = trainer.epochs
         self.best_epoch = trainer.best_epoch.number if trainer.best_epoch else 0
-        self._forget_unrated(train)
+        self.network.movies.forget(self._unrated(train))
 
     def _trained(self, objective: Objective, checkpoint: Path | None = None, last_epoch: int | None = None) -> Trainer:
         trainer = Trainer(objective, self.workshop.device, last_epoch)
@@ -96,22 +100,13 @@ class NeuralModel:
         trainer.run(checkpoint, self.workshop.on_progress)
         return trainer
 
-    def _forget_unrated(self, train: Fold) -> None:
+    def _unrated(self, train: Fold) -> Tensor:
         unrated = torch.ones(len(self.network.movies), dtype=torch.bool)
         unrated[train.sequences.movies] = False
-        self.network.movies.forget(unrated.to(self.workshop.device))
+        return unrated.to(self.workshop.device)
 
     def predict(self, fold: Fold) -> Predicted:
         return predict(self.network, fold, self.workshop.device)
-
-    def _fresh_network(self, train: Fold) -> SeqRec:
-        """Of the preset, for the levels of stars that the fold has."""
-        genres = torch.from_numpy(self.workshop.catalogue.genre_matrix)
-        titles = torch.from_numpy(self.workshop.titles())
-        torch.manual_seed(self.preset.training.seed)
-        network = SeqRec(self.preset.network.model_copy(update={"star_levels": train.star_levels}), genres, titles)
-        network.movies.fit_titles()
-        return network
 
     def _fitted_paths(self, train: Fold) -> FittedPaths:
         """The paths for this fold; networks that differ in nothing that matters to them share their checkpoint."""

@@ -17,12 +17,13 @@ from model.network import SeqRec
 
 ROWS_ALONG = {
     "movies.embedding.weight": 0,
-    "movies.popularity": 0,
     "movies.graph": 0,
     "movies.ratings": 0,
     "path.movies": 1,
     "path.places": 0,
     "path.reception": 0,
+    "relevance.movies.embedding.weight": 0,
+    "relevance.movies.popularity": 0,
 }
 """The dimension that catalogue rows lie along, for each of a network's values that has one."""
 

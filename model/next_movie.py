@@ -9,14 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.branches import MovieVectors
 from model.config import NextMovieConfig
 from model.features import UNKNOWN, BoolArray, IntArray
-from model.history import HORIZONS
-from model.network import SeqRec
 from model.protocol import LIKED_STARS
 from model.ranking.evaluation import score
-from model.ranking.relevance import relevances
+from model.ranking.scores import relevances
+from model.relevance import HORIZONS, MovieVectors, RelevanceNetwork
 from model.sequences import Fold, Sequences, ragged_range
 from model.softmax import next_movie_loss
 from model.training import Step
@@ -79,7 +77,7 @@ class NextMovieObjective:
 
     def __init__(
         self,
-        network: SeqRec,
+        network: RelevanceNetwork,
         train: Sequences,
         validation: Fold | None,
         config: NextMovieConfig,
@@ -134,8 +132,8 @@ class NextMovieObjective:
     def _step(self, windows: Windows) -> Step:
         now = windows.to(self.device)
         steps, users = now.predicted()
-        movies = self.network.movies.vectors()
-        queries = self.network.next_movies(now.profiles, now.movies, now.stars, movies.vectors)
+        movies = self.network.movies()
+        queries = self.network(now.profiles, now.movies, now.stars, movies.vectors)
         loss = self._loss("next", queries, movies, now.movies, now, (steps, users))
         some = now.liked[steps, users] != UNKNOWN
         if self.config.later and some.any():

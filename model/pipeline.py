@@ -24,16 +24,19 @@ def train(data: MovieLens, preset: Preset, root: Path, workshop: Workshop) -> Pa
     """Train a preset twice and write an artifact into ``root``; returns its folder.
 
     The first run holds users out: its test scores go on the card and its best epoch says how long to train. The
-    second run is on all users for as many epochs, and its weights are the ones to serve. What the first one knows of
-    which movie comes next, the second starts from.
+    second run is on all users for as many epochs, and its weights are the ones to serve. What the first one has learned
+    of lists, the second starts from.
     """
     sequences = Sequences.of(data)
     split = paper_split(sequences)
     held_out = NeuralModel(preset, workshop)
     evaluation = evaluate(held_out, split, workshop).evaluation
+    held_out.fit_relevance(split.train, split.validation)
     lists = judge(NetworkRanker(held_out, "later"), user_split(sequences)) if preset.next_movie else None
-    served = NeuralModel(preset, workshop)
-    served.fit_folds(halved(sequences), None, last_epoch=held_out.best_epoch, start=held_out.network)
+    served, everyone = NeuralModel(preset, workshop), halved(sequences)
+    served.begin(everyone)
+    served.fit_stars(everyone, None, last_epoch=held_out.best_epoch)
+    served.fit_relevance(everyone, None, start=held_out.network)
     card = Card(
         model=preset.name,
         created_at=datetime.now(UTC),

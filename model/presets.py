@@ -12,7 +12,7 @@ class Preset(BaseModel):
 
     Attributes:
         training: how it learns stars.
-        next_movie: how a network with a relevance head learns, before that, which movie comes next.
+        next_movie: how a network that ranks learns which movie comes next, and which are liked later.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -43,9 +43,7 @@ PRESETS = {
         RATING_ONLY,
         Preset(
             name="seqrec",
-            network=RATING_ONLY.network.model_copy(
-                update={"embedding": 128, "history_length": 200, "unknown_rate": 0.01, "relevance": RelevanceConfig()}
-            ),
+            network=RATING_ONLY.network.model_copy(update={"relevance": RelevanceConfig()}),
             training=RATING_ONLY.training,
             next_movie=NextMovieConfig(),
         ),

@@ -11,15 +11,15 @@ from model.presets import PRESETS, Preset
 from model.protocol import Split
 from model.ranking.baselines import ItemKnn, Popularity
 from model.ranking.rankers import Ranker
-from model.ranking.relevance import predicted_stars, relevances
+from model.ranking.scores import predicted_stars, relevances
 from model.sequences import Sequences
 from model.workshop import Workshop
 
 
 class NetworkRanker:
-    """A preset's network: by relevance on a horizon if it has a head for that, otherwise by predicted stars.
+    """A preset's network: by relevance on a horizon if it knows that, otherwise by predicted stars.
 
-    Of a network that ranks, nothing else is trained: what it learns of stars afterwards changes no list.
+    It learns what its lists are ordered by, and nothing else.
     """
 
     inductive = True
@@ -37,6 +37,7 @@ class NetworkRanker:
 
     def fit(self, split: Split) -> None:
         if self.ranks:
+            self.model.begin(split.train)
             self.model.fit_relevance(split.train, split.validation)
         else:
             self.model.fit(split)
@@ -45,7 +46,7 @@ class NetworkRanker:
         network, device = self.model.network, self.model.workshop.device
         if not self.ranks:
             return predicted_stars(network, histories, device)
-        return relevances(network, histories, device, self.horizon)
+        return relevances(network.require_relevance(), histories, device, self.horizon)
 
 
 def _network_ranker(preset: Preset, workshop: Workshop, protocol: str) -> Ranker:

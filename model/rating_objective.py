@@ -20,8 +20,7 @@ PREDICT_USERS = 64
 class RatingObjective:
     """Learns the stars of a fold's targets; see `model.training.Objective`.
 
-    On CUDA, steps run in bfloat16 where it saves time. Of a network that ranks, all that the relevance head reads
-    stays as it is: it has learned which movie comes next, and the stars are predicted from that.
+    On CUDA, steps run in bfloat16 where it saves time. The part of a network that ranks has no share in it.
     """
 
     name = "stars"
@@ -37,7 +36,6 @@ class RatingObjective:
         paths: FittedPaths,
     ) -> None:
         network.path = paths.whole
-        network.fix_relevance()
         self.network = network
         self.paths = [path.to(device) for path in paths.parts]
         self.device = device
@@ -53,7 +51,11 @@ class RatingObjective:
 
     def optimizer(self) -> torch.optim.Optimizer:
         return torch.optim.AdamW(
-            [parameter for parameter in self.network.parameters() if parameter.requires_grad],
+            [
+                parameter
+                for name, parameter in self.network.named_parameters()
+                if parameter.requires_grad and not name.startswith("relevance.")
+            ],
             lr=self.config.learning_rate,
             betas=self.config.adam_betas,
             eps=self.config.adam_epsilon,

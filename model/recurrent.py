@@ -97,16 +97,29 @@ class _Recurrence(torch.autograd.Function):
         states, cells = to_gates.new_zeros(2, time + 1, batch, hidden)
         projected, intermediate, squashed = to_gates.new_empty(3, time, batch, hidden)
         gates = to_gates.new_empty(time, batch, 4 * hidden)
-        for t in range(time):
-            torch.addmm(state_bias, states[t], state_weight.t(), out=projected[t])
-            torch.mul(to_intermediate[t], projected[t], out=intermediate[t])
-            torch.addmm(to_gates[t], intermediate[t], gate_weight.t(), out=gates[t])
-            gates[t, :, : 3 * hidden].sigmoid_()
-            gates[t, :, 3 * hidden :].tanh_()
-            i, f, o, u = gates[t].chunk(4, dim=-1)
-            torch.mul(f, cells[t], out=cells[t + 1]).addcmul_(i, u)
-            torch.tanh(cells[t + 1], out=squashed[t])
-            torch.mul(o, squashed[t], out=states[t + 1])
+        # A view for every step, made at once: for one user, making views step by step takes a third of the time.
+        state, cell = states.unbind(), cells.unbind()
+        sigmoids = gates[..., : 3 * hidden].unbind()
+        i, f, o, update = (part.unbind() for part in gates.chunk(4, dim=-1))
+        steps = zip(
+            to_intermediate.unbind(),
+            to_gates.unbind(),
+            projected.unbind(),
+            intermediate.unbind(),
+            gates.unbind(),
+            squashed.unbind(),
+            strict=True,
+        )
+        state_matrix, gate_matrix = state_weight.t(), gate_weight.t()
+        for t, (from_input, to_gate, project, mixed, gate, squash) in enumerate(steps):
+            torch.addmm(state_bias, state[t], state_matrix, out=project)
+            torch.mul(from_input, project, out=mixed)
+            torch.addmm(to_gate, mixed, gate_matrix, out=gate)
+            sigmoids[t].sigmoid_()
+            update[t].tanh_()
+            torch.mul(f[t], cell[t], out=cell[t + 1]).addcmul_(i[t], update[t])
+            torch.tanh(cell[t + 1], out=squash)
+            torch.mul(o[t], squash, out=state[t + 1])
         ctx.save_for_backward(
             to_intermediate,
             state_weight,

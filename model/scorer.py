@@ -220,9 +220,7 @@ class Scorer:
         """
         others = sorted(others, key=lambda other: other[0])
         users = self._read([(profile, history), *(other[1:] for other in others)])
-        ranks = self._shelf.vectors is not None
-        directions = self._network.queries(users).flatten(1) if ranks else self._network.encode_users(users).vectors
-        vectors = torch.nn.functional.normalize(directions, dim=-1)
+        vectors = torch.nn.functional.normalize(self._shelf.directions_of(users), dim=-1)
         return _nearest([other[0] for other in others], (vectors[1:] @ vectors[0]).float().cpu().numpy(), n)
 
     @staticmethod

@@ -8,12 +8,11 @@ from typing import NamedTuple, Protocol
 
 import torch
 from pydantic import TypeAdapter
-from torch import Tensor
+from torch import Tensor, nn
 
 from model.card import Epoch
 from model.checkpoint import load_optimizer, optimizer_tensors, over, read, under, write
 from model.errors import CheckpointError, DivergedError
-from model.network import SeqRec
 
 EPOCHS = TypeAdapter(list[Epoch])
 """Writes the epochs of a run into its checkpoint, and reads them."""
@@ -52,7 +51,6 @@ class Objective(Protocol):
 
     Attributes:
         name: as progress shows it.
-        network: what is trained.
         settings: all that makes one run differ from another on the same data, as JSON.
         seed: of everything that is drawn.
         epochs: at most.
@@ -62,13 +60,16 @@ class Objective(Protocol):
     """
 
     name: str
-    network: SeqRec
     settings: str
     seed: int
     epochs: int
     patience: int
     selects: bool
     largest_gradient: float | None
+
+    @property
+    def network(self) -> nn.Module:
+        """What is trained."""
 
     def __len__(self) -> int:
         """Steps of an epoch."""

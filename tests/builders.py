@@ -30,7 +30,7 @@ SMALL_NETWORK = NetworkConfig(
 RATING_ONLY = Preset(name="small-rating", network=SMALL_NETWORK, training=TrainingConfig(epochs=2, random_cuts=True))
 SMALL = Preset(
     name="small",
-    network=SMALL_NETWORK.model_copy(update={"relevance": RelevanceConfig(hidden=12)}),
+    network=SMALL_NETWORK.model_copy(update={"relevance": RelevanceConfig(embedding=8, hidden=12, history_length=20)}),
     training=RATING_ONLY.training,
     next_movie=NextMovieConfig(epochs=2),
 )
@@ -56,7 +56,8 @@ def network(config: NetworkConfig, rows: int, bias: Bias | None = None) -> SeqRe
     genres = (torch.rand(rows, 18) < 0.2).float()
     bias = bias or Bias(3.5, np.linspace(-1, 1, rows, dtype=np.float32))
     seqrec = SeqRec(config, genres, torch.randn(rows, 384) / 20)
-    seqrec.movies.fit_titles()
+    if seqrec.relevance is not None:
+        seqrec.relevance.movies.fit_titles()
     if config.path == "bias":
         seqrec.path = bias_path(bias)
     else:

@@ -127,7 +127,7 @@ def test_another_format_is_refused_with_both_numbers(copy: Path) -> None:
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
 
-    with pytest.raises(ArtifactError, match="has format 99, this version of SeqRec reads format 4"):
+    with pytest.raises(ArtifactError, match="has format 99, this version of SeqRec reads format 5"):
         artifact.load(copy)
 
 

@@ -8,7 +8,6 @@ import torch
 from builders import RATING_ONLY, SMALL, network, user
 
 from model.errors import NoRelevanceError
-from model.explanation import queries_without_each
 from model.features import Profile, Rated
 from model.lists import RankBy, Shelf, UserList
 from model.presets import PRESETS
@@ -102,13 +101,15 @@ def test_there_are_no_reasons_unless_asked_for_and_none_without_a_history(scorer
 def test_without_each_is_what_the_network_says_of_a_history_without_it(ratings: int, recurrent: str) -> None:
     # The encoder reads the latest 20: without one of them, an older one moves up.
     seqrec = network(SMALL.network.model_copy(update={"recurrent": recurrent}), rows=60)
-    movies, stars = list(range(1, ratings + 1)), [1.0 + place % 5 for place in range(ratings)]
+    relevance = seqrec.require_relevance()
+    rated, stars = range(1, ratings + 1), [1.0 + place % 5 for place in range(ratings)]
     with torch.inference_mode():
-        quick = queries_without_each(seqrec, user(movies, stars), latest=min(ratings, 20))
+        movies = relevance.movies()
+        quick = relevance.queries_without_each(user(rated, stars), movies, latest=min(ratings, 20))
 
         for place, query in zip(range(max(ratings - 20, 0), ratings), quick, strict=True):
-            without = user(movies[:place] + movies[place + 1 :], stars[:place] + stars[place + 1 :])
-            assert torch.allclose(query, seqrec.queries(without)[0], atol=1e-5)
+            without = user([*rated[:place], *rated[place + 1 :]], stars[:place] + stars[place + 1 :])
+            assert torch.allclose(query, relevance.queries(without, movies)[0], atol=1e-5)
 
 
 def test_of_a_long_history_the_latest_ratings_are_looked_at() -> None:

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 from builders import RATING_ONLY, SMALL, network, user, workshop_for
-from pydantic import ValidationError
 from torch import Tensor
 
 from model.bias import Bias
@@ -157,46 +156,47 @@ def test_graph_convolution_adds_the_embeddings_of_the_movies_that_stand_nearby()
     assert torch.allclose(smoothed, torch.stack([own[0], own[1] + nearby, own[3] - nearby]), atol=1e-6)
 
 
-def test_a_network_can_take_over_what_another_knows_of_the_next_movie_and_keeps_it_while_it_learns_stars() -> None:
-    one, other = network(SMALL.network, rows=30), network(SMALL.network, rows=30)
-    with torch.no_grad():
-        for parameter in one.parameters():
-            parameter.add_(torch.randn_like(parameter) / 10)
-    reader = user([3, 4, 9], [5.0, 1.0, 3.0])
-
-    other.take_relevance(one)
-    other.fix_relevance()
-    other.train()
-
-    assert torch.equal(other.queries(reader), one.queries(reader))  # without dropout, although it is training
-    assert torch.equal(other.movies.vectors().vectors[UNKNOWN], one.movies.vectors().vectors[UNKNOWN])
-    assert not any(parameter.requires_grad for parameter in other.movies.parameters())
-    assert any(parameter.requires_grad for parameter in other.parameters())
-
-
 def test_a_network_of_stars_knows_no_relevance_and_says_so() -> None:
     with pytest.raises(NoRelevanceError):
-        network(RATING_ONLY.network, rows=5).queries(user([1], [4.0]))
+        network(RATING_ONLY.network, rows=5).require_relevance()
 
 
 def test_a_movie_that_nobody_rated_is_ranked_by_its_genres_and_title() -> None:
-    seqrec = network(SMALL.network, rows=30)
+    movies = network(SMALL.network, rows=30).require_relevance().movies
     with torch.no_grad():
-        seqrec.movies.popularity.copy_(torch.arange(60.0).view(30, 2))
-    seqrec.movies.forget(torch.arange(30) == 7)
+        movies.popularity.copy_(torch.arange(60.0).view(30, 2))
+    movies.forget(torch.arange(30) == 7)
 
-    movies = seqrec.movies.vectors()
+    encoded = movies()
 
-    assert torch.equal(movies.popularity[7], movies.popularity[UNKNOWN])
-    content = movies.vectors[7] - seqrec.movies.embedding.weight[UNKNOWN]
-    title = (seqrec.movies.titles[7] - seqrec.movies.title_mean) @ seqrec.movies.title_axes
-    known = torch.cat([seqrec.movies.genres[7], title])
-    assert torch.allclose(content, seqrec.movies.content.weight @ known, atol=1e-5)
+    assert torch.equal(encoded.popularity[7], encoded.popularity[UNKNOWN])
+    title = (movies.titles[7] - movies.title_mean) @ movies.title_axes
+    of_content = movies.content.weight @ torch.cat([movies.genres[7], title])
+    assert torch.allclose(encoded.vectors[7] - movies.embedding.weight[UNKNOWN], of_content, atol=1e-5)
 
 
-def test_a_network_cannot_rank_without_a_history() -> None:
-    with pytest.raises(ValidationError, match="needs the branch 'history'"):
-        NetworkConfig.model_validate({"branches": ["movie"], "relevance": {}})
+def test_a_step_of_training_asks_as_a_reader_of_that_history_would_be_asked_for() -> None:
+    relevance = network(SMALL.network, rows=30).require_relevance()
+    movies = relevance.movies()
+    rated, stars = [3, 4, 9], [5.0, 1.0, 3.0]
+    profile = user([], []).profiles
+
+    steps = relevance(profile, torch.tensor([[*rated, 8]]).T, torch.tensor([[*stars, 0.0]]).T, movies.vectors)
+
+    for step in range(4):
+        asked = relevance.queries(user(rated[:step], stars[:step]), movies)
+        assert torch.allclose(steps[step], asked, atol=1e-5)
+
+
+def test_only_the_latest_ratings_are_read_for_a_list() -> None:
+    relevance = network(SMALL.network, rows=60).require_relevance()
+    movies = relevance.movies()
+    long, latest = (list(range(start, 51)) for start in (1, 31))
+
+    queries = [relevance.queries(user(rated, [4.0] * len(rated)), movies) for rated in (long, latest)]
+
+    assert len(latest) == SMALL.network.relevance.history_length  # type: ignore[union-attr]
+    assert torch.equal(*queries)
 
 
 def test_another_recurrent_layer_changes_nothing_else_of_a_preset() -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from builders import SMALL, workshop_for
+from builders import RATING_ONLY, SMALL, workshop_for
 from torch import nn
 
-from model.config import NextMovieConfig
+from model.config import NextMovieConfig, RelevanceConfig
 from model.errors import SettingsError, UnknownNameError
 from model.features import UNKNOWN, FloatArray
 from model.movielens import MovieLens
@@ -179,7 +179,7 @@ def chains(users: int, *, shuffled: bool = False) -> Sequences:
 def ndcg_on_chains(sample: MovieLens, *, shuffled: bool) -> float:
     preset = SMALL.model_copy(
         update={
-            "network": SMALL.network.model_copy(update={"embedding": 16}),
+            "network": SMALL.network.model_copy(update={"relevance": RelevanceConfig(embedding=16, hidden=12)}),
             "next_movie": NextMovieConfig(epochs=30, learning_rate=2e-2),
         }
     )
@@ -231,10 +231,7 @@ def drawn(sample: MovieLens) -> Split:
 @pytest.fixture(scope="module", params=["popularity", "item-knn", "small", "small-rating"])
 def ranker(request: pytest.FixtureRequest, sample: MovieLens, drawn: Split) -> Ranker:
     workshop = workshop_for(sample)
-    presets = {"small": SMALL, "small-rating": SMALL.model_copy(update={"next_movie": None})}
-    if request.param == "small-rating":
-        network = SMALL.network.model_copy(update={"relevance": None})
-        presets["small-rating"] = presets["small-rating"].model_copy(update={"network": network})
+    presets = {"small": SMALL, "small-rating": RATING_ONLY}
     model = (
         NetworkRanker(NeuralModel(presets[request.param], workshop), "later")
         if request.param in presets
@@ -297,14 +294,33 @@ def test_an_interrupted_ranking_run_goes_on_where_it_stopped(sample: MovieLens, 
     assert np.array_equal(resumed.scores(histories), whole.scores(histories))
 
 
-def test_the_stars_that_are_learned_afterwards_change_no_list(sample: MovieLens, drawn: Split) -> None:
-    lists = NetworkRanker(NeuralModel(SMALL, workshop_for(sample)), "later")
-    lists.fit(drawn)
-    before = lists.scores(drawn.test.histories())
-    both = NetworkRanker(NeuralModel(SMALL, workshop_for(sample)), "later")
-    both.model.fit_folds(drawn.train, drawn.validation)
+def test_stars_and_lists_are_the_same_whether_a_network_learns_one_of_them_or_both(
+    sample: MovieLens, drawn: Split
+) -> None:
+    histories, workshop = drawn.test.histories(), workshop_for(sample)
+    stars_alone, lists_alone = NeuralModel(RATING_ONLY, workshop), NetworkRanker(NeuralModel(SMALL, workshop), "later")
+    stars_alone.fit(drawn)
+    lists_alone.fit(drawn)
+    both = NeuralModel(SMALL, workshop)
+    both.fit(drawn)
+    both.fit_relevance(drawn.train, drawn.validation)
 
-    assert np.allclose(both.scores(drawn.test.histories()), before, atol=1e-5)
+    assert np.array_equal(both.predict(drawn.test).stars, stars_alone.predict(drawn.test).stars)
+    assert np.array_equal(NetworkRanker(both, "later").scores(histories), lists_alone.scores(histories))
+
+
+def test_what_learns_from_more_users_goes_on_from_what_the_others_taught(sample: MovieLens, drawn: Split) -> None:
+    patient = SMALL.model_copy(update={"next_movie": NextMovieConfig(epochs=2, refit_epochs=1, refit_rate=0.0)})
+    first, second = (NeuralModel(patient, workshop_for(sample)) for _ in range(2))
+    for model in (first, second):
+        model.begin(drawn.train)
+    first.fit_relevance(drawn.train, drawn.validation)
+    second.fit_relevance(drawn.train, None, start=first.network)  # at a rate of 0
+
+    histories = drawn.test.histories()
+    assert np.array_equal(
+        NetworkRanker(second, "later").scores(histories), NetworkRanker(first, "later").scores(histories)
+    )
 
 
 def test_every_preset_can_be_judged_by_its_lists() -> None:

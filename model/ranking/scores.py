@@ -9,6 +9,7 @@ from model.batches import histories as as_read
 from model.branches import Users
 from model.features import FloatArray
 from model.network import SeqRec
+from model.relevance import RelevanceNetwork
 from model.sequences import Sequences
 
 USERS_AT_ONCE = 128
@@ -16,12 +17,12 @@ USERS_AT_ONCE = 128
 
 
 @torch.inference_mode()
-def relevances(network: SeqRec, histories: Sequences, device: torch.device, horizon: str) -> FloatArray:
-    """How relevant each movie is, as logits, shape (users, rows); see `SeqRec.relevances`."""
+def relevances(network: RelevanceNetwork, histories: Sequences, device: torch.device, horizon: str) -> FloatArray:
+    """How relevant each movie is, as logits, shape (users, rows); see `RelevanceNetwork.logits`."""
     network.eval()
-    movies = network.movies.vectors()
-    queries = (network.queries(users) for users in _batches(histories, device))
-    scores = [network.relevances(of_users, movies, horizon).cpu() for of_users in queries]
+    movies = network.movies()
+    queries = (network.queries(users, movies) for users in _batches(histories, device))
+    scores = [network.logits(of_users, movies, horizon).cpu() for of_users in queries]
     return torch.cat(scores).numpy()
 
 
