@@ -162,7 +162,7 @@ class TrainingConfig(BaseModel):
 
 
 class NextMovieConfig(BaseModel):
-    """How encoder and relevance head learn which movie comes next.
+    """How the part that ranks learns which movie comes next, and which are liked later.
 
     Attributes:
         epochs: in each, every user gives one window of the history, drawn anew.

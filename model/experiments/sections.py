@@ -37,8 +37,7 @@ Each row is kept in `rows/` as it is finished, and a second run goes on from the
   accuracy: share of the ratings whose likeliest star is the given one. Seconds: of training and predicting; of a row
   that was interrupted, of its epochs.
 - Settings were chosen on validation; the error on test was taken once, at the end.
-- `seqrec-rating` learns stars alone; `seqrec` learns first which movie comes next, and is judged by its lists in
-  `lists.md`.
+- `seqrec-rating` is `seqrec` without the part that ranks, which has no share in the stars; it is judged in `lists.md`.
 - Versions: {_versions(findings)}.
 """
 
