@@ -1,0 +1,37 @@
+"""Commands of MovieLens data."""
+
+import typer
+
+from app.cli.options import FolderArgument, settings_with
+
+commands = typer.Typer(help="MovieLens data.", no_args_is_help=True)
+
+
+@commands.command("get")
+def data_get() -> None:
+    """Download MovieLens 1M to data/ml-1m."""
+    from app.prepare import download_data
+
+    typer.echo(download_data(settings_with()))
+
+
+@commands.command("check")
+def data_check(folder: FolderArgument) -> None:
+    """Print every bad line of a MovieLens folder by file, line and fault; the status is 1 if there is one."""
+    from model import movielens
+
+    (users, movies, ratings), problems = movielens.examine(folder)
+    for problem in problems:
+        typer.echo(problem)
+    if len(problems):
+        raise typer.Exit(1)
+    typer.echo(f"{len(users):,} users, {len(movies):,} movies, {len(ratings):,} ratings: no problems")
+
+
+@commands.command("describe")
+def data_describe(folder: FolderArgument) -> None:
+    """Print what a MovieLens folder holds: how much, from when, how the stars and the genres are spread."""
+    from app.description import print_description
+    from model import movielens
+
+    print_description(movielens.read(folder))

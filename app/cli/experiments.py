@@ -1,0 +1,70 @@
+"""Commands that make tables and figures."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.options import DataOption, DeviceOption, ReadmeOption, ResultsOption, data_folder, settings_with
+
+commands = typer.Typer(help="Experiments that reproduce published results.", no_args_is_help=True)
+
+
+@commands.command("paper")
+def experiments_paper(
+    data: DataOption = None,
+    out: ResultsOption = Path("docs/results"),
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Run this part alone: table-4, table-5, variants or other-splits; may be repeated."),
+    ] = None,
+    models: Annotated[str | None, typer.Option(help="Run the rows of these models alone, separated by commas.")] = None,
+    other_seeds: Annotated[
+        list[str] | None,
+        typer.Option(help="Seeds of a further split of users; may be repeated. [1,2 3,4 5,6 7,8 9,10]"),
+    ] = None,
+    readme: ReadmeOption = None,
+    device: DeviceOption = None,
+) -> None:
+    """Reproduce the paper's tables and figures, and more; goes on where an interrupted run stopped."""
+    from app.console import resumable_display
+    from app.prepare import workshop
+    from model import movielens
+    from model.experiments.paper import PARTS, reproduce, require_parts
+    from model.experiments.plan import OTHER_SEEDS, Plan, parsed_seeds
+
+    settings = settings_with(data=data, device=device)
+    chosen = frozenset(models.split(",")) if models else None
+    seeds = tuple(parsed_seeds(text) for text in other_seeds) if other_seeds else OTHER_SEEDS
+    plan = Plan(models=chosen, other_seeds=seeds)
+    require_parts(only or PARTS)
+    ratings = movielens.read(data_folder(settings))
+    with resumable_display() as display:
+        tools = workshop(ratings, settings, True, display)
+        reproduce(out, ratings, tools, plan, only or PARTS, display.headline, readme)
+    typer.echo(out / "README.md")
+
+
+@commands.command("lists")
+def experiments_lists(
+    data: DataOption = None,
+    out: ResultsOption = Path("docs/results"),
+    readme: ReadmeOption = None,
+    device: DeviceOption = None,
+) -> None:
+    """Judge the lists of all models; goes on where an interrupted run stopped."""
+    from app.console import resumable_display
+    from app.prepare import workshop
+    from model import movielens
+    from model.experiments.list_report import BEGIN, END, write_lists
+    from model.experiments.lists import measure
+    from model.experiments.report import around_summary
+
+    settings = settings_with(data=data, device=device)
+    if readme is not None:
+        around_summary(readme, BEGIN, END)  # refused now, not after hours
+    ratings = movielens.read(data_folder(settings))
+    with resumable_display() as display:
+        lists = measure(out, ratings, workshop(ratings, settings, True, display), display.headline)
+    write_lists(out, lists, readme)
+    typer.echo(out / "lists.md")

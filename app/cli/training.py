@@ -1,0 +1,100 @@
+"""Commands that train."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.options import (
+    DataOption,
+    DeviceOption,
+    ModelOption,
+    ProtocolOption,
+    RecurrentOption,
+    ResumeOption,
+    TaskOption,
+    data_folder,
+    settings_with,
+)
+from model.errors import SettingsError
+
+commands = typer.Typer()
+
+
+@commands.command()
+def train(
+    data: DataOption = None,
+    model: Annotated[str, typer.Option(help="seqrec, seqrec-rating, seqrec-paper or seqrec-lstm.")] = "seqrec",
+    out: Annotated[Path | None, typer.Option(help="Folder for the artifact. [SEQREC_ARTIFACTS]")] = None,
+    rnn: RecurrentOption = None,
+    device: DeviceOption = None,
+    resume: ResumeOption = False,
+    database: Annotated[
+        bool, typer.Option("--database", help="Train on what the database holds now, in place of a folder.")
+    ] = False,
+) -> None:
+    """Train a model and write an artifact that the service can load."""
+    from app.database import connect
+    from app.prepare import train_model
+    from app.snapshot import snapshot
+    from model import movielens
+    from model.presets import preset
+
+    if database and data is not None:
+        raise SettingsError("Train on one of them: either --database or --data DIR.")
+    settings = settings_with(data=data, artifacts=out, device=device)
+    chosen = preset(model, rnn)
+    ratings = snapshot(connect(settings.database_url)) if database else movielens.read(data_folder(settings))
+    typer.echo(train_model(ratings, chosen, settings, resume=resume))
+
+
+@commands.command()
+def evaluate(
+    data: DataOption = None,
+    model: ModelOption = "seqrec",
+    task: TaskOption = "rating",
+    protocol: ProtocolOption = None,
+    split_seeds: Annotated[
+        tuple[int, int] | None,
+        typer.Option(help="What draws the split. [2658 4769 for users, 1234 1234 for ratings]"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    rnn: RecurrentOption = None,
+    device: DeviceOption = None,
+    resume: ResumeOption = False,
+) -> None:
+    """Train a model on a split and print how good it is on test beside the baselines."""
+    from app.console import print_evaluation, training_display
+    from app.prepare import workshop
+    from model import movielens
+    from model.evaluation import evaluate
+    from model.protocol import DEFAULT_PROTOCOLS, require_protocol, split
+    from model.ranking.evaluation import evaluate as evaluate_ranking
+    from model.ranking_models import build_ranker, require_ranker
+    from model.rating_models import build, require_known
+    from model.sequences import Sequences
+
+    settings = settings_with(data=data, device=device)
+    protocol = protocol or DEFAULT_PROTOCOLS.get(task, "")
+    require_protocol(protocol, task)
+    ranking = task == "ranking"
+    if ranking:
+        require_ranker(model)
+        if rnn is not None:
+            raise SettingsError("Lists are judged of models with a name: leave --rnn out.")
+    else:
+        require_known(model, rnn)
+    ratings = movielens.read(data_folder(settings))
+    drawn = split(protocol, Sequences.of(ratings), split_seeds, task)
+    with training_display() as display:
+        tools = workshop(ratings, settings, resume, display)
+        evaluation = (
+            evaluate_ranking(build_ranker(model, tools, protocol), drawn)
+            if ranking
+            else evaluate(build(model, tools, rnn), drawn, tools).evaluation
+        )
+        tools.discard_checkpoints()
+    if as_json:
+        typer.echo(evaluation.model_dump_json())
+    else:
+        print_evaluation(evaluation)
