@@ -29,7 +29,7 @@ from model.features import Catalogue
 from model.network import SeqRec
 
 FORMAT = 5
-"""1 had no distribution over stars and no side information, 2 no relevance, 3 one horizon."""
+"""1 had no distribution over stars and no side information, 2 no relevance, 3 one horizon, 4 one encoder for all."""
 WEIGHTS, TITLES = "weights.safetensors", "titles.safetensors"
 NETWORK, CATALOGUE, CARD, MANIFEST = "network.json", "catalogue.json", "card.json", "manifest.json"
 
