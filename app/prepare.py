@@ -115,7 +115,10 @@ def download_data(settings: Settings) -> Path:
 def train_model(data: MovieLens, preset: Preset, settings: Settings, *, resume: bool) -> Path:
     """Train a preset on a data set and write an artifact; returns its folder."""
     device = choose_device(settings.device)
-    say(f"Model: training {preset.name} on {device.type}, first with held-out users, then on all of them")
+    say(
+        f"Model: training {preset.name} on {device.type} with the {len(data.ratings):,} ratings of {data.name}, first "
+        f"with held-out users, then on all of them"
+    )
     try:
         with training_display() as display:
             folder = train(data, preset, settings.artifacts, workshop(data, settings, resume, display))

@@ -24,14 +24,14 @@ commands = typer.Typer()
 @commands.command()
 def train(
     data: DataOption = None,
+    database: Annotated[
+        bool, typer.Option("--database", help="Train on what the database holds now, in place of a folder.")
+    ] = False,
     model: Annotated[str, typer.Option(help="seqrec, seqrec-rating, seqrec-paper or seqrec-lstm.")] = "seqrec",
     out: Annotated[Path | None, typer.Option(help="Folder for the artifact. [SEQREC_ARTIFACTS]")] = None,
     rnn: RecurrentOption = None,
     device: DeviceOption = None,
     resume: ResumeOption = False,
-    database: Annotated[
-        bool, typer.Option("--database", help="Train on what the database holds now, in place of a folder.")
-    ] = False,
 ) -> None:
     """Train a model and write an artifact that the service can load."""
     from app.database import connect
