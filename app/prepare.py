@@ -4,14 +4,13 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from app import snapshot
 from app.console import TrainingDisplay, bar, say, training_display
 from app.database import connect, shown, upgrade
 from app.load import has_data, is_loaded, load
 from app.settings import Settings
 from model import artifact, movielens, obtain
 from model.bert import bert_title_vectors
-from model.card import Card
+from model.card import DATABASE, Card
 from model.device import choose_device
 from model.errors import DownloadError
 from model.movielens import MovieLens
@@ -69,7 +68,7 @@ def _prepare_from(folder: Path, engine: Engine, settings: Settings) -> None:
 
 def _knows(card: Card, checksum: str, loaded: bool) -> bool:
     """Whether a model has learned from the data of this checksum, or from a database that was filled with it."""
-    return card.data.checksum == checksum or (loaded and card.data.name == snapshot.NAME)
+    return card.data.checksum == checksum or (loaded and card.data.name == DATABASE)
 
 
 def _holds(engine: Engine, checksum: str | None) -> bool:

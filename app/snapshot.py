@@ -10,10 +10,8 @@ from sqlalchemy import Connection, Engine, Select, select
 from app.database import require_current, shown
 from app.errors import DatabaseError
 from app.tables import Dataset, Genre, Movie, MovieGenre, Rating, User
+from model.card import DATABASE
 from model.movielens import MovieLens
-
-NAME = "database"
-"""Of the data set, on the card of a model that was trained on it."""
 
 ROWS_AT_ONCE = 100_000
 
@@ -49,7 +47,7 @@ def snapshot(engine: Engine) -> MovieLens:
             f"The database {shown(engine)} holds no ratings to train on. Fill it with: seqrec db load DIR"
         )
     movies = movies.with_columns(pl.col("genres").fill_null([]))
-    return MovieLens(NAME, generated, _checksum(users, movies, ratings), users, movies, ratings)
+    return MovieLens(DATABASE, generated, _checksum(users, movies, ratings), users, movies, ratings)
 
 
 def _table(

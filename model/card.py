@@ -101,6 +101,10 @@ class RankingEvaluation(Measured, RankingScore):
     baselines: dict[str, RankingScore]
 
 
+DATABASE = "database"
+"""Name of the data where it was what the service's database held, in place of a folder."""
+
+
 class DataSource(BaseModel):
     """The ratings that a model was trained on.
 

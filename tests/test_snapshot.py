@@ -74,6 +74,9 @@ def test_a_model_learns_from_the_database_and_is_kept_when_everything_is_prepare
     assert (learned.card.data.name, learned.card.data.movies) == ("database", 81)
     assert 900 in learned.catalogue.vocabulary
 
+    status, _, err = seqrec("recommend", 1, "-n", 3)
+    assert (status, "was trained on" in err) == (0, False)  # no warning of another data set
+
     assert "trained before" in seqrec("prepare", "--data", sample_folder)[2]
     assert [folder.name for folder in Path("data/artifacts").iterdir() if folder.name[0] != "."] == [learned.version]
 
