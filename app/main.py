@@ -25,7 +25,7 @@ from app.serving import Serving
 from app.settings import Settings
 from app.store.movies import datasets
 from model import artifact
-from model.card import DATABASE, DataSource
+from model.card import DataSource
 from model.device import choose_device
 from model.errors import ArtifactError, SettingsError
 from model.scorer import Scorer
@@ -121,7 +121,7 @@ def _warn_of_other_data(engine: Engine, data: DataSource) -> None:
     """Ids of two data sets mean different movies, so a model should meet the data set that it learned from."""
     with Database(engine).reads() as session:
         found = datasets(session)
-    if found and data.name != DATABASE and data.checksum not in found:
+    if found and not any(data.holds(checksum) for checksum in found):
         logger.warning(
             "The model was trained on %s, but the database was filled with %s: predictions may be about other movies",
             data.name,

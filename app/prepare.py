@@ -4,13 +4,13 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from app import extract
 from app.console import TrainingDisplay, bar, say, training_display
 from app.database import connect, shown, upgrade
 from app.load import has_data, is_loaded, load
 from app.settings import Settings
 from model import artifact, movielens, obtain
 from model.bert import bert_title_vectors
-from model.card import DATABASE, Card
 from model.device import choose_device
 from model.errors import DownloadError
 from model.movielens import MovieLens
@@ -51,8 +51,8 @@ def prepare(settings: Settings) -> None:
 def _prepare_from(folder: Path, engine: Engine, settings: Settings) -> None:
     checksum = movielens.checksum(folder)
     newest = artifact.newest(settings.artifacts)
+    trained = newest is not None and artifact.load_card(newest).data.holds(checksum)
     loaded = _holds(engine, checksum)
-    trained = newest is not None and _knows(artifact.load_card(newest), checksum, loaded)
     say(f"Data: {folder}")
     data = None if trained and loaded else movielens.read(folder)
     # The database first: a reason to refuse it should not wait for the training.
@@ -64,11 +64,6 @@ def _prepare_from(folder: Path, engine: Engine, settings: Settings) -> None:
         say(f"Model: {newest}, trained before")
     else:
         train_model(data, PRESETS[DEFAULT_MODEL], settings, resume=True)
-
-
-def _knows(card: Card, checksum: str, loaded: bool) -> bool:
-    """Whether a model has learned from the data of this checksum, or from a database that was filled with it."""
-    return card.data.checksum == checksum or (loaded and card.data.name == DATABASE)
 
 
 def _holds(engine: Engine, checksum: str | None) -> bool:
@@ -122,7 +117,7 @@ def train_model(data: MovieLens, preset: Preset, settings: Settings, *, resume: 
         with training_display() as display:
             folder = train(data, preset, settings.artifacts, workshop(data, settings, resume, display))
     except KeyboardInterrupt:
-        say("Interrupted. Finished epochs are kept: `seqrec up`, or --resume elsewhere, goes on from there.")
+        say(f"Interrupted. Finished epochs are kept: {_way_on(data)} goes on from there.")
         raise
     card = artifact.load_card(folder)
     held_out, lists = card.held_out, card.held_out_lists
@@ -134,6 +129,12 @@ def train_model(data: MovieLens, preset: Preset, settings: Settings, *, resume: 
     if held_out.rmse >= bias.rmse:
         say("Model: it does not beat the bias model; that takes more users or more ratings than this data has")
     return folder
+
+
+def _way_on(data: MovieLens) -> str:
+    if data.name == extract.NAME:
+        return "--resume, as long as nothing was written to the database since,"
+    return "`seqrec up`, or --resume elsewhere,"
 
 
 def load_database(data: MovieLens, settings: Settings) -> bool:

@@ -30,7 +30,7 @@ class Snapshot(NamedTuple):
     Attributes:
         revision: of the catalogue.
         movies: in the order of their ids.
-        title_vectors: of movies that came after training, by id.
+        title_vectors: of movies that were added to the database one by one, by id.
     """
 
     revision: int

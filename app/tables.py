@@ -38,7 +38,7 @@ class Movie(Base):
     """An entry of the catalogue; the title has the year in brackets at its end, as in MovieLens.
 
     A movie that came after training is known to the model by its genres and by ``title_vector``, little-endian
-    single-precision numbers; null for movies of the training data, whose vectors are in the artifact.
+    single-precision numbers; null for movies of a loaded data set, whose vectors are in the artifact.
     """
 
     __tablename__ = "movies"

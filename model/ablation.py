@@ -74,7 +74,7 @@ class AblatedModel(NeuralModel):
     def fit(self, split: Split) -> None:
         super().fit(split)
         silence(self.network, self.silenced)
-        self._fit_stars(split.train, split.validation, self.recovery)
+        self._train_stars(split.train, split.validation, self.recovery)
 
 
 @torch.no_grad()

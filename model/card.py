@@ -101,16 +101,14 @@ class RankingEvaluation(Measured, RankingScore):
     baselines: dict[str, RankingScore]
 
 
-DATABASE = "database"
-"""Name of the data where it was what the service's database held, in place of a folder."""
-
-
 class DataSource(BaseModel):
     """The ratings that a model was trained on.
 
     Attributes:
+        name: of the data set; ``database`` for what the service's database held.
         generated: True if nobody ever gave these ratings; see `model.sample`.
-        checksum: SHA-256 over the data files.
+        checksum: SHA-256 over the data files, or over the rows of the database.
+        filled_with: checksums of the data sets that the database had been filled with; empty for a folder.
     """
 
     name: str
@@ -119,6 +117,11 @@ class DataSource(BaseModel):
     users: int
     movies: int
     ratings: int
+    filled_with: tuple[str, ...] = ()
+
+    def holds(self, checksum: str) -> bool:
+        """Whether the data set of this checksum is in it."""
+        return checksum in (self.checksum, *self.filled_with)
 
 
 class Card(BaseModel):

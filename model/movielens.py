@@ -35,12 +35,14 @@ class MovieLens:
     """One validated data set.
 
     Attributes:
-        name: that of the published set, ``sample`` for generated data, ``movielens`` for what is neither.
+        name: that of the published set, ``sample`` for generated data, ``movielens`` for what is neither, ``database``
+            for what a database held.
         generated: True only for data that `model.sample` made up.
-        checksum: SHA-256 over the files, hexadecimal.
+        checksum: SHA-256 over the files, or over the rows of a database, hexadecimal.
         users: ``user_id, gender (F or M), age (in years), occupation (0 to 20)``, all but the id null where unknown.
         movies: ``movie_id, title, year (may be null), genres (list of names, may be empty)``.
-        ratings: ``user_id, movie_id, stars (one of star_levels), rated_at (Unix seconds)``, in file order.
+        ratings: ``user_id, movie_id, stars (one of star_levels), rated_at (Unix seconds)``, in no order.
+        filled_with: checksums of the data sets that a database had been filled with; empty for a folder.
     """
 
     name: str
@@ -49,6 +51,7 @@ class MovieLens:
     users: pl.DataFrame
     movies: pl.DataFrame
     ratings: pl.DataFrame
+    filled_with: tuple[str, ...] = ()
 
     @cached_property
     def star_levels(self) -> StarLevels:

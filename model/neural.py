@@ -1,4 +1,4 @@
-"""A preset's network as a model of ratings: trained on the training fold, tested on another."""
+"""A preset's network, trained for stars and for lists on the training fold, tested on another."""
 
 from functools import partial
 from pathlib import Path
@@ -43,9 +43,9 @@ class NeuralModel:
     def begin(self, train: Fold) -> None:
         """A fresh network for the levels of stars that the fold has, with what is known of movies before training."""
         catalogue = self.workshop.catalogue
-        torch.manual_seed(self.preset.training.seed)
         config = self.preset.network.model_copy(update={"star_levels": train.star_levels})
         titles = torch.from_numpy(self.workshop.titles())
+        torch.manual_seed(self.preset.training.seed)
         self.network = SeqRec(config, torch.from_numpy(catalogue.genre_matrix), titles)
         movies = self.network.movies
         movies.graph.copy_(torch.from_numpy(coordinates(train.sequences, *movies.graph.shape)))
@@ -67,7 +67,7 @@ class NeuralModel:
         objective = NextMovieObjective(relevance, train.sequences, validation, config, self.workshop.device)
         # The validation fold draws a curve and decides nothing, so that runs may share what they came to.
         settings = self.network.config.model_dump_json() + config.model_dump_json()
-        run = run_name(f"{self.preset.name}-next-movie", settings, [train])
+        run = run_name(f"{self.preset.name}-next-movie", settings, [train], self._content)
         self.relevance_epochs = self._trained(objective, self.workshop.checkpoint(run)).epochs
         relevance.movies.forget(self._unrated(train))
 
@@ -75,10 +75,10 @@ class NeuralModel:
         """Learn stars; without a validation fold, for exactly ``last_epoch`` epochs."""
         self.paths = self._fitted_paths(train)
         folds = (train,) if validation is None else (train, validation)
-        run = run_name(self.preset.name, self.preset.model_dump_json(), folds)
-        self._fit_stars(train, validation, self.preset.training, self.workshop.checkpoint(run), last_epoch)
+        run = run_name(self.preset.name, self.preset.model_dump_json(), folds, self._content)
+        self._train_stars(train, validation, self.preset.training, self.workshop.checkpoint(run), last_epoch)
 
-    def _fit_stars(
+    def _train_stars(
         self,
         train: Fold,
         validation: Fold | None,
@@ -99,6 +99,12 @@ class NeuralModel:
             trainer.resume(checkpoint)
         trainer.run(checkpoint, self.workshop.on_progress)
         return trainer
+
+    @property
+    def _content(self) -> bytes:
+        """What a run learns of the movies themselves."""
+        catalogue = self.workshop.catalogue
+        return catalogue.genre_matrix.tobytes() + "\n".join(catalogue.titles).encode()
 
     def _unrated(self, train: Fold) -> Tensor:
         unrated = torch.ones(len(self.network.movies), dtype=torch.bool)

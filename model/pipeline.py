@@ -66,4 +66,5 @@ def source(data: MovieLens) -> DataSource:
         users=len(data.users),
         movies=len(data.movies),
         ratings=len(data.ratings),
+        filled_with=data.filled_with,
     )

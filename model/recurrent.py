@@ -187,6 +187,8 @@ class LSTM(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """States after every step, shape (time, batch, hidden), for inputs of shape (time, batch, inputs)."""
+        if not len(inputs):  # which the library refuses
+            return inputs.new_zeros(0, inputs.shape[1], self.lstm.hidden_size)
         states: Tensor = self.lstm(inputs)[0]
         return states
 

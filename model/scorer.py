@@ -60,8 +60,8 @@ class Recommendation(NamedTuple):
 
     Attributes:
         stars: predicted, from the lowest of the scorer's levels to the highest.
-        relevance: probability that this movie comes next, of all that the user has not rated; None from a model
-            that predicts stars alone.
+        relevance: probability, of all movies that the user has not rated, that it is this one which comes next, or
+            which will be liked, as the list is ordered by; None from a model that predicts stars alone.
         reasons: up to three, the most important first; None unless asked for.
     """
 
@@ -188,8 +188,8 @@ class Scorer:
     ) -> list[Recommendation]:
         """All of the movies, best first, ties by id; a movie twice in ``movie_ids`` is listed once.
 
-        What is in the history is ranked too: its relevance is 0, since it does not come next, and its stars are those
-        without its own rating. Errors as for `recommend`.
+        What is in the history is ranked too: its relevance is 0, since it does not come again, and its stars are
+        those without its own rating. Errors as for `recommend`.
         """
         user = UserList(self._shelf, self._read([(profile, history)]), rank_by)
         ids = np.unique(np.array(movie_ids, dtype=np.int64))

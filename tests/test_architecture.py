@@ -52,7 +52,7 @@ OFFLINE = {
     "bootstrap",
     "experiments",
 }
-JOINS_BOTH = {"prepare.py", "snapshot.py", "console.py", "description.py", "load.py"}
+JOINS_BOTH = {"prepare.py", "extract.py", "console.py", "description.py", "load.py"}
 """The command line's modules, which bring training and service together."""
 
 

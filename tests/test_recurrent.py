@@ -62,6 +62,11 @@ def test_a_bag_gives_the_mean_of_what_was_read_so_far_in_whatever_order() -> Non
 
 
 @pytest.mark.parametrize("kind", RECURRENT)
+def test_no_step_gives_no_state(kind: str) -> None:
+    assert RECURRENT[kind](3, 4)(torch.zeros(0, 5, 3)).shape == (0, 5, 4)
+
+
+@pytest.mark.parametrize("kind", RECURRENT)
 def test_step_by_step_is_the_same_as_all_at_once(kind: str) -> None:
     torch.manual_seed(0)
     layer = RECURRENT[kind](3, 4)

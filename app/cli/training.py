@@ -35,8 +35,8 @@ def train(
 ) -> None:
     """Train a model and write an artifact that the service can load."""
     from app.database import connect
+    from app.extract import extract
     from app.prepare import train_model
-    from app.snapshot import snapshot
     from model import movielens
     from model.presets import preset
 
@@ -44,7 +44,7 @@ def train(
         raise SettingsError("Train on one of them: either --database or --data DIR.")
     settings = settings_with(data=data, artifacts=out, device=device)
     chosen = preset(model, rnn)
-    ratings = snapshot(connect(settings.database_url)) if database else movielens.read(data_folder(settings))
+    ratings = extract(connect(settings.database_url)) if database else movielens.read(data_folder(settings))
     typer.echo(train_model(ratings, chosen, settings, resume=resume))
 
 

@@ -83,8 +83,8 @@ class Movies:
         if isinstance(title := fields.get("title"), str):
             if (year := _year_in(title)) is not None:
                 changed.setdefault("year", year)
-            if not self.serving.model.was_trained_with(movie_id):
-                changed["title_vector"] = _read(title)
+            trained = self.serving.model.was_trained_with(movie_id)
+            changed["title_vector"] = None if trained else _read(title)
         with self.database.writes() as session:
             _found(session, movie_id)
             movies.change(session, movie_id, changed, genres)

@@ -10,8 +10,10 @@ from sqlalchemy import Connection, Engine, Select, select
 from app.database import require_current, shown
 from app.errors import DatabaseError
 from app.tables import Dataset, Genre, Movie, MovieGenre, Rating, User
-from model.card import DATABASE
 from model.movielens import MovieLens
+
+NAME = "database"
+"""Of the data set, on the card of a model that was trained on it."""
 
 ROWS_AT_ONCE = 100_000
 
@@ -28,7 +30,7 @@ _RATINGS = select(Rating.user_id, Rating.movie_id, Rating.stars, Rating.rated_at
 )
 
 
-def snapshot(engine: Engine) -> MovieLens:
+def extract(engine: Engine) -> MovieLens:
     """Users, movies and ratings as they are at one moment; hidden movies too, since people have rated them.
 
     `DatabaseError` if the schema is not the newest, or nobody has rated anything.
@@ -41,13 +43,21 @@ def snapshot(engine: Engine) -> MovieLens:
         genres = _table(connection, _GENRES, GENRES).group_by("movie_id").agg(pl.col("genres").sort())
         movies = _table(connection, _MOVIES, MOVIES).join(genres, on="movie_id", how="left", maintain_order="left")
         ratings = _table(connection, _RATINGS, RATINGS)
-        generated = connection.scalar(select(Dataset.generated).where(Dataset.generated).limit(1)) is not None
+        filled_with = connection.execute(select(Dataset.checksum, Dataset.generated).order_by(Dataset.loaded_at)).all()
     if ratings.is_empty():
         raise DatabaseError(
             f"The database {shown(engine)} holds no ratings to train on. Fill it with: seqrec db load DIR"
         )
     movies = movies.with_columns(pl.col("genres").fill_null([]))
-    return MovieLens(DATABASE, generated, _checksum(users, movies, ratings), users, movies, ratings)
+    return MovieLens(
+        name=NAME,
+        generated=any(generated for _, generated in filled_with),
+        checksum=_checksum(users, movies, ratings),
+        users=users,
+        movies=movies,
+        ratings=ratings,
+        filled_with=tuple(checksum for checksum, _ in filled_with),
+    )
 
 
 def _table(

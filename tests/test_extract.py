@@ -10,12 +10,13 @@ from sqlalchemy import Engine
 
 from app.database import Database, connect, upgrade
 from app.errors import DatabaseError
+from app.extract import extract
 from app.load import load
-from app.snapshot import snapshot
 from app.store import movies, ratings
 from app.store.ratings import RatingRecord
 from model import artifact
 from model.movielens import MovieLens
+from model.sample import write_sample
 
 
 def rate_a_new_movie(engine: Engine) -> None:
@@ -26,7 +27,7 @@ def rate_a_new_movie(engine: Engine) -> None:
 
 
 def test_what_was_loaded_comes_back_as_it_was(loaded: Engine, sample: MovieLens) -> None:
-    taken = snapshot(loaded)
+    taken = extract(loaded)
 
     assert_frame_equal(taken.users, sample.users)
     assert_frame_equal(taken.movies, sample.movies.with_columns(pl.col("genres").list.sort()))
@@ -36,7 +37,7 @@ def test_what_was_loaded_comes_back_as_it_was(loaded: Engine, sample: MovieLens)
 
 def test_what_was_written_since_is_in_it_hidden_movies_too(loaded: Engine, sample: MovieLens) -> None:
     rate_a_new_movie(loaded)
-    taken = snapshot(loaded)
+    taken = extract(loaded)
 
     assert taken.movies.row(-1) == (900, "New One, The (2001)", 2001, ["Drama", "Robots"])
     assert taken.ratings.filter(pl.col("movie_id") == 900).rows() == [(1, 900, 5.0, 2_000_000_000)]
@@ -50,19 +51,19 @@ def test_the_checksum_is_of_the_content_and_not_of_the_database_that_holds_it(
     other = connect(f"sqlite:///{tmp_path}/other.db")
     upgrade(other)
     load(other, sample)
-    assert snapshot(loaded).checksum == snapshot(other).checksum
+    assert extract(loaded).checksum == extract(other).checksum
 
     rate_a_new_movie(other)
-    assert snapshot(loaded).checksum != snapshot(other).checksum
+    assert extract(loaded).checksum != extract(other).checksum
 
 
 def test_a_database_without_ratings_is_refused(engine: Engine) -> None:
     with pytest.raises(DatabaseError, match="holds no ratings to train on"):
-        snapshot(engine)
+        extract(engine)
 
 
 def test_a_model_learns_from_the_database_and_is_kept_when_everything_is_prepared_again(
-    seqrec: Run, sample_folder: Path
+    seqrec: Run, sample_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     seqrec("db", "upgrade")
     seqrec("db", "load", sample_folder)
@@ -74,11 +75,46 @@ def test_a_model_learns_from_the_database_and_is_kept_when_everything_is_prepare
     assert (learned.card.data.name, learned.card.data.movies) == ("database", 81)
     assert 900 in learned.catalogue.vocabulary
 
-    status, _, err = seqrec("recommend", 1, "-n", 3)
-    assert (status, "was trained on" in err) == (0, False)  # no warning of another data set
+    assert seqrec("recommend", 1, "-n", 3)[0] == 0
+    assert "was trained on" not in caplog.text  # no warning of another data set
 
     assert "trained before" in seqrec("prepare", "--data", sample_folder)[2]
     assert [folder.name for folder in Path("data/artifacts").iterdir() if folder.name[0] != "."] == [learned.version]
+
+
+def test_a_model_of_one_database_is_no_model_of_another_with_other_data(
+    seqrec: Run,
+    sample_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    seqrec("db", "upgrade")
+    seqrec("db", "load", sample_folder)
+    seqrec("train", "--database", "--model", "seqrec-rating")
+    other = tmp_path / "other"
+    write_sample(other, users=100, movies=60, seed=3)
+    monkeypatch.setenv("SEQREC_DATABASE_URL", "sqlite:///data/other.db")
+    monkeypatch.setattr("app.prepare.DEFAULT_MODEL", "seqrec-rating")  # quick to train
+
+    seqrec("db", "upgrade")
+    seqrec("db", "load", other)
+    seqrec("recommend", 1, "-n", 3)
+    assert "was trained on database, but the database was filled with" in caplog.text
+    assert "training seqrec-rating" in seqrec("prepare", "--data", other)[2]
+
+
+def test_an_interrupted_training_on_the_database_says_what_it_takes_to_go_on(
+    seqrec: Run, sample_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    seqrec("db", "upgrade")
+    seqrec("db", "load", sample_folder)
+    monkeypatch.setattr("app.prepare.train", interrupted)
+
+    assert "as long as nothing was written to the database since" in seqrec("train", "--database")[2].replace("\n", " ")
 
 
 def test_a_folder_and_the_database_together_are_refused(seqrec: Run, sample_folder: Path) -> None:
