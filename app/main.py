@@ -14,21 +14,21 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from sqlalchemy import Engine
 
-from app import error_handlers, logs, metrics
-from app.database import Database, connect, require_current
-from app.dependencies import Services
-from app.errors import InternalError, KeyRefused, KeyRequired
-from app.middleware import Requests
-from app.routes import movies, operations, page, predictions, ratings, recommendations, users
-from app.security import Keys, with_key
-from app.serving import Serving
+from app.api import error_handlers, movies, operations, page, predictions, ratings, recommendations, users
+from app.api.dependencies import Services
+from app.api.middleware import Requests
+from app.api.security import Keys, with_key
+from app.observability import logs, metrics
+from app.services.model_host import Serving
 from app.settings import Settings
-from app.store.movies import datasets
-from model import artifact
+from app.storage.database import Database, connect, require_current
+from app.storage.movies import datasets
 from model.card import DataSource
 from model.device import choose_device
 from model.errors import ArtifactError, SettingsError
-from model.scorer import Scorer
+from model.inference import artifact
+from model.inference.scorer import Scorer
+from seqrec.errors import InternalError, KeyRefused, KeyRequired
 
 logger = logging.getLogger(__name__)
 

@@ -4,11 +4,11 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from benchmarks.tuning import Settings, combinations, given, known_rows, liked_choices, spread
+from model.baselines.lists import rated_matrix
 from model.card import Epoch
-from model.features import FloatArray
-from model.protocol import Split
-from model.ranking.baselines import rated_matrix
-from model.sequences import Sequences
+from model.data.sequences import Sequences
+from model.data.splits import Split
+from model.types import FloatArray
 
 
 class Ease:

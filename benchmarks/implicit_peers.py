@@ -5,11 +5,11 @@ from implicit.cpu.als import AlternatingLeastSquares
 from implicit.cpu.bpr import BayesianPersonalizedRanking
 
 from benchmarks.tuning import Settings, combinations, given, known_rows, liked_choices, spread
+from model.baselines.lists import rated_matrix
 from model.card import Epoch
-from model.features import FloatArray
-from model.protocol import Split
-from model.ranking.baselines import rated_matrix
-from model.sequences import Sequences
+from model.data.sequences import Sequences
+from model.data.splits import Split
+from model.types import FloatArray
 
 THREADS = 1
 """More of them make BPR's updates race, and its results differ from run to run."""

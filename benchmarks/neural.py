@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from benchmarks.tuning import validation_ndcg
 from model.card import Epoch
-from model.protocol import Split
-from model.ranking.rankers import Ranker
+from model.data.splits import Split
+from model.evaluation.interfaces import Ranker
 
 log = logging.getLogger(__name__)
 

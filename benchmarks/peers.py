@@ -9,10 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.tuning import Peer, PeerEvaluation, Tuned
-from model.movielens import read
-from model.protocol import PROTOCOLS, Split, split
-from model.ranking.evaluation import evaluate
-from model.sequences import Sequences
+from model.data.dataset import read
+from model.data.sequences import Sequences
+from model.data.splits import PROTOCOLS, Split, split
+from model.evaluation.ranking import evaluate
 
 log = logging.getLogger(__name__)
 

@@ -20,9 +20,9 @@ from recbole.utils import init_seed
 from benchmarks.neural import train_until_best
 from benchmarks.tuning import Settings, combinations, given, liked_choices, spread
 from model.card import Epoch
-from model.features import FloatArray, IntArray
-from model.protocol import Split
-from model.sequences import Sequences
+from model.data.sequences import Sequences
+from model.data.splits import Split
+from model.types import FloatArray, IntArray
 
 warnings.filterwarnings("ignore", module="recbole")
 

@@ -10,11 +10,11 @@ import numpy as np
 from pydantic import BaseModel
 
 from model.card import Epoch, RankingEvaluation
-from model.features import FloatArray, IntArray
-from model.protocol import LIKED_STARS, Split
-from model.ranking.evaluation import score
-from model.ranking.rankers import Ranker
-from model.sequences import Sequences
+from model.data.sequences import Sequences
+from model.data.splits import LIKED_STARS, Split
+from model.evaluation.interfaces import Ranker
+from model.evaluation.ranking import score
+from model.types import FloatArray, IntArray
 
 log = logging.getLogger(__name__)
 

@@ -3,9 +3,9 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from app.database import connect
 from app.settings import Settings
-from app.tables import Base
+from app.storage.database import connect
+from app.storage.tables import Base
 
 
 def migrate(connection: Connection) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from model.config import NextMovieConfig, TrainingConfig
+from model.network.config import NextMovieConfig, TrainingConfig
 
 
 class Score(BaseModel):
@@ -78,7 +78,7 @@ class Evaluation(Measured, Score):
 
 
 class RankingScore(BaseModel):
-    """How good a model's lists are on one fold; see `model.ranking.metrics` for each."""
+    """How good a model's lists are on one fold; see `model.evaluation.ranking_metrics` for each."""
 
     hr_at_10: float
     ndcg_at_10: float
@@ -106,7 +106,7 @@ class DataSource(BaseModel):
 
     Attributes:
         name: of the data set; ``database`` for what the service's database held.
-        generated: True if nobody ever gave these ratings; see `model.sample`.
+        generated: True if nobody ever gave these ratings; see `model.data.sample`.
         checksum: SHA-256 over the data files, or over the rows of the database.
         filled_with: checksums of the data sets that the database had been filled with; empty for a folder.
     """

@@ -7,17 +7,16 @@ from pathlib import Path
 
 import torch
 
-from model.artifact import save
 from model.card import Card, DataSource
-from model.evaluation import evaluate
-from model.movielens import MovieLens
-from model.neural import NeuralModel
-from model.presets import Preset
-from model.protocol import paper_split, user_split
-from model.ranking.evaluation import judge
-from model.ranking_models import NetworkRanker
-from model.sequences import Sequences, halved
-from model.workshop import Workshop
+from model.data.dataset import MovieLens
+from model.data.sequences import Sequences, halved
+from model.data.splits import paper_split, user_split
+from model.evaluation.ranking import judge
+from model.evaluation.rating import evaluate
+from model.inference.artifact import save
+from model.training.context import Workshop
+from model.training.estimator import NetworkRanker, NeuralModel
+from model.training.presets import Preset
 
 
 def train(data: MovieLens, preset: Preset, root: Path, workshop: Workshop) -> Path:

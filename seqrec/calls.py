@@ -10,13 +10,13 @@ from typing import Any, Generic, TypedDict, TypeVar, Unpack
 
 from pydantic import BaseModel, TypeAdapter
 
-from app.schemas.common import HistoryRating, ProfileFields
-from app.schemas.movies import GenreNames, MovieChange, MovieDetails, Movies, NewMovie, PopularMovies, SimilarMovies
-from app.schemas.operations import ModelInformation, Reloaded
-from app.schemas.predictions import PredictionQuery, PredictionRequest, Predictions
-from app.schemas.ratings import NewRating, NewRatings, Rating, StarsGiven, UserRatings, Written
-from app.schemas.recommendations import ListOptions, RankBy, RankRequest, RecommendationRequest, Recommendations
-from app.schemas.users import NewUser, ProfileChange, SimilarUsers, User
+from seqrec.schemas.common import HistoryRating, ProfileFields
+from seqrec.schemas.movies import GenreNames, MovieChange, MovieDetails, Movies, NewMovie, PopularMovies, SimilarMovies
+from seqrec.schemas.operations import ModelInformation, Reloaded
+from seqrec.schemas.predictions import PredictionQuery, PredictionRequest, Predictions
+from seqrec.schemas.ratings import NewRating, NewRatings, Rating, StarsGiven, UserRatings, Written
+from seqrec.schemas.recommendations import ListOptions, RankBy, RankRequest, RecommendationRequest, Recommendations
+from seqrec.schemas.users import NewUser, ProfileChange, SimilarUsers, User
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@
             print(entry.title, entry.predicted_stars)
 
 Methods are the functions of `seqrec.calls`. What the service answers with an error raises the class of that error:
-`app.errors` draws the tree, for example ``UserNotFound``. What is not understood raises `UnexpectedAnswer`, and a
+`seqrec.errors` draws the tree, for example ``UserNotFound``. What is not understood raises `UnexpectedAnswer`, and a
 service that cannot be reached `Unreachable`; all of them are `SeqRecError`.
 """
 
@@ -18,11 +18,11 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 import httpx
 from pydantic import ValidationError
 
-from app.errors import ErrorBody, InvalidField, InvalidRequest, ServiceError
-from app.schemas.ratings import Rating
 from model.errors import SeqRecError, SettingsError
 from seqrec import calls
 from seqrec.calls import Call
+from seqrec.errors import ErrorBody, InvalidField, InvalidRequest, ServiceError
+from seqrec.schemas.ratings import Rating
 
 T = TypeVar("T")
 P = ParamSpec("P")

@@ -12,16 +12,17 @@ from command import Run
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
-from app.database import connect, upgrade
-from app.load import load
+from app.jobs.bulk_load import load
 from app.main import create_app
-from model import artifact, movielens
-from model.movielens import MovieLens
+from app.storage.database import connect, upgrade
+from model.data import dataset
+from model.data.dataset import MovieLens
+from model.data.sample import write_sample
+from model.data.sequences import Sequences
+from model.data.splits import Split, paper_split
+from model.inference import artifact
+from model.inference.scorer import Scorer
 from model.pipeline import train
-from model.protocol import Split, paper_split
-from model.sample import write_sample
-from model.scorer import Scorer
-from model.sequences import Sequences
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +35,7 @@ def sample_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def sample(sample_folder: Path) -> MovieLens:
-    return movielens.read(sample_folder)
+    return dataset.read(sample_folder)
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +51,7 @@ def large_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def large(large_folder: Path) -> MovieLens:
-    return movielens.read(large_folder)
+    return dataset.read(large_folder)
 
 
 @pytest.fixture(scope="session")

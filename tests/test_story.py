@@ -10,14 +10,14 @@ import pytest
 from server import running
 from sqlalchemy import Engine
 
-from app.errors import InvalidRequest, MovieNotFound, UserNotFound
 from app.main import create_app
-from app.schemas.ratings import NewRating
 from app.services.popularity import by_weighted_rating
-from app.store.ratings import Reception
-from model.movielens import MovieLens
-from model.scorer import Scorer
+from app.storage.ratings import Reception
+from model.data.dataset import MovieLens
+from model.inference.scorer import Scorer
 from seqrec.client import AsyncClient, Client
+from seqrec.errors import InvalidRequest, MovieNotFound, UserNotFound
+from seqrec.schemas.ratings import NewRating
 
 
 @pytest.fixture

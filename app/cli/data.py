@@ -3,6 +3,7 @@
 import typer
 
 from app.cli.options import FolderArgument, settings_with
+from model.data import dataset
 
 commands = typer.Typer(help="MovieLens data.", no_args_is_help=True)
 
@@ -10,7 +11,7 @@ commands = typer.Typer(help="MovieLens data.", no_args_is_help=True)
 @commands.command("get")
 def data_get() -> None:
     """Download MovieLens 1M to data/ml-1m."""
-    from app.prepare import download_data
+    from app.jobs.prepare import download_data
 
     typer.echo(download_data(settings_with()))
 
@@ -18,9 +19,7 @@ def data_get() -> None:
 @commands.command("check")
 def data_check(folder: FolderArgument) -> None:
     """Print every bad line of a MovieLens folder by file, line and fault; the status is 1 if there is one."""
-    from model import movielens
-
-    (users, movies, ratings), problems = movielens.examine(folder)
+    (users, movies, ratings), problems = dataset.examine(folder)
     for problem in problems:
         typer.echo(problem)
     if len(problems):
@@ -31,7 +30,6 @@ def data_check(folder: FolderArgument) -> None:
 @commands.command("describe")
 def data_describe(folder: FolderArgument) -> None:
     """Print what a MovieLens folder holds: how much, from when, how the stars and the genres are spread."""
-    from app.description import print_description
-    from model import movielens
+    from app.cli.description import print_description
 
-    print_description(movielens.read(folder))
+    print_description(dataset.read(folder))

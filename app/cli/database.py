@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli.options import FolderArgument, settings_with
+from model.data import dataset
 
 commands = typer.Typer()
 schema = typer.Typer(help="The service's database.", no_args_is_help=True)
@@ -17,7 +18,7 @@ def export_ratings(
     out: Annotated[Path | None, typer.Option(help="File to write. [standard output]", dir_okay=False)] = None,
 ) -> None:
     """Write all ratings of the database, one JSON object a line."""
-    from app.maintenance import export_lines
+    from app.jobs.maintenance import export_lines
 
     lines = export_lines(settings_with())
     if out is None:
@@ -35,8 +36,8 @@ def import_ratings(
     file: Annotated[typer.FileBinaryRead, typer.Argument(help="JSON Lines as of export; - for standard input.")],
 ) -> None:
     """Write ratings into the database, all or none; ratings of the same user and movie are replaced."""
-    from app.console import say
-    from app.maintenance import import_lines
+    from app.cli.console import say
+    from app.jobs.maintenance import import_lines
 
     say(f"{import_lines(file, settings_with()):,} ratings written")
 
@@ -44,8 +45,8 @@ def import_ratings(
 @schema.command("upgrade")
 def db_upgrade() -> None:
     """Bring the database's schema to the newest revision."""
-    from app.console import say
-    from app.database import connect, shown, upgrade
+    from app.cli.console import say
+    from app.storage.database import connect, shown, upgrade
 
     engine = connect(settings_with().database_url)
     say(f"{shown(engine)}: " + ("upgraded" if upgrade(engine) else "is at the newest revision"))
@@ -54,8 +55,8 @@ def db_upgrade() -> None:
 @schema.command("stats")
 def db_stats() -> None:
     """Print what the database holds."""
-    from app.console import print_stats
-    from app.maintenance import stats
+    from app.cli.console import print_stats
+    from app.jobs.maintenance import stats
 
     print_stats(*stats(settings_with()))
 
@@ -65,7 +66,6 @@ def db_load(
     folder: FolderArgument,
 ) -> None:
     """Fill an empty database from a MovieLens folder; loading the same data again changes nothing."""
-    from app.prepare import load_database
-    from model import movielens
+    from app.jobs.prepare import load_database
 
-    load_database(movielens.read(folder), settings_with())
+    load_database(dataset.read(folder), settings_with())

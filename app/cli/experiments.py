@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli.options import DataOption, DeviceOption, ReadmeOption, ResultsOption, data_folder, settings_with
+from model.data import dataset
 
 commands = typer.Typer(help="Experiments that reproduce published results.", no_args_is_help=True)
 
@@ -27,9 +28,8 @@ def experiments_paper(
     device: DeviceOption = None,
 ) -> None:
     """Reproduce the paper's tables and figures, and more; goes on where an interrupted run stopped."""
-    from app.console import resumable_display
-    from app.prepare import workshop
-    from model import movielens
+    from app.cli.console import resumable_display
+    from app.jobs.prepare import workshop
     from model.experiments.paper import PARTS, reproduce, require_parts
     from model.experiments.plan import OTHER_SEEDS, Plan, parsed_seeds
 
@@ -38,7 +38,7 @@ def experiments_paper(
     seeds = tuple(parsed_seeds(text) for text in other_seeds) if other_seeds else OTHER_SEEDS
     plan = Plan(models=chosen, other_seeds=seeds)
     require_parts(only or PARTS)
-    ratings = movielens.read(data_folder(settings))
+    ratings = dataset.read(data_folder(settings))
     with resumable_display() as display:
         tools = workshop(ratings, settings, True, display)
         reproduce(out, ratings, tools, plan, only or PARTS, display.headline, readme)
@@ -53,17 +53,16 @@ def experiments_lists(
     device: DeviceOption = None,
 ) -> None:
     """Judge the lists of all models; goes on where an interrupted run stopped."""
-    from app.console import resumable_display
-    from app.prepare import workshop
-    from model import movielens
-    from model.experiments.list_report import BEGIN, END, write_lists
-    from model.experiments.lists import measure
+    from app.cli.console import resumable_display
+    from app.jobs.prepare import workshop
+    from model.experiments.lists.report import BEGIN, END, write_lists
+    from model.experiments.lists.runs import measure
     from model.experiments.report import around_summary
 
     settings = settings_with(data=data, device=device)
     if readme is not None:
         around_summary(readme, BEGIN, END)  # refused now, not after hours
-    ratings = movielens.read(data_folder(settings))
+    ratings = dataset.read(data_folder(settings))
     with resumable_display() as display:
         lists = measure(out, ratings, workshop(ratings, settings, True, display), display.headline)
     write_lists(out, lists, readme)

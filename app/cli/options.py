@@ -63,6 +63,6 @@ def settings_with(**options: object) -> Settings:
 
 def data_folder(settings: Settings) -> Path:
     """For results that someone will quote: never the generated sample, unless it is asked for by its folder."""
-    from app.prepare import download_data, find_data
+    from app.jobs.prepare import download_data, find_data
 
     return settings.data or find_data(settings) or download_data(settings)

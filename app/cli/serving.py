@@ -10,8 +10,8 @@ from app.settings import Settings
 from model.errors import SettingsError
 
 if TYPE_CHECKING:
-    from model.features import Rated
-    from model.stars import StarLevels
+    from model.features.users import Rated
+    from model.rating_scale import StarLevels
 
 commands = typer.Typer()
 
@@ -19,8 +19,8 @@ commands = typer.Typer()
 @commands.command()
 def up(data: DataOption = None, host: HostOption = None, port: PortOption = None) -> None:
     """Get data, train, fill the database, serve; skips what is done before."""
+    from app.jobs.prepare import prepare
     from app.main import require_free_port
-    from app.prepare import prepare
 
     settings = settings_with(data=data, host=host, port=port)
     require_free_port(settings)  # now, not after the training
@@ -31,7 +31,7 @@ def up(data: DataOption = None, host: HostOption = None, port: PortOption = None
 @commands.command()
 def prepare(data: DataOption = None) -> None:
     """All that `up` does, but serve."""
-    from app.prepare import prepare
+    from app.jobs.prepare import prepare
 
     prepare(settings_with(data=data))
 
@@ -70,10 +70,10 @@ def recommend(
     ] = None,
 ) -> None:
     """Print what a user has rated last, and which movies to see next and why."""
-    from app.console import print_list
+    from app.cli.console import print_list
     from app.main import services
     from app.services.answers import Reader, Wish
-    from model.features import Profile
+    from model.features.users import Profile
 
     if (user_id is None) == (not rated):
         raise SettingsError("Say for whom: either a USER_ID, or what someone has rated with --rated ID=STARS.")
@@ -92,7 +92,7 @@ def recommend(
 
 
 def _rated(text: str, levels: "StarLevels") -> "Rated":
-    from model.features import Rated
+    from model.features.users import Rated
 
     movie_id, _, stars = text.partition("=")
     known = [f"{level:g}" for level in levels]
@@ -109,7 +109,7 @@ def predict(
     movie_ids: Annotated[list[int], typer.Argument(min=1, help="Movies of the database.")],
 ) -> None:
     """Print the stars that a user would give some movies."""
-    from app.console import print_predictions
+    from app.cli.console import print_predictions
     from app.main import services
     from app.services.answers import Query
 
@@ -123,8 +123,8 @@ def openapi(
     markdown: Annotated[bool, typer.Option("--markdown", help="As a page to read, in place of JSON.")] = False,
 ) -> None:
     """Print the API's description."""
+    from app.cli.api_reference import page
     from app.main import api
-    from app.reference import page
 
     description = api().openapi()
     typer.echo(page(description) if markdown else json.dumps(description, indent=2), nl=not markdown)

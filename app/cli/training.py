@@ -16,6 +16,7 @@ from app.cli.options import (
     data_folder,
     settings_with,
 )
+from model.data import dataset
 from model.errors import SettingsError
 
 commands = typer.Typer()
@@ -34,17 +35,16 @@ def train(
     resume: ResumeOption = False,
 ) -> None:
     """Train a model and write an artifact that the service can load."""
-    from app.database import connect
-    from app.extract import extract
-    from app.prepare import train_model
-    from model import movielens
-    from model.presets import preset
+    from app.jobs.extract import extract
+    from app.jobs.prepare import train_model
+    from app.storage.database import connect
+    from model.training.presets import preset
 
     if database and data is not None:
         raise SettingsError("Train on one of them: either --database or --data DIR.")
     settings = settings_with(data=data, artifacts=out, device=device)
     chosen = preset(model, rnn)
-    ratings = extract(connect(settings.database_url)) if database else movielens.read(data_folder(settings))
+    ratings = extract(connect(settings.database_url)) if database else dataset.read(data_folder(settings))
     typer.echo(train_model(ratings, chosen, settings, resume=resume))
 
 
@@ -64,15 +64,14 @@ def evaluate(
     resume: ResumeOption = False,
 ) -> None:
     """Train a model on a split and print how good it is on test beside the baselines."""
-    from app.console import print_evaluation, training_display
-    from app.prepare import workshop
-    from model import movielens
-    from model.evaluation import evaluate
-    from model.protocol import DEFAULT_PROTOCOLS, require_protocol, split
-    from model.ranking.evaluation import evaluate as evaluate_ranking
-    from model.ranking_models import build_ranker, require_ranker
-    from model.rating_models import build, require_known
-    from model.sequences import Sequences
+    from app.cli.console import print_evaluation, training_display
+    from app.jobs.prepare import workshop
+    from model.baselines.ranking_models import build_ranker, require_ranker
+    from model.baselines.rating_models import build, require_known
+    from model.data.sequences import Sequences
+    from model.data.splits import DEFAULT_PROTOCOLS, require_protocol, split
+    from model.evaluation.ranking import evaluate as evaluate_ranking
+    from model.evaluation.rating import evaluate
 
     settings = settings_with(data=data, device=device)
     protocol = protocol or DEFAULT_PROTOCOLS.get(task, "")
@@ -84,7 +83,7 @@ def evaluate(
             raise SettingsError("Lists are judged of models with a name: leave --rnn out.")
     else:
         require_known(model, rnn)
-    ratings = movielens.read(data_folder(settings))
+    ratings = dataset.read(data_folder(settings))
     drawn = split(protocol, Sequences.of(ratings), split_seeds, task)
     with training_display() as display:
         tools = workshop(ratings, settings, resume, display)

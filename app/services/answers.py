@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from app.catalogue import Filter
-from app.store.movies import MovieRecord
-from model.diversity import DEFAULT_DIVERSITY
-from model.features import Profile, Rated
-from model.lists import RankBy
+from app.services.catalogue import Filter
+from app.storage.movies import MovieRecord
+from model.features.users import Profile, Rated
+from model.inference.diversity import DEFAULT_DIVERSITY
+from model.inference.ranking import RankBy
 
 Source = Literal["model", "popular"]
 
@@ -53,14 +53,14 @@ class Prediction(NamedTuple):
 
 
 class Reason(NamedTuple):
-    """A movie of the user's history that speaks for a recommended one; see `model.scorer.Reason`."""
+    """A movie of the user's history that speaks for a recommended one; see `model.inference.scorer.Reason`."""
 
     movie: MovieRecord
     contribution: float
 
 
 class RecommendedMovie(NamedTuple):
-    """One entry of a list; see `model.scorer.Recommendation`."""
+    """One entry of a list; see `model.inference.scorer.Recommendation`."""
 
     movie: MovieRecord
     stars: float
@@ -98,7 +98,7 @@ class Wish(NamedTuple):
     Attributes:
         n, offset: how many movies, after how many of the best.
         rank_by: None for what the model does best, or for what is popular if nothing is known of the reader.
-        diversity: 0..1, see `model.diversity`.
+        diversity: 0..1, see `model.inference.diversity`.
         explain: whether to say which ratings speak for each movie.
         filter: which movies it may have.
     """

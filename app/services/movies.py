@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from app.database import Database
-from app.errors import MovieExists, MovieNotFound
-from app.paging import cursor_of, place_of
-from app.schemas.common import EARLIEST_YEAR, LATEST_YEAR
-from app.serving import Serving
-from app.store import movies, ratings
-from app.store.movies import MovieRecord
-from app.store.ratings import Reception
+from app.services.model_host import Serving
+from app.services.paging import cursor_of, place_of
+from app.storage import movies, ratings
+from app.storage.database import Database
+from app.storage.movies import MovieRecord
+from app.storage.ratings import Reception
 from model.errors import TitleModelError
+from seqrec.errors import MovieExists, MovieNotFound
+from seqrec.schemas.common import EARLIEST_YEAR, LATEST_YEAR
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ def _year_in(title: str) -> int | None:
 
 def _read(title: str) -> bytes | None:
     """The title's vector as the database keeps it; None, with a warning, where the title model is not to be had."""
-    from model.titles import encode  # noqa: PLC0415 - serving needs the title model for new movies alone
+    from model.features.titles import encode  # noqa: PLC0415 - serving needs the title model for new movies alone
 
     try:
         vector: bytes = encode((title,))[0].astype("<f4").tobytes()

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from app.catalogue import Filter
-from app.serving import Serving
-from app.store import ratings
-from app.store.movies import MovieRecord
-from app.store.ratings import Reception
+from app.services.catalogue import Filter
+from app.services.model_host import Serving
+from app.storage import ratings
+from app.storage.movies import MovieRecord
+from app.storage.ratings import Reception
 
 PRIOR_RATINGS = 50
 """Ratings as the average one that every movie has beforehand."""

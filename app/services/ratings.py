@@ -7,13 +7,13 @@ from typing import BinaryIO, NamedTuple
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from app.database import Database
-from app.errors import MOST_DETAILS, InvalidField, InvalidRequest, MovieNotFound, UserNotFound
-from app.paging import cursor_of, place_of
-from app.schemas.ratings import NewRating
-from app.store import movies, ratings, users
-from app.store.movies import MovieRecord
-from app.store.ratings import RatingRecord
+from app.services.paging import cursor_of, place_of
+from app.storage import movies, ratings, users
+from app.storage.database import Database
+from app.storage.movies import MovieRecord
+from app.storage.ratings import RatingRecord
+from seqrec.errors import MOST_DETAILS, InvalidField, InvalidRequest, MovieNotFound, UserNotFound
+from seqrec.schemas.ratings import NewRating
 
 LONGEST_LINE = 10_000
 """Bytes; what is longer is no rating."""

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from app.database import Database
-from app.errors import UserExists, UserNotFound
-from app.store import ratings, users
-from model.features import Profile
+from app.storage import ratings, users
+from app.storage.database import Database
+from model.features.users import Profile
+from seqrec.errors import UserExists, UserNotFound
 
 
 class UserRecord(NamedTuple):

@@ -5,10 +5,9 @@ from itertools import pairwise
 import numpy as np
 from pydantic import BaseModel
 
-from model.features import FloatArray, IntArray
-from model.metrics import clip
-from model.protocol import Split
-from model.stars import WHOLE_STARS, StarLevels
+from model.data.splits import Split
+from model.rating_scale import WHOLE_STARS, StarLevels
+from model.types import FloatArray, IntArray, clip
 
 HISTORY_BINS = (0, 1, 11, 21, 51, 101, 201)
 """The shortest history of each bin, in ratings."""

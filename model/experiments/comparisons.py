@@ -3,7 +3,7 @@
 import numpy as np
 from pydantic import BaseModel
 
-from model.bootstrap import RESAMPLES, paired_difference
+from model.evaluation.bootstrap import RESAMPLES, paired_difference
 from model.experiments.rows import Row, Rows
 from model.experiments.storage import read_record, write_text
 

@@ -16,13 +16,13 @@ from matplotlib.figure import Figure
 from matplotlib.style import context
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-from model.ablation import Ablation
+from model.data.summary import TOP_SHARE
+from model.experiments.ablation import Ablation
 from model.experiments.bins import BinError
 from model.experiments.comparisons import Comparison
-from model.experiments.imbalance import TOP_SHARE
 from model.experiments.plan import OUR_MODEL
 from model.experiments.rows import Result
-from model.features import IntArray
+from model.types import IntArray
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F")
 MARKERS = "osD^vPX*"

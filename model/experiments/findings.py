@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model.ablation import Ablation
 from model.card import DataSource
+from model.data.dataset import MovieLens
+from model.data.summary import Imbalance, imbalance
+from model.experiments.ablation import Ablation
 from model.experiments.comparisons import Comparison, find_comparison
-from model.experiments.imbalance import Imbalance, imbalance
 from model.experiments.plan import OUR_MODEL, Plan, found
 from model.experiments.rows import Result, Rows
 from model.experiments.variants import Variant
-from model.movielens import MovieLens
 from model.pipeline import source
 
 

@@ -5,13 +5,13 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from model.data.dataset import MovieLens
 from model.errors import UnknownNameError
 from model.experiments.comparisons import compare
 from model.experiments.plan import Plan, found
 from model.experiments.report import around_summary, write_report
 from model.experiments.rows import Row, Rows
-from model.movielens import MovieLens
-from model.workshop import Workshop
+from model.training.context import Workshop
 
 PARTS = ("table-4", "table-5", "variants", "other-splits")
 """What takes time. All else is computed from the data, or from the results of these parts."""

@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
-from model.ablation import ABLATIONS, AblatedModel, Ablation
-from model.baselines import BiasModel
+from model.baselines.rating_models import BASELINES, BUILDERS
+from model.baselines.simple import BiasModel
+from model.data.splits import PAPER_SEEDS, RANDOM_SEEDS
 from model.errors import SettingsError, UnknownNameError
+from model.experiments.ablation import ABLATIONS, AblatedModel, Ablation
 from model.experiments.rows import Builder, Result, Row, Rows
 from model.experiments.variants import VARIANTS, Variant
-from model.neural import NeuralModel
-from model.presets import PRESETS, RATING_ONLY, Preset
-from model.protocol import PAPER_SEEDS, RANDOM_SEEDS
-from model.rating_models import BASELINES, BUILDERS
+from model.training.estimator import NeuralModel
+from model.training.presets import PRESETS, RATING_ONLY, Preset
 
 FAMILY = "seqrec"
 """What the names of our own networks begin with."""

@@ -5,16 +5,16 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+from model.data.dataset import MovieLens
+from model.data.summary import ratings_per_movie, ratings_per_user
 from model.errors import SettingsError
 from model.experiments.figures import draw_imbalance
 from model.experiments.findings import Findings
-from model.experiments.imbalance import ratings_per_movie, ratings_per_user
 from model.experiments.plan import Plan
 from model.experiments.rows import Result, Rows
 from model.experiments.sections import IMBALANCE_FIGURE, SECTIONS, head
 from model.experiments.storage import write_text
 from model.experiments.tables import summary_table
-from model.movielens import MovieLens
 
 BEGIN, END = "<!-- results: written by seqrec experiments paper -->", "<!-- end of results -->"
 """Between these, a README has the summary of the results."""

@@ -12,17 +12,18 @@ import torch
 from pydantic import BaseModel
 
 from model.card import Evaluation
+from model.data.dataset import MovieLens
+from model.data.sequences import Fold, Sequences
+from model.data.splits import Split, split
 from model.errors import TitleModelError
-from model.evaluation import evaluate
+from model.evaluation.interfaces import RatingModel
+from model.evaluation.rating import evaluate
+from model.evaluation.rating_metrics import Predicted, reliability, rmse
 from model.experiments.bins import BinError, by_history, by_popularity
 from model.experiments.storage import read_predictions, read_record, write_predictions, write_text
-from model.features import FloatArray
-from model.metrics import Predicted, reliability, rmse
-from model.movielens import MovieLens
-from model.neural import NeuralModel
-from model.protocol import Split, split
-from model.sequences import Fold, Sequences
-from model.workshop import RatingModel, Workshop
+from model.training.context import Workshop
+from model.training.estimator import NeuralModel
+from model.types import FloatArray
 
 Builder = Callable[[Workshop], RatingModel]
 
@@ -55,7 +56,7 @@ class Row:
 
 
 class Calibration(BaseModel):
-    """`model.metrics.Reliability` as it is stored."""
+    """`model.evaluation.rating_metrics.Reliability` as it is stored."""
 
     probability: list[float]
     frequency: list[float]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from model.bootstrap import LEVEL, RESAMPLES
+from model.evaluation.bootstrap import LEVEL, RESAMPLES
 from model.experiments import figures, tables
 from model.experiments.findings import Findings
 from model.experiments.plan import OTHER_SEEDS, OUR_MODEL, SEEDS

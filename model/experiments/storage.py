@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from model.metrics import Predicted
+from model.evaluation.rating_metrics import Predicted
 
 Record = TypeVar("Record", bound=BaseModel)
 

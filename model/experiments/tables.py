@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from model.ablation import Ablation
 from model.card import Evaluation
+from model.data.summary import Imbalance, Spread
+from model.experiments.ablation import Ablation
 from model.experiments.bins import BinError
 from model.experiments.comparisons import Comparison
-from model.experiments.imbalance import Imbalance, Spread
 from model.experiments.plan import OUR_MODEL, PUBLISHED, Published
 from model.experiments.rows import Result
 from model.experiments.variants import Variant

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from model.presets import Preset
+from model.training.presets import Preset
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,37 @@
+"""What handlers are given; set up once by `app.main.create_app`."""
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from app.services.model_host import Serving
+from app.services.movies import Movies
+from app.services.ratings import Ratings
+from app.services.recommendations import Recommender
+from app.services.users import Users
+from app.storage.database import Database
+
+
+@dataclass(frozen=True)
+class Services:
+    """All use cases of the service."""
+
+    database: Database
+    serving: Serving
+    recommender: Recommender
+    users: Users
+    movies: Movies
+    ratings: Ratings
+
+    @classmethod
+    def over(cls, serving: Serving) -> "Services":
+        database = serving.database
+        return cls(database, serving, Recommender(serving), Users(database), Movies(serving), Ratings(database))
+
+
+def _services(request: Request) -> Services:
+    return cast(Services, request.app.state.services)
+
+
+ServicesDependency = Annotated[Services, Depends(_services)]

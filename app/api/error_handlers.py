@@ -1,0 +1,81 @@
+"""Puts every error into one shape."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+
+from seqrec.errors import Conflict, DatabaseUnavailable, ErrorBody, InvalidField, InvalidRequest, ServiceError
+
+logger = logging.getLogger(__name__)
+
+
+def responses(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
+    """For OpenAPI: what a route answers when it raises one of these."""
+    by_status: dict[int, list[str]] = {}
+    for error in errors:
+        by_status.setdefault(error.status, []).append(error.code)
+    return {
+        status: {"model": ErrorBody, "description": "Code " + " or ".join(f"`{code}`" for code in codes)}
+        for status, codes in sorted(by_status.items())
+    }
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Make every error that a handler raises an `ErrorBody`; for faults, see `app.api.middleware`."""
+
+    @app.exception_handler(ServiceError)
+    def service_error(_: Request, error: ServiceError) -> JSONResponse:
+        return answer(error)
+
+    @app.exception_handler(OperationalError)
+    @app.exception_handler(InterfaceError)
+    @app.exception_handler(PoolTimeoutError)
+    def database_error(request: Request, error: Exception) -> JSONResponse:
+        logger.error("%s %s: the database failed: %s", request.method, request.url.path, error)
+        return answer(DatabaseUnavailable())
+
+    @app.exception_handler(IntegrityError)
+    def conflict(request: Request, error: IntegrityError) -> JSONResponse:
+        logger.warning("%s %s: %s", request.method, request.url.path, error.orig)
+        return answer(Conflict())
+
+    @app.exception_handler(RequestValidationError)
+    def invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:
+        return answer(
+            InvalidRequest(
+                [
+                    InvalidField(
+                        field=".".join(map(str, problem["loc"])), message=problem["msg"].removeprefix("Value error, ")
+                    )
+                    for problem in error.errors()
+                ]
+            )
+        )
+
+    @app.exception_handler(HTTPException)
+    def http_error(request: Request, error: HTTPException) -> JSONResponse:
+        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+        message = f"{request.method} {request.url.path}: {error.detail}. /docs lists what there is."
+        return _answer(error.status_code, code, message, headers=error.headers)
+
+
+def answer(error: ServiceError) -> JSONResponse:
+    return _answer(error.status, error.code, str(error), error.details)
+
+
+def _answer(
+    status: int,
+    code: str,
+    message: str,
+    details: Sequence[InvalidField] = (),
+    headers: Any = None,  # noqa: ANN401 - as Starlette types it
+) -> JSONResponse:
+    body = ErrorBody(code=code, message=message, details=list(details))
+    return JSONResponse(body.model_dump(), status, headers)

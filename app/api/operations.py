@@ -1,0 +1,74 @@
+import logging
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+
+from app.api.dependencies import ServicesDependency
+from app.api.error_handlers import responses
+from app.api.security import with_admin_key, with_key
+from app.errors import DatabaseError
+from app.observability import metrics
+from app.storage.database import require_current
+from seqrec.errors import DatabaseUnavailable, KeyRefused, KeyRequired, NotReady, ReloadRefused
+from seqrec.schemas.operations import Health, ModelInformation, Reloaded
+
+logger = logging.getLogger(__name__)
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/health/live", summary="Whether the process answers")
+async def live() -> Health:
+    return Health(status="ok")
+
+
+@router.get(
+    "/health/ready",
+    summary="Whether the model is loaded, the database reachable and its schema current",
+    responses=responses(NotReady, DatabaseUnavailable),
+)
+def ready(services: ServicesDependency) -> Health:
+    try:
+        require_current(services.database.engine)
+    except DatabaseError as error:
+        logger.error("not ready: %s", error)  # the caller need not know where the database is
+        raise NotReady from error
+    return Health(status="ok")
+
+
+@router.get(
+    "/metrics",
+    summary="Requests, times and the model's version, for Prometheus",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+def prometheus() -> Response:
+    return Response(metrics.exposition(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+@router.get(
+    "/model",
+    summary="The model that is served, with its card",
+    responses=responses(KeyRequired, KeyRefused),
+    dependencies=[with_key],
+)
+def model(services: ServicesDependency) -> ModelInformation:
+    scorer = services.serving.model
+    return ModelInformation(
+        version=scorer.version,
+        device=scorer.device.type,
+        sample_data=scorer.card.data.generated,
+        card=scorer.card,
+    )
+
+
+@router.post(
+    "/admin/reload",
+    summary="Serve the newest artifact, without dropping a request",
+    description="All worker processes follow. If the newest artifact is damaged, the one before it is served on.",
+    responses=responses(KeyRequired, KeyRefused, ReloadRefused, DatabaseUnavailable),
+    dependencies=[with_admin_key],
+)
+def reload(services: ServicesDependency) -> Reloaded:
+    before, version = services.serving.reload()
+    return Reloaded(before=before, version=version)

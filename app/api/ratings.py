@@ -1,0 +1,124 @@
+from collections.abc import Iterator
+from itertools import chain, islice
+from tempfile import SpooledTemporaryFile
+from typing import Annotated, BinaryIO, cast
+
+from fastapi import APIRouter, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
+
+from app.api.dependencies import ServicesDependency
+from app.api.error_handlers import responses
+from app.api.parameters import Cursor, MovieId, UserId
+from app.api.translation import movie_fields
+from app.services.ratings import TitledRating
+from app.storage.ratings import RatingRecord
+from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, UnsupportedMedia, UserNotFound
+from seqrec.schemas.ratings import NewRatings, RatedMovie, Rating, StarsGiven, UserRatings, Written
+
+router = APIRouter(tags=["ratings"])
+
+JSON_LINES = "application/jsonl"
+ACCEPTED = {JSON_LINES, "application/x-ndjson", "application/json-lines"}
+LINES_AT_ONCE = 1000
+IN_MEMORY = 1 << 20
+"""Bytes of an import that are kept in memory; what is more goes into a temporary file."""
+
+
+@router.get(
+    "/users/{user_id}/ratings",
+    summary="What a user has rated, newest first",
+    responses=responses(UserNotFound, InvalidRequest, DatabaseUnavailable),
+)
+def of_user(
+    user_id: UserId,
+    services: ServicesDependency,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Ratings on a page.")] = 50,
+    cursor: Cursor = None,
+) -> UserRatings:
+    page, next_cursor = services.ratings.of_user(user_id, limit, cursor)
+    return UserRatings(user_id=user_id, ratings=[_rated(entry) for entry in page], next_cursor=next_cursor)
+
+
+@router.put(
+    "/users/{user_id}/ratings/{movie_id}",
+    summary="Rate a movie, or rate it anew",
+    responses=responses(UserNotFound, MovieNotFound, InvalidRequest, DatabaseUnavailable),
+)
+def put(user_id: UserId, movie_id: MovieId, request: StarsGiven, services: ServicesDependency) -> Rating:
+    return _stored(services.ratings.put(user_id, movie_id, request.stars, request.rated_at))
+
+
+@router.delete(
+    "/users/{user_id}/ratings/{movie_id}",
+    status_code=204,
+    summary="Delete a rating; deleting again does nothing",
+    responses=responses(UserNotFound, InvalidRequest, DatabaseUnavailable),
+)
+def remove(user_id: UserId, movie_id: MovieId, services: ServicesDependency) -> None:
+    services.ratings.remove(user_id, movie_id)
+
+
+@router.post(
+    "/ratings",
+    summary="Write up to 10,000 ratings in one transaction, all or none",
+    responses=responses(InvalidRequest, DatabaseUnavailable),
+)
+def put_all(request: NewRatings, services: ServicesDependency) -> Written:
+    return Written(written=services.ratings.put_all(request.ratings))
+
+
+@router.get(
+    "/export/ratings",
+    summary="All ratings, one JSON object a line",
+    description="In the order of user and movie. A rating that is written meanwhile may be among them or not.",
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {JSON_LINES: {"schema": {"$ref": "#/components/schemas/Rating"}}}},
+        **responses(DatabaseUnavailable),
+    },
+)
+def export(services: ServicesDependency) -> StreamingResponse:
+    ratings = services.ratings.export()
+    first = list(islice(ratings, 1))  # read now: once an answer has begun, it can no longer be an error
+    lines = (f"{_stored(rating).model_dump_json()}\n" for rating in chain(first, ratings))
+    return StreamingResponse(_joined(lines), media_type=JSON_LINES)
+
+
+@router.post(
+    "/import/ratings",
+    summary="Write ratings, one JSON object a line, all or none",
+    description="However many: the memory used stays the same. Errors name the line.",
+    responses=responses(UnsupportedMedia, InvalidRequest, DatabaseUnavailable),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {JSON_LINES: {"schema": {"$ref": "#/components/schemas/NewRating"}}},
+        }
+    },
+)
+async def import_(request: Request, services: ServicesDependency) -> Written:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in ACCEPTED or "content-encoding" in request.headers:
+        raise UnsupportedMedia(JSON_LINES)
+    # First all of it to a file, so that a slow sender holds no transaction.
+    with SpooledTemporaryFile(IN_MEMORY) as received:
+        async for part in request.stream():
+            await run_in_threadpool(received.write, part)
+        received.seek(0)
+        return Written(written=await run_in_threadpool(services.ratings.import_lines, cast(BinaryIO, received)))
+
+
+def _joined(lines: Iterator[str]) -> Iterator[str]:
+    """Many lines at a time, since each piece of an answer costs as much as a thousand lines."""
+    while block := "".join(islice(lines, LINES_AT_ONCE)):
+        yield block
+
+
+def _stored(rating: RatingRecord) -> Rating:
+    return Rating.model_construct(**rating._asdict())
+
+
+def _rated(entry: TitledRating) -> RatedMovie:
+    movie, rating = entry
+    return RatedMovie(**movie_fields(movie), stars=rating.stars, rated_at=rating.rated_at)

@@ -1,0 +1,74 @@
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from app.api.dependencies import ServicesDependency
+from app.api.error_handlers import responses
+from app.api.parameters import UserId
+from app.api.translation import reader_of
+from app.services.answers import Recommended, Wish
+from app.services.catalogue import Filter
+from model.inference.diversity import DEFAULT_DIVERSITY
+from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, NoRelevance, UserNotFound
+from seqrec.schemas.recommendations import (
+    ListOptions,
+    RankRequest,
+    Recommendation,
+    RecommendationRequest,
+    Recommendations,
+)
+
+router = APIRouter(tags=["recommendations"])
+
+
+@router.get(
+    "/users/{user_id}/recommendations",
+    summary="Recommend movies that a user has not rated",
+    responses=responses(UserNotFound, NoRelevance, InvalidRequest, DatabaseUnavailable),
+)
+def recommend(
+    user_id: UserId, options: Annotated[ListOptions, Query()], services: ServicesDependency
+) -> Recommendations:
+    return _answer(user_id, services.recommender.recommend(user_id, _wish(options)))
+
+
+@router.post(
+    "/recommendations",
+    summary="Recommend movies to someone who is no user; nothing is stored",
+    responses=responses(MovieNotFound, NoRelevance, InvalidRequest, DatabaseUnavailable),
+)
+def recommend_to_anyone(request: RecommendationRequest, services: ServicesDependency) -> Recommendations:
+    return _answer(None, services.recommender.recommend_to_anyone(reader_of(request), _wish(request)))
+
+
+@router.post(
+    "/rank",
+    summary="Put given movies into order, for a user or for someone who is none",
+    responses=responses(UserNotFound, MovieNotFound, NoRelevance, InvalidRequest, DatabaseUnavailable),
+)
+def rank(request: RankRequest, services: ServicesDependency) -> Recommendations:
+    ranked = services.recommender.rank(
+        request.user_id, reader_of(request), request.movie_ids, request.rank_by, request.explain
+    )
+    return _answer(request.user_id, ranked)
+
+
+def _wish(options: ListOptions) -> Wish:
+    return Wish(
+        n=options.n,
+        offset=options.offset,
+        rank_by=options.rank_by,
+        diversity=DEFAULT_DIVERSITY if options.diversity is None else options.diversity,
+        explain=options.explain,
+        filter=Filter(options.genre, options.year_from, options.year_to, options.exclude),
+    )
+
+
+def _answer(user_id: int | None, recommended: Recommended) -> Recommendations:
+    return Recommendations(
+        model=recommended.model,
+        user_id=user_id,
+        based_on=recommended.based_on,
+        rank_by=recommended.rank_by,
+        recommendations=[Recommendation.of(entry) for entry in recommended.movies],
+    )

@@ -1,0 +1,51 @@
+"""Keys: who may use the service."""
+
+import hmac
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple, cast
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader
+
+from seqrec.errors import KeyRefused, KeyRequired
+
+header = APIKeyHeader(name="X-API-Key", auto_error=False, description="One of SEQREC_API_KEYS, or SEQREC_ADMIN_KEY.")
+
+
+class Keys(NamedTuple):
+    """The keys of a service; without any, everyone who reaches it may do everything.
+
+    Attributes:
+        api: for reading and writing.
+        admin: for everything, and the only one for what changes the service itself.
+    """
+
+    api: Sequence[str] = ()
+    admin: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.api) or self.admin is not None
+
+    def require(self, given: str | None, admin: bool = False) -> None:
+        """Raise `KeyRequired` or `KeyRefused` unless the key may do this."""
+        if not self:
+            return
+        if given is None:
+            raise KeyRequired
+        accepted = [] if admin else list(self.api)
+        accepted += [] if self.admin is None else [self.admin]
+        # All are compared, and each in constant time, so that the time taken says nothing about any of them.
+        if not sum(hmac.compare_digest(given.encode(), key.encode()) for key in accepted):
+            raise KeyRefused(admin)
+
+
+def _require_key(request: Request, given: Annotated[str | None, Security(header)]) -> None:
+    cast(Keys, request.app.state.keys).require(given)
+
+
+def _require_admin(request: Request, given: Annotated[str | None, Security(header)]) -> None:
+    cast(Keys, request.app.state.keys).require(given, admin=True)
+
+
+with_key = Depends(_require_key)
+with_admin_key = Depends(_require_admin)

@@ -1,0 +1,1 @@
+"""Work that is done beside the service: preparing it, filling and reading its database."""

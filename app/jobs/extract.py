@@ -1,0 +1,77 @@
+"""The database as a data set, to train on what has been rated since it was filled."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection, Engine, Select, select
+
+from app.errors import DatabaseError
+from app.storage.database import require_current, shown
+from app.storage.tables import Dataset, Genre, Movie, MovieGenre, Rating, User
+from model.data.dataset import MovieLens
+
+NAME = "database"
+"""Of the data set, on the card of a model that was trained on it."""
+
+ROWS_AT_ONCE = 100_000
+
+USERS = {"user_id": pl.Int64, "gender": pl.String, "age": pl.Int64, "occupation": pl.Int64}
+MOVIES = {"movie_id": pl.Int64, "title": pl.String, "year": pl.Int16}
+GENRES = {"movie_id": pl.Int64, "genres": pl.String}
+RATINGS = {"user_id": pl.Int64, "movie_id": pl.Int64, "stars": pl.Float32, "rated_at": pl.Int64}
+
+_USERS = select(User.id, User.gender, User.age, User.occupation).order_by(User.id)
+_MOVIES = select(Movie.id, Movie.title, Movie.year).order_by(Movie.id)
+_GENRES = select(MovieGenre.movie_id, Genre.name).join(Genre, Genre.id == MovieGenre.genre_id)
+_RATINGS = select(Rating.user_id, Rating.movie_id, Rating.stars, Rating.rated_at).order_by(
+    Rating.user_id, Rating.movie_id
+)
+
+
+def extract(engine: Engine) -> MovieLens:
+    """Users, movies and ratings as they are at one moment; hidden movies too, since people have rated them.
+
+    `DatabaseError` if the schema is not the newest, or nobody has rated anything.
+    """
+    require_current(engine)
+    # SQLite reads one state of the database in every transaction.
+    isolation = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
+    with engine.connect().execution_options(**isolation) as connection:
+        users = _table(connection, _USERS, USERS)
+        genres = _table(connection, _GENRES, GENRES).group_by("movie_id").agg(pl.col("genres").sort())
+        movies = _table(connection, _MOVIES, MOVIES).join(genres, on="movie_id", how="left", maintain_order="left")
+        ratings = _table(connection, _RATINGS, RATINGS)
+        filled_with = connection.execute(select(Dataset.checksum, Dataset.generated).order_by(Dataset.loaded_at)).all()
+    if ratings.is_empty():
+        raise DatabaseError(
+            f"The database {shown(engine)} holds no ratings to train on. Fill it with: seqrec db load DIR"
+        )
+    movies = movies.with_columns(pl.col("genres").fill_null([]))
+    return MovieLens(
+        name=NAME,
+        generated=any(generated for _, generated in filled_with),
+        checksum=_checksum(users, movies, ratings),
+        users=users,
+        movies=movies,
+        ratings=ratings,
+        filled_with=tuple(checksum for checksum, _ in filled_with),
+    )
+
+
+def _table(
+    connection: Connection, query: Select[*tuple[Any, ...]], schema: Mapping[str, type[pl.DataType]]
+) -> pl.DataFrame:
+    """The rows of a query under the columns of a schema, which are in the same order."""
+    rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query)
+    parts = [pl.DataFrame([tuple(row) for row in part], schema=schema, orient="row") for part in rows.partitions()]
+    return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
+
+
+def _checksum(users: pl.DataFrame, movies: pl.DataFrame, ratings: pl.DataFrame) -> str:
+    """SHA-256 over the rows, hexadecimal: the same for the same content, whatever the database."""
+    digest = hashlib.sha256()
+    for table in (users, movies.with_columns(pl.col("genres").list.join("|")), ratings):
+        digest.update(table.write_csv().encode())
+    return digest.hexdigest()

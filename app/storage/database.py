@@ -1,0 +1,173 @@
+"""Engine, sessions and schema."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from sqlite3 import Connection as SQLiteConnection
+from typing import TypeVar
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.errors import DatabaseError
+from seqrec.errors import DatabaseUnavailable
+
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
+SQLITE_WAIT_SECONDS = 15
+POSTGRES_WAIT_SECONDS = 10
+
+ATTEMPTS = 20
+"""Of a write that takes a free id."""
+
+T = TypeVar("T")
+
+WRITES = "seqrec_writes"
+"""Option of a connection whose transactions write."""
+
+
+def connect(url: str) -> Engine:
+    """An engine for SQLite or PostgreSQL; creates the folder of a SQLite file, but opens no connection yet."""
+    parsed = _supported(url)
+    if parsed.get_backend_name() == "postgresql":
+        return create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            # A server that was set up without a locale would answer bytes in place of text.
+            connect_args={"client_encoding": "utf8", "connect_timeout": POSTGRES_WAIT_SECONDS},
+        )
+    if parsed.database and parsed.database != ":memory:":
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed, connect_args={"timeout": SQLITE_WAIT_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _supported(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+    except (ArgumentError, NoSuchModuleError):
+        backend = ""
+    if backend not in ("sqlite", "postgresql"):
+        raise DatabaseError(
+            "SEQREC_DATABASE_URL is neither SQLite (sqlite:///data/seqrec.db) "
+            "nor PostgreSQL (postgresql://user:password@host:5432/name)."
+        )
+    return parsed
+
+
+def _prepare_sqlite(connection: SQLiteConnection, _: object) -> None:
+    connection.isolation_level = None  # leave BEGIN to `_begin_sqlite`: the driver's own skips schema changes
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and then writes would fail at once, without waiting, where another one has written
+    # in between; one that is announced as writing waits for its turn at its beginning.
+    writes = connection.get_execution_options().get(WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+class Database:
+    """Transactions on an engine: ``with database.reads() as session`` or ``writes()``; an error rolls back."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._turn = threading.Lock()
+        self._reading = sessionmaker(engine)
+        self._writing = sessionmaker(engine.execution_options(**{WRITES: True}))
+
+    def reads(self) -> AbstractContextManager[Session]:
+        return self._reading.begin()
+
+    @contextmanager
+    def writes(self) -> Iterator[Session]:
+        """SQLite has one writer at a time: others wait here, and hold no connection that readers could use.
+
+        `DatabaseUnavailable` if the wait takes too long.
+        """
+        if self.engine.dialect.name != "sqlite":
+            with self._writing.begin() as session:
+                yield session
+            return
+        if not self._turn.acquire(timeout=SQLITE_WAIT_SECONDS):
+            raise DatabaseUnavailable
+        try:
+            with self._writing.begin() as session:
+                yield session
+        finally:
+            self._turn.release()
+
+    def written(self, write: Callable[[Session], T]) -> T:
+        """What ``write`` returns, in a transaction; tried again if another one has taken the same free id meanwhile."""
+        for _ in range(ATTEMPTS - 1):
+            try:
+                with self.writes() as session:
+                    return write(session)
+            except IntegrityError:
+                continue
+        with self.writes() as session:
+            return write(session)
+
+
+def upgrade(engine: Engine) -> bool:
+    """Bring the schema to the newest revision; True if it was behind."""
+    if current_revision(engine) == newest_revision():
+        return False
+    try:
+        with engine.begin() as connection:
+            config = alembic_config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except CommandError as error:
+        raise DatabaseError(
+            f"The database {shown(engine)} cannot be upgraded: {error}. Was it made by a newer SeqRec? Then use that."
+        ) from error
+    return True
+
+
+def require_current(engine: Engine) -> None:
+    """Raise `DatabaseError` unless the database answers and its schema is the newest."""
+    current, newest = current_revision(engine), newest_revision()
+    if current != newest:
+        state = f"at revision {current}" if current else "empty"
+        raise DatabaseError(
+            f"The database {shown(engine)} is {state}, this version of SeqRec needs {newest}. Run: seqrec db upgrade"
+        )
+
+
+def current_revision(engine: Engine) -> str | None:
+    """The revision of the database's schema; None for an empty database."""
+    try:
+        with engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    except DBAPIError as error:
+        raise DatabaseError(
+            f"The database {shown(engine)} does not answer: {error.orig}. Is it running, and is "
+            f"SEQREC_DATABASE_URL right?"
+        ) from error
+
+
+def newest_revision() -> str | None:
+    return ScriptDirectory.from_config(alembic_config()).get_current_head()
+
+
+def alembic_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def shown(engine: Engine) -> str:
+    """The database's address without its password."""
+    return engine.url.render_as_string(hide_password=True)

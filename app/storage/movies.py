@@ -1,0 +1,101 @@
+"""The catalogue: movies and their genres."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from app.storage.ids import free
+from app.storage.tables import Dataset, Genre, Movie, MovieGenre
+
+IDS_AT_ONCE = 10_000
+"""Well below what SQLite (32,766) and PostgreSQL (65,535) take as parameters of one statement."""
+
+
+class MovieRecord(NamedTuple):
+    """A movie as answers show it; genres in the order of the alphabet."""
+
+    id: int
+    title: str
+    year: int | None
+    genres: tuple[str, ...]
+    hidden: bool
+
+
+def every(session: Session) -> list[MovieRecord]:
+    """The whole catalogue in the order of the ids."""
+    return _records(session, None)
+
+
+def records(session: Session, movie_ids: Collection[int]) -> dict[int, MovieRecord]:
+    """Movies by id; those that do not exist are left out."""
+    ids = sorted(set(movie_ids))
+    parts = (ids[start : start + IDS_AT_ONCE] for start in range(0, len(ids), IDS_AT_ONCE))
+    return {record.id: record for part in parts for record in _records(session, part)}
+
+
+def _records(session: Session, movie_ids: Sequence[int] | None) -> list[MovieRecord]:
+    movies = select(Movie.id, Movie.title, Movie.year, Movie.hidden).order_by(Movie.id)
+    named = select(MovieGenre.movie_id, Genre.name).join(Genre, Genre.id == MovieGenre.genre_id)
+    of_genres = named.order_by(Genre.name)
+    if movie_ids is not None:
+        movies = movies.where(Movie.id.in_(movie_ids))
+        of_genres = of_genres.where(MovieGenre.movie_id.in_(movie_ids))
+    genres: dict[int, list[str]] = {}
+    for movie_id, name in session.execute(of_genres):
+        genres.setdefault(movie_id, []).append(name)
+    return [
+        MovieRecord(movie_id, title, year, tuple(genres.get(movie_id, ())), hidden)
+        for movie_id, title, year, hidden in session.execute(movies)
+    ]
+
+
+def title_vectors(session: Session) -> dict[int, bytes]:
+    """Of the movies that have one in the database, by movie id."""
+    query = select(Movie.id, Movie.title_vector).where(Movie.title_vector.is_not(None))
+    return {movie_id: vector for movie_id, vector in session.execute(query) if vector is not None}
+
+
+def existing(session: Session, movie_ids: Collection[int]) -> set[int]:
+    """Those of the ids that belong to a movie."""
+    return set(session.scalars(select(Movie.id).where(Movie.id.in_(movie_ids))))
+
+
+def free_id(session: Session) -> int:
+    """An id that no movie has: one more than the greatest, as long as there are such."""
+    return free(session, Movie.id)
+
+
+def add(session: Session, movie_id: int, fields: Mapping[str, object], genres: Collection[str]) -> None:
+    """A new movie; the database's `IntegrityError` if there is one of this id."""
+    session.execute(insert(Movie).values(id=movie_id, **fields))
+    _add_genres(session, movie_id, genres)
+
+
+def change(session: Session, movie_id: int, fields: Mapping[str, object], genres: Collection[str] | None) -> None:
+    """Set some fields, and the genres unless they are None."""
+    if fields:
+        session.execute(update(Movie).where(Movie.id == movie_id).values(**fields))
+    if genres is not None:
+        session.execute(delete(MovieGenre).where(MovieGenre.movie_id == movie_id))
+        _add_genres(session, movie_id, genres)
+
+
+def remove(session: Session, movie_id: int) -> None:
+    """The movie and, by the database's cascade, its genres and ratings."""
+    session.execute(delete(Movie).where(Movie.id == movie_id))
+
+
+def _add_genres(session: Session, movie_id: int, names: Collection[str]) -> None:
+    # Whatever the case that it is written in, it is one genre, under the name that it had first.
+    known = {name.casefold(): genre_id for genre_id, name in session.execute(select(Genre.id, Genre.name))}
+    for folded, name in sorted({name.casefold(): name for name in names}.items()):
+        if folded not in known:
+            known[folded] = session.execute(insert(Genre).values(name=name).returning(Genre.id)).scalar_one()
+        session.execute(insert(MovieGenre).values(movie_id=movie_id, genre_id=known[folded]))
+
+
+def datasets(session: Session) -> dict[str, str]:
+    """Names of the data sets that were loaded, by checksum."""
+    return {row.checksum: row.name for row in session.execute(select(Dataset.checksum, Dataset.name))}

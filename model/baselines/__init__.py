@@ -1,0 +1,1 @@
+"""Models to compare with: means, neighbours, and published networks, one file each."""

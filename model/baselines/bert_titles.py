@@ -1,0 +1,80 @@
+"""Turns movie titles into vectors by BERT, for the rival ``ffnn-bert``; used in training only.
+
+The weights, ``bert-base-uncased``, come with no package: they are read from a folder, or else fetched from the
+model hub.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from model.errors import TitleModelError
+from model.features.catalogue import Catalogue
+from model.features.titles import TITLES_AT_ONCE, OnTitles, computed_once
+from model.types import FloatArray
+
+HUB_NAME = "google-bert/bert-base-uncased"
+WEIGHTS = "model.safetensors"
+
+
+def bert_title_vectors(
+    catalogue: Catalogue, model: str, cache: Path, on_titles: OnTitles = lambda *_: None
+) -> FloatArray:
+    """One vector a catalogue row, shape (rows, 768), float32; the unknown row is zeros.
+
+    Computed once for a list of titles and the weights, and kept in the folder ``cache``. ``model`` is the folder with
+    the weights or their name on the model hub; `TitleModelError` where neither has them.
+    """
+    folder = weights_folder(model)
+    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    name = f"bert-{digest[:16]}"
+    return computed_once(catalogue.titles, cache, name, lambda titles: encode(titles, folder, on_titles))
+
+
+@torch.inference_mode()
+def encode(titles: tuple[str, ...], folder: Path, on_titles: OnTitles = lambda *_: None) -> FloatArray:
+    """Means over the tokens of each title, shape (titles, BERT's width)."""
+    tokenizer, bert = _load(folder)
+    vectors = np.empty((len(titles), bert.config.hidden_size), dtype=np.float32)
+    for start in range(0, len(titles), TITLES_AT_ONCE):
+        part = titles[start : start + TITLES_AT_ONCE]
+        tokens = tokenizer(list(part), padding=True, truncation=True, return_tensors="pt")
+        there = tokens["attention_mask"].unsqueeze(-1)
+        states = bert(**tokens).last_hidden_state * there  # (titles, tokens, width)
+        vectors[start : start + len(part)] = (states.sum(1) / there.sum(1)).numpy()
+        on_titles(start + len(part), len(titles))
+    return vectors
+
+
+def weights_folder(model: str) -> Path:
+    """The folder with BERT's weights, its own or the model hub's; `TitleModelError` where there is none."""
+    if (Path(model) / WEIGHTS).exists():
+        return Path(model)
+    from huggingface_hub import snapshot_download  # noqa: PLC0415 - takes long to import
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError  # noqa: PLC0415
+
+    try:
+        return Path(snapshot_download(model, allow_patterns=["*.json", "vocab.txt", WEIGHTS]))
+    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
+        raise TitleModelError(
+            f"BERT's weights are not to be had: {model} is neither a folder with {WEIGHTS}, config.json and vocab.txt "
+            f"nor to be found on the model hub. Fetch {HUB_NAME} where there is a network and set SEQREC_BERT to its "
+            f"folder, or make the model hub reachable, for example by HF_ENDPOINT for a mirror; with HF_HUB_OFFLINE "
+            f"set, only what is in the cache below HF_HOME is looked at ({error})."
+        ) from error
+
+
+def _load(folder: Path) -> tuple[Any, Any]:
+    """Tokenizer and network."""
+    from transformers import BertModel, BertTokenizer  # noqa: PLC0415 - takes seconds to import
+    from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
+
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # of reading the weights, which takes no time
+    try:
+        # from_pretrained switches dropout off
+        return BertTokenizer.from_pretrained(folder), BertModel.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        raise TitleModelError(f"{folder} does not hold a BERT model and its vocabulary ({error}).") from error

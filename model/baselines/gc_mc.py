@@ -1,0 +1,274 @@
+"""GC-MC (van den Berg, Kipf and Welling 2017): a graph of users and movies with an edge for every rating.
+
+A user's vector comes from the movies rated and a movie's from the users who rated it, one graph convolution for each
+number of stars (equations 1 to 3). A bilinear decoder turns a user's and a movie's vector into the probabilities of 1
+to 5 stars; the prediction is their mean (equations 4 and 5). As published for MovieLens 1M: no side information, the
+levels' messages summed, with the ordinal weights of the section on weight sharing, and one step of Adam over all
+ratings an epoch.
+
+What differs from the publication: ratings of the validation fold are not learned from (the published value comes from
+training on them as well), and the split's seeds are this project's.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, dropout
+
+from model.baselines.known_ratings import KnownRatings
+from model.baselines.rounds import Report, Rounds
+from model.baselines.sparse_pairs import Pairs
+from model.card import Epoch
+from model.data.sequences import Fold
+from model.data.splits import Split
+from model.errors import DataError
+from model.evaluation.rating_metrics import Predicted, rmse
+from model.rating_scale import WHOLE_STARS
+from model.training.checkpoint import load_optimizer, optimizer_tensors, over, run_name, under
+from model.training.context import Workshop
+from model.types import IntArray
+
+LEVELS = len(WHOLE_STARS)
+
+
+class GcMcConfig(BaseModel):
+    """The published settings for MovieLens 1M.
+
+    Attributes:
+        hidden: width of the messages.
+        dense: width of the vectors that the decoder compares.
+        dropout: share of nodes that send no message in a step, and of the hidden units that are dropped.
+        bases: matrices that those of the levels are mixed from.
+        averaging: decay of the running average of the weights, with which is predicted.
+        epochs: steps over all ratings.
+        round_epochs: epochs between two looks at the validation fold.
+        patience: rounds without a better validation error after which to stop and take the best; None goes on to
+            the end, as published.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hidden: int = 500
+    dense: int = 75
+    dropout: float = 0.7
+    bases: int = 2
+    learning_rate: float = 0.01
+    averaging: float = 0.995
+    epochs: int = 3500
+    round_epochs: int = 50
+    patience: int | None = None
+    seed: int = 1234
+
+
+class Edges(NamedTuple):
+    """All messages to one side of the graph.
+
+    Attributes:
+        pairs: receiving node and, as ``level * senders + node``, sending node of each rating.
+        norms: of each pair, ``1 / sqrt(|N_i| |N_j|)`` (c in equation 1).
+        senders: nodes of the other side.
+    """
+
+    pairs: Pairs
+    norms: Tensor
+    senders: int
+
+    @classmethod
+    def of(cls, ends: tuple[Tensor, Tensor], levels: Tensor, sides: tuple[int, int]) -> "Edges":
+        """From ratings in any order: receiving and sending node and level of each; ``sides`` counts the nodes."""
+        receivers, senders = sides
+        width = LEVELS * senders
+        places = (ends[0] * width + levels * senders + ends[1]).sort().values
+        rows, columns = places // width, places % width
+        degrees = torch.bincount(rows, minlength=receivers), torch.bincount(columns % senders, minlength=senders)
+        norms = (degrees[0][rows] * degrees[1][columns % senders]).float().rsqrt()
+        return cls(Pairs.of(rows, columns, (receivers, width)), norms, senders)
+
+    def only_from(self, kept: Tensor) -> "Edges":
+        """The edges from some of the senders, shape (senders,) of bool, which are counted off anew."""
+        stays = kept[self.pairs.columns % self.senders]
+        chosen = stays.nonzero().squeeze(1)  # indexing by numbers is several times faster than by truth values
+        by_column = self.pairs.by_column[stays[self.pairs.by_column].nonzero().squeeze(1)]
+        columns, count = self.pairs.columns[chosen], int(kept.sum())
+        pairs = Pairs(
+            self.pairs.rows[chosen],
+            columns // self.senders * count + (kept.cumsum(0) - 1)[columns % self.senders],
+            (stays.cumsum(0) - 1)[by_column],
+            (self.pairs.shape[0], LEVELS * count),
+        )
+        return Edges(pairs, self.norms[chosen], count)
+
+    def receive(self, weights: Tensor) -> Tensor:
+        """What arrives at each node, shape (receivers, hidden); ``weights`` has shape (levels, senders, hidden).
+
+        A message of level ``r`` is the sum of the sender's weights up to ``r``, times the norm (equation 1).
+        """
+        return self.pairs.sums(self.norms, weights.cumsum(0).flatten(0, 1))
+
+
+class Graph(NamedTuple):
+    """The known ratings as a graph.
+
+    Attributes:
+        to_users: messages from movies.
+        to_movies: messages from users.
+        rated: (user, movie) of every rating, and
+        levels: its stars, counted from 0.
+    """
+
+    to_users: Edges
+    to_movies: Edges
+    rated: Pairs
+    levels: Tensor
+
+    @classmethod
+    def of(cls, known: KnownRatings, device: torch.device) -> "Graph":
+        movies, users = known.shape
+        movie, user = (torch.from_numpy(side).to(device) for side in (known.movies, known.users))
+        levels = torch.from_numpy(known.stars).to(device).long() - 1
+        return cls(
+            Edges.of((user, movie), levels, (users, movies)),
+            Edges.of((movie, user), levels, (movies, users)),
+            Pairs.of(movie, user, known.shape),
+            levels,
+        )
+
+
+class GcMcNetwork(nn.Module):
+    """Encoder and decoder. Nodes have no features, so the weights of a level are one vector a node."""
+
+    def __init__(self, movies: int, users: int, config: GcMcConfig) -> None:
+        super().__init__()
+        self.config = config
+        bound = math.sqrt(6 / (movies + users + config.hidden))
+        self.movie_weights = nn.Parameter(torch.empty(LEVELS, movies, config.hidden).uniform_(-bound, bound))
+        self.user_weights = nn.Parameter(torch.empty(LEVELS, users, config.hidden).uniform_(-bound, bound))
+        self.dense = nn.Parameter(nn.init.xavier_uniform_(torch.empty(config.hidden, config.dense)))
+        bases = [nn.init.orthogonal_(torch.empty(config.dense, config.dense)) for _ in range(config.bases)]
+        self.bases = nn.Parameter(torch.stack(bases))
+        self.mixture = nn.Parameter(nn.init.xavier_uniform_(torch.empty(config.bases, LEVELS)))
+
+    def encode(self, graph: Graph) -> tuple[Tensor, Tensor]:
+        """Vectors of all movies, shape (movies, dense), and of all users, shape (users, dense)."""
+        return self._encode(graph.to_movies, self.user_weights), self._encode(graph.to_users, self.movie_weights)
+
+    def _encode(self, edges: Edges, weights: Tensor) -> Tensor:
+        """Graph convolution and dense layer (equations 2 and 3); in training, most nodes are mute."""
+        rate = self.config.dropout
+        if self.training:
+            kept = torch.rand(edges.senders, device=weights.device) >= rate
+            heard = weights.index_select(1, kept.nonzero().squeeze(1))
+            arrived = edges.only_from(kept).receive(heard) / (1 - rate)
+        else:
+            arrived = edges.receive(weights)
+        return dropout(arrived.relu(), rate, self.training) @ self.dense
+
+    def decode(self, movies: Tensor, users: Tensor, pairs: Pairs) -> Tensor:
+        """Logits of 1 to 5 stars for some (movie, user) pairs, shape (5, pairs) (equations 4 and 5).
+
+        The levels come first because a softmax over the last dimension, being this short, is slow.
+        """
+        return self.mixture.T @ torch.stack([pairs.dots(movies, users @ basis) for basis in self.bases])
+
+
+class _Training:
+    """Rounds of full-batch Adam, and the running average of the weights that come of it."""
+
+    def __init__(self, model: "GcMc", validation: Fold) -> None:
+        self.model = model
+        self.validation = validation
+        self.config = model.config
+        self.network = model.network
+        self.learner = GcMcNetwork(*model.known.shape, model.config).to(model.workshop.device)
+        self.learner.load_state_dict(self.network.state_dict())
+        self.optimizer = torch.optim.Adam(self.learner.parameters(), lr=self.config.learning_rate, fused=True)
+
+    def train_round(self, number: int, report: Report) -> float:
+        torch.manual_seed(hash((self.config.seed, number)))
+        self.learner.train()
+        done = (number - 1) * self.config.round_epochs
+        steps = min(self.config.round_epochs, self.config.epochs - done)
+        total, ratings = 0.0, len(self.model.graph.levels)
+        for step in range(1, steps + 1):
+            total += self._step()
+            self._average(done + step)
+            report(step, steps, total / step, step * ratings)
+        return total / steps
+
+    def _step(self) -> float:
+        graph = self.model.graph
+        logits = self.learner.decode(*self.learner.encode(graph), graph.rated)
+        loss = cross_entropy(logits[None], graph.levels[None])
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        return loss.item()
+
+    @torch.no_grad()
+    def _average(self, steps: int) -> None:
+        """Move the average towards the weights; faster at first, when there is little to average."""
+        decay = min(self.config.averaging, (1 + steps) / (10 + steps))
+        for average, weight in zip(self.network.parameters(), self.learner.parameters(), strict=True):
+            average.lerp_(weight, 1 - decay)
+
+    def validation_error(self) -> float:
+        return rmse(self.model.predict(self.validation).stars, self.validation.target_stars)
+
+    def state(self) -> dict[str, Tensor]:
+        learner, optimizer = self.learner.state_dict(), optimizer_tensors(self.optimizer)
+        return {**over("learner.", learner), **over("optimizer.", optimizer)}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        self.learner.load_state_dict(under(state, "learner."))
+        load_optimizer(self.optimizer, under(state, "optimizer."))
+
+
+class GcMc:
+    """The rival ``gc-mc``; see the module."""
+
+    name = "gc-mc"
+    inductive = False
+
+    def __init__(self, workshop: Workshop, config: GcMcConfig | None = None) -> None:
+        self.workshop = workshop
+        self.config = config or GcMcConfig()
+        self.epochs: list[Epoch] = []
+
+    def fit(self, split: Split) -> None:
+        if split.train.star_levels != WHOLE_STARS:
+            raise DataError(f"{self.name} is for 1 to 5 whole stars; this data has half stars.")
+        self.known = KnownRatings.of(split.known())
+        self.graph = Graph.of(self.known, self.workshop.device)
+        torch.manual_seed(self.config.seed)
+        self.network = GcMcNetwork(*self.known.shape, self.config).to(self.workshop.device).eval()
+        settings = self.config.model_dump_json()
+        run = run_name(self.name, settings, (split.train, split.validation, split.test))
+        training = Rounds(
+            _Training(self, split.validation),
+            settings,
+            math.ceil(self.config.epochs / self.config.round_epochs),
+            self.config.patience,
+            self.workshop.checkpoint(run),
+            self.workshop.on_progress,
+        )
+        self.epochs = training.run()
+
+    @torch.no_grad()
+    def predict(self, fold: Fold) -> Predicted:
+        movies, users = self.known.targets(fold)
+        pairs, order = self._pairs(movies, users)
+        logits = self.network.decode(*self.network.encode(self.graph), pairs)
+        probabilities = torch.empty_like(logits.T)
+        probabilities[order] = logits.softmax(0).T
+        stars = probabilities @ torch.arange(1.0, LEVELS + 1, device=probabilities.device)
+        return Predicted(stars.cpu().numpy(), probabilities.cpu().numpy())
+
+    def _pairs(self, movies: IntArray, users: IntArray) -> tuple[Pairs, Tensor]:
+        """Targets as pairs, and the target that each of the pairs is."""
+        device = self.workshop.device
+        order = torch.from_numpy(movies * self.known.shape[1] + users).argsort().to(device)
+        rows, columns = (torch.from_numpy(side).to(device)[order] for side in (movies, users))
+        return Pairs.of(rows, columns, self.known.shape), order

@@ -1,0 +1,67 @@
+"""Lists without a network."""
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from model.card import Epoch
+from model.data.sequences import Sequences
+from model.data.splits import Split
+from model.types import FloatArray
+
+
+class Popularity:
+    """The movies with the most ratings in training, for everyone."""
+
+    name = "popularity"
+    inductive = True
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        self.epochs: list[Epoch] = []
+
+    def fit(self, split: Split) -> None:
+        self.counts = np.bincount(split.train.sequences.movies, minlength=self.rows).astype(np.float32)
+
+    def scores(self, histories: Sequences) -> FloatArray:
+        return np.tile(self.counts, (len(histories), 1))
+
+
+class ItemKnn:
+    """The movies most like those in the history (Deshpande and Karypis 2004, "Item-based top-N recommendation").
+
+    Two movies are as like as the cosine of their raters, shrunk towards nothing where few have rated both. A movie's
+    score is the sum over its likeness to those of its ``neighbours`` nearest movies that are in the history.
+    """
+
+    name = "item-knn"
+    inductive = True
+    neighbours = 100
+    shrinkage = 20.0
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        self.epochs: list[Epoch] = []
+
+    def fit(self, split: Split) -> None:
+        rated = rated_matrix(split.train.sequences, self.rows)
+        common = (rated.T @ rated).toarray()
+        norms = np.sqrt(common.diagonal())
+        likeness = common / (np.outer(norms, norms) + self.shrinkage)
+        np.fill_diagonal(likeness, 0.0)
+        if self.neighbours < self.rows:
+            least = np.partition(likeness, -self.neighbours, axis=1)[:, -self.neighbours, None]
+            likeness[likeness < least] = 0.0
+        self.likeness = csr_matrix(likeness, dtype=np.float32)
+
+    def scores(self, histories: Sequences) -> FloatArray:
+        scores: FloatArray = (rated_matrix(histories, self.rows) @ self.likeness.T).toarray()
+        return scores
+
+
+def rated_matrix(sequences: Sequences, rows: int) -> csr_matrix:
+    """Who has rated what: ones, shape (users, rows)."""
+    ones = np.ones(len(sequences.movies), dtype=np.float32)
+    return csr_matrix((ones, (sequences.owners, sequences.movies)), shape=(len(sequences), rows))
+
+
+BASELINES = (Popularity, ItemKnn)

@@ -1,0 +1,51 @@
+"""Every model of ratings that can be evaluated, by name."""
+
+from collections.abc import Callable
+from functools import partial
+
+from model.baselines.bst import Bst
+from model.baselines.feed_forward import ffnn_bert, mlp3
+from model.baselines.gc_mc import GcMc
+from model.baselines.glocal_k import GLocalK
+from model.baselines.simple import BiasModel, GlobalMean, MovieMean
+from model.errors import UnknownNameError
+from model.evaluation.interfaces import RatingModel
+from model.training.context import Workshop
+from model.training.estimator import NeuralModel
+from model.training.presets import PRESETS, preset
+
+BASELINES = (GlobalMean.name, MovieMean.name, BiasModel.name)
+
+RIVALS: dict[str, Callable[[Workshop], RatingModel]] = {
+    "mlp3": mlp3,
+    "ffnn-bert": ffnn_bert,
+    "bst": Bst,
+    GLocalK.name: GLocalK,
+    GcMc.name: GcMc,
+}
+"""Published models, each in a file of `model.baselines`."""
+
+BUILDERS: dict[str, Callable[[Workshop], RatingModel]] = {
+    GlobalMean.name: lambda _: GlobalMean(),
+    MovieMean.name: lambda workshop: MovieMean(workshop.rows),
+    BiasModel.name: lambda workshop: BiasModel(workshop.rows),
+    **{name: partial(NeuralModel, preset) for name, preset in PRESETS.items()},
+    **RIVALS,
+}
+"""How to build each model, untrained."""
+
+
+def require_known(name: str, recurrent: str | None = None) -> None:
+    """Raise `UnknownNameError` unless `build` knows these names; for refusing them before any work is done."""
+    if name not in BUILDERS:
+        raise UnknownNameError("model", name, BUILDERS)
+    if recurrent is not None:
+        preset(name, recurrent)
+
+
+def build(name: str, workshop: Workshop, recurrent: str | None = None) -> RatingModel:
+    """The untrained model of this name; `UnknownNameError` for a name that is not in `BUILDERS`."""
+    require_known(name, recurrent)
+    if recurrent is not None:
+        return NeuralModel(preset(name, recurrent), workshop)
+    return BUILDERS[name](workshop)

@@ -1,0 +1,1 @@
+"""Data sets: read, validated, described, and split into what is learned from and what is predicted."""

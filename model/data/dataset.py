@@ -1,0 +1,115 @@
+"""A MovieLens folder as typed, validated tables, whichever set it holds; see `model.data.formats`."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from model.data.checks import Problems
+from model.data.formats import Format, Tables, require_format
+from model.features.catalogue import Catalogue
+from model.rating_scale import HALF_STARS, WHOLE_STARS, StarLevels
+
+SAMPLE_MARKER = "sample.json"
+"""Present in a folder only where the data in it was generated; see `model.data.sample`."""
+
+NAMES = {
+    (943, 1_682, 100_000): "ml-100k",
+    (6_040, 3_883, 1_000_209): "ml-1m",
+    (69_878, 10_681, 10_000_054): "ml-10m",
+    (138_493, 27_278, 20_000_263): "ml-20m",
+    (162_541, 62_423, 25_000_095): "ml-25m",
+    (200_948, 87_585, 32_000_204): "ml-32m",
+    (610, 9_742, 100_836): "ml-latest-small",
+    (283_228, 58_098, 27_753_444): "ml-latest",
+    (330_975, 86_537, 33_832_162): "ml-latest",
+}
+"""The published sets by their numbers of users, movies and ratings."""
+
+
+@dataclass(frozen=True)
+class MovieLens:
+    """One validated data set.
+
+    Attributes:
+        name: that of the published set, ``sample`` for generated data, ``movielens`` for what is neither, ``database``
+            for what a database held.
+        generated: True only for data that `model.data.sample` made up.
+        checksum: SHA-256 over the files, or over the rows of a database, hexadecimal.
+        users: ``user_id, gender (F or M), age (in years), occupation (0 to 20)``, all but the id null where unknown.
+        movies: ``movie_id, title, year (may be null), genres (list of names, may be empty)``.
+        ratings: ``user_id, movie_id, stars (one of star_levels), rated_at (Unix seconds)``, in no order.
+        filled_with: checksums of the data sets that a database had been filled with; empty for a folder.
+    """
+
+    name: str
+    generated: bool
+    checksum: str
+    users: pl.DataFrame
+    movies: pl.DataFrame
+    ratings: pl.DataFrame
+    filled_with: tuple[str, ...] = ()
+
+    @cached_property
+    def star_levels(self) -> StarLevels:
+        """What users could give: half stars if anyone has given any."""
+        halves = self.ratings.select((pl.col("stars") % 1 != 0).any()).item()
+        return HALF_STARS if halves else WHOLE_STARS
+
+    @cached_property
+    def genre_names(self) -> tuple[str, ...]:
+        """All genres, in the order of the alphabet."""
+        return tuple(self.movies["genres"].explode().drop_nulls().unique().sort().to_list())
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The movies as networks read them."""
+        movies = self.movies.sort("movie_id")
+        return Catalogue(
+            movie_ids=tuple(movies["movie_id"].to_list()),
+            titles=tuple(movies["title"].to_list()),
+            genres=tuple(tuple(names) for names in movies["genres"].to_list()),
+            genre_names=self.genre_names,
+        )
+
+
+def read(folder: Path) -> MovieLens:
+    """Read and validate ``folder``; raise `DataError` naming file, line and fault if any row is bad."""
+    tables, problems = examine(folder)
+    problems.refuse()
+    generated = (folder / SAMPLE_MARKER).exists()
+    return MovieLens(
+        name=_sample_name(folder) if generated else _name(require_format(folder), tables),
+        generated=generated,
+        checksum=checksum(folder),
+        users=tables.users,
+        movies=tables.movies,
+        ratings=tables.ratings,
+    )
+
+
+def examine(folder: Path) -> tuple[Tables, Problems]:
+    """What the files of ``folder`` say, and all that is wrong with it; `DataError` if they make no data set."""
+    problems = Problems()
+    return require_format(folder).read(folder, problems), problems
+
+
+def checksum(folder: Path) -> str:
+    """SHA-256 over the bytes of the files, in the order of their format; `DataError` if they make no data set."""
+    digest = hashlib.sha256()
+    for name in require_format(folder).files:
+        with (folder / name).open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _name(format_: Format, tables: Tables) -> str:
+    return NAMES.get((len(tables.users), len(tables.movies), len(tables.ratings)), format_.name)
+
+
+def _sample_name(folder: Path) -> str:
+    return str(json.loads((folder / SAMPLE_MARKER).read_text())["name"])

@@ -1,0 +1,292 @@
+"""The formats that MovieLens sets come in; a folder's is known by its files. `FORMATS` lists them.
+
+All hold one record a line:
+
+- 1M: ``users.dat``, ``movies.dat`` and ``ratings.dat``, fields separated by ``::``, in ISO-8859-1;
+- 100K: ``u.user``, ``u.item`` and ``u.data``, each with a separator of its own, and a column for every genre;
+- 10M: as 1M, but in UTF-8, with half stars and without users;
+- all later ones: ``movies.csv`` and ``ratings.csv``, in UTF-8, with half stars and without users.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from model.data.checks import Problems, Rule
+from model.data.records import Layout, RecordFile
+from model.errors import DataError
+from model.features.users import AGES, GENDERS, OCCUPATIONS
+from model.rating_scale import HALF_STARS, WHOLE_STARS, StarLevels
+
+NO_GENRES = "(no genres listed)"
+OLDEST_AGE = 120
+
+ML_100K_GENRES = (
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Fantasy",
+    "Film-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "War",
+    "Western",
+)
+"""In the order of their columns, which come after one for "unknown"."""
+
+ML_100K_OCCUPATIONS = {
+    "other": 0,
+    "educator": 1,
+    "artist": 2,
+    "administrator": 3,
+    "student": 4,
+    "doctor": 6,
+    "healthcare": 6,
+    "executive": 7,
+    "homemaker": 9,
+    "lawyer": 11,
+    "programmer": 12,
+    "retired": 13,
+    "marketing": 14,
+    "salesman": 14,
+    "scientist": 15,
+    "engineer": 17,
+    "technician": 17,
+    "none": 19,
+    "writer": 20,
+}
+"""The code that the 1M set has for the same; it has none for entertainment and librarian."""
+
+
+class Tables(NamedTuple):
+    """What `model.data.dataset.MovieLens` holds; here, its rows may have problems."""
+
+    users: pl.DataFrame
+    movies: pl.DataFrame
+    ratings: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Format:
+    """The files of a MovieLens set.
+
+    Attributes:
+        sets: which sets come in this format.
+        name: of a set that is none of the known ones.
+        users: None where nothing is known of the users.
+    """
+
+    sets: str
+    name: str
+    users: RecordFile | None
+    movies: RecordFile
+    ratings: RecordFile
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of the files, in the order in which they are read."""
+        return tuple(file.name for file in (self.users, self.movies, self.ratings) if file is not None)
+
+    def read(self, folder: Path, problems: Problems) -> Tables:
+        """All three tables; what is wrong with them is added to the problems."""
+        users, rules = None, [RATED_ONCE]
+        if self.users is not None:
+            users = self.users.read(folder, problems)
+            rules.insert(0, _is_in(users, "user_id", "user", self.users))
+        movies = self.movies.read(folder, problems)
+        rules.insert(-1, _is_in(movies, "movie_id", "movie", self.movies))
+        ratings = self.ratings.read(folder, problems, rules)
+        if users is None:
+            users = ratings.select(pl.col("user_id").unique().sort(), **UNKNOWN_PROFILE)
+        ids = pl.col("^(user|movie)_id$").cast(pl.Int64)
+        return Tables(
+            users.select(ids, "gender", "age", "occupation"),
+            movies.select(ids, "title", "year", "genres"),
+            ratings.select(ids, pl.col("stars").cast(pl.Float32), "rated_at"),
+        )
+
+
+def format_of(folder: Path) -> Format | None:
+    """The format of the files in a folder; None if they make no data set."""
+    return next((one for one in FORMATS if all((folder / name).is_file() for name in one.files)), None)
+
+
+def require_format(folder: Path) -> Format:
+    """As `format_of`; `DataError` if there is none."""
+    found = format_of(folder)
+    if found is None:
+        choices = "".join(f"\n  {', '.join(one.files)} ({one.sets})" for one in FORMATS)
+        raise DataError(f"{folder} is not a MovieLens folder. It must hold either of these:{choices}")
+    return found
+
+
+def _is_in(known: pl.DataFrame, column: str, noun: str, file: RecordFile) -> Rule:
+    return Rule(pl.col(column).is_in(known[column].implode()), f"the {noun} is not in {file.name}")
+
+
+def _is_id(column: str, noun: str) -> Rule:
+    return Rule(pl.col(column).is_between(1, 2**31 - 1), f"the {noun} is not a positive whole number")
+
+
+def _number(column: str, dtype: type[pl.DataType] = pl.Int64) -> pl.Expr:
+    return pl.col(column).cast(dtype, strict=False)
+
+
+USER_ID, MOVIE_ID = _number("user_id", pl.UInt32), _number("movie_id", pl.UInt32)
+
+RATED_ONCE = Rule(
+    (pl.col("user_id").cast(pl.UInt64) * 2**32 + pl.col("movie_id")).is_first_distinct(),
+    "the user has rated this movie on an earlier line already",
+)
+
+UNKNOWN_PROFILE = {
+    "gender": pl.lit(None, dtype=pl.String),
+    "age": pl.lit(None, dtype=pl.Int64),
+    "occupation": pl.lit(None, dtype=pl.Int64),
+}
+
+
+def _users(name: str, layout: Layout, occupation: pl.Expr, *rules: Rule) -> RecordFile:
+    """A file of users; ``rules`` are those of age and occupation."""
+    return RecordFile(
+        name,
+        layout,
+        (USER_ID, pl.col("gender"), _number("age"), occupation),
+        (
+            _is_id("user_id", "user id"),
+            Rule(pl.col("gender").is_in(GENDERS), "the gender is not F or M"),
+            *rules,
+            Rule(pl.col("user_id").is_first_distinct(), "the user id stands on an earlier line already"),
+        ),
+    )
+
+
+def _movies(name: str, layout: Layout, genres: pl.Expr, *rules: Rule) -> RecordFile:
+    """A file of movies; ``genres`` are a list of names, and ``rules`` say whether they can be read."""
+    return RecordFile(
+        name,
+        layout,
+        (
+            MOVIE_ID,
+            pl.col("title").str.strip_chars(),
+            pl.col("title").str.extract(r"\((\d{4})\)\s*$").cast(pl.Int16).alias("year"),
+            genres.alias("genres"),
+        ),
+        (
+            _is_id("movie_id", "movie id"),
+            Rule(pl.col("title") != "", "the title is empty"),
+            *rules,
+            Rule(pl.col("movie_id").is_first_distinct(), "the movie id stands on an earlier line already"),
+        ),
+    )
+
+
+def _ratings(name: str, layout: Layout, levels: StarLevels) -> RecordFile:
+    """A file of ratings with these levels of stars."""
+    whole = levels == WHOLE_STARS
+    allowed = "a whole number from 1 to 5" if whole else "0.5, 1, 1.5 and so on up to 5"
+    return RecordFile(
+        name,
+        layout,
+        # A whole number is one that is written without a decimal point.
+        (USER_ID, MOVIE_ID, _number("stars", pl.Int8 if whole else pl.Float64), _number("rated_at")),
+        (
+            _is_id("user_id", "user id"),
+            _is_id("movie_id", "movie id"),
+            Rule(pl.col("stars").cast(pl.Float64).is_in(levels), f"the stars are not {allowed}"),
+            Rule(pl.col("rated_at") >= 0, "the timestamp is not a number of seconds since 1970"),
+        ),
+    )
+
+
+RATING_FIELDS = ("user_id", "movie_id", "stars", "rated_at")
+MOVIE_FIELDS = ("movie_id", "title", "genres")
+
+GENRE_NAMES = (
+    pl.when(pl.col("genres") == NO_GENRES)
+    .then(pl.lit([], dtype=pl.List(pl.String)))
+    .otherwise(pl.col("genres").str.split("|"))
+)
+GENRES_ARE_NAMED = Rule(~pl.col("genres").list.contains(""), "a genre is empty")
+
+ML_1M = Format(
+    sets="ml-1m",
+    name="ml-1m",
+    users=_users(
+        "users.dat",
+        Layout(("user_id", "gender", "age", "occupation", "zip_code"), "::", "iso-8859-1"),
+        _number("occupation"),
+        Rule(pl.col("age").is_in(AGES), f"the age is not one of {', '.join(map(str, AGES))}"),
+        Rule(
+            pl.col("occupation").is_between(0, OCCUPATIONS - 1),
+            f"the occupation is not a number from 0 to {OCCUPATIONS - 1}",
+        ),
+    ),
+    movies=_movies("movies.dat", Layout(MOVIE_FIELDS, "::", "iso-8859-1"), GENRE_NAMES, GENRES_ARE_NAMED),
+    ratings=_ratings("ratings.dat", Layout(RATING_FIELDS, "::", "iso-8859-1"), WHOLE_STARS),
+)
+
+ML_100K = Format(
+    sets="ml-100k",
+    name="movielens",
+    users=_users(
+        "u.user",
+        Layout(("user_id", "age", "gender", "occupation", "zip_code"), "|", "iso-8859-1"),
+        pl.col("occupation").replace_strict(ML_100K_OCCUPATIONS, default=None, return_dtype=pl.Int64),
+        Rule(pl.col("age").is_between(1, OLDEST_AGE), f"the age is not a number of years from 1 to {OLDEST_AGE}"),
+    ),
+    movies=_movies(
+        "u.item",
+        Layout(
+            ("movie_id", "title", "released", "released_on_video", "url", "unknown", *ML_100K_GENRES),
+            "|",
+            "iso-8859-1",
+        ),
+        # Null, which breaks the rule below, where a flag is neither 0 nor 1.
+        pl.when(pl.all_horizontal(pl.col("unknown", *ML_100K_GENRES).is_in(["0", "1"]))).then(
+            pl.concat_list(
+                pl.when(pl.col(genre) == "1").then(pl.lit([genre])).otherwise(pl.lit([], dtype=pl.List(pl.String)))
+                for genre in ML_100K_GENRES
+            )
+        ),
+        Rule(pl.col("genres").is_not_null(), "a genre's flag is not 0 or 1"),
+    ),
+    ratings=_ratings("u.data", Layout(RATING_FIELDS, "\t", "iso-8859-1"), WHOLE_STARS),
+)
+
+ML_10M = Format(
+    sets="ml-10m",
+    name="movielens",
+    users=None,
+    movies=_movies("movies.dat", Layout(MOVIE_FIELDS, "::", "utf8"), GENRE_NAMES, GENRES_ARE_NAMED),
+    ratings=_ratings("ratings.dat", Layout(RATING_FIELDS, "::", "utf8"), HALF_STARS),
+)
+
+ML_CSV = Format(
+    sets="ml-20m, ml-25m, ml-32m, ml-latest, ml-latest-small",
+    name="movielens",
+    users=None,
+    movies=_movies(
+        "movies.csv",
+        Layout(MOVIE_FIELDS, ",", "utf8", header="movieId,title,genres", quoted=True),
+        GENRE_NAMES,
+        GENRES_ARE_NAMED,
+    ),
+    ratings=_ratings(
+        "ratings.csv", Layout(RATING_FIELDS, ",", "utf8", header="userId,movieId,rating,timestamp"), HALF_STARS
+    ),
+)
+
+FORMATS = (ML_1M, ML_100K, ML_10M, ML_CSV)
+"""The 1M format has the files of the 10M format and one more, so it comes first."""

@@ -1,0 +1,82 @@
+"""Scores of the whole catalogue by a trained network, for many users."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from model.data.sequences import Fold, Sequences, ragged_range
+from model.evaluation.rating_metrics import Predicted
+from model.network.batch import Users
+from model.network.ranking import RelevanceNetwork
+from model.network.rating import SeqRec
+from model.types import FloatArray, IntArray
+
+USERS_AT_ONCE = 128
+"""Users whose histories are encoded together."""
+
+
+@torch.inference_mode()
+def relevances(network: RelevanceNetwork, histories: Sequences, device: torch.device, horizon: str) -> FloatArray:
+    """How relevant each movie is, as logits, shape (users, rows); see `RelevanceNetwork.logits`."""
+    network.eval()
+    movies = network.movies()
+    queries = (network.queries(users, movies) for users in _batches(histories, device))
+    scores = [network.logits(of_users, movies, horizon).cpu() for of_users in queries]
+    return torch.cat(scores).numpy()
+
+
+@torch.inference_mode()
+def predicted_stars(network: SeqRec, histories: Sequences, device: torch.device) -> FloatArray:
+    """The stars that each user would give each movie, not clipped, shape (users, rows)."""
+    network.eval()
+    movies = network.encode_movies(torch.arange(len(network.movies), device=device))
+    rows = []
+    for users in _batches(histories, device):
+        encoded = network.encode_users(users)
+        rows += [
+            network.score(encoded.take(torch.tensor([user], device=device)), movies).mean.float().cpu()
+            for user in range(len(users.lengths))
+        ]
+    return torch.stack(rows).numpy()
+
+
+def _batches(sequences: Sequences, device: torch.device) -> Iterator[Users]:
+    for start in range(0, len(sequences), USERS_AT_ONCE):
+        part = sequences.take(np.arange(start, min(start + USERS_AT_ONCE, len(sequences))))
+        yield histories(part, np.arange(len(part)), part.counts).to(device)
+
+
+PREDICT_USERS = 64
+"""Users whose histories are encoded together when predicting."""
+
+
+@torch.inference_mode()
+def predict(network: SeqRec, fold: Fold, device: torch.device) -> Predicted:
+    """Answers for the targets of a fold, in its order; each history is encoded once."""
+    network.eval()
+    movies = network.encode_movies(torch.arange(len(network.movies), device=device))
+    scored = []
+    for part in fold.batches(PREDICT_USERS):
+        users = network.encode_users(histories(part.sequences, np.arange(len(part)), part.cuts).to(device))
+        owners = torch.from_numpy(np.repeat(np.arange(len(part)), part.target_counts)).to(device)
+        rows = torch.from_numpy(part.sequences.movies[part.targets]).to(device)
+        scored.append(network.score(users.take(owners), movies.take(rows)))
+    means = torch.cat([stars.mean for stars in scored]).float().cpu().numpy()
+    known = [stars.probabilities for stars in scored if stars.probabilities is not None]
+    return Predicted(means, torch.cat(known).float().cpu().numpy() if known else None)
+
+
+def histories(sequences: Sequences, users: IntArray, cuts: IntArray) -> Users:
+    """The first ``cuts`` ratings of some users, as the network reads them."""
+    return batch_of(sequences, users, ragged_range(sequences.offsets[users], cuts), cuts)
+
+
+def batch_of(sequences: Sequences, users: IntArray, ratings: IntArray, lengths: IntArray) -> Users:
+    """Some users with these ratings, ``lengths`` of them for each."""
+    return Users(
+        profiles=torch.from_numpy(sequences.profiles[users]),
+        movies=torch.from_numpy(sequences.movies[ratings]),
+        stars=torch.from_numpy(sequences.stars[ratings]),
+        lengths=torch.from_numpy(lengths),
+    )

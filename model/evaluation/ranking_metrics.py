@@ -1,0 +1,73 @@
+"""What a list of movies is judged by.
+
+A list is the whole catalogue in the order of a model's scores, without the movies that the user has rated before.
+Nothing is sampled: sampled candidates rank models differently (Krichene and Rendle 2020, "On sampled metrics for item
+recommendation").
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from model.types import FloatArray, IntArray
+
+TOP = 10
+"""The entries that a list is judged by."""
+
+POPULAR_SHARE = 0.1
+"""The most popular movies, as a share of those that were rated in training."""
+
+
+def top(scores: FloatArray, n: int = TOP) -> IntArray:
+    """The ``n`` best rows for each user, shape (users, n), best first, equal scores by row.
+
+    ``scores`` has shape (users, rows). Rows of minus infinity are left out: they are -1, behind all others.
+    """
+    n = min(n, scores.shape[1])
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :n]
+    left_out = np.isneginf(np.take_along_axis(scores, best, axis=1))
+    return np.where(left_out, -1, best)
+
+
+def ranks(scores: FloatArray, rows: IntArray) -> IntArray:
+    """Where one user's list, ``scores`` of shape (rows,), has these rows: 0 for the first, equal scores by row."""
+    order = np.argsort(-scores, kind="stable")
+    places = np.empty_like(order)
+    places[order] = np.arange(len(order))
+    return places[rows]
+
+
+def hit_rate(ranks_of_users: Sequence[IntArray]) -> float:
+    """HR@10: share of users with at least one of their targets among the first 10."""
+    return float(np.mean([bool((found < TOP).any()) for found in ranks_of_users]))
+
+
+def ndcg(ranks_of_users: Sequence[IntArray]) -> float:
+    """NDCG@10: the discounted gain of the first 10, of the greatest that there can be; mean over users.
+
+    A target at rank r (0 for the first) has the gain ``1 / log2(r + 2)``, everything else none (Järvelin and Kekäläinen
+    2002). The greatest gain has as many targets as fit at the head of the list.
+    """
+    gains = 1 / np.log2(np.arange(TOP) + 2)
+    return float(np.mean([gains[found[found < TOP]].sum() / gains[: len(found)].sum() for found in ranks_of_users]))
+
+
+def mrr(ranks_of_users: Sequence[IntArray]) -> float:
+    """Mean reciprocal rank: of each user's target that comes first, ``1 / (r + 1)`` in the whole list."""
+    return float(np.mean([1 / (found.min() + 1) for found in ranks_of_users]))
+
+
+def coverage(lists: IntArray, candidates: int) -> float:
+    """Share of all ``candidates`` that are in the first 10 of at least one user; ``lists`` has shape (users, 10)."""
+    return len(np.unique(lists[lists >= 0])) / candidates
+
+
+def popular_share(lists: IntArray, counts: IntArray) -> float:
+    """Share of the entries of all first 10 that are of the most popular decile.
+
+    The decile is a tenth, rounded up, of the movies with a rating in training, those with the most; ``counts`` is the
+    number of these ratings of each row. Of equally popular movies, the one with the smaller row is in before the other.
+    """
+    decile = int(np.ceil((counts > 0).sum() * POPULAR_SHARE))
+    popular = np.argsort(-counts, kind="stable")[:decile]
+    return float(np.isin(lists[lists >= 0], popular).mean())

@@ -1,0 +1,1 @@
+"""How good lists are: the runs, their figures and their report."""

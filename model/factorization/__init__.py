@@ -1,0 +1,1 @@
+"""Bayesian matrix factorization, fitted offline; what it comes to is served by `model.network.prior`."""

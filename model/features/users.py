@@ -1,0 +1,72 @@
+"""Users as the model sees them: profiles, their encoding, and entries of a history."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.types import FloatArray
+
+GENDERS = ("F", "M")
+
+
+AGES = (1, 18, 25, 35, 45, 50, 56)
+"""Lower bounds of MovieLens' age groups, in years (1 stands for "under 18")."""
+
+
+OCCUPATIONS = 21
+"""MovieLens codes occupations from 0 to 20."""
+
+
+PROFILE_FIELDS = (len(GENDERS), 1, OCCUPATIONS)
+"""Widths of gender, age and occupation in an encoded profile."""
+
+
+PROFILE_WIDTH = sum(PROFILE_FIELDS)
+"""24 values: gender one-hot, age, occupation one-hot (paper, section on the user information branch)."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What is known of a user besides ratings; None where unknown.
+
+    Attributes:
+        gender: ``F`` or ``M``.
+        age: in years; MovieLens gives the lower bound of the group, one of `AGES`.
+        occupation: MovieLens code, 0 to 20.
+    """
+
+    gender: str | None = None
+    age: int | None = None
+    occupation: int | None = None
+
+
+@dataclass(frozen=True)
+class Rated:
+    """One entry of a user's history."""
+
+    movie_id: int
+    stars: float
+
+
+def age_group(age: int) -> int:
+    """Lower bound of the age group that an age in years belongs to."""
+    return AGES[max(bisect_right(AGES, age) - 1, 0)]
+
+
+def encode_profiles(profiles: Sequence[Profile]) -> FloatArray:
+    """Profiles as the user information branch reads them, shape (users, 24).
+
+    Unknown fields are zeros, also for a gender or occupation outside MovieLens' codes. The age is the lower bound of
+    its group divided by that of the oldest group, so it lies in 0..1.
+    """
+    encoded = np.zeros((len(profiles), PROFILE_WIDTH), dtype=np.float32)
+    for row, profile in enumerate(profiles):
+        if profile.gender in GENDERS:
+            encoded[row, GENDERS.index(profile.gender)] = 1.0
+        if profile.age is not None:
+            encoded[row, len(GENDERS)] = age_group(profile.age) / AGES[-1]
+        if profile.occupation is not None and 0 <= profile.occupation < OCCUPATIONS:
+            encoded[row, len(GENDERS) + 1 + profile.occupation] = 1.0
+    return encoded

@@ -1,0 +1,146 @@
+"""The trained model on disk: a folder that is written aside, renamed, and never changed afterwards.
+
+=======================  ==========================================================================
+``weights.safetensors``  what the network learned
+``titles.safetensors``   title vectors, shape (rows, title width)
+``network.json``         the network's configuration
+``catalogue.json``       movie ids, titles and genres in the order of their rows
+``card.json``            where the model comes from and how good it is
+``manifest.json``        the format's number and the SHA-256 of each file above
+=======================  ==========================================================================
+
+Artifacts lie side by side in one folder, each named by the time it was made and its model; the newest is served.
+"""
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from model.card import Card
+from model.errors import ArtifactError
+from model.features.catalogue import Catalogue
+from model.network.config import NetworkConfig
+from model.network.rating import SeqRec
+
+FORMAT = 5
+"""1 had no distribution over stars and no side information, 2 no relevance, 3 one horizon, 4 one encoder for all."""
+WEIGHTS, TITLES = "weights.safetensors", "titles.safetensors"
+NETWORK, CATALOGUE, CARD, MANIFEST = "network.json", "catalogue.json", "card.json", "manifest.json"
+
+_CATALOGUE = TypeAdapter(Catalogue)
+
+
+class Manifest(BaseModel):
+    """What an artifact consists of: the SHA-256 of each file but this one."""
+
+    format: int
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A loaded artifact; ``version`` is the name of its folder."""
+
+    version: str
+    network: SeqRec
+    catalogue: Catalogue
+    card: Card
+
+
+def save(root: Path, network: SeqRec, catalogue: Catalogue, card: Card) -> Path:
+    """Write a new artifact into ``root`` and return its folder; a kill leaves the older ones as they are."""
+    folder = root / f"{card.created_at:%Y%m%dT%H%M%SZ}-{card.model}"
+    aside = root / f".{folder.name}.writing"
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
+    save_file(weights, aside / WEIGHTS)
+    save_file({"titles": network.movies.titles.cpu().contiguous()}, aside / TITLES)
+    (aside / NETWORK).write_text(network.config.model_dump_json(indent=2))
+    (aside / CATALOGUE).write_bytes(_CATALOGUE.dump_json(catalogue))
+    (aside / CARD).write_text(card.model_dump_json(indent=2))
+    files = {file.name: _sha256(file) for file in sorted(aside.iterdir())}
+    (aside / MANIFEST).write_text(Manifest(format=FORMAT, files=files).model_dump_json(indent=2))
+    aside.replace(folder)
+    return folder
+
+
+def newest(root: Path) -> Path | None:
+    """The artifact in ``root`` that was made last; None where there is none.
+
+    Those of another format are passed over: an older version of SeqRec wrote them, and training makes a new one.
+    """
+    folders = [manifest.parent for manifest in root.glob(f"*/{MANIFEST}") if manifest.parent.name[0] != "."]
+    return max((one for one in folders if not _is_of_other_format(one)), key=lambda one: one.name, default=None)
+
+
+def load_card(folder: Path) -> Card:
+    """The model card alone, without weights; `ArtifactError` if it cannot be read."""
+    try:
+        return Card.model_validate_json((folder / CARD).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise ArtifactError(
+            f"{folder} has no readable model card: {_first_line(error)}. Move the folder away, or train again."
+        ) from error
+
+
+def load(folder: Path) -> Artifact:
+    """Load an artifact onto the CPU; `ArtifactError` if anything about it is not as it was written."""
+    _check_files(folder)
+    try:
+        config = NetworkConfig.model_validate_json((folder / NETWORK).read_bytes())
+        catalogue = _CATALOGUE.validate_json((folder / CATALOGUE).read_bytes())
+        titles = load_file(folder / TITLES)["titles"]
+        network = SeqRec(config, torch.from_numpy(catalogue.genre_matrix), titles)
+        network.load_state_dict(load_file(folder / WEIGHTS))
+    except (ValidationError, SafetensorError, RuntimeError, KeyError) as error:
+        raise ArtifactError(
+            f"{folder} was not written by this version of SeqRec: {_first_line(error)}. Train again."
+        ) from error
+    network.eval()
+    return Artifact(folder.name, network, catalogue, load_card(folder))
+
+
+def _check_files(folder: Path) -> None:
+    try:
+        manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{folder} is not an artifact: it has no {MANIFEST}.") from error
+    except ValidationError as error:
+        raise ArtifactError(f"{folder / MANIFEST} cannot be read: {_first_line(error)}") from error
+    if manifest.format != FORMAT:
+        raise ArtifactError(
+            f"{folder} has format {manifest.format}, this version of SeqRec reads format {FORMAT}. Train again."
+        )
+    for name in (WEIGHTS, TITLES, NETWORK, CATALOGUE, CARD):
+        path = folder / name
+        if not path.is_file():
+            raise ArtifactError(f"{path} is missing. Restore the artifact from a copy or train again.")
+        if _sha256(path) != manifest.files.get(name):
+            raise ArtifactError(
+                f"{path} is damaged: its checksum is not the one in {MANIFEST}. "
+                f"Restore the artifact from a copy or train again."
+            )
+
+
+def _is_of_other_format(folder: Path) -> bool:
+    """Whether the manifest says so; one that cannot be read is a fault for `load` to tell of."""
+    try:
+        return Manifest.model_validate_json((folder / MANIFEST).read_bytes()).format != FORMAT
+    except (OSError, ValidationError):
+        return False
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

@@ -1,0 +1,81 @@
+"""Movies that came after training, known by their genres and title alone.
+
+A network holds values of its own for each catalogue row. A newcomer gets those of the unknown movie, which training has
+shown often enough, with its own genres and title; the branches that read content tell it from others.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from model.features.catalogue import UNKNOWN, Catalogue
+from model.inference.artifact import Artifact
+from model.network.rating import SeqRec
+from model.types import FloatArray
+
+ROWS_ALONG = {
+    "movies.embedding.weight": 0,
+    "movies.graph": 0,
+    "movies.ratings": 0,
+    "path.movies": 1,
+    "path.places": 0,
+    "path.reception": 0,
+    "relevance.movies.embedding.weight": 0,
+    "relevance.movies.popularity": 0,
+}
+"""The dimension that catalogue rows lie along, for each of a network's values that has one."""
+
+
+class Newcomer(NamedTuple):
+    """A movie that the model was not trained with.
+
+    Attributes:
+        title_vector: of the title model, shape (title width,); None where it is not known.
+    """
+
+    movie_id: int
+    title: str
+    genres: tuple[str, ...]
+    title_vector: FloatArray | None
+
+
+def with_newcomers(artifact: Artifact, newcomers: Sequence[Newcomer]) -> Artifact:
+    """The artifact with more rows at the end of its catalogue, in the order given.
+
+    Genres that the model has never seen are left out.
+    """
+    catalogue = artifact.catalogue
+    known = set(catalogue.genre_names)
+    longer = replace(
+        catalogue,
+        movie_ids=catalogue.movie_ids + tuple(movie.movie_id for movie in newcomers),
+        titles=catalogue.titles + tuple(movie.title for movie in newcomers),
+        genres=catalogue.genres + tuple(tuple(name for name in movie.genres if name in known) for movie in newcomers),
+    )
+    return replace(artifact, network=_extended(artifact.network, longer, newcomers), catalogue=longer)
+
+
+def _extended(network: SeqRec, catalogue: Catalogue, newcomers: Sequence[Newcomer]) -> SeqRec:
+    titles = torch.cat([network.movies.titles, _titles(newcomers, network.movies.titles)])
+    extended = SeqRec(network.config, torch.from_numpy(catalogue.genre_matrix), titles.cpu())
+    source = torch.arange(len(network.movies) + len(newcomers), device=titles.device)
+    source[len(network.movies) :] = UNKNOWN
+    extended.load_state_dict(
+        {
+            name: value.index_select(ROWS_ALONG[name], source) if name in ROWS_ALONG else value
+            for name, value in network.state_dict().items()
+        }
+    )
+    return extended.to(titles.device).eval()
+
+
+def _titles(newcomers: Sequence[Newcomer], like: Tensor) -> Tensor:
+    """Title vectors of newcomers, zeros where there is none, shape (newcomers, width)."""
+    vectors = like.new_zeros(len(newcomers), like.shape[1])
+    for row, movie in enumerate(newcomers):
+        if movie.title_vector is not None:
+            vectors[row] = torch.from_numpy(movie.title_vector)
+    return vectors

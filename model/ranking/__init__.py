@@ -1,1 +1,0 @@
-"""Lists: what they are judged by, the protocols applied, and the models that make them."""

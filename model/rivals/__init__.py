@@ -1,1 +1,0 @@
-"""Published models that SeqRec is compared with, one file each, behind the protocol `RatingModel`."""

@@ -1,7 +1,0 @@
-"""What users can give; apart from `model.features`, so that the settings and the card need no torch."""
-
-StarLevels = tuple[float, ...]
-"""What a user can give, in stars, ascending and evenly spaced."""
-
-WHOLE_STARS: StarLevels = (1.0, 2.0, 3.0, 4.0, 5.0)
-HALF_STARS: StarLevels = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0)

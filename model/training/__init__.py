@@ -1,0 +1,1 @@
+"""Training: tasks, the loop that they share, checkpoints and presets."""

@@ -1,0 +1,78 @@
+"""The state of interrupted trainings as safetensors files, and names that keep one run's file from another's."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from model.data.sequences import Fold
+from model.errors import CheckpointError
+
+
+def run_name(name: str, settings: str, folds: Iterable[Fold], content: bytes = b"") -> str:
+    """One name for each combination of settings and data, so that no run takes up another's.
+
+    ``content`` is what the run learns from besides the folds.
+    """
+    digest = hashlib.sha256(settings.encode() + content)
+    for fold in folds:
+        digest.update(fold.sequences.user_ids.tobytes())
+        digest.update(fold.sequences.profiles.tobytes())
+        digest.update(fold.sequences.movies.tobytes())
+        digest.update(fold.sequences.stars.tobytes())
+        digest.update(fold.cuts.tobytes())
+        digest.update(bytes([fold.scattered]))
+    return f"{name}-{digest.hexdigest()[:16]}"
+
+
+def write(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write beside ``path`` and rename, so that a kill leaves the last state whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".writing")
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, aside, metadata)
+    aside.replace(path)
+
+
+def read(path: Path, device: torch.device, settings: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and metadata that a run wrote, whose metadata ``config`` has to be these ``settings``.
+
+    `CheckpointError` if the file cannot be read or if it is of a run with other settings.
+    """
+    try:
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            metadata = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}). Delete it to start afresh.") from error
+    if (metadata or {}).get("config") != settings:
+        raise CheckpointError(f"{path} belongs to a run with other settings. Delete it, or train without --resume.")
+    return tensors, metadata
+
+
+def over(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors with a prefix put before their names."""
+    return {f"{prefix}{name}": tensor for name, tensor in tensors.items()}
+
+
+def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names have this prefix, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """An optimizer's state of every parameter, as ``0.exp_avg`` and so on."""
+    states = optimizer.state_dict()["state"].items()
+    return {f"{index}.{name}": tensor for index, state in states for name, tensor in state.items()}
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put back what `optimizer_tensors` gave."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        index, key = name.split(".")
+        state.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

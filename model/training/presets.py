@@ -1,0 +1,67 @@
+"""The networks that have a name."""
+
+from pydantic import BaseModel, ConfigDict
+
+from model.errors import UnknownNameError
+from model.network.config import NetworkConfig, NextMovieConfig, RelevanceConfig, TrainingConfig
+from model.network.recurrent import RECURRENT
+
+
+class Preset(BaseModel):
+    """A network and its training under one name.
+
+    Attributes:
+        training: how it learns stars.
+        next_movie: how a network that ranks learns which movie comes next, and which are liked later.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    network: NetworkConfig
+    training: TrainingConfig
+    next_movie: NextMovieConfig | None = None
+
+
+RATING_ONLY = Preset(
+    name="seqrec-rating",
+    network=NetworkConfig(
+        path="posterior",
+        likelihood="categorical",
+        unknown_rate=0.02,
+        dropout=0.2,
+        output_layers=(160, 160),  # as good as the paper's 227, and a list of all movies costs half
+    ),
+    training=TrainingConfig(random_cuts=True, epochs=3, samples_per_user=64, learning_rate=1e-3, final_rate=0.05),
+)
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        Preset(name="seqrec-paper", network=NetworkConfig(), training=TrainingConfig()),
+        Preset(name="seqrec-lstm", network=NetworkConfig(recurrent="lstm"), training=TrainingConfig()),
+        RATING_ONLY,
+        Preset(
+            name="seqrec",
+            network=RATING_ONLY.network.model_copy(update={"relevance": RelevanceConfig()}),
+            training=RATING_ONLY.training,
+            next_movie=NextMovieConfig(),
+        ),
+    )
+}
+
+
+def preset(name: str, recurrent: str | None = None) -> Preset:
+    """The preset of this name, if asked for with another recurrent layer; `UnknownNameError` if there is none."""
+    if name not in PRESETS:
+        raise UnknownNameError("network", name, PRESETS)
+    chosen = PRESETS[name]
+    if recurrent is None or recurrent == chosen.network.recurrent:
+        return chosen
+    if recurrent not in RECURRENT:
+        raise UnknownNameError("recurrent layer", recurrent, RECURRENT)
+    network = chosen.network.model_copy(update={"recurrent": recurrent})
+    for known in PRESETS.values():
+        if (known.network, known.training) == (network, chosen.training):
+            return known
+    return chosen.model_copy(update={"name": f"{name}+{recurrent}", "network": network})

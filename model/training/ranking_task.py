@@ -1,0 +1,218 @@
+"""The objective of ranking: at each step of a history, which movie comes next, and which are liked from there on."""
+
+import math
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.data.sequences import Fold, Sequences, ragged_range
+from model.data.splits import LIKED_STARS
+from model.evaluation.batch_scoring import relevances
+from model.evaluation.ranking import score
+from model.features.catalogue import UNKNOWN
+from model.network.config import NextMovieConfig
+from model.network.ranking import HORIZONS, MovieVectors, RelevanceNetwork
+from model.training.softmax import next_movie_loss
+from model.training.trainer import Step
+from model.types import BoolArray, IntArray
+
+VALIDATION_USERS = 1000
+"""Users, drawn once, whose lists are judged after each epoch."""
+
+LATEST = 0.5
+"""Share of windows at the end of a history, where a list is asked for; the others are anywhere."""
+
+NEVER = torch.iinfo(torch.int16).max
+LENGTH_JITTER = 30
+"""Windows of a step differ in length by about so many ratings: shorter steps, and still other company each time."""
+
+
+class Windows(NamedTuple):
+    """A stretch of each of some users' histories, padded at the end with row 0.
+
+    Attributes:
+        profiles: encoded, shape (users, 24).
+        movies, stars: shape (time, users).
+        lengths: of the windows, shape (users,).
+        liked: a movie that the user liked at this step or later in the window, drawn at random; row 0 where there is
+            none, shape (time, users).
+        from_start: whether a window begins where the history does, shape (users,).
+        rated_at: step at which each user rated each movie, -1 if before the window, `NEVER` if not up to its end,
+            shape (users, rows).
+    """
+
+    profiles: Tensor
+    movies: Tensor
+    stars: Tensor
+    liked: Tensor
+    lengths: Tensor
+    from_start: Tensor
+    rated_at: Tensor
+
+    def to(self, device: torch.device) -> "Windows":
+        return Windows(*(tensor.to(device, non_blocking=True) for tensor in self))
+
+    def predicted(self) -> tuple[Tensor, Tensor]:
+        """The steps and users whose movie is to be predicted: all but the first of a window inside a history."""
+        steps = torch.arange(len(self.movies), device=self.movies.device).unsqueeze(1)
+        asked = (steps < self.lengths) & ((steps > 0) | self.from_start)
+        steps, users = asked.nonzero(as_tuple=True)
+        return steps, users
+
+
+class NextMovieObjective:
+    """Learns both horizons at every step of all users' histories; see `model.training.trainer.Objective`.
+
+    The loss of either is the cross-entropy of the whole catalogue, movies rated before left out. Compared with one
+    negative sample, that is most of what separates published recommenders (Klenitskiy and Vasilev 2023, "Turning dross
+    into gold loss"). Learning what is liked later, at any distance, makes better lists for the long run, where it does
+    not count what comes first.
+    """
+
+    name = "next movie"
+    selects = False  # the rate has fallen to nothing by the last epoch, so that is the one
+
+    def __init__(
+        self,
+        network: RelevanceNetwork,
+        train: Sequences,
+        validation: Fold | None,
+        config: NextMovieConfig,
+        device: torch.device,
+    ) -> None:
+        self.network = network
+        self.sequences = train
+        self.fold = validation and _some(validation, config.seed)
+        self.config = config
+        self.device = device
+        self.settings = config.model_dump_json()
+        self.seed, self.epochs, self.patience = config.seed, config.epochs, config.epochs
+        self.largest_gradient: float | None = config.largest_gradient
+        self.users = np.flatnonzero(train.counts)
+        self.counts = np.bincount(train.movies, minlength=len(network.movies))
+        self.length = network.config.history_length
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.users) / self.config.users_per_step)
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(
+            self.network.parameters(),
+            lr=0.0,
+            betas=self.config.adam_betas,
+            weight_decay=self.config.weight_decay,
+            fused=True,
+        )
+
+    def rate(self, epochs_done: float) -> float:
+        share, warm_up = epochs_done / self.config.epochs, self.config.warm_up
+        if share < warm_up:
+            return self.config.learning_rate * share / warm_up
+        return self.config.learning_rate * (1 + math.cos(math.pi * (share - warm_up) / (1 - warm_up))) / 2
+
+    def steps(self, epoch: int) -> Iterator[Step]:
+        random = np.random.default_rng([self.config.seed, epoch])
+        lengths = np.minimum(self.sequences.counts[self.users], self.length)
+        latest = self.sequences.counts[self.users] - lengths
+        anywhere = (random.random(len(lengths)) * (latest + 1)).astype(np.int64)
+        starts = np.where(random.random(len(lengths)) < LATEST, latest, anywhere)
+        order = np.argsort(lengths + random.random(len(lengths)) * LENGTH_JITTER, kind="stable")
+        groups = np.array_split(order, len(self))
+        for step in random.permutation(len(self)):
+            group = groups[step]
+            yield self._step(
+                windows(
+                    self.sequences, self.users[group], starts[group], lengths[group], len(self.network.movies), random
+                )
+            )
+
+    def _step(self, windows: Windows) -> Step:
+        now = windows.to(self.device)
+        steps, users = now.predicted()
+        movies = self.network.movies()
+        queries = self.network(now.profiles, now.movies, now.stars, movies.vectors)
+        loss = self._loss("next", queries, movies, now.movies, now, (steps, users))
+        some = now.liked[steps, users] != UNKNOWN
+        if self.config.later and some.any():
+            later = self._loss("later", queries, movies, now.liked, now, (steps[some], users[some]))
+            loss = loss + self.config.later * later
+        return Step(loss, len(steps))
+
+    @staticmethod
+    def _loss(
+        horizon: str,
+        queries: Tensor,
+        movies: MovieVectors,
+        targets: Tensor,
+        now: Windows,
+        asked: tuple[Tensor, Tensor],
+    ) -> Tensor:
+        """Of one horizon at the steps and users asked for; ``targets`` have shape (time, users)."""
+        place, (steps, users) = HORIZONS.index(horizon), asked
+        return next_movie_loss(
+            queries[steps, users, place],
+            movies.vectors,
+            movies.popularity[:, place],
+            targets[steps, users],
+            now.rated_at,
+            users,
+            steps.to(torch.int16),
+        )
+
+    def validation(self) -> dict[str, float]:
+        if self.fold is None:
+            return {}
+        by_next = partial(relevances, self.network, device=self.device, horizon="next")
+        ranked = score(by_next, self.fold, self.counts)
+        return {"validation_ndcg": ranked.ndcg_at_10}
+
+
+def _some(fold: Fold, seed: int) -> Fold:
+    """At most `VALIDATION_USERS` of the users that have targets."""
+    users = np.random.default_rng(seed).permutation(np.flatnonzero(fold.target_counts))
+    return fold.take(np.sort(users[:VALIDATION_USERS]))
+
+
+def windows(
+    sequences: Sequences, users: IntArray, starts: IntArray, lengths: IntArray, rows: int, random: np.random.Generator
+) -> Windows:
+    """For each user, ``lengths`` ratings from the one at ``starts`` on, as `Windows` of a catalogue of ``rows``."""
+    steps = np.arange(lengths.max())[:, None]
+    inside = steps < lengths
+    places = np.where(inside, sequences.offsets[users] + starts + steps, 0)
+    movies = np.where(inside, sequences.movies[places], UNKNOWN)
+    liked = inside & (sequences.stars[places] >= LIKED_STARS)
+    rated_at = np.full((len(users), rows), NEVER, dtype=np.int16)
+    before = ragged_range(sequences.offsets[users], starts)
+    rated_at[np.repeat(np.arange(len(users)), starts), sequences.movies[before]] = -1
+    step, user = np.nonzero(inside)
+    rated_at[user, movies[step, user]] = step
+    return Windows(
+        profiles=torch.from_numpy(sequences.profiles[users]),
+        movies=torch.from_numpy(movies),
+        stars=torch.from_numpy(np.where(inside, sequences.stars[places], sequences.star_levels[0])),
+        liked=torch.from_numpy(_liked_from_each_step(movies, liked, random)),
+        lengths=torch.from_numpy(lengths),
+        from_start=torch.from_numpy(starts == 0),
+        rated_at=torch.from_numpy(rated_at),
+    )
+
+
+def _liked_from_each_step(movies: IntArray, liked: BoolArray, random: np.random.Generator) -> IntArray:
+    """Of what is liked at a step or later, one movie drawn with equal chances; row 0 where there is none.
+
+    All have shape (time, users).
+    """
+    total = liked.sum(0)
+    before: IntArray = np.cumsum(liked, axis=0) - liked
+    left = total - before
+    drawn = before + (random.random(liked.shape) * left).astype(np.int64)
+    users, steps = np.nonzero(liked.T)  # user after user, so that each one's liked movies lie side by side
+    if not len(users):
+        return np.full(movies.shape, UNKNOWN)
+    places = np.where(left > 0, np.cumsum(total) - total + drawn, 0)
+    return np.where(left > 0, movies[steps[places], users[places]], UNKNOWN)

@@ -1,0 +1,218 @@
+"""The errors that the API answers; `app.api.error_handlers` puts them all into one shape.
+
+ServiceError
+ ├─ KeyRequired           401  key_required
+ ├─ KeyRefused            403  key_refused
+ ├─ ForeignOrigin         403  foreign_origin
+ ├─ UserNotFound          404  user_not_found
+ ├─ MovieNotFound         404  movie_not_found
+ ├─ UserExists            409  user_exists
+ ├─ MovieExists           409  movie_exists
+ ├─ NoRelevance           409  no_relevance
+ ├─ ReloadRefused         409  reload_refused
+ ├─ Conflict              409  conflict
+ ├─ UnsupportedMedia      415  unsupported_media
+ ├─ InvalidRequest        422  invalid_request
+ ├─ InternalError         500  internal_error
+ ├─ NotReady              503  not_ready
+ └─ DatabaseUnavailable   503  database_unavailable
+
+Beside them: 404 ``not_found`` for an unknown path, 405 ``method_not_allowed``, and 400 ``http_error`` for a body that
+cannot be read at all.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pydantic import BaseModel, Field
+
+from model.errors import SeqRecError
+
+MOST_DETAILS = 100
+DETAILS_IN_MESSAGE = 5
+
+
+class InvalidField(BaseModel):
+    """One thing that is wrong with a request."""
+
+    field: str = Field(description="Where it is, as a path from body, path or query.")
+    message: str = Field(description="What is wrong with it.")
+
+
+class ErrorBody(BaseModel):
+    """Every error of this API has this shape."""
+
+    code: str = Field(description="What went wrong, for programs.", examples=["user_not_found"])
+    message: str = Field(description="What went wrong, for people.", examples=["There is no user 7."])
+    details: list[InvalidField] = Field(default=[], description="For code invalid_request: each field that is wrong.")
+
+
+class ServiceError(SeqRecError):
+    """Base of the errors that a use case answers with."""
+
+    status: ClassVar[int]
+    code: ClassVar[str]
+    details: Sequence[InvalidField] = ()
+
+
+class KeyRequired(ServiceError):
+    """The service has keys, and the request brings none."""
+
+    status = 401
+    code = "key_required"
+
+    def __init__(self) -> None:
+        super().__init__("This service asks for a key. Send it in the header X-API-Key.")
+
+
+class KeyRefused(ServiceError):
+    """The key is none of the service's, or not the one that this route takes."""
+
+    status = 403
+    code = "key_refused"
+
+    def __init__(self, admin: bool = False) -> None:
+        super().__init__(
+            "This route takes the administrator's key, SEQREC_ADMIN_KEY, in the header X-API-Key."
+            if admin
+            else "The key in the header X-API-Key is none of this service's."
+        )
+
+
+class UserNotFound(ServiceError):
+    """One or more users are not in the database."""
+
+    status = 404
+    code = "user_not_found"
+
+    def __init__(self, user_ids: Sequence[int]) -> None:
+        super().__init__(_there_is_no("user", user_ids))
+
+
+class MovieNotFound(ServiceError):
+    """One or more movies are not in the catalogue."""
+
+    status = 404
+    code = "movie_not_found"
+
+    def __init__(self, movie_ids: Sequence[int]) -> None:
+        super().__init__(_there_is_no("movie", movie_ids))
+
+
+class UserExists(ServiceError):
+    """A user of this id is there already."""
+
+    status = 409
+    code = "user_exists"
+
+    def __init__(self, user_id: int) -> None:
+        super().__init__(f"There is a user {user_id} already. Leave user_id out, and a free one is taken.")
+
+
+class MovieExists(ServiceError):
+    """A movie of this id is there already."""
+
+    status = 409
+    code = "movie_exists"
+
+    def __init__(self, movie_id: int) -> None:
+        super().__init__(f"There is a movie {movie_id} already. Leave movie_id out, and a free one is taken.")
+
+
+class NoRelevance(ServiceError):
+    """Lists by relevance are asked for, and the model that is served predicts stars alone."""
+
+    status = 409
+    code = "no_relevance"
+
+    def __init__(self) -> None:
+        super().__init__("The model that is served predicts stars alone: ask with rank_by=rating, or without rank_by.")
+
+
+class ReloadRefused(ServiceError):
+    """The newest artifact cannot be served; the one before it still is."""
+
+    status = 409
+    code = "reload_refused"
+
+
+class Conflict(ServiceError):
+    """Another request has changed at the same time what this one needs."""
+
+    status = 409
+    code = "conflict"
+
+    def __init__(self) -> None:
+        super().__init__("Another request has changed at the same time what this one needs. Try again.")
+
+
+class UnsupportedMedia(ServiceError):
+    """The body is of another kind than the route reads."""
+
+    status = 415
+    code = "unsupported_media"
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__(f"Send the body as Content-Type: {wanted}, not compressed.")
+
+
+class ForeignOrigin(ServiceError):
+    """A page of another site writes to a service without keys."""
+
+    status = 403
+    code = "foreign_origin"
+
+    def __init__(self) -> None:
+        super().__init__("Pages of other sites may not write to a service without keys. Set SEQREC_API_KEYS.")
+
+
+class InvalidRequest(ServiceError):
+    """The request does not have the documented form, or names what is not there in one of many places."""
+
+    status = 422
+    code = "invalid_request"
+
+    def __init__(self, details: Sequence[InvalidField]) -> None:
+        self.details = details[:MOST_DETAILS]
+        shown = "; ".join(f"{detail.field}: {detail.message.rstrip('.')}" for detail in details[:DETAILS_IN_MESSAGE])
+        more = len(details) - DETAILS_IN_MESSAGE
+        super().__init__(f"The request is invalid: {shown}{f'; and {more} more' if more > 0 else ''}.")
+
+
+class NotReady(ServiceError):
+    """The database does not answer, or its schema is not the newest."""
+
+    status = 503
+    code = "not_ready"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database does not answer, or its schema is behind; the server's log has the details. "
+            "For the latter, run: seqrec db upgrade"
+        )
+
+
+class DatabaseUnavailable(ServiceError):
+    """The database does not answer."""
+
+    status = 503
+    code = "database_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("The database does not answer. Try again in a moment.")
+
+
+class InternalError(ServiceError):
+    """A fault of the service, of which the caller learns no details."""
+
+    status = 500
+    code = "internal_error"
+
+    def __init__(self) -> None:
+        super().__init__("Something went wrong here. The server's log has the details.")
+
+
+def _there_is_no(noun: str, ids: Sequence[int]) -> str:
+    shown = ", ".join(map(str, ids[:10]))
+    more = f" and {len(ids) - 10} more" if len(ids) > 10 else ""
+    return f"There is no {noun} {shown}{more}." if len(ids) == 1 else f"There are no {noun}s {shown}{more}."

@@ -1,0 +1,136 @@
+"""The catalogue."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Self
+
+from pydantic import BaseModel, Field, StringConstraints, model_validator
+
+from seqrec.schemas.common import LARGEST_ID, MovieAnswer, Request, Year
+
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+
+Title = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=PRINTABLE),
+    Field(description="The year in brackets at its end, as MovieLens has it.", examples=["Brand New (2026)"]),
+]
+GenreName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50, pattern=PRINTABLE)]
+GenreList = Annotated[list[GenreName], Field(max_length=30, examples=[["Comedy", "Drama"]])]
+
+
+class NewMovie(Request):
+    """A movie to be added."""
+
+    movie_id: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = Field(
+        None, description="Left out: one greater than every other.", examples=[4000]
+    )
+    title: Title
+    year: Year | None = Field(None, description="Left out: the one at the end of the title.", examples=[2026])
+    genres: GenreList = Field(default=[])
+    hidden: bool = Field(False, description="Whether it is never to be recommended.")
+
+
+class MovieChange(Request):
+    """Fields of a movie to be set; those left out stay."""
+
+    title: Title | None = None
+    year: Year | None = Field(None, description="Null for one that is not known. Left out: that of a new title.")
+    genres: GenreList | None = None
+    hidden: bool | None = None
+
+    @model_validator(mode="after")
+    def _only_the_year_may_be_unknown(self) -> Self:
+        for name in self.model_fields_set - {"year"}:
+            if getattr(self, name) is None:
+                raise ValueError(f"{name} cannot be null; leave it out, and it stays")
+        return self
+
+
+class MovieSearch(Request):
+    """Which movies of the catalogue are asked for."""
+
+    q: str = Field("", max_length=200, description="Words of the title, or their beginnings.")
+    genre: list[str] = Field([], max_length=50, description="Only movies of any of these genres; may be repeated.")
+    limit: int = Field(20, ge=1, le=1000, description="Movies on a page.")
+    cursor: str | None = Field(None, description="`next_cursor` of the page before.")
+
+
+class PopularSearch(Request):
+    """Which popular movies are asked for."""
+
+    n: int = Field(10, ge=1, le=100, description="How many movies.")
+    genre: list[str] = Field([], max_length=50, description="Only movies of any of these genres; may be repeated.")
+    since: datetime | None = Field(
+        None, description="Only ratings from then on: ISO 8601 (UTC if it says no zone), or Unix seconds."
+    )
+    until: datetime | None = Field(None, description="Only ratings before then.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.since and self.until and _utc(self.since) > _utc(self.until):
+            raise ValueError("since is later than until")
+        return self
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class Movie(MovieAnswer):
+    """An entry of the catalogue."""
+
+    hidden: bool = Field(description="True if it is never recommended.")
+    in_model: bool = Field(
+        description="False for a movie that came after training: the model knows its genres and title alone."
+    )
+
+
+class MovieDetails(Movie):
+    """An entry of the catalogue, and how it is received."""
+
+    ratings: int = Field(description="How many users have rated it.", examples=[2227])
+    mean_stars: float | None = Field(description="Of its ratings; null without any.", examples=[4.55])
+
+
+class Movies(BaseModel):
+    """A page of the catalogue, the movies that were rated most often in training first."""
+
+    movies: list[Movie]
+    next_cursor: str | None = Field(description="For the next page; null on the last one.")
+
+
+class GenreNames(BaseModel):
+    """The names of all genres."""
+
+    genres: list[str] = Field(examples=[["Action", "Comedy", "Drama"]])
+
+
+class SimilarMovie(MovieAnswer):
+    """A movie that is like another one."""
+
+    similarity: float = Field(description="Cosine of the model's vectors, 1 for the same direction.", examples=[0.83])
+
+
+class SimilarMovies(BaseModel):
+    """The most similar movies, the nearest first."""
+
+    model: str = Field(description="Version of the model that answered.", examples=["20261123T220000Z-seqrec"])
+    movie_id: int = Field(examples=[1])
+    similar: list[SimilarMovie]
+
+
+class PopularMovie(MovieAnswer):
+    """A movie that many like."""
+
+    weighted_rating: float = Field(
+        description="Mean of its ratings and of 50 more that are as the average rating: few ratings say little.",
+        examples=[4.51],
+    )
+    ratings: int = Field(description="In the time asked for.", examples=[2227])
+    mean_stars: float = Field(description="Of these ratings.", examples=[4.55])
+
+
+class PopularMovies(BaseModel):
+    """Movies by weighted rating, the best first."""
+
+    movies: list[PopularMovie]

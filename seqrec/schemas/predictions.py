@@ -1,0 +1,107 @@
+"""Predicted stars."""
+
+from typing import TYPE_CHECKING, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from seqrec.schemas.common import MOST_MOVIES, History, Id, ProfileFields, Request
+
+if TYPE_CHECKING:
+    from app.services.answers import Prediction
+
+
+class PredictionQuery(Request):
+    """One (user, movie) pair."""
+
+    user_id: Id
+    movie_id: Id
+
+
+class PredictionRequest(Request):
+    """One user and some movies, or someone's history and some movies, or a list of (user, movie) pairs."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"user_id": 1, "movie_ids": [1, 2, 3]},
+                {"history": [{"movie_id": 260, "stars": 5}], "movie_ids": [1, 2, 3]},
+                {"queries": [{"user_id": 1, "movie_id": 1}, {"user_id": 2, "movie_id": 1}]},
+            ]
+        },
+    )
+
+    user_id: Id | None = None
+    profile: ProfileFields | None = Field(None, description="Of someone who is no user.")
+    history: History | None = Field(None, description="Of someone who is no user, the oldest rating first.")
+    movie_ids: list[Id] | None = Field(None, min_length=1, max_length=MOST_MOVIES)
+    queries: list[PredictionQuery] | None = Field(None, min_length=1, max_length=MOST_MOVIES)
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        someone = self.history is not None or self.profile is not None
+        one = (self.user_id is not None) != someone and self.movie_ids is not None and self.queries is None
+        pairs = self.user_id is None and not someone and self.movie_ids is None and self.queries is not None
+        if not one and not pairs:
+            raise ValueError("give either user_id and movie_ids, or history and movie_ids, or queries")
+        return self
+
+
+class PredictedStars(BaseModel):
+    """What one user is predicted to give one movie."""
+
+    user_id: int | None = Field(description="Null for someone who is no user.", examples=[1])
+    movie_id: int
+    title: str
+    predicted_stars: float = Field(
+        ge=0.5, le=5, description="A movie that the user has rated is predicted without that rating."
+    )
+    probabilities: dict[str, float] | None = Field(
+        description="How likely the user is to give each number of stars; null from a model that predicts one number."
+    )
+    own_stars: float | None = Field(description="The user's own rating; null if there is none.")
+    in_model: bool = Field(
+        description="False for a movie that came after training: the model knows its genres and title alone."
+    )
+
+    @classmethod
+    def of(cls, prediction: "Prediction") -> Self:
+        probabilities = prediction.probabilities
+        return cls(
+            user_id=prediction.user_id,
+            movie_id=prediction.movie.id,
+            title=prediction.movie.title,
+            predicted_stars=prediction.stars,
+            probabilities=None
+            if probabilities is None
+            else {f"{level:g}": probability for level, probability in probabilities.items()},
+            own_stars=prediction.own_stars,
+            in_model=prediction.in_model,
+        )
+
+
+class Predictions(BaseModel):
+    """One answer a query, in the order of the queries."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model": "20261123T220000Z-seqrec",
+                    "predictions": [
+                        {
+                            "user_id": 1,
+                            "movie_id": 1,
+                            "title": "Toy Story (1995)",
+                            "predicted_stars": 4.4823,
+                            "probabilities": {"1": 0.002, "2": 0.0073, "3": 0.0613, "4": 0.3651, "5": 0.5643},
+                            "own_stars": 5.0,
+                            "in_model": True,
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    model: str = Field(description="Version of the model that answered.")
+    predictions: list[PredictedStars]

@@ -1,0 +1,60 @@
+"""Ratings."""
+
+from pydantic import BaseModel, Field
+
+from seqrec.schemas.common import Id, MovieAnswer, Request, Stars, UnixTime
+
+MOST_RATINGS = 10_000
+"""In one request."""
+
+
+class StarsGiven(Request):
+    """What a user gives one movie."""
+
+    stars: Stars
+    rated_at: UnixTime | None = Field(None, description="Left out: now.")
+
+
+class NewRating(StarsGiven):
+    """A rating of one user and movie; it replaces an older one of both."""
+
+    user_id: Id
+    movie_id: Id
+
+
+class NewRatings(Request):
+    """Ratings to be written together."""
+
+    ratings: list[NewRating] = Field(
+        min_length=1, max_length=MOST_RATINGS, description="Of two of the same user and movie, the latter is kept."
+    )
+
+
+class Rating(BaseModel):
+    """A rating as it is stored."""
+
+    user_id: int = Field(examples=[1])
+    movie_id: int = Field(examples=[1])
+    stars: float = Field(examples=[5.0])
+    rated_at: int = Field(description="Seconds since 1970.", examples=[978300760])
+
+
+class Written(BaseModel):
+    """What a request has written."""
+
+    written: int = Field(description="Ratings, each new or in place of an older one.", examples=[2])
+
+
+class RatedMovie(MovieAnswer):
+    """A movie that a user has rated."""
+
+    stars: float = Field(examples=[5.0])
+    rated_at: int = Field(description="Seconds since 1970.", examples=[978300760])
+
+
+class UserRatings(BaseModel):
+    """A page of a user's ratings, newest first."""
+
+    user_id: int = Field(examples=[1])
+    ratings: list[RatedMovie]
+    next_cursor: str | None = Field(description="For the next page; null on the last one.")

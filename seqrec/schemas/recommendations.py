@@ -1,0 +1,171 @@
+"""Lists."""
+
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from seqrec.schemas.common import MOST_MOVIES, Id, MovieAnswer, Request, Someone, Year
+
+if TYPE_CHECKING:
+    from app.services.answers import RecommendedMovie
+
+RankBy = Literal["relevance", "next", "rating"]
+
+
+class Ranking(Request):
+    """What a list is ordered by, and whether it says why."""
+
+    rank_by: RankBy | None = Field(
+        None,
+        description="`relevance`: how likely it is a movie that the user likes from here on. `next`: how likely the "
+        "user picks it next, liked or not. `rating`: the predicted stars. Left out: relevance (or rating, from a model "
+        "that predicts stars alone); and where nothing is known of the user, what is popular.",
+    )
+    explain: bool = Field(
+        False, description="Whether to name the ratings that count most for each movie; takes a while longer."
+    )
+
+
+class ListOptions(Ranking):
+    """Which movies a list has, and which part of it is asked for. Filters act before paging."""
+
+    n: int = Field(10, ge=1, le=100, description="How many movies.")
+    offset: int = Field(0, ge=0, le=2**31 - 1, description="How many of the best to leave out first.")
+    genre: list[str] = Field([], max_length=50, description="Only movies of any of these genres; may be repeated.")
+    year_from: Year | None = Field(None, description="Only movies of this year or later.")
+    year_to: Year | None = Field(None, description="Only movies of this year or earlier.")
+    exclude: list[Id] = Field([], max_length=MOST_MOVIES, description="Movies to leave out; may be repeated.")
+    diversity: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="How much it counts that the list has genres and popularity in the proportions of the user's "
+        "history; 0, the default, asks for the best movies one by one.",
+    )
+
+    @model_validator(mode="after")
+    def _years_in_order(self) -> Self:
+        if self.year_from is not None and self.year_to is not None and self.year_from > self.year_to:
+            raise ValueError("year_from is later than year_to")
+        return self
+
+
+class RecommendationRequest(ListOptions, Someone):
+    """A list for someone who is no user; nothing is stored."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"history": [{"movie_id": 260, "stars": 5}, {"movie_id": 1196, "stars": 4.5}], "n": 5}]
+        }
+    )
+
+
+class RankRequest(Ranking, Someone):
+    """Movies to be ordered, for a user or for someone who is none."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"user_id": 1, "movie_ids": [1, 2, 3]},
+                {"history": [{"movie_id": 260, "stars": 5}], "movie_ids": [1, 2, 3]},
+            ]
+        }
+    )
+
+    user_id: Id | None = None
+    movie_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_MOVIES)]
+
+    @model_validator(mode="after")
+    def _one_reader(self) -> Self:
+        if self.user_id is not None and self.model_fields_set & {"profile", "history"}:
+            raise ValueError("give either user_id, or profile and history")
+        return self
+
+
+class Reason(BaseModel):
+    """A movie that the user has rated and that speaks for a recommended one."""
+
+    movie_id: int
+    title: str
+    contribution: float = Field(
+        description="What the movie's score loses if this one rating is taken out of the history. By relevance, the "
+        "score is a natural logarithm: 0.69 doubles how likely the movie is. By rating it is in stars."
+    )
+
+
+class Recommendation(MovieAnswer):
+    """One movie of a list."""
+
+    predicted_stars: float = Field(ge=0.5, le=5)
+    relevance: float | None = Field(
+        description="The probability that `relevance` or `next` orders by, of all movies that the user has not rated; "
+        "with `rating`, that of `relevance`. Null from a model that predicts stars alone."
+    )
+    source: Literal["model", "popular"] = Field(
+        description="What put it into the list: the model, or, where nothing is known of the user, its popularity."
+    )
+    in_model: bool = Field(
+        description="False for a movie that came after training: the model knows its genres and title alone."
+    )
+    reasons: list[Reason] | None = Field(
+        description="The up to three ratings that count most, the most important first; null unless asked for."
+    )
+
+    @classmethod
+    def of(cls, entry: "RecommendedMovie") -> Self:
+        movie = entry.movie
+        reasons = None
+        if entry.reasons is not None:
+            reasons = [
+                Reason(movie_id=reason.movie.id, title=reason.movie.title, contribution=reason.contribution)
+                for reason in entry.reasons
+            ]
+        return cls(
+            movie_id=movie.id,
+            title=movie.title,
+            year=movie.year,
+            genres=list(movie.genres),
+            predicted_stars=entry.stars,
+            relevance=entry.relevance,
+            source=entry.source,
+            in_model=entry.in_model,
+            reasons=reasons,
+        )
+
+
+class Recommendations(BaseModel):
+    """Movies, best first; none that the user has rated, unless the caller named it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model": "20261123T220000Z-seqrec",
+                    "user_id": 1,
+                    "based_on": "history",
+                    "rank_by": "relevance",
+                    "recommendations": [
+                        {
+                            "movie_id": 318,
+                            "title": "Shawshank Redemption, The (1994)",
+                            "year": 1994,
+                            "genres": ["Drama"],
+                            "predicted_stars": 4.8125,
+                            "relevance": 0.031415,
+                            "source": "model",
+                            "in_model": True,
+                            "reasons": [{"movie_id": 527, "title": "Schindler's List (1993)", "contribution": 0.3365}],
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    model: str = Field(description="Version of the model that answered.")
+    user_id: int | None = Field(description="Null for someone who is no user.")
+    based_on: Literal["history", "profile", "nothing"] = Field(
+        description="`profile` if there are no ratings yet, `nothing` if there is no profile either."
+    )
+    rank_by: Literal["relevance", "next", "rating", "popularity"] = Field(description="What the list is ordered by.")
+    recommendations: list[Recommendation]

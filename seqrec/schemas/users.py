@@ -1,0 +1,44 @@
+"""Users and their profiles."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from seqrec.schemas.common import LARGEST_ID, ProfileFields
+
+
+class NewUser(ProfileFields):
+    """A user to be added."""
+
+    user_id: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = Field(
+        None, description="Left out: one greater than every other.", examples=[6041]
+    )
+
+
+class ProfileChange(ProfileFields):
+    """Fields of a profile to be set; those left out stay, null makes one unknown."""
+
+
+class User(BaseModel):
+    """A user."""
+
+    user_id: int = Field(examples=[1])
+    gender: str | None = Field(description="F or M; null if not known.", examples=["F"])
+    age: int | None = Field(description="In years; null if not known.", examples=[25])
+    occupation: int | None = Field(description="MovieLens' code; null if not known.", examples=[12])
+    ratings: int = Field(description="How many movies the user has rated.", examples=[53])
+
+
+class SimilarUser(BaseModel):
+    """Another user of whom the model has a similar idea."""
+
+    user_id: int = Field(examples=[2])
+    similarity: float = Field(description="Cosine, 1 for the same direction.", examples=[0.91])
+
+
+class SimilarUsers(BaseModel):
+    """The most similar users, the nearest first."""
+
+    model: str = Field(description="Version of the model that answered.", examples=["20261123T220000Z-seqrec"])
+    user_id: int = Field(examples=[1])
+    similar: list[SimilarUser]

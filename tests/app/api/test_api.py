@@ -1,0 +1,347 @@
+"""The service over HTTP, on SQLite and on PostgreSQL."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, text
+
+from app.main import create_app
+from app.storage.database import alembic_config, connect
+from model.data.dataset import MovieLens
+from model.inference.scorer import Recommendation, Scorer
+
+
+def rate(engine: Engine, user_id: int, movie_id: int, stars: float, rated_at: int = 2_000_000_000) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO ratings (user_id, movie_id, stars, rated_at) VALUES (:user, :movie, :stars, :at)"),
+            {"user": user_id, "movie": movie_id, "stars": stars, "at": rated_at},
+        )
+
+
+def add_user(engine: Engine, user_id: int) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO users (id, gender, age) VALUES (:id, 'F', 25)"), {"id": user_id})
+
+
+def rated_by(data: MovieLens, user_id: int) -> dict[int, float]:
+    own = data.ratings.filter(data.ratings["user_id"] == user_id)
+    return dict(zip(own["movie_id"].to_list(), own["stars"].to_list(), strict=True))
+
+
+def ids(answer: dict) -> list[int]:
+    return [entry["movie_id"] for entry in answer["recommendations"]]
+
+
+def test_one_user_and_some_movies_are_predicted_with_titles_and_own_stars(
+    client: TestClient, sample: MovieLens, scorer: Scorer
+) -> None:
+    own = rated_by(sample, 1)
+    rated, unrated = next(iter(own)), next(id_ for id_ in range(1, 81) if id_ not in own)
+
+    answer = client.post("/predict", json={"user_id": 1, "movie_ids": [rated, unrated]})
+
+    assert answer.status_code == 200
+    first, second = answer.json()["predictions"]
+    titles = dict(sample.movies.select("movie_id", "title").rows())
+    assert (first["movie_id"], first["title"], first["own_stars"]) == (rated, titles[rated], own[rated])
+    assert (second["movie_id"], second["title"], second["own_stars"]) == (unrated, titles[unrated], None)
+    assert all(1 <= entry["predicted_stars"] <= 5 and entry["in_model"] for entry in (first, second))
+    assert answer.json()["model"] == scorer.version
+
+
+def test_a_prediction_says_how_likely_each_number_of_stars_is(client: TestClient) -> None:
+    (entry,) = client.post("/predict", json={"user_id": 1, "movie_ids": [1]}).json()["predictions"]
+
+    assert list(entry["probabilities"]) == ["1", "2", "3", "4", "5"]
+    assert sum(entry["probabilities"].values()) == pytest.approx(1, abs=3e-4)
+    mean = sum(int(stars) * probability for stars, probability in entry["probabilities"].items())
+    assert entry["predicted_stars"] == pytest.approx(mean, abs=1e-3)
+
+
+def test_a_list_of_pairs_is_predicted_in_its_order_with_repeats(client: TestClient) -> None:
+    pairs = [(2, 5), (1, 5), (2, 6), (2, 5)]
+    answer = client.post("/predict", json={"queries": [{"user_id": u, "movie_id": m} for u, m in pairs]})
+
+    predictions = answer.json()["predictions"]
+    assert [(entry["user_id"], entry["movie_id"]) for entry in predictions] == pairs
+    assert predictions[0] == predictions[3]
+
+
+def test_pairs_and_single_users_get_the_same_stars(client: TestClient) -> None:
+    pairs = client.post("/predict", json={"queries": [{"user_id": user, "movie_id": 9} for user in (1, 2, 3)]}).json()[
+        "predictions"
+    ]
+    singles = [
+        client.post("/predict", json={"user_id": user, "movie_ids": [9]}).json()["predictions"][0] for user in (1, 2, 3)
+    ]
+
+    assert pairs == singles
+
+
+def test_recommendations_carry_title_genres_and_stars_and_nothing_that_is_rated(
+    client: TestClient, sample: MovieLens
+) -> None:
+    answer = client.get("/users/1/recommendations").json()
+
+    movies = {row[0]: row for row in sample.movies.rows()}
+    assert len(answer["recommendations"]) == 10
+    assert answer["based_on"] == "history"
+    assert not set(ids(answer)) & set(rated_by(sample, 1))
+    for entry in answer["recommendations"]:
+        _, title, _, genres = movies[entry["movie_id"]]
+        assert (entry["title"], entry["genres"]) == (title, sorted(genres))
+    assert answer["rank_by"] == "relevance"
+    relevances = [entry["relevance"] for entry in answer["recommendations"]]
+    assert relevances == sorted(relevances, reverse=True)
+    assert all(entry["reasons"] is None for entry in answer["recommendations"])
+
+
+def test_a_list_can_be_ranked_by_rating_diversified_and_explained(client: TestClient, sample: MovieLens) -> None:
+    by_rating = client.get("/users/1/recommendations", params={"rank_by": "rating"}).json()
+    explained = client.get("/users/1/recommendations", params={"explain": True, "diversity": 0.6}).json()
+
+    stars = [entry["predicted_stars"] for entry in by_rating["recommendations"]]
+    assert (by_rating["rank_by"], stars) == ("rating", sorted(stars, reverse=True))
+    reasons = [reason for entry in explained["recommendations"] for reason in entry["reasons"]]
+    titles = dict(sample.movies.select("movie_id", "title").rows())
+    assert reasons
+    assert all(reason["movie_id"] in rated_by(sample, 1) for reason in reasons)
+    assert all(reason["title"] == titles[reason["movie_id"]] for reason in reasons)
+    assert all(reason["contribution"] > 0 for reason in reasons)
+
+
+def test_pages_to_the_end_have_every_unseen_movie_once(client: TestClient, sample: MovieLens) -> None:
+    seen: list[int] = []
+    while page := ids(client.get("/users/2/recommendations", params={"n": 13, "offset": len(seen)}).json()):
+        seen += page
+
+    assert len(seen) == len(set(seen))
+    assert set(seen) == set(range(1, 81)) - set(rated_by(sample, 2))
+
+
+def test_what_is_recommended_is_what_is_predicted(client: TestClient) -> None:
+    listed = client.get("/users/3/recommendations").json()["recommendations"]
+    predicted = client.post(
+        "/predict", json={"user_id": 3, "movie_ids": [entry["movie_id"] for entry in listed]}
+    ).json()["predictions"]
+
+    assert [entry["predicted_stars"] for entry in listed] == pytest.approx(
+        [entry["predicted_stars"] for entry in predicted], abs=2e-4
+    )
+
+
+def test_a_new_rating_counts_in_the_very_next_answer(client: TestClient, loaded: Engine) -> None:
+    before = client.get("/users/1/recommendations").json()
+    rate(loaded, 1, ids(before)[0], 1)
+
+    after = client.get("/users/1/recommendations").json()
+
+    assert ids(before)[0] not in ids(after)
+    assert after["recommendations"][0]["predicted_stars"] != before["recommendations"][1]["predicted_stars"]
+
+
+def test_a_user_without_ratings_is_served_from_the_profile_and_told_so(client: TestClient, loaded: Engine) -> None:
+    add_user(loaded, 5000)
+    answer = client.get("/users/5000/recommendations").json()
+    assert (answer["based_on"], len(answer["recommendations"])) == ("profile", 10)
+
+    rate(loaded, 5000, 1, 5)
+    assert client.get("/users/5000/recommendations").json()["based_on"] == "history"
+
+
+def test_who_has_rated_everything_gets_an_empty_list(client: TestClient, loaded: Engine) -> None:
+    add_user(loaded, 5000)
+    for movie_id in range(1, 81):
+        rate(loaded, 5000, movie_id, 3)
+
+    answer = client.get("/users/5000/recommendations")
+
+    assert (answer.status_code, answer.json()["recommendations"]) == (200, [])
+
+
+def test_a_movie_that_comes_into_the_database_by_other_ways_is_served_at_once_and_said_to_be_new(
+    client: TestClient, loaded: Engine
+) -> None:
+    with loaded.begin() as connection:
+        connection.execute(text("INSERT INTO movies (id, title, year) VALUES (9000, 'Brand New (2026)', 2026)"))
+
+    (entry,) = client.post("/predict", json={"user_id": 1, "movie_ids": [9000]}).json()["predictions"]
+
+    assert (entry["title"], entry["in_model"]) == ("Brand New (2026)", False)
+    assert 1 <= entry["predicted_stars"] <= 5
+    listed = client.get("/users/1/recommendations", params={"n": 100}).json()["recommendations"]
+    assert [entry["in_model"] for entry in listed if entry["movie_id"] == 9000] == [False]
+
+
+def test_a_movie_that_left_the_catalogue_is_not_recommended(client: TestClient, loaded: Engine) -> None:
+    first = ids(client.get("/users/1/recommendations").json())[0]
+    with loaded.begin() as connection:
+        connection.execute(text("DELETE FROM movies WHERE id = :id"), {"id": first})
+
+    assert first not in ids(client.get("/users/1/recommendations", params={"n": 100}).json())
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code", "says"),
+    [
+        pytest.param("GET", "/users/7777/recommendations", None, 404, "user_not_found", "no user 7777", id="user"),
+        pytest.param(
+            "POST", "/predict", {"user_id": 7777, "movie_ids": [1]}, 404, "user_not_found", "7777", id="predict user"
+        ),
+        pytest.param(
+            "POST", "/predict", {"user_id": 1, "movie_ids": [1, 901, 902]}, 404, "movie_not_found",
+            "no movies 901, 902", id="movies",
+        ),
+        pytest.param("GET", "/users/x/recommendations", None, 422, "invalid_request", "user_id", id="user no number"),
+        pytest.param("GET", "/users/0/recommendations", None, 422, "invalid_request", "user_id", id="user zero"),
+        pytest.param("GET", f"/users/{2**31}/recommendations", None, 422, "invalid_request", "user_id", id="big user"),
+        pytest.param("GET", "/users/1/recommendations?n=0", None, 422, "invalid_request", "query.n", id="n zero"),
+        pytest.param(
+            "GET", "/users/1/recommendations?diversity=1.1", None, 422, "invalid_request", "diversity", id="diversity"
+        ),
+        pytest.param("GET", "/users/1/recommendations?rank_by=x", None, 422, "invalid_request", "rank_by", id="rank"),
+        pytest.param("GET", "/users/1/recommendations?n=101", None, 422, "invalid_request", "query.n", id="n large"),
+        pytest.param("GET", "/users/1/recommendations?offset=-1", None, 422, "invalid_request", "offset", id="offset"),
+        pytest.param("POST", "/predict", {}, 422, "invalid_request", "either user_id and movie_ids", id="neither"),
+        pytest.param("POST", "/predict", {"user_id": 1}, 422, "invalid_request", "either user_id", id="no movies"),
+        pytest.param(
+            "POST", "/predict", {"user_id": 1, "movie_ids": []}, 422, "invalid_request", "movie_ids", id="empty"
+        ),
+        pytest.param(
+            "POST", "/predict", {"user_id": 1, "movie_ids": [1] * 1001}, 422, "invalid_request", "1000", id="too many"
+        ),
+        pytest.param(
+            "POST", "/predict", {"user_id": 1, "movie_ids": [1], "x": 1}, 422, "invalid_request", "x", id="extra"
+        ),
+        pytest.param("GET", "/nowhere", None, 404, "not_found", "/docs", id="unknown path"),
+        pytest.param("DELETE", "/predict", None, 405, "method_not_allowed", "/docs", id="wrong method"),
+    ],
+)  # fmt: skip
+def test_every_error_has_one_shape_a_code_and_a_sentence(
+    client: TestClient, method: str, path: str, body: object, status: int, code: str, says: str
+) -> None:
+    answer = client.request(method, path, json=body) if body is not None else client.request(method, path)
+
+    assert answer.status_code == status
+    assert set(answer.json()) == {"code", "message", "details"}
+    assert answer.json()["code"] == code
+    assert says in answer.json()["message"]
+    assert bool(answer.json()["details"]) == (status == 422)
+
+
+def test_a_body_that_is_no_json_is_an_error_of_the_same_shape(client: TestClient) -> None:
+    answer = client.post("/predict", content=b"{", headers={"content-type": "application/json"})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+class Broken:
+    """Stands in for a scorer with a fault."""
+
+    version = "broken"
+
+    def was_trained_with(self, movie_id: int) -> bool:
+        return True
+
+    def times_rated(self, movie_ids: list[int]) -> np.ndarray:
+        return np.zeros(len(movie_ids), dtype=np.int64)
+
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError("a fault that callers must not see")
+
+
+def test_a_fault_is_answered_without_its_details(loaded: Engine) -> None:
+    client = TestClient(create_app(loaded, Broken()), raise_server_exceptions=False)  # type: ignore[arg-type]
+    answer = client.get("/users/1/recommendations")
+
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert "fault" not in answer.text
+
+
+class Watched(Scorer):
+    """A scorer that waits to be let go, and notes how many database connections are out meanwhile."""
+
+    def __init__(self, scorer: Scorer, engine: Engine) -> None:
+        self.__dict__.update(scorer.__dict__)
+        self.engine = engine
+        self.entered, self.leave = threading.Event(), threading.Event()
+        self.connections: list[int] = []
+
+    def recommend(self, *arguments: object) -> list[Recommendation]:
+        self.connections.append(self.engine.pool.checkedout())  # type: ignore[attr-defined]
+        self.entered.set()
+        assert self.leave.wait(30)
+        return super().recommend(*arguments)  # type: ignore[arg-type]
+
+
+def test_while_scoring_others_are_answered_and_no_connection_is_held(loaded: Engine, scorer: Scorer) -> None:
+    watched = Watched(scorer, loaded)
+    with TestClient(create_app(loaded, watched)) as client:
+        slow = threading.Thread(target=client.get, args=("/users/1/recommendations",))
+        slow.start()
+        try:
+            assert watched.entered.wait(30)
+            started = time.perf_counter()
+            assert client.get("/health/live").status_code == 200
+            assert client.post("/predict", json={"user_id": 1, "movie_ids": [1]}).status_code == 200
+            assert time.perf_counter() - started < 5
+        finally:
+            watched.leave.set()
+            slow.join()
+    assert watched.connections == [0]
+
+
+def test_health_and_model_tell_the_state_of_the_service(client: TestClient, scorer: Scorer) -> None:
+    assert client.get("/health/live").json() == {"status": "ok"}
+    assert client.get("/health/ready").json() == {"status": "ok"}
+
+    model = client.get("/model").json()
+    assert (model["version"], model["device"], model["sample_data"]) == (scorer.version, "cpu", True)
+    assert model["card"]["held_out"]["n_test"] == scorer.card.held_out.n_test
+
+
+def test_a_service_whose_schema_is_not_current_is_not_ready(client: TestClient, loaded: Engine) -> None:
+    from alembic import command  # noqa: PLC0415
+
+    config = alembic_config()
+    with loaded.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+
+    answer = client.get("/health/ready")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+    assert "seqrec db upgrade" in answer.json()["message"]
+
+
+def test_without_its_database_the_service_lives_but_says_that_it_cannot_answer(scorer: Scorer) -> None:
+    engine = connect("postgresql://someone:secret@127.0.0.1:9/seqrec")
+    with TestClient(create_app(engine, scorer)) as client:
+        assert client.get("/health/live").status_code == 200
+        for path, code in (("/health/ready", "not_ready"), ("/users/1/recommendations", "database_unavailable")):
+            answer = client.get(path)
+            assert (answer.status_code, answer.json()["code"]) == (503, code)
+            assert "secret" not in answer.text
+
+
+def test_every_route_is_documented_with_summary_example_and_errors(client: TestClient) -> None:
+    description = client.get("/openapi.json").json()
+
+    schemas = description["components"]["schemas"]
+    assert "HTTPValidationError" not in schemas
+    for path, methods in description["paths"].items():
+        for method, operation in methods.items():
+            assert operation["summary"], (method, path)
+            for status, answer in operation["responses"].items():
+                if status >= "400":
+                    schema = answer["content"]["application/json"]["schema"]["$ref"]
+                    assert schema.endswith("/ErrorBody"), (method, path, status)
+                assert answer.get("content") or status == "204", (method, path, status)
+    for name in ("PredictionRequest", "Predictions", "Recommendations", "RankRequest", "RecommendationRequest"):
+        assert schemas[name]["examples"], name
+    recommendations = description["paths"]["/users/{user_id}/recommendations"]["get"]
+    assert set(recommendations["responses"]) == {"200", "401", "403", "404", "409", "422", "500", "503"}

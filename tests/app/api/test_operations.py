@@ -1,0 +1,425 @@
+"""Keys, logs, metrics, reload and several worker processes."""
+
+import json
+import logging
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from server import running
+from sqlalchemy import Engine, text
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api.error_handlers import answer
+from app.api.security import Keys
+from app.main import create_app, listening_address
+from app.services.ratings import Ratings
+from app.settings import Settings
+from app.storage.database import Database, connect
+from model.errors import SettingsError
+from model.inference import artifact
+from model.inference.scorer import Scorer
+from seqrec.client import Client, UnexpectedAnswer, Unreachable
+from seqrec.errors import DatabaseUnavailable, InvalidRequest, KeyRefused, KeyRequired, ReloadRefused, UserExists
+
+KEYS = Keys(api=("reader", "writer"), admin="chief")
+
+
+@pytest.fixture
+def guarded(loaded: Engine, scorer: Scorer) -> Iterator[str]:
+    with running(create_app(loaded, scorer, keys=KEYS)) as address:
+        yield address
+
+
+def test_with_keys_every_route_but_health_and_metrics_wants_one(loaded: Engine, scorer: Scorer) -> None:
+    client = TestClient(create_app(loaded, scorer, keys=KEYS))
+    paths = client.get("/openapi.json").json()["paths"]
+
+    unguarded = set()
+    for path, methods in paths.items():
+        for method in methods:
+            answer = client.request(method, re.sub(r"\{\w+\}", "1", path))
+            if answer.status_code != 401:
+                unguarded.add(path)
+    assert unguarded == {"/health/live", "/health/ready", "/metrics"}
+
+
+def test_a_key_opens_what_it_is_for(guarded: str) -> None:
+    with Client(guarded) as nobody, pytest.raises(KeyRequired, match="X-API-Key"):
+        nobody.recommend(1)
+    with Client(guarded, key="wrong") as stranger, pytest.raises(KeyRefused):
+        stranger.recommend(1)
+    with Client(guarded, key="writer") as writer:
+        assert writer.rate(1, 1, 4).stars == 4
+        with pytest.raises(KeyRefused, match="SEQREC_ADMIN_KEY"):
+            writer.reload()
+    with Client(guarded, key="chief") as chief:
+        assert chief.user(1).user_id == 1
+
+
+def test_keys_are_in_no_log_and_in_no_settings_that_are_printed(
+    guarded: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEQREC_API_KEYS", "secret-one, secret-two")
+    settings = Settings()
+    with caplog.at_level(logging.DEBUG), Client(guarded, key="secret-three") as client, pytest.raises(KeyRefused):
+        client.recommend(1)
+
+    assert [key.get_secret_value() for key in settings.api_keys] == ["secret-one", "secret-two"]
+    assert "secret" not in repr(settings)
+    assert "secret" not in caplog.text
+
+
+def test_without_keys_no_other_machine_is_served(caplog: pytest.LogCaptureFixture) -> None:
+    assert listening_address(Settings(host="0.0.0.0")) == "127.0.0.1"
+    assert "No keys are set" in caplog.text
+    assert "SEQREC_API_KEYS" in caplog.text
+
+    assert listening_address(Settings(host="0.0.0.0", api_keys="key")) == "0.0.0.0"
+    assert listening_address(Settings(host="0.0.0.0", unprotected=True)) == "0.0.0.0"
+    assert listening_address(Settings(host="localhost")) == "localhost"
+
+
+def test_metrics_count_requests_by_route_and_status_and_know_times_cache_and_version(
+    client: TestClient, scorer: Scorer
+) -> None:
+    def value(sample: str) -> float:
+        found = re.search(rf"^{re.escape(sample)} (\S+)$", client.get("/metrics").text, re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    counted = 'seqrec_requests_total{method="GET",route="/users/{user_id}/recommendations",status="200"}'
+    missed = 'seqrec_requests_total{method="GET",route="/users/{user_id}/recommendations",status="404"}'
+    before = value(counted), value(missed)
+    for user_id in (1, 2, 9999):
+        client.get(f"/users/{user_id}/recommendations")
+
+    assert (value(counted) - before[0], value(missed) - before[1]) == (2, 1)
+    assert value('seqrec_scoring_seconds_count{task="recommend"}') >= 2
+    assert value('seqrec_catalogue_cache_total{result="hit"}') >= 1
+    assert value(f'seqrec_model_info{{version="{scorer.version}"}}') == 1
+
+
+def test_a_request_is_one_line_in_the_log_with_its_id(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="app.requests"):
+        client.get("/users/1/recommendations?n=3", headers={"X-Request-ID": "mine-2"})
+
+    (line,) = [record for record in caplog.records if record.name == "app.requests"]
+    assert (line.method, line.path, line.route, line.status) == (
+        "GET",
+        "/users/1/recommendations",
+        "/users/{user_id}/recommendations",
+        200,
+    )
+    assert line.milliseconds > 0
+
+
+@contextmanager
+def later_artifacts(artifact_folder: Path, root: Path) -> Iterator[Path]:
+    """A folder with the artifact and a later copy of it, which has another version."""
+    shutil.copytree(artifact_folder, root / artifact_folder.name)
+    loaded = artifact.load(artifact_folder)
+    card = loaded.card.model_copy(update={"created_at": loaded.card.created_at + timedelta(days=1)})
+    yield artifact.save(root, loaded.network, loaded.catalogue, card)
+
+
+def test_a_reload_serves_the_newest_artifact_and_drops_no_request(
+    loaded: Engine, artifact_folder: Path, scorer: Scorer, tmp_path: Path
+) -> None:
+    root = tmp_path / "artifacts"
+    shutil.copytree(artifact_folder, root / artifact_folder.name)
+    with running(create_app(loaded, scorer, root)) as address, Client(address) as client:
+        assert client.reload().version == scorer.version
+        with later_artifacts(artifact_folder, tmp_path / "later") as later:
+            shutil.copytree(later, root / later.name)
+        stop = threading.Event()
+
+        def ask() -> set[str]:
+            versions = set()
+            while not stop.is_set():
+                versions.add(client.recommend(1).model)
+            return versions
+
+        with ThreadPoolExecutor(4) as threads:
+            asking = [threads.submit(ask) for _ in range(4)]
+            time.sleep(0.3)
+            reloaded = client.reload()
+            time.sleep(0.3)
+            stop.set()
+            seen = set.union(*(asked.result() for asked in asking))
+
+        assert (reloaded.before, reloaded.version) == (scorer.version, later.name)
+        assert seen == {scorer.version, later.name}
+        assert client.model().version == later.name
+
+
+def test_a_damaged_artifact_is_refused_and_the_one_before_served_on(
+    loaded: Engine, artifact_folder: Path, scorer: Scorer, tmp_path: Path
+) -> None:
+    with later_artifacts(artifact_folder, tmp_path) as later:
+        (later / "weights.safetensors").write_bytes(b"damaged")
+    with running(create_app(loaded, scorer, tmp_path)) as address, Client(address) as client:
+        with pytest.raises(ReloadRefused, match=f"damaged.*{scorer.version} is served on"):
+            client.reload()
+        assert client.recommend(1).model == scorer.version
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def workers(count: int, database_url: str, artifacts: Path, log: Path) -> Iterator[str]:
+    """The address of a service of several processes, started by the command line."""
+    port = free_port()
+    environment = os.environ | {"SEQREC_DATABASE_URL": database_url, "SEQREC_ARTIFACTS": str(artifacts)}
+    command = [sys.executable, "-c", "from app.cli import main; main()", "serve", "--port", str(port)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--workers", str(count)], env=environment, stderr=output, stdout=output, start_new_session=True
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                httpx.get(f"{address}/health/ready").raise_for_status()
+                break
+            except httpx.TransportError:
+                assert time.monotonic() < deadline, log.read_text()
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.2)
+        yield address
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+
+def test_what_one_worker_writes_counts_in_the_next_answer_of_every_worker(
+    loaded: Engine, database_url: str, artifact_folder: Path, scorer: Scorer, tmp_path: Path
+) -> None:
+    artifacts = tmp_path / "artifacts"
+    shutil.copytree(artifact_folder, artifacts / artifact_folder.name)
+    log = tmp_path / "log"
+    with workers(2, database_url, artifacts, log) as address:
+        for attempt in range(30):
+            with Client(address) as writer, Client(address) as reader:  # each a connection, maybe to another worker
+                first = writer.recommend(1).recommendations[0].movie_id
+                writer.change_movie(first, hidden=attempt % 2 == 0)
+                listed = [entry.movie_id for entry in reader.recommend(1, n=100).recommendations]
+                assert (first in listed) == (attempt % 2 == 1)
+                writer.change_movie(first, hidden=False)
+                writer.rate(1, first, 5)
+                assert first not in [entry.movie_id for entry in reader.recommend(1, n=100).recommendations]
+                writer.delete_rating(1, first)
+
+        with later_artifacts(artifact_folder, tmp_path / "later") as later:
+            shutil.copytree(later, artifacts / later.name)
+        with Client(address) as chief:
+            chief.reload()
+        deadline = time.monotonic() + 30
+        while {httpx.get(f"{address}/health/live").headers["x-model-version"] for _ in range(20)} != {later.name}:
+            for _ in range(5):
+                httpx.get(f"{address}/users/1/recommendations")
+            assert time.monotonic() < deadline
+        counted = sum(
+            float(line.split()[-1])
+            for line in httpx.get(f"{address}/metrics").text.splitlines()
+            if line.startswith("seqrec_requests_total") and 'route="/users/{user_id}/recommendations"' in line
+        )
+        assert counted >= 90  # of both processes together
+
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    requests = [line for line in lines if line["logger"] == "app.requests"]
+    assert len(requests) >= 90
+    assert {"request_id", "method", "path", "status", "milliseconds", "timestamp"} <= set(requests[0])
+
+
+def test_many_write_at_once_and_nothing_is_lost(loaded: Engine, scorer: Scorer) -> None:
+    with running(create_app(loaded, scorer)) as address, Client(address) as client:
+        someone = client.add_user().user_id
+
+        def write(movie_id: int) -> None:
+            client.rate(someone, movie_id, 3)
+            client.add_user()
+            client.recommend(someone, n=1)
+
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(write, range(1, 61)))
+
+        assert client.user(someone).ratings == 60
+        assert len(client.recommend(someone, n=100).recommendations) == 20
+
+
+def test_a_taken_id_is_refused(client: TestClient, loaded: Engine, scorer: Scorer) -> None:
+    answer = client.post("/users", json={"user_id": 1})
+    assert (answer.status_code, answer.json()["code"]) == (409, UserExists.code)
+    answer = client.post("/movies", json={"movie_id": 1, "title": "Another"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "movie_exists")
+
+
+class Ailing:
+    """An app that cannot answer at first: 503 for so many requests, then as the app behind it."""
+
+    def __init__(self, app: ASGIApp, failures: int) -> None:
+        self.app = app
+        self.failures = failures
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self.failures > 0:
+            self.failures -= 1
+            await answer(DatabaseUnavailable())(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+def test_the_client_tries_again_what_may_be_done_twice_while_the_service_cannot_answer(
+    loaded: Engine, scorer: Scorer
+) -> None:
+    ailing = Ailing(create_app(loaded, scorer), failures=2)
+    with running(ailing) as address, Client(address, retries=2) as client:
+        assert client.user(1).user_id == 1
+
+        ailing.failures = 3
+        with pytest.raises(DatabaseUnavailable):
+            client.user(1)
+        assert ailing.failures == 0
+
+        ailing.failures = 2
+        with pytest.raises(DatabaseUnavailable):
+            client.add_user()  # sent again, it might sign up two
+        assert ailing.failures == 1
+
+
+def test_a_service_that_is_not_there_or_is_another_one_is_told_from_one_that_answers(tmp_path: Path) -> None:
+    with Client(f"http://127.0.0.1:{free_port()}", retries=1) as client, pytest.raises(Unreachable):
+        client.user(1)
+    with running(FastAPI()) as address, Client(address) as client, pytest.raises(UnexpectedAnswer):
+        client.user(1)
+
+
+def test_importing_the_client_loads_no_server_and_no_torch() -> None:
+    script = "import seqrec.client, sys; print([m for m in sys.argv[1:] if m in sys.modules])"
+    heavy = ["fastapi", "uvicorn", "sqlalchemy", "torch", "numpy", "app.main"]
+    done = subprocess.run([sys.executable, "-c", script, *heavy], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
+def test_an_import_six_times_as_long_takes_no_more_memory(loaded: Engine, tmp_path: Path) -> None:
+    def peak(lines: int) -> int:
+        with (tmp_path / "lines").open("wb") as file:
+            for place in range(lines):
+                file.write(b'{"user_id": %d, "movie_id": %d, "stars": 4}\n' % (1 + place % 120, 1 + place // 120 % 80))
+        tracemalloc.start()
+        with (tmp_path / "lines").open("rb") as file:
+            assert Ratings(Database(loaded)).import_lines(file) == lines
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    assert peak(60_000) < 1.5 * peak(10_000)
+
+
+def test_an_import_of_junk_ends_after_a_hundred_bad_lines(loaded: Engine, tmp_path: Path) -> None:
+    (tmp_path / "junk").write_bytes(b"x\n" * 1_000_000)
+    started = time.perf_counter()
+    with (tmp_path / "junk").open("rb") as file, pytest.raises(InvalidRequest) as caught:
+        Ratings(Database(loaded)).import_lines(file)
+
+    assert len(caught.value.details) == 100
+    assert time.perf_counter() - started < 5
+
+
+def test_readers_are_answered_while_writers_wait_for_their_turn(loaded: Engine, scorer: Scorer) -> None:
+    database = Database(loaded)
+    app = create_app(loaded, scorer)
+    with running(app) as address, Client(address) as client, ThreadPoolExecutor(20) as threads:
+        with database.writes() as session:
+            session.execute(text("UPDATE users SET age = age"))
+            writing = [threads.submit(client.rate, 1, movie_id, 3) for movie_id in range(1, 19)]
+            time.sleep(0.5)
+            started = time.perf_counter()
+            assert client.recommend(1).user_id == 1
+            assert httpx.get(f"{address}/health/ready").status_code == 200
+            assert time.perf_counter() - started < 5
+        assert [done.result().stars for done in writing] == [3] * 18
+
+
+def test_many_sign_up_at_once_and_all_get_an_id(loaded: Engine, scorer: Scorer) -> None:
+    with running(create_app(loaded, scorer)) as address, Client(address) as client, ThreadPoolExecutor(8) as threads:
+        ids = [user.user_id for user in threads.map(lambda _: client.add_user(), range(24))]
+
+    assert sorted(ids) == list(range(121, 145))
+
+
+def test_where_the_largest_id_is_taken_a_free_one_is_found(client: TestClient) -> None:
+    assert client.post("/users", json={"user_id": 2**31 - 1}).status_code == 201
+    assert client.post("/users", json={}).json()["user_id"] == 121
+    assert client.post("/users", json={}).json()["user_id"] == 122
+
+
+def test_a_page_of_another_site_cannot_write_to_a_service_without_keys(client: TestClient) -> None:
+    foreign = {"Origin": "http://elsewhere.example"}
+    for method, path in (("POST", "/users"), ("POST", "/admin/reload"), ("DELETE", "/users/1")):
+        answer = client.request(method, path, headers=foreign)
+        assert (answer.status_code, answer.json()["code"]) == (403, "foreign_origin"), path
+
+    assert client.get("/users/1", headers=foreign).status_code == 200
+    assert client.post("/users", json={}, headers={"Origin": "http://testserver"}).status_code == 201
+
+
+def test_what_is_asked_for_by_head_is_answered_without_its_body(client: TestClient) -> None:
+    for path in ("/", "/health/live", "/users/1/recommendations"):
+        answer = client.head(path)
+        assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_an_export_without_a_database_is_an_error_and_no_empty_file(scorer: Scorer) -> None:
+    engine = connect("postgresql://someone:secret@127.0.0.1:9/seqrec")
+    with running(create_app(engine, scorer)) as address:
+        client = Client(address, retries=0)
+        with client, pytest.raises(DatabaseUnavailable):
+            next(client.export_ratings())
+    with Client(f"http://127.0.0.1:{free_port()}") as client, pytest.raises(Unreachable):
+        next(client.export_ratings())
+
+
+def test_the_client_refuses_what_the_service_would_with_the_same_error(guarded: str) -> None:
+    with Client(guarded, key="chief") as client:
+        for refused in (
+            lambda: client.rate(1, 1, stars=7),
+            lambda: client.recommend(1, n=1000),
+            lambda: client.rank([1, 2], user_id=1, history={1: 5}),
+            lambda: client.user(2**40),
+        ):
+            with pytest.raises(InvalidRequest):
+                refused()
+    with pytest.raises(SettingsError, match="no header can carry"):
+        Client(guarded, key="schlüssel")
+
+
+def test_the_api_is_documented_without_another_host(client: TestClient) -> None:
+    page = client.get("/docs").text
+
+    assert not re.findall(r"https?://", page)
+    for path in re.findall(r'(?:src|href)="([^"]+)"', page):
+        assert client.get(path).status_code == 200, path

@@ -1,0 +1,162 @@
+import json
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from command import Run
+
+from app.jobs.bulk_load import load
+from app.main import from_settings
+from app.settings import Settings
+from app.storage.database import connect, upgrade
+from model.data.dataset import MovieLens
+
+
+def test_evaluate_prints_one_json_object(seqrec: Run, sample_folder: Path) -> None:
+    status, out, _ = seqrec("evaluate", "--data", sample_folder, "--model", "bias", "--protocol", "paper", "--json")
+
+    result = json.loads(out)
+    assert status == 0
+    assert (result["model"], result["protocol"], result["split_seeds"]) == ("bias", "paper", [2658, 4769])
+    assert result["rmse"] == result["baselines"]["bias"]["rmse"] < result["baselines"]["mean"]["rmse"]
+    assert {"n_test", "accuracy", "seconds"} <= set(result)
+
+
+def test_other_seeds_draw_another_split(seqrec: Run, sample_folder: Path) -> None:
+    results = [
+        json.loads(seqrec("evaluate", "--data", sample_folder, "--model", "bias", "--split-seeds", *seeds, "--json")[1])
+        for seeds in ((1, 2), (2, 1))
+    ]
+
+    assert results[0]["split_seeds"] == [1, 2]
+    assert results[0]["rmse"] != results[1]["rmse"]
+
+
+def test_the_random_protocol_divides_ratings_and_knows_every_user(seqrec: Run, sample_folder: Path) -> None:
+    status, out, _ = seqrec("evaluate", "--data", sample_folder, "--model", "bias", "--protocol", "random", "--json")
+
+    result = json.loads(out)
+    assert status == 0
+    assert (result["protocol"], result["split_seeds"], result["inductive"]) == ("random", [1234, 1234], False)
+
+
+def test_evaluate_prints_a_table_with_the_baselines(seqrec: Run, sample_folder: Path) -> None:
+    _, out, _ = seqrec("evaluate", "--data", sample_folder, "--model", "movie-mean")
+
+    assert [row for row in ("mean", "movie-mean", "bias") if f" {row} " in out] == ["mean", "movie-mean", "bias"]
+    assert "paper split, seeds 2658, 4769" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        pytest.param(["evaluate", "--model", "svd"], "no model 'svd'. Choose one of: mean, movie-mean", id="model"),
+        pytest.param(["evaluate", "--protocol", "x", "--model", "bias"], "no protocol 'x'. Choose one", id="protocol"),
+        pytest.param(["evaluate", "--rnn", "gru"], "no recurrent layer 'gru'", id="layer"),
+        pytest.param(["evaluate", "--model", "bias", "--rnn", "lstm"], "no network 'bias'", id="layer of a baseline"),
+        pytest.param(["evaluate", "--model", "bias", "--split-seeds", "-1", "2"], "must be from 0", id="seed"),
+        pytest.param(["experiments", "paper", "--models", "svd"], "no model 'svd'", id="model of an experiment"),
+        pytest.param(["experiments", "paper", "--only", "x"], "no part 'x'. Choose one of: table-4", id="part"),
+        pytest.param(["experiments", "paper", "--other-seeds", "1"], "two numbers, as in 1,2", id="other seeds"),
+        pytest.param(["train", "--model", "bias"], "no network 'bias'. Choose one of: seqrec", id="network"),
+    ],
+)
+def test_an_unknown_name_is_an_error_that_lists_the_known_ones(
+    seqrec: Run, sample_folder: Path, arguments: list[str], says: str
+) -> None:
+    status, _, err = seqrec(*arguments, "--data", sample_folder)
+
+    assert status == 1
+    assert says in err
+    assert "Traceback" not in err
+
+
+def test_an_experiment_says_what_it_does_and_leaves_a_report(seqrec: Run, sample_folder: Path, tmp_path: Path) -> None:
+    command = ["experiments", "paper", "--data", sample_folder, "--out", "results", "--models", "mean,bias"]
+    status, out, err = seqrec(*command)
+
+    assert (status, out) == (0, "results/README.md\n")
+    assert "table-4, 4 of 4: bias, random split 1234 1234" in err
+    report = (tmp_path / "results" / "README.md").read_text()
+    assert "| `bias` | paper | inductive | " in report
+    assert "seqrec experiments paper --data DIR --out OUT\n" in report
+
+
+def test_the_database_is_upgraded_and_loaded_and_a_second_time_nothing_changes(
+    seqrec: Run, sample_folder: Path, sample: MovieLens
+) -> None:
+    assert "upgraded" in seqrec("db", "upgrade")[2]
+    assert "newest revision" in seqrec("db", "upgrade")[2]
+    assert f"loaded 120 users, 80 movies and {len(sample.ratings):,} ratings" in seqrec("db", "load", sample_folder)[2]
+    assert "nothing changed" in seqrec("db", "load", sample_folder)[2]
+
+
+def test_a_bad_file_is_one_sentence_and_nothing_is_loaded(seqrec: Run, sample_folder: Path, tmp_path: Path) -> None:
+    for name in ("users.dat", "movies.dat", "ratings.dat"):
+        (tmp_path / name).write_bytes((sample_folder / name).read_bytes())
+    with (tmp_path / "ratings.dat").open("a") as file:
+        file.write("1::1::five::0\n")
+
+    status, _, err = seqrec("db", "load", tmp_path)
+
+    assert status == 1
+    assert "the stars are not a whole number" in err.replace("\n", " ")
+    assert not (tmp_path / "data").exists()
+
+
+def test_serving_without_schema_or_model_says_what_to_run(seqrec: Run) -> None:
+    assert "Run: seqrec db upgrade" in seqrec("serve")[2]
+    seqrec("db", "upgrade")
+    assert "Run: seqrec train" in seqrec("serve")[2]
+
+
+def test_a_bad_setting_is_named(seqrec: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEQREC_PORT", "http")
+    status, _, err = seqrec("serve")
+
+    assert status == 1
+    assert "SEQREC_PORT" in err
+
+
+def test_openapi_prints_the_description_without_model_or_database(seqrec: Run) -> None:
+    status, out, _ = seqrec("openapi")
+
+    assert status == 0
+    assert {"/predict", "/users/{user_id}/recommendations", "/model"} <= set(json.loads(out)["paths"])
+
+
+def test_without_data_an_evaluation_is_refused_and_no_sample_passes_for_a_result(
+    seqrec: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SEQREC_ML1M_URL", "http://127.0.0.1:9/ml-1m.zip")
+    for folder in ([], ["--data", tmp_path]):
+        status, out, err = seqrec("evaluate", "--model", "bias", "--json", *folder)
+        assert (status, out) == (1, "")
+        assert "could not be downloaded" in err or "not a MovieLens folder" in err
+    assert not (tmp_path / "data" / "sample").exists()
+
+
+def test_a_taken_port_is_found_before_any_work(seqrec: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        status, _, err = seqrec("up", "--port", taken.getsockname()[1])
+
+    assert status == 1
+    assert "SEQREC_PORT" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_of_other_data_than_the_databases_is_warned_of(
+    sample: MovieLens, artifact_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(database_url=f"sqlite:///{tmp_path}/seqrec.db", artifacts=artifact_folder.parent)
+    engine = connect(settings.database_url)
+    upgrade(engine)
+    load(engine, replace(sample, checksum="0" * 64, name="another"))
+    engine.dispose()
+
+    from_settings(settings)
+
+    assert "filled with another" in caplog.text

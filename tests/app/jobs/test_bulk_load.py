@@ -1,0 +1,95 @@
+import time
+from dataclasses import replace
+
+import polars as pl
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from app.errors import DatabaseError
+from app.jobs.bulk_load import load
+from app.storage import movies, ratings, users
+from model.data.dataset import MovieLens
+from model.data.sequences import Sequences
+from model.features.users import Profile, Rated
+
+
+def counts(engine: Engine) -> dict[str, int]:
+    with engine.connect() as connection:
+        return {
+            table: connection.scalar(text(f"SELECT count(*) FROM {table}"))
+            for table in ("users", "movies", "genres", "movie_genres", "ratings", "datasets")
+        }
+
+
+def test_everything_is_loaded_as_it_stands_in_the_files(loaded: Engine, sample: MovieLens) -> None:
+    user = sample.users.row(4, named=True)
+    movie = sample.movies.row(7, named=True)
+    own = sample.ratings.filter(pl.col("user_id") == user["user_id"]).sort("rated_at", "movie_id")
+    with Session(loaded) as session:
+        profile = users.profiles(session, [user["user_id"]])[user["user_id"]]
+        history = ratings.histories(session, [user["user_id"]])[user["user_id"]]
+        record = movies.records(session, [movie["movie_id"]])[movie["movie_id"]]
+
+    assert profile == Profile(user["gender"], user["age"], user["occupation"])
+    assert history == [Rated(row["movie_id"], row["stars"]) for row in own.iter_rows(named=True)]
+    assert (record.title, record.genres) == (movie["title"], tuple(sorted(movie["genres"])))
+    assert counts(loaded)["ratings"] == len(sample.ratings)
+
+
+def test_a_history_is_served_in_the_order_in_which_it_was_learned_also_within_one_second(
+    engine: Engine, sample: MovieLens
+) -> None:
+    tied = replace(sample, ratings=sample.ratings.with_columns(pl.col("rated_at") // 600 * 600).reverse())
+    load(engine, tied)
+    learned = Sequences.of(tied)
+    with Session(engine) as session:
+        served = ratings.histories(session, learned.user_ids.tolist())
+
+    vocabulary = sample.catalogue.vocabulary
+    rows = [vocabulary.row(entry.movie_id) for user_id in learned.user_ids.tolist() for entry in served[user_id]]
+    assert rows == learned.movies.tolist()
+
+
+def test_loading_the_same_data_again_changes_nothing(loaded: Engine, sample: MovieLens) -> None:
+    with loaded.begin() as connection:
+        connection.execute(text("DELETE FROM ratings WHERE user_id = 1"))
+    before = counts(loaded)
+
+    assert not load(loaded, sample)
+    assert counts(loaded) == before
+
+
+def test_other_data_is_refused_and_what_is_there_is_kept(loaded: Engine, sample: MovieLens) -> None:
+    before = counts(loaded)
+
+    with pytest.raises(DatabaseError, match="already holds the data set sample"):
+        load(loaded, replace(sample, checksum="0" * 64))
+    assert counts(loaded) == before
+
+
+def test_an_interrupted_load_leaves_the_database_empty(engine: Engine, sample: MovieLens) -> None:
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load(engine, sample, interrupt)
+    assert set(counts(engine).values()) == {0}
+
+    assert load(engine, sample)
+
+
+def test_progress_is_told_up_to_the_last_rating(engine: Engine, sample: MovieLens) -> None:
+    seen: list[tuple[int, int]] = []
+    load(engine, sample, lambda done, total: seen.append((done, total)))
+
+    assert seen[-1] == (len(sample.ratings), len(sample.ratings))
+
+
+def test_a_million_ratings_are_loaded_within_twenty_seconds(engine: Engine, large: MovieLens) -> None:
+    started = time.perf_counter()
+    load(engine, large)
+    seconds = time.perf_counter() - started
+
+    assert seconds < 20
+    assert counts(engine)["ratings"] == len(large.ratings)

@@ -1,0 +1,121 @@
+"""Training on what the database holds."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from command import Run
+from polars.testing import assert_frame_equal
+from sqlalchemy import Engine
+
+from app.errors import DatabaseError
+from app.jobs.bulk_load import load
+from app.jobs.extract import extract
+from app.storage import movies, ratings
+from app.storage.database import Database, connect, upgrade
+from app.storage.ratings import RatingRecord
+from model.data.dataset import MovieLens
+from model.data.sample import write_sample
+from model.inference import artifact
+
+
+def rate_a_new_movie(engine: Engine) -> None:
+    fields = {"title": "New One, The (2001)", "year": 2001, "hidden": True}
+    with Database(engine).writes() as session:
+        movies.add(session, 900, fields, ["Robots", "Drama"])
+        ratings.put(session, [RatingRecord(1, 900, 5.0, 2_000_000_000)])
+
+
+def test_what_was_loaded_comes_back_as_it_was(loaded: Engine, sample: MovieLens) -> None:
+    taken = extract(loaded)
+
+    assert_frame_equal(taken.users, sample.users)
+    assert_frame_equal(taken.movies, sample.movies.with_columns(pl.col("genres").list.sort()))
+    assert_frame_equal(taken.ratings, sample.ratings.sort("user_id", "movie_id"))
+    assert (taken.name, taken.generated, taken.star_levels) == ("database", True, sample.star_levels)
+
+
+def test_what_was_written_since_is_in_it_hidden_movies_too(loaded: Engine, sample: MovieLens) -> None:
+    rate_a_new_movie(loaded)
+    taken = extract(loaded)
+
+    assert taken.movies.row(-1) == (900, "New One, The (2001)", 2001, ["Drama", "Robots"])
+    assert taken.ratings.filter(pl.col("movie_id") == 900).rows() == [(1, 900, 5.0, 2_000_000_000)]
+    assert len(taken.ratings) == len(sample.ratings) + 1
+    assert "Robots" in taken.genre_names
+
+
+def test_the_checksum_is_of_the_content_and_not_of_the_database_that_holds_it(
+    loaded: Engine, sample: MovieLens, tmp_path: Path
+) -> None:
+    other = connect(f"sqlite:///{tmp_path}/other.db")
+    upgrade(other)
+    load(other, sample)
+    assert extract(loaded).checksum == extract(other).checksum
+
+    rate_a_new_movie(other)
+    assert extract(loaded).checksum != extract(other).checksum
+
+
+def test_a_database_without_ratings_is_refused(engine: Engine) -> None:
+    with pytest.raises(DatabaseError, match="holds no ratings to train on"):
+        extract(engine)
+
+
+def test_a_model_learns_from_the_database_and_is_kept_when_everything_is_prepared_again(
+    seqrec: Run, sample_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    seqrec("db", "upgrade")
+    seqrec("db", "load", sample_folder)
+    rate_a_new_movie(connect("sqlite:///data/seqrec.db"))
+
+    status, out, _ = seqrec("train", "--database", "--model", "seqrec-rating")
+    learned = artifact.load(Path(out.strip()))
+    assert status == 0
+    assert (learned.card.data.name, learned.card.data.movies) == ("database", 81)
+    assert 900 in learned.catalogue.vocabulary
+
+    assert seqrec("recommend", 1, "-n", 3)[0] == 0
+    assert "was trained on" not in caplog.text  # no warning of another data set
+
+    assert "trained before" in seqrec("prepare", "--data", sample_folder)[2]
+    assert [folder.name for folder in Path("data/artifacts").iterdir() if folder.name[0] != "."] == [learned.version]
+
+
+def test_a_model_of_one_database_is_no_model_of_another_with_other_data(
+    seqrec: Run,
+    sample_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    seqrec("db", "upgrade")
+    seqrec("db", "load", sample_folder)
+    seqrec("train", "--database", "--model", "seqrec-rating")
+    other = tmp_path / "other"
+    write_sample(other, users=100, movies=60, seed=3)
+    monkeypatch.setenv("SEQREC_DATABASE_URL", "sqlite:///data/other.db")
+    monkeypatch.setattr("app.jobs.prepare.DEFAULT_MODEL", "seqrec-rating")  # quick to train
+
+    seqrec("db", "upgrade")
+    seqrec("db", "load", other)
+    seqrec("recommend", 1, "-n", 3)
+    assert "was trained on database, but the database was filled with" in caplog.text
+    assert "training seqrec-rating" in seqrec("prepare", "--data", other)[2]
+
+
+def test_an_interrupted_training_on_the_database_says_what_it_takes_to_go_on(
+    seqrec: Run, sample_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    seqrec("db", "upgrade")
+    seqrec("db", "load", sample_folder)
+    monkeypatch.setattr("app.jobs.prepare.train", interrupted)
+
+    assert "as long as nothing was written to the database since" in seqrec("train", "--database")[2].replace("\n", " ")
+
+
+def test_a_folder_and_the_database_together_are_refused(seqrec: Run, sample_folder: Path) -> None:
+    assert "either --database or --data" in seqrec("train", "--database", "--data", sample_folder)[2]

@@ -1,0 +1,142 @@
+from pathlib import Path
+
+import pytest
+from alembic import command
+from sqlalchemy import Engine, inspect, text
+from sqlalchemy.exc import IntegrityError
+
+from app.errors import DatabaseError
+from app.storage.database import (
+    alembic_config,
+    connect,
+    current_revision,
+    newest_revision,
+    require_current,
+    shown,
+    upgrade,
+)
+
+
+def test_an_upgraded_database_has_exactly_the_tables_of_the_code(engine: Engine) -> None:
+    config = alembic_config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.check(config)  # raises if a migration is missing
+
+    assert set(inspect(engine).get_table_names()) == {
+        "alembic_version", "users", "movies", "genres", "movie_genres", "ratings", "datasets", "revisions",
+    }  # fmt: skip
+
+
+def test_every_migration_can_be_taken_back(engine: Engine) -> None:
+    config = alembic_config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    assert upgrade(engine)
+
+
+def test_a_database_that_is_behind_is_refused_with_the_command_that_mends_it(database_url: str) -> None:
+    engine = connect(database_url)
+    with pytest.raises(DatabaseError, match=r"is empty, this version of SeqRec needs .* Run: seqrec db upgrade"):
+        require_current(engine)
+
+    assert upgrade(engine)
+    require_current(engine)
+    assert not upgrade(engine)
+    assert current_revision(engine) == newest_revision()
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("INSERT INTO users VALUES (1, 'X', 25, 1)", id="gender"),
+        pytest.param("INSERT INTO users VALUES (1, 'F', 0, 1)", id="age"),
+        pytest.param("INSERT INTO users VALUES (1, 'F', 25, 21)", id="occupation"),
+        pytest.param("INSERT INTO movies (id, title, year) VALUES (1, '', 1999)", id="title"),
+        pytest.param("INSERT INTO ratings VALUES (7, 1, 5, 0)", id="rating of an unknown user"),
+        pytest.param("INSERT INTO ratings VALUES (2, 7, 5, 0)", id="rating of an unknown movie"),
+        pytest.param("INSERT INTO ratings VALUES (2, 2, 6, 0)", id="six stars"),
+        pytest.param("INSERT INTO ratings VALUES (2, 2, 5, -1)", id="before 1970"),
+        pytest.param("INSERT INTO movie_genres VALUES (2, 9)", id="unknown genre"),
+    ],
+)
+def test_the_database_itself_refuses_what_cannot_be(engine: Engine, statement: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO users VALUES (2, NULL, NULL, NULL)"))
+        connection.execute(text("INSERT INTO movies (id, title, year) VALUES (2, 'A', NULL)"))
+
+    with pytest.raises(IntegrityError), engine.begin() as connection:
+        connection.execute(text(statement))
+
+
+def test_deleting_a_user_deletes_the_ratings(loaded: Engine) -> None:
+    with loaded.begin() as connection:
+        before = connection.scalar(text("SELECT count(*) FROM ratings WHERE user_id = 1"))
+        connection.execute(text("DELETE FROM users WHERE id = 1"))
+        after = connection.scalar(text("SELECT count(*) FROM ratings WHERE user_id = 1"))
+
+    assert before
+    assert not after
+
+
+def test_sqlite_reads_while_another_connection_writes(tmp_path: Path) -> None:
+    engine = connect(f"sqlite:///{tmp_path}/new folder/seqrec.db")
+    upgrade(engine)
+    with engine.begin() as writer:
+        writer.execute(text("INSERT INTO movies (id, title, year) VALUES (1, 'A', NULL)"))
+        with engine.connect() as reader:
+            assert reader.scalar(text("SELECT count(*) FROM movies")) == 0
+
+    with engine.connect() as reader:
+        assert reader.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert reader.scalar(text("SELECT count(*) FROM movies")) == 1
+
+
+def test_a_server_without_a_locale_still_keeps_text(postgres_url: str) -> None:
+    server = connect(postgres_url).execution_options(isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text("DROP DATABASE IF EXISTS plain WITH (FORCE)"))
+        connection.execute(
+            text("CREATE DATABASE plain ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+        )
+    engine = connect(server.url.set(drivername="postgresql", database="plain").render_as_string(hide_password=False))
+    upgrade(engine)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO movies (id, title, year) VALUES (1, 'Café Müller', NULL)"))
+        assert connection.scalar(text("SELECT title FROM movies")) == "Café Müller"
+    engine.dispose()
+    server.dispose()
+
+
+def test_a_database_of_a_newer_version_is_refused(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(DatabaseError, match="Was it made by a newer SeqRec"):
+        upgrade(engine)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.db").write_text("these are notes, not a database, and long enough to tell" * 100)
+
+    with pytest.raises(DatabaseError, match="file is not a database"):
+        upgrade(connect(f"sqlite:///{tmp_path}/notes.db"))
+
+
+@pytest.mark.parametrize("url", ["mysql://localhost/x", "nonsense"])
+def test_an_address_of_another_kind_is_refused_with_examples(url: str) -> None:
+    with pytest.raises(DatabaseError, match=r"neither SQLite .* nor PostgreSQL"):
+        connect(url)
+
+
+def test_a_server_that_does_not_answer_is_an_error_without_the_password() -> None:
+    engine = connect("postgresql://someone:secret@127.0.0.1:9/seqrec")
+    with pytest.raises(DatabaseError, match="does not answer") as caught:
+        upgrade(engine)
+
+    assert "secret" not in str(caught.value)
+    assert "secret" not in shown(engine)

@@ -1,0 +1,95 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from builders import RATING_ONLY, SMALL_NETWORK, workshop_for
+
+from model.data.dataset import MovieLens
+from model.data.splits import Split
+from model.experiments.ablation import ABLATIONS, EMBEDDING, AblatedModel, Ablation
+from model.network.batch import Users
+from model.network.branches import BRANCHES
+from model.network.config import NetworkConfig
+from model.network.rating import SeqRec
+from model.training.context import Workshop
+from model.training.estimator import NeuralModel
+from model.training.trainer import Progress
+
+PAPER = RATING_ONLY.model_copy(
+    update={"name": "paper", "network": SMALL_NETWORK.model_copy(update={"path": "mean", "likelihood": "normal"})}
+)
+
+
+@pytest.fixture(scope="module")
+def workshop(sample: MovieLens, tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    """Trains the whole network once; every ablation starts from its checkpoint."""
+    return workshop_for(sample, tmp_path_factory.mktemp("checkpoints"), resume=True)
+
+
+def fitted(ablation: Ablation, workshop: Workshop, split: Split) -> AblatedModel:
+    model = AblatedModel(ablation, PAPER, workshop)
+    model.fit(split)
+    return model
+
+
+def outputs(network: SeqRec) -> dict[str, torch.Tensor]:
+    """What each branch, and the table of embeddings, gives for some users or movies."""
+    rows = torch.arange(1, 9)
+    users = Users(torch.eye(24)[:4], rows, torch.full((8,), 5.0), torch.tensor([1, 2, 2, 3]))
+    given = {"user": (users, users.stars), "movie": (rows,)}
+    with torch.no_grad():
+        vectors = {name: branch(*given[branch.side], network.movies) for name, branch in network.branches.items()}
+        return {**vectors, EMBEDDING: network.movies.embed(rows)}
+
+
+@pytest.mark.parametrize("ablation", ABLATIONS, ids=lambda ablation: ablation.name)
+def test_what_is_silenced_stays_silent_through_the_recovery_and_nothing_else_is(
+    ablation: Ablation, workshop: Workshop, split: Split
+) -> None:
+    model = fitted(ablation, workshop, split)
+
+    assert len(model.epochs) == 2
+    for name, vectors in outputs(model.network).items():
+        assert bool((vectors == 0).all()) == (name in ablation.silenced), name
+
+
+@pytest.mark.parametrize("recurrent", ["mlstm", "lstm"])
+def test_a_silenced_history_gives_zeros_whatever_reads_it(recurrent: str, sample: MovieLens, split: Split) -> None:
+    network = NetworkConfig(**{**PAPER.network.model_dump(), "recurrent": recurrent})
+    preset = PAPER.model_copy(update={"network": network})
+    model = AblatedModel(Ablation("", ("history",), 0.0), preset, workshop_for(sample))
+    model.fit(split)
+
+    assert (outputs(model.network)["history"] == 0).all()
+
+
+def test_the_recovery_trains_what_is_left(workshop: Workshop, split: Split) -> None:
+    whole = NeuralModel(PAPER, workshop)
+    whole.fit(split)
+    ablated = fitted(Ablation("title", ("title",), 0.0), workshop, split).network
+
+    before, after = (dict(network.named_parameters()) for network in (whole.network, ablated))
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved == set(before)
+    assert not [name for name, parameter in after.items() if name.startswith("branches.title") and parameter.any()]
+
+
+def test_with_everything_silenced_all_targets_get_one_answer(workshop: Workshop, split: Split) -> None:
+    predicted = fitted(ABLATIONS[-1], workshop, split).predict(split.test).stars
+
+    assert predicted.max() - predicted.min() < 1e-5
+
+
+def test_the_whole_network_is_trained_once_for_all_ablations(sample: MovieLens, split: Split, tmp_path: Path) -> None:
+    steps: list[Progress] = []
+    workshop = replace(workshop_for(sample, tmp_path, resume=True), on_progress=steps.append)
+    for ablation in ABLATIONS[:3]:
+        fitted(ablation, workshop, split)
+
+    epochs_begun = [step for step in steps if step.step == 1]
+    assert len(epochs_begun) == PAPER.training.epochs + 3 * 2
+
+
+def test_every_ablation_names_parts_that_there_are() -> None:
+    assert {name for ablation in ABLATIONS for name in ablation.silenced} == {*BRANCHES, EMBEDDING}

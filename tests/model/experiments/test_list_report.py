@@ -1,0 +1,149 @@
+"""The experiment with lists, on a small network, and what the repository says of the real one."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders import SMALL, workshop_for
+
+from model.baselines.ranking_models import HORIZON_OF, build_ranker
+from model.card import RankingScore
+from model.data.dataset import MovieLens
+from model.data.sequences import Sequences
+from model.evaluation import ranking_metrics
+from model.evaluation.interfaces import Ranker
+from model.experiments.lists.report import BEGIN, END, lines, summary, write_lists
+from model.experiments.lists.runs import DIVERSITIES, Lists, Peer, diverse, kept, measure
+from model.inference.diversity import Kinds
+from model.training.context import Workshop
+from model.training.estimator import NetworkRanker, NeuralModel
+from model.types import FloatArray
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lists")
+
+
+def small(name: str, workshop: Workshop, protocol: str) -> Ranker:
+    """A network of this name that is trained in no time."""
+    if not name.startswith("seqrec"):
+        return build_ranker(name, workshop, protocol)
+    preset = SMALL.model_copy(update={"name": name})
+    if name == "seqrec-rating":
+        network = SMALL.network.model_copy(update={"relevance": None})
+        preset = preset.model_copy(update={"network": network, "next_movie": None})
+    return NetworkRanker(NeuralModel(preset, workshop), HORIZON_OF[protocol])
+
+
+@pytest.fixture(scope="module")
+def measured(folder: Path, sample: MovieLens) -> tuple[Lists, Callable[[], list[str]]]:
+    """The results, and what runs when the experiment is asked for again."""
+
+    def run() -> tuple[Lists, list[str]]:
+        ran: list[str] = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("model.experiments.lists.runs.build_ranker", small)
+            return measure(folder, sample, workshop_for(sample), ran.append), ran
+
+    return run()[0], lambda: run()[1]
+
+
+def test_every_model_is_judged_on_every_protocol_once(measured: tuple[Lists, Callable[[], list[str]]]) -> None:
+    lists, again = measured
+
+    assert [(one.evaluation.protocol, one.evaluation.model) for one in lists.results] == [
+        (protocol, model)
+        for protocol in ("leave-one-out", "user-split")
+        for model in ("popularity", "item-knn", "seqrec-rating", "seqrec")
+    ]
+    assert again() == []
+
+
+def test_our_lists_are_judged_at_every_diversity(measured: tuple[Lists, object]) -> None:
+    for result in measured[0].results:
+        if result.evaluation.model != "seqrec":
+            assert result.diversity == []
+            continue
+        assert [effect.diversity for effect in result.diversity] == list(DIVERSITIES)
+        plain = result.diversity[0].test
+        assert plain.model_dump() == pytest.approx(RankingScore(**result.evaluation.model_dump()).model_dump())
+        assert result.diversity[-1].distance < result.diversity[0].distance
+
+
+def test_the_report_shows_tables_figures_and_peers(
+    measured: tuple[Lists, object], folder: Path, tmp_path: Path
+) -> None:
+    evaluation = measured[0].results[0].evaluation
+    peer = evaluation.model_dump() | {
+        "model": "als",
+        "library": "implicit",
+        "version": "0.7.3",
+        "settings": {"factors": 64},
+        "ndcg_at_10": 0.99,
+    }
+    lists = Lists(measured[0].results, [kept_peer(tmp_path, peer)])
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{BEGIN}\n{END}\nafter\n")
+
+    write_lists(tmp_path, lists, readme)
+
+    page = (tmp_path / "lists.md").read_text()
+    table = page[page.index("## leave-one-out") :].splitlines()
+    assert table[4].startswith("| als (implicit 0.7.3) | 0.9900 |")  # the best first
+    assert "factors 64" in page
+    for figure in ("lists.png", "lists-training.png", "lists-diversity.png"):
+        assert figure in page
+        assert (tmp_path / figure).stat().st_size > 10_000
+    text = readme.read_text()
+    assert text.startswith(f"before\n{BEGIN}\n| model | leave-one-out: NDCG@10 | HR@10 | user-split: NDCG@10 | HR@10 |")
+    assert "| `popularity` |" in text
+    assert text.endswith(f"{END}\nafter\n")
+
+
+def kept_peer(folder: Path, values: dict[str, object]) -> Peer:
+    (folder / "peers").mkdir()
+    (folder / "peers" / "leave-one-out-als.json").write_text(json.dumps(values))
+    return kept(folder).peers[0]
+
+
+def test_a_diverse_order_leaves_what_was_seen_last_and_moves_only_the_pool() -> None:
+    # Two genres by turns; the reader likes both alike and the scores only the even rows.
+    genres = np.eye(2, dtype=np.float32)[np.arange(40) % 2]
+    kinds = Kinds(genres, np.ones(40, dtype=np.int64))
+
+    def scores(histories: Sequences) -> FloatArray:
+        preference = np.where(np.arange(40) % 2, 0.0, 3.0) - np.arange(40) / 100
+        return np.tile(preference.astype(np.float32), (len(histories), 1))
+
+    histories = Sequences(
+        user_ids=np.array([1]),
+        profiles=np.zeros((1, 24), dtype=np.float32),
+        movies=np.array([2, 3, 4, 5]),
+        stars=np.ones(4, dtype=np.float32),
+        offsets=np.array([0, 4]),
+    )
+    plain = ranking_metrics.top(diverse(scores, kinds, 0.0)(histories))[0]
+    mixed = ranking_metrics.top(diverse(scores, kinds, 0.9)(histories))[0]
+
+    assert not set(plain) & {0, 2, 3, 4, 5}
+    assert (plain % 2).sum() == 0
+    assert (mixed % 2).sum() == 5
+
+
+def test_the_readme_has_the_lists_that_the_results_say() -> None:
+    readme = (ROOT / "README.md").read_text()
+
+    assert f"{BEGIN}\n{summary(lines(kept(ROOT / 'docs' / 'results')))}{END}" in readme
+
+
+def test_our_lists_are_the_best_of_the_table() -> None:
+    by_protocol = lines(kept(ROOT / "docs" / "results"))
+
+    assert {protocol: rows[0].name for protocol, rows in by_protocol.items()} == dict.fromkeys(
+        ("leave-one-out", "user-split"), "`seqrec`"
+    )

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from model.features.catalogue import UNKNOWN, Catalogue, Vocabulary
+from model.features.users import Profile, encode_profiles
+
+
+def test_ids_have_the_rows_of_their_order_and_row_zero_is_unknown() -> None:
+    vocabulary = Vocabulary([10, 7, 42])
+
+    assert vocabulary.rows([7, 10, 42, 8]).tolist() == [2, 1, 3, UNKNOWN]
+    assert len(vocabulary) == 4
+    assert 42 in vocabulary
+    assert 8 not in vocabulary
+
+
+def test_a_vocabulary_refuses_the_same_id_twice() -> None:
+    with pytest.raises(ValueError, match="twice"):
+        Vocabulary([1, 2, 1])
+
+
+def test_a_profile_is_gender_age_and_occupation_in_24_values() -> None:
+    encoded = encode_profiles([Profile(gender="M", age=28, occupation=3)])
+
+    expected = np.zeros((1, 24), dtype=np.float32)
+    expected[0, 1] = 1.0  # M
+    expected[0, 2] = 25 / 56  # the group from 25 to 34
+    expected[0, 3 + 3] = 1.0
+    assert np.array_equal(encoded, expected)
+
+
+def test_what_is_unknown_of_a_profile_is_zero() -> None:
+    assert not encode_profiles([Profile()]).any()
+
+
+def test_genres_are_multi_hot_and_the_unknown_movie_has_none() -> None:
+    catalogue = Catalogue(
+        movie_ids=(5, 9),
+        titles=("A", "B"),
+        genres=(("Drama", "War"), ("Comedy",)),
+        genre_names=("Comedy", "Drama", "War"),
+    )
+
+    assert catalogue.genre_matrix.tolist() == [[0, 0, 0], [0, 1, 1], [1, 0, 0]]

@@ -1,0 +1,142 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from builders import SMALL, workshop_for
+
+from model.data.dataset import MovieLens
+from model.data.splits import Split
+from model.errors import ArtifactError
+from model.evaluation.batch_scoring import predict
+from model.inference import artifact
+from model.training.estimator import NeuralModel
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def copy(artifact_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(artifact_folder, tmp_path / artifact_folder.name))
+
+
+def test_a_loaded_network_predicts_what_the_saved_one_did(
+    sample: MovieLens, split: Split, artifact_folder: Path, tmp_path: Path
+) -> None:
+    workshop = workshop_for(sample)
+    model = NeuralModel(SMALL, workshop)
+    model.fit(split)
+    before = model.predict(split.test).stars
+    card = artifact.load_card(artifact_folder)
+
+    folder = artifact.save(tmp_path, model.network, workshop.catalogue, card)
+
+    assert np.array_equal(predict(artifact.load(folder).network, split.test, CPU).stars, before)
+
+
+def test_the_card_says_where_the_model_comes_from_and_how_good_it_is(artifact_folder: Path, sample: MovieLens) -> None:
+    card = artifact.load_card(artifact_folder)
+
+    assert card.data.generated
+    assert (card.data.name, card.data.checksum) == ("sample", sample.checksum)
+    assert card.data.ratings == len(sample.ratings)
+    assert set(card.held_out.baselines) == {"mean", "movie-mean", "bias"}
+    assert card.held_out.inductive
+    assert 1 <= card.epochs == min(card.held_out.learning_curve, key=lambda epoch: epoch.validation_rmse or 9).number
+
+
+def test_the_card_tells_how_good_lists_for_unseen_users_are(artifact_folder: Path) -> None:
+    card = artifact.load_card(artifact_folder)
+
+    assert card.held_out_lists is not None
+    assert (card.held_out_lists.protocol, card.held_out_lists.inductive) == ("user-split", True)
+    assert set(card.held_out_lists.baselines) == {"popularity", "item-knn"}
+    assert card.next_movie == SMALL.next_movie
+    assert len(card.held_out_lists.learning_curve) == 2
+
+
+def test_what_is_served_is_trained_on_all_users(artifact_folder: Path, sample: MovieLens) -> None:
+    mean = artifact.load(artifact_folder).network.path.mean.item()
+
+    assert mean == pytest.approx(sample.ratings["stars"].mean())  # type: ignore[arg-type]
+
+
+def test_the_newest_artifact_is_the_one_made_last(artifact_folder: Path, tmp_path: Path) -> None:
+    assert artifact.newest(tmp_path) is None
+    for name in ("20260102T000000Z-b", "20260103T000000Z-a", "20260101T000000Z-c"):
+        shutil.copytree(artifact_folder, tmp_path / name)
+
+    newest = artifact.newest(tmp_path)
+
+    assert newest is not None
+    assert newest.name == "20260103T000000Z-a"
+
+
+def test_a_killed_write_leaves_the_old_artifact_and_nothing_that_passes_for_a_new_one(
+    artifact_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = artifact.load(artifact_folder)
+    card = loaded.card
+
+    def killed(self: Path, target: Path) -> Path:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        artifact.save(tmp_path, loaded.network, loaded.catalogue, card)
+
+    assert artifact.newest(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["weights.safetensors", "titles.safetensors", "network.json", "catalogue.json", "card.json"]
+)
+def test_a_damaged_file_is_refused_by_name(copy: Path, name: str) -> None:
+    content = bytearray((copy / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / name).write_bytes(content)
+
+    with pytest.raises(ArtifactError, match=f"{name} is damaged"):
+        artifact.load(copy)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "card.json"])
+def test_a_missing_file_is_refused_by_name(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+
+    with pytest.raises(ArtifactError, match=f"{name} is missing"):
+        artifact.load(copy)
+
+
+def test_a_folder_that_is_no_artifact_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="is not an artifact"):
+        artifact.load(tmp_path)
+
+
+def test_an_artifact_of_another_format_is_passed_over_when_the_newest_is_looked_for(copy: Path) -> None:
+    assert artifact.newest(copy.parent) == copy
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
+
+    assert artifact.newest(copy.parent) is None
+
+
+def test_another_format_is_refused_with_both_numbers(copy: Path) -> None:
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
+
+    with pytest.raises(ArtifactError, match="has format 99, this version of SeqRec reads format 5"):
+        artifact.load(copy)
+
+
+def test_weights_of_another_size_are_refused(copy: Path) -> None:
+    network = json.loads((copy / "network.json").read_text())
+    (copy / "network.json").write_text(json.dumps({**network, "embedding": 9}))
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["files"]["network.json"] = artifact._sha256(copy / "network.json")
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+
+    with pytest.raises(ArtifactError, match="was not written by this version"):
+        artifact.load(copy)

@@ -1,0 +1,149 @@
+"""What a list is ordered by, and why a movie is in it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from builders import RATING_ONLY, SMALL, network, user
+
+from model.errors import NoRelevanceError
+from model.features.users import Profile, Rated
+from model.inference.ranking import RankBy, Shelf, UserList
+from model.inference.scorer import Recommendation, Scorer
+from model.training.presets import PRESETS
+
+PROFILE = Profile(gender="F", age=25, occupation=4)
+HISTORY = [Rated(3, 5), Rated(10, 1), Rated(7, 4), Rated(22, 3), Rated(15, 5)]
+N = 6
+
+
+def recommended(
+    scorer: Scorer, history: Sequence[Rated] = HISTORY, rank_by: RankBy | None = None, **wish: object
+) -> list[Recommendation]:
+    return scorer.recommend(PROFILE, history, scorer.catalogue.movie_ids, n=200, rank_by=rank_by, **wish)  # type: ignore[arg-type]
+
+
+def test_lists_are_ordered_by_relevance_unless_stars_are_asked_for(scorer: Scorer) -> None:
+    by_relevance, by_rating = recommended(scorer), recommended(scorer, rank_by="rating")
+
+    assert scorer.ranks_by == "relevance"
+    relevances = [entry.relevance or 0 for entry in by_relevance]
+    assert relevances == sorted(relevances, reverse=True)
+    stars = [entry.stars for entry in by_rating]
+    assert stars == sorted(stars, reverse=True)
+    assert by_relevance != by_rating
+
+
+def test_each_entry_carries_both_values_whatever_the_order(scorer: Scorer) -> None:
+    by_relevance, by_rating = recommended(scorer), recommended(scorer, rank_by="rating")
+
+    for value in ("stars", "relevance"):
+        one, other = (
+            {entry.movie_id: getattr(entry, value) for entry in listed} for listed in (by_relevance, by_rating)
+        )
+        assert one == pytest.approx(other, abs=1e-4)
+    assert all(1 <= entry.stars <= 5 for entry in by_relevance)
+
+
+def test_relevances_are_probabilities_of_all_that_is_not_rated(scorer: Scorer) -> None:
+    assert sum(entry.relevance or 0 for entry in recommended(scorer)) == pytest.approx(1, abs=1e-4)
+
+
+def test_the_stars_of_a_list_are_those_of_a_prediction(scorer: Scorer) -> None:
+    listed = recommended(scorer)[:N]
+    predicted = scorer.predict(PROFILE, HISTORY, [entry.movie_id for entry in listed])
+
+    assert [entry.stars for entry in listed] == pytest.approx([one.stars for one in predicted], abs=1e-4)
+
+
+def test_a_filter_changes_no_relevance(scorer: Scorer) -> None:
+    some = scorer.catalogue.movie_ids[::3]
+    filtered = scorer.recommend(PROFILE, HISTORY, some, n=N)
+
+    whole = {entry.movie_id: entry.relevance for entry in recommended(scorer)}
+    assert [whole[entry.movie_id] for entry in filtered] == [entry.relevance for entry in filtered]
+
+
+@pytest.mark.parametrize("rank_by", ["relevance", "rating"])
+def test_a_contribution_is_what_the_score_loses_without_that_rating(scorer: Scorer, rank_by: RankBy) -> None:
+    listed = scorer.recommend(PROFILE, HISTORY, scorer.catalogue.movie_ids, n=N, rank_by=rank_by, explain=True)
+    assert any(entry.reasons for entry in listed)
+    rated = {entry.movie_id for entry in HISTORY}
+
+    for entry in listed:
+        lost = {}
+        for left_out in HISTORY:
+            shorter = [one for one in HISTORY if one is not left_out]
+            others = recommended(scorer, shorter, rank_by)
+            if rank_by == "rating":
+                without = next(other.stars for other in others if other.movie_id == entry.movie_id)
+                lost[left_out.movie_id] = entry.stars - without
+            else:
+                # The movie taken out is a candidate now: of the others, the shares are as if it were not.
+                of_others = sum(other.relevance or 0 for other in others if other.movie_id not in rated)
+                without = next(other.relevance or 0 for other in others if other.movie_id == entry.movie_id)
+                lost[left_out.movie_id] = np.log(entry.relevance or 0) - np.log(without / of_others)
+        expected = sorted((value for value in lost.values() if value > 0), reverse=True)[:3]
+        assert entry.reasons is not None
+        assert [reason.contribution for reason in entry.reasons] == pytest.approx(expected, abs=2e-3)
+        for reason in entry.reasons:
+            assert lost[reason.movie_id] == pytest.approx(reason.contribution, abs=2e-3)
+
+
+def test_there_are_no_reasons_unless_asked_for_and_none_without_a_history(scorer: Scorer) -> None:
+    assert all(entry.reasons is None for entry in recommended(scorer))
+    assert all(entry.reasons == () for entry in recommended(scorer, [], explain=True))
+
+
+@pytest.mark.parametrize("recurrent", ["mlstm", "lstm", "bag"])
+@pytest.mark.parametrize("ratings", [1, 19, 20, 21, 30])
+def test_without_each_is_what_the_network_says_of_a_history_without_it(ratings: int, recurrent: str) -> None:
+    # The encoder reads the latest 20: without one of them, an older one moves up.
+    seqrec = network(SMALL.network.model_copy(update={"recurrent": recurrent}), rows=60)
+    relevance = seqrec.require_relevance()
+    rated, stars = range(1, ratings + 1), [1.0 + place % 5 for place in range(ratings)]
+    with torch.inference_mode():
+        movies = relevance.movies()
+        quick = relevance.queries_without_each(user(rated, stars), movies, latest=min(ratings, 20))
+
+        for place, query in zip(range(max(ratings - 20, 0), ratings), quick, strict=True):
+            without = user([*rated[:place], *rated[place + 1 :]], stars[:place] + stars[place + 1 :])
+            assert torch.allclose(query, relevance.queries(without, movies)[0], atol=1e-5)
+
+
+def test_of_a_long_history_the_latest_ratings_are_looked_at() -> None:
+    # The encoder of this network reads 20.
+    shelf = Shelf.of(network(SMALL.network, rows=90), torch.device("cpu"))
+    with torch.inference_mode():
+        long = UserList(shelf, user(list(range(1, 61)), [4.0] * 60), "relevance")
+        reasons = long.reasons(np.arange(61, 90))
+
+    assert {place for why in reasons for place, _ in why} <= set(range(40, 60))
+    assert any(reasons)
+
+
+def test_pages_of_a_diverse_list_join_without_a_gap(scorer: Scorer) -> None:
+    ids = scorer.catalogue.movie_ids
+    whole = [entry.movie_id for entry in scorer.recommend(PROFILE, HISTORY, ids, n=24, diversity=0.5)]
+    pages = [
+        entry.movie_id
+        for offset in (0, 8, 16)
+        for entry in scorer.recommend(PROFILE, HISTORY, ids, n=8, offset=offset, diversity=0.5)
+    ]
+
+    assert pages == whole
+    assert whole != [entry.movie_id for entry in scorer.recommend(PROFILE, HISTORY, ids, n=24)]
+
+
+def test_a_model_of_stars_ranks_by_them_and_refuses_relevance() -> None:
+    shelf = Shelf.of(network(RATING_ONLY.network, rows=30), torch.device("cpu"))
+    reader = user([3, 4], [5.0, 2.0])
+    assert UserList(shelf, reader, None).rank_by == "rating"
+    with pytest.raises(NoRelevanceError, match="rank by rating"):
+        UserList(shelf, reader, "relevance")
+
+
+def test_what_is_served_ranks() -> None:
+    assert PRESETS["seqrec"].network.relevance is not None
+    assert PRESETS["seqrec"].next_movie is not None

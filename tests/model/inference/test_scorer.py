@@ -1,0 +1,168 @@
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from builders import network
+
+from model.features.catalogue import Catalogue
+from model.features.users import Profile, Rated
+from model.inference.artifact import Artifact
+from model.inference.scorer import Candidates, PredictedRating, Scorer
+from model.network.prior import PosteriorPath
+from model.training.presets import PRESETS
+
+PROFILE = Profile(gender="F", age=25, occupation=4)
+HISTORY = [Rated(3, 5), Rated(10, 1), Rated(7, 4)]
+
+
+@pytest.fixture
+def all_movies(scorer: Scorer) -> tuple[int, ...]:
+    return scorer.catalogue.movie_ids
+
+
+def stars(predicted: Sequence[PredictedRating]) -> list[float]:
+    return [one.stars for one in predicted]
+
+
+def test_predictions_are_between_one_and_five_stars_in_the_order_asked(scorer: Scorer) -> None:
+    forwards = scorer.predict(PROFILE, HISTORY, [1, 2, 3, 4])
+    backwards = scorer.predict(PROFILE, HISTORY, [4, 3, 2, 1])
+
+    assert all(1 <= one.stars <= 5 for one in forwards)
+    assert stars(forwards) == pytest.approx(stars(backwards)[::-1], abs=1e-4)
+
+
+def test_the_probabilities_of_all_stars_add_up_and_their_mean_is_the_prediction(scorer: Scorer) -> None:
+    for one in scorer.predict(PROFILE, HISTORY, [1, 2, 3, 10]):
+        assert one.probabilities is not None
+        assert sum(one.probabilities) == pytest.approx(1, abs=3e-4)
+        mean = sum(level * share for level, share in zip(range(1, 6), one.probabilities, strict=True))
+        assert one.stars == pytest.approx(mean, abs=1e-3)
+
+
+def test_a_rated_movie_is_predicted_without_its_own_rating(scorer: Scorer) -> None:
+    loved = scorer.predict(PROFILE, HISTORY, [10])
+    hated = scorer.predict(PROFILE, [Rated(3, 5), Rated(10, 5), Rated(7, 4)], [10])
+    unseen = scorer.predict(PROFILE, [Rated(3, 5), Rated(7, 4)], [10])
+
+    assert loved == hated == unseen
+
+
+def test_many_rated_movies_are_each_predicted_without_their_own_rating(scorer: Scorer) -> None:
+    history = [Rated(movie_id, 1 + movie_id % 5) for movie_id in range(1, 78)]
+    together = scorer.predict(PROFILE, history, range(1, 78))
+    alone = [
+        scorer.predict(PROFILE, [entry for entry in history if entry.movie_id != movie_id], [movie_id])[0]
+        for movie_id in range(1, 78)
+    ]
+
+    assert stars(together) == pytest.approx(stars(alone), abs=2e-4)
+
+
+def test_rated_and_unrated_movies_of_several_users_may_be_asked_in_any_order(scorer: Scorer) -> None:
+    random = np.random.default_rng(0)
+    histories = [[Rated(int(id_), 1 + int(id_) % 5) for id_ in random.permutation(80)[:50] + 1] for _ in range(4)]
+    asked = [Candidates(PROFILE, history, (random.permutation(80) + 1).tolist()) for history in histories]
+
+    together = scorer.predict_many(asked)
+
+    for one, predicted in zip(asked, together, strict=True):
+        alone = [scorer.predict(one.profile, one.history, [movie_id])[0] for movie_id in one.movie_ids]
+        assert stars(predicted) == pytest.approx(stars(alone), abs=2e-4)
+
+
+def test_recommendations_and_predictions_show_the_same_stars(scorer: Scorer, all_movies: tuple[int, ...]) -> None:
+    entries = scorer.recommend(PROFILE, HISTORY, all_movies, n=10)
+    predicted = scorer.predict(PROFILE, HISTORY, [entry.movie_id for entry in entries])
+
+    assert [entry.stars for entry in entries] == pytest.approx(stars(predicted), abs=2e-4)
+
+
+def test_recommendations_are_best_first_and_never_rated_or_beyond_the_candidates(scorer: Scorer) -> None:
+    entries = scorer.recommend(PROFILE, HISTORY, [3, 10, 1, 2, 30, 31, 9_999], n=10, rank_by="rating")
+
+    assert {entry.movie_id for entry in entries} == {1, 2, 30, 31}
+    assert [entry.stars for entry in entries] == sorted((entry.stars for entry in entries), reverse=True)
+
+
+def test_pages_join_without_repeats_or_gaps(scorer: Scorer, all_movies: tuple[int, ...]) -> None:
+    whole = scorer.recommend(PROFILE, HISTORY, all_movies, n=1000)
+    pages = [
+        entry
+        for offset in range(0, len(all_movies), 7)
+        for entry in scorer.recommend(PROFILE, HISTORY, all_movies, n=7, offset=offset)
+    ]
+
+    assert pages == whole
+    assert len(whole) == len(all_movies) - len(HISTORY)
+
+
+def test_ties_are_broken_by_id() -> None:
+    tied = full_size_scorer(movies=50)
+    for parameter in tied._network.rest[-1].parameters():
+        torch.nn.init.zeros_(parameter)
+    tied._network.path.movies.zero_()
+    tied = Scorer(Artifact("tied", tied._network, tied.catalogue, tied.card), tied.device)
+
+    entries = tied.recommend(PROFILE, [], list(range(50, 0, -1)), n=5, rank_by="rating")
+
+    assert [entry.movie_id for entry in entries] == [1, 2, 3, 4, 5]
+
+
+def test_a_user_without_history_or_profile_is_served(scorer: Scorer, all_movies: tuple[int, ...]) -> None:
+    assert len(scorer.recommend(Profile(), [], all_movies, n=5)) == 5
+
+
+def test_profiles_without_ratings_get_different_lists(scorer: Scorer) -> None:
+    predictions = [
+        scorer.predict(Profile("F", 1, 0), [], [1, 2, 3]),
+        scorer.predict(Profile("M", 56, 20), [], [1, 2, 3]),
+    ]
+
+    assert predictions[0] != predictions[1]
+
+
+def test_movies_that_the_model_does_not_know_do_no_harm_in_a_history(scorer: Scorer) -> None:
+    (predicted,) = scorer.predict(PROFILE, [*HISTORY, Rated(9_999, 5)], [1])
+
+    assert 1 <= predicted.stars <= 5
+    assert 9_999 not in scorer
+    assert 1 in scorer
+
+
+def test_asking_for_nothing_gives_nothing(scorer: Scorer) -> None:
+    assert scorer.predict(PROFILE, HISTORY, []) == []
+    assert scorer.recommend(PROFILE, HISTORY, [], n=5) == []
+
+
+def test_ten_of_all_movies_for_a_hundred_ratings_take_less_than_25_ms_on_one_core() -> None:
+    scorer = full_size_scorer(movies=3883)
+    history = [Rated(movie_id, 1 + movie_id % 5) for movie_id in range(1, 101)]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        times = []
+        for _ in range(20):
+            started = time.perf_counter()
+            scorer.recommend(PROFILE, history, scorer.catalogue.movie_ids, n=10)
+            times.append(time.perf_counter() - started)
+    finally:
+        torch.set_num_threads(threads)
+
+    assert np.min(times) < 0.025
+
+
+def full_size_scorer(movies: int) -> Scorer:
+    """A network of the served preset's size with random weights."""
+    ids = tuple(range(1, movies + 1))
+    catalogue = Catalogue(
+        ids, tuple(f"Movie {id_}" for id_ in ids), (("Drama",),) * movies, ("Drama", *"ABCDEFGHIJKLMNOPQ")
+    )
+    seqrec = network(PRESETS["seqrec"].network, movies + 1)
+    assert isinstance(seqrec.path, PosteriorPath)
+    torch.nn.init.normal_(seqrec.path.movies, std=0.3)
+    seqrec.path.noise_precision.fill_(1.5)
+    seqrec.path.user_precision[:] = torch.eye(seqrec.path.user_precision.shape[-1])
+    return Scorer(Artifact("random", seqrec, catalogue, None), torch.device("cpu"))  # type: ignore[arg-type]

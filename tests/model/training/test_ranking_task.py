@@ -1,0 +1,333 @@
+"""Protocols of lists, the baselines, and the head that learns which movie comes next."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from builders import RATING_ONLY, SMALL, workshop_for
+from torch import nn
+
+from model.baselines.lists import ItemKnn, Popularity
+from model.baselines.ranking_models import RANKERS, build_ranker
+from model.data.dataset import MovieLens
+from model.data.sequences import Sequences
+from model.data.splits import Split, leave_one_out, split, user_split
+from model.errors import SettingsError, UnknownNameError
+from model.evaluation.interfaces import Ranker
+from model.evaluation.ranking import evaluate, score
+from model.features.catalogue import UNKNOWN
+from model.network.config import NextMovieConfig, RelevanceConfig
+from model.training.estimator import NetworkRanker, NeuralModel
+from model.training.presets import PRESETS
+from model.training.ranking_task import NEVER, _liked_from_each_step, windows
+from model.training.softmax import next_movie_loss
+from model.types import FloatArray
+
+
+def sequences(*users: list[int], stars: float = 4.0) -> Sequences:
+    """Users with these catalogue rows in their histories, oldest first."""
+    return Sequences(
+        user_ids=np.arange(1, len(users) + 1),
+        profiles=np.zeros((len(users), 24), dtype=np.float32),
+        movies=np.array([row for rows in users for row in rows], dtype=np.int64),
+        stars=np.full(sum(map(len, users)), stars, dtype=np.float32),
+        offsets=np.cumsum([0, *map(len, users)]),
+    )
+
+
+def test_leave_one_out_tests_the_last_movie_and_validates_on_the_one_before() -> None:
+    drawn = leave_one_out(sequences([1, 2, 3, 4], [5, 6], [7, 8, 9]))
+
+    assert drawn.train.sequences.movies.tolist() == [1, 2, 5, 6, 7]
+    assert drawn.validation.sequences.movies[drawn.validation.targets].tolist() == [3, 8]
+    assert drawn.validation.histories().movies.tolist() == [1, 2, 5, 6, 7]
+    assert drawn.test.sequences.movies[drawn.test.targets].tolist() == [4, 9]
+    assert drawn.test.histories().movies.tolist() == [1, 2, 3, 5, 6, 7, 8]
+
+
+def test_leave_one_out_draws_nothing_and_says_so(sample: MovieLens) -> None:
+    with pytest.raises(SettingsError, match="leave the seeds out"):
+        split("leave-one-out", Sequences.of(sample), (1, 2), task="ranking")
+
+
+def test_the_user_split_asks_for_liked_movies_of_the_second_half(sample: MovieLens) -> None:
+    everyone = Sequences.of(sample)
+    lists, stars = user_split(everyone), split("paper", everyone)
+
+    assert lists.test.histories().movies.tolist() == stars.test.histories().movies.tolist()
+    liked = stars.test.targets[stars.test.target_stars >= 4]
+    assert lists.test.sequences.movies[lists.test.targets].tolist() == stars.test.sequences.movies[liked].tolist()
+    assert (lists.test.target_stars >= 4).all()
+    assert lists.train is not None
+    assert set(lists.train.sequences.user_ids).isdisjoint(lists.test.sequences.user_ids)
+
+
+def test_a_protocol_of_stars_is_none_of_lists(sample: MovieLens) -> None:
+    with pytest.raises(UnknownNameError, match="leave-one-out, user-split"):
+        split("paper", Sequences.of(sample), task="ranking")
+
+
+def test_popularity_counts_ratings_in_training() -> None:
+    popularity = Popularity(rows=6)
+    popularity.fit(leave_one_out(sequences([1, 2, 3, 4], [2, 3, 1, 5], [2, 4, 5, 1])))
+
+    assert popularity.scores(sequences([5], [])).tolist() == [[0, 1, 3, 1, 1, 0]] * 2
+
+
+def test_likeness_of_movies_is_the_shrunk_cosine_of_their_raters() -> None:
+    # Movies 1 and 2 have two raters in common, of three and of two: 2 / (sqrt(3) * sqrt(2) + 20).
+    knn = ItemKnn(rows=5)
+    knn.fit(leave_one_out(sequences([1, 2, 3, 4], [1, 2, 3, 4], [1, 3, 4, 2])))
+
+    assert knn.scores(sequences([2]))[0, 1] == pytest.approx(2 / (6**0.5 + 20))
+    assert knn.scores(sequences([2]))[0, 2] == 0
+    assert knn.scores(sequences([2]))[0, 4] == 0
+
+
+def test_lists_hold_nothing_that_was_seen_and_not_the_unknown_movie() -> None:
+    # Everyone's best scores are for the unknown movie, then for what was rated: the target, row 4, comes right after.
+    def scores(histories: Sequences) -> FloatArray:
+        return np.tile(np.array([9, 8, 7, 6, 5, 4], dtype=np.float32), (len(histories), 1))
+
+    judged = score(scores, leave_one_out(sequences([1, 2, 3, 4], [2, 1, 3, 4])).test, np.array([0, 4, 4, 1, 1, 1]))
+
+    assert (judged.ndcg_at_10, judged.hr_at_10, judged.mrr) == (1, 1, 1)
+    assert judged.coverage_at_10 == 2 / 5  # rows 4 and 5 of the five movies
+    assert judged.popular_share_at_10 == 0
+
+
+def rated_before(users: int, rows: int, *, rated: dict[tuple[int, int], int]) -> torch.Tensor:
+    at = torch.full((users, rows), NEVER, dtype=torch.int16)
+    for (user, row), step in rated.items():
+        at[user, row] = step
+    return at
+
+
+def test_the_loss_and_its_gradients_are_those_of_cross_entropy_over_what_was_not_rated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("model.training.softmax.QUERIES_AT_ONCE", 2)
+    monkeypatch.setattr("model.training.softmax.matmul_precision", lambda _: torch.float32)
+    torch.manual_seed(0)
+    queries, table, bias = (torch.randn(shape, requires_grad=True) for shape in ((3, 4), (6, 4), (6,)))
+    targets, owners, steps = torch.tensor([1, 2, 5]), torch.tensor([0, 0, 1]), torch.tensor([1, 2, 7]).short()
+    rated_at = rated_before(2, 6, rated={(0, 3): 0, (0, 1): 1, (0, 2): 2, (1, 4): -1, (1, 5): 7})
+
+    logits = queries @ table.T + bias
+    left_out = torch.tensor(
+        [
+            [True, False, False, True, False, False],  # the unknown movie, and 3; 1 is rated in this very step
+            [True, True, False, True, False, False],
+            [True, False, False, False, True, False],
+        ]
+    )
+    expected = nn.functional.cross_entropy(logits.masked_fill(left_out, -torch.inf), targets)
+    wanted = torch.autograd.grad(expected, (queries, table, bias))
+    loss = next_movie_loss(queries, table, bias, targets, rated_at, owners, steps)
+
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    for got, want in zip(torch.autograd.grad(loss, (queries, table, bias)), wanted, strict=True):
+        assert torch.allclose(got, want, atol=1e-6)
+
+
+def test_windows_know_what_was_rated_before_them() -> None:
+    made = windows(
+        sequences([5, 6, 7, 8], [9, 3]),
+        np.array([0, 1]),
+        np.array([2, 0]),
+        np.array([2, 2]),
+        rows=10,
+        random=np.random.default_rng(0),
+    )
+
+    assert made.movies.T.tolist() == [[7, 8], [9, 3]]
+    assert made.from_start.tolist() == [False, True]
+    assert made.rated_at[0].tolist() == [NEVER] * 5 + [-1, -1, 0, 1] + [NEVER]
+    assert made.rated_at[1, [3, 9]].tolist() == [1, 0]
+    steps, users = made.predicted()
+    # The first movie of a window inside a history is read and not predicted: what came before it is not known here.
+    assert sorted(zip(users.tolist(), steps.tolist(), strict=True)) == [(0, 1), (1, 0), (1, 1)]
+
+
+def test_a_movie_to_be_liked_is_drawn_from_those_at_a_step_or_later() -> None:
+    movies = np.array([[5, 9], [6, 3], [7, 0]])
+    liked = np.array([[True, False], [False, True], [True, False]])
+
+    drawn = np.stack([_liked_from_each_step(movies, liked, np.random.default_rng(seed)) for seed in range(50)])
+
+    assert set(drawn[:, 0, 0].tolist()) == {5, 7}
+    assert (drawn[:, 1:, 0] == 7).all()
+    assert (drawn[:, :2, 1] == 3).all()
+    assert (drawn[:, 2, 1] == UNKNOWN).all()  # nothing that is liked is left
+    assert not _liked_from_each_step(movies, np.zeros_like(liked), np.random.default_rng(0)).any()
+
+
+def chains(users: int, *, shuffled: bool = False) -> Sequences:
+    """Users who walk round a circle of 20 movies, from anywhere: the last movie says which comes next.
+
+    With ``shuffled``, any ten of the movies in any order: nothing does.
+    """
+    random = np.random.default_rng(0)
+    starts = random.integers(20, size=users)
+    walks = [[1 + (start + step) % 20 for step in range(10)] for start in starts.tolist()]
+    if shuffled:
+        walks = [(1 + random.permutation(20)[:10]).tolist() for _ in walks]
+    return sequences(*walks)
+
+
+def ndcg_on_chains(sample: MovieLens, *, shuffled: bool) -> float:
+    preset = SMALL.model_copy(
+        update={
+            "network": SMALL.network.model_copy(update={"relevance": RelevanceConfig(embedding=16, hidden=12)}),
+            "next_movie": NextMovieConfig(epochs=30, learning_rate=2e-2),
+        }
+    )
+    model = NetworkRanker(NeuralModel(preset, workshop_for(sample)), "next")
+    return evaluate(model, leave_one_out(chains(200, shuffled=shuffled))).ndcg_at_10
+
+
+def test_the_network_learns_which_movie_comes_next(sample: MovieLens) -> None:
+    assert ndcg_on_chains(sample, shuffled=False) > 0.9
+
+
+def test_the_network_learns_no_order_where_there_is_none(sample: MovieLens) -> None:
+    # Eleven movies are left to guess from: by chance, the sum of all ten gains divided by eleven, 0.41.
+    assert ndcg_on_chains(sample, shuffled=True) < 0.55
+
+
+def test_in_the_long_run_a_list_has_what_is_liked_whatever_comes_next(sample: MovieLens) -> None:
+    # Everyone rates all of 20 movies in some order, and likes the first ten.
+    random = np.random.default_rng(1)
+    orders = [(1 + random.permutation(20)).tolist() for _ in range(150)]
+    read = sequences(*orders)
+    rated = replace(read, stars=np.where(read.movies <= 10, 5.0, 2.0).astype(np.float32))
+    preset = SMALL.model_copy(update={"next_movie": NextMovieConfig(epochs=15, learning_rate=2e-2)})
+    model = NetworkRanker(NeuralModel(preset, workshop_for(sample)), "later")
+    model.fit(leave_one_out(rated))
+
+    later = model.scores(sequences([11], [1]))[:, 1:21]
+    model.horizon = "next"
+    following = model.scores(sequences([11], [1]))[:, 1:21]
+
+    assert (later[:, :10].min(1) > later[:, 10:].max(1)).all()
+    assert not (following[:, :10].min(1) > following[:, 10:].max(1)).all()
+
+
+def test_a_disliked_movie_counts_differently_from_a_loved_one(sample: MovieLens) -> None:
+    model = NetworkRanker(NeuralModel(SMALL, workshop_for(sample)), "later")
+    model.fit(user_split(Sequences.of(sample)))
+
+    loved, hated = model.scores(sequences([3, 4, 5], stars=5.0)), model.scores(sequences([3, 4, 5], stars=1.0))
+
+    assert np.abs(loved - hated).max() > 1e-3
+
+
+@pytest.fixture(scope="module")
+def drawn(sample: MovieLens) -> Split:
+    return user_split(Sequences.of(sample))
+
+
+@pytest.fixture(scope="module", params=["popularity", "item-knn", "small", "small-rating"])
+def ranker(request: pytest.FixtureRequest, sample: MovieLens, drawn: Split) -> Ranker:
+    workshop = workshop_for(sample)
+    presets = {"small": SMALL, "small-rating": RATING_ONLY}
+    model = (
+        NetworkRanker(NeuralModel(presets[request.param], workshop), "later")
+        if request.param in presets
+        else build_ranker(request.param, workshop, "user-split")
+    )
+    model.fit(drawn)
+    return model
+
+
+def test_every_ranker_scores_every_row_for_every_user_whoever_else_is_asked_for(ranker: Ranker, drawn: Split) -> None:
+    histories = drawn.test.histories()
+    together = ranker.scores(histories)
+
+    assert together.shape == (len(histories), ranker.rows)
+    assert np.isfinite(together).all()
+    for user in (0, len(histories) - 1):
+        alone = ranker.scores(histories.take(np.array([user])))
+        assert np.allclose(alone[0], together[user], atol=1e-4)
+
+
+def test_every_ranker_answers_for_an_empty_history(ranker: Ranker) -> None:
+    assert np.isfinite(ranker.scores(sequences([], [1]))).all()
+
+
+def test_what_comes_after_the_history_changes_no_score(ranker: Ranker, drawn: Split) -> None:
+    """Scores read the histories of the test users and nothing of their targets."""
+    changed = replace(drawn.test.sequences, movies=drawn.test.sequences.movies.copy())
+    changed.movies[drawn.test.targets] = 1
+    altered = replace(drawn.test, sequences=changed)
+
+    assert np.array_equal(ranker.scores(drawn.test.histories()), ranker.scores(altered.histories()))
+
+
+def test_an_evaluation_has_the_baselines_beside_it(sample: MovieLens, drawn: Split) -> None:
+    evaluation = evaluate(NetworkRanker(NeuralModel(SMALL, workshop_for(sample)), "later"), drawn)
+
+    assert (evaluation.model, evaluation.protocol, evaluation.inductive) == ("small", "user-split", True)
+    assert set(evaluation.baselines) == {"popularity", "item-knn"}
+    assert evaluation.n_users == int((drawn.test.target_counts > 0).sum())
+    assert len(evaluation.learning_curve) == 2
+    assert all(epoch.validation_ndcg is not None for epoch in evaluation.learning_curve)
+
+
+def test_an_interrupted_ranking_run_goes_on_where_it_stopped(sample: MovieLens, drawn: Split, tmp_path: Path) -> None:
+    whole = NetworkRanker(NeuralModel(SMALL, workshop_for(sample)), "later")
+    whole.fit(drawn)
+
+    def interrupt(progress: object) -> None:
+        if progress.epoch == 2:  # type: ignore[attr-defined]
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        NetworkRanker(NeuralModel(SMALL, replace(workshop_for(sample, tmp_path), on_progress=interrupt)), "later").fit(
+            drawn
+        )
+    resumed = NetworkRanker(NeuralModel(SMALL, workshop_for(sample, tmp_path, resume=True)), "later")
+    resumed.fit(drawn)
+
+    histories = drawn.test.histories()
+    assert np.array_equal(resumed.scores(histories), whole.scores(histories))
+
+
+def test_stars_and_lists_are_the_same_whether_a_network_learns_one_of_them_or_both(
+    sample: MovieLens, drawn: Split
+) -> None:
+    histories, workshop = drawn.test.histories(), workshop_for(sample)
+    stars_alone, lists_alone = NeuralModel(RATING_ONLY, workshop), NetworkRanker(NeuralModel(SMALL, workshop), "later")
+    stars_alone.fit(drawn)
+    lists_alone.fit(drawn)
+    both = NeuralModel(SMALL, workshop)
+    both.fit(drawn)
+    both.fit_relevance(drawn.train, drawn.validation)
+
+    assert np.array_equal(both.predict(drawn.test).stars, stars_alone.predict(drawn.test).stars)
+    assert np.array_equal(NetworkRanker(both, "later").scores(histories), lists_alone.scores(histories))
+
+
+def test_what_learns_from_more_users_goes_on_from_what_the_others_taught(sample: MovieLens, drawn: Split) -> None:
+    patient = SMALL.model_copy(update={"next_movie": NextMovieConfig(epochs=2, refit_epochs=1, refit_rate=0.0)})
+    first, second = (NeuralModel(patient, workshop_for(sample)) for _ in range(2))
+    for model in (first, second):
+        model.begin(drawn.train)
+    first.fit_relevance(drawn.train, drawn.validation)
+    second.fit_relevance(drawn.train, None, start=first.network)  # at a rate of 0
+
+    histories = drawn.test.histories()
+    assert np.array_equal(
+        NetworkRanker(second, "later").scores(histories), NetworkRanker(first, "later").scores(histories)
+    )
+
+
+def test_every_preset_can_be_judged_by_its_lists() -> None:
+    assert {*PRESETS, "popularity", "item-knn"} == set(RANKERS)
+
+
+def test_an_unknown_ranker_is_named_beside_those_that_there_are(sample: MovieLens) -> None:
+    with pytest.raises(UnknownNameError, match="popularity, item-knn"):
+        build_ranker("best", workshop_for(sample), "user-split")
