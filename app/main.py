@@ -19,7 +19,7 @@ from app.api.dependencies import Services
 from app.api.middleware import Requests
 from app.api.security import Keys, with_key
 from app.observability import logs, metrics
-from app.services.model_host import Serving
+from app.services.model_host import ModelHost
 from app.settings import Settings
 from app.storage.database import Database, connect, require_current
 from app.storage.movies import datasets
@@ -46,10 +46,10 @@ header `X-API-Key`.
 def create_app(engine: Engine, scorer: Scorer, artifacts: Path | None = None, keys: Keys = Keys()) -> FastAPI:  # noqa: B008 - a tuple cannot be changed
     """The service over a database with a current schema and a loaded model; ``artifacts`` has newer ones."""
     app = api()
-    serving = Serving(Database(engine), scorer, artifacts)
-    app.state.services = Services.over(serving)
+    host = ModelHost(Database(engine), scorer, artifacts)
+    app.state.services = Services.over(host)
     app.state.keys = keys
-    app.add_middleware(Requests, version=lambda: serving.model.version, guarded=not keys)
+    app.add_middleware(Requests, version=lambda: host.model.version, guarded=not keys)
     return app
 
 
@@ -81,7 +81,7 @@ def from_settings(settings: Settings) -> FastAPI:
     """The service as the settings describe it; refuses a database that is behind and a missing artifact."""
     engine, scorer = loaded(settings)
     app = create_app(engine, scorer, settings.artifacts, keys_of(settings))
-    app.state.services.serving.warm_up()
+    app.state.services.host.warm_up()
     return app
 
 
@@ -104,7 +104,7 @@ def loaded(settings: Settings) -> tuple[Engine, Scorer]:
 def services(settings: Settings) -> Services:
     """The use cases alone, for who asks once."""
     engine, scorer = loaded(settings)
-    return Services.over(Serving(Database(engine), scorer, settings.artifacts))
+    return Services.over(ModelHost(Database(engine), scorer, settings.artifacts))
 
 
 def _requirements(settings: Settings) -> tuple[Engine, Path]:

@@ -67,4 +67,4 @@ def faded(histories: Sequences, rows: int, decay: float) -> csr_matrix:
     """Histories with weight 1 for the last movie and ``decay`` times as much each step back, shape (users, rows)."""
     steps_back = np.repeat(histories.offsets[1:], histories.counts) - 1 - np.arange(len(histories.movies))
     weights = (decay**steps_back).astype(np.float32)
-    return csr_matrix((weights, (histories.owners, histories.movies)), shape=(len(histories), rows))
+    return csr_matrix((weights, (histories.user_index, histories.movies)), shape=(len(histories), rows))

@@ -1,4 +1,4 @@
-"""Matrix factorisations of the library implicit."""
+"""Matrix factorizations of the library implicit."""
 
 import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares

@@ -29,7 +29,7 @@ def train_until_best(
         peer: ranks with the network; its ``epochs`` grow.
         network: what is trained.
         run_epoch: trains for the epoch of this number, from 0, and gives the mean loss.
-        split: its validation fold decides.
+        split: its validation examples decides.
         longest: epochs at most.
         patience: epochs without a gain after which training ends.
         minutes: after which no epoch begins any more.

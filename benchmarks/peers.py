@@ -78,7 +78,7 @@ def peer_class(name: str) -> type[Peer]:
 
 
 def measure(peer: type[Peer], divided: Split, rows: int, minutes: float) -> PeerEvaluation:
-    """Choose the peer's settings on validation and judge it once on test."""
+    """Choose the peer's settings on validation and evaluate_trained it once on test."""
     tuned = Tuned(peer, divided.name, rows, minutes)
     return PeerEvaluation(
         **evaluate(tuned, divided).model_dump(),

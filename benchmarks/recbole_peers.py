@@ -134,7 +134,7 @@ def write_atomic(sequences: Sequences, folder: Path) -> None:
     """The ratings as RecBole reads them; a rating's time is its place, so that no two are equal."""
     table = pl.DataFrame(
         {
-            "user_id:token": sequences.owners,
+            "user_id:token": sequences.user_index,
             "item_id:token": sequences.movies,
             "timestamp:float": np.arange(len(sequences.movies)),
         }

@@ -135,7 +135,7 @@ def interactions(sequences: Sequences) -> pd.DataFrame:
     """The ratings as the library reads them; a rating's time is its place, so that no two are equal."""
     return pd.DataFrame(
         {
-            Columns.User: sequences.owners,
+            Columns.User: sequences.user_index,
             Columns.Item: sequences.movies,
             Columns.Weight: 1.0,
             Columns.Datetime: pd.to_datetime(np.arange(len(sequences.movies)), unit="s"),

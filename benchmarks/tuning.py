@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from model.card import Epoch, RankingEvaluation
 from model.data.sequences import Sequences
-from model.data.splits import LIKED_STARS, Split
+from model.data.splits import RELEVANT_STARS, Split
 from model.evaluation.interfaces import Ranker
 from model.evaluation.ranking import score
 from model.types import FloatArray, IntArray
@@ -48,7 +48,7 @@ class Trial(BaseModel):
 
     Attributes:
         epochs: run in training, those after the best one too; 0 for a model without epochs.
-        seconds: of training and ranking the validation fold.
+        seconds: of training and ranking the validation examples.
     """
 
     settings: Settings
@@ -122,7 +122,7 @@ def given(sequences: Sequences, liked: bool) -> Sequences:
     """What a peer is told: all ratings, or only those of movies that were liked."""
     if not liked:
         return sequences
-    return sequences.ratings(np.flatnonzero(sequences.stars >= LIKED_STARS))
+    return sequences.ratings(np.flatnonzero(sequences.stars >= RELEVANT_STARS))
 
 
 def known_rows(sequences: Sequences) -> IntArray:

@@ -2,14 +2,16 @@
 
 import math
 from datetime import datetime
+from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 
-from model.network.config import NextMovieConfig, TrainingConfig
+from model import legacy
+from model.network.config import RankingTrainingConfig, TrainingConfig
 
 
 class Score(BaseModel):
-    """Errors on one fold.
+    """Errors on one examples.
 
     Attributes:
         rmse: root mean squared error in stars, predictions clipped to the levels that there are.
@@ -43,7 +45,7 @@ class Epoch(BaseModel):
         return math.inf if error is None or math.isnan(error) else error
 
 
-class Measured(BaseModel):
+class Measurement(BaseModel):
     """How a model was measured.
 
     Attributes:
@@ -63,11 +65,11 @@ class Measured(BaseModel):
     seconds: float
 
 
-class Evaluation(Measured, Score):
+class Evaluation(Measurement, Score):
     """One model's stars on one protocol; its own score is on test.
 
     Attributes:
-        n_test: ratings in the test fold.
+        n_test: ratings in the test examples.
         validation: the score that settings may be chosen on.
         baselines: test scores of the models without a network.
     """
@@ -78,7 +80,7 @@ class Evaluation(Measured, Score):
 
 
 class RankingScore(BaseModel):
-    """How good a model's lists are on one fold; see `model.evaluation.ranking_metrics` for each."""
+    """How good a model's lists are on one examples; see `model.evaluation.ranking_metrics` for each."""
 
     hr_at_10: float
     ndcg_at_10: float
@@ -87,11 +89,11 @@ class RankingScore(BaseModel):
     popular_share_at_10: float
 
 
-class RankingEvaluation(Measured, RankingScore):
+class RankingEvaluation(Measurement, RankingScore):
     """One model's lists on one protocol; its own score is on test.
 
     Attributes:
-        n_users: users with a list to judge in the test fold.
+        n_users: users with a list to evaluate_trained in the test examples.
         validation: the score that settings may be chosen on.
         baselines: test scores of the models without a network.
     """
@@ -139,6 +141,11 @@ class Card(BaseModel):
     held_out_lists: RankingEvaluation | None = None
     epochs: int
     training: TrainingConfig
-    next_movie: NextMovieConfig | None = None
+    ranking_training: RankingTrainingConfig | None = None
     device: str
     versions: dict[str, str]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _under_names_of_today(cls, values: object) -> Any:  # noqa: ANN401 - as it was given
+        return legacy.fields("card", values)

@@ -9,17 +9,17 @@ import torch
 
 from model.card import Card, DataSource
 from model.data.dataset import MovieLens
-from model.data.sequences import Sequences, halved
+from model.data.sequences import Sequences, split_in_half
 from model.data.splits import paper_split, user_split
-from model.evaluation.ranking import judge
+from model.evaluation.ranking import evaluate_trained
 from model.evaluation.rating import evaluate
 from model.inference.artifact import save
-from model.training.context import Workshop
+from model.training.context import TrainingContext
 from model.training.estimator import NetworkRanker, NeuralModel
 from model.training.presets import Preset
 
 
-def train(data: MovieLens, preset: Preset, root: Path, workshop: Workshop) -> Path:
+def train(data: MovieLens, preset: Preset, root: Path, context: TrainingContext) -> Path:
     """Train a preset twice and write an artifact into ``root``; returns its folder.
 
     The first run holds users out: its test scores go on the card and its best epoch says how long to train. The
@@ -28,14 +28,18 @@ def train(data: MovieLens, preset: Preset, root: Path, workshop: Workshop) -> Pa
     """
     sequences = Sequences.of(data)
     split = paper_split(sequences)
-    held_out = NeuralModel(preset, workshop)
-    evaluation = evaluate(held_out, split, workshop).evaluation
-    held_out.fit_relevance(split.train, split.validation)
-    lists = judge(NetworkRanker(held_out, "later"), user_split(sequences)) if preset.next_movie else None
-    served, everyone = NeuralModel(preset, workshop), halved(sequences)
+    held_out = NeuralModel(preset, context)
+    evaluation = evaluate(held_out, split, context).evaluation
+    held_out.fit_ranking(split.train, split.validation)
+    lists = (
+        evaluate_trained(NetworkRanker(held_out, "relevance"), user_split(sequences))
+        if preset.ranking_training
+        else None
+    )
+    served, everyone = NeuralModel(preset, context), split_in_half(sequences)
     served.begin(everyone)
     served.fit_stars(everyone, None, last_epoch=held_out.best_epoch)
-    served.fit_relevance(everyone, None, start=held_out.network)
+    served.fit_ranking(everyone, None, start=held_out.network)
     card = Card(
         model=preset.name,
         created_at=datetime.now(UTC),
@@ -44,16 +48,16 @@ def train(data: MovieLens, preset: Preset, root: Path, workshop: Workshop) -> Pa
         held_out_lists=lists,
         epochs=held_out.best_epoch,
         training=preset.training,
-        next_movie=preset.next_movie,
-        device=workshop.device.type,
+        ranking_training=preset.ranking_training,
+        device=context.device.type,
         versions={
             "seqrec": version("seqrec"),
             "torch": torch.__version__,
             "python": platform.python_version(),
         },
     )
-    folder = save(root, served.network, workshop.catalogue, card)
-    workshop.discard_checkpoints()
+    folder = save(root, served.network, context.catalogue, card)
+    context.discard_checkpoints()
     return folder
 
 

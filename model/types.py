@@ -3,13 +3,13 @@
 import numpy as np
 import numpy.typing as npt
 
-from model.rating_scale import WHOLE_STARS, StarLevels
+from model.rating_scale import WHOLE_STARS, RatingScale
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 
-def clip(stars: FloatArray, levels: StarLevels = WHOLE_STARS) -> FloatArray:
+def clip(stars: FloatArray, levels: RatingScale = WHOLE_STARS) -> FloatArray:
     """Predictions as they are shown and judged: between the lowest and the highest level."""
     return np.clip(stars, levels[0], levels[-1])

@@ -89,7 +89,7 @@ def recommend(user_id: int, **chosen: Unpack[ListChoices]) -> Call[Recommendatio
     return _call(Recommendations, "GET", f"/users/{user_id}/recommendations", query=query)
 
 
-def recommend_to_anyone(
+def recommend_anonymous(
     history: Mapping[int, float], profile: ProfileFields | None = None, **chosen: Unpack[ListChoices]
 ) -> Call[Recommendations]:
     """The same for someone who is no user: ``history`` has stars by movie id, the oldest first."""

@@ -203,7 +203,7 @@ class Client(_Both):
             raise self._unreachable(error) from error
 
     recommend = _waiting(calls.recommend)
-    recommend_to_anyone = _waiting(calls.recommend_to_anyone)
+    recommend_anonymous = _waiting(calls.recommend_anonymous)
     rank = _waiting(calls.rank)
     predict = _waiting(calls.predict)
     predict_pairs = _waiting(calls.predict_pairs)
@@ -283,7 +283,7 @@ class AsyncClient(_Both):
             raise self._unreachable(error) from error
 
     recommend = _awaiting(calls.recommend)
-    recommend_to_anyone = _awaiting(calls.recommend_to_anyone)
+    recommend_anonymous = _awaiting(calls.recommend_anonymous)
     rank = _awaiting(calls.rank)
     predict = _awaiting(calls.predict)
     predict_pairs = _awaiting(calls.predict_pairs)

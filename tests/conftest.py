@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from builders import SMALL, workshop_for
+from builders import SMALL, context_for
 from command import Run
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
@@ -61,7 +61,7 @@ def split(sample: MovieLens) -> Split:
 
 @pytest.fixture(scope="session")
 def artifact_folder(sample: MovieLens, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train(sample, SMALL, tmp_path_factory.mktemp("artifacts"), workshop_for(sample))
+    return train(sample, SMALL, tmp_path_factory.mktemp("artifacts"), context_for(sample))
 
 
 @pytest.fixture(scope="session")

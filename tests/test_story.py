@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from app.main import create_app
 from app.services.popularity import by_weighted_rating
-from app.storage.ratings import Reception
+from app.storage.ratings import RatingStats
 from model.data.dataset import MovieLens
 from model.inference.scorer import Scorer
 from seqrec.client import AsyncClient, Client
@@ -136,7 +136,7 @@ def test_anyone_gets_the_list_of_a_user_with_the_same_history_and_profile(seqrec
     for at, (movie_id, stars) in enumerate(history.items()):
         seqrec.rate(someone.user_id, movie_id, stars, rated_at=1000 + at)
 
-    assert seqrec.recommend_to_anyone(history).recommendations == seqrec.recommend(someone.user_id).recommendations
+    assert seqrec.recommend_anonymous(history).recommendations == seqrec.recommend(someone.user_id).recommendations
     assert [entry.predicted_stars for entry in seqrec.predict([1, 5], history=history).predictions] == [
         entry.predicted_stars for entry in seqrec.predict([1, 5], user_id=someone.user_id).predictions
     ]
@@ -212,9 +212,9 @@ def test_popular_is_by_weighted_rating_within_the_time_and_genres_asked_for(seqr
 
 
 def test_the_weighted_rating_is_the_mean_with_fifty_average_ratings_more() -> None:
-    receptions = {1: Reception(50, 5.0), 2: Reception(150, 3.0), 3: Reception(1, 5.0)}
+    rating_stats_by_movie = {1: RatingStats(50, 5.0), 2: RatingStats(150, 3.0), 3: RatingStats(1, 5.0)}
     # The average of all 201 ratings is (250 + 450 + 5) / 201 = 3.5075.
-    ranked = by_weighted_rating(receptions, [1, 2, 3, 4])
+    ranked = by_weighted_rating(rating_stats_by_movie, [1, 2, 3, 4])
 
     assert [id_ for id_, _ in ranked] == [1, 3, 2]
     assert [round(weighted, 3) for _, weighted in ranked] == [4.254, 3.537, 3.127]

@@ -5,7 +5,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from app.services.model_host import Serving
+from app.services.model_host import ModelHost
 from app.services.movies import Movies
 from app.services.ratings import Ratings
 from app.services.recommendations import Recommender
@@ -18,16 +18,16 @@ class Services:
     """All use cases of the service."""
 
     database: Database
-    serving: Serving
+    host: ModelHost
     recommender: Recommender
     users: Users
     movies: Movies
     ratings: Ratings
 
     @classmethod
-    def over(cls, serving: Serving) -> "Services":
-        database = serving.database
-        return cls(database, serving, Recommender(serving), Users(database), Movies(serving), Ratings(database))
+    def over(cls, host: ModelHost) -> "Services":
+        database = host.database
+        return cls(database, host, Recommender(host), Users(database), Movies(host), Ratings(database))
 
 
 def _services(request: Request) -> Services:

@@ -9,7 +9,7 @@ from app.api.parameters import MovieId, Nearest
 from app.api.translation import movie_fields
 from app.services.movies import CatalogueEntry
 from app.services.popularity import popular
-from app.storage.ratings import Reception
+from app.storage.ratings import RatingStats
 from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieExists, MovieNotFound
 from seqrec.schemas.movies import (
     GenreNames,
@@ -59,16 +59,16 @@ def popular_movies(
     wanted: Annotated[PopularSearch, Query()],
 ) -> PopularMovies:
     since, until = _seconds(wanted.since), _seconds(wanted.until)
-    found = popular(services.serving, wanted.genre, since, until, wanted.n)
+    found = popular(services.host, wanted.genre, since, until, wanted.n)
     return PopularMovies(
         movies=[
             PopularMovie(
                 **movie_fields(movie),
                 weighted_rating=round(weighted, 4),
-                ratings=reception.ratings,
-                mean_stars=round(reception.mean_stars or 0, 4),
+                ratings=rating_stats.ratings,
+                mean_stars=round(rating_stats.mean_stars or 0, 4),
             )
-            for movie, weighted, reception in found
+            for movie, weighted, rating_stats in found
         ]
     )
 
@@ -140,6 +140,6 @@ def _entry(entry: CatalogueEntry) -> dict[str, object]:
     return {**movie_fields(entry.movie), "hidden": entry.movie.hidden, "in_model": entry.in_model}
 
 
-def _details(entry: CatalogueEntry, reception: Reception) -> MovieDetails:
-    mean_stars = None if reception.mean_stars is None else round(reception.mean_stars, 4)
-    return MovieDetails(**_entry(entry), ratings=reception.ratings, mean_stars=mean_stars)
+def _details(entry: CatalogueEntry, rating_stats: RatingStats) -> MovieDetails:
+    mean_stars = None if rating_stats.mean_stars is None else round(rating_stats.mean_stars, 4)
+    return MovieDetails(**_entry(entry), ratings=rating_stats.ratings, mean_stars=mean_stars)

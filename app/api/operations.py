@@ -53,7 +53,7 @@ def prometheus() -> Response:
     dependencies=[with_key],
 )
 def model(services: ServicesDependency) -> ModelInformation:
-    scorer = services.serving.model
+    scorer = services.host.model
     return ModelInformation(
         version=scorer.version,
         device=scorer.device.type,
@@ -70,5 +70,5 @@ def model(services: ServicesDependency) -> ModelInformation:
     dependencies=[with_admin_key],
 )
 def reload(services: ServicesDependency) -> Reloaded:
-    before, version = services.serving.reload()
+    before, version = services.host.reload()
     return Reloaded(before=before, version=version)

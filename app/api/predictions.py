@@ -2,10 +2,10 @@ from fastapi import APIRouter
 
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import responses
-from app.api.translation import reader_of
+from app.api.translation import user_context_of
 from app.services.answers import Query
 from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, UserNotFound
-from seqrec.schemas.common import Someone
+from seqrec.schemas.common import AnonymousUser
 from seqrec.schemas.predictions import PredictedStars, PredictionRequest, Predictions
 
 router = APIRouter(tags=["predictions"])
@@ -18,8 +18,8 @@ router = APIRouter(tags=["predictions"])
 )
 def predict(request: PredictionRequest, services: ServicesDependency) -> Predictions:
     if request.user_id is None and request.queries is None:
-        someone = Someone.model_validate(request.model_dump(include={"profile", "history"}, exclude_none=True))
-        version, predictions = services.recommender.predict_for_anyone(reader_of(someone), request.movie_ids or [])
+        someone = AnonymousUser.model_validate(request.model_dump(include={"profile", "history"}, exclude_none=True))
+        version, predictions = services.recommender.predict_anonymous(user_context_of(someone), request.movie_ids or [])
     else:
         version, predictions = services.recommender.predict(_pairs(request))
     return Predictions(model=version, predictions=[PredictedStars.of(prediction) for prediction in predictions])

@@ -5,8 +5,8 @@ from fastapi import APIRouter, Query
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import responses
 from app.api.parameters import UserId
-from app.api.translation import reader_of
-from app.services.answers import Recommended, Wish
+from app.api.translation import user_context_of
+from app.services.answers import RecommendationOptions, Recommended
 from app.services.catalogue import Filter
 from model.inference.diversity import DEFAULT_DIVERSITY
 from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, NoRelevance, UserNotFound
@@ -37,8 +37,8 @@ def recommend(
     summary="Recommend movies to someone who is no user; nothing is stored",
     responses=responses(MovieNotFound, NoRelevance, InvalidRequest, DatabaseUnavailable),
 )
-def recommend_to_anyone(request: RecommendationRequest, services: ServicesDependency) -> Recommendations:
-    return _answer(None, services.recommender.recommend_to_anyone(reader_of(request), _wish(request)))
+def recommend_anonymous(request: RecommendationRequest, services: ServicesDependency) -> Recommendations:
+    return _answer(None, services.recommender.recommend_anonymous(user_context_of(request), _wish(request)))
 
 
 @router.post(
@@ -48,13 +48,13 @@ def recommend_to_anyone(request: RecommendationRequest, services: ServicesDepend
 )
 def rank(request: RankRequest, services: ServicesDependency) -> Recommendations:
     ranked = services.recommender.rank(
-        request.user_id, reader_of(request), request.movie_ids, request.rank_by, request.explain
+        request.user_id, user_context_of(request), request.movie_ids, request.rank_by, request.explain
     )
     return _answer(request.user_id, ranked)
 
 
-def _wish(options: ListOptions) -> Wish:
-    return Wish(
+def _wish(options: ListOptions) -> RecommendationOptions:
+    return RecommendationOptions(
         n=options.n,
         offset=options.offset,
         rank_by=options.rank_by,

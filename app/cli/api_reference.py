@@ -64,9 +64,9 @@ def _answers(responses: Schema) -> Iterator[str]:
 
 
 def _content(holder: Schema) -> str:
-    kinds = [(kind, content.get("schema", {})) for kind, content in holder["content"].items()]
+    categories = [(kind, content.get("schema", {})) for kind, content in holder["content"].items()]
     return ", or ".join(
-        _type(schema) if kind == "application/json" else f"{kind} of {_type(schema)}" for kind, schema in kinds
+        _type(schema) if kind == "application/json" else f"{kind} of {_type(schema)}" for kind, schema in categories
     )
 
 
@@ -75,7 +75,7 @@ def _body(name: str, schema: Schema) -> str:
     about, attributes = _docstring(schema.get("description", ""))
     if about:
         parts.append(about)
-    # What an answer has is always there; of a body that is sent, it is worth knowing.
+    # What an answer has is always there; of a body that is sent, it is worth with_cold_start.
     required = set(schema.get("required", ())) if schema.get("additionalProperties") is False else set()
     rows = [
         (

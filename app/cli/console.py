@@ -16,7 +16,7 @@ from app.services.answers import HistoryEntry, Prediction, Recommended
 from app.storage.movies import MovieRecord
 from app.storage.stats import Stats
 from model.card import Epoch, Evaluation, RankingEvaluation
-from model.rating_scale import StarLevels
+from model.rating_scale import RatingScale
 from model.training.trainer import Progress as TrainingProgress
 
 console = Console(stderr=True, highlight=False)
@@ -55,11 +55,11 @@ class TrainingDisplay:
         self._show("titles read", done, total, "")
 
     def on_fit(self, done: int, total: int) -> None:
-        self._show("factorisation", done, total, "")
+        self._show("factorization", done, total, "")
 
     def on_progress(self, now: TrainingProgress) -> None:
         detail = f"loss {now.loss:.4f}, {now.samples_per_second:,.0f} samples/s{_best(now.best)}"
-        self._show(f"{now.objective}, epoch {now.epoch}/{now.epochs}", now.step, now.steps, detail)
+        self._show(f"{now.task}, epoch {now.epoch}/{now.epochs}", now.step, now.steps, detail)
 
 
 def _best(epoch: Epoch | None) -> str:
@@ -197,7 +197,7 @@ def print_list(who: str, history: Sequence[HistoryEntry], recommended: Recommend
     output.print(table)
 
 
-def print_predictions(user_id: int, predictions: Sequence[Prediction], levels: StarLevels) -> None:
+def print_predictions(user_id: int, predictions: Sequence[Prediction], levels: RatingScale) -> None:
     """The stars that the user would give, how likely each number of stars is, and what the user has given."""
     table = _table(f"What user {user_id} would give", "movie", "stars", *(f"{level:g}" for level in levels), "gave")
     for prediction in predictions:

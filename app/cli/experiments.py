@@ -29,7 +29,7 @@ def experiments_paper(
 ) -> None:
     """Reproduce the paper's tables and figures, and more; goes on where an interrupted run stopped."""
     from app.cli.console import resumable_display
-    from app.jobs.prepare import workshop
+    from app.jobs.prepare import training_context
     from model.experiments.paper import PARTS, reproduce, require_parts
     from model.experiments.plan import OTHER_SEEDS, Plan, parsed_seeds
 
@@ -40,8 +40,8 @@ def experiments_paper(
     require_parts(only or PARTS)
     ratings = dataset.read(data_folder(settings))
     with resumable_display() as display:
-        tools = workshop(ratings, settings, True, display)
-        reproduce(out, ratings, tools, plan, only or PARTS, display.headline, readme)
+        context = training_context(ratings, settings, True, display)
+        reproduce(out, ratings, context, plan, only or PARTS, display.headline, readme)
     typer.echo(out / "README.md")
 
 
@@ -54,7 +54,7 @@ def experiments_lists(
 ) -> None:
     """Judge the lists of all models; goes on where an interrupted run stopped."""
     from app.cli.console import resumable_display
-    from app.jobs.prepare import workshop
+    from app.jobs.prepare import training_context
     from model.experiments.lists.report import BEGIN, END, write_lists
     from model.experiments.lists.runs import measure
     from model.experiments.report import around_summary
@@ -64,6 +64,6 @@ def experiments_lists(
         around_summary(readme, BEGIN, END)  # refused now, not after hours
     ratings = dataset.read(data_folder(settings))
     with resumable_display() as display:
-        lists = measure(out, ratings, workshop(ratings, settings, True, display), display.headline)
+        lists = measure(out, ratings, training_context(ratings, settings, True, display), display.headline)
     write_lists(out, lists, readme)
     typer.echo(out / "lists.md")

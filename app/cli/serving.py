@@ -11,7 +11,7 @@ from model.errors import SettingsError
 
 if TYPE_CHECKING:
     from model.features.users import Rated
-    from model.rating_scale import StarLevels
+    from model.rating_scale import RatingScale
 
 commands = typer.Typer()
 
@@ -66,32 +66,34 @@ def recommend(
         ),
     ] = None,
     diversity: Annotated[
-        float | None, typer.Option(min=0, max=1, help="How much the list should be like the history in its kinds.")
+        float | None, typer.Option(min=0, max=1, help="How much the list should be like the history in its categories.")
     ] = None,
 ) -> None:
     """Print what a user has rated last, and which movies to see next and why."""
     from app.cli.console import print_list
     from app.main import services
-    from app.services.answers import Reader, Wish
+    from app.services.answers import RecommendationOptions, UserContext
     from model.features.users import Profile
 
     if (user_id is None) == (not rated):
         raise SettingsError("Say for whom: either a USER_ID, or what someone has rated with --rated ID=STARS.")
-    wish = Wish(n=n, rank_by=rank_by, explain=True)
+    options = RecommendationOptions(n=n, rank_by=rank_by, explain=True)
     if diversity is not None:
-        wish = wish._replace(diversity=diversity)
+        options = options._replace(diversity=diversity)
     served = services(settings_with())
     asked = served.recommender
     if user_id is None:
-        history = [_rated(text, served.serving.model.star_levels) for text in rated or ()]
+        history = [_rated(text, served.host.model.rating_scale) for text in rated or ()]
         if len({entry.movie_id for entry in history}) < len(history):
             raise SettingsError("A movie is rated twice: give --rated once for each movie.")
-        print_list("Someone", asked.named(history), asked.recommend_to_anyone(Reader(Profile(), history), wish))
+        print_list(
+            "AnonymousUser", asked.named(history), asked.recommend_anonymous(UserContext(Profile(), history), options)
+        )
     else:
-        print_list(f"User {user_id}", asked.named(asked.history(user_id)), asked.recommend(user_id, wish))
+        print_list(f"User {user_id}", asked.named(asked.history(user_id)), asked.recommend(user_id, options))
 
 
-def _rated(text: str, levels: "StarLevels") -> "Rated":
+def _rated(text: str, levels: "RatingScale") -> "Rated":
     from model.features.users import Rated
 
     movie_id, _, stars = text.partition("=")
@@ -115,7 +117,7 @@ def predict(
 
     served = services(settings_with())
     _, predictions = served.recommender.predict([Query(user_id, movie_id) for movie_id in movie_ids])
-    print_predictions(user_id, predictions, served.serving.model.star_levels)
+    print_predictions(user_id, predictions, served.host.model.rating_scale)
 
 
 @commands.command()

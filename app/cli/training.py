@@ -65,7 +65,7 @@ def evaluate(
 ) -> None:
     """Train a model on a split and print how good it is on test beside the baselines."""
     from app.cli.console import print_evaluation, training_display
-    from app.jobs.prepare import workshop
+    from app.jobs.prepare import training_context
     from model.baselines.ranking_models import build_ranker, require_ranker
     from model.baselines.rating_models import build, require_known
     from model.data.sequences import Sequences
@@ -86,13 +86,13 @@ def evaluate(
     ratings = dataset.read(data_folder(settings))
     drawn = split(protocol, Sequences.of(ratings), split_seeds, task)
     with training_display() as display:
-        tools = workshop(ratings, settings, resume, display)
+        context = training_context(ratings, settings, resume, display)
         evaluation = (
-            evaluate_ranking(build_ranker(model, tools, protocol), drawn)
+            evaluate_ranking(build_ranker(model, context, protocol), drawn)
             if ranking
-            else evaluate(build(model, tools, rnn), drawn, tools).evaluation
+            else evaluate(build(model, context, rnn), drawn, context).evaluation
         )
-        tools.discard_checkpoints()
+        context.discard_checkpoints()
     if as_json:
         typer.echo(evaluation.model_dump_json())
     else:

@@ -18,7 +18,7 @@ from model.errors import DownloadError
 from model.features.titles import title_vectors
 from model.inference import artifact
 from model.pipeline import train
-from model.training.context import Workshop
+from model.training.context import TrainingContext
 from model.training.presets import PRESETS, Preset
 
 DATA_FOLDER = Path("data/ml-1m")
@@ -116,7 +116,7 @@ def train_model(data: MovieLens, preset: Preset, settings: Settings, *, resume: 
     )
     try:
         with training_display() as display:
-            folder = train(data, preset, settings.artifacts, workshop(data, settings, resume, display))
+            folder = train(data, preset, settings.artifacts, training_context(data, settings, resume, display))
     except KeyboardInterrupt:
         say(f"Interrupted. Finished epochs are kept: {_way_on(data)} goes on from there.")
         raise
@@ -154,11 +154,11 @@ def load_database(data: MovieLens, settings: Settings) -> bool:
     return loaded
 
 
-def workshop(data: MovieLens, settings: Settings, resume: bool, display: TrainingDisplay) -> Workshop:
+def training_context(data: MovieLens, settings: Settings, resume: bool, display: TrainingDisplay) -> TrainingContext:
     """What training on a data set takes; caches and checkpoints lie beside the artifacts."""
     catalogue = data.catalogue
     cache = settings.artifacts / ".cache"
-    return Workshop(
+    return TrainingContext(
         catalogue=catalogue,
         titles=lambda: title_vectors(catalogue, cache, display.on_titles),
         bert_titles=lambda: bert_title_vectors(catalogue, settings.bert, cache, display.on_titles),

@@ -12,7 +12,7 @@ from model.inference.ranking import RankBy
 Source = Literal["model", "popular"]
 
 
-class Reader(NamedTuple):
+class UserContext(NamedTuple):
     """Who a list is for: a profile, and a history, oldest first."""
 
     profile: Profile
@@ -20,7 +20,7 @@ class Reader(NamedTuple):
 
     @property
     def based_on(self) -> Literal["history", "profile", "nothing"]:
-        """What is known of the reader."""
+        """What is known of the user."""
         if self.history:
             return "history"
         return "nothing" if self.profile == Profile() else "profile"
@@ -75,7 +75,7 @@ class Recommended(NamedTuple):
 
     Attributes:
         model: version of the model.
-        based_on: what is known of the reader.
+        based_on: what is known of the user.
         rank_by: what it is ordered by.
     """
 
@@ -92,12 +92,12 @@ class HistoryEntry(NamedTuple):
     stars: float
 
 
-class Wish(NamedTuple):
+class RecommendationOptions(NamedTuple):
     """How a list is to be made.
 
     Attributes:
         n, offset: how many movies, after how many of the best.
-        rank_by: None for what the model does best, or for what is popular if nothing is known of the reader.
+        rank_by: None for what the model does best, or for what is popular if nothing is known of the user.
         diversity: 0..1, see `model.inference.diversity`.
         explain: whether to say which ratings speak for each movie.
         filter: which movies it may have.

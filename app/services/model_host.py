@@ -17,7 +17,7 @@ from app.storage.revisions import Revisions
 from model.errors import ArtifactError, SeqRecError
 from model.features.users import Profile
 from model.inference import artifact
-from model.inference.cold_start import Newcomer
+from model.inference.cold_start import ColdStartMovie
 from model.inference.scorer import Scorer
 from model.types import FloatArray
 from seqrec.errors import ReloadRefused
@@ -39,7 +39,7 @@ class Snapshot(NamedTuple):
     title_vectors: dict[int, bytes]
 
 
-class Served(NamedTuple):
+class ModelState(NamedTuple):
     """The model, and the catalogue that it answers about.
 
     Attributes:
@@ -50,15 +50,15 @@ class Served(NamedTuple):
     catalogue: Catalogue
 
 
-class _Kept(NamedTuple):
-    """A `Served` and what it was made of."""
+class _Current(NamedTuple):
+    """A `ModelState` and what it was made of."""
 
     model: Scorer
     revision: int
-    served: Served
+    served: ModelState
 
 
-class Serving:
+class ModelHost:
     """Keeps model and catalogue in memory; replaces either when the database says that it has changed.
 
     A request keeps what it began with, so a replacement drops none.
@@ -70,7 +70,7 @@ class Serving:
         self.artifacts = artifacts
         self._model = model
         self._snapshot: Snapshot | None = None
-        self._kept: _Kept | None = None
+        self._kept: _Current | None = None
         self._reloads: int | None = None
         self._building, self._replacing = threading.Lock(), threading.Lock()
         metrics.serving(model.version)
@@ -93,7 +93,7 @@ class Serving:
         self._snapshot = fresh  # another thread may put its own there meanwhile
         return fresh
 
-    def served(self, snapshot: Snapshot) -> Served:
+    def served(self, snapshot: Snapshot) -> ModelState:
         """Model and catalogue; to be called when the transaction is over, since a new catalogue is encoded first."""
         kept = self._kept
         if kept is not None and kept.revision == snapshot.revision and kept.model is self._model:
@@ -101,10 +101,10 @@ class Serving:
         with self._building:
             kept, model = self._kept, self._model
             if kept is None or kept.revision != snapshot.revision or kept.model is not model:
-                kept = self._kept = _Kept(model, snapshot.revision, _served(model, snapshot))
+                kept = self._kept = _Current(model, snapshot.revision, _served(model, snapshot))
             return kept.served
 
-    def now(self) -> Served:
+    def now(self) -> ModelState:
         """Model and catalogue for a use case that reads nothing else."""
         with self.database.reads() as session:
             snapshot = self.snapshot(session)
@@ -160,14 +160,14 @@ class Serving:
                 logger.warning("serving %s, as another process does, in place of %s", self._model.version, before)
 
 
-def _served(model: Scorer, snapshot: Snapshot) -> Served:
-    newcomers = [
-        Newcomer(movie.id, movie.title, movie.genres, _vector(snapshot.title_vectors.get(movie.id)))
+def _served(model: Scorer, snapshot: Snapshot) -> ModelState:
+    cold_start_movies = [
+        ColdStartMovie(movie.id, movie.title, movie.genres, _vector(snapshot.title_vectors.get(movie.id)))
         for movie in snapshot.movies
         if not model.was_trained_with(movie.id)
     ]
-    scorer = model.knowing(newcomers) if newcomers else model
-    return Served(scorer, Catalogue(snapshot.movies, lambda ids: scorer.times_rated(ids).tolist()))
+    scorer = model.with_cold_start(cold_start_movies) if cold_start_movies else model
+    return ModelState(scorer, Catalogue(snapshot.movies, lambda ids: scorer.times_rated(ids).tolist()))
 
 
 def _vector(stored: bytes | None) -> FloatArray | None:

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from app.services.model_host import Serving
+from app.services.model_host import ModelHost
 from app.services.paging import cursor_of, place_of
 from app.storage import movies, ratings
 from app.storage.database import Database
 from app.storage.movies import MovieRecord
-from app.storage.ratings import Reception
+from app.storage.ratings import RatingStats
 from model.errors import TitleModelError
 from seqrec.errors import MovieExists, MovieNotFound
 from seqrec.schemas.common import EARLIEST_YEAR, LATEST_YEAR
@@ -33,30 +33,30 @@ class CatalogueEntry(NamedTuple):
 class Movies:
     """The catalogue of the database."""
 
-    def __init__(self, serving: Serving) -> None:
-        self.serving = serving
-        self.database: Database = serving.database
+    def __init__(self, host: ModelHost) -> None:
+        self.host = host
+        self.database: Database = host.database
 
     def search(
         self, text: str, genres: Sequence[str], limit: int, cursor: str | None
     ) -> tuple[list[CatalogueEntry], str | None]:
         """A page of the movies found, most rated first, and the cursor of the next one; see `Catalogue.search`."""
-        scorer, catalogue = self.serving.now()
+        scorer, catalogue = self.host.now()
         found = catalogue.search(text, genres, limit + 1, place_of(cursor))
         page = [CatalogueEntry(movie, scorer.was_trained_with(movie.id)) for movie in found[:limit]]
         return page, cursor_of(catalogue.place(found[limit - 1].id)) if len(found) > limit else None
 
     def genres(self) -> tuple[str, ...]:
-        return self.serving.now().catalogue.genres
+        return self.host.now().catalogue.genres
 
-    def get(self, movie_id: int) -> tuple[CatalogueEntry, Reception]:
+    def get(self, movie_id: int) -> tuple[CatalogueEntry, RatingStats]:
         """A movie and how it is received; `MovieNotFound` if it is not there."""
         with self.database.reads() as session:
             return self._entry(*_found(session, movie_id))
 
     def add(
         self, movie_id: int | None, title: str, year: int | None, genres: Sequence[str], hidden: bool
-    ) -> tuple[CatalogueEntry, Reception]:
+    ) -> tuple[CatalogueEntry, RatingStats]:
         """A new movie, with a free id if none is given; `MovieExists` if it is taken.
 
         The first one after a start waits some seconds for the title model.
@@ -65,7 +65,7 @@ class Movies:
             self._require_free(movie_id)
         fields = {"title": title, "year": year or _year_in(title), "hidden": hidden, "title_vector": _read(title)}
 
-        def write(session: Session) -> tuple[MovieRecord, Reception]:
+        def write(session: Session) -> tuple[MovieRecord, RatingStats]:
             if movie_id is not None and movies.existing(session, [movie_id]):
                 raise MovieExists(movie_id)
             chosen = movies.free_id(session) if movie_id is None else movie_id
@@ -76,14 +76,14 @@ class Movies:
 
     def change(
         self, movie_id: int, fields: Mapping[str, object], genres: Sequence[str] | None
-    ) -> tuple[CatalogueEntry, Reception]:
+    ) -> tuple[CatalogueEntry, RatingStats]:
         """Set some fields; `MovieNotFound` if the movie is not there."""
         self.get(movie_id)  # no title is read for a movie that is not there
         changed = dict(fields)
         if isinstance(title := fields.get("title"), str):
             if (year := _year_in(title)) is not None:
                 changed.setdefault("year", year)
-            trained = self.serving.model.was_trained_with(movie_id)
+            trained = self.host.model.was_trained_with(movie_id)
             changed["title_vector"] = None if trained else _read(title)
         with self.database.writes() as session:
             _found(session, movie_id)
@@ -96,8 +96,8 @@ class Movies:
             if movies.existing(session, [movie_id]):
                 raise MovieExists(movie_id)
 
-    def _entry(self, movie: MovieRecord, reception: Reception) -> tuple[CatalogueEntry, Reception]:
-        return CatalogueEntry(movie, self.serving.model.was_trained_with(movie.id)), reception
+    def _entry(self, movie: MovieRecord, rating_stats: RatingStats) -> tuple[CatalogueEntry, RatingStats]:
+        return CatalogueEntry(movie, self.host.model.was_trained_with(movie.id)), rating_stats
 
     def remove(self, movie_id: int) -> None:
         """Delete the movie and all its ratings; nothing if it is not there."""
@@ -105,12 +105,12 @@ class Movies:
             movies.remove(session, movie_id)
 
 
-def _found(session: Session, movie_id: int) -> tuple[MovieRecord, Reception]:
+def _found(session: Session, movie_id: int) -> tuple[MovieRecord, RatingStats]:
     """A movie and how it is received; `MovieNotFound`."""
     movie = movies.records(session, [movie_id]).get(movie_id)
     if movie is None:
         raise MovieNotFound([movie_id])
-    return movie, ratings.reception(session, movie_id)
+    return movie, ratings.rating_stats(session, movie_id)
 
 
 def _year_in(title: str) -> int | None:

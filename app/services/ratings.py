@@ -83,7 +83,7 @@ class Ratings:
     def export(self) -> Iterator[RatingRecord]:
         """All ratings in the order of user and movie, a block at a time.
 
-        Each block is a transaction of its own, so that a slow reader holds no connection; a rating written meanwhile
+        Each block is a transaction of its own, so that a slow user holds no connection; a rating written meanwhile
         may be among them or not.
         """
         after = (0, 0)

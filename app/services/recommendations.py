@@ -7,17 +7,17 @@ from app.services.answers import (
     HistoryEntry,
     Prediction,
     Query,
-    Reader,
     Reason,
+    RecommendationOptions,
     Recommended,
     RecommendedMovie,
     SimilarMovies,
     SimilarUsers,
     Source,
-    Wish,
+    UserContext,
 )
 from app.services.catalogue import Catalogue
-from app.services.model_host import Served, Serving, Snapshot
+from app.services.model_host import ModelHost, ModelState, Snapshot
 from app.services.popularity import by_weighted_rating
 from app.storage import ratings, users
 from app.storage.movies import MovieRecord
@@ -36,9 +36,9 @@ SHARING_USERS = 100
 class Recommender:
     """Predicts and recommends, for the users in the database and for anyone whose history a request brings."""
 
-    def __init__(self, serving: Serving) -> None:
-        self.serving = serving
-        self.database = serving.database
+    def __init__(self, host: ModelHost) -> None:
+        self.host = host
+        self.database = host.database
 
     def predict(self, queries: Sequence[Query]) -> tuple[str, list[Prediction]]:
         """The model's version, and an answer to each query in their order.
@@ -49,23 +49,23 @@ class Recommender:
         with self.database.reads() as session:
             profiles = users.profiles(session, user_ids)
             histories = ratings.histories(session, user_ids)
-            snapshot = self.serving.snapshot(session)
+            snapshot = self.host.snapshot(session)
         if missing := [user_id for user_id in user_ids if user_id not in profiles]:
             raise UserNotFound(missing)
-        served = self.serving.served(snapshot)
+        served = self.host.served(snapshot)
         wanted: dict[int, list[int]] = {user_id: [] for user_id in user_ids}
         for query in dict.fromkeys(queries):
             wanted[query.user_id].append(query.movie_id)
-        readers = {user_id: Reader(profiles[user_id], histories[user_id]) for user_id in user_ids}
+        readers = {user_id: UserContext(profiles[user_id], histories[user_id]) for user_id in user_ids}
         predicted = _predictions(served, [(user_id, readers[user_id], wanted[user_id]) for user_id in user_ids])
         answers = {(one.user_id, one.movie.id): one for one in predicted}
         return served.scorer.version, [answers[query] for query in queries]
 
-    def predict_for_anyone(self, reader: Reader, movie_ids: Sequence[int]) -> tuple[str, list[Prediction]]:
+    def predict_anonymous(self, user: UserContext, movie_ids: Sequence[int]) -> tuple[str, list[Prediction]]:
         """The same for someone who is no user, in the order of ``movie_ids``."""
-        served = self.serving.now()
-        _require_movies(served.catalogue, [entry.movie_id for entry in reader.history])
-        return served.scorer.version, _predictions(served, [(None, reader, movie_ids)])
+        served = self.host.now()
+        _require_movies(served.catalogue, [entry.movie_id for entry in user.history])
+        return served.scorer.version, _predictions(served, [(None, user, movie_ids)])
 
     def history(self, user_id: int) -> list[Rated]:
         """All that the user has rated, oldest first; `UserNotFound` if there is no such user."""
@@ -73,26 +73,26 @@ class Recommender:
 
     def named(self, history: Sequence[Rated]) -> list[HistoryEntry]:
         """The entries of a history with their movies, the latest first; movies that are not there are left out."""
-        movies = self.serving.now().catalogue.movies
+        movies = self.host.now().catalogue.movies
         return [
             HistoryEntry(movies[entry.movie_id], entry.stars) for entry in reversed(history) if entry.movie_id in movies
         ]
 
-    def recommend(self, user_id: int, wish: Wish) -> Recommended:
+    def recommend(self, user_id: int, options: RecommendationOptions) -> Recommended:
         """A page of the user's best unseen movies, best first; `UserNotFound`, or `NoRelevance` if there is none."""
-        reader, snapshot = self._reader(user_id)
-        return self._recommended(reader, self.serving.served(snapshot), wish)
+        user, snapshot = self._reader(user_id)
+        return self._recommended(user, self.host.served(snapshot), options)
 
-    def recommend_to_anyone(self, reader: Reader, wish: Wish) -> Recommended:
+    def recommend_anonymous(self, user: UserContext, options: RecommendationOptions) -> Recommended:
         """The same for someone who is no user; `MovieNotFound` names unknown movies of the history."""
-        served = self.serving.now()
-        _require_movies(served.catalogue, [entry.movie_id for entry in reader.history])
-        return self._recommended(reader, served, wish)
+        served = self.host.now()
+        _require_movies(served.catalogue, [entry.movie_id for entry in user.history])
+        return self._recommended(user, served, options)
 
     def rank(
         self,
         user_id: int | None,
-        someone: Reader,
+        someone: UserContext,
         movie_ids: Sequence[int],
         rank_by: RankBy | None = None,
         explain: bool = False,
@@ -102,23 +102,23 @@ class Recommender:
         `UserNotFound` or `MovieNotFound` name what is not there.
         """
         if user_id is not None:
-            reader, snapshot = self._reader(user_id)
-            served = self.serving.served(snapshot)
+            user, snapshot = self._reader(user_id)
+            served = self.host.served(snapshot)
         else:
-            reader, served = someone, self.serving.now()
-            _require_movies(served.catalogue, [entry.movie_id for entry in reader.history])
+            user, served = someone, self.host.now()
+            _require_movies(served.catalogue, [entry.movie_id for entry in user.history])
         _require_movies(served.catalogue, movie_ids)
         rank_by = rank_by or served.scorer.ranks_by
         with metrics.scoring_seconds.labels("rank").time():
             try:
-                ranked = served.scorer.rank(reader.profile, reader.history, movie_ids, rank_by, explain)
+                ranked = served.scorer.rank(user.profile, user.history, movie_ids, rank_by, explain)
             except NoRelevanceError as error:
                 raise NoRelevance from error
-        return Recommended(served.scorer.version, _listed(ranked, served, "model"), rank_by, reader.based_on)
+        return Recommended(served.scorer.version, _listed(ranked, served, "model"), rank_by, user.based_on)
 
     def similar_movies(self, movie_id: int, n: int) -> SimilarMovies:
         """The movies most like this one that are not hidden; `MovieNotFound` if it is not there."""
-        scorer, catalogue = self.serving.now()
+        scorer, catalogue = self.host.now()
         _require_movies(catalogue, [movie_id])
         with metrics.scoring_seconds.labels("similar_movies").time():
             nearest = scorer.similar_movies(movie_id, catalogue.among(), n)
@@ -129,51 +129,60 @@ class Recommender:
 
         Nothing is kept of users, so that each answer knows everyone's newest ratings.
         """
-        reader, snapshot = self._reader(user_id)
-        latest = [entry.movie_id for entry in reader.history[-SHARING_MOVIES:]]
+        user, snapshot = self._reader(user_id)
+        latest = [entry.movie_id for entry in user.history[-SHARING_MOVIES:]]
         with self.database.reads() as session:
             ids = ratings.users_who_share(session, user_id, latest, SHARING_USERS)
             profiles = users.profiles(session, ids)
             histories = ratings.histories(session, ids)
-        scorer = self.serving.served(snapshot).scorer
+        scorer = self.host.served(snapshot).scorer
         others = [(other, profile, histories[other]) for other, profile in profiles.items()]
         with metrics.scoring_seconds.labels("similar_users").time():
-            return SimilarUsers(scorer.version, scorer.similar_users(*reader, others, n))
+            return SimilarUsers(scorer.version, scorer.similar_users(*user, others, n))
 
-    def _reader(self, user_id: int) -> tuple[Reader, Snapshot]:
+    def _reader(self, user_id: int) -> tuple[UserContext, Snapshot]:
         with self.database.reads() as session:
             profile = users.profiles(session, [user_id]).get(user_id)
             history = ratings.histories(session, [user_id])[user_id]
-            snapshot = self.serving.snapshot(session)
+            snapshot = self.host.snapshot(session)
         if profile is None:
             raise UserNotFound([user_id])
-        return Reader(profile, history), snapshot
+        return UserContext(profile, history), snapshot
 
-    def _recommended(self, reader: Reader, served: Served, wish: Wish) -> Recommended:
-        among = served.catalogue.among(wish.filter)
-        if wish.rank_by is None and reader.based_on == "nothing":
-            return self._popular(reader, served, among, wish)
-        rank_by = wish.rank_by or served.scorer.ranks_by
+    def _recommended(self, user: UserContext, served: ModelState, options: RecommendationOptions) -> Recommended:
+        among = served.catalogue.among(options.filter)
+        if options.rank_by is None and user.based_on == "nothing":
+            return self._popular(user, served, among, options)
+        rank_by = options.rank_by or served.scorer.ranks_by
         with metrics.scoring_seconds.labels("recommend").time():
             try:
                 ranked = served.scorer.recommend(
-                    reader.profile, reader.history, among, wish.n, wish.offset, rank_by, wish.diversity, wish.explain
+                    user.profile,
+                    user.history,
+                    among,
+                    options.n,
+                    options.offset,
+                    rank_by,
+                    options.diversity,
+                    options.explain,
                 )
             except NoRelevanceError as error:
                 raise NoRelevance from error
-        return Recommended(served.scorer.version, _listed(ranked, served, "model"), rank_by, reader.based_on)
+        return Recommended(served.scorer.version, _listed(ranked, served, "model"), rank_by, user.based_on)
 
-    def _popular(self, reader: Reader, served: Served, among: Sequence[int], wish: Wish) -> Recommended:
+    def _popular(
+        self, user: UserContext, served: ModelState, among: Sequence[int], options: RecommendationOptions
+    ) -> Recommended:
         """For someone of whom nothing is known: what all others like."""
         with self.database.reads() as session:
-            receptions = ratings.receptions(session)
-        order = [movie_id for movie_id, _ in by_weighted_rating(receptions, among)]
-        unrated = [movie_id for movie_id in among if movie_id not in receptions]
-        page = (order + unrated)[wish.offset : wish.offset + wish.n]
-        scored = served.scorer.rank(reader.profile, reader.history, page, explain=wish.explain) if page else []
+            rating_stats_by_movie = ratings.rating_stats_by_movie(session)
+        order = [movie_id for movie_id, _ in by_weighted_rating(rating_stats_by_movie, among)]
+        unrated = [movie_id for movie_id in among if movie_id not in rating_stats_by_movie]
+        page = (order + unrated)[options.offset : options.offset + options.n]
+        scored = served.scorer.rank(user.profile, user.history, page, explain=options.explain) if page else []
         by_id = {entry.movie_id: entry for entry in scored}
         listed = _listed([by_id[movie_id] for movie_id in page], served, "popular")
-        return Recommended(served.scorer.version, listed, "popularity", reader.based_on)
+        return Recommended(served.scorer.version, listed, "popularity", user.based_on)
 
 
 def _require_movies(catalogue: Catalogue, movie_ids: Sequence[int]) -> None:
@@ -181,15 +190,17 @@ def _require_movies(catalogue: Catalogue, movie_ids: Sequence[int]) -> None:
         raise MovieNotFound(missing)
 
 
-def _predictions(served: Served, asked: Sequence[tuple[int | None, Reader, Sequence[int]]]) -> list[Prediction]:
+def _predictions(
+    served: ModelState, asked: Sequence[tuple[int | None, UserContext, Sequence[int]]]
+) -> list[Prediction]:
     """For each user (None for someone who is none) the movies asked for, all in order; `MovieNotFound`."""
     scorer, catalogue = served
     _require_movies(catalogue, [movie_id for _, _, movie_ids in asked for movie_id in movie_ids])
     with metrics.scoring_seconds.labels("predict").time():
-        predicted = scorer.predict_many([Candidates(*reader, movie_ids) for _, reader, movie_ids in asked])
+        predicted = scorer.predict_many([Candidates(*user, movie_ids) for _, user, movie_ids in asked])
     answers = []
-    for (user_id, reader, movie_ids), values in zip(asked, predicted, strict=True):
-        own = {entry.movie_id: entry.stars for entry in reader.history}
+    for (user_id, user, movie_ids), values in zip(asked, predicted, strict=True):
+        own = {entry.movie_id: entry.stars for entry in user.history}
         for movie_id, value in zip(movie_ids, values, strict=True):
             likely = value.probabilities
             answers.append(
@@ -197,7 +208,7 @@ def _predictions(served: Served, asked: Sequence[tuple[int | None, Reader, Seque
                     user_id=user_id,
                     movie=catalogue.movies[movie_id],
                     stars=value.stars,
-                    probabilities=None if likely is None else dict(zip(scorer.star_levels, likely, strict=True)),
+                    probabilities=None if likely is None else dict(zip(scorer.rating_scale, likely, strict=True)),
                     own_stars=own.get(movie_id),
                     in_model=scorer.was_trained_with(movie_id),
                 )
@@ -205,7 +216,7 @@ def _predictions(served: Served, asked: Sequence[tuple[int | None, Reader, Seque
     return answers
 
 
-def _listed(ranked: Sequence[Recommendation], served: Served, source: Source) -> list[RecommendedMovie]:
+def _listed(ranked: Sequence[Recommendation], served: ModelState, source: Source) -> list[RecommendedMovie]:
     scorer, movies = served.scorer, served.catalogue.movies
     return [_recommended_movie(entry, movies, scorer, source) for entry in ranked]
 

@@ -20,7 +20,7 @@ class RatingRecord(NamedTuple):
     rated_at: int
 
 
-class Reception(NamedTuple):
+class RatingStats(NamedTuple):
     """How many ratings a movie has, and their mean in stars; None without any."""
 
     ratings: int
@@ -83,12 +83,14 @@ def block(session: Session, after: tuple[int, int], size: int) -> list[RatingRec
     return [RatingRecord(*row) for row in session.execute(query)]
 
 
-def reception(session: Session, movie_id: int) -> Reception:
+def rating_stats(session: Session, movie_id: int) -> RatingStats:
     query = select(func.count(), func.avg(Rating.stars)).where(Rating.movie_id == movie_id)
-    return Reception(*session.execute(query).one())
+    return RatingStats(*session.execute(query).one())
 
 
-def receptions(session: Session, since: int | None = None, until: int | None = None) -> dict[int, Reception]:
+def rating_stats_by_movie(
+    session: Session, since: int | None = None, until: int | None = None
+) -> dict[int, RatingStats]:
     """Of each movie that was rated from ``since`` on and before ``until``, by its id.
 
     Times are in Unix seconds; None leaves an end open.
@@ -98,7 +100,7 @@ def receptions(session: Session, since: int | None = None, until: int | None = N
         query = query.where(Rating.rated_at >= since)
     if until is not None:
         query = query.where(Rating.rated_at < until)
-    return {movie_id: Reception(ratings, mean) for movie_id, ratings, mean in session.execute(query)}
+    return {movie_id: RatingStats(ratings, mean) for movie_id, ratings, mean in session.execute(query)}
 
 
 def users_who_share(session: Session, user_id: int, movie_ids: Sequence[int], most: int) -> list[int]:

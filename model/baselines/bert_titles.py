@@ -23,7 +23,7 @@ WEIGHTS = "model.safetensors"
 def bert_title_vectors(
     catalogue: Catalogue, model: str, cache: Path, on_titles: OnTitles = lambda *_: None
 ) -> FloatArray:
-    """One vector a catalogue row, shape (rows, 768), float32; the unknown row is zeros.
+    """One vector a movie index, shape (movies, 768), float32; the unknown index is zeros.
 
     Computed once for a list of titles and the weights, and kept in the folder ``cache``. ``model`` is the folder with
     the weights or their name on the model hub; `TitleModelError` where neither has them.

@@ -5,10 +5,10 @@ out, the user's profile and the movie's genres go through a perceptron (sections
 to MovieLens that Keras' documentation made known, a rated movie's vector is multiplied by its stars and the
 perceptron has 256 and 128 units.
 
-What differs from the publications: the window is of ratings before the cut between history and targets, not of those
-right before the movie in question, so that nothing is known of a user which the protocol does not give; short
-histories are padded and the padding is masked. The perceptron has no batch normalisation, as in the first publication:
-samples of a step share users and windows, which its statistics would pick up.
+What differs from the publications: the window is of ratings before the history_length between history and targets,
+not of those right before the movie in question, so that nothing is known of a user which the protocol does not give;
+short histories are padded and the padding is masked. The perceptron has no batch normalisation, as in the first
+publication: samples of a step share users and windows, which its statistics would pick up.
 """
 
 import math
@@ -17,12 +17,12 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from model.baselines.sampled import SampledRival, SampleNetwork
+from model.baselines.sampled import SampledBaseline, SampleNetwork
 from model.features.users import PROFILE_WIDTH
 from model.network.batch import Users
 from model.network.config import TrainingConfig
 from model.rating_scale import WHOLE_STARS
-from model.training.context import Workshop
+from model.training.context import TrainingContext
 
 
 class BstConfig(BaseModel):
@@ -44,19 +44,19 @@ class BstConfig(BaseModel):
     dropout: float = 0.1
 
 
-TRAINING = TrainingConfig(epochs=12, patience=2, learning_rate=1e-3, random_cuts=True)
+TRAINING = TrainingConfig(epochs=12, patience=2, learning_rate=1e-3, random_history_lengths=True)
 
 
-class Bst(SampledRival):
+class Bst(SampledBaseline):
     """The rival ``bst``; see the module."""
 
     def __init__(
-        self, workshop: Workshop, config: BstConfig | None = None, training: TrainingConfig = TRAINING
+        self, context: TrainingContext, config: BstConfig | None = None, training: TrainingConfig = TRAINING
     ) -> None:
         chosen = config or BstConfig()
-        genres = torch.from_numpy(workshop.catalogue.genre_matrix)
+        genres = torch.from_numpy(context.catalogue.genre_matrix)
         super().__init__(
-            "bst", workshop, lambda mean: BstNetwork(chosen, genres, mean), training, chosen.model_dump_json()
+            "bst", context, lambda mean: BstNetwork(chosen, genres, mean), training, chosen.model_dump_json()
         )
 
 
@@ -66,7 +66,7 @@ class BstNetwork(SampleNetwork):
     genres: Tensor
 
     def __init__(self, config: BstConfig, genres: Tensor, mean: float) -> None:
-        """``genres`` has shape (rows, genres); ``mean`` is what an untrained network is to answer."""
+        """``genres`` has shape (movies, genres); ``mean`` is what an untrained network is to answer."""
         super().__init__()
         self.window = config.window
         self.register_buffer("genres", genres, persistent=False)
@@ -90,8 +90,8 @@ class BstNetwork(SampleNetwork):
         correction: Tensor = self.perceptron(inputs).squeeze(1)
         return self.mean + correction
 
-    def _embed(self, rows: Tensor) -> Tensor:
-        embedded: Tensor = self.embedding(rows) + self.genre_embedding(self.genres[rows])
+    def _embed(self, indices: Tensor) -> Tensor:
+        embedded: Tensor = self.embedding(indices) + self.genre_embedding(self.genres[indices])
         return embedded
 
 
@@ -126,7 +126,7 @@ class TransformerBlock(nn.Module):
 
 
 def latest(users: Users, window: int) -> tuple[Tensor, Tensor]:
-    """The latest ratings of each history, oldest first and padded in front: catalogue rows and stars.
+    """The latest ratings of each history, oldest first and padded in front: movie indices and stars.
 
     Both of shape (users, window); 0 where there is no rating.
     """

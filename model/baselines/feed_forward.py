@@ -13,14 +13,14 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from model.baselines.sampled import SampledRival, SampleNetwork
-from model.data.sequences import Fold
+from model.baselines.sampled import SampledBaseline, SampleNetwork
+from model.data.sequences import Examples
 from model.data.splits import Split
 from model.features.users import PROFILE_WIDTH
 from model.network.batch import Users
 from model.network.branches import feed_forward
 from model.network.config import TrainingConfig
-from model.training.context import Workshop
+from model.training.context import TrainingContext
 from model.types import FloatArray
 
 
@@ -45,38 +45,38 @@ TRAINING = TrainingConfig(epochs=12, patience=2, users_per_step=64, samples_per_
 """Many users in a step, few samples of each: there is no history to be encoded for all of a user's samples."""
 
 
-class FeedForward(SampledRival):
+class FeedForward(SampledBaseline):
     """Both rivals; see the module."""
 
     def __init__(
         self,
         name: str,
-        workshop: Workshop,
+        context: TrainingContext,
         titles: Callable[[], FloatArray] | None,
         config: FeedForwardConfig | None = None,
         training: TrainingConfig = TRAINING,
     ) -> None:
-        """``titles`` gives the title vectors, shape (rows, title width); None for a network that reads none."""
+        """``titles`` gives the title vectors, shape (movies, title width); None for a network that reads none."""
         chosen = config or FeedForwardConfig()
-        genres = torch.from_numpy(workshop.catalogue.genre_matrix)
+        genres = torch.from_numpy(context.catalogue.genre_matrix)
 
         def build(mean: float) -> FeedForwardNetwork:
             return FeedForwardNetwork(chosen, genres, None if titles is None else torch.from_numpy(titles()), mean)
 
-        super().__init__(name, workshop, build, training, chosen.model_dump_json())
+        super().__init__(name, context, build, training, chosen.model_dump_json())
 
-    def training_fold(self, split: Split) -> Fold:
-        return replace(split.train, cuts=np.zeros_like(split.train.cuts))
+    def training_examples(self, split: Split) -> Examples:
+        return replace(split.train, history_lengths=np.zeros_like(split.train.history_lengths))
 
 
-def mlp3(workshop: Workshop) -> FeedForward:
+def mlp3(context: TrainingContext) -> FeedForward:
     """The publication's "3-layer network"."""
-    return FeedForward("mlp3", workshop, titles=None)
+    return FeedForward("mlp3", context, titles=None)
 
 
-def ffnn_bert(workshop: Workshop) -> FeedForward:
+def ffnn_bert(context: TrainingContext) -> FeedForward:
     """The publication's network with titles read by BERT."""
-    return FeedForward("ffnn-bert", workshop, titles=workshop.bert_titles)
+    return FeedForward("ffnn-bert", context, titles=context.bert_titles)
 
 
 class FeedForwardNetwork(SampleNetwork):

@@ -6,8 +6,8 @@ to 5 stars; the prediction is their mean (equations 4 and 5). As published for M
 levels' messages summed, with the ordinal weights of the section on weight sharing, and one step of Adam over all
 ratings an epoch.
 
-What differs from the publication: ratings of the validation fold are not learned from (the published value comes from
-training on them as well), and the split's seeds are this project's.
+What differs from the publication: ratings of the validation examples are not learned from (the published value comes
+from training on them as well), and the split's seeds are this project's.
 """
 
 import math
@@ -22,13 +22,13 @@ from model.baselines.known_ratings import KnownRatings
 from model.baselines.rounds import Report, Rounds
 from model.baselines.sparse_pairs import Pairs
 from model.card import Epoch
-from model.data.sequences import Fold
+from model.data.sequences import Examples
 from model.data.splits import Split
 from model.errors import DataError
 from model.evaluation.rating_metrics import Predicted, rmse
 from model.rating_scale import WHOLE_STARS
 from model.training.checkpoint import load_optimizer, optimizer_tensors, over, run_name, under
-from model.training.context import Workshop
+from model.training.context import TrainingContext
 from model.types import IntArray
 
 LEVELS = len(WHOLE_STARS)
@@ -44,7 +44,7 @@ class GcMcConfig(BaseModel):
         bases: matrices that those of the levels are mixed from.
         averaging: decay of the running average of the weights, with which is predicted.
         epochs: steps over all ratings.
-        round_epochs: epochs between two looks at the validation fold.
+        round_epochs: epochs between two looks at the validation examples.
         patience: rounds without a better validation error after which to stop and take the best; None goes on to
             the end, as published.
     """
@@ -177,12 +177,12 @@ class GcMcNetwork(nn.Module):
 class _Training:
     """Rounds of full-batch Adam, and the running average of the weights that come of it."""
 
-    def __init__(self, model: "GcMc", validation: Fold) -> None:
+    def __init__(self, model: "GcMc", validation: Examples) -> None:
         self.model = model
         self.validation = validation
         self.config = model.config
         self.network = model.network
-        self.learner = GcMcNetwork(*model.known.shape, model.config).to(model.workshop.device)
+        self.learner = GcMcNetwork(*model.known.shape, model.config).to(model.context.device)
         self.learner.load_state_dict(self.network.state_dict())
         self.optimizer = torch.optim.Adam(self.learner.parameters(), lr=self.config.learning_rate, fused=True)
 
@@ -232,18 +232,18 @@ class GcMc:
     name = "gc-mc"
     inductive = False
 
-    def __init__(self, workshop: Workshop, config: GcMcConfig | None = None) -> None:
-        self.workshop = workshop
+    def __init__(self, context: TrainingContext, config: GcMcConfig | None = None) -> None:
+        self.context = context
         self.config = config or GcMcConfig()
         self.epochs: list[Epoch] = []
 
     def fit(self, split: Split) -> None:
-        if split.train.star_levels != WHOLE_STARS:
+        if split.train.rating_scale != WHOLE_STARS:
             raise DataError(f"{self.name} is for 1 to 5 whole stars; this data has half stars.")
         self.known = KnownRatings.of(split.known())
-        self.graph = Graph.of(self.known, self.workshop.device)
+        self.graph = Graph.of(self.known, self.context.device)
         torch.manual_seed(self.config.seed)
-        self.network = GcMcNetwork(*self.known.shape, self.config).to(self.workshop.device).eval()
+        self.network = GcMcNetwork(*self.known.shape, self.config).to(self.context.device).eval()
         settings = self.config.model_dump_json()
         run = run_name(self.name, settings, (split.train, split.validation, split.test))
         training = Rounds(
@@ -251,14 +251,14 @@ class GcMc:
             settings,
             math.ceil(self.config.epochs / self.config.round_epochs),
             self.config.patience,
-            self.workshop.checkpoint(run),
-            self.workshop.on_progress,
+            self.context.checkpoint(run),
+            self.context.on_progress,
         )
         self.epochs = training.run()
 
     @torch.no_grad()
-    def predict(self, fold: Fold) -> Predicted:
-        movies, users = self.known.targets(fold)
+    def predict(self, examples: Examples) -> Predicted:
+        movies, users = self.known.targets(examples)
         pairs, order = self._pairs(movies, users)
         logits = self.network.decode(*self.network.encode(self.graph), pairs)
         probabilities = torch.empty_like(logits.T)
@@ -268,7 +268,7 @@ class GcMc:
 
     def _pairs(self, movies: IntArray, users: IntArray) -> tuple[Pairs, Tensor]:
         """Targets as pairs, and the target that each of the pairs is."""
-        device = self.workshop.device
+        device = self.context.device
         order = torch.from_numpy(movies * self.known.shape[1] + users).argsort().to(device)
         rows, columns = (torch.from_numpy(side).to(device)[order] for side in (movies, users))
         return Pairs.of(rows, columns, self.known.shape), order

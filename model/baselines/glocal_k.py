@@ -9,8 +9,8 @@ each by rounds of L-BFGS over the whole matrix:
 2. Fine-tuning. A pass as before gives movies' vectors; their means over the users weigh movies' 3 x 3 kernels into
    one, the global kernel (section 2.2). The rating matrix, convolved with it, goes through the same network.
 
-What differs from the publication: rounds end and weights are kept by the error on the validation fold, where the
-published value is the best epoch on test; ratings of the validation fold are not learned from. Two shortcuts leave
+What differs from the publication: rounds end and weights are kept by the error on the validation examples, where the
+published value is the best epoch on test; ratings of the validation examples are not learned from. Two shortcuts leave
 the numbers as they are: a sparse product in place of the dense one wherever only rated places count, and the
 mean over users taken of the output weights instead of the output.
 """
@@ -27,11 +27,11 @@ from model.baselines.known_ratings import KnownRatings
 from model.baselines.rounds import Report, Rounds
 from model.baselines.sparse_pairs import Pairs
 from model.card import Epoch
-from model.data.sequences import Fold
+from model.data.sequences import Examples
 from model.data.splits import Split
 from model.evaluation.rating_metrics import Predicted, rmse
 from model.training.checkpoint import run_name
-from model.training.context import Workshop
+from model.training.context import TrainingContext
 from model.types import FloatArray
 
 
@@ -170,7 +170,7 @@ class GLocalNetwork(nn.Module):
 class _Stage:
     """Pre-training or fine-tuning: rounds of L-BFGS, each with a memory of its own, as published."""
 
-    def __init__(self, network: GLocalNetwork, model: "GLocalK", validation: Fold, *, fine_tuned: bool) -> None:
+    def __init__(self, network: GLocalNetwork, model: "GLocalK", validation: Examples, *, fine_tuned: bool) -> None:
         self.network = network
         self.model = model
         self.validation = validation
@@ -209,7 +209,7 @@ class _Stage:
 
     def validation_error(self) -> float:
         stars = self.model.stars(self.validation, fine_tuned=self.fine_tuned)
-        return rmse(stars, self.validation.target_stars, self.validation.star_levels)
+        return rmse(stars, self.validation.target_stars, self.validation.rating_scale)
 
     def state(self) -> dict[str, Tensor]:
         return {}
@@ -224,8 +224,8 @@ class GLocalK:
     name = "glocal-k"
     inductive = False
 
-    def __init__(self, workshop: Workshop, config: GLocalKConfig | None = None) -> None:
-        self.workshop = workshop
+    def __init__(self, context: TrainingContext, config: GLocalKConfig | None = None) -> None:
+        self.context = context
         self.config = config or GLocalKConfig()
         self.epochs: list[Epoch] = []
 
@@ -233,31 +233,31 @@ class GLocalK:
         self.known = KnownRatings.of(split.known())
         self.matrix = self._matrix(self.known)
         torch.manual_seed(self.config.seed)
-        self.network = GLocalNetwork(*self.known.shape, self.config).to(self.workshop.device)
+        self.network = GLocalNetwork(*self.known.shape, self.config).to(self.context.device)
         settings = self.config.model_dump_json()
         run = run_name(self.name, settings, (split.train, split.validation, split.test))
         self.epochs = []
         for fine_tuned, stage in enumerate(("pre-training", "fine-tuning")):
             trainee = _Stage(self.network, self, split.validation, fine_tuned=bool(fine_tuned))
-            checkpoint = self.workshop.checkpoint(f"{run}.{stage}")
+            checkpoint = self.context.checkpoint(f"{run}.{stage}")
             rounds = self.config.rounds[fine_tuned]
-            training = Rounds(trainee, settings, rounds, self.config.patience, checkpoint, self.workshop.on_progress)
+            training = Rounds(trainee, settings, rounds, self.config.patience, checkpoint, self.context.on_progress)
             before = len(self.epochs)
             self.epochs += [epoch.model_copy(update={"number": before + epoch.number}) for epoch in training.run()]
 
-    def predict(self, fold: Fold) -> Predicted:
-        return Predicted(self.stars(fold, fine_tuned=True))
+    def predict(self, examples: Examples) -> Predicted:
+        return Predicted(self.stars(examples, fine_tuned=True))
 
     @torch.no_grad()
-    def stars(self, fold: Fold, *, fine_tuned: bool) -> FloatArray:
-        """Predictions for a fold's targets, as at the end of one stage or the other."""
+    def stars(self, examples: Examples, *, fine_tuned: bool) -> FloatArray:
+        """Predictions for a examples's targets, as at the end of one stage or the other."""
         hidden, output, _ = self.network(self.matrix, fine_tuned=fine_tuned)
         everything = torch.addmm(self.network.output_bias, hidden, output).cpu().numpy()
-        stars: FloatArray = everything[self.known.targets(fold)]
+        stars: FloatArray = everything[self.known.targets(examples)]
         return stars
 
     def _matrix(self, known: KnownRatings) -> KnownMatrix:
-        device = self.workshop.device
+        device = self.context.device
         movies, users = (torch.from_numpy(side).to(device) for side in (known.movies, known.users))
         stars = torch.from_numpy(known.stars).to(device)
         return KnownMatrix(Pairs.of(movies, users, known.shape), stars)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.data.sequences import Fold, Sequences
+from model.data.sequences import Examples, Sequences
 from model.types import FloatArray, IntArray
 
 
@@ -14,7 +14,7 @@ class KnownRatings:
 
     Attributes:
         user_ids: ascending, shape (users,).
-        movie_rows: catalogue rows with at least one rating, ascending, shape (rated,).
+        movie_rows: movie indices with at least one rating, ascending, shape (rated,).
         users: the user of each rating, shape (ratings,).
         movies: the movie of each rating; ratings are sorted by movie, then by user.
         stars: shape (ratings,).
@@ -30,7 +30,7 @@ class KnownRatings:
     def of(cls, sequences: Sequences) -> "KnownRatings":
         user_ids = np.sort(sequences.user_ids)
         movie_rows, movies = np.unique(sequences.movies, return_inverse=True)
-        users = np.searchsorted(user_ids, sequences.user_ids)[sequences.owners]
+        users = np.searchsorted(user_ids, sequences.user_ids)[sequences.user_index]
         order = np.lexsort((users, movies))
         return cls(user_ids, movie_rows, users[order], movies[order], sequences.stars[order])
 
@@ -39,10 +39,10 @@ class KnownRatings:
         """Movies and users of the matrix; its last movie stands for all that have no rating."""
         return len(self.movie_rows) + 1, len(self.user_ids)
 
-    def targets(self, fold: Fold) -> tuple[IntArray, IntArray]:
-        """Movie and user of each of a fold's targets; the fold's users have to be known ones."""
-        rows = fold.sequences.movies[fold.targets]
-        movies = np.searchsorted(self.movie_rows, rows)
-        unrated = self.movie_rows[np.minimum(movies, len(self.movie_rows) - 1)] != rows
-        users = np.searchsorted(self.user_ids, np.repeat(fold.sequences.user_ids, fold.target_counts))
+    def targets(self, examples: Examples) -> tuple[IntArray, IntArray]:
+        """Movie and user of each of a examples's targets; the examples's users have to be known ones."""
+        indices = examples.sequences.movies[examples.targets]
+        movies = np.searchsorted(self.movie_rows, indices)
+        unrated = self.movie_rows[np.minimum(movies, len(self.movie_rows) - 1)] != indices
+        users = np.searchsorted(self.user_ids, np.repeat(examples.sequences.user_ids, examples.target_counts))
         return np.where(unrated, len(self.movie_rows), movies), users

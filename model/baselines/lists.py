@@ -15,12 +15,12 @@ class Popularity:
     name = "popularity"
     inductive = True
 
-    def __init__(self, rows: int) -> None:
-        self.rows = rows
+    def __init__(self, vocabulary_size: int) -> None:
+        self.vocabulary_size = vocabulary_size
         self.epochs: list[Epoch] = []
 
     def fit(self, split: Split) -> None:
-        self.counts = np.bincount(split.train.sequences.movies, minlength=self.rows).astype(np.float32)
+        self.counts = np.bincount(split.train.sequences.movies, minlength=self.vocabulary_size).astype(np.float32)
 
     def scores(self, histories: Sequences) -> FloatArray:
         return np.tile(self.counts, (len(histories), 1))
@@ -30,7 +30,7 @@ class ItemKnn:
     """The movies most like those in the history (Deshpande and Karypis 2004, "Item-based top-N recommendation").
 
     Two movies are as like as the cosine of their raters, shrunk towards nothing where few have rated both. A movie's
-    score is the sum over its likeness to those of its ``neighbours`` nearest movies that are in the history.
+    score is the sum over its similarity to those of its ``neighbours`` nearest movies that are in the history.
     """
 
     name = "item-knn"
@@ -38,30 +38,30 @@ class ItemKnn:
     neighbours = 100
     shrinkage = 20.0
 
-    def __init__(self, rows: int) -> None:
-        self.rows = rows
+    def __init__(self, vocabulary_size: int) -> None:
+        self.vocabulary_size = vocabulary_size
         self.epochs: list[Epoch] = []
 
     def fit(self, split: Split) -> None:
-        rated = rated_matrix(split.train.sequences, self.rows)
+        rated = rated_matrix(split.train.sequences, self.vocabulary_size)
         common = (rated.T @ rated).toarray()
         norms = np.sqrt(common.diagonal())
-        likeness = common / (np.outer(norms, norms) + self.shrinkage)
-        np.fill_diagonal(likeness, 0.0)
-        if self.neighbours < self.rows:
-            least = np.partition(likeness, -self.neighbours, axis=1)[:, -self.neighbours, None]
-            likeness[likeness < least] = 0.0
-        self.likeness = csr_matrix(likeness, dtype=np.float32)
+        similarity = common / (np.outer(norms, norms) + self.shrinkage)
+        np.fill_diagonal(similarity, 0.0)
+        if self.neighbours < self.vocabulary_size:
+            least = np.partition(similarity, -self.neighbours, axis=1)[:, -self.neighbours, None]
+            similarity[similarity < least] = 0.0
+        self.similarity = csr_matrix(similarity, dtype=np.float32)
 
     def scores(self, histories: Sequences) -> FloatArray:
-        scores: FloatArray = (rated_matrix(histories, self.rows) @ self.likeness.T).toarray()
+        scores: FloatArray = (rated_matrix(histories, self.vocabulary_size) @ self.similarity.T).toarray()
         return scores
 
 
-def rated_matrix(sequences: Sequences, rows: int) -> csr_matrix:
-    """Who has rated what: ones, shape (users, rows)."""
+def rated_matrix(sequences: Sequences, vocabulary_size: int) -> csr_matrix:
+    """Who has rated what: ones, shape (users, vocabulary_size)."""
     ones = np.ones(len(sequences.movies), dtype=np.float32)
-    return csr_matrix((ones, (sequences.owners, sequences.movies)), shape=(len(sequences), rows))
+    return csr_matrix((ones, (sequences.user_index, sequences.movies)), shape=(len(sequences), vocabulary_size))
 
 
 BASELINES = (Popularity, ItemKnn)

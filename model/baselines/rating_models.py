@@ -10,13 +10,13 @@ from model.baselines.glocal_k import GLocalK
 from model.baselines.simple import BiasModel, GlobalMean, MovieMean
 from model.errors import UnknownNameError
 from model.evaluation.interfaces import RatingModel
-from model.training.context import Workshop
+from model.training.context import TrainingContext
 from model.training.estimator import NeuralModel
 from model.training.presets import PRESETS, preset
 
 BASELINES = (GlobalMean.name, MovieMean.name, BiasModel.name)
 
-RIVALS: dict[str, Callable[[Workshop], RatingModel]] = {
+PUBLISHED_MODELS: dict[str, Callable[[TrainingContext], RatingModel]] = {
     "mlp3": mlp3,
     "ffnn-bert": ffnn_bert,
     "bst": Bst,
@@ -25,12 +25,12 @@ RIVALS: dict[str, Callable[[Workshop], RatingModel]] = {
 }
 """Published models, each in a file of `model.baselines`."""
 
-BUILDERS: dict[str, Callable[[Workshop], RatingModel]] = {
+BUILDERS: dict[str, Callable[[TrainingContext], RatingModel]] = {
     GlobalMean.name: lambda _: GlobalMean(),
-    MovieMean.name: lambda workshop: MovieMean(workshop.rows),
-    BiasModel.name: lambda workshop: BiasModel(workshop.rows),
+    MovieMean.name: lambda context: MovieMean(context.vocabulary_size),
+    BiasModel.name: lambda context: BiasModel(context.vocabulary_size),
     **{name: partial(NeuralModel, preset) for name, preset in PRESETS.items()},
-    **RIVALS,
+    **PUBLISHED_MODELS,
 }
 """How to build each model, untrained."""
 
@@ -43,9 +43,9 @@ def require_known(name: str, recurrent: str | None = None) -> None:
         preset(name, recurrent)
 
 
-def build(name: str, workshop: Workshop, recurrent: str | None = None) -> RatingModel:
+def build(name: str, context: TrainingContext, recurrent: str | None = None) -> RatingModel:
     """The untrained model of this name; `UnknownNameError` for a name that is not in `BUILDERS`."""
     require_known(name, recurrent)
     if recurrent is not None:
-        return NeuralModel(preset(name, recurrent), workshop)
-    return BUILDERS[name](workshop)
+        return NeuralModel(preset(name, recurrent), context)
+    return BUILDERS[name](context)

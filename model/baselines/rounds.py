@@ -30,7 +30,7 @@ class Trainee(Protocol):
         """Train for a while; returns the loss."""
 
     def validation_error(self) -> float:
-        """RMSE on the validation fold."""
+        """RMSE on the validation examples."""
 
     def state(self) -> dict[str, Tensor]:
         """What the next round depends on besides the network."""

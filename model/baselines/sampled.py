@@ -13,7 +13,7 @@ from torch.nn.functional import mse_loss
 
 from model.baselines.rounds import Report, Rounds
 from model.card import Epoch
-from model.data.sequences import Fold
+from model.data.sequences import Examples
 from model.data.splits import Split
 from model.evaluation.batch_scoring import histories
 from model.evaluation.rating_metrics import Predicted, rmse
@@ -21,7 +21,7 @@ from model.network.batch import Users
 from model.network.config import TrainingConfig
 from model.training.batches import Batch, Batches
 from model.training.checkpoint import load_optimizer, optimizer_tensors, run_name
-from model.training.context import Workshop
+from model.training.context import TrainingContext
 from model.types import FloatArray
 
 PREDICT_USERS = 32
@@ -38,7 +38,7 @@ class SampleNetwork(nn.Module, ABC):
         Args:
             users: profiles and histories.
             sample_users: index into ``users`` of each sample, shape (samples,).
-            movies: catalogue row of each sample, shape (samples,).
+            movies: movie index of each sample, shape (samples,).
         """
 
 
@@ -50,13 +50,18 @@ class _Training:
     """An epoch of AdamW on the mean squared error a round."""
 
     def __init__(
-        self, network: SampleNetwork, train: Fold, validation: Fold, config: TrainingConfig, device: torch.device
+        self,
+        network: SampleNetwork,
+        train: Examples,
+        validation: Examples,
+        config: TrainingConfig,
+        device: torch.device,
     ) -> None:
         self.network = network
         self.validation = validation
         self.config = config
         self.device = device
-        self.batches = Batches(train, config, part_of_user=np.zeros(len(train), dtype=np.int64))
+        self.batches = Batches(train, config, fold_of_user=np.zeros(len(train), dtype=np.int64))
         self.optimizer = torch.optim.AdamW(
             network.parameters(),
             lr=config.learning_rate,
@@ -77,10 +82,10 @@ class _Training:
         return squares / samples
 
     def _step(self, batch: Batch) -> float:
-        rows, movies, stars = (
+        indices, movies, stars = (
             part.to(self.device) for part in (batch.sample_users, batch.sample_movies, batch.sample_stars)
         )
-        loss = mse_loss(self.network(batch.users.to(self.device), rows, movies), stars)
+        loss = mse_loss(self.network(batch.users.to(self.device), indices, movies), stars)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -90,7 +95,7 @@ class _Training:
         return rmse(
             predict(self.network, self.validation, self.device),
             self.validation.target_stars,
-            self.validation.star_levels,
+            self.validation.rating_scale,
         )
 
     def state(self) -> dict[str, Tensor]:
@@ -101,50 +106,52 @@ class _Training:
 
 
 @torch.inference_mode()
-def predict(network: SampleNetwork, fold: Fold, device: torch.device) -> FloatArray:
-    """Stars for the targets of a fold, in its order, not clipped."""
+def predict(network: SampleNetwork, examples: Examples, device: torch.device) -> FloatArray:
+    """Stars for the targets of a examples, in its order, not clipped."""
     network.eval()
     stars = [np.empty(0, dtype=np.float32)]
-    for part in fold.batches(PREDICT_USERS):
-        users = histories(part.sequences, np.arange(len(part)), part.cuts).to(device)
-        rows = torch.from_numpy(np.repeat(np.arange(len(part)), part.target_counts)).to(device)
+    for part in examples.batches(PREDICT_USERS):
+        users = histories(part.sequences, np.arange(len(part)), part.history_lengths).to(device)
+        indices = torch.from_numpy(np.repeat(np.arange(len(part)), part.target_counts)).to(device)
         movies = torch.from_numpy(part.sequences.movies[part.targets]).to(device)
-        stars.append(network(users, rows, movies).cpu().numpy())
+        stars.append(network(users, indices, movies).cpu().numpy())
     return np.concatenate(stars)
 
 
-class SampledRival:
-    """A rival whose network is trained on samples of the training fold; what it knows of a user is the history."""
+class SampledBaseline:
+    """A rival whose network is trained on samples of the training examples; what it knows of a user is the history."""
 
     inductive = True
 
-    def __init__(self, name: str, workshop: Workshop, build: Build, training: TrainingConfig, settings: str) -> None:
+    def __init__(
+        self, name: str, context: TrainingContext, build: Build, training: TrainingConfig, settings: str
+    ) -> None:
         """``settings`` describes the network: two runs that differ in it do not share a checkpoint."""
         self.name = name
-        self.workshop = workshop
+        self.context = context
         self.build = build
         self.training = training
         self.settings = f"{settings} {training.model_dump_json()}"
         self.epochs: list[Epoch] = []
 
     def fit(self, split: Split) -> None:
-        train = self.training_fold(split)
+        train = self.training_examples(split)
         torch.manual_seed(self.training.seed)
         mean = float(train.target_stars.mean(dtype=np.float64))
-        self.network = self.build(mean).to(self.workshop.device)
+        self.network = self.build(mean).to(self.context.device)
         run = Rounds(
-            _Training(self.network, train, split.validation, self.training, self.workshop.device),
+            _Training(self.network, train, split.validation, self.training, self.context.device),
             self.settings,
             self.training.epochs,
             self.training.patience,
-            self.workshop.checkpoint(run_name(self.name, self.settings, (train, split.validation))),
-            self.workshop.on_progress,
+            self.context.checkpoint(run_name(self.name, self.settings, (train, split.validation))),
+            self.context.on_progress,
         )
         self.epochs = run.run()
 
-    def training_fold(self, split: Split) -> Fold:
+    def training_examples(self, split: Split) -> Examples:
         """What the samples are drawn from."""
         return split.train
 
-    def predict(self, fold: Fold) -> Predicted:
-        return Predicted(predict(self.network, fold, self.workshop.device))
+    def predict(self, examples: Examples) -> Predicted:
+        return Predicted(predict(self.network, examples, self.context.device))

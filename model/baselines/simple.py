@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from model.card import Epoch
-from model.data.sequences import Fold
+from model.data.sequences import Examples
 from model.data.splits import Split
 from model.evaluation.rating_metrics import Predicted
 from model.factorization.bias import Bias
@@ -21,8 +21,8 @@ class GlobalMean:
     def fit(self, split: Split) -> None:
         self.mean = float(split.train.sequences.stars.mean(dtype=np.float64))
 
-    def predict(self, fold: Fold) -> Predicted:
-        return Predicted(np.full(int(fold.target_counts.sum()), self.mean, dtype=np.float32))
+    def predict(self, examples: Examples) -> Predicted:
+        return Predicted(np.full(int(examples.target_counts.sum()), self.mean, dtype=np.float32))
 
 
 class MovieMean:
@@ -32,14 +32,14 @@ class MovieMean:
     inductive = True
     epochs: ClassVar[list[Epoch]] = []
 
-    def __init__(self, rows: int) -> None:
-        self.rows = rows
+    def __init__(self, vocabulary_size: int) -> None:
+        self.vocabulary_size = vocabulary_size
 
     def fit(self, split: Split) -> None:
-        self.bias = Bias.fitted(split.train.sequences.movies, split.train.sequences.stars, self.rows)
+        self.bias = Bias.fitted(split.train.sequences.movies, split.train.sequences.stars, self.vocabulary_size)
 
-    def predict(self, fold: Fold) -> Predicted:
-        return Predicted(self.bias.mean + self.bias.movies[fold.sequences.movies[fold.targets]])
+    def predict(self, examples: Examples) -> Predicted:
+        return Predicted(self.bias.mean + self.bias.movies[examples.sequences.movies[examples.targets]])
 
 
 class BiasModel:
@@ -49,20 +49,22 @@ class BiasModel:
     inductive = True
     epochs: ClassVar[list[Epoch]] = []
 
-    def __init__(self, rows: int) -> None:
-        self.rows = rows
+    def __init__(self, vocabulary_size: int) -> None:
+        self.vocabulary_size = vocabulary_size
 
     def fit(self, split: Split) -> None:
-        self.bias = Bias.fitted(split.train.sequences.movies, split.train.sequences.stars, self.rows)
+        self.bias = Bias.fitted(split.train.sequences.movies, split.train.sequences.stars, self.vocabulary_size)
 
-    def predict(self, fold: Fold) -> Predicted:
-        sequences = fold.sequences
+    def predict(self, examples: Examples) -> Predicted:
+        sequences = examples.sequences
         users = np.array(
             [
-                self.bias.user(sequences.movies[start : start + cut], sequences.stars[start : start + cut])
-                for start, cut in zip(sequences.offsets, fold.cuts, strict=False)
+                self.bias.user(
+                    sequences.movies[start : start + history_length], sequences.stars[start : start + history_length]
+                )
+                for start, history_length in zip(sequences.offsets, examples.history_lengths, strict=False)
             ],
             dtype=np.float32,
         )
-        movies = self.bias.movies[sequences.movies[fold.targets]]
-        return Predicted(self.bias.mean + movies + np.repeat(users, fold.target_counts))
+        movies = self.bias.movies[sequences.movies[examples.targets]]
+        return Predicted(self.bias.mean + movies + np.repeat(users, examples.target_counts))

@@ -76,7 +76,7 @@ class Pairs:
         )
 
     def transposed_times(self, values: Tensor, table: Tensor) -> Tensor:
-        """The transposed sparse matrix times ``table`` of shape (rows, width), without gradients."""
+        """The transposed sparse matrix times ``table`` of shape (movies, width), without gradients."""
         return embedding_bag(
             self.rows_by_column,
             table,

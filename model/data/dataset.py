@@ -11,7 +11,7 @@ import polars as pl
 from model.data.checks import Problems
 from model.data.formats import Format, Tables, require_format
 from model.features.catalogue import Catalogue
-from model.rating_scale import HALF_STARS, WHOLE_STARS, StarLevels
+from model.rating_scale import HALF_STARS, WHOLE_STARS, RatingScale
 
 SAMPLE_MARKER = "sample.json"
 """Present in a folder only where the data in it was generated; see `model.data.sample`."""
@@ -41,7 +41,7 @@ class MovieLens:
         checksum: SHA-256 over the files, or over the rows of a database, hexadecimal.
         users: ``user_id, gender (F or M), age (in years), occupation (0 to 20)``, all but the id null where unknown.
         movies: ``movie_id, title, year (may be null), genres (list of names, may be empty)``.
-        ratings: ``user_id, movie_id, stars (one of star_levels), rated_at (Unix seconds)``, in no order.
+        ratings: ``user_id, movie_id, stars (one of rating_scale), rated_at (Unix seconds)``, in no order.
         filled_with: checksums of the data sets that a database had been filled with; empty for a folder.
     """
 
@@ -54,7 +54,7 @@ class MovieLens:
     filled_with: tuple[str, ...] = ()
 
     @cached_property
-    def star_levels(self) -> StarLevels:
+    def rating_scale(self) -> RatingScale:
         """What users could give: half stars if anyone has given any."""
         halves = self.ratings.select((pl.col("stars") % 1 != 0).any()).item()
         return HALF_STARS if halves else WHOLE_STARS

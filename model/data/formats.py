@@ -18,7 +18,7 @@ from model.data.checks import Problems, Rule
 from model.data.records import Layout, RecordFile
 from model.errors import DataError
 from model.features.users import AGES, GENDERS, OCCUPATIONS
-from model.rating_scale import HALF_STARS, WHOLE_STARS, StarLevels
+from model.rating_scale import HALF_STARS, WHOLE_STARS, RatingScale
 
 NO_GENRES = "(no genres listed)"
 OLDEST_AGE = 120
@@ -192,7 +192,7 @@ def _movies(name: str, layout: Layout, genres: pl.Expr, *rules: Rule) -> RecordF
     )
 
 
-def _ratings(name: str, layout: Layout, levels: StarLevels) -> RecordFile:
+def _ratings(name: str, layout: Layout, levels: RatingScale) -> RecordFile:
     """A file of ratings with these levels of stars."""
     whole = levels == WHOLE_STARS
     allowed = "a whole number from 1 to 5" if whole else "0.5, 1, 1.5 and so on up to 5"

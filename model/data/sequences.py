@@ -1,4 +1,4 @@
-"""Ratings of many users in order of time, and the cut between what is known of a user and what is to be predicted."""
+"""Rating histories of many users in order of time, and the examples of history and targets made from them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from model.data.dataset import MovieLens
-from model.features.catalogue import FIRST_ROW
+from model.features.catalogue import FIRST_INDEX
 from model.features.users import Profile, encode_profiles
-from model.rating_scale import WHOLE_STARS, StarLevels
+from model.rating_scale import WHOLE_STARS, RatingScale
 from model.types import FloatArray, IntArray
 
 
@@ -19,10 +19,10 @@ class Sequences:
     Attributes:
         user_ids: shape (users,).
         profiles: encoded, shape (users, 24).
-        movies: catalogue rows, shape (ratings,).
+        movies: movie indices, shape (ratings,).
         stars: shape (ratings,).
         offsets: shape (users + 1,); user ``u`` owns the ratings from ``offsets[u]`` up to ``offsets[u + 1]``.
-        star_levels: what the users could give.
+        rating_scale: what the users could give.
     """
 
     user_ids: IntArray
@@ -30,25 +30,25 @@ class Sequences:
     movies: IntArray
     stars: FloatArray
     offsets: IntArray
-    star_levels: StarLevels = WHOLE_STARS
+    rating_scale: RatingScale = WHOLE_STARS
 
     @classmethod
     def of(cls, data: MovieLens) -> "Sequences":
         """All users in the order of the data's table; ratings of the same second by movie id, as when served."""
         user_ids = data.users["user_id"].to_numpy().astype(np.int64)
-        row_of_user = np.zeros(int(user_ids.max()) + 1, dtype=np.int64)
-        row_of_user[user_ids] = np.arange(len(user_ids))
-        users = row_of_user[data.ratings["user_id"].to_numpy()]
+        index_of_user = np.zeros(int(user_ids.max()) + 1, dtype=np.int64)
+        index_of_user[user_ids] = np.arange(len(user_ids))
+        users = index_of_user[data.ratings["user_id"].to_numpy()]
         order = np.lexsort((data.ratings["movie_id"].to_numpy(), data.ratings["rated_at"].to_numpy(), users))
         return cls(
             user_ids=user_ids,
             profiles=encode_profiles(
                 [Profile(*row) for row in data.users.select("gender", "age", "occupation").rows()]
             ),
-            movies=np.searchsorted(data.catalogue.movie_ids, data.ratings["movie_id"].to_numpy())[order] + FIRST_ROW,
+            movies=np.searchsorted(data.catalogue.movie_ids, data.ratings["movie_id"].to_numpy())[order] + FIRST_INDEX,
             stars=data.ratings["stars"].to_numpy()[order],
             offsets=_offsets(np.bincount(users, minlength=len(user_ids))),
-            star_levels=data.star_levels,
+            rating_scale=data.rating_scale,
         )
 
     def __len__(self) -> int:
@@ -61,7 +61,7 @@ class Sequences:
         return np.diff(self.offsets)
 
     @property
-    def owners(self) -> IntArray:
+    def user_index(self) -> IntArray:
         """The user of each rating, shape (ratings,)."""
         return np.repeat(np.arange(len(self)), self.counts)
 
@@ -71,7 +71,7 @@ class Sequences:
             self,
             movies=self.movies[chosen],
             stars=self.stars[chosen],
-            offsets=_offsets(np.bincount(self.owners[chosen], minlength=len(self))),
+            offsets=_offsets(np.bincount(self.user_index[chosen], minlength=len(self))),
         )
 
     def first(self, counts: IntArray) -> "Sequences":
@@ -93,32 +93,32 @@ class Sequences:
 
 
 @dataclass(frozen=True)
-class Fold:
-    """Users with the cut between history and targets: user ``u`` has ``cuts[u]`` ratings of history.
+class Examples:
+    """Users with a history and targets: the first ``history_lengths[u]`` ratings of user ``u`` are the history.
 
     Attributes:
-        scattered: whether targets lie anywhere in time between the ratings of the history, and not after them.
+        interleaved: whether targets lie anywhere in time between the ratings of the history, and not after them.
     """
 
     sequences: Sequences
-    cuts: IntArray
-    scattered: bool = False
+    history_lengths: IntArray
+    interleaved: bool = False
 
     def __len__(self) -> int:
         return len(self.sequences)
 
     @property
-    def star_levels(self) -> StarLevels:
-        return self.sequences.star_levels
+    def rating_scale(self) -> RatingScale:
+        return self.sequences.rating_scale
 
     @property
     def target_counts(self) -> IntArray:
-        return self.sequences.counts - self.cuts
+        return self.sequences.counts - self.history_lengths
 
     @property
     def targets(self) -> IntArray:
         """Indices of all targets into the sequences' ratings, user after user."""
-        return ragged_range(self.sequences.offsets[:-1] + self.cuts, self.target_counts)
+        return ragged_range(self.sequences.offsets[:-1] + self.history_lengths, self.target_counts)
 
     @property
     def target_stars(self) -> FloatArray:
@@ -126,16 +126,16 @@ class Fold:
         return self.sequences.stars[self.targets]
 
     def histories(self) -> Sequences:
-        """The users with what lies before their cuts, and nothing else."""
-        return self.sequences.first(self.cuts)
+        """The users with what lies before their history_lengths, and nothing else."""
+        return self.sequences.first(self.history_lengths)
 
-    def batches(self, users: int) -> Iterator["Fold"]:
+    def batches(self, users: int) -> Iterator["Examples"]:
         for start in range(0, len(self), users):
             yield self.take(np.arange(start, min(start + users, len(self))))
 
-    def take(self, users: IntArray) -> "Fold":
+    def take(self, users: IntArray) -> "Examples":
         """Some of the users, in the order given."""
-        return Fold(self.sequences.take(users), self.cuts[users], self.scattered)
+        return Examples(self.sequences.take(users), self.history_lengths[users], self.interleaved)
 
 
 def concatenated(parts: Sequence[Sequences]) -> Sequences:
@@ -150,8 +150,8 @@ def concatenated(parts: Sequence[Sequences]) -> Sequences:
     )
 
 
-def halved(sequences: Sequences) -> Fold:
-    return Fold(sequences, (sequences.counts + 1) // 2)
+def split_in_half(sequences: Sequences) -> Examples:
+    return Examples(sequences, (sequences.counts + 1) // 2)
 
 
 def ragged_range(starts: IntArray, counts: IntArray) -> IntArray:

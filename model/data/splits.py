@@ -1,8 +1,8 @@
 """How ratings are divided into what a model may learn from, choose on and be judged by.
 
-Every protocol here comes down to the same thing: some users, each with ratings in order of time, and a cut
-in each user's ratings. What lies before the cut is the history, which a model is given; what lies after it are
-the targets, which it predicts.
+Every protocol here comes down to the same thing: some users, each with ratings in order of time, and a history_length
+in each user's ratings. What lies before the history_length is the history, which a model is given; what lies after it
+are the targets, which it predicts.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from model.data.sequences import Fold, Sequences, concatenated, halved
+from model.data.sequences import Examples, Sequences, concatenated, split_in_half
 from model.errors import DataError, SettingsError, UnknownNameError
 from model.types import IntArray
 
@@ -23,7 +23,7 @@ RANDOM_SEEDS = (1234, 1234)
 
 FEWEST_USERS = 20
 
-LIKED_STARS = 4.0
+RELEVANT_STARS = 4.0
 """A movie that got at least these is one that a list should have held."""
 
 TEST_SHARE, VALIDATION_SHARE = 0.1, 0.05
@@ -43,9 +43,9 @@ class Split:
     name: str
     seeds: tuple[int, ...]
     inductive: bool
-    train: Fold
-    validation: Fold
-    test: Fold
+    train: Examples
+    validation: Examples
+    test: Examples
 
     def known(self) -> Sequences:
         """All that may be known before predicting: the training ratings and the histories of all other users.
@@ -71,18 +71,18 @@ def paper_split(sequences: Sequences, seeds: tuple[int, ...] = PAPER_SEEDS) -> S
         name="paper",
         seeds=seeds,
         inductive=True,
-        train=halved(sequences.take(train)),
-        validation=halved(sequences.take(validation)),
-        test=halved(sequences.take(test)),
+        train=split_in_half(sequences.take(train)),
+        validation=split_in_half(sequences.take(validation)),
+        test=split_in_half(sequences.take(test)),
     )
     return _with_targets(drawn)
 
 
 def random_split(sequences: Sequences, seeds: tuple[int, ...] = RANDOM_SEEDS) -> Split:
-    """Ratings drawn at random: 10 % for test, 5 % of the others for validation; every user is in all three folds.
+    """Ratings drawn at random: 10 % for test, 5 % of the others for validation; every user is in all three parts.
 
-    The history of a user is what is left for training, oldest first, and in the test fold the ratings of the
-    validation fold too. It holds ratings that are younger than a target, as everywhere this split is used.
+    The history of a user is what is left for training, oldest first, and in the test examples the ratings of the
+    validation examples too. It holds ratings that are younger than a target, as everywhere this split is used.
     """
     _require_seeds(seeds)
     known, test = _drawn(np.arange(len(sequences.stars)), TEST_SHARE, seeds[0])
@@ -91,7 +91,7 @@ def random_split(sequences: Sequences, seeds: tuple[int, ...] = RANDOM_SEEDS) ->
         name="random",
         seeds=seeds,
         inductive=False,
-        train=replace(halved(sequences.ratings(training)), scattered=True),
+        train=replace(split_in_half(sequences.ratings(training)), interleaved=True),
         validation=_history_and_targets(sequences, training, validation),
         test=_history_and_targets(sequences, known, test),
     )
@@ -113,9 +113,9 @@ def leave_one_out(sequences: Sequences, seeds: tuple[int, ...] = ()) -> Split:
         name="leave-one-out",
         seeds=(),
         inductive=False,
-        train=halved(sequences.first(counts - held_out)),
-        validation=Fold(sequences.first(counts - held_out // 2), counts - held_out),
-        test=Fold(sequences, counts - held_out // 2),
+        train=split_in_half(sequences.first(counts - held_out)),
+        validation=Examples(sequences.first(counts - held_out // 2), counts - held_out),
+        test=Examples(sequences, counts - held_out // 2),
     )
     return _with_targets(drawn)
 
@@ -127,17 +127,17 @@ def user_split(sequences: Sequences, seeds: tuple[int, ...] = PAPER_SEEDS) -> Sp
     return _with_targets(liked)
 
 
-def _liked(fold: Fold) -> Fold:
-    """The fold with those targets that were liked."""
-    kept = np.ones(len(fold.sequences.stars), dtype=bool)
-    kept[fold.targets] = fold.target_stars >= LIKED_STARS
-    return Fold(fold.sequences.ratings(np.flatnonzero(kept)), fold.cuts)
+def _liked(examples: Examples) -> Examples:
+    """The examples with those targets that were liked."""
+    kept = np.ones(len(examples.sequences.stars), dtype=bool)
+    kept[examples.targets] = examples.target_stars >= RELEVANT_STARS
+    return Examples(examples.sequences.ratings(np.flatnonzero(kept)), examples.history_lengths)
 
 
 def _with_targets(split: Split) -> Split:
-    """The split, unless one of its folds has nothing to predict."""
-    for fold in (split.train, split.validation, split.test):
-        if not fold.target_counts.any():
+    """The split, unless one of its example_sets has nothing to predict."""
+    for examples in (split.train, split.validation, split.test):
+        if not examples.target_counts.any():
             raise DataError(f"The data has too few ratings for the split {split.name!r}: a part has none to predict.")
     return split
 
@@ -149,12 +149,14 @@ def _drawn(ratings: IntArray, share: float, seed: int) -> tuple[IntArray, IntArr
     return np.sort(shuffled[count:]), np.sort(shuffled[:count])
 
 
-def _history_and_targets(sequences: Sequences, history: IntArray, targets: IntArray) -> Fold:
+def _history_and_targets(sequences: Sequences, history: IntArray, targets: IntArray) -> Examples:
     chosen = np.concatenate([history, targets])
     after = np.repeat([False, True], [len(history), len(targets)])
-    owners = sequences.owners[chosen]
-    cuts = np.bincount(owners[: len(history)], minlength=len(sequences))
-    return Fold(sequences.ratings(chosen[np.lexsort((chosen, after, owners))]), cuts, scattered=True)
+    user_index = sequences.user_index[chosen]
+    history_lengths = np.bincount(user_index[: len(history)], minlength=len(sequences))
+    return Examples(
+        sequences.ratings(chosen[np.lexsort((chosen, after, user_index))]), history_lengths, interleaved=True
+    )
 
 
 def _require_seeds(seeds: tuple[int, ...]) -> None:

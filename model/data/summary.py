@@ -4,7 +4,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from model.data.dataset import MovieLens
-from model.rating_scale import WHOLE_STARS, StarLevels
+from model.rating_scale import WHOLE_STARS, RatingScale
 from model.types import IntArray
 
 TOP_SHARE = 0.1
@@ -47,7 +47,7 @@ class Imbalance(BaseModel):
     density: float
     per_user: Spread
     per_movie: Spread
-    levels: StarLevels = WHOLE_STARS
+    levels: RatingScale = WHOLE_STARS
     stars: list[int]
 
 
@@ -67,7 +67,7 @@ def _counts(data: MovieLens, column: str) -> IntArray:
 
 def imbalance(data: MovieLens) -> Imbalance:
     users, movies = ratings_per_user(data), ratings_per_movie(data)
-    levels = data.star_levels
+    levels = data.rating_scale
     stars = np.bincount(np.searchsorted(levels, data.ratings["stars"].to_numpy()), minlength=len(levels))
     return Imbalance(
         users=len(users),

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from model.data.sequences import Fold, Sequences, ragged_range
+from model.data.sequences import Examples, Sequences, ragged_range
 from model.evaluation.rating_metrics import Predicted
 from model.network.batch import Users
-from model.network.ranking import RelevanceNetwork
+from model.network.ranking import RankingNetwork
 from model.network.rating import SeqRec
 from model.types import FloatArray, IntArray
 
@@ -17,8 +17,8 @@ USERS_AT_ONCE = 128
 
 
 @torch.inference_mode()
-def relevances(network: RelevanceNetwork, histories: Sequences, device: torch.device, horizon: str) -> FloatArray:
-    """How relevant each movie is, as logits, shape (users, rows); see `RelevanceNetwork.logits`."""
+def relevances(network: RankingNetwork, histories: Sequences, device: torch.device, horizon: str) -> FloatArray:
+    """How relevant each movie is, as logits, shape (users, movies); see `RankingNetwork.logits`."""
     network.eval()
     movies = network.movies()
     queries = (network.queries(users, movies) for users in _batches(histories, device))
@@ -28,17 +28,17 @@ def relevances(network: RelevanceNetwork, histories: Sequences, device: torch.de
 
 @torch.inference_mode()
 def predicted_stars(network: SeqRec, histories: Sequences, device: torch.device) -> FloatArray:
-    """The stars that each user would give each movie, not clipped, shape (users, rows)."""
+    """The stars that each user would give each movie, not clipped, shape (users, movies)."""
     network.eval()
     movies = network.encode_movies(torch.arange(len(network.movies), device=device))
-    rows = []
+    indices = []
     for users in _batches(histories, device):
         encoded = network.encode_users(users)
-        rows += [
+        indices += [
             network.score(encoded.take(torch.tensor([user], device=device)), movies).mean.float().cpu()
             for user in range(len(users.lengths))
         ]
-    return torch.stack(rows).numpy()
+    return torch.stack(indices).numpy()
 
 
 def _batches(sequences: Sequences, device: torch.device) -> Iterator[Users]:
@@ -52,24 +52,24 @@ PREDICT_USERS = 64
 
 
 @torch.inference_mode()
-def predict(network: SeqRec, fold: Fold, device: torch.device) -> Predicted:
-    """Answers for the targets of a fold, in its order; each history is encoded once."""
+def predict(network: SeqRec, examples: Examples, device: torch.device) -> Predicted:
+    """Answers for the targets of a examples, in its order; each history is encoded once."""
     network.eval()
     movies = network.encode_movies(torch.arange(len(network.movies), device=device))
     scored = []
-    for part in fold.batches(PREDICT_USERS):
-        users = network.encode_users(histories(part.sequences, np.arange(len(part)), part.cuts).to(device))
-        owners = torch.from_numpy(np.repeat(np.arange(len(part)), part.target_counts)).to(device)
-        rows = torch.from_numpy(part.sequences.movies[part.targets]).to(device)
-        scored.append(network.score(users.take(owners), movies.take(rows)))
+    for part in examples.batches(PREDICT_USERS):
+        users = network.encode_users(histories(part.sequences, np.arange(len(part)), part.history_lengths).to(device))
+        user_index = torch.from_numpy(np.repeat(np.arange(len(part)), part.target_counts)).to(device)
+        indices = torch.from_numpy(part.sequences.movies[part.targets]).to(device)
+        scored.append(network.score(users.take(user_index), movies.take(indices)))
     means = torch.cat([stars.mean for stars in scored]).float().cpu().numpy()
     known = [stars.probabilities for stars in scored if stars.probabilities is not None]
     return Predicted(means, torch.cat(known).float().cpu().numpy() if known else None)
 
 
-def histories(sequences: Sequences, users: IntArray, cuts: IntArray) -> Users:
-    """The first ``cuts`` ratings of some users, as the network reads them."""
-    return batch_of(sequences, users, ragged_range(sequences.offsets[users], cuts), cuts)
+def histories(sequences: Sequences, users: IntArray, history_lengths: IntArray) -> Users:
+    """The first ``history_lengths`` ratings of some users, as the network reads them."""
+    return batch_of(sequences, users, ragged_range(sequences.offsets[users], history_lengths), history_lengths)
 
 
 def batch_of(sequences: Sequences, users: IntArray, ratings: IntArray, lengths: IntArray) -> Users:

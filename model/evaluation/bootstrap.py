@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from model.rating_scale import WHOLE_STARS, StarLevels
+from model.rating_scale import WHOLE_STARS, RatingScale
 from model.types import FloatArray, IntArray, clip
 
 RESAMPLES = 2000
@@ -27,7 +27,7 @@ def paired_difference(
     users: IntArray,
     resamples: int = RESAMPLES,
     seed: int = 0,
-    levels: StarLevels = WHOLE_STARS,
+    levels: RatingScale = WHOLE_STARS,
 ) -> Difference:
     """Compare two models' stars for the same targets by a bootstrap over users.
 
@@ -52,7 +52,9 @@ def paired_difference(
     return Difference(float(_difference(totals.sum(axis=1))), float(low), float(high))
 
 
-def _squares(predicted: FloatArray, actual: FloatArray, users: IntArray, levels: StarLevels) -> npt.NDArray[np.float64]:
+def _squares(
+    predicted: FloatArray, actual: FloatArray, users: IntArray, levels: RatingScale
+) -> npt.NDArray[np.float64]:
     """Each user's sum of squared errors, shape (users,)."""
     squares = np.square(clip(predicted, levels) - actual, dtype=np.float64)
     return np.bincount(users, weights=squares).astype(np.float64)

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from model.card import Epoch
-from model.data.sequences import Fold, Sequences
+from model.data.sequences import Examples, Sequences
 from model.data.splits import Split
 from model.evaluation.rating_metrics import Predicted
 from model.types import FloatArray
@@ -15,29 +15,29 @@ class Ranker(Protocol):
     Attributes:
         name: as in `model.baselines.ranking_models`.
         inductive: whether it can score for users that it was not fitted to, from their histories alone.
-        rows: rows of the catalogue.
+        indices: indices of the catalogue.
     """
 
     name: str
     inductive: bool
-    rows: int
+    vocabulary_size: int
 
     @property
     def epochs(self) -> list[Epoch]:
         """Of its training; empty for a model without epochs."""
 
     def fit(self, split: Split) -> None:
-        """Learn from the training fold; settings may be chosen on the validation fold."""
+        """Learn from the training examples; settings may be chosen on the validation examples."""
 
     def scores(self, histories: Sequences) -> FloatArray:
-        """A score for every row, higher is better, for each of the users, shape (users, rows)."""
+        """A score for every index, higher is better, for each of the users, shape (users, movies)."""
 
 
 class RatingModel(Protocol):
-    """Learns from a split's training fold, choosing on its validation fold, and predicts a fold's targets.
+    """Learns from a split's training examples, choosing on its validation examples, and predicts a examples's targets.
 
     Attributes:
-        name: its row in every table.
+        name: its index in every table.
         inductive: False if it can only predict for users whose histories it was fitted to (`Split.known`).
         epochs: what each epoch of the last `fit` came to; empty where it has no epochs.
     """
@@ -53,5 +53,5 @@ class RatingModel(Protocol):
 
     def fit(self, split: Split) -> None: ...
 
-    def predict(self, fold: Fold) -> Predicted:
-        """Answers for the targets in the fold's order."""
+    def predict(self, examples: Examples) -> Predicted:
+        """Answers for the targets in the examples's order."""

@@ -19,9 +19,9 @@ POPULAR_SHARE = 0.1
 
 
 def top(scores: FloatArray, n: int = TOP) -> IntArray:
-    """The ``n`` best rows for each user, shape (users, n), best first, equal scores by row.
+    """The ``n`` best indices for each user, shape (users, n), best first, equal scores by index.
 
-    ``scores`` has shape (users, rows). Rows of minus infinity are left out: they are -1, behind all others.
+    ``scores`` has shape (users, movies). Rows of minus infinity are left out: they are -1, behind all others.
     """
     n = min(n, scores.shape[1])
     best = np.argsort(-scores, axis=1, kind="stable")[:, :n]
@@ -29,12 +29,12 @@ def top(scores: FloatArray, n: int = TOP) -> IntArray:
     return np.where(left_out, -1, best)
 
 
-def ranks(scores: FloatArray, rows: IntArray) -> IntArray:
-    """Where one user's list, ``scores`` of shape (rows,), has these rows: 0 for the first, equal scores by row."""
+def ranks(scores: FloatArray, indices: IntArray) -> IntArray:
+    """Ranks of these movies in one user's list, ``scores`` (movies,): 0 for the first, equal scores by index."""
     order = np.argsort(-scores, kind="stable")
     places = np.empty_like(order)
     places[order] = np.arange(len(order))
-    return places[rows]
+    return places[indices]
 
 
 def hit_rate(ranks_of_users: Sequence[IntArray]) -> float:
@@ -66,7 +66,8 @@ def popular_share(lists: IntArray, counts: IntArray) -> float:
     """Share of the entries of all first 10 that are of the most popular decile.
 
     The decile is a tenth, rounded up, of the movies with a rating in training, those with the most; ``counts`` is the
-    number of these ratings of each row. Of equally popular movies, the one with the smaller row is in before the other.
+    number of these ratings of each index. Of equally popular movies, the one with the smaller index is in before the
+    other.
     """
     decile = int(np.ceil((counts > 0).sum() * POPULAR_SHARE))
     popular = np.argsort(-counts, kind="stable")[:decile]

@@ -5,21 +5,21 @@ from typing import NamedTuple
 
 from model.baselines.rating_models import BASELINES, build
 from model.card import Evaluation, Score
-from model.data.sequences import Fold
+from model.data.sequences import Examples
 from model.data.splits import Split
 from model.evaluation.interfaces import RatingModel
 from model.evaluation.rating_metrics import Predicted, accuracy, calibration_error, mode_accuracy, rmse
-from model.training.context import Workshop
+from model.training.context import TrainingContext
 
 
 class Evaluated(NamedTuple):
-    """What is reported of a model, and the predictions behind it, for the test fold's targets."""
+    """What is reported of a model, and the predictions behind it, for the test examples's targets."""
 
     evaluation: Evaluation
     predicted: Predicted
 
 
-def evaluate(model: RatingModel, split: Split, workshop: Workshop) -> Evaluated:
+def evaluate(model: RatingModel, split: Split, context: TrainingContext) -> Evaluated:
     """Train the model on the split and score it once on test."""
     started = time.perf_counter()
     model.fit(split)
@@ -34,22 +34,22 @@ def evaluate(model: RatingModel, split: Split, workshop: Workshop) -> Evaluated:
         inductive=split.inductive and model.inductive,
         n_test=len(split.test.targets),
         validation=validation,
-        baselines={baseline: _baseline(baseline, split, workshop) for baseline in BASELINES},
+        baselines={baseline: _baseline(baseline, split, context) for baseline in BASELINES},
         learning_curve=model.epochs,
         seconds=seconds,
     )
     return Evaluated(evaluation, predicted)
 
 
-def _baseline(name: str, split: Split, workshop: Workshop) -> Score:
-    model = build(name, workshop)
+def _baseline(name: str, split: Split, context: TrainingContext) -> Score:
+    model = build(name, context)
     model.fit(split)
     return score(model.predict(split.test), split.test)
 
 
-def score(predicted: Predicted, fold: Fold) -> Score:
-    """The errors of a prediction of a fold's targets."""
-    stars, probabilities, levels = fold.target_stars, predicted.probabilities, fold.star_levels
+def score(predicted: Predicted, examples: Examples) -> Score:
+    """The errors of a prediction of a examples's targets."""
+    stars, probabilities, levels = examples.target_stars, predicted.probabilities, examples.rating_scale
     return Score(
         rmse=rmse(predicted.stars, stars, levels),
         accuracy=accuracy(predicted.stars, stars, levels),

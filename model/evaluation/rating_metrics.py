@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from model.rating_scale import WHOLE_STARS, StarLevels
+from model.rating_scale import WHOLE_STARS, RatingScale
 from model.types import FloatArray, IntArray, clip
 
 CALIBRATION_BINS = 15
@@ -23,23 +23,23 @@ class Predicted(NamedTuple):
     probabilities: FloatArray | None = None
 
 
-def rmse(predicted: FloatArray, actual: FloatArray, levels: StarLevels = WHOLE_STARS) -> float:
+def rmse(predicted: FloatArray, actual: FloatArray, levels: RatingScale = WHOLE_STARS) -> float:
     """Root mean squared error in stars; predictions are clipped first."""
     return float(np.sqrt(np.mean(np.square(clip(predicted, levels) - actual, dtype=np.float64))))
 
 
-def accuracy(predicted: FloatArray, actual: FloatArray, levels: StarLevels = WHOLE_STARS) -> float:
+def accuracy(predicted: FloatArray, actual: FloatArray, levels: RatingScale = WHOLE_STARS) -> float:
     """Share of predictions, clipped, that round to the given level (half to even)."""
     step = levels[1] - levels[0]
     return float(np.mean(np.rint(clip(predicted, levels) / step) * step == actual))
 
 
-def mode_accuracy(probabilities: FloatArray, actual: FloatArray, levels: StarLevels = WHOLE_STARS) -> float:
+def mode_accuracy(probabilities: FloatArray, actual: FloatArray, levels: RatingScale = WHOLE_STARS) -> float:
     """Share of targets whose likeliest level, of probabilities of shape (targets, levels), is the given one."""
     return float(np.mean(_likeliest(probabilities, levels) == actual))
 
 
-def _likeliest(probabilities: FloatArray, levels: StarLevels) -> FloatArray:
+def _likeliest(probabilities: FloatArray, levels: RatingScale) -> FloatArray:
     likeliest: FloatArray = np.array(levels, dtype=np.float32)[probabilities.argmax(axis=1)]
     return likeliest
 
@@ -58,7 +58,7 @@ class Reliability(NamedTuple):
     counts: IntArray
 
 
-def reliability(probabilities: FloatArray, actual: FloatArray, levels: StarLevels = WHOLE_STARS) -> Reliability:
+def reliability(probabilities: FloatArray, actual: FloatArray, levels: RatingScale = WHOLE_STARS) -> Reliability:
     """Compare the probability of every level of every target with how often it came true, in bins of equal width."""
     happened = actual[:, None] == np.array(levels, dtype=np.float32)
     bins = np.minimum((probabilities * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1).ravel()
@@ -69,7 +69,7 @@ def reliability(probabilities: FloatArray, actual: FloatArray, levels: StarLevel
     return Reliability(sums / counts[used], hits / counts[used], counts[used])
 
 
-def calibration_error(probabilities: FloatArray, actual: FloatArray, levels: StarLevels = WHOLE_STARS) -> float:
+def calibration_error(probabilities: FloatArray, actual: FloatArray, levels: RatingScale = WHOLE_STARS) -> float:
     """Expected calibration error of the likeliest level (Guo et al. 2017, equation 3), in bins of equal width."""
     confidence = probabilities.max(axis=1)
     hit = _likeliest(probabilities, levels) == actual

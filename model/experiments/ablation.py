@@ -1,15 +1,15 @@
 """The paper's ablations (Table 5): what SeqRec loses when it is deprived of an entity after training.
 
-The trained network keeps its shape. The weights of what is silenced are set to zero and frozen, so that nothing but
+The trained network keeps its shape. The weights of what is zeroed are set to zero and frozen, so that nothing but
 zeros comes out of it, and two more epochs let the rest of the network recover. (That holds for the published network;
 one with a distribution over stars reads the length of the history besides.)
 
 How the paper's eight rows are read here. The movie embedding is one table, which both the history and the movie
-branch read; it is silenced only where the row takes the movie's id away.
+branch read; it is zeroed only where the row takes the movie's id away.
 
 - *movie information* is the branch that reads embedding and genres. The title is left.
 - *movie id + title*: with it the published error is that of answering the mean, so nothing of the movie can have been
-  left. Embedding, movie branch (with the genres) and title branch are silenced. The history then reads stars without
+  left. Embedding, movie branch (with the genres) and title branch are zeroed. The history then reads stars without
   movies.
 - *history + information* are both branches of the user.
 - *none* silences nothing and has the same two epochs more, so that the other rows are compared with their like.
@@ -22,7 +22,7 @@ from torch import nn
 
 from model.data.splits import Split
 from model.network.rating import SeqRec
-from model.training.context import Workshop
+from model.training.context import TrainingContext
 from model.training.estimator import NeuralModel
 from model.training.presets import Preset
 
@@ -37,12 +37,12 @@ class Ablation(NamedTuple):
 
     Attributes:
         name: as published.
-        silenced: names of branches, and `EMBEDDING`.
+        zeroed: names of branches, and `EMBEDDING`.
         published: test RMSE.
     """
 
     name: str
-    silenced: tuple[str, ...]
+    zeroed: tuple[str, ...]
     published: float
 
 
@@ -59,29 +59,29 @@ ABLATIONS = (
 
 
 class AblatedModel(NeuralModel):
-    """A preset's network, trained whole, then silenced in part and left to recover.
+    """A preset's network, trained whole, then zeroed in part and left to recover.
 
     The whole training is the preset's own, so its checkpoint is taken up where there is one. ``epochs`` are those of
     the recovery; as in every training, the better one on validation is kept.
     """
 
-    def __init__(self, ablation: Ablation, preset: Preset, workshop: Workshop) -> None:
-        super().__init__(preset, workshop)
-        self.name = f"{preset.name} without {ablation.name}" if ablation.silenced else f"{preset.name}, two epochs more"
-        self.silenced = ablation.silenced
+    def __init__(self, ablation: Ablation, preset: Preset, context: TrainingContext) -> None:
+        super().__init__(preset, context)
+        self.name = f"{preset.name} without {ablation.name}" if ablation.zeroed else f"{preset.name}, two epochs more"
+        self.zeroed = ablation.zeroed
         self.recovery = preset.training.model_copy(update={"epochs": RECOVERY_EPOCHS, "patience": RECOVERY_EPOCHS})
 
     def fit(self, split: Split) -> None:
         super().fit(split)
-        silence(self.network, self.silenced)
+        zero_out(self.network, self.zeroed)
         self._train_stars(split.train, split.validation, self.recovery)
 
 
 @torch.no_grad()
-def silence(network: SeqRec, names: tuple[str, ...]) -> None:
+def zero_out(network: SeqRec, names: tuple[str, ...]) -> None:
     """Make branches, or the movie embedding, give zeros for good: no training that follows changes them."""
     for name in names:
-        silenced: nn.Module = network.movies.embedding if name == EMBEDDING else network.branches[name]
-        for parameter in silenced.parameters():
+        zeroed: nn.Module = network.movies.embedding if name == EMBEDDING else network.branches[name]
+        for parameter in zeroed.parameters():
             parameter.zero_()
             parameter.requires_grad_(False)

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from model.data.splits import Split
-from model.rating_scale import WHOLE_STARS, StarLevels
+from model.rating_scale import WHOLE_STARS, RatingScale
 from model.types import FloatArray, IntArray, clip
 
 HISTORY_BINS = (0, 1, 11, 21, 51, 101, 201)
@@ -30,8 +30,8 @@ class BinError(BaseModel):
 
 def by_history(stars: FloatArray, split: Split) -> list[BinError]:
     """Errors on test by the number of ratings that the user has before the target; ``stars`` one a target."""
-    lengths = np.repeat(split.test.cuts, split.test.target_counts)
-    return binned_errors(lengths, HISTORY_BINS, stars, split.test.target_stars, split.test.star_levels)
+    lengths = np.repeat(split.test.history_lengths, split.test.target_counts)
+    return binned_errors(lengths, HISTORY_BINS, stars, split.test.target_stars, split.test.rating_scale)
 
 
 def by_popularity(stars: FloatArray, split: Split) -> list[BinError]:
@@ -40,7 +40,7 @@ def by_popularity(stars: FloatArray, split: Split) -> list[BinError]:
     known = split.train.sequences.movies
     ratings = np.bincount(known, minlength=int(movies.max(initial=0)) + 1)
     popularities = ratings[movies]
-    return binned_errors(popularities, POPULARITY_BINS, stars, split.test.target_stars, split.test.star_levels)
+    return binned_errors(popularities, POPULARITY_BINS, stars, split.test.target_stars, split.test.rating_scale)
 
 
 def binned_errors(
@@ -48,7 +48,7 @@ def binned_errors(
     lowest: tuple[int, ...],
     predicted: FloatArray,
     actual: FloatArray,
-    levels: StarLevels = WHOLE_STARS,
+    levels: RatingScale = WHOLE_STARS,
 ) -> list[BinError]:
     """The error in each bin that is not empty.
 

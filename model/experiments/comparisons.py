@@ -13,7 +13,7 @@ class Comparison(BaseModel):
 
     Attributes:
         difference: RMSE of the first model minus that of the second, in stars.
-        users: in the test fold.
+        users: in the test examples.
         resamples: of these users, behind the interval.
     """
 
@@ -40,7 +40,7 @@ def compare(rows: Rows, first: Row, second: Row) -> Comparison | None:
         return None
     test = rows.split(first).test
     users = np.repeat(np.arange(len(test)), test.target_counts)
-    difference = paired_difference(stars[0], stars[1], test.target_stars, users, levels=test.star_levels)
+    difference = paired_difference(stars[0], stars[1], test.target_stars, users, levels=test.rating_scale)
     errors = _errors(rows, first, second)
     comparison = Comparison(
         first=first.model,

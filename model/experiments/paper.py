@@ -11,7 +11,7 @@ from model.experiments.comparisons import compare
 from model.experiments.plan import Plan, found
 from model.experiments.report import around_summary, write_report
 from model.experiments.rows import Row, Rows
-from model.training.context import Workshop
+from model.training.context import TrainingContext
 
 PARTS = ("table-4", "table-5", "variants", "other-splits")
 """What takes time. All else is computed from the data, or from the results of these parts."""
@@ -23,7 +23,7 @@ OnLine = Callable[[str], None]
 def reproduce(
     folder: Path,
     data: MovieLens,
-    workshop: Workshop,
+    context: TrainingContext,
     plan: Plan,
     parts: Sequence[str] = PARTS,
     on_line: OnLine = lambda _: None,
@@ -40,10 +40,10 @@ def reproduce(
     if readme is not None:
         around_summary(readme)  # refused now, not after hours
     checkpoints = folder / ".checkpoints"
-    rows = Rows(folder, data, replace(workshop, checkpoints=checkpoints, resume=True))
+    rows = Rows(folder, data, replace(context, checkpoints=checkpoints, resume=True))
     run_parts(rows, plan, parts, on_line)
     write_report(folder, data, rows, replace(plan, models=None), readme)
-    rows.workshop.discard_checkpoints()
+    rows.context.discard_checkpoints()
     with suppress(OSError):  # not empty: the state of another run, which was interrupted or is still going on
         checkpoints.rmdir()
 

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from pydantic import BaseModel
 
+from model import legacy
 from model.card import Evaluation
 from model.data.dataset import MovieLens
-from model.data.sequences import Fold, Sequences
+from model.data.sequences import Examples, Sequences
 from model.data.splits import Split, split
 from model.errors import TitleModelError
 from model.evaluation.interfaces import RatingModel
@@ -21,11 +22,11 @@ from model.evaluation.rating import evaluate
 from model.evaluation.rating_metrics import Predicted, reliability, rmse
 from model.experiments.bins import BinError, by_history, by_popularity
 from model.experiments.storage import read_predictions, read_record, write_predictions, write_text
-from model.training.context import Workshop
+from model.training.context import TrainingContext
 from model.training.estimator import NeuralModel
 from model.types import FloatArray
 
-Builder = Callable[[Workshop], RatingModel]
+Builder = Callable[[TrainingContext], RatingModel]
 
 
 @dataclass(frozen=True)
@@ -96,18 +97,18 @@ class Rows:
     to compare rows target by target.
     """
 
-    def __init__(self, folder: Path, data: MovieLens, workshop: Workshop) -> None:
+    def __init__(self, folder: Path, data: MovieLens, context: TrainingContext) -> None:
         self.folder = folder
         self.checksum = data.checksum
         self.sequences = Sequences.of(data)
-        self.workshop = workshop
+        self.context = context
 
     def find(self, row: Row) -> Result | None:
         """The result that is kept of this row, unless data or settings were others."""
         result = read_record(self._result_file(row), Result)
         if result is None or result.data_checksum != self.checksum:
             return None
-        if result.evaluation is None or result.settings == settings(row.build(self.workshop)):
+        if result.evaluation is None or legacy.fields("settings", result.settings) == settings(row.build(self.context)):
             return result
         return None
 
@@ -136,7 +137,7 @@ class Rows:
         test = self.split(row).test
         if len(kept.stars) != len(test.target_stars):
             return None
-        if rmse(kept.stars, test.target_stars, test.star_levels) != result.evaluation.rmse:
+        if rmse(kept.stars, test.target_stars, test.rating_scale) != result.evaluation.rmse:
             return None
         return kept.stars
 
@@ -164,10 +165,10 @@ class Rows:
 
     def _measured(self, row: Row) -> dict[str, Any]:
         """The fields of the result that come of training and testing the model; its predictions are kept."""
-        model = row.build(self.workshop)
+        model = row.build(self.context)
         built_with = settings(model)
         drawn = self.split(row)
-        evaluation, predicted = evaluate(model, drawn, self.workshop)
+        evaluation, predicted = evaluate(model, drawn, self.context)
         write_predictions(self._predictions_file(row), predicted)
         return {
             "settings": built_with,
@@ -183,7 +184,7 @@ class Rows:
             "torch": torch.__version__,
             "numpy": np.__version__,
             "python": platform.python_version(),
-            "device": self.workshop.device.type,
+            "device": self.context.device.type,
         }
 
     def _result_file(self, row: Row) -> Path:
@@ -208,15 +209,15 @@ def settings(model: object) -> dict[str, Any]:
 
 def _with_all_seconds(evaluation: Evaluation, model: RatingModel) -> Evaluation:
     """Of a run that went on after an interruption, count the epochs before it too."""
-    before = model.relevance_epochs if isinstance(model, NeuralModel) else []
+    before = model.ranking_epochs if isinstance(model, NeuralModel) else []
     epochs = sum(epoch.seconds for epoch in [*before, *evaluation.learning_curve])
     return evaluation.model_copy(update={"seconds": max(evaluation.seconds, epochs)})
 
 
-def _calibration(predicted: Predicted, test: Fold) -> Calibration | None:
+def _calibration(predicted: Predicted, test: Examples) -> Calibration | None:
     if predicted.probabilities is None:
         return None
-    bins = reliability(predicted.probabilities, test.target_stars, test.star_levels)
+    bins = reliability(predicted.probabilities, test.target_stars, test.rating_scale)
     return Calibration(
         probability=bins.probability.tolist(), frequency=bins.frequency.tolist(), counts=bins.counts.tolist()
     )

@@ -116,10 +116,10 @@ def _ablations_section(findings: Findings, folder: Path) -> str:
     return f"""\
 ## Table 5: ablations
 
-By the paper's method: the weights of what is silenced are set to zero in the trained `seqrec-paper` and stay so, and
+By the paper's method: the weights of what is zeroed are set to zero in the trained `seqrec-paper` and stay so, and
 two further epochs let the rest recover. `movie`, `title`, `history` and `profile` are branches of the network;
 `embedding` is the table of movie embeddings, which history and movie branch share. The paper's row *movie id + title*
-has the error of answering the mean, so nothing of the movie can have been left, and the genres are silenced with the
+has the error of answering the mean, so nothing of the movie can have been left, and the genres are zeroed with the
 rest; what is still read are the profile and the stars in the history. *Change* is to the row *none*, which has the same
 two epochs more.
 

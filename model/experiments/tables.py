@@ -132,19 +132,19 @@ def _published(published: Published | None) -> str:
 def ablation_table(lines: Iterable[tuple[Ablation, Result]]) -> str:
     """Table 5: the error of each ablation, and how far it is from that of the ablation of nothing."""
     measured = [(ablation, result.evaluation) for ablation, result in lines if result.evaluation is not None]
-    whole = next((evaluation.rmse for ablation, evaluation in measured if not ablation.silenced), None)
+    whole = next((evaluation.rmse for ablation, evaluation in measured if not ablation.zeroed), None)
     rows = [
         [
             ablation.name,
-            ", ".join(ablation.silenced) or NOTHING,
+            ", ".join(ablation.zeroed) or NOTHING,
             f"{evaluation.rmse:.4f}",
-            NOTHING if whole is None or not ablation.silenced else f"{evaluation.rmse - whole:+.4f}",
+            NOTHING if whole is None or not ablation.zeroed else f"{evaluation.rmse - whole:+.4f}",
             f"{evaluation.accuracy:.4f}",
             f"{ablation.published:.3f}",
         ]
         for ablation, evaluation in measured
     ]
-    header = ["silenced in the paper", "silenced here", "test RMSE", "change", "accuracy", "published RMSE"]
+    header = ["zeroed in the paper", "zeroed here", "test RMSE", "change", "accuracy", "published RMSE"]
     return markdown(header, rows, texts=2)
 
 

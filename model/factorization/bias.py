@@ -1,4 +1,4 @@
-"""The bias path: what a rating is before taste comes in."""
+"""The bias prior: what a rating is before taste comes in."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class Bias:
 
     Attributes:
         mean: mean of all training ratings, in stars.
-        movies: deviation of each catalogue row from the mean, shape (rows,); 0 for movies without ratings.
+        movies: deviation of each movie index from the mean, shape (movies,); 0 for movies without ratings.
         user_shrinkage: ratings at the movie's own level that a user is taken to have given beforehand.
     """
 
@@ -26,14 +26,14 @@ class Bias:
     user_shrinkage: float = USER_SHRINKAGE
 
     @classmethod
-    def fitted(cls, movies: IntArray, stars: FloatArray, rows: int) -> "Bias":
-        """Fit to ratings of catalogue rows ``movies``, of which there are ``rows``.
+    def fitted(cls, movies: IntArray, stars: FloatArray, vocabulary_size: int) -> "Bias":
+        """Fit to ratings of catalogue vocabulary_size ``movies``, of which there are ``vocabulary_size``.
 
         Movie biases are shrunk towards 0 as if each movie had `MOVIE_SHRINKAGE` further average ratings.
         """
         mean = float(stars.mean(dtype=np.float64))
-        totals = np.bincount(movies, weights=stars - mean, minlength=rows)
-        counts = np.bincount(movies, minlength=rows)
+        totals = np.bincount(movies, weights=stars - mean, minlength=vocabulary_size)
+        counts = np.bincount(movies, minlength=vocabulary_size)
         biases = totals / (counts + MOVIE_SHRINKAGE)
         biases[UNKNOWN] = 0.0
         return cls(mean, biases.astype(np.float32))

@@ -1,4 +1,4 @@
-"""Bayesian matrix factorisation with side information, by Gibbs sampling.
+"""Bayesian matrix factorization with side information, by Gibbs sampling.
 
 A rating is ``mean + b_u + c_m + p_u . q_m`` plus noise. User vectors ``(b_u, p_u)`` and movie vectors ``(c_m, q_m)``
 have normal priors, whose means and precisions have normal-Wishart priors (Salakhutdinov and Mnih 2008, equations 5 to
@@ -21,7 +21,7 @@ from torch.nn.functional import embedding_bag
 
 from model.data.sequences import Sequences
 from model.factorization.side_information import SideInformation
-from model.network.config import FactorConfig
+from model.network.config import FactorizationConfig
 
 MEAN_STRENGTH = 2.0
 """beta_0: users or movies that the prior of a prior's mean counts as."""
@@ -43,7 +43,7 @@ class FactorSamples:
     Attributes:
         mean: mean of the training ratings, in stars.
         noise_precision: 1 / variance of a rating around its prediction, shape (S,).
-        movies: bias and factors of each catalogue row, shape (S, rows, D).
+        movies: bias and factors of each movie index, shape (S, movies, D).
         user_mean: prior mean of a user's vector, side information left out, shape (S, D).
         user_weights: what each column of the users' side information adds to it, shape (S, columns, D).
         user_precision: prior precision of a user's vector, shape (S, D, D).
@@ -104,9 +104,9 @@ class _Prior:
 class _Side:
     """The users or the movies in the sampler: their vectors and who rated whom."""
 
-    def __init__(self, owners: np.ndarray, others: np.ndarray, stars: np.ndarray, count: int) -> None:
-        order = np.argsort(owners, kind="stable")
-        counts = np.bincount(owners, minlength=count)
+    def __init__(self, user_index: np.ndarray, others: np.ndarray, stars: np.ndarray, count: int) -> None:
+        order = np.argsort(user_index, kind="stable")
+        counts = np.bincount(user_index, minlength=count)
         self.count = count
         self.others = torch.from_numpy(others[order])
         self.stars = torch.from_numpy(stars[order])
@@ -123,8 +123,8 @@ class _Side:
         centre = torch.cholesky_solve((noise_precision * weighted + prior.means @ prior.precision).unsqueeze(-1), root)
         noise = normal(self.count, design.shape[1], 1)
         vectors = (centre + torch.linalg.solve_triangular(root.mT, noise, upper=True)).squeeze(-1)
-        explained = torch.linalg.vecdot(vectors, 2 * weighted - (gram @ vectors.unsqueeze(-1)).squeeze(-1))
-        return vectors, float(residuals.double().square().sum() - explained.double().sum())
+        base = torch.linalg.vecdot(vectors, 2 * weighted - (gram @ vectors.unsqueeze(-1)).squeeze(-1))
+        return vectors, float(residuals.double().square().sum() - base.double().sum())
 
     def _gram(self, design: Tensor) -> Tensor:
         """The other side's outer products, summed over each one's ratings, shape (count, D, D)."""
@@ -139,26 +139,26 @@ class _Side:
 def sample_factors(
     sequences: Sequences,
     information: SideInformation,
-    config: FactorConfig,
+    config: FactorizationConfig,
     seed: int,
     on_sweep: OnSweep = lambda *_: None,
 ) -> FactorSamples:
     """Sample from all ratings of the sequences; the same seed gives the same samples."""
     torch_random = torch.Generator().manual_seed(seed)
     random = np.random.default_rng(seed)
-    rows, width = len(information.movies), 1 + config.factors
+    vocabulary_size, width = len(information.movies), 1 + config.factors
     mean = float(sequences.stars.mean(dtype=np.float64))
     stars = sequences.stars - np.float32(mean)
-    users = _Side(sequences.owners, sequences.movies, stars, len(sequences))
-    movies = _Side(sequences.movies, sequences.owners, stars, rows)
-    rated = torch.from_numpy(np.bincount(sequences.movies, minlength=rows) > 0)
+    users = _Side(sequences.user_index, sequences.movies, stars, len(sequences))
+    movies = _Side(sequences.movies, sequences.user_index, stars, vocabulary_size)
+    rated = torch.from_numpy(np.bincount(sequences.movies, minlength=vocabulary_size) > 0)
     user_prior = _Prior(torch.from_numpy(information.users), torch.ones(len(sequences), dtype=torch.bool), width)
     movie_prior = _Prior(torch.from_numpy(information.movies), rated, width)
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=torch_random)
 
-    user_vectors, movie_vectors = 0.1 * normal(len(sequences), width), 0.1 * normal(rows, width)
+    user_vectors, movie_vectors = 0.1 * normal(len(sequences), width), 0.1 * normal(vocabulary_size, width)
     noise_precision = 1.0
     kept: list[tuple[Tensor, ...]] = []
     for sweep in range(1, config.sweeps + 1):

@@ -1,4 +1,4 @@
-"""What is known of users and movies besides the stars; the factorisation's priors are linear in it.
+"""What is known of users and movies besides the stars; the factorization's priors are linear in it.
 
 Which movies a user chose to rate, and by whom a movie was rated, says much about both before any star is read. It is
 condensed as in correspondence analysis (Benzecri 1973) of the table of users and movies: every movie gets coordinates,
@@ -25,24 +25,24 @@ RELATIVE_STRENGTH = 1e-3
 
 @dataclass(frozen=True)
 class SideInformation:
-    """Standardised columns: of the training users, shape (users, columns), and of the movies, shape (rows, columns)."""
+    """Standardised columns of the training users and of the movies, shapes (users, columns) and (movies, columns)."""
 
     users: FloatArray
     movies: FloatArray
 
 
-def coordinates(sequences: Sequences, rows: int, width: int) -> FloatArray:
-    """Coordinates of each movie by who rated it, shape (rows, width), of unit scale; zeros without ratings.
+def movie_coordinates(sequences: Sequences, vocabulary_size: int, width: int) -> FloatArray:
+    """Coordinates of each movie by who rated it, shape (vocabulary_size, width), of unit scale; zeros without ratings.
 
     With fewer movies or users than ``width`` asks for, the columns beyond are zeros.
     """
-    counts = np.bincount(sequences.movies, minlength=rows)
+    counts = np.bincount(sequences.movies, minlength=vocabulary_size)
     by_movie = 1 / np.sqrt(counts + POPULARITY_SHRINKAGE)
     by_user = 1 / np.sqrt(np.maximum(sequences.counts, 1))
     ones = np.ones(len(sequences.movies))
-    table = csr_array((ones, (sequences.owners, sequences.movies)), shape=(len(sequences), rows))
+    table = csr_array((ones, (sequences.user_index, sequences.movies)), shape=(len(sequences), vocabulary_size))
     found = min(width, min(table.shape) - 1)
-    placed = np.zeros((rows, width))
+    placed = np.zeros((vocabulary_size, width))
     if found > 0:
         start = np.random.default_rng(0).normal(size=min(table.shape))
         _, strengths, vectors = svds(diags_array(by_user) @ table @ diags_array(by_movie), k=found, v0=start)
@@ -52,35 +52,35 @@ def coordinates(sequences: Sequences, rows: int, width: int) -> FloatArray:
     return _standardised(placed, rated) * rated[:, None].astype(np.float32)
 
 
-def centred(places: FloatArray, sequences: Sequences) -> FloatArray:
+def centred(coordinates: FloatArray, sequences: Sequences) -> FloatArray:
     """The coordinates shifted so that the users' means are 0 on average: there stands who has no history.
 
     Rows of zeros, which are those of movies without ratings, stay what they are.
     """
-    sums = np.zeros((len(sequences), places.shape[1]))
-    np.add.at(sums, sequences.owners, places[sequences.movies])
+    sums = np.zeros((len(sequences), coordinates.shape[1]))
+    np.add.at(sums, sequences.user_index, coordinates[sequences.movies])
     mean = (sums / np.maximum(sequences.counts, 1)[:, None]).mean(0)
-    shifted: FloatArray = np.where(places.any(1, keepdims=True), places - mean, 0.0).astype(np.float32)
+    shifted: FloatArray = np.where(coordinates.any(1, keepdims=True), coordinates - mean, 0.0).astype(np.float32)
     return shifted
 
 
-def movie_columns(content: FloatArray, sequences: Sequences, places: FloatArray) -> FloatArray:
-    """Content, popularity and coordinates of each movie, shape (rows, columns).
+def movie_columns(content: FloatArray, sequences: Sequences, coordinates: FloatArray) -> FloatArray:
+    """Content, popularity and coordinates of each movie, shape (movies, columns).
 
-    ``content`` (rows, columns) is what is known of a movie without any rating. A movie without ratings is of average
+    ``content`` (movies, columns) is what is known of a movie without any rating. A movie without ratings is of average
     popularity: it may be new, not unwanted. The unknown movie is average in everything.
     """
     counts = np.bincount(sequences.movies, minlength=len(content))
     rated = counts > 0
     popularity = np.log1p(counts)[:, None]
     popularity = _standardised(np.hstack([popularity, popularity**2]), rated) * rated[:, None]
-    columns = np.hstack([_standardised(content, rated), popularity, places]).astype(np.float32)
+    columns = np.hstack([_standardised(content, rated), popularity, coordinates]).astype(np.float32)
     columns[UNKNOWN] = 0.0
     return columns
 
 
 def _standardised(columns: np.ndarray, by: np.ndarray) -> FloatArray:
-    """Mean 0 and standard deviation 1 over the rows ``by``; a column that is the same everywhere becomes zeros."""
+    """Mean 0 and standard deviation 1 over the indices ``by``; a column that is the same everywhere becomes zeros."""
     columns = columns.astype(np.float64)
     mean, deviation = columns[by].mean(0), columns[by].std(0)
     varies = deviation > 1e-6 * np.abs(columns[by]).max(0, initial=0.0)

@@ -1,6 +1,6 @@
 """The one encoding of users and movies that training and serving share.
 
-Outside this package there are ids; inside there are rows. A `Vocabulary` translates, and row 0 always
+Outside this package there are ids; inside there are indices. A `Vocabulary` translates, and index 0 always
 means "unknown": a movie that the vocabulary lacks.
 """
 
@@ -18,7 +18,7 @@ _YEAR = re.compile(r"\((\d{4})\)\s*$")
 UNKNOWN = 0
 """The row of every id that a vocabulary does not hold."""
 
-FIRST_ROW = UNKNOWN + 1
+FIRST_INDEX = UNKNOWN + 1
 """The row of a vocabulary's first id."""
 
 
@@ -27,26 +27,26 @@ YEAR_KNOTS = (1930, 1950, 1970, 1985, 1995)
 
 
 class Vocabulary:
-    """Ids in the order of their rows, the first id at row 1; row 0 is unknown."""
+    """Ids in the order of their indices, the first id at index 1; index 0 is unknown."""
 
     def __init__(self, ids: Sequence[int]) -> None:
         self.ids = tuple(ids)
-        self._rows = {id_: row for row, id_ in enumerate(self.ids, start=FIRST_ROW)}
-        if len(self._rows) != len(self.ids):
+        self._indices = {id_: index for index, id_ in enumerate(self.ids, start=FIRST_INDEX)}
+        if len(self._indices) != len(self.ids):
             raise ValueError("a vocabulary cannot hold the same id twice")
 
     def __len__(self) -> int:
-        """The number of rows, the unknown row counted in."""
+        """The number of indices, the unknown index counted in."""
         return len(self.ids) + 1
 
     def __contains__(self, id_: object) -> bool:
-        return id_ in self._rows
+        return id_ in self._indices
 
-    def row(self, id_: int) -> int:
-        return self._rows.get(id_, UNKNOWN)
+    def index(self, id_: int) -> int:
+        return self._indices.get(id_, UNKNOWN)
 
-    def rows(self, ids: Iterable[int]) -> IntArray:
-        return np.array([self.row(id_) for id_ in ids], dtype=np.int64)
+    def indices(self, ids: Iterable[int]) -> IntArray:
+        return np.array([self.index(id_) for id_ in ids], dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Catalogue:
     """The movies a model knows, in the order of their ids, with what its content branches read.
 
     Attributes:
-        movie_ids: ascending; movie ``movie_ids[k]`` has row ``k + 1``.
+        movie_ids: ascending; movie ``movie_ids[k]`` has index ``k + 1``.
         titles: one a movie, the year in brackets at the end as MovieLens has it.
         genres: names of the genres of each movie.
         genre_names: all genres, in the order of the multi-hot columns.
@@ -71,16 +71,16 @@ class Catalogue:
 
     @cached_property
     def genre_matrix(self) -> FloatArray:
-        """Multi-hot genres, shape (rows, genres); the unknown row has none."""
+        """Multi-hot genres, shape (movies, genres); the unknown index has none."""
         column = {name: index for index, name in enumerate(self.genre_names)}
         matrix = np.zeros((len(self.vocabulary), len(self.genre_names)), dtype=np.float32)
-        for row, names in enumerate(self.genres, start=FIRST_ROW):
-            matrix[row, [column[name] for name in names]] = 1.0
+        for index, names in enumerate(self.genres, start=FIRST_INDEX):
+            matrix[index, [column[name] for name in names]] = 1.0
         return matrix
 
     @cached_property
     def content_matrix(self) -> FloatArray:
-        """What is known of a movie without any rating, shape (rows, columns): its genres, and its year.
+        """What is known of a movie without any rating, shape (movies, columns): its genres, and its year.
 
         The year is that in brackets at the end of the title; without one it is the mean year of the others. It enters
         piecewise linearly, so that its effect may bend at `YEAR_KNOTS`.

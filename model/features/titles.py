@@ -35,7 +35,7 @@ OnTitles = Callable[[int, int], None]
 
 
 def title_vectors(catalogue: Catalogue, cache: Path, on_titles: OnTitles = lambda *_: None) -> FloatArray:
-    """One vector a catalogue row, shape (rows, 384), float32; the unknown row is zeros.
+    """One vector a movie index, shape (movies, 384), float32; the unknown index is zeros.
 
     Computed once for a list of titles and kept in the folder ``cache``.
     """

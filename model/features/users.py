@@ -62,11 +62,11 @@ def encode_profiles(profiles: Sequence[Profile]) -> FloatArray:
     its group divided by that of the oldest group, so it lies in 0..1.
     """
     encoded = np.zeros((len(profiles), PROFILE_WIDTH), dtype=np.float32)
-    for row, profile in enumerate(profiles):
+    for index, profile in enumerate(profiles):
         if profile.gender in GENDERS:
-            encoded[row, GENDERS.index(profile.gender)] = 1.0
+            encoded[index, GENDERS.index(profile.gender)] = 1.0
         if profile.age is not None:
-            encoded[row, len(GENDERS)] = age_group(profile.age) / AGES[-1]
+            encoded[index, len(GENDERS)] = age_group(profile.age) / AGES[-1]
         if profile.occupation is not None and 0 <= profile.occupation < OCCUPATIONS:
-            encoded[row, len(GENDERS) + 1 + profile.occupation] = 1.0
+            encoded[index, len(GENDERS) + 1 + profile.occupation] = 1.0
     return encoded

@@ -2,9 +2,9 @@
 
 =======================  ==========================================================================
 ``weights.safetensors``  what the network learned
-``titles.safetensors``   title vectors, shape (rows, title width)
+``titles.safetensors``   title vectors, shape (movies, title width)
 ``network.json``         the network's configuration
-``catalogue.json``       movie ids, titles and genres in the order of their rows
+``catalogue.json``       movie ids, titles and genres in the order of their indices
 ``card.json``            where the model comes from and how good it is
 ``manifest.json``        the format's number and the SHA-256 of each file above
 =======================  ==========================================================================
@@ -22,14 +22,16 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from model import legacy
 from model.card import Card
 from model.errors import ArtifactError
 from model.features.catalogue import Catalogue
 from model.network.config import NetworkConfig
 from model.network.rating import SeqRec
 
-FORMAT = 5
-"""1 had no distribution over stars and no side information, 2 no relevance, 3 one horizon, 4 one encoder for all."""
+FORMAT = 6
+"""1 had no distribution over stars and no side information, 2 no relevance, 3 one horizon, 4 one encoder for all, 5
+other names."""
 WEIGHTS, TITLES = "weights.safetensors", "titles.safetensors"
 NETWORK, CATALOGUE, CARD, MANIFEST = "network.json", "catalogue.json", "card.json", "manifest.json"
 
@@ -98,7 +100,7 @@ def load(folder: Path) -> Artifact:
         catalogue = _CATALOGUE.validate_json((folder / CATALOGUE).read_bytes())
         titles = load_file(folder / TITLES)["titles"]
         network = SeqRec(config, torch.from_numpy(catalogue.genre_matrix), titles)
-        network.load_state_dict(load_file(folder / WEIGHTS))
+        network.load_state_dict(legacy.weights(load_file(folder / WEIGHTS)))
     except (ValidationError, SafetensorError, RuntimeError, KeyError) as error:
         raise ArtifactError(
             f"{folder} was not written by this version of SeqRec: {_first_line(error)}. Train again."
@@ -114,9 +116,10 @@ def _check_files(folder: Path) -> None:
         raise ArtifactError(f"{folder} is not an artifact: it has no {MANIFEST}.") from error
     except ValidationError as error:
         raise ArtifactError(f"{folder / MANIFEST} cannot be read: {_first_line(error)}") from error
-    if manifest.format != FORMAT:
+    if not _is_readable(manifest.format):
         raise ArtifactError(
-            f"{folder} has format {manifest.format}, this version of SeqRec reads format {FORMAT}. Train again."
+            f"{folder} has format {manifest.format}, this version of SeqRec reads {legacy.OLDEST_FORMAT} to {FORMAT}. "
+            f"Train again."
         )
     for name in (WEIGHTS, TITLES, NETWORK, CATALOGUE, CARD):
         path = folder / name
@@ -129,10 +132,14 @@ def _check_files(folder: Path) -> None:
             )
 
 
+def _is_readable(format_: int) -> bool:
+    return legacy.OLDEST_FORMAT <= format_ <= FORMAT
+
+
 def _is_of_other_format(folder: Path) -> bool:
     """Whether the manifest says so; one that cannot be read is a fault for `load` to tell of."""
     try:
-        return Manifest.model_validate_json((folder / MANIFEST).read_bytes()).format != FORMAT
+        return not _is_readable(Manifest.model_validate_json((folder / MANIFEST).read_bytes()).format)
     except (OSError, ValidationError):
         return False
 

@@ -1,6 +1,6 @@
 """Movies that came after training, known by their genres and title alone.
 
-A network holds values of its own for each catalogue row. A newcomer gets those of the unknown movie, which training has
+A network holds values of its own for each movie index. A newcomer gets those of the unknown movie, which training has
 shown often enough, with its own genres and title; the branches that read content tell it from others.
 """
 
@@ -20,16 +20,16 @@ ROWS_ALONG = {
     "movies.embedding.weight": 0,
     "movies.graph": 0,
     "movies.ratings": 0,
-    "path.movies": 1,
-    "path.places": 0,
-    "path.reception": 0,
-    "relevance.movies.embedding.weight": 0,
-    "relevance.movies.popularity": 0,
+    "prior.movies": 1,
+    "prior.coordinates": 0,
+    "prior.rating_distributions": 0,
+    "ranking.movies.embedding.weight": 0,
+    "ranking.movies.popularity": 0,
 }
-"""The dimension that catalogue rows lie along, for each of a network's values that has one."""
+"""The dimension that movie indices lie along, for each of a network's values that has one."""
 
 
-class Newcomer(NamedTuple):
+class ColdStartMovie(NamedTuple):
     """A movie that the model was not trained with.
 
     Attributes:
@@ -42,8 +42,8 @@ class Newcomer(NamedTuple):
     title_vector: FloatArray | None
 
 
-def with_newcomers(artifact: Artifact, newcomers: Sequence[Newcomer]) -> Artifact:
-    """The artifact with more rows at the end of its catalogue, in the order given.
+def with_cold_start(artifact: Artifact, cold_start_movies: Sequence[ColdStartMovie]) -> Artifact:
+    """The artifact with more indices at the end of its catalogue, in the order given.
 
     Genres that the model has never seen are left out.
     """
@@ -51,17 +51,18 @@ def with_newcomers(artifact: Artifact, newcomers: Sequence[Newcomer]) -> Artifac
     known = set(catalogue.genre_names)
     longer = replace(
         catalogue,
-        movie_ids=catalogue.movie_ids + tuple(movie.movie_id for movie in newcomers),
-        titles=catalogue.titles + tuple(movie.title for movie in newcomers),
-        genres=catalogue.genres + tuple(tuple(name for name in movie.genres if name in known) for movie in newcomers),
+        movie_ids=catalogue.movie_ids + tuple(movie.movie_id for movie in cold_start_movies),
+        titles=catalogue.titles + tuple(movie.title for movie in cold_start_movies),
+        genres=catalogue.genres
+        + tuple(tuple(name for name in movie.genres if name in known) for movie in cold_start_movies),
     )
-    return replace(artifact, network=_extended(artifact.network, longer, newcomers), catalogue=longer)
+    return replace(artifact, network=_extended(artifact.network, longer, cold_start_movies), catalogue=longer)
 
 
-def _extended(network: SeqRec, catalogue: Catalogue, newcomers: Sequence[Newcomer]) -> SeqRec:
-    titles = torch.cat([network.movies.titles, _titles(newcomers, network.movies.titles)])
+def _extended(network: SeqRec, catalogue: Catalogue, cold_start_movies: Sequence[ColdStartMovie]) -> SeqRec:
+    titles = torch.cat([network.movies.titles, _titles(cold_start_movies, network.movies.titles)])
     extended = SeqRec(network.config, torch.from_numpy(catalogue.genre_matrix), titles.cpu())
-    source = torch.arange(len(network.movies) + len(newcomers), device=titles.device)
+    source = torch.arange(len(network.movies) + len(cold_start_movies), device=titles.device)
     source[len(network.movies) :] = UNKNOWN
     extended.load_state_dict(
         {
@@ -72,10 +73,10 @@ def _extended(network: SeqRec, catalogue: Catalogue, newcomers: Sequence[Newcome
     return extended.to(titles.device).eval()
 
 
-def _titles(newcomers: Sequence[Newcomer], like: Tensor) -> Tensor:
-    """Title vectors of newcomers, zeros where there is none, shape (newcomers, width)."""
-    vectors = like.new_zeros(len(newcomers), like.shape[1])
-    for row, movie in enumerate(newcomers):
+def _titles(cold_start_movies: Sequence[ColdStartMovie], like: Tensor) -> Tensor:
+    """Title vectors of cold_start_movies, zeros where there is none, shape (cold_start_movies, width)."""
+    vectors = like.new_zeros(len(cold_start_movies), like.shape[1])
+    for index, movie in enumerate(cold_start_movies):
         if movie.title_vector is not None:
-            vectors[row] = torch.from_numpy(movie.title_vector)
+            vectors[index] = torch.from_numpy(movie.title_vector)
     return vectors

@@ -31,16 +31,16 @@ SMOOTHING = 0.01
 SMALLEST = 1e-30
 
 POPULARITY_BOUNDS = (0.1, 0.3)
-"""The most popular tenth of the rated movies, the next two, and all others: three kinds of popularity."""
+"""The most popular tenth of the rated movies, the next two, and all others: three categories of popularity."""
 
 
 @dataclass(frozen=True)
-class Kinds:
-    """What kinds of movies there are, as two distributions side by side: over genres, and over popularity.
+class CategoryDistribution:
+    """What categories of movies there are, as two distributions side by side: over genres, and over popularity.
 
     Attributes:
-        genres: multi-hot, shape (rows, genres).
-        counts: ratings of each movie in training, shape (rows,).
+        genres: multi-hot, shape (movies, genres).
+        counts: ratings of each movie in training, shape (movies,).
     """
 
     genres: FloatArray
@@ -48,7 +48,7 @@ class Kinds:
 
     @cached_property
     def shares(self) -> FloatArray:
-        """Of each movie; a genre is one of as many as the movie has, shape (rows, genres + 3)."""
+        """Of each movie; a genre is one of as many as the movie has, shape (movies, genres + 3)."""
         of_genres = self.genres / np.maximum(self.genres.sum(1, keepdims=True), 1)
         places = np.empty(len(self.counts), dtype=np.int64)
         places[np.argsort(-self.counts, kind="stable")] = np.arange(len(self.counts))
@@ -63,12 +63,12 @@ class Kinds:
         return average
 
     def of(self, history: IntArray) -> FloatArray:
-        """Of a history, by catalogue rows, shape (genres + 3,)."""
+        """Of a history, by movie indices, shape (genres + 3,)."""
         return self.shares[history].mean(0) if len(history) else self.average
 
 
 def divergence(history: FloatArray, lists: FloatArray) -> FloatArray:
-    """How far lists (..., kinds) are from a history (kinds,): the sum of both divergences, shape (...)."""
+    """How far lists (..., categories) are from a history (categories,): the sum of both divergences, shape (...)."""
     smoothed = (1 - SMOOTHING) * lists + SMOOTHING * history
     known = history > 0
     distance: FloatArray = (history[known] * np.log(history[known] / smoothed[..., known])).sum(-1)
@@ -76,19 +76,19 @@ def divergence(history: FloatArray, lists: FloatArray) -> FloatArray:
 
 
 def diversified(
-    scores: FloatArray, rows: IntArray, history: IntArray, kinds: Kinds, diversity: float, n: int
+    scores: FloatArray, indices: IntArray, history: IntArray, categories: CategoryDistribution, diversity: float, n: int
 ) -> IntArray:
-    """The order of ``rows`` with its first ``n`` chosen for diversity, 0..1; 0 changes nothing.
+    """The order of ``indices`` with its first ``n`` chosen for diversity, 0..1; 0 changes nothing.
 
-    A shorter list is the beginning of a longer one. ``rows`` are the candidates, best first, and ``scores`` what each
-    is worth, not negative, shape (candidates,); ``history`` are the rows of the movies that the user has rated.
+    A shorter list is the beginning of a longer one. ``indices`` are the candidates, best first, and ``scores`` what
+    each is worth, not negative, shape (candidates,); ``history`` are the indices of the movies that the user has rated.
     """
-    n = min(n, len(rows), POOL)
+    n = min(n, len(indices), POOL)
     if diversity == 0 or n == 0:
-        return rows
-    target, pool = kinds.of(history), rows[:POOL]
+        return indices
+    target, pool = categories.of(history), indices[:POOL]
     worth = (1 - diversity) * scores[: len(pool)] / max(float(scores[:HEAD].sum()), SMALLEST)
-    shares, chosen, total = kinds.shares[pool], [], np.zeros_like(target)
+    shares, chosen, total = categories.shares[pool], [], np.zeros_like(target)
     left = np.ones(len(pool), dtype=bool)
     for size in range(1, n + 1):
         gain = worth - diversity * divergence(target, (total + shares) / np.float32(size))
@@ -96,4 +96,4 @@ def diversified(
         left[best] = False
         total += shares[best]
         chosen.append(best)
-    return np.concatenate([pool[chosen], pool[left], rows[POOL:]])
+    return np.concatenate([pool[chosen], pool[left], indices[POOL:]])

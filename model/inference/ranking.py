@@ -10,10 +10,10 @@ from torch import Tensor
 
 from model.errors import NoRelevanceError
 from model.features.catalogue import UNKNOWN
-from model.inference.diversity import Kinds, diversified
+from model.inference.diversity import CategoryDistribution, diversified
 from model.inference.explanation import LATEST_EXPLAINED, MOST_REASONS, encoded_without_each
 from model.network.batch import Users
-from model.network.ranking import MovieVectors, RelevanceNetwork
+from model.network.ranking import MovieVectors, RankingNetwork
 from model.network.rating import EncodedMovies, EncodedUsers, SeqRec
 from model.types import FloatArray, IntArray
 
@@ -25,43 +25,43 @@ RankBy = Literal["relevance", "next", "rating"]
 
 
 @dataclass(frozen=True)
-class Shelf:
+class EncodedCatalogue:
     """The whole catalogue, encoded once.
 
     Attributes:
         vectors: of the part that ranks; None for a network without one.
-        kinds: for lists that are to be diverse.
+        categories: for lists that are to be diverse.
     """
 
     network: SeqRec
     movies: EncodedMovies
     vectors: MovieVectors | None
-    kinds: Kinds
+    categories: CategoryDistribution
 
     @classmethod
-    def of(cls, network: SeqRec, device: torch.device) -> "Shelf":
+    def of(cls, network: SeqRec, device: torch.device) -> "EncodedCatalogue":
         with torch.inference_mode():
             movies = network.encode_movies(torch.arange(len(network.movies), device=device))
-            vectors = network.relevance.movies() if network.relevance is not None else None
-        kinds = Kinds(network.movies.genres.cpu().numpy(), network.movies.ratings.cpu().numpy())
-        return cls(network, movies, vectors, kinds)
+            vectors = network.ranking.movies() if network.ranking is not None else None
+        categories = CategoryDistribution(network.movies.genres.cpu().numpy(), network.movies.ratings.cpu().numpy())
+        return cls(network, movies, vectors, categories)
 
-    def require_relevance(self) -> tuple[RelevanceNetwork, MovieVectors]:
+    def require_ranking(self) -> tuple[RankingNetwork, MovieVectors]:
         """The part that ranks, and its vectors; `NoRelevanceError` if there is none."""
         if self.vectors is None:
             raise NoRelevanceError
-        return self.network.require_relevance(), self.vectors
+        return self.network.require_ranking(), self.vectors
 
     @property
     def directions(self) -> Tensor:
-        """What a movie is like, as a vector whose direction counts, shape (rows, width)."""
-        return self.movies.path.vectors if self.vectors is None else self.vectors.vectors
+        """What a movie is like, as a vector whose direction counts, shape (movies, width)."""
+        return self.movies.prior.vectors if self.vectors is None else self.vectors.vectors
 
     def directions_of(self, users: Users) -> Tensor:
         """The same of users, shape (users, width)."""
         if self.vectors is None:
             return self.network.encode_users(users).vectors
-        return self.network.require_relevance().queries(users, self.vectors).flatten(1)
+        return self.network.require_ranking().queries(users, self.vectors).flatten(1)
 
     @property
     def ranks_by(self) -> RankBy:
@@ -69,27 +69,27 @@ class Shelf:
         return "rating" if self.vectors is None else "relevance"
 
 
-class UserList:
-    """Orders movies for one user; movies are catalogue rows."""
+class UserRanking:
+    """Orders movies for one user; movies are movie indices."""
 
-    def __init__(self, shelf: Shelf, user: Users, rank_by: RankBy | None) -> None:
+    def __init__(self, catalogue: EncodedCatalogue, user: Users, rank_by: RankBy | None) -> None:
         """``user`` is a batch of one; `NoRelevanceError` if relevance is asked for and the network knows none."""
-        self.shelf = shelf
+        self.catalogue = catalogue
         self.user = user
-        self.rank_by = rank_by or shelf.ranks_by
-        self.horizon = "next" if self.rank_by == "next" else "later"
+        self.rank_by = rank_by or catalogue.ranks_by
+        self.horizon = "next" if self.rank_by == "next" else "relevance"
         if self.rank_by != "rating":
-            shelf.require_relevance()
+            catalogue.require_ranking()
 
     @cached_property
     def encoded(self) -> EncodedUsers:
         """For stars."""
-        return self.shelf.network.encode_users(self.user)
+        return self.catalogue.network.encode_users(self.user)
 
     @cached_property
     def queries(self) -> Tensor:
         """For relevance; `NoRelevanceError`."""
-        relevance, movies = self.shelf.require_relevance()
+        relevance, movies = self.catalogue.require_ranking()
         return relevance.queries(self.user, movies)
 
     @cached_property
@@ -99,12 +99,12 @@ class UserList:
 
     @cached_property
     def log_relevance(self) -> FloatArray | None:
-        """Logarithm of each row's relevance, a probability over all that are not rated, shape (rows,)."""
-        return None if self.shelf.vectors is None else self._log_relevance(self.queries)[0].cpu().numpy()
+        """Logarithm of each index's relevance, a probability over all that are not rated, shape (movies,)."""
+        return None if self.catalogue.vectors is None else self._log_relevance(self.queries)[0].cpu().numpy()
 
     def _log_relevance(self, queries: Tensor) -> Tensor:
-        """The same for some queries, shape (queries, rows); minus infinity for what this user has rated."""
-        relevance, movies = self.shelf.require_relevance()
+        """The same for some queries, shape (queries, movies); minus infinity for what this user has rated."""
+        relevance, movies = self.catalogue.require_ranking()
         logits = relevance.logits(queries, movies, self.horizon).float()
         logits[:, UNKNOWN] = -torch.inf
         logits[:, self.user.movies] = -torch.inf
@@ -112,54 +112,56 @@ class UserList:
 
     @cached_property
     def all_stars(self) -> FloatArray:
-        """Predicted for every row, not clipped, shape (rows,)."""
-        return self.shelf.network.score(self.encoded, self.shelf.movies).mean.float().cpu().numpy()
+        """Predicted for every index, not clipped, shape (movies,)."""
+        return self.catalogue.network.score(self.encoded, self.catalogue.movies).mean.float().cpu().numpy()
 
-    def stars(self, rows: IntArray) -> FloatArray:
-        """Predicted for some rows, not clipped, shape (movies,)."""
-        return self.all_stars[rows] if self.rank_by == "rating" else self._stars(self.encoded, rows)[0].cpu().numpy()
+    def stars(self, indices: IntArray) -> FloatArray:
+        """Predicted for some indices, not clipped, shape (movies,)."""
+        return (
+            self.all_stars[indices] if self.rank_by == "rating" else self._stars(self.encoded, indices)[0].cpu().numpy()
+        )
 
-    def _stars(self, users: EncodedUsers, rows: IntArray) -> Tensor:
+    def _stars(self, users: EncodedUsers, indices: IntArray) -> Tensor:
         """The same for some users, shape (users, movies)."""
-        movies = self.shelf.movies.take(torch.from_numpy(rows).to(users.hidden.device))
+        movies = self.catalogue.movies.take(torch.from_numpy(indices).to(users.hidden.device))
         places = torch.arange(len(users.hidden), device=users.hidden.device)
         own = (users.take(place) for place in places.unsqueeze(1))
-        return torch.stack([self.shelf.network.score(user, movies).mean.float() for user in own])
+        return torch.stack([self.catalogue.network.score(user, movies).mean.float() for user in own])
 
-    def ordered(self, rows: IntArray, diversity: float, n: int) -> IntArray:
-        """The rows, which are ascending, best first; the first ``n`` as diverse as asked for."""
+    def ordered(self, indices: IntArray, diversity: float, n: int) -> IntArray:
+        """The indices, which are ascending, best first; the first ``n`` as diverse as asked for."""
         if self.rank_by != "rating" and self.log_relevance is not None:
-            scores = self.log_relevance[rows]
+            scores = self.log_relevance[indices]
             worth = np.exp(scores)
         else:
-            scores = worth = self.stars(rows)
-        order = np.lexsort((rows, -np.round(scores, RANKING_DECIMALS)))
-        return diversified(worth[order], rows[order], self.rated, self.shelf.kinds, diversity, n)
+            scores = worth = self.stars(indices)
+        order = np.lexsort((indices, -np.round(scores, RANKING_DECIMALS)))
+        return diversified(worth[order], indices[order], self.rated, self.catalogue.categories, diversity, n)
 
-    def reasons(self, rows: IntArray) -> list[list[tuple[int, float]]]:
-        """For each of the rows, the places in the history that count most for it, and how much.
+    def reasons(self, indices: IntArray) -> list[list[tuple[int, float]]]:
+        """For each of the indices, the places in the history that count most for it, and how much.
 
         Places are indices into the history, most important first; only what speaks for the movie is named. See
         `model.inference.explanation`.
         """
         latest = min(len(self.rated), LATEST_EXPLAINED)
         if self.rank_by != "rating":
-            latest = min(latest, self.shelf.network.require_relevance().config.history_length)
+            latest = min(latest, self.catalogue.network.require_ranking().config.history_length)
         if latest == 0:
-            return [[] for _ in rows]
-        lost = self._lost_without_each(rows, latest).float().cpu().numpy()  # (latest, movies)
+            return [[] for _ in indices]
+        lost = self._lost_without_each(indices, latest).float().cpu().numpy()  # (latest, movies)
         best = np.argsort(-lost, axis=0, kind="stable")[:MOST_REASONS]
         first = len(self.rated) - latest
         return [
             [(first + int(place), float(lost[place, movie])) for place in best[:, movie] if lost[place, movie] > 0]
-            for movie in range(len(rows))
+            for movie in range(len(indices))
         ]
 
-    def _lost_without_each(self, rows: IntArray, latest: int) -> Tensor:
+    def _lost_without_each(self, indices: IntArray, latest: int) -> Tensor:
         """Of what the list is ordered by, without each of the latest ratings, shape (latest, movies)."""
         if self.rank_by == "rating":
-            without = encoded_without_each(self.shelf.network, self.user, latest)
-            return self._stars(self.encoded, rows) - self._stars(without, rows)
-        relevance, movies = self.shelf.require_relevance()
+            without = encoded_without_each(self.catalogue.network, self.user, latest)
+            return self._stars(self.encoded, indices) - self._stars(without, indices)
+        relevance, movies = self.catalogue.require_ranking()
         queries = relevance.queries_without_each(self.user, movies, latest)
-        return self._log_relevance(self.queries)[:, rows] - self._log_relevance(queries)[:, rows]
+        return self._log_relevance(self.queries)[:, indices] - self._log_relevance(queries)[:, indices]

@@ -9,11 +9,11 @@ import torch
 
 from model.features.users import Profile, Rated, encode_profiles
 from model.inference.artifact import Artifact
-from model.inference.cold_start import Newcomer, with_newcomers
-from model.inference.ranking import RANKING_DECIMALS, RankBy, Shelf, UserList
+from model.inference.cold_start import ColdStartMovie, with_cold_start
+from model.inference.ranking import RANKING_DECIMALS, EncodedCatalogue, RankBy, UserRanking
 from model.network.batch import Users
 from model.network.heads import Stars
-from model.rating_scale import StarLevels
+from model.rating_scale import RatingScale
 from model.types import FloatArray, IntArray, clip
 
 READERS_AT_ONCE = 64
@@ -77,26 +77,28 @@ class Scorer:
     The movies' side of the network is computed here, once. A request encodes one history and adds the two.
     """
 
-    def __init__(self, artifact: Artifact, device: torch.device, newcomers: Sequence[Newcomer] = ()) -> None:
-        """``newcomers`` are movies to be served that the artifact does not know."""
+    def __init__(
+        self, artifact: Artifact, device: torch.device, cold_start_movies: Sequence[ColdStartMovie] = ()
+    ) -> None:
+        """``cold_start_movies`` are movies to be served that the artifact does not know."""
         self.version = artifact.version
         self.card = artifact.card
         self.device = device
         self._artifact = artifact
         artifact.network.to(device).eval()
-        served = with_newcomers(artifact, newcomers) if newcomers else artifact
+        served = with_cold_start(artifact, cold_start_movies) if cold_start_movies else artifact
         self.catalogue = served.catalogue
         self._network = served.network
-        self._shelf = Shelf.of(self._network, device)
+        self._encoded_catalogue = EncodedCatalogue.of(self._network, device)
 
-    def knowing(self, newcomers: Sequence[Newcomer]) -> "Scorer":
+    def with_cold_start(self, cold_start_movies: Sequence[ColdStartMovie]) -> "Scorer":
         """The same model, for these movies beside its own."""
-        return Scorer(self._artifact, self.device, newcomers)
+        return Scorer(self._artifact, self.device, cold_start_movies)
 
     @property
-    def star_levels(self) -> StarLevels:
+    def rating_scale(self) -> RatingScale:
         """What users could give in the data that the model learned from."""
-        return self._network.config.star_levels
+        return self._network.config.rating_scale
 
     def __contains__(self, movie_id: int) -> bool:
         """Whether this movie can be scored: the model was trained with it, or it is a newcomer."""
@@ -108,7 +110,7 @@ class Scorer:
     def times_rated(self, movie_ids: Sequence[int]) -> IntArray:
         """Ratings that each movie had in training, shape (movies,)."""
         counts: IntArray = self._network.movies.ratings.cpu().numpy()
-        return counts[self.catalogue.vocabulary.rows(movie_ids)]
+        return counts[self.catalogue.vocabulary.indices(movie_ids)]
 
     def predict(self, profile: Profile, history: Sequence[Rated], movie_ids: Sequence[int]) -> list[PredictedRating]:
         """What the user would give each movie, in the order given.
@@ -133,14 +135,14 @@ class Scorer:
                     readers.append((profile, [entry for entry in history if entry.movie_id != movie_id]))
                 else:
                     reader_of_movie.append(whole)
-        rows = self.catalogue.vocabulary.rows(movie_id for one in asked for movie_id in one.movie_ids)
-        predicted = iter(self._predict_pairs(readers, np.array(reader_of_movie, dtype=np.int64), rows))
+        indices = self.catalogue.vocabulary.indices(movie_id for one in asked for movie_id in one.movie_ids)
+        predicted = iter(self._predict_pairs(readers, np.array(reader_of_movie, dtype=np.int64), indices))
         return [list(islice(predicted, len(one.movie_ids))) for one in asked]
 
     @property
     def ranks_by(self) -> RankBy:
         """What lists are ordered by unless something else is asked for."""
-        return self._shelf.ranks_by
+        return self._encoded_catalogue.ranks_by
 
     @torch.inference_mode()
     def recommend(
@@ -159,22 +161,24 @@ class Scorer:
         Movies of the history and movies that the model does not know are left out. ``diversity``, 0 to 1, is that of
         `model.inference.diversity`. `NoRelevanceError` if ``rank_by`` is relevance and the model knows none.
         """
-        user = UserList(self._shelf, self._read([(profile, history)]), rank_by)
+        user = UserRanking(self._encoded_catalogue, self._read([(profile, history)]), rank_by)
         rated = {entry.movie_id for entry in history}
         candidates = sorted(id_ for id_ in among if id_ in self and id_ not in rated)
-        rows = self.catalogue.vocabulary.rows(candidates)
-        page = user.ordered(rows, diversity, offset + n)[offset : offset + n]
-        stars = np.round(clip(user.stars(page), self.star_levels).astype(np.float64), RANKING_DECIMALS).tolist()
-        ids = [self.catalogue.vocabulary.ids[row - 1] for row in page.tolist()]
+        indices = self.catalogue.vocabulary.indices(candidates)
+        page = user.ordered(indices, diversity, offset + n)[offset : offset + n]
+        stars = np.round(clip(user.stars(page), self.rating_scale).astype(np.float64), RANKING_DECIMALS).tolist()
+        ids = [self.catalogue.vocabulary.ids[index - 1] for index in page.tolist()]
         return self._listed(user, history, ids, stars, explain)
 
     def _listed(
-        self, user: UserList, history: Sequence[Rated], ids: Sequence[int], stars: Sequence[float], explain: bool
+        self, user: UserRanking, history: Sequence[Rated], ids: Sequence[int], stars: Sequence[float], explain: bool
     ) -> list[Recommendation]:
         """Entries for movies in their order, with what the list knows of each beside its stars."""
-        rows = self.catalogue.vocabulary.rows(ids)
-        relevances = [None] * len(rows) if user.log_relevance is None else _probabilities(user.log_relevance[rows])
-        reasons = [self._reasons(history, why) for why in user.reasons(rows)] if explain else [None] * len(rows)
+        indices = self.catalogue.vocabulary.indices(ids)
+        relevances = (
+            [None] * len(indices) if user.log_relevance is None else _probabilities(user.log_relevance[indices])
+        )
+        reasons = [self._reasons(history, why) for why in user.reasons(indices)] if explain else [None] * len(indices)
         return [Recommendation(*entry) for entry in zip(ids, stars, relevances, reasons, strict=True)]
 
     @torch.inference_mode()
@@ -191,11 +195,11 @@ class Scorer:
         What is in the history is ranked too: its relevance is 0, since it does not come again, and its stars are
         those without its own rating. Errors as for `recommend`.
         """
-        user = UserList(self._shelf, self._read([(profile, history)]), rank_by)
+        user = UserRanking(self._encoded_catalogue, self._read([(profile, history)]), rank_by)
         ids = np.unique(np.array(movie_ids, dtype=np.int64))
-        rows = self.catalogue.vocabulary.rows(ids.tolist())
+        indices = self.catalogue.vocabulary.indices(ids.tolist())
         stars = np.array([one.stars for one in self.predict(profile, history, ids.tolist())], dtype=np.float64)
-        scores = stars if user.rank_by == "rating" or user.log_relevance is None else user.log_relevance[rows]
+        scores = stars if user.rank_by == "rating" or user.log_relevance is None else user.log_relevance[indices]
         order = np.lexsort((ids, -np.round(scores, RANKING_DECIMALS)))
         return self._listed(user, history, ids[order].tolist(), stars[order].tolist(), explain)
 
@@ -206,8 +210,8 @@ class Scorer:
         The nearest first, ties by id; the movie itself is left out.
         """
         candidates = sorted(id_ for id_ in among if id_ in self and id_ != movie_id)
-        rows = self.catalogue.vocabulary.rows([movie_id, *candidates])
-        vectors = torch.nn.functional.normalize(self._shelf.directions[rows], dim=-1)
+        indices = self.catalogue.vocabulary.indices([movie_id, *candidates])
+        vectors = torch.nn.functional.normalize(self._encoded_catalogue.directions[indices], dim=-1)
         return _nearest(candidates, (vectors[1:] @ vectors[0]).float().cpu().numpy(), n)
 
     @torch.inference_mode()
@@ -220,7 +224,7 @@ class Scorer:
         """
         others = sorted(others, key=lambda other: other[0])
         users = self._read([(profile, history), *(other[1:] for other in others)])
-        vectors = torch.nn.functional.normalize(self._shelf.directions_of(users), dim=-1)
+        vectors = torch.nn.functional.normalize(self._encoded_catalogue.directions_of(users), dim=-1)
         return _nearest([other[0] for other in others], (vectors[1:] @ vectors[0]).float().cpu().numpy(), n)
 
     @staticmethod
@@ -228,22 +232,22 @@ class Scorer:
         return tuple(Reason(history[place].movie_id, round(lost, RANKING_DECIMALS)) for place, lost in why)
 
     def _predict_pairs(
-        self, readers: Sequence[tuple[Profile, Sequence[Rated]]], owners: IntArray, rows: IntArray
+        self, readers: Sequence[tuple[Profile, Sequence[Rated]]], user_index: IntArray, indices: IntArray
     ) -> list[PredictedRating]:
-        """What ``readers[owners[k]]`` would give the movie at ``rows[k]``."""
-        predicted: list[PredictedRating | None] = [None] * len(rows)
+        """What ``readers[user_index[k]]`` would give the movie at ``indices[k]``."""
+        predicted: list[PredictedRating | None] = [None] * len(indices)
         for start in range(0, len(readers), READERS_AT_ONCE):
             users = self._network.encode_users(self._read(readers[start : start + READERS_AT_ONCE]))
-            pairs = np.flatnonzero(owners // READERS_AT_ONCE == start // READERS_AT_ONCE)
-            own = torch.from_numpy(owners[pairs] - start).to(self.device)
-            movies = self._shelf.movies.take(torch.from_numpy(rows[pairs]).to(self.device))
+            pairs = np.flatnonzero(user_index // READERS_AT_ONCE == start // READERS_AT_ONCE)
+            own = torch.from_numpy(user_index[pairs] - start).to(self.device)
+            movies = self._encoded_catalogue.movies.take(torch.from_numpy(indices[pairs]).to(self.device))
             for pair, one in zip(pairs, self._shown(self._network.score(users.take(own), movies)), strict=True):
                 predicted[pair] = one
         return [one for one in predicted if one is not None]
 
     def _shown(self, stars: Stars) -> list[PredictedRating]:
         """Clipped and rounded as in every answer."""
-        clipped = stars.mean.clamp(self.star_levels[0], self.star_levels[-1])
+        clipped = stars.mean.clamp(self.rating_scale[0], self.rating_scale[-1])
         means = [round(value, RANKING_DECIMALS) for value in clipped.tolist()]
         if stars.probabilities is None:
             return [PredictedRating(mean, None) for mean in means]
@@ -254,7 +258,7 @@ class Scorer:
         entries = [entry for _, history in users for entry in history]
         batch = Users(
             profiles=torch.from_numpy(encode_profiles([profile for profile, _ in users])),
-            movies=torch.from_numpy(self.catalogue.vocabulary.rows(entry.movie_id for entry in entries)),
+            movies=torch.from_numpy(self.catalogue.vocabulary.indices(entry.movie_id for entry in entries)),
             stars=torch.tensor([entry.stars for entry in entries], dtype=torch.float32),
             lengths=torch.tensor([len(history) for _, history in users]),
         )

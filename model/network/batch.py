@@ -11,7 +11,7 @@ class Users(NamedTuple):
 
     Attributes:
         profiles: shape (users, 24).
-        movies: catalogue rows of the rated movies, shape (ratings,).
+        movies: movie indices of the rated movies, shape (ratings,).
         stars: shape (ratings,).
         lengths: ratings of each user, shape (users,).
     """
@@ -25,7 +25,7 @@ class Users(NamedTuple):
         return Users(*(tensor.to(device, non_blocking=True) for tensor in self))
 
     @property
-    def owners(self) -> Tensor:
+    def user_index(self) -> Tensor:
         """The user of each rating, shape (ratings,)."""
         return torch.repeat_interleave(torch.arange(len(self.lengths), device=self.lengths.device), self.lengths)
 

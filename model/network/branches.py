@@ -15,19 +15,19 @@ from model.features.users import PROFILE_WIDTH
 from model.network.batch import Users
 from model.network.config import NetworkConfig
 from model.network.recurrent import RECURRENT
-from model.network.scale import nearest_levels
+from model.network.scale import level_indices
 
 
 def graph_width(config: NetworkConfig) -> int:
     """Eigenvectors that the movie embedding is smoothed with."""
-    return config.factorisation.places if config.graph_convolution else 0
+    return config.factorization.coordinates if config.graph_convolution else 0
 
 
 class MovieTable(nn.Module):
-    """What is known of each catalogue row; shared by all branches that read movies.
+    """What is known of each movie index; shared by all branches that read movies.
 
-    The embedding is learned; genres and title vectors are given, and so is the number of ratings in training. Row 0 is
-    the unknown movie.
+    The embedding is learned; genres and title vectors are given, and so is the number of ratings in training. Index 0
+    is the unknown movie.
 
     With graph convolution, a movie's embedding is its own plus those of its neighbours in the graph of users and
     movies. Neighbours are weighed by their coordinates
@@ -41,7 +41,7 @@ class MovieTable(nn.Module):
     ratings: Tensor
 
     def __init__(self, config: NetworkConfig, genres: Tensor, titles: Tensor) -> None:
-        """``genres`` has shape (rows, genres), ``titles`` shape (rows, title width)."""
+        """``genres`` has shape (movies, genres), ``titles`` shape (movies, title width)."""
         super().__init__()
         self.unknown_rate = config.unknown_rate
         self.embedding = nn.Embedding(len(genres), config.embedding)
@@ -54,28 +54,28 @@ class MovieTable(nn.Module):
     def __len__(self) -> int:
         return len(self.genres)
 
-    def embed(self, rows: Tensor) -> Tensor:
-        """Embeddings of catalogue rows; in training, some of them are shown as the unknown movie."""
+    def embed(self, indices: Tensor) -> Tensor:
+        """Embeddings of movie indices; in training, some of them are shown as the unknown movie."""
         if self.training and self.unknown_rate:
-            hidden = torch.rand(rows.shape, device=rows.device) < self.unknown_rate
-            rows = rows.masked_fill(hidden, UNKNOWN)
-        embedded: Tensor = self.embedding(rows)
+            hidden = torch.rand(indices.shape, device=indices.device) < self.unknown_rate
+            indices = indices.masked_fill(hidden, UNKNOWN)
+        embedded: Tensor = self.embedding(indices)
         if self.graph.shape[1]:
-            embedded = embedded + self.graph[rows] @ (self.graph.T @ self.embedding.weight) / len(self)
+            embedded = embedded + self.graph[indices] @ (self.graph.T @ self.embedding.weight) / len(self)
         return embedded
 
     @torch.no_grad()
-    def forget(self, rows: Tensor) -> None:
-        """Make these rows equal to the unknown movie: they had no rating to learn from."""
-        self.embedding.weight[rows] = self.embedding.weight[UNKNOWN].clone()
+    def reset(self, indices: Tensor) -> None:
+        """Make these indices equal to the unknown movie: they had no rating to learn from."""
+        self.embedding.weight[indices] = self.embedding.weight[UNKNOWN].clone()
 
 
 class Branch(nn.Module):
     """One entity's part of the network.
 
     A subclass sets ``side`` to what it reads, sets ``width`` to the length of its vectors, and in ``forward``
-    gives a tensor of shape (users or movies, width). On side ``user`` it reads `Users` and what the path leaves open
-    of each of their ratings, in stars, shape (ratings,); on side ``movie``, catalogue rows of shape (movies,).
+    gives a tensor of shape (users or movies, width). On side ``user`` it reads `Users` and what the prior leaves open
+    of each of their ratings, in stars, shape (ratings,); on side ``movie``, movie indices of shape (movies,).
     """
 
     side: ClassVar[Literal["user", "movie"]]
@@ -107,12 +107,12 @@ class HistoryBranch(Branch):
     def __init__(self, config: NetworkConfig, movies: MovieTable) -> None:  # noqa: ARG002 - one signature for all
         super().__init__()
         self.limit = config.history_length
-        self.scale = config.rating_scale
-        self.star_levels = config.star_levels
+        self.scale = config.residual_divisor
+        self.rating_scale = config.rating_scale
         self.whole = config.likelihood == "categorical"
         hidden = config.embedding + 1
         self.width = 2 * hidden + 1 if self.whole else hidden
-        inputs = hidden + len(self.star_levels) if self.whole else hidden
+        inputs = hidden + len(self.rating_scale) if self.whole else hidden
         self.recurrent = RECURRENT[config.recurrent](inputs, hidden)
 
     def forward(self, users: Users, residuals: Tensor, movies: MovieTable) -> Tensor:
@@ -128,8 +128,8 @@ class HistoryBranch(Branch):
         """After each of the ratings at ``places`` (time, users), shape (time, users, hidden)."""
         inputs = [movies.embed(users.movies[places]), residuals[places].unsqueeze(-1) / self.scale]
         if self.whole:
-            levels = nearest_levels(users.stars[places], self.star_levels)
-            inputs.append(nn.functional.one_hot(levels, len(self.star_levels)))
+            levels = level_indices(users.stars[places], self.rating_scale)
+            inputs.append(nn.functional.one_hot(levels, len(self.rating_scale)))
         states: Tensor = self.recurrent(torch.cat(inputs, dim=-1))
         return states
 
@@ -160,8 +160,8 @@ class MovieBranch(Branch):
         inputs = config.embedding + movies.genres.shape[1]
         self.layers = feed_forward(inputs, config.movie_layers, config.dropout)
 
-    def forward(self, rows: Tensor, movies: MovieTable) -> Tensor:
-        vectors: Tensor = self.layers(torch.cat([movies.embed(rows), movies.genres[rows]], dim=-1))
+    def forward(self, indices: Tensor, movies: MovieTable) -> Tensor:
+        vectors: Tensor = self.layers(torch.cat([movies.embed(indices), movies.genres[indices]], dim=-1))
         return vectors
 
 
@@ -175,8 +175,8 @@ class TitleBranch(Branch):
         self.width = config.title_layers[-1]
         self.layers = feed_forward(movies.titles.shape[1], config.title_layers, config.dropout)
 
-    def forward(self, rows: Tensor, movies: MovieTable) -> Tensor:
-        vectors: Tensor = self.layers(movies.titles[rows])
+    def forward(self, indices: Tensor, movies: MovieTable) -> Tensor:
+        vectors: Tensor = self.layers(movies.titles[indices])
         return vectors
 
 

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from model.features.catalogue import UNKNOWN
 from model.features.users import PROFILE_WIDTH
 from model.network.batch import Users
-from model.network.config import NetworkConfig, RelevanceConfig
+from model.network.config import NetworkConfig, RankingConfig
 from model.network.recurrent import RECURRENT
-from model.network.scale import nearest_levels
+from model.network.scale import level_indices
 
-HORIZONS = ("next", "later")
+HORIZONS = ("next", "relevance")
 """What a movie may be relevant for: that it comes next; or that the user will like it, sooner or later."""
 
 PROFILES_LEFT_OUT = 0.1
@@ -23,36 +23,36 @@ class MovieVectors(NamedTuple):
     """All movies as the head reads them.
 
     Attributes:
-        vectors: shape (rows, width).
-        popularity: what is added to a movie's score for everyone, shape (rows, horizons).
+        vectors: shape (movies, width).
+        popularity: what is added to a movie's score for everyone, shape (movies, horizons).
     """
 
     vectors: Tensor
     popularity: Tensor
 
 
-class RelevanceNetwork(nn.Module):
+class RankingNetwork(nn.Module):
     """How relevant each movie is to a user: the dot product of a query with the movie's vector.
 
     There is a query for each of `HORIZONS`. A multiplicative LSTM reads the history, movie after movie with the stars
-    that each got; its last state and the profile make the queries. It shares nothing with the branches that stars are
-    predicted from: what it learns of its training users, which movies they came to next, is less true of others, and
-    stars that are predicted from its state are the worse for it.
+    that each got; its last state and the profile make the queries. It level_shares nothing with the branches that
+    stars are predicted from: what it learns of its training users, which movies they came to next, is less true of
+    others, and stars that are predicted from its state are the worse for it.
     """
 
-    def __init__(self, config: NetworkConfig, relevance: RelevanceConfig, genres: Tensor, titles: Tensor) -> None:
-        """``genres`` (rows, genres) and ``titles`` (rows, title width) in catalogue order, row 0 the unknown movie."""
+    def __init__(self, config: NetworkConfig, ranking: RankingConfig, genres: Tensor, titles: Tensor) -> None:
+        """``genres`` (movies, genres) and ``titles`` (movies, title width); index 0 is the unknown movie."""
         super().__init__()
-        self.config = relevance
-        self.movies = MovieEncoder(relevance, genres, titles)
-        self.encoder = HistoryEncoder(config, relevance)
-        self.head = QueryHead(relevance)
+        self.config = ranking
+        self.movies = MovieEncoder(ranking, genres, titles)
+        self.encoder = HistoryEncoder(config, ranking)
+        self.head = QueryHead(ranking)
 
     def forward(self, profiles: Tensor, movies: Tensor, stars: Tensor, table: Tensor) -> Tensor:
         """Queries for each step, from what was rated before it, shape (time, users, horizons, width).
 
-        ``profiles`` have shape (users, 24); ``movies`` are catalogue rows and ``stars`` what they got, shape
-        (time, users), from the first rating on; ``table`` the vectors of all rows.
+        ``profiles`` have shape (users, 24); ``movies`` are movie indices and ``stars`` what they got, shape
+        (time, users), from the first rating on; ``table`` the vectors of all indices.
         """
         states = self.encoder(table[movies[:-1]], stars[:-1])
         queries: Tensor = self.head(torch.cat([states.new_zeros(1, *states.shape[1:]), states]), profiles)
@@ -82,7 +82,7 @@ class RelevanceNetwork(nn.Module):
 
     @staticmethod
     def logits(queries: Tensor, movies: MovieVectors, horizon: str) -> Tensor:
-        """Of each movie's relevance on one of `HORIZONS`, shape (users, rows), for `queries` of some users."""
+        """Of each movie's relevance on one of `HORIZONS`, shape (users, movies), for `queries` of some users."""
         place = HORIZONS.index(horizon)
         return torch.addmm(movies.popularity[:, place], queries[:, place], movies.vectors.T)
 
@@ -99,7 +99,7 @@ class MovieEncoder(nn.Module):
     title_mean: Tensor
     title_axes: Tensor
 
-    def __init__(self, config: RelevanceConfig, genres: Tensor, titles: Tensor) -> None:
+    def __init__(self, config: RankingConfig, genres: Tensor, titles: Tensor) -> None:
         super().__init__()
         self.unknown_rate = config.unknown_rate
         self.embedding = nn.Embedding(len(genres), config.embedding)
@@ -116,15 +116,15 @@ class MovieEncoder(nn.Module):
         return len(self.genres)
 
     def forward(self) -> MovieVectors:
-        """Of all rows; in training, some movies have but their genres and title."""
-        rows = torch.arange(len(self), device=self.genres.device)
+        """Of all indices; in training, some movies have but their genres and title."""
+        indices = torch.arange(len(self), device=self.genres.device)
         if self.training and self.unknown_rate:
-            hidden = torch.rand(rows.shape, device=rows.device) < self.unknown_rate
-            rows = rows.masked_fill(hidden, UNKNOWN)
+            hidden = torch.rand(indices.shape, device=indices.device) < self.unknown_rate
+            indices = indices.masked_fill(hidden, UNKNOWN)
         known = self.titles.any(-1, keepdim=True)  # a title that was never read is no extreme one
         components = known * ((self.titles - self.title_mean) @ self.title_axes)
         content = self.content(torch.cat([self.genres, components], dim=-1))
-        return MovieVectors(self.embedding(rows) + content, self.popularity[rows])
+        return MovieVectors(self.embedding(indices) + content, self.popularity[indices])
 
     @torch.no_grad()
     def fit_titles(self) -> None:
@@ -137,10 +137,10 @@ class MovieEncoder(nn.Module):
         self.title_axes[:, : axes.shape[1]] = axes
 
     @torch.no_grad()
-    def forget(self, rows: Tensor) -> None:
-        """Leave these rows nothing but genres and title: they had no rating to learn from."""
-        self.embedding.weight[rows] = self.embedding.weight[UNKNOWN].clone()
-        self.popularity[rows] = self.popularity[UNKNOWN].clone()
+    def reset(self, indices: Tensor) -> None:
+        """Leave these indices nothing but genres and title: they had no rating to learn from."""
+        self.embedding.weight[indices] = self.embedding.weight[UNKNOWN].clone()
+        self.popularity[indices] = self.popularity[UNKNOWN].clone()
 
 
 class HistoryEncoder(nn.Module):
@@ -149,14 +149,14 @@ class HistoryEncoder(nn.Module):
     Each step reads the vector of a movie plus a vector for the stars that it got.
     """
 
-    def __init__(self, config: NetworkConfig, relevance: RelevanceConfig) -> None:
+    def __init__(self, config: NetworkConfig, ranking: RankingConfig) -> None:
         super().__init__()
-        self.hidden = relevance.hidden
-        self.star_levels = config.star_levels
-        self.stars = nn.Embedding(len(config.star_levels), relevance.embedding)
+        self.hidden = ranking.hidden
+        self.rating_scale = config.rating_scale
+        self.stars = nn.Embedding(len(config.rating_scale), ranking.embedding)
         nn.init.normal_(self.stars.weight, std=0.02)
-        self.dropout = LockedDropout(relevance.input_dropout)
-        self.recurrent = RECURRENT[config.recurrent](relevance.embedding, relevance.hidden)
+        self.dropout = LockedDropout(ranking.input_dropout)
+        self.recurrent = RECURRENT[config.recurrent](ranking.embedding, ranking.hidden)
 
     def forward(self, movies: Tensor, stars: Tensor) -> Tensor:
         """States after every step, shape (time, users, hidden).
@@ -167,7 +167,7 @@ class HistoryEncoder(nn.Module):
         return states
 
     def _inputs(self, movies: Tensor, stars: Tensor) -> Tensor:
-        inputs: Tensor = movies + self.stars(nearest_levels(stars, self.star_levels))
+        inputs: Tensor = movies + self.stars(level_indices(stars, self.rating_scale))
         return inputs
 
     def without_each(self, movies: Tensor, stars: Tensor, latest: int) -> Tensor:
@@ -188,7 +188,7 @@ class HistoryEncoder(nn.Module):
 class QueryHead(nn.Module):
     """Queries from the state of the history and from the profile, which is all there is before the first rating."""
 
-    def __init__(self, config: RelevanceConfig) -> None:
+    def __init__(self, config: RankingConfig) -> None:
         super().__init__()
         self.query = nn.Linear(config.hidden, len(HORIZONS) * config.embedding)
         self.profile = nn.Linear(PROFILE_WIDTH, len(HORIZONS) * config.embedding, bias=False)

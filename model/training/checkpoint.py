@@ -9,23 +9,23 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from model.data.sequences import Fold
+from model.data.sequences import Examples
 from model.errors import CheckpointError
 
 
-def run_name(name: str, settings: str, folds: Iterable[Fold], content: bytes = b"") -> str:
+def run_name(name: str, settings: str, example_sets: Iterable[Examples], content: bytes = b"") -> str:
     """One name for each combination of settings and data, so that no run takes up another's.
 
-    ``content`` is what the run learns from besides the folds.
+    ``content`` is what the run learns from besides the example_sets.
     """
     digest = hashlib.sha256(settings.encode() + content)
-    for fold in folds:
-        digest.update(fold.sequences.user_ids.tobytes())
-        digest.update(fold.sequences.profiles.tobytes())
-        digest.update(fold.sequences.movies.tobytes())
-        digest.update(fold.sequences.stars.tobytes())
-        digest.update(fold.cuts.tobytes())
-        digest.update(bytes([fold.scattered]))
+    for examples in example_sets:
+        digest.update(examples.sequences.user_ids.tobytes())
+        digest.update(examples.sequences.profiles.tobytes())
+        digest.update(examples.sequences.movies.tobytes())
+        digest.update(examples.sequences.stars.tobytes())
+        digest.update(examples.history_lengths.tobytes())
+        digest.update(bytes([examples.interleaved]))
     return f"{name}-{digest.hexdigest()[:16]}"
 
 

@@ -13,19 +13,19 @@ from model.types import FloatArray
 
 
 @dataclass(frozen=True)
-class Workshop:
+class TrainingContext:
     """What building and training a network takes besides the ratings.
 
     Attributes:
         catalogue: the movies.
-        titles: computes or fetches the title vectors, shape (rows, title width).
+        titles: computes or fetches the title vectors, shape (movies, title width).
         bert_titles: the same by the title model of ``ffnn-bert``.
         device: where to train.
         checkpoints: folder for the state of interrupted runs; None keeps none.
         resume: take up an interrupted run of the same data and settings.
         on_fit: called while the path in front of the network is fitted.
         on_progress: called after every step.
-        used_checkpoints: files that this workshop's runs have written.
+        used_checkpoints: files that this context's runs have written.
     """
 
     catalogue: Catalogue
@@ -39,7 +39,7 @@ class Workshop:
     used_checkpoints: set[Path] = field(default_factory=set)
 
     @property
-    def rows(self) -> int:
+    def vocabulary_size(self) -> int:
         """Rows of the catalogue, the unknown movie's among them."""
         return len(self.catalogue.vocabulary)
 

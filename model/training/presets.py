@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 
 from model.errors import UnknownNameError
-from model.network.config import NetworkConfig, NextMovieConfig, RelevanceConfig, TrainingConfig
+from model.network.config import NetworkConfig, RankingConfig, RankingTrainingConfig, TrainingConfig
 from model.network.recurrent import RECURRENT
 
 
@@ -12,7 +12,7 @@ class Preset(BaseModel):
 
     Attributes:
         training: how it learns stars.
-        next_movie: how a network that ranks learns which movie comes next, and which are liked later.
+        ranking_training: how a network that ranks learns which movie comes next, and which are liked later.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -20,19 +20,21 @@ class Preset(BaseModel):
     name: str
     network: NetworkConfig
     training: TrainingConfig
-    next_movie: NextMovieConfig | None = None
+    ranking_training: RankingTrainingConfig | None = None
 
 
 RATING_ONLY = Preset(
     name="seqrec-rating",
     network=NetworkConfig(
-        path="posterior",
+        prior="factorization",
         likelihood="categorical",
         unknown_rate=0.02,
         dropout=0.2,
         output_layers=(160, 160),  # as good as the paper's 227, and a list of all movies costs half
     ),
-    training=TrainingConfig(random_cuts=True, epochs=3, samples_per_user=64, learning_rate=1e-3, final_rate=0.05),
+    training=TrainingConfig(
+        random_history_lengths=True, epochs=3, samples_per_user=64, learning_rate=1e-3, final_rate=0.05
+    ),
 )
 
 PRESETS = {
@@ -43,9 +45,9 @@ PRESETS = {
         RATING_ONLY,
         Preset(
             name="seqrec",
-            network=RATING_ONLY.network.model_copy(update={"relevance": RelevanceConfig()}),
+            network=RATING_ONLY.network.model_copy(update={"ranking": RankingConfig()}),
             training=RATING_ONLY.training,
-            next_movie=NextMovieConfig(),
+            ranking_training=RankingTrainingConfig(),
         ),
     )
 }

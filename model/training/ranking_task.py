@@ -1,4 +1,4 @@
-"""The objective of ranking: at each step of a history, which movie comes next, and which are liked from there on."""
+"""The task of ranking: at each step of a history, which movie comes next, and which are relevant from there on."""
 
 import math
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.data.sequences import Fold, Sequences, ragged_range
-from model.data.splits import LIKED_STARS
+from model.data.sequences import Examples, Sequences, ragged_range
+from model.data.splits import RELEVANT_STARS
 from model.evaluation.batch_scoring import relevances
 from model.evaluation.ranking import score
 from model.features.catalogue import UNKNOWN
-from model.network.config import NextMovieConfig
-from model.network.ranking import HORIZONS, MovieVectors, RelevanceNetwork
+from model.network.config import RankingTrainingConfig
+from model.network.ranking import HORIZONS, MovieVectors, RankingNetwork
 from model.training.softmax import next_movie_loss
 from model.training.trainer import Step
 from model.types import BoolArray, IntArray
@@ -32,23 +32,23 @@ LENGTH_JITTER = 30
 
 
 class Windows(NamedTuple):
-    """A stretch of each of some users' histories, padded at the end with row 0.
+    """A stretch of each of some users' histories, padded at the end with index 0.
 
     Attributes:
         profiles: encoded, shape (users, 24).
         movies, stars: shape (time, users).
         lengths: of the windows, shape (users,).
-        liked: a movie that the user liked at this step or later in the window, drawn at random; row 0 where there is
-            none, shape (time, users).
+        relevant: a movie that the user relevant at this step or later in the window, drawn at random; index 0 where
+            there is none, shape (time, users).
         from_start: whether a window begins where the history does, shape (users,).
         rated_at: step at which each user rated each movie, -1 if before the window, `NEVER` if not up to its end,
-            shape (users, rows).
+            shape (users, movies).
     """
 
     profiles: Tensor
     movies: Tensor
     stars: Tensor
-    liked: Tensor
+    relevant: Tensor
     lengths: Tensor
     from_start: Tensor
     rated_at: Tensor
@@ -64,13 +64,13 @@ class Windows(NamedTuple):
         return steps, users
 
 
-class NextMovieObjective:
-    """Learns both horizons at every step of all users' histories; see `model.training.trainer.Objective`.
+class RankingTask:
+    """Learns both horizons at every step of all users' histories; see `model.training.trainer.Task`.
 
     The loss of either is the cross-entropy of the whole catalogue, movies rated before left out. Compared with one
     negative sample, that is most of what separates published recommenders (Klenitskiy and Vasilev 2023, "Turning dross
-    into gold loss"). Learning what is liked later, at any distance, makes better lists for the long run, where it does
-    not count what comes first.
+    into gold loss"). Learning what is relevant later, at any distance, makes better lists for the long run, where it
+    does not count what comes first.
     """
 
     name = "next movie"
@@ -78,15 +78,15 @@ class NextMovieObjective:
 
     def __init__(
         self,
-        network: RelevanceNetwork,
+        network: RankingNetwork,
         train: Sequences,
-        validation: Fold | None,
-        config: NextMovieConfig,
+        validation: Examples | None,
+        config: RankingTrainingConfig,
         device: torch.device,
     ) -> None:
         self.network = network
         self.sequences = train
-        self.fold = validation and _some(validation, config.seed)
+        self.examples = validation and _some(validation, config.seed)
         self.config = config
         self.device = device
         self.settings = config.model_dump_json()
@@ -136,10 +136,10 @@ class NextMovieObjective:
         movies = self.network.movies()
         queries = self.network(now.profiles, now.movies, now.stars, movies.vectors)
         loss = self._loss("next", queries, movies, now.movies, now, (steps, users))
-        some = now.liked[steps, users] != UNKNOWN
-        if self.config.later and some.any():
-            later = self._loss("later", queries, movies, now.liked, now, (steps[some], users[some]))
-            loss = loss + self.config.later * later
+        some = now.relevant[steps, users] != UNKNOWN
+        if self.config.relevance_weight and some.any():
+            later = self._loss("relevance", queries, movies, now.relevant, now, (steps[some], users[some]))
+            loss = loss + self.config.relevance_weight * later
         return Step(loss, len(steps))
 
     @staticmethod
@@ -164,29 +164,34 @@ class NextMovieObjective:
         )
 
     def validation(self) -> dict[str, float]:
-        if self.fold is None:
+        if self.examples is None:
             return {}
         by_next = partial(relevances, self.network, device=self.device, horizon="next")
-        ranked = score(by_next, self.fold, self.counts)
+        ranked = score(by_next, self.examples, self.counts)
         return {"validation_ndcg": ranked.ndcg_at_10}
 
 
-def _some(fold: Fold, seed: int) -> Fold:
+def _some(examples: Examples, seed: int) -> Examples:
     """At most `VALIDATION_USERS` of the users that have targets."""
-    users = np.random.default_rng(seed).permutation(np.flatnonzero(fold.target_counts))
-    return fold.take(np.sort(users[:VALIDATION_USERS]))
+    users = np.random.default_rng(seed).permutation(np.flatnonzero(examples.target_counts))
+    return examples.take(np.sort(users[:VALIDATION_USERS]))
 
 
 def windows(
-    sequences: Sequences, users: IntArray, starts: IntArray, lengths: IntArray, rows: int, random: np.random.Generator
+    sequences: Sequences,
+    users: IntArray,
+    starts: IntArray,
+    lengths: IntArray,
+    vocabulary_size: int,
+    random: np.random.Generator,
 ) -> Windows:
-    """For each user, ``lengths`` ratings from the one at ``starts`` on, as `Windows` of a catalogue of ``rows``."""
+    """For each user, ``lengths`` ratings from the one at ``starts`` on."""
     steps = np.arange(lengths.max())[:, None]
     inside = steps < lengths
     places = np.where(inside, sequences.offsets[users] + starts + steps, 0)
     movies = np.where(inside, sequences.movies[places], UNKNOWN)
-    liked = inside & (sequences.stars[places] >= LIKED_STARS)
-    rated_at = np.full((len(users), rows), NEVER, dtype=np.int16)
+    relevant = inside & (sequences.stars[places] >= RELEVANT_STARS)
+    rated_at = np.full((len(users), vocabulary_size), NEVER, dtype=np.int16)
     before = ragged_range(sequences.offsets[users], starts)
     rated_at[np.repeat(np.arange(len(users)), starts), sequences.movies[before]] = -1
     step, user = np.nonzero(inside)
@@ -194,24 +199,24 @@ def windows(
     return Windows(
         profiles=torch.from_numpy(sequences.profiles[users]),
         movies=torch.from_numpy(movies),
-        stars=torch.from_numpy(np.where(inside, sequences.stars[places], sequences.star_levels[0])),
-        liked=torch.from_numpy(_liked_from_each_step(movies, liked, random)),
+        stars=torch.from_numpy(np.where(inside, sequences.stars[places], sequences.rating_scale[0])),
+        relevant=torch.from_numpy(_relevant_from_each_step(movies, relevant, random)),
         lengths=torch.from_numpy(lengths),
         from_start=torch.from_numpy(starts == 0),
         rated_at=torch.from_numpy(rated_at),
     )
 
 
-def _liked_from_each_step(movies: IntArray, liked: BoolArray, random: np.random.Generator) -> IntArray:
-    """Of what is liked at a step or later, one movie drawn with equal chances; row 0 where there is none.
+def _relevant_from_each_step(movies: IntArray, relevant: BoolArray, random: np.random.Generator) -> IntArray:
+    """Of what is relevant at a step or later, one movie drawn with equal chances; index 0 where there is none.
 
     All have shape (time, users).
     """
-    total = liked.sum(0)
-    before: IntArray = np.cumsum(liked, axis=0) - liked
+    total = relevant.sum(0)
+    before: IntArray = np.cumsum(relevant, axis=0) - relevant
     left = total - before
-    drawn = before + (random.random(liked.shape) * left).astype(np.int64)
-    users, steps = np.nonzero(liked.T)  # user after user, so that each one's liked movies lie side by side
+    drawn = before + (random.random(relevant.shape) * left).astype(np.int64)
+    users, steps = np.nonzero(relevant.T)  # user after user, so that each one's relevant movies lie side by side
     if not len(users):
         return np.full(movies.shape, UNKNOWN)
     places = np.where(left > 0, np.cumsum(total) - total + drawn, 0)

@@ -1,21 +1,21 @@
-"""The objective of predicting stars: the ratings after a cut, from those before it."""
+"""The task of predicting stars: the ratings after a history_length, from those before it."""
 
 from collections.abc import Iterator
 
 import torch
 
-from model.data.sequences import Fold
+from model.data.sequences import Examples
 from model.evaluation.batch_scoring import predict
 from model.evaluation.rating_metrics import rmse
-from model.factorization.cross_fitting import FittedPaths
+from model.factorization.cross_fitting import FittedPriors
 from model.network.config import TrainingConfig
 from model.network.rating import SeqRec
 from model.training.batches import Batch, Batches
 from model.training.trainer import Step
 
 
-class RatingObjective:
-    """Learns the stars of a fold's targets; see `model.training.trainer.Objective`.
+class RatingTask:
+    """Learns the stars of a examples's targets; see `model.training.trainer.Task`.
 
     On CUDA, steps run in bfloat16 where it saves time. The part of a network that ranks has no share in it.
     """
@@ -26,22 +26,22 @@ class RatingObjective:
     def __init__(
         self,
         network: SeqRec,
-        train: Fold,
-        validation: Fold | None,
+        train: Examples,
+        validation: Examples | None,
         config: TrainingConfig,
         device: torch.device,
-        paths: FittedPaths,
+        priors: FittedPriors,
     ) -> None:
-        network.path = paths.whole
+        network.prior = priors.full
         self.network = network
-        self.paths = [path.to(device) for path in paths.parts]
+        self.priors = [path.to(device) for path in priors.folds]
         self.device = device
         self.config = config
         self.settings = config.model_dump_json()
         self.seed, self.epochs, self.patience = config.seed, config.epochs, config.patience
-        self.fold = validation
+        self.examples = validation
         self.selects = validation is not None
-        self.batches = Batches(train, config, paths.part_of_user)
+        self.batches = Batches(train, config, priors.fold_of_user)
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -51,7 +51,7 @@ class RatingObjective:
             [
                 parameter
                 for name, parameter in self.network.named_parameters()
-                if parameter.requires_grad and not name.startswith("relevance.")
+                if parameter.requires_grad and not name.startswith("ranking.")
             ],
             lr=self.config.learning_rate,
             betas=self.config.adam_betas,
@@ -74,16 +74,16 @@ class RatingObjective:
 
     def _step(self, batch: Batch) -> Step:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
-            path = self.paths[batch.part]
-            users = self.network.encode_users(batch.users.to(self.device), path)
-            movies = self.network.encode_movies(batch.sample_movies.to(self.device), path)
+            prior = self.priors[batch.fold]
+            users = self.network.encode_users(batch.users.to(self.device), prior)
+            movies = self.network.encode_movies(batch.sample_movies.to(self.device), prior)
             users = users.take(batch.sample_users.to(self.device))
             losses = self.network.losses(users, movies, batch.sample_stars.to(self.device))
             loss = (losses * batch.sample_weights.to(self.device)).mean()
         return Step(loss, len(batch.sample_stars))
 
     def validation(self) -> dict[str, float]:
-        if self.fold is None:
+        if self.examples is None:
             return {}
-        stars = predict(self.network, self.fold, self.device).stars
-        return {"validation_rmse": rmse(stars, self.fold.target_stars, self.fold.star_levels)}
+        stars = predict(self.network, self.examples, self.device).stars
+        return {"validation_rmse": rmse(stars, self.examples.target_stars, self.examples.rating_scale)}

@@ -13,7 +13,7 @@ LEFT_OUT = -1e9
 
 
 def next_movie_loss(
-    queries: Tensor, table: Tensor, bias: Tensor, targets: Tensor, rated_at: Tensor, owners: Tensor, steps: Tensor
+    queries: Tensor, table: Tensor, bias: Tensor, targets: Tensor, rated_at: Tensor, user_index: Tensor, steps: Tensor
 ) -> Tensor:
     """Mean negative log-likelihood of the movies that came next, among those that could.
 
@@ -21,14 +21,14 @@ def next_movie_loss(
 
     Args:
         queries: shape (queries, width).
-        table: movie vectors, shape (rows, width); row 0, the unknown movie, is no candidate.
-        bias: of each movie, shape (rows,).
+        table: movie vectors, shape (movies, width); index 0, the unknown movie, is no candidate.
+        bias: of each movie, shape (movies,).
         targets: row of the movie that came next, shape (queries,).
-        rated_at: step at which a user rated a movie, a great number where never, shape (users, rows).
-        owners: index into ``rated_at`` of each query, shape (queries,).
+        rated_at: step at which a user rated a movie, a great number where never, shape (users, movies).
+        user_index: index into ``rated_at`` of each query, shape (queries,).
         steps: of each query, shape (queries,): movies that were rated at an earlier step are left out.
     """
-    loss: Tensor = _NextMovieLoss.apply(queries, table, bias, targets, rated_at, owners, steps)  # type: ignore[no-untyped-call]
+    loss: Tensor = _NextMovieLoss.apply(queries, table, bias, targets, rated_at, user_index, steps)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -46,7 +46,7 @@ class _NextMovieLoss(torch.autograd.Function):
         bias: Tensor,
         targets: Tensor,
         rated_at: Tensor,
-        owners: Tensor,
+        user_index: Tensor,
         steps: Tensor,
     ) -> Tensor:
         precision = matmul_precision(queries.device)
@@ -57,7 +57,7 @@ class _NextMovieLoss(torch.autograd.Function):
             part = slice(start, start + QUERIES_AT_ONCE)
             asked = queries[part].to(precision)
             scores = (asked @ movies.T).float().add_(bias)
-            scores.masked_fill_(rated_at[owners[part]] < steps[part, None], LEFT_OUT)
+            scores.masked_fill_(rated_at[user_index[part]] < steps[part, None], LEFT_OUT)
             scores[:, 0] = LEFT_OUT
             which = torch.arange(len(scores), device=scores.device)
             scores.sub_(scores.amax(1, keepdim=True))

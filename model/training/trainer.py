@@ -22,11 +22,11 @@ class Progress(NamedTuple):
     """Where a run stands, for whoever shows it.
 
     Attributes:
-        objective: what the network is trained for.
+        task: what the network is trained for.
         best: the best epoch so far; None before there is one.
     """
 
-    objective: str
+    task: str
     epoch: int
     epochs: int
     step: int
@@ -46,7 +46,7 @@ class Step(NamedTuple):
     samples: int
 
 
-class Objective(Protocol):
+class Task(Protocol):
     """What a network is trained for.
 
     Attributes:
@@ -56,7 +56,7 @@ class Objective(Protocol):
         epochs: at most.
         patience: epochs without a better validation after which training stops.
         selects: whether the epoch with the smallest error on validation is the one to keep; otherwise the last one is.
-        largest_gradient: the norm that the gradients of a step are cut to; None cuts nothing.
+        largest_gradient: the norm that the gradients of a step are history_length to; None history_lengths nothing.
     """
 
     name: str
@@ -88,36 +88,36 @@ class Objective(Protocol):
 
 
 class Trainer:
-    """Trains for one objective; everything that a resumed run needs is in here and in its checkpoint.
+    """Trains for one task; everything that a resumed run needs is in here and in its checkpoint.
 
     On one CPU model the outcome depends on nothing but the data, the configuration with its seed and the number of
     threads, also where the run was interrupted. On CUDA, results vary in the last digits.
     """
 
-    def __init__(self, objective: Objective, device: torch.device, last_epoch: int | None = None) -> None:
-        """The run ends after ``last_epoch`` of the objective's schedule, if it is not to end with the schedule.
+    def __init__(self, task: Task, device: torch.device, last_epoch: int | None = None) -> None:
+        """The run ends after ``last_epoch`` of the task's schedule, if it is not to end with the schedule.
 
         Parameters that do not require a gradient stay as they are, weight decay or not.
         """
-        self.objective = objective
-        self.network = objective.network.to(device)
+        self.task = task
+        self.network = task.network.to(device)
         self.device = device
-        self.last_epoch = last_epoch or objective.epochs
-        self.optimizer = objective.optimizer()
+        self.last_epoch = last_epoch or task.epochs
+        self.optimizer = task.optimizer()
         self.epochs: list[Epoch] = []
         self.best: dict[str, Tensor] = {}
 
     @property
     def best_epoch(self) -> Epoch | None:
-        """The one to keep; see `Objective.selects`."""
-        if not self.objective.selects:
+        """The one to keep; see `Task.selects`."""
+        if not self.task.selects:
             return self.epochs[-1] if self.epochs else None
         return min(self.epochs, key=lambda epoch: epoch.error, default=None)
 
     @property
     def finished(self) -> bool:
         best = self.best_epoch
-        stale = best is not None and len(self.epochs) - best.number >= self.objective.patience
+        stale = best is not None and len(self.epochs) - best.number >= self.task.patience
         return len(self.epochs) >= self.last_epoch or stale
 
     def run(self, checkpoint: Path | None = None, on_progress: OnProgress = lambda _: None) -> None:
@@ -130,26 +130,24 @@ class Trainer:
         self.network.eval()
 
     def _run_epoch(self, number: int, on_progress: OnProgress) -> None:
-        torch.manual_seed(hash((self.objective.seed, number)))  # dropout; a resumed run draws the same
+        torch.manual_seed(hash((self.task.seed, number)))  # dropout; a resumed run draws the same
         self.network.train()
         started = time.perf_counter()
-        total, samples, steps = 0.0, 0, len(self.objective)
+        total, samples, steps = 0.0, 0, len(self.task)
         best = self.best_epoch
-        for done, step in enumerate(self.objective.steps(number), start=1):
+        for done, step in enumerate(self.task.steps(number), start=1):
             self._set_rate((number - 1) + done / steps)
             total += self._take(step) * step.samples
             samples += step.samples
             rate = samples / (time.perf_counter() - started)
-            on_progress(
-                Progress(self.objective.name, number, self.last_epoch, done, steps, total / samples, rate, best)
-            )
+            on_progress(Progress(self.task.name, number, self.last_epoch, done, steps, total / samples, rate, best))
         if not math.isfinite(total):
             raise DivergedError(number)
         self.epochs.append(
             Epoch(
                 number=number,
                 train_loss=total / samples,
-                **self.objective.validation(),
+                **self.task.validation(),
                 seconds=time.perf_counter() - started,
             )
         )
@@ -160,14 +158,14 @@ class Trainer:
         """One optimisation step; the mean loss of its samples."""
         self.optimizer.zero_grad(set_to_none=True)
         step.loss.backward()  # type: ignore[no-untyped-call]
-        if self.objective.largest_gradient is not None:
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.objective.largest_gradient)
+        if self.task.largest_gradient is not None:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.task.largest_gradient)
         self.optimizer.step()
         return step.loss.item()
 
     def _set_rate(self, epochs_done: float) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"] = self.objective.rate(epochs_done)
+            group["lr"] = self.task.rate(epochs_done)
 
     def save(self, path: Path) -> None:
         """Write the state of the run."""
@@ -177,11 +175,11 @@ class Trainer:
             **over("optimizer.", optimizer_tensors(self.optimizer)),
         }
         epochs = EPOCHS.dump_json(self.epochs).decode()
-        write(path, tensors, {"config": self.objective.settings, "epochs": epochs})
+        write(path, tensors, {"config": self.task.settings, "epochs": epochs})
 
     def resume(self, path: Path) -> None:
         """Take up the run that wrote this checkpoint; `CheckpointError` if it was another kind of run."""
-        tensors, metadata = read(path, self.device, self.objective.settings)
+        tensors, metadata = read(path, self.device, self.task.settings)
         self.epochs = EPOCHS.validate_json(metadata["epochs"])
         self.best = under(tensors, "best.")
         try:

@@ -69,8 +69,8 @@ History = Annotated[
 ]
 
 
-class Someone(Request):
-    """Someone who is no user: nothing of it is stored."""
+class AnonymousUser(Request):
+    """AnonymousUser who is no user: nothing of it is stored."""
 
     profile: ProfileFields = ProfileFields()
     history: History = []

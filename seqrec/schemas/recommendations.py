@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from seqrec.schemas.common import MOST_MOVIES, Id, MovieAnswer, Request, Someone, Year
+from seqrec.schemas.common import MOST_MOVIES, AnonymousUser, Id, MovieAnswer, Request, Year
 
 if TYPE_CHECKING:
     from app.services.answers import RecommendedMovie
@@ -50,7 +50,7 @@ class ListOptions(Ranking):
         return self
 
 
-class RecommendationRequest(ListOptions, Someone):
+class RecommendationRequest(ListOptions, AnonymousUser):
     """A list for someone who is no user; nothing is stored."""
 
     model_config = ConfigDict(
@@ -60,7 +60,7 @@ class RecommendationRequest(ListOptions, Someone):
     )
 
 
-class RankRequest(Ranking, Someone):
+class RankRequest(Ranking, AnonymousUser):
     """Movies to be ordered, for a user or for someone who is none."""
 
     model_config = ConfigDict(

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
-from builders import SMALL, SMALL_NETWORK, workshop_for
+from builders import SMALL, SMALL_NETWORK, context_for
 from command import Run
 from fastapi.testclient import TestClient
 from pydantic import ValidationError
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from app.jobs.bulk_load import load
 from app.main import create_app
 from app.storage.database import connect, upgrade
-from model.baselines.rating_models import RIVALS, build
+from model.baselines.rating_models import PUBLISHED_MODELS, build
 from model.data import dataset
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
@@ -25,7 +25,7 @@ from model.evaluation.rating import evaluate
 from model.features.users import Profile, Rated
 from model.inference import artifact
 from model.inference.scorer import Scorer
-from model.network.config import FactorConfig, NetworkConfig
+from model.network.config import FactorizationConfig, NetworkConfig
 from model.pipeline import train
 from model.rating_scale import HALF_STARS, WHOLE_STARS
 
@@ -33,9 +33,9 @@ POSTERIOR = SMALL.model_copy(
     update={
         "network": SMALL.network.model_copy(
             update={
-                "path": "posterior",
-                "factorisation": FactorConfig(
-                    factors=3, places=2, sweeps=12, burn_in=4, parts=2, part_sweeps=8, part_keep_every=2
+                "prior": "factorization",
+                "factorization": FactorizationConfig(
+                    factors=3, places=2, sweeps=12, burn_in=4, folds=2, fold_sweeps=8, fold_keep_every=2
                 ),
             }
         )
@@ -71,7 +71,7 @@ def latest(latest_folder: Path) -> MovieLens:
 
 @pytest.fixture(scope="module")
 def latest_artifact(latest: MovieLens, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train(latest, SMALL, tmp_path_factory.mktemp("artifacts"), workshop_for(latest))
+    return train(latest, SMALL, tmp_path_factory.mktemp("artifacts"), context_for(latest))
 
 
 @pytest.fixture(scope="module")
@@ -90,28 +90,28 @@ def service(latest: MovieLens, half_stars: Scorer, tmp_path: Path) -> Iterator[T
 
 
 def test_the_levels_are_half_stars_as_soon_as_anyone_gave_half_a_star(sample: MovieLens, latest: MovieLens) -> None:
-    assert (sample.star_levels, latest.star_levels) == (WHOLE_STARS, HALF_STARS)
-    assert Sequences.of(latest).take(torch.arange(3).numpy()).star_levels == HALF_STARS
+    assert (sample.rating_scale, latest.rating_scale) == (WHOLE_STARS, HALF_STARS)
+    assert Sequences.of(latest).take(torch.arange(3).numpy()).rating_scale == HALF_STARS
 
 
 def test_an_artifact_keeps_the_levels_and_one_of_whole_stars_says_nothing_of_them(
     latest_artifact: Path, artifact_folder: Path
 ) -> None:
-    assert artifact.load(latest_artifact).network.config.star_levels == HALF_STARS
-    assert artifact.load(artifact_folder).network.config.star_levels == WHOLE_STARS
-    assert "star_levels" not in (artifact_folder / artifact.NETWORK).read_text()
+    assert artifact.load(latest_artifact).network.config.rating_scale == HALF_STARS
+    assert artifact.load(artifact_folder).network.config.rating_scale == WHOLE_STARS
+    assert "rating_scale" not in (artifact_folder / artifact.NETWORK).read_text()
 
 
 @pytest.mark.parametrize("levels", [(), (1,), (5, 4, 3), (1, 2, 4)])
 def test_levels_that_are_no_scale_are_refused(levels: tuple[float, ...]) -> None:
     with pytest.raises(ValidationError, match="ascending and evenly spaced"):
-        NetworkConfig(star_levels=levels)
+        NetworkConfig(rating_scale=levels)
 
 
 def test_predictions_are_clipped_to_the_levels_of_the_data(half_stars: Scorer) -> None:
     hated = half_stars.predict(Profile(), [Rated(movie, 0.5) for movie in range(1, 40)], range(40, 80))
 
-    assert half_stars.star_levels == HALF_STARS
+    assert half_stars.rating_scale == HALF_STARS
     assert all(0.5 <= one.stars <= 5 for one in hated)
     assert min(one.stars for one in hated) < 1.5
     for one in hated:
@@ -158,19 +158,19 @@ def test_a_history_of_half_stars_is_taken_by_the_command_line(
     assert sum(line.count("%") for line in predicted.splitlines()) == 10
 
 
-@pytest.mark.parametrize("name", ["bias", *(name for name in RIVALS if name not in {"gc-mc", "ffnn-bert"})])
+@pytest.mark.parametrize("name", ["bias", *(name for name in PUBLISHED_MODELS if name not in {"gc-mc", "ffnn-bert"})])
 def test_models_without_levels_of_their_own_are_judged_by_those_of_the_data(latest: MovieLens, name: str) -> None:
-    workshop = workshop_for(latest)
+    context = context_for(latest)
     split = paper_split(Sequences.of(latest))
 
-    assert evaluate(build(name, workshop), split, workshop).evaluation.rmse < 2
+    assert evaluate(build(name, context), split, context).evaluation.rmse < 2
 
 
 def test_gc_mc_refuses_half_stars(latest: MovieLens) -> None:
-    workshop = workshop_for(latest)
+    context = context_for(latest)
 
     with pytest.raises(DataError, match="gc-mc is for 1 to 5 whole stars"):
-        build("gc-mc", workshop).fit(paper_split(Sequences.of(latest)))
+        build("gc-mc", context).fit(paper_split(Sequences.of(latest)))
 
 
 def test_data_in_which_no_movie_has_a_genre_is_trained_on_and_loaded(latest: MovieLens, tmp_path: Path) -> None:
@@ -178,8 +178,8 @@ def test_data_in_which_no_movie_has_a_genre_is_trained_on_and_loaded(latest: Mov
     engine = connect(f"sqlite:///{tmp_path}/seqrec.db")
     upgrade(engine)
 
-    scorer = Scorer(artifact.load(train(bare, POSTERIOR, tmp_path, workshop_for(bare))), torch.device("cpu"))
-    assert scorer.star_levels == HALF_STARS
+    scorer = Scorer(artifact.load(train(bare, POSTERIOR, tmp_path, context_for(bare))), torch.device("cpu"))
+    assert scorer.rating_scale == HALF_STARS
     assert scorer.catalogue.genre_matrix.shape == (81, 0)
     assert len(scorer.recommend(Profile(), [Rated(1, 4.5)], range(1, 81), n=5, diversity=0.5, explain=True)) == 5
     assert load(engine, bare)
@@ -187,5 +187,5 @@ def test_data_in_which_no_movie_has_a_genre_is_trained_on_and_loaded(latest: Mov
 
 
 def test_a_configuration_with_half_stars_is_read_as_it_was_written() -> None:
-    config = SMALL_NETWORK.model_copy(update={"star_levels": HALF_STARS})
+    config = SMALL_NETWORK.model_copy(update={"rating_scale": HALF_STARS})
     assert NetworkConfig.model_validate_json(config.model_dump_json()) == config

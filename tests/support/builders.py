@@ -8,11 +8,11 @@ import torch
 
 from model.data.dataset import MovieLens
 from model.factorization.bias import Bias
-from model.factorization.cross_fitting import bias_path
+from model.factorization.cross_fitting import bias_prior
 from model.network.batch import Users
-from model.network.config import NetworkConfig, NextMovieConfig, RelevanceConfig, TrainingConfig
+from model.network.config import NetworkConfig, RankingConfig, RankingTrainingConfig, TrainingConfig
 from model.network.rating import SeqRec
-from model.training.context import Workshop
+from model.training.context import TrainingContext
 from model.training.presets import Preset
 
 SMALL_NETWORK = NetworkConfig(
@@ -23,50 +23,52 @@ SMALL_NETWORK = NetworkConfig(
     title_layers=(8,),
     output_layers=(16, 16),
     dropout=0.1,
-    path="bias",
+    prior="bias",
     likelihood="categorical",
     unknown_rate=0.02,
 )
-RATING_ONLY = Preset(name="small-rating", network=SMALL_NETWORK, training=TrainingConfig(epochs=2, random_cuts=True))
+RATING_ONLY = Preset(
+    name="small-rating", network=SMALL_NETWORK, training=TrainingConfig(epochs=2, random_history_lengths=True)
+)
 SMALL = Preset(
     name="small",
-    network=SMALL_NETWORK.model_copy(update={"relevance": RelevanceConfig(embedding=8, hidden=12, history_length=20)}),
+    network=SMALL_NETWORK.model_copy(update={"ranking": RankingConfig(embedding=8, hidden=12, history_length=20)}),
     training=RATING_ONLY.training,
-    next_movie=NextMovieConfig(epochs=2),
+    ranking_training=RankingTrainingConfig(epochs=2),
 )
 
 
-def workshop_for(data: MovieLens, checkpoints: Path | None = None, *, resume: bool = False) -> Workshop:
+def context_for(data: MovieLens, checkpoints: Path | None = None, *, resume: bool = False) -> TrainingContext:
     """Title vectors drawn at random: what they mean is the business of `test_titles`."""
     catalogue = data.catalogue
-    rows = len(catalogue.vocabulary)
-    return Workshop(
+    size = len(catalogue.vocabulary)
+    return TrainingContext(
         catalogue=catalogue,
-        titles=lambda: np.random.default_rng(0).normal(0, 0.05, (rows, 384)).astype(np.float32),
-        bert_titles=lambda: np.random.default_rng(1).normal(0, 0.5, (rows, 32)).astype(np.float32),
+        titles=lambda: np.random.default_rng(0).normal(0, 0.05, (size, 384)).astype(np.float32),
+        bert_titles=lambda: np.random.default_rng(1).normal(0, 0.5, (size, 32)).astype(np.float32),
         device=torch.device("cpu"),
         checkpoints=checkpoints,
         resume=resume,
     )
 
 
-def network(config: NetworkConfig, rows: int, bias: Bias | None = None) -> SeqRec:
+def network(config: NetworkConfig, vocabulary_size: int, bias: Bias | None = None) -> SeqRec:
     """A network with random weights, genres and titles, ready to score."""
     torch.manual_seed(0)
-    genres = (torch.rand(rows, 18) < 0.2).float()
-    bias = bias or Bias(3.5, np.linspace(-1, 1, rows, dtype=np.float32))
-    seqrec = SeqRec(config, genres, torch.randn(rows, 384) / 20)
-    if seqrec.relevance is not None:
-        seqrec.relevance.movies.fit_titles()
-    if config.path == "bias":
-        seqrec.path = bias_path(bias)
+    genres = (torch.rand(vocabulary_size, 18) < 0.2).float()
+    bias = bias or Bias(3.5, np.linspace(-1, 1, vocabulary_size, dtype=np.float32))
+    seqrec = SeqRec(config, genres, torch.randn(vocabulary_size, 384) / 20)
+    if seqrec.ranking is not None:
+        seqrec.ranking.movies.fit_titles()
+    if config.prior == "bias":
+        seqrec.prior = bias_prior(bias)
     else:
-        seqrec.path.mean.fill_(bias.mean)
+        seqrec.prior.mean.fill_(bias.mean)
     return seqrec.eval()
 
 
 def user(movies: Sequence[int], stars: Sequence[float]) -> Users:
-    """One user with this history, by catalogue rows, and a fixed profile."""
+    """One user with this history, by movie indices, and a fixed profile."""
     return Users(
         profiles=torch.linspace(0, 1, 24).unsqueeze(0),
         movies=torch.tensor(movies, dtype=torch.long),

@@ -150,7 +150,7 @@ order of ratings given in the same second may differ.
 ## Training
 
 `seqrec` learns at every step of every history which movie comes next and, at half the weight, which are liked later:
-the cross-entropy is that of both. NDCG@10 is by what comes next, for at most 1,000 users of the validation fold; it
+the cross-entropy is that of both. NDCG@10 is by what comes next, for at most 1,000 users of the validation examples; it
 decides nothing.
 
 ![Training curves]({CURVES_FIGURE})

@@ -8,18 +8,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import BaseModel
 
+from model import legacy
 from model.baselines.ranking_models import build_ranker
 from model.card import RankingEvaluation, RankingScore
 from model.data.dataset import MovieLens
-from model.data.sequences import Fold, Sequences
+from model.data.sequences import Examples, Sequences
 from model.data.splits import PROTOCOLS, Split, split
 from model.evaluation import ranking_metrics
 from model.evaluation.interfaces import Ranker
 from model.evaluation.ranking import Scores, evaluate, score, unseen
 from model.experiments.rows import settings
 from model.experiments.storage import read_record, write_text
-from model.inference.diversity import Kinds, divergence, diversified
-from model.training.context import Workshop
+from model.inference.diversity import CategoryDistribution, divergence, diversified
+from model.training.context import TrainingContext
 from model.types import FloatArray
 
 MODELS = ("popularity", "item-knn", "seqrec-rating", "seqrec")
@@ -81,20 +82,23 @@ class Lists(NamedTuple):
     peers: list[Peer]
 
 
-def measure(folder: Path, data: MovieLens, workshop: Workshop, on_line: Callable[[str], None]) -> Lists:
+def measure(folder: Path, data: MovieLens, context: TrainingContext, on_line: Callable[[str], None]) -> Lists:
     """Run every model on every protocol, unless the result is kept in the folder, and add what peers came to."""
     sequences = Sequences.of(data)
-    tools = replace(workshop, checkpoints=folder / ".checkpoints", resume=True)
+    context = replace(context, checkpoints=folder / ".checkpoints", resume=True)
     for protocol in PROTOCOLS["ranking"]:
         drawn = split(protocol, sequences, task="ranking")
         for name in MODELS:
-            model = build_ranker(name, tools, protocol)
+            model = build_ranker(name, context, protocol)
             file = _file(folder, protocol, name)
             result = read_record(file, Result)
-            if result is None or (result.data_checksum, result.settings) != (data.checksum, _settings(model)):
+            if result is None or (result.data_checksum, legacy.fields("settings", result.settings)) != (
+                data.checksum,
+                _settings(model),
+            ):
                 on_line(f"{protocol}: {name}")
-                write_text(file, measured(model, drawn, data, tools).model_dump_json(indent=2) + "\n")
-    tools.discard_checkpoints()
+                write_text(file, measured(model, drawn, data, context).model_dump_json(indent=2) + "\n")
+    context.discard_checkpoints()
     return kept(folder)
 
 
@@ -113,22 +117,22 @@ def _file(folder: Path, protocol: str, model: str) -> Path:
     return folder / "lists" / f"{protocol}-{model}.json"
 
 
-def measured(model: Ranker, drawn: Split, data: MovieLens, workshop: Workshop) -> Result:
-    """Train a model and judge its lists; those of our own at every diversity."""
+def measured(model: Ranker, drawn: Split, data: MovieLens, context: TrainingContext) -> Result:
+    """Train a model and evaluate_trained its lists; those of our own at every diversity."""
     built_with = _settings(model)
     evaluation = evaluate(model, drawn)
     effects = []
     if model.name == DIVERSE:
-        counts = np.bincount(drawn.train.sequences.movies, minlength=workshop.rows)
-        kinds = Kinds(workshop.catalogue.genre_matrix, counts)
-        effects = measured_effects(model.scores, kinds, drawn)
+        counts = np.bincount(drawn.train.sequences.movies, minlength=context.vocabulary_size)
+        categories = CategoryDistribution(context.catalogue.genre_matrix, counts)
+        effects = measured_effects(model.scores, categories, drawn)
     return Result(data_checksum=data.checksum, settings=built_with, evaluation=evaluation, diversity=effects)
 
 
-def measured_effects(scores: Scores, kinds: Kinds, drawn: Split) -> list[Effect]:
+def measured_effects(scores: Scores, categories: CategoryDistribution, drawn: Split) -> list[Effect]:
     """What each of `DIVERSITIES` does to lists by these scores."""
     once = remembered(scores)
-    return [_effect(once, kinds, drawn, diversity) for diversity in DIVERSITIES]
+    return [_effect(once, categories, drawn, diversity) for diversity in DIVERSITIES]
 
 
 def remembered(scores: Scores) -> Scores:
@@ -144,41 +148,41 @@ def remembered(scores: Scores) -> Scores:
     return again
 
 
-def _effect(scores: Scores, kinds: Kinds, drawn: Split, diversity: float) -> Effect:
-    made = diverse(scores, kinds, diversity)
+def _effect(scores: Scores, categories: CategoryDistribution, drawn: Split, diversity: float) -> Effect:
+    made = diverse(scores, categories, diversity)
     return Effect(
         diversity=diversity,
-        validation=score(made, drawn.validation, kinds.counts),
-        test=score(made, drawn.test, kinds.counts),
-        distance=_distance(made, kinds, drawn.validation),
+        validation=score(made, drawn.validation, categories.counts),
+        test=score(made, drawn.test, categories.counts),
+        distance=_distance(made, categories, drawn.validation),
     )
 
 
-def diverse(scores: Scores, kinds: Kinds, diversity: float) -> Scores:
+def diverse(scores: Scores, categories: CategoryDistribution, diversity: float) -> Scores:
     """Scores in whose order the first ten are those of a diverse list; the others follow as before."""
 
     def reordered(histories: Sequences) -> FloatArray:
-        left = unseen(scores(histories), histories.owners, histories.movies)
+        left = unseen(scores(histories), histories.user_index, histories.movies)
         for user, own in enumerate(left):
             rows = np.argsort(-own, kind="stable")[: int(np.isfinite(own).sum())]
             history = histories.movies[histories.offsets[user] : histories.offsets[user + 1]]
             worth = np.exp(own[rows] - own[rows].max())
-            order = diversified(worth, rows, history, kinds, diversity, ranking_metrics.TOP)
+            order = diversified(worth, rows, history, categories, diversity, ranking_metrics.TOP)
             own[order] = -np.arange(len(order), dtype=np.float32)
         return left
 
     return reordered
 
 
-def _distance(scores: Scores, kinds: Kinds, fold: Fold) -> float:
-    """Of the first ten from the history, mean over the users of a fold that have one."""
+def _distance(scores: Scores, categories: CategoryDistribution, examples: Examples) -> float:
+    """Of the first ten from the history, mean over the users of a examples that have one."""
     distances = []
-    for part in fold.batches(256):
+    for part in examples.batches(256):
         histories = part.histories()
-        lists = ranking_metrics.top(unseen(scores(histories), histories.owners, histories.movies))
+        lists = ranking_metrics.top(unseen(scores(histories), histories.user_index, histories.movies))
         for user in np.flatnonzero(histories.counts):
             history = histories.movies[histories.offsets[user] : histories.offsets[user + 1]]
-            distances.append(float(divergence(kinds.of(history), kinds.shares[lists[user]].mean(0))))
+            distances.append(float(divergence(categories.of(history), categories.shares[lists[user]].mean(0))))
     return float(np.mean(distances))
 
 

@@ -38,7 +38,7 @@ from model.inference.scorer import Scorer
 from seqrec.client import Client, UnexpectedAnswer, Unreachable
 from seqrec.errors import DatabaseUnavailable, InvalidRequest, KeyRefused, KeyRequired, ReloadRefused, UserExists
 
-KEYS = Keys(api=("reader", "writer"), admin="chief")
+KEYS = Keys(api=("user", "writer"), admin="chief")
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_a_reload_serves_the_newest_artifact_and_drops_no_request(
     shutil.copytree(artifact_folder, root / artifact_folder.name)
     with running(create_app(loaded, scorer, root)) as address, Client(address) as client:
         assert client.reload().version == scorer.version
-        with later_artifacts(artifact_folder, tmp_path / "later") as later:
+        with later_artifacts(artifact_folder, tmp_path / "relevance") as later:
             shutil.copytree(later, root / later.name)
         stop = threading.Event()
 
@@ -221,17 +221,17 @@ def test_what_one_worker_writes_counts_in_the_next_answer_of_every_worker(
     log = tmp_path / "log"
     with workers(2, database_url, artifacts, log) as address:
         for attempt in range(30):
-            with Client(address) as writer, Client(address) as reader:  # each a connection, maybe to another worker
+            with Client(address) as writer, Client(address) as user:  # each a connection, maybe to another worker
                 first = writer.recommend(1).recommendations[0].movie_id
                 writer.change_movie(first, hidden=attempt % 2 == 0)
-                listed = [entry.movie_id for entry in reader.recommend(1, n=100).recommendations]
+                listed = [entry.movie_id for entry in user.recommend(1, n=100).recommendations]
                 assert (first in listed) == (attempt % 2 == 1)
                 writer.change_movie(first, hidden=False)
                 writer.rate(1, first, 5)
-                assert first not in [entry.movie_id for entry in reader.recommend(1, n=100).recommendations]
+                assert first not in [entry.movie_id for entry in user.recommend(1, n=100).recommendations]
                 writer.delete_rating(1, first)
 
-        with later_artifacts(artifact_folder, tmp_path / "later") as later:
+        with later_artifacts(artifact_folder, tmp_path / "relevance") as later:
             shutil.copytree(later, artifacts / later.name)
         with Client(address) as chief:
             chief.reload()

@@ -46,7 +46,7 @@ def test_recommend_takes_a_history_in_place_of_a_user(filled: Run, sample: Movie
 
     history, listed = out.split("To see next")
     assert status == 0
-    assert "Someone has rated 2 movies" in history
+    assert "AnonymousUser has rated 2 movies" in history
     assert history.index(titles(sample)[7]) < history.index(titles(sample)[3])
     assert titles(sample)[7] not in "".join(line for line in listed.splitlines() if "%" in line)[:60]
 

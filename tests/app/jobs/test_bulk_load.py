@@ -47,7 +47,7 @@ def test_a_history_is_served_in_the_order_in_which_it_was_learned_also_within_on
         served = ratings.histories(session, learned.user_ids.tolist())
 
     vocabulary = sample.catalogue.vocabulary
-    rows = [vocabulary.row(entry.movie_id) for user_id in learned.user_ids.tolist() for entry in served[user_id]]
+    rows = [vocabulary.index(entry.movie_id) for user_id in learned.user_ids.tolist() for entry in served[user_id]]
     assert rows == learned.movies.tolist()
 
 

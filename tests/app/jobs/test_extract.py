@@ -32,7 +32,7 @@ def test_what_was_loaded_comes_back_as_it_was(loaded: Engine, sample: MovieLens)
     assert_frame_equal(taken.users, sample.users)
     assert_frame_equal(taken.movies, sample.movies.with_columns(pl.col("genres").list.sort()))
     assert_frame_equal(taken.ratings, sample.ratings.sort("user_id", "movie_id"))
-    assert (taken.name, taken.generated, taken.star_levels) == ("database", True, sample.star_levels)
+    assert (taken.name, taken.generated, taken.rating_scale) == ("database", True, sample.rating_scale)
 
 
 def test_what_was_written_since_is_in_it_hidden_movies_too(loaded: Engine, sample: MovieLens) -> None:

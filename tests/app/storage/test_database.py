@@ -88,12 +88,12 @@ def test_sqlite_reads_while_another_connection_writes(tmp_path: Path) -> None:
     upgrade(engine)
     with engine.begin() as writer:
         writer.execute(text("INSERT INTO movies (id, title, year) VALUES (1, 'A', NULL)"))
-        with engine.connect() as reader:
-            assert reader.scalar(text("SELECT count(*) FROM movies")) == 0
+        with engine.connect() as user:
+            assert user.scalar(text("SELECT count(*) FROM movies")) == 0
 
-    with engine.connect() as reader:
-        assert reader.scalar(text("PRAGMA journal_mode")) == "wal"
-        assert reader.scalar(text("SELECT count(*) FROM movies")) == 1
+    with engine.connect() as user:
+        assert user.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert user.scalar(text("SELECT count(*) FROM movies")) == 1
 
 
 def test_a_server_without_a_locale_still_keeps_text(postgres_url: str) -> None:

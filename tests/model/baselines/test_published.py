@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from builders import workshop_for
+from builders import context_for
 
 from model.baselines.bert_titles import bert_title_vectors
 from model.baselines.bst import Bst, BstConfig, latest
@@ -13,11 +13,11 @@ from model.baselines.feed_forward import FeedForward, FeedForwardConfig
 from model.baselines.gc_mc import Edges, GcMc, GcMcConfig, GcMcNetwork
 from model.baselines.glocal_k import GLocalK, GLocalKConfig, KernelLayer, KnownMatrix
 from model.baselines.known_ratings import KnownRatings
-from model.baselines.rating_models import RIVALS, build
+from model.baselines.rating_models import PUBLISHED_MODELS, build
 from model.baselines.simple import MovieMean
 from model.baselines.sparse_pairs import Pairs
 from model.data.dataset import MovieLens
-from model.data.sequences import Fold, Sequences
+from model.data.sequences import Examples, Sequences
 from model.data.splits import Split, paper_split, random_split
 from model.errors import CheckpointError, TitleModelError
 from model.evaluation.batch_scoring import histories
@@ -25,7 +25,7 @@ from model.evaluation.interfaces import RatingModel
 from model.evaluation.rating_metrics import rmse
 from model.features.catalogue import Catalogue
 from model.network.config import TrainingConfig
-from model.training.context import Workshop
+from model.training.context import TrainingContext
 from model.training.trainer import Progress
 
 SMALL_GLOCAL_K = GLocalKConfig(
@@ -36,13 +36,13 @@ SMALL_TRAINING = TrainingConfig(epochs=25, patience=25, users_per_step=16, sampl
 SMALL_BST = BstConfig(window=6, width=16, heads=2, layers=(32, 16))
 SMALL_FEED_FORWARD = FeedForwardConfig(embedding=8, title=8, layers=(16, 16, 8), dropout=0.1)
 
-SMALL_RIVALS: dict[str, Callable[[Workshop], RatingModel]] = {
-    "glocal-k": lambda workshop: GLocalK(workshop, SMALL_GLOCAL_K),
-    "gc-mc": lambda workshop: GcMc(workshop, SMALL_GC_MC),
-    "bst": lambda workshop: Bst(workshop, SMALL_BST, SMALL_TRAINING),
-    "mlp3": lambda workshop: FeedForward("mlp3", workshop, None, SMALL_FEED_FORWARD, SMALL_TRAINING),
-    "ffnn-bert": lambda workshop: FeedForward(
-        "ffnn-bert", workshop, workshop.bert_titles, SMALL_FEED_FORWARD, SMALL_TRAINING
+SMALL_RIVALS: dict[str, Callable[[TrainingContext], RatingModel]] = {
+    "glocal-k": lambda context: GLocalK(context, SMALL_GLOCAL_K),
+    "gc-mc": lambda context: GcMc(context, SMALL_GC_MC),
+    "bst": lambda context: Bst(context, SMALL_BST, SMALL_TRAINING),
+    "mlp3": lambda context: FeedForward("mlp3", context, None, SMALL_FEED_FORWARD, SMALL_TRAINING),
+    "ffnn-bert": lambda context: FeedForward(
+        "ffnn-bert", context, context.bert_titles, SMALL_FEED_FORWARD, SMALL_TRAINING
     ),
 }
 READ_RATINGS = ("glocal-k", "gc-mc", "bst")
@@ -77,11 +77,11 @@ def without_profiles(sequences: Sequences) -> Sequences:
 
 
 @pytest.fixture(scope="module")
-def small_workshop() -> Workshop:
+def small_context() -> TrainingContext:
     numbers = range(1, MOVIES + 1)
     catalogue = Catalogue(tuple(numbers), tuple(f"Movie {n}" for n in numbers), (("Drama",),) * MOVIES, ("Drama",))
     titles = np.zeros((MOVIES + 1, 4), dtype=np.float32)
-    return Workshop(catalogue, titles=lambda: titles, bert_titles=lambda: titles, device=torch.device("cpu"))
+    return TrainingContext(catalogue, titles=lambda: titles, bert_titles=lambda: titles, device=torch.device("cpu"))
 
 
 def error(model: RatingModel, split: Split) -> float:
@@ -91,32 +91,32 @@ def error(model: RatingModel, split: Split) -> float:
 
 
 @pytest.mark.parametrize("name", READ_RATINGS)
-def test_a_rival_that_reads_ratings_beats_the_movies_mean(name: str, small_workshop: Workshop) -> None:
+def test_a_rival_that_reads_ratings_beats_the_movies_mean(name: str, small_context: TrainingContext) -> None:
     split = paper_split(without_profiles(tastes()))
 
-    assert error(SMALL_RIVALS[name](small_workshop), split) < 0.4 * error(MovieMean(MOVIES + 1), split)
+    assert error(SMALL_RIVALS[name](small_context), split) < 0.4 * error(MovieMean(MOVIES + 1), split)
 
 
 @pytest.mark.parametrize("name", ["mlp3", "ffnn-bert"])
 def test_a_rival_without_history_beats_the_movies_mean_by_the_profile_alone(
-    name: str, small_workshop: Workshop
+    name: str, small_context: TrainingContext
 ) -> None:
     split, blind = paper_split(tastes()), paper_split(without_profiles(tastes()))
     mean = error(MovieMean(MOVIES + 1), split)
 
-    assert error(SMALL_RIVALS[name](small_workshop), split) < 0.4 * mean
-    assert error(SMALL_RIVALS[name](small_workshop), blind) > 0.95 * mean
+    assert error(SMALL_RIVALS[name](small_context), split) < 0.4 * mean
+    assert error(SMALL_RIVALS[name](small_context), blind) > 0.95 * mean
 
 
 @pytest.mark.parametrize("name", READ_RATINGS)
-def test_a_rival_learns_nothing_from_shuffled_ratings(name: str, small_workshop: Workshop) -> None:
-    assert error(SMALL_RIVALS[name](small_workshop), paper_split(tastes(shuffled=True))) > 1.85
+def test_a_rival_learns_nothing_from_shuffled_ratings(name: str, small_context: TrainingContext) -> None:
+    assert error(SMALL_RIVALS[name](small_context), paper_split(tastes(shuffled=True))) > 1.85
 
 
 @pytest.fixture(scope="module")
 def fitted(sample: MovieLens) -> dict[str, RatingModel]:
     """Every rival, fitted to the generated sample on a random split."""
-    models = {name: make(workshop_for(sample)) for name, make in SMALL_RIVALS.items()}
+    models = {name: make(context_for(sample)) for name, make in SMALL_RIVALS.items()}
     for model in models.values():
         model.fit(random_split(Sequences.of(sample)))
     return models
@@ -124,25 +124,25 @@ def fitted(sample: MovieLens) -> dict[str, RatingModel]:
 
 @pytest.mark.parametrize("name", SMALL_RIVALS)
 def test_predictions_are_in_the_folds_order(name: str, sample: MovieLens, fitted: dict[str, RatingModel]) -> None:
-    fold = random_split(Sequences.of(sample)).test
-    order = np.random.default_rng(0).permutation(len(fold))
-    shuffled = Fold(fold.sequences.take(order), fold.cuts[order])
+    examples = random_split(Sequences.of(sample)).test
+    order = np.random.default_rng(0).permutation(len(examples))
+    shuffled = Examples(examples.sequences.take(order), examples.history_lengths[order])
 
-    straight, mixed = (fitted[name].predict(each).stars for each in (fold, shuffled))
+    straight, mixed = (fitted[name].predict(each).stars for each in (examples, shuffled))
 
-    parts = np.split(straight, np.cumsum(fold.target_counts)[:-1])
+    parts = np.split(straight, np.cumsum(examples.target_counts)[:-1])
     assert np.concatenate([parts[user] for user in order]) == pytest.approx(mixed, abs=1e-4)
 
 
 @pytest.mark.parametrize("name", SMALL_RIVALS)
-def test_the_stars_of_test_targets_are_never_read(name: str, small_workshop: Workshop) -> None:
+def test_the_stars_of_test_targets_are_never_read(name: str, small_context: TrainingContext) -> None:
     split = paper_split(tastes())
     changed = split.test.sequences.stars.copy()
     changed[split.test.targets] = 6 - changed[split.test.targets]
-    altered = Fold(replace(split.test.sequences, stars=changed), split.test.cuts)
+    altered = Examples(replace(split.test.sequences, stars=changed), split.test.history_lengths)
     predictions = []
     for test in (split.test, altered):
-        model = SMALL_RIVALS[name](small_workshop)
+        model = SMALL_RIVALS[name](small_context)
         model.fit(replace(split, test=test))
         predictions.append(model.predict(test).stars)
 
@@ -154,7 +154,7 @@ def test_a_resumed_run_ends_exactly_where_an_uninterrupted_one_does(
     name: str, sample: MovieLens, tmp_path: Path
 ) -> None:
     split = paper_split(Sequences.of(sample))
-    whole = SMALL_RIVALS[name](workshop_for(sample))
+    whole = SMALL_RIVALS[name](context_for(sample))
     whole.fit(split)
 
     def interrupt(progress: Progress) -> None:
@@ -162,9 +162,9 @@ def test_a_resumed_run_ends_exactly_where_an_uninterrupted_one_does(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        SMALL_RIVALS[name](replace(workshop_for(sample, tmp_path), on_progress=interrupt)).fit(split)
+        SMALL_RIVALS[name](replace(context_for(sample, tmp_path), on_progress=interrupt)).fit(split)
     steps: list[Progress] = []
-    resumed = SMALL_RIVALS[name](replace(workshop_for(sample, tmp_path, resume=True), on_progress=steps.append))
+    resumed = SMALL_RIVALS[name](replace(context_for(sample, tmp_path, resume=True), on_progress=steps.append))
     resumed.fit(split)
 
     assert steps[0].epoch == 3
@@ -174,16 +174,16 @@ def test_a_resumed_run_ends_exactly_where_an_uninterrupted_one_does(
 
 def test_a_damaged_checkpoint_of_a_rival_is_refused(sample: MovieLens, tmp_path: Path) -> None:
     split = paper_split(Sequences.of(sample))
-    SMALL_RIVALS["gc-mc"](workshop_for(sample, tmp_path)).fit(split)
+    SMALL_RIVALS["gc-mc"](context_for(sample, tmp_path)).fit(split)
     (checkpoint,) = tmp_path.iterdir()
     checkpoint.write_bytes(b"not a checkpoint")
 
     with pytest.raises(CheckpointError, match="cannot be read"):
-        SMALL_RIVALS["gc-mc"](workshop_for(sample, tmp_path, resume=True)).fit(split)
+        SMALL_RIVALS["gc-mc"](context_for(sample, tmp_path, resume=True)).fit(split)
 
 
 def test_every_rival_says_truly_whether_it_needs_to_know_its_users(sample: MovieLens) -> None:
-    inductive = {name: build(name, workshop_for(sample)).inductive for name in RIVALS}
+    inductive = {name: build(name, context_for(sample)).inductive for name in PUBLISHED_MODELS}
 
     assert inductive == {"mlp3": True, "ffnn-bert": True, "bst": True, "glocal-k": False, "gc-mc": False}
 
@@ -302,13 +302,13 @@ def test_movies_without_a_known_rating_share_the_last_place() -> None:
         stars=np.array([5, 1, 2, 3], dtype=np.float32),
         offsets=np.array([0, 2, 4]),
     )
-    fold = Fold(sequences, np.array([1, 1]))
+    examples = Examples(sequences, np.array([1, 1]))
 
-    known = KnownRatings.of(fold.histories())
+    known = KnownRatings.of(examples.histories())
 
     assert known.shape == (3, 2)  # movies 4, 9 and all others; users 3 and 7
     assert list(zip(known.movies, known.users, known.stars, strict=True)) == [(0, 0, 2), (1, 1, 5)]
-    assert [side.tolist() for side in known.targets(fold)] == [[0, 2], [1, 0]]
+    assert [side.tolist() for side in known.targets(examples)] == [[0, 2], [1, 0]]
 
 
 def test_the_window_holds_the_latest_ratings_padded_in_front(sample: MovieLens) -> None:

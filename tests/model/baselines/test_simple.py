@@ -11,7 +11,7 @@ from model.factorization.bias import Bias
 
 def test_movie_biases_are_shrunk_as_by_five_average_ratings() -> None:
     # Mean 3.5; movie 1 has 5 and 4: (1.5 + 0.5) / (2 + 5); movie 2 has 3 and 2: (-0.5 - 1.5) / 7.
-    bias = Bias.fitted(np.array([1, 1, 2, 2]), np.array([5, 4, 3, 2], dtype=np.float32), rows=4)
+    bias = Bias.fitted(np.array([1, 1, 2, 2]), np.array([5, 4, 3, 2], dtype=np.float32), vocabulary_size=4)
 
     assert bias.mean == 3.5
     assert bias.movies.tolist() == pytest.approx([0, 2 / 7, -2 / 7, 0])

@@ -48,7 +48,7 @@ def test_100k_has_profiles_with_the_codes_of_1m_and_a_flag_for_every_genre(tmp_p
         (2, "Café (1996)", 1996, []),
     ]
     assert data.ratings.rows() == [(2, 1, 3.0, 881250949), (1, 2, 5.0, 891717742)]
-    assert data.star_levels == WHOLE_STARS
+    assert data.rating_scale == WHOLE_STARS
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_later_sets_have_half_stars_and_users_of_whom_nothing_is_known(
         (2, title, 1996, []),
     ]
     assert data.ratings.rows() == [(7, 1, 3.5, 838985046), (3, 2, 5.0, 838983525)]
-    assert data.star_levels == HALF_STARS
+    assert data.rating_scale == HALF_STARS
     assert (data.name, data.generated) == ("movielens", False)
     assert not Sequences.of(data).profiles.any()
 

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import polars as pl
-from builders import workshop_for
+from builders import context_for
 
 from model.baselines.rating_models import BASELINES, build
 from model.data import dataset
@@ -38,11 +38,11 @@ def test_nobody_rates_a_movie_twice_and_everyone_has_at_least_twenty_ratings(sam
 
 
 def test_movies_and_users_differ_so_that_each_baseline_beats_the_one_before(sample: MovieLens) -> None:
-    workshop = workshop_for(sample)
+    context = context_for(sample)
     split = paper_split(Sequences.of(sample))
     errors = []
     for name in BASELINES:
-        model = build(name, workshop)
+        model = build(name, context)
         model.fit(split)
         errors.append(rmse(model.predict(split.train).stars, split.train.target_stars))
 

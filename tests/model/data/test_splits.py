@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model.data.dataset import MovieLens
-from model.data.sequences import Fold, Sequences, halved, ragged_range
+from model.data.sequences import Examples, Sequences, ragged_range, split_in_half
 from model.data.splits import PAPER_SEEDS, Split, paper_split, random_split
 from model.errors import DataError
 
@@ -31,18 +31,18 @@ def test_a_ragged_range_is_one_run_after_the_other() -> None:
 
 
 def test_the_first_half_is_history_the_larger_one_where_odd() -> None:
-    fold = halved(sequences(5, 2, 1))
+    examples = split_in_half(sequences(5, 2, 1))
 
-    assert fold.cuts.tolist() == [3, 1, 1]
-    assert fold.targets.tolist() == [3, 4, 6]
+    assert examples.history_lengths.tolist() == [3, 1, 1]
+    assert examples.targets.tolist() == [3, 4, 6]
 
 
 def test_batches_of_users_give_the_targets_in_the_folds_order() -> None:
-    fold = halved(sequences(5, 4, 3, 6, 2))
+    examples = split_in_half(sequences(5, 4, 3, 6, 2))
 
-    parts = [part.sequences.movies[part.targets] for part in fold.batches(2)]
+    parts = [part.sequences.movies[part.targets] for part in examples.batches(2)]
 
-    assert np.concatenate(parts).tolist() == fold.sequences.movies[fold.targets].tolist()
+    assert np.concatenate(parts).tolist() == examples.sequences.movies[examples.targets].tolist()
 
 
 def test_taking_users_keeps_their_ratings_together() -> None:
@@ -61,14 +61,14 @@ def test_ratings_are_oldest_first_and_those_of_one_second_by_movie_id(sample: Mo
 
     own = [row for row in tied.rows() if row[0] == sample.users["user_id"][0]]
     expected = [row[1] for row in sorted(own, key=lambda row: (row[3], row[1]))]
-    assert first.movies.tolist() == sample.catalogue.vocabulary.rows(expected).tolist()
+    assert first.movies.tolist() == sample.catalogue.vocabulary.indices(expected).tolist()
 
 
 def test_the_papers_split_has_the_papers_sample_counts(large: MovieLens) -> None:
     everyone = Sequences.of(large)
     split = paper_split(everyone)
 
-    samples = tuple(len(fold.targets) for fold in (split.train, split.validation, split.test))
+    samples = tuple(len(examples.targets) for examples in (split.train, split.validation, split.test))
     assert sum(samples) == int((everyone.counts // 2).sum())
     assert large.generated or samples == ML_1M_SAMPLES
 
@@ -77,20 +77,20 @@ def test_no_user_is_in_two_folds_and_other_seeds_draw_other_users(large: MovieLe
     everyone = Sequences.of(large)
     split, other = paper_split(everyone), paper_split(everyone, (1, 2))
 
-    users = [set(fold.sequences.user_ids.tolist()) for fold in (split.train, split.validation, split.test)]
+    users = [set(examples.sequences.user_ids.tolist()) for examples in (split.train, split.validation, split.test)]
     assert sum(map(len, users)) == len(set.union(*users)) == len(everyone)
     assert split.seeds == PAPER_SEEDS
     assert set(other.test.sequences.user_ids.tolist()) != users[2]
 
 
 def test_a_fold_without_targets_is_empty_and_not_an_error() -> None:
-    fold = Fold(sequences(2), np.array([2]))
+    examples = Examples(sequences(2), np.array([2]))
 
-    assert fold.target_stars.tolist() == []
+    assert examples.target_stars.tolist() == []
 
 
 def pairs(sequences: Sequences) -> list[tuple[int, int]]:
-    return list(zip(sequences.user_ids[sequences.owners].tolist(), sequences.movies.tolist(), strict=True))
+    return list(zip(sequences.user_ids[sequences.user_index].tolist(), sequences.movies.tolist(), strict=True))
 
 
 def test_the_random_split_gives_every_rating_one_place_and_leaves_histories_in_order() -> None:
@@ -101,7 +101,7 @@ def test_the_random_split_gives_every_rating_one_place_and_leaves_histories_in_o
     assert pairs(split.validation.histories()) == pairs(split.train.sequences)
     known = [pair for pair in pairs(everyone) if pair[1] not in split.test.sequences.movies[split.test.targets]]
     assert pairs(split.test.histories()) == known  # movies are numbered in order of time here
-    targets = [fold.sequences.movies[fold.targets].tolist() for fold in (split.validation, split.test)]
+    targets = [examples.sequences.movies[examples.targets].tolist() for examples in (split.validation, split.test)]
     assert sorted(sum(targets, split.train.sequences.movies.tolist())) == everyone.movies.tolist()
     assert not split.inductive
     assert pairs(split.known()) == pairs(split.train.sequences)
@@ -116,8 +116,8 @@ def test_known_on_the_papers_split_is_training_and_the_first_halves_of_the_other
     assert len(known.movies) == 40 * 5 + 10 * 3
     assert not set(pairs(known)) & {
         pair
-        for fold in (split.validation, split.test)
-        for pair in map(tuple, np.array(pairs(fold.sequences))[fold.targets].tolist())
+        for examples in (split.validation, split.test)
+        for pair in map(tuple, np.array(pairs(examples.sequences))[examples.targets].tolist())
     }
 
 

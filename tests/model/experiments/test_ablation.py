@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from builders import RATING_ONLY, SMALL_NETWORK, workshop_for
+from builders import RATING_ONLY, SMALL_NETWORK, context_for
 
 from model.data.dataset import MovieLens
 from model.data.splits import Split
@@ -12,23 +12,23 @@ from model.network.batch import Users
 from model.network.branches import BRANCHES
 from model.network.config import NetworkConfig
 from model.network.rating import SeqRec
-from model.training.context import Workshop
+from model.training.context import TrainingContext
 from model.training.estimator import NeuralModel
 from model.training.trainer import Progress
 
 PAPER = RATING_ONLY.model_copy(
-    update={"name": "paper", "network": SMALL_NETWORK.model_copy(update={"path": "mean", "likelihood": "normal"})}
+    update={"name": "paper", "network": SMALL_NETWORK.model_copy(update={"prior": "mean", "likelihood": "normal"})}
 )
 
 
 @pytest.fixture(scope="module")
-def workshop(sample: MovieLens, tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+def context(sample: MovieLens, tmp_path_factory: pytest.TempPathFactory) -> TrainingContext:
     """Trains the whole network once; every ablation starts from its checkpoint."""
-    return workshop_for(sample, tmp_path_factory.mktemp("checkpoints"), resume=True)
+    return context_for(sample, tmp_path_factory.mktemp("checkpoints"), resume=True)
 
 
-def fitted(ablation: Ablation, workshop: Workshop, split: Split) -> AblatedModel:
-    model = AblatedModel(ablation, PAPER, workshop)
+def fitted(ablation: Ablation, context: TrainingContext, split: Split) -> AblatedModel:
+    model = AblatedModel(ablation, PAPER, context)
     model.fit(split)
     return model
 
@@ -45,29 +45,29 @@ def outputs(network: SeqRec) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("ablation", ABLATIONS, ids=lambda ablation: ablation.name)
 def test_what_is_silenced_stays_silent_through_the_recovery_and_nothing_else_is(
-    ablation: Ablation, workshop: Workshop, split: Split
+    ablation: Ablation, context: TrainingContext, split: Split
 ) -> None:
-    model = fitted(ablation, workshop, split)
+    model = fitted(ablation, context, split)
 
     assert len(model.epochs) == 2
     for name, vectors in outputs(model.network).items():
-        assert bool((vectors == 0).all()) == (name in ablation.silenced), name
+        assert bool((vectors == 0).all()) == (name in ablation.zeroed), name
 
 
 @pytest.mark.parametrize("recurrent", ["mlstm", "lstm"])
 def test_a_silenced_history_gives_zeros_whatever_reads_it(recurrent: str, sample: MovieLens, split: Split) -> None:
     network = NetworkConfig(**{**PAPER.network.model_dump(), "recurrent": recurrent})
     preset = PAPER.model_copy(update={"network": network})
-    model = AblatedModel(Ablation("", ("history",), 0.0), preset, workshop_for(sample))
+    model = AblatedModel(Ablation("", ("history",), 0.0), preset, context_for(sample))
     model.fit(split)
 
     assert (outputs(model.network)["history"] == 0).all()
 
 
-def test_the_recovery_trains_what_is_left(workshop: Workshop, split: Split) -> None:
-    whole = NeuralModel(PAPER, workshop)
+def test_the_recovery_trains_what_is_left(context: TrainingContext, split: Split) -> None:
+    whole = NeuralModel(PAPER, context)
     whole.fit(split)
-    ablated = fitted(Ablation("title", ("title",), 0.0), workshop, split).network
+    ablated = fitted(Ablation("title", ("title",), 0.0), context, split).network
 
     before, after = (dict(network.named_parameters()) for network in (whole.network, ablated))
     moved = {name for name in before if not torch.equal(before[name], after[name])}
@@ -75,21 +75,21 @@ def test_the_recovery_trains_what_is_left(workshop: Workshop, split: Split) -> N
     assert not [name for name, parameter in after.items() if name.startswith("branches.title") and parameter.any()]
 
 
-def test_with_everything_silenced_all_targets_get_one_answer(workshop: Workshop, split: Split) -> None:
-    predicted = fitted(ABLATIONS[-1], workshop, split).predict(split.test).stars
+def test_with_everything_silenced_all_targets_get_one_answer(context: TrainingContext, split: Split) -> None:
+    predicted = fitted(ABLATIONS[-1], context, split).predict(split.test).stars
 
     assert predicted.max() - predicted.min() < 1e-5
 
 
 def test_the_whole_network_is_trained_once_for_all_ablations(sample: MovieLens, split: Split, tmp_path: Path) -> None:
     steps: list[Progress] = []
-    workshop = replace(workshop_for(sample, tmp_path, resume=True), on_progress=steps.append)
+    context = replace(context_for(sample, tmp_path, resume=True), on_progress=steps.append)
     for ablation in ABLATIONS[:3]:
-        fitted(ablation, workshop, split)
+        fitted(ablation, context, split)
 
     epochs_begun = [step for step in steps if step.step == 1]
     assert len(epochs_begun) == PAPER.training.epochs + 3 * 2
 
 
 def test_every_ablation_names_parts_that_there_are() -> None:
-    assert {name for ablation in ABLATIONS for name in ablation.silenced} == {*BRANCHES, EMBEDDING}
+    assert {name for ablation in ABLATIONS for name in ablation.zeroed} == {*BRANCHES, EMBEDDING}

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import RATING_ONLY, SMALL_NETWORK, workshop_for
+from builders import RATING_ONLY, SMALL_NETWORK, context_for
 from matplotlib.image import imread
 from pydantic import ValidationError
 
-from model.baselines.rating_models import BUILDERS, Workshop
+from model.baselines.rating_models import BUILDERS, TrainingContext
 from model.card import Epoch
 from model.data.dataset import MovieLens
-from model.data.sequences import Fold, Sequences
+from model.data.sequences import Examples, Sequences
 from model.data.splits import Split
 from model.data.summary import imbalance, spread
 from model.errors import SettingsError, TitleModelError, UnknownNameError
@@ -34,7 +34,7 @@ from model.training.presets import PRESETS
 PAPER = RATING_ONLY.model_copy(
     update={
         "name": "seqrec-paper",
-        "network": SMALL_NETWORK.model_copy(update={"path": "mean", "likelihood": "normal"}),
+        "network": SMALL_NETWORK.model_copy(update={"prior": "mean", "likelihood": "normal"}),
     }
 )
 
@@ -53,8 +53,8 @@ class Guess:
             split.train.sequences.stars
         )
 
-    def predict(self, fold: Fold) -> Predicted:
-        targets = len(fold.targets)
+    def predict(self, examples: Examples) -> Predicted:
+        targets = len(examples.targets)
         stars = np.full(targets, self.shares @ np.arange(1, 6) + self.off, dtype=np.float32)
         return Predicted(stars, np.tile(self.shares.astype(np.float32), (targets, 1)))
 
@@ -104,7 +104,7 @@ def lines() -> list[str]:
 def results(sample: MovieLens, fitted: list[str], lines: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a whole run from nothing."""
     folder = tmp_path_factory.mktemp("docs") / "results"
-    reproduce(folder, sample, workshop_for(sample), small_plan(fitted), on_line=lines.append)
+    reproduce(folder, sample, context_for(sample), small_plan(fitted), on_line=lines.append)
     return folder
 
 
@@ -118,7 +118,7 @@ def row(fitted: list[str], model: str = "near", *, off: float = 0.0) -> Row:
 
 
 def rows_in(folder: Path, data: MovieLens) -> Rows:
-    return Rows(folder, data, workshop_for(data))
+    return Rows(folder, data, context_for(data))
 
 
 def test_from_an_empty_folder_every_table_and_figure_appears(results: Path, readme: str) -> None:
@@ -168,8 +168,8 @@ def test_without_the_title_model_there_is_a_report_that_says_so(sample: MovieLen
     def no_titles() -> np.ndarray:
         raise TitleModelError("The title model is not to be had. Install it.")
 
-    workshop = replace(workshop_for(sample), titles=no_titles)
-    reproduce(tmp_path, sample, workshop, small_plan([]))
+    context = replace(context_for(sample), titles=no_titles)
+    reproduce(tmp_path, sample, context, small_plan([]))
 
     report = (tmp_path / "README.md").read_text()
     assert "They were not run: The title model is not to be had.\n" in report
@@ -221,7 +221,7 @@ def test_a_second_run_runs_nothing_again_and_writes_the_same(
     results: Path, readme: str, sample: MovieLens, fitted: list[str]
 ) -> None:
     record, before = (results / "results.json").read_bytes(), list(fitted)
-    reproduce(results, sample, workshop_for(sample), small_plan(fitted))
+    reproduce(results, sample, context_for(sample), small_plan(fitted))
 
     assert fitted == before
     assert (results / "README.md").read_text() == readme
@@ -236,7 +236,7 @@ def test_results_that_came_without_their_predictions_are_kept(
         (tmp_path / "rows").mkdir(exist_ok=True)
         (tmp_path / "rows" / path.name).write_bytes(path.read_bytes())
     before = list(fitted)
-    reproduce(tmp_path, sample, workshop_for(sample), small_plan(fitted))
+    reproduce(tmp_path, sample, context_for(sample), small_plan(fitted))
 
     assert fitted == before
     assert (tmp_path / "results.json").read_bytes() == (results / "results.json").read_bytes()
@@ -248,10 +248,10 @@ def test_an_interrupted_run_goes_on_without_repeating_finished_rows(sample: Movi
     builders = {name: partial(lambda name, _: Guess(name, fitted), name) for name in names}
     interrupted = Plan(builders={**builders, "second": lambda _: Interrupted("second", fitted)})
     with pytest.raises(KeyboardInterrupt):
-        reproduce(tmp_path, sample, workshop_for(sample), interrupted, ["table-4"])
+        reproduce(tmp_path, sample, context_for(sample), interrupted, ["table-4"])
     assert fitted == ["first paper 2658"]
 
-    reproduce(tmp_path, sample, workshop_for(sample), Plan(builders=builders), ["table-4"])
+    reproduce(tmp_path, sample, context_for(sample), Plan(builders=builders), ["table-4"])
 
     assert sorted(fitted) == sorted(f"{name} {split}" for name in names for split in ("paper 2658", "random 1234"))
     assert not list(tmp_path.rglob("*.writing"))
@@ -342,17 +342,17 @@ def test_only_the_chosen_models_and_parts_are_run(sample: MovieLens, tmp_path: P
 
 
 def test_the_settings_of_a_network_are_its_preset(sample: MovieLens) -> None:
-    workshop: Workshop = workshop_for(sample)
+    context: TrainingContext = context_for(sample)
     preset = PRESETS["seqrec-rating"]
 
-    assert settings(NeuralModel(preset, workshop))["preset"] == preset.model_dump(mode="json", exclude_none=True)
+    assert settings(NeuralModel(preset, context))["preset"] == preset.model_dump(mode="json", exclude_none=True)
 
 
 def test_unknown_names_and_bad_seeds_are_refused(sample: MovieLens, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="no model 'svd'"):
         Plan(models=frozenset({"svd"}))
     with pytest.raises(UnknownNameError, match="no part 'table-9'"):
-        reproduce(tmp_path, sample, workshop_for(sample), Plan(), ["table-9"])
+        reproduce(tmp_path, sample, context_for(sample), Plan(), ["table-9"])
     for text in ("1", "1,x", "1,2,3", "-1,2"):
         with pytest.raises(SettingsError, match="two numbers"):
             parsed_seeds(text)
@@ -380,8 +380,8 @@ def test_errors_are_binned_by_the_cut_of_the_user_and_by_training_ratings_of_the
     # Training: movie 1 twice, movie 2 once. Test: a user with one rating before, then movies 1 and 3.
     profile = np.zeros((1, 24), dtype=np.float32)
     ones = np.ones(3, dtype=np.float32)
-    train = Fold(Sequences(np.array([1]), profile, np.array([1, 1, 2]), ones, np.array([0, 3])), np.array([2]))
-    test = Fold(Sequences(np.array([2]), profile, np.array([2, 1, 3]), ones, np.array([0, 3])), np.array([1]))
+    train = Examples(Sequences(np.array([1]), profile, np.array([1, 1, 2]), ones, np.array([0, 3])), np.array([2]))
+    test = Examples(Sequences(np.array([2]), profile, np.array([2, 1, 3]), ones, np.array([0, 3])), np.array([1]))
     split = Split("paper", (1, 2), True, train, test, test)
     stars = np.array([2, 3], dtype=np.float32)  # off by 1 and by 2
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import SMALL, workshop_for
+from builders import SMALL, context_for
 
 from model.baselines.ranking_models import HORIZON_OF, build_ranker
 from model.card import RankingScore
@@ -16,8 +16,8 @@ from model.evaluation import ranking_metrics
 from model.evaluation.interfaces import Ranker
 from model.experiments.lists.report import BEGIN, END, lines, summary, write_lists
 from model.experiments.lists.runs import DIVERSITIES, Lists, Peer, diverse, kept, measure
-from model.inference.diversity import Kinds
-from model.training.context import Workshop
+from model.inference.diversity import CategoryDistribution
+from model.training.context import TrainingContext
 from model.training.estimator import NetworkRanker, NeuralModel
 from model.types import FloatArray
 
@@ -29,15 +29,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("lists")
 
 
-def small(name: str, workshop: Workshop, protocol: str) -> Ranker:
+def small(name: str, context: TrainingContext, protocol: str) -> Ranker:
     """A network of this name that is trained in no time."""
     if not name.startswith("seqrec"):
-        return build_ranker(name, workshop, protocol)
+        return build_ranker(name, context, protocol)
     preset = SMALL.model_copy(update={"name": name})
     if name == "seqrec-rating":
-        network = SMALL.network.model_copy(update={"relevance": None})
-        preset = preset.model_copy(update={"network": network, "next_movie": None})
-    return NetworkRanker(NeuralModel(preset, workshop), HORIZON_OF[protocol])
+        network = SMALL.network.model_copy(update={"ranking": None})
+        preset = preset.model_copy(update={"network": network, "ranking_training": None})
+    return NetworkRanker(NeuralModel(preset, context), HORIZON_OF[protocol])
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def measured(folder: Path, sample: MovieLens) -> tuple[Lists, Callable[[], list[
         ran: list[str] = []
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("model.experiments.lists.runs.build_ranker", small)
-            return measure(folder, sample, workshop_for(sample), ran.append), ran
+            return measure(folder, sample, context_for(sample), ran.append), ran
 
     return run()[0], lambda: run()[1]
 
@@ -114,7 +114,7 @@ def kept_peer(folder: Path, values: dict[str, object]) -> Peer:
 def test_a_diverse_order_leaves_what_was_seen_last_and_moves_only_the_pool() -> None:
     # Two genres by turns; the reader likes both alike and the scores only the even rows.
     genres = np.eye(2, dtype=np.float32)[np.arange(40) % 2]
-    kinds = Kinds(genres, np.ones(40, dtype=np.int64))
+    categories = CategoryDistribution(genres, np.ones(40, dtype=np.int64))
 
     def scores(histories: Sequences) -> FloatArray:
         preference = np.where(np.arange(40) % 2, 0.0, 3.0) - np.arange(40) / 100
@@ -127,8 +127,8 @@ def test_a_diverse_order_leaves_what_was_seen_last_and_moves_only_the_pool() -> 
         stars=np.ones(4, dtype=np.float32),
         offsets=np.array([0, 4]),
     )
-    plain = ranking_metrics.top(diverse(scores, kinds, 0.0)(histories))[0]
-    mixed = ranking_metrics.top(diverse(scores, kinds, 0.9)(histories))[0]
+    plain = ranking_metrics.top(diverse(scores, categories, 0.0)(histories))[0]
+    mixed = ranking_metrics.top(diverse(scores, categories, 0.9)(histories))[0]
 
     assert not set(plain) & {0, 2, 3, 4, 5}
     assert (plain % 2).sum() == 0

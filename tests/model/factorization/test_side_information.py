@@ -4,8 +4,8 @@ import torch
 
 from model.data.sequences import Sequences
 from model.factorization.gibbs import sample_factors
-from model.factorization.side_information import SideInformation, centred, coordinates, movie_columns
-from model.network.config import FactorConfig
+from model.factorization.side_information import SideInformation, centred, movie_columns, movie_coordinates
+from model.network.config import FactorizationConfig
 from model.network.prior import user_columns
 
 
@@ -25,36 +25,36 @@ def test_the_first_coordinates_tell_movies_apart_that_different_people_rate() ->
     # Two crowds with one movie, 4, in common; movie 8 has no ratings.
     crowds = sequences(*[[1, 2, 3, 4]] * 30, *[[4, 5, 6, 7]] * 30)
 
-    places = coordinates(crowds, rows=9, width=2)
+    coordinates = movie_coordinates(crowds, vocabulary_size=9, width=2)
 
-    apart = places[:, np.abs(places[1] - places[5]).argmax()]
+    apart = coordinates[:, np.abs(coordinates[1] - coordinates[5]).argmax()]
     assert np.sign(apart[[1, 2, 3]]).tolist() == [np.sign(apart[1])] * 3
     assert np.sign(apart[[5, 6, 7]]).tolist() == [-np.sign(apart[1])] * 3
     assert abs(apart[4]) < 0.1 * abs(apart[1])
-    assert not places[[0, 8]].any()
+    assert not coordinates[[0, 8]].any()
 
 
 def test_coordinates_that_nothing_speaks_for_are_zeros() -> None:
     everyone_rates_all = sequences(*[[1, 2, 3]] * 20)
 
-    assert not coordinates(everyone_rates_all, rows=4, width=3).any()
-    assert coordinates(everyone_rates_all, rows=4, width=0).shape == (4, 0)
+    assert not movie_coordinates(everyone_rates_all, vocabulary_size=4, width=3).any()
+    assert movie_coordinates(everyone_rates_all, vocabulary_size=4, width=0).shape == (4, 0)
 
 
 def test_centred_coordinates_have_the_average_user_at_zero() -> None:
-    places = np.array([[0], [1], [3], [0]], dtype=np.float32)  # the last movie has no ratings
+    coordinates = np.array([[0], [1], [3], [0]], dtype=np.float32)  # the last movie has no ratings
     users = sequences([1, 2], [2])  # at 2 and 3
 
-    shifted = centred(places, users)
+    shifted = centred(coordinates, users)
 
     assert shifted[:, 0].tolist() == [0, 1 - 2.5, 3 - 2.5, 0]
 
 
 def test_a_user_stands_where_the_rated_movies_stand_drawn_towards_the_middle() -> None:
-    places = torch.tensor([[0.0], [1.0], [2.0]])
+    coordinates = torch.tensor([[0.0], [1.0], [2.0]])
     profiles = torch.eye(24)[:2]
 
-    columns = user_columns(profiles, torch.tensor([1, 2, 2]), torch.tensor([0, 0, 0]), places)
+    columns = user_columns(profiles, torch.tensor([1, 2, 2]), torch.tensor([0, 0, 0]), coordinates)
 
     assert columns[:, :24].equal(profiles)
     assert columns[:, 24].tolist() == pytest.approx([(1 + 2 + 2) / (3 + 40), 0])
@@ -74,13 +74,13 @@ def test_a_movie_without_ratings_is_of_average_popularity_but_keeps_its_content(
 def test_the_prior_of_an_unrated_movie_comes_from_what_is_known_of_it() -> None:
     # Movies of the first kind get 4 stars, those of the second 2; movies 101 and 102 have no ratings.
     random = np.random.default_rng(0)
-    kinds = np.array([0, *[1, -1] * 50, 1, -1], dtype=np.float32)[:, None]
+    categories = np.array([0, *[1, -1] * 50, 1, -1], dtype=np.float32)[:, None]
     rated = [random.permutation(100)[:15] + 1 for _ in range(60)]
-    stars = [(3 + kinds[rows, 0] + random.normal(0, 0.3, 15)).tolist() for rows in rated]
+    stars = [(3 + categories[rows, 0] + random.normal(0, 0.3, 15)).tolist() for rows in rated]
     everyone = sequences(*[rows.tolist() for rows in rated], stars=stars)
-    information = SideInformation(np.zeros((60, 0), dtype=np.float32), kinds)
+    information = SideInformation(np.zeros((60, 0), dtype=np.float32), categories)
 
-    samples = sample_factors(everyone, information, FactorConfig(factors=1, sweeps=60, burn_in=30), seed=0)
+    samples = sample_factors(everyone, information, FactorizationConfig(factors=1, sweeps=60, burn_in=30), seed=0)
 
     good, bad = (samples.mean + samples.movies[:, row, 0].mean().item() for row in (101, 102))
     assert good == pytest.approx(4, abs=0.4)
@@ -89,12 +89,12 @@ def test_the_prior_of_an_unrated_movie_comes_from_what_is_known_of_it() -> None:
 
 def test_the_prior_of_a_user_comes_from_what_is_known_of_the_user() -> None:
     random = np.random.default_rng(0)
-    kinds = np.array([1, -1] * 40, dtype=np.float32)[:, None]
-    rated = [random.permutation(30)[:12] + 1 for _ in kinds]
-    stars = [(3 + kind[0] + random.normal(0, 0.3, 12)).tolist() for kind in kinds]
+    categories = np.array([1, -1] * 40, dtype=np.float32)[:, None]
+    rated = [random.permutation(30)[:12] + 1 for _ in categories]
+    stars = [(3 + kind[0] + random.normal(0, 0.3, 12)).tolist() for kind in categories]
     everyone = sequences(*[rows.tolist() for rows in rated], stars=stars)
-    information = SideInformation(kinds, np.zeros((31, 0), dtype=np.float32))
+    information = SideInformation(categories, np.zeros((31, 0), dtype=np.float32))
 
-    samples = sample_factors(everyone, information, FactorConfig(factors=1, sweeps=60, burn_in=30), seed=0)
+    samples = sample_factors(everyone, information, FactorizationConfig(factors=1, sweeps=60, burn_in=30), seed=0)
 
     assert samples.user_weights[:, 0, 0].mean().item() == pytest.approx(1, abs=0.2)

@@ -8,7 +8,7 @@ from model.features.users import Profile, encode_profiles
 def test_ids_have_the_rows_of_their_order_and_row_zero_is_unknown() -> None:
     vocabulary = Vocabulary([10, 7, 42])
 
-    assert vocabulary.rows([7, 10, 42, 8]).tolist() == [2, 1, 3, UNKNOWN]
+    assert vocabulary.indices([7, 10, 42, 8]).tolist() == [2, 1, 3, UNKNOWN]
     assert len(vocabulary) == 4
     assert 42 in vocabulary
     assert 8 not in vocabulary

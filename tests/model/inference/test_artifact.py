@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from builders import SMALL, workshop_for
+from builders import SMALL, context_for
 
 from model.data.dataset import MovieLens
 from model.data.splits import Split
@@ -25,13 +25,13 @@ def copy(artifact_folder: Path, tmp_path: Path) -> Path:
 def test_a_loaded_network_predicts_what_the_saved_one_did(
     sample: MovieLens, split: Split, artifact_folder: Path, tmp_path: Path
 ) -> None:
-    workshop = workshop_for(sample)
-    model = NeuralModel(SMALL, workshop)
+    context = context_for(sample)
+    model = NeuralModel(SMALL, context)
     model.fit(split)
     before = model.predict(split.test).stars
     card = artifact.load_card(artifact_folder)
 
-    folder = artifact.save(tmp_path, model.network, workshop.catalogue, card)
+    folder = artifact.save(tmp_path, model.network, context.catalogue, card)
 
     assert np.array_equal(predict(artifact.load(folder).network, split.test, CPU).stars, before)
 
@@ -53,12 +53,12 @@ def test_the_card_tells_how_good_lists_for_unseen_users_are(artifact_folder: Pat
     assert card.held_out_lists is not None
     assert (card.held_out_lists.protocol, card.held_out_lists.inductive) == ("user-split", True)
     assert set(card.held_out_lists.baselines) == {"popularity", "item-knn"}
-    assert card.next_movie == SMALL.next_movie
+    assert card.ranking_training == SMALL.ranking_training
     assert len(card.held_out_lists.learning_curve) == 2
 
 
 def test_what_is_served_is_trained_on_all_users(artifact_folder: Path, sample: MovieLens) -> None:
-    mean = artifact.load(artifact_folder).network.path.mean.item()
+    mean = artifact.load(artifact_folder).network.prior.mean.item()
 
     assert mean == pytest.approx(sample.ratings["stars"].mean())  # type: ignore[arg-type]
 
@@ -127,7 +127,7 @@ def test_another_format_is_refused_with_both_numbers(copy: Path) -> None:
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
 
-    with pytest.raises(ArtifactError, match="has format 99, this version of SeqRec reads format 5"):
+    with pytest.raises(ArtifactError, match="has format 99, this version of SeqRec reads 5 to 6"):
         artifact.load(copy)
 
 

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from model.inference.diversity import POOL, Kinds, divergence, diversified
+from model.inference.diversity import POOL, CategoryDistribution, divergence, diversified
 from model.types import IntArray
 
 # Rows 1 to 6 are comedies, 7 to 12 dramas; all are equally popular but for the first of each, which nobody rated.
 GENRES = np.array([[0, 0]] + [[1, 0]] * 6 + [[0, 1]] * 6, dtype=np.float32)
 COUNTS = np.array([0, 0, 5, 5, 5, 5, 5, 0, 5, 5, 5, 5, 5])
-KINDS = Kinds(GENRES, COUNTS)
+KINDS = CategoryDistribution(GENRES, COUNTS)
 ROWS = np.arange(1, 13)
 SCORES = np.linspace(1.0, 0.5, 12)
 """All comedies are a little better than all dramas."""
@@ -60,18 +60,20 @@ def test_the_divergence_of_a_list_like_the_history_is_nothing_and_of_another_is_
 
 def test_movies_are_of_three_kinds_of_popularity() -> None:
     counts = np.array([0, *range(20, 0, -1)])
-    kinds = Kinds(np.zeros((21, 1), dtype=np.float32), counts)
+    categories = CategoryDistribution(np.zeros((21, 1), dtype=np.float32), counts)
 
     def kind(row: int) -> int:
-        return int(kinds.shares[row, 1:].argmax())
+        return int(categories.shares[row, 1:].argmax())
 
     assert [kind(row) for row in (1, 2, 3, 6, 7, 20)] == [0, 0, 1, 1, 2, 2]
 
 
 def test_movies_behind_the_pool_keep_their_places() -> None:
     rows: IntArray = np.arange(1, POOL + 50)
-    kinds = Kinds(np.eye(2, dtype=np.float32)[np.arange(POOL + 50) % 2], np.ones(POOL + 50, dtype=np.int64))
-    ordered = diversified(np.linspace(1, 0, len(rows)), rows, np.array([2, 4]), kinds, 0.8, 30)
+    categories = CategoryDistribution(
+        np.eye(2, dtype=np.float32)[np.arange(POOL + 50) % 2], np.ones(POOL + 50, dtype=np.int64)
+    )
+    ordered = diversified(np.linspace(1, 0, len(rows)), rows, np.array([2, 4]), categories, 0.8, 30)
 
     assert ordered[POOL:].tolist() == rows[POOL:].tolist()
     assert sorted(ordered.tolist()) == rows.tolist()

@@ -9,7 +9,7 @@ from builders import RATING_ONLY, SMALL, network, user
 
 from model.errors import NoRelevanceError
 from model.features.users import Profile, Rated
-from model.inference.ranking import RankBy, Shelf, UserList
+from model.inference.ranking import EncodedCatalogue, RankBy, UserRanking
 from model.inference.scorer import Recommendation, Scorer
 from model.training.presets import PRESETS
 
@@ -80,7 +80,7 @@ def test_a_contribution_is_what_the_score_loses_without_that_rating(scorer: Scor
                 without = next(other.stars for other in others if other.movie_id == entry.movie_id)
                 lost[left_out.movie_id] = entry.stars - without
             else:
-                # The movie taken out is a candidate now: of the others, the shares are as if it were not.
+                # The movie taken out is a candidate now: of the others, the level_shares are as if it were not.
                 of_others = sum(other.relevance or 0 for other in others if other.movie_id not in rated)
                 without = next(other.relevance or 0 for other in others if other.movie_id == entry.movie_id)
                 lost[left_out.movie_id] = np.log(entry.relevance or 0) - np.log(without / of_others)
@@ -100,26 +100,28 @@ def test_there_are_no_reasons_unless_asked_for_and_none_without_a_history(scorer
 @pytest.mark.parametrize("ratings", [1, 19, 20, 21, 30])
 def test_without_each_is_what_the_network_says_of_a_history_without_it(ratings: int, recurrent: str) -> None:
     # The encoder reads the latest 20: without one of them, an older one moves up.
-    seqrec = network(SMALL.network.model_copy(update={"recurrent": recurrent}), rows=60)
-    relevance = seqrec.require_relevance()
-    rated, stars = range(1, ratings + 1), [1.0 + place % 5 for place in range(ratings)]
+    seqrec = network(SMALL.network.model_copy(update={"recurrent": recurrent}), vocabulary_size=60)
+    relevance = seqrec.require_ranking()
+    rated, stars = range(1, ratings + 1), [1.0 + coordinate % 5 for coordinate in range(ratings)]
     with torch.inference_mode():
         movies = relevance.movies()
         quick = relevance.queries_without_each(user(rated, stars), movies, latest=min(ratings, 20))
 
-        for place, query in zip(range(max(ratings - 20, 0), ratings), quick, strict=True):
-            without = user([*rated[:place], *rated[place + 1 :]], stars[:place] + stars[place + 1 :])
+        for coordinate, query in zip(range(max(ratings - 20, 0), ratings), quick, strict=True):
+            without = user(
+                [*rated[:coordinate], *rated[coordinate + 1 :]], stars[:coordinate] + stars[coordinate + 1 :]
+            )
             assert torch.allclose(query, relevance.queries(without, movies)[0], atol=1e-5)
 
 
 def test_of_a_long_history_the_latest_ratings_are_looked_at() -> None:
     # The encoder of this network reads 20.
-    shelf = Shelf.of(network(SMALL.network, rows=90), torch.device("cpu"))
+    catalogue = EncodedCatalogue.of(network(SMALL.network, vocabulary_size=90), torch.device("cpu"))
     with torch.inference_mode():
-        long = UserList(shelf, user(list(range(1, 61)), [4.0] * 60), "relevance")
+        long = UserRanking(catalogue, user(list(range(1, 61)), [4.0] * 60), "relevance")
         reasons = long.reasons(np.arange(61, 90))
 
-    assert {place for why in reasons for place, _ in why} <= set(range(40, 60))
+    assert {coordinate for why in reasons for coordinate, _ in why} <= set(range(40, 60))
     assert any(reasons)
 
 
@@ -137,13 +139,13 @@ def test_pages_of_a_diverse_list_join_without_a_gap(scorer: Scorer) -> None:
 
 
 def test_a_model_of_stars_ranks_by_them_and_refuses_relevance() -> None:
-    shelf = Shelf.of(network(RATING_ONLY.network, rows=30), torch.device("cpu"))
+    catalogue = EncodedCatalogue.of(network(RATING_ONLY.network, vocabulary_size=30), torch.device("cpu"))
     reader = user([3, 4], [5.0, 2.0])
-    assert UserList(shelf, reader, None).rank_by == "rating"
+    assert UserRanking(catalogue, reader, None).rank_by == "rating"
     with pytest.raises(NoRelevanceError, match="rank by rating"):
-        UserList(shelf, reader, "relevance")
+        UserRanking(catalogue, reader, "relevance")
 
 
 def test_what_is_served_ranks() -> None:
-    assert PRESETS["seqrec"].network.relevance is not None
-    assert PRESETS["seqrec"].next_movie is not None
+    assert PRESETS["seqrec"].network.ranking is not None
+    assert PRESETS["seqrec"].ranking_training is not None

@@ -10,7 +10,7 @@ from model.features.catalogue import Catalogue
 from model.features.users import Profile, Rated
 from model.inference.artifact import Artifact
 from model.inference.scorer import Candidates, PredictedRating, Scorer
-from model.network.prior import PosteriorPath
+from model.network.prior import FactorizationPrior
 from model.training.presets import PRESETS
 
 PROFILE = Profile(gender="F", age=25, occupation=4)
@@ -103,7 +103,7 @@ def test_ties_are_broken_by_id() -> None:
     tied = full_size_scorer(movies=50)
     for parameter in tied._network.rest[-1].parameters():
         torch.nn.init.zeros_(parameter)
-    tied._network.path.movies.zero_()
+    tied._network.prior.movies.zero_()
     tied = Scorer(Artifact("tied", tied._network, tied.catalogue, tied.card), tied.device)
 
     entries = tied.recommend(PROFILE, [], list(range(50, 0, -1)), n=5, rank_by="rating")
@@ -161,8 +161,8 @@ def full_size_scorer(movies: int) -> Scorer:
         ids, tuple(f"Movie {id_}" for id_ in ids), (("Drama",),) * movies, ("Drama", *"ABCDEFGHIJKLMNOPQ")
     )
     seqrec = network(PRESETS["seqrec"].network, movies + 1)
-    assert isinstance(seqrec.path, PosteriorPath)
-    torch.nn.init.normal_(seqrec.path.movies, std=0.3)
-    seqrec.path.noise_precision.fill_(1.5)
-    seqrec.path.user_precision[:] = torch.eye(seqrec.path.user_precision.shape[-1])
+    assert isinstance(seqrec.prior, FactorizationPrior)
+    torch.nn.init.normal_(seqrec.prior.movies, std=0.3)
+    seqrec.prior.noise_precision.fill_(1.5)
+    seqrec.prior.user_precision[:] = torch.eye(seqrec.prior.user_precision.shape[-1])
     return Scorer(Artifact("random", seqrec, catalogue, None), torch.device("cpu"))  # type: ignore[arg-type]

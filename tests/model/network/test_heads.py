@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from model.network.heads import CategoricalHead, NormalHead
-from model.network.scale import nearest_levels
+from model.network.scale import level_indices
 from model.rating_scale import HALF_STARS, WHOLE_STARS
 
 
@@ -30,29 +30,29 @@ def test_the_network_can_move_all_probability_to_one_star() -> None:
 
 
 def test_the_categorical_loss_is_minus_the_logarithm_of_the_given_stars_probability() -> None:
-    head, outputs, explained = CategoricalHead(), torch.randn(3, 5), torch.tensor([1.5, 3.0, 4.2])
-    probabilities = head.stars(outputs, explained).probabilities
+    head, outputs, base = CategoricalHead(), torch.randn(3, 5), torch.tensor([1.5, 3.0, 4.2])
+    probabilities = head.stars(outputs, base).probabilities
     assert probabilities is not None
 
-    losses = head.losses(outputs, explained, torch.tensor([5.0, 3.0, 1.0]))
+    losses = head.losses(outputs, base, torch.tensor([5.0, 3.0, 1.0]))
 
     assert losses.tolist() == pytest.approx((-probabilities[[0, 1, 2], [4, 2, 0]].log()).tolist(), abs=1e-6)
 
 
 def test_the_normal_head_adds_its_output_to_the_path_and_loses_squares() -> None:
     head = NormalHead()
-    outputs, explained = torch.tensor([[0.5], [-1.0]]), torch.tensor([3.0, 4.0])
+    outputs, base = torch.tensor([[0.5], [-1.0]]), torch.tensor([3.0, 4.0])
 
-    assert head.stars(outputs, explained).mean.tolist() == [3.5, 3.0]
-    assert head.stars(outputs, explained).probabilities is None
-    assert head.losses(outputs, explained, torch.tensor([4.5, 3.0])).tolist() == [1.0, 0.0]
+    assert head.stars(outputs, base).mean.tolist() == [3.5, 3.0]
+    assert head.stars(outputs, base).probabilities is None
+    assert head.losses(outputs, base, torch.tensor([4.5, 3.0])).tolist() == [1.0, 0.0]
 
 
 def test_stars_between_two_levels_belong_to_the_nearest_one() -> None:
     stars = torch.tensor([1.0, 2.4, 2.5, 2.6, 5.0, 7.0])
 
-    assert nearest_levels(stars, WHOLE_STARS).tolist() == [0, 1, 1, 2, 4, 4]
-    assert nearest_levels(stars, HALF_STARS).tolist() == [1, 4, 4, 4, 9, 9]
+    assert level_indices(stars, WHOLE_STARS).tolist() == [0, 1, 1, 2, 4, 4]
+    assert level_indices(stars, HALF_STARS).tolist() == [1, 4, 4, 4, 9, 9]
 
 
 def test_a_head_for_half_stars_has_ten_levels() -> None:

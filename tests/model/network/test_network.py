@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from builders import RATING_ONLY, SMALL, network, user, workshop_for
+from builders import RATING_ONLY, SMALL, context_for, network, user
 from torch import Tensor
 
 from model.data.dataset import MovieLens
@@ -12,7 +12,7 @@ from model.factorization.bias import Bias
 from model.features.catalogue import UNKNOWN
 from model.network.batch import Users
 from model.network.branches import BRANCHES, Branch, MovieTable
-from model.network.config import FactorConfig, NetworkConfig
+from model.network.config import FactorizationConfig, NetworkConfig
 from model.network.rating import SeqRec
 from model.training.estimator import NeuralModel
 from model.training.presets import PRESETS, Preset, preset
@@ -21,7 +21,7 @@ PAPER = NetworkConfig()
 
 
 def test_the_paper_network_has_the_papers_sizes() -> None:
-    shapes = {name: tuple(tensor.shape) for name, tensor in network(PAPER, rows=10).state_dict().items()}
+    shapes = {name: tuple(tensor.shape) for name, tensor in network(PAPER, vocabulary_size=10).state_dict().items()}
 
     assert shapes["movies.embedding.weight"] == (10, 110)
     assert shapes["branches.history.recurrent.from_intermediate.weight"] == (4 * 111, 111)
@@ -33,9 +33,9 @@ def test_the_paper_network_has_the_papers_sizes() -> None:
 
 
 def test_splitting_the_first_output_layer_changes_nothing() -> None:
-    seqrec = network(PAPER, rows=10)
+    seqrec = network(PAPER, vocabulary_size=10)
     users, rows = user([1, 2, 3], [5, 3, 4]), torch.tensor([4])
-    residuals = users.stars - seqrec.path.mean
+    residuals = users.stars - seqrec.prior.mean
     branches = seqrec.branches
     concatenated = torch.cat(
         [branches[name](users, residuals, seqrec.movies) for name in ("history", "profile")]
@@ -43,7 +43,7 @@ def test_splitting_the_first_output_layer_changes_nothing() -> None:
         dim=-1,
     )
 
-    expected = seqrec.rest(seqrec.first(concatenated)).squeeze(-1) + seqrec.path.mean
+    expected = seqrec.rest(seqrec.first(concatenated)).squeeze(-1) + seqrec.prior.mean
 
     assert torch.allclose(
         seqrec.score(seqrec.encode_users(users), seqrec.encode_movies(rows)).mean, expected, atol=1e-6
@@ -53,8 +53,8 @@ def test_splitting_the_first_output_layer_changes_nothing() -> None:
 @pytest.mark.parametrize("likelihood", ["normal", "categorical"])
 @pytest.mark.parametrize("recurrent", ["mlstm", "lstm", "bag"])
 def test_a_user_is_encoded_the_same_alone_and_in_a_batch(recurrent: str, likelihood: str) -> None:
-    config = NetworkConfig(recurrent=recurrent, likelihood=likelihood, path="bias")  # type: ignore[arg-type]
-    seqrec = network(config, rows=10)
+    config = NetworkConfig(recurrent=recurrent, likelihood=likelihood, prior="bias")  # type: ignore[arg-type]
+    seqrec = network(config, vocabulary_size=10)
     alone = [user([1, 2, 3], [5, 3, 4]), user([], []), user([7], [1])]
     together = Users(
         profiles=torch.cat([one.profiles for one in alone]),
@@ -72,7 +72,7 @@ def test_a_user_is_encoded_the_same_alone_and_in_a_batch(recurrent: str, likelih
 
 
 def test_the_recurrent_layer_reads_the_latest_ratings_only() -> None:
-    seqrec = network(NetworkConfig(history_length=2), rows=10)
+    seqrec = network(NetworkConfig(history_length=2), vocabulary_size=10)
 
     long = seqrec.encode_users(user([5, 6, 1, 2], [1, 1, 4, 5]))
     short = seqrec.encode_users(user([1, 2], [4, 5]))
@@ -81,7 +81,7 @@ def test_the_recurrent_layer_reads_the_latest_ratings_only() -> None:
 
 
 def test_stars_and_their_order_in_the_history_matter() -> None:
-    seqrec = network(PAPER, rows=10)
+    seqrec = network(PAPER, vocabulary_size=10)
     histories = [user([1, 2], [5, 1]), user([1, 2], [1, 5]), user([2, 1], [1, 5])]
 
     hidden = [seqrec.encode_users(history).hidden for history in histories]
@@ -92,7 +92,7 @@ def test_stars_and_their_order_in_the_history_matter() -> None:
 
 def test_the_bias_path_is_the_bias_model_where_the_network_is_silent() -> None:
     bias = Bias(3.5, np.array([0, 0.5, -0.5, 1.0], dtype=np.float32))
-    seqrec = network(NetworkConfig(path="bias"), rows=4, bias=bias)
+    seqrec = network(NetworkConfig(prior="bias"), vocabulary_size=4, bias=bias)
     torch.nn.init.zeros_(seqrec.rest[-1].weight)
     torch.nn.init.zeros_(seqrec.rest[-1].bias)
 
@@ -103,8 +103,8 @@ def test_the_bias_path_is_the_bias_model_where_the_network_is_silent() -> None:
 
 
 def test_a_forgotten_movie_is_the_unknown_one() -> None:
-    seqrec = network(PAPER, rows=5)
-    seqrec.movies.forget(torch.tensor([False, False, True, False, False]))
+    seqrec = network(PAPER, vocabulary_size=5)
+    seqrec.movies.reset(torch.tensor([False, False, True, False, False]))
 
     assert torch.equal(seqrec.movies.embed(torch.tensor([2])), seqrec.movies.embed(torch.tensor([0])))
     assert not torch.equal(seqrec.movies.embed(torch.tensor([1])), seqrec.movies.embed(torch.tensor([0])))
@@ -129,16 +129,16 @@ def test_a_new_branch_is_one_class_and_one_line(
     monkeypatch.setitem(BRANCHES, "genre-count", GenreCountBranch)
     branches = (*RATING_ONLY.network.branches, "genre-count")
     config = RATING_ONLY.network.model_copy(update={"branches": branches, "likelihood": "normal"})
-    model = NeuralModel(Preset(name="wider", network=config, training=RATING_ONLY.training), workshop_for(sample))
+    model = NeuralModel(Preset(name="wider", network=config, training=RATING_ONLY.training), context_for(sample))
 
-    evaluation = evaluate(model, split, model.workshop).evaluation
+    evaluation = evaluate(model, split, model.context).evaluation
 
     assert evaluation.n_test == len(split.test.targets)
     assert model.network.first.in_features == 9 + 6 + 12 + 8 + 1
 
 
 def test_without_a_branch_the_network_is_that_much_narrower() -> None:
-    seqrec = network(NetworkConfig(branches=("history", "movie")), rows=4)
+    seqrec = network(NetworkConfig(branches=("history", "movie")), vocabulary_size=4)
 
     assert seqrec.first.in_features == 111 + 128
     assert isinstance(seqrec, SeqRec)
@@ -146,8 +146,8 @@ def test_without_a_branch_the_network_is_that_much_narrower() -> None:
 
 def test_graph_convolution_adds_the_embeddings_of_the_movies_that_stand_nearby() -> None:
     # One coordinate: movies 1 and 2 stand at 1, movie 3 at -1. Four rows with the unknown movie.
-    config = PAPER.model_copy(update={"graph_convolution": True, "factorisation": FactorConfig(places=1)})
-    seqrec = network(config, rows=4)
+    config = PAPER.model_copy(update={"graph_convolution": True, "factorization": FactorizationConfig(places=1)})
+    seqrec = network(config, vocabulary_size=4)
     seqrec.movies.graph.copy_(torch.tensor([[0.0], [1.0], [1.0], [-1.0]]))
     own = seqrec.movies.embedding.weight
 
@@ -159,14 +159,14 @@ def test_graph_convolution_adds_the_embeddings_of_the_movies_that_stand_nearby()
 
 def test_a_network_of_stars_knows_no_relevance_and_says_so() -> None:
     with pytest.raises(NoRelevanceError):
-        network(RATING_ONLY.network, rows=5).require_relevance()
+        network(RATING_ONLY.network, vocabulary_size=5).require_ranking()
 
 
 def test_a_movie_that_nobody_rated_is_ranked_by_its_genres_and_title() -> None:
-    movies = network(SMALL.network, rows=30).require_relevance().movies
+    movies = network(SMALL.network, vocabulary_size=30).require_ranking().movies
     with torch.no_grad():
         movies.popularity.copy_(torch.arange(60.0).view(30, 2))
-    movies.forget(torch.arange(30) == 7)
+    movies.reset(torch.arange(30) == 7)
 
     encoded = movies()
 
@@ -177,7 +177,7 @@ def test_a_movie_that_nobody_rated_is_ranked_by_its_genres_and_title() -> None:
 
 
 def test_a_step_of_training_asks_as_a_reader_of_that_history_would_be_asked_for() -> None:
-    relevance = network(SMALL.network, rows=30).require_relevance()
+    relevance = network(SMALL.network, vocabulary_size=30).require_ranking()
     movies = relevance.movies()
     rated, stars = [3, 4, 9], [5.0, 1.0, 3.0]
     profile = user([], []).profiles
@@ -190,13 +190,13 @@ def test_a_step_of_training_asks_as_a_reader_of_that_history_would_be_asked_for(
 
 
 def test_only_the_latest_ratings_are_read_for_a_list() -> None:
-    relevance = network(SMALL.network, rows=60).require_relevance()
+    relevance = network(SMALL.network, vocabulary_size=60).require_ranking()
     movies = relevance.movies()
     long, latest = (list(range(start, 51)) for start in (1, 31))
 
     queries = [relevance.queries(user(rated, [4.0] * len(rated)), movies) for rated in (long, latest)]
 
-    assert len(latest) == SMALL.network.relevance.history_length  # type: ignore[union-attr]
+    assert len(latest) == SMALL.network.ranking.history_length  # type: ignore[union-attr]
     assert torch.equal(*queries)
 
 
@@ -204,5 +204,5 @@ def test_another_recurrent_layer_changes_nothing_else_of_a_preset() -> None:
     other = preset("seqrec", "lstm")
 
     assert (other.name, other.network.recurrent) == ("seqrec+lstm", "lstm")
-    assert other.next_movie == PRESETS["seqrec"].next_movie
-    assert other.network.relevance == PRESETS["seqrec"].network.relevance
+    assert other.ranking_training == PRESETS["seqrec"].ranking_training
+    assert other.network.ranking == PRESETS["seqrec"].network.ranking

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from pathlib import Path as FilePath
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,32 +7,32 @@ import torch
 from builders import user
 from pydantic import ValidationError
 
-from model.data.sequences import Fold, Sequences, halved
+from model.data.sequences import Examples, Sequences, split_in_half
 from model.evaluation.batch_scoring import histories
 from model.factorization.bias import Bias
-from model.factorization.cross_fitting import FittedPaths, bias_path, fit_paths
+from model.factorization.cross_fitting import FittedPriors, bias_prior, fit_priors
 from model.factorization.gibbs import sample_factors
 from model.factorization.side_information import SideInformation
 from model.network.batch import Users
-from model.network.config import FactorConfig, NetworkConfig
-from model.network.prior import MeanPath, Path, PosteriorPath, with_average_for_unknown
+from model.network.config import FactorizationConfig, NetworkConfig
+from model.network.prior import FactorizationPrior, MeanPrior, Prior, with_average_for_unknown
 
 ROWS = 41
 NOTHING_ELSE = np.zeros((ROWS, 0), dtype=np.float32)
 """The content of movies of which nothing is known but their ratings."""
-QUICK = FactorConfig(factors=2, places=3, sweeps=60, burn_in=20, parts=2, part_sweeps=60)
+QUICK = FactorizationConfig(factors=2, coordinates=3, sweeps=60, burn_in=20, folds=2, fold_sweeps=60)
 
 
-def predict(path: Path, users: Users, rows: torch.Tensor) -> torch.Tensor:
-    movies = path.encode_movies(rows)
-    return path.encode_users(users) @ movies.vectors.T + movies.offsets
+def predict(prior: Prior, users: Users, rows: torch.Tensor) -> torch.Tensor:
+    movies = prior.encode_movies(rows)
+    return prior.encode_users(users) @ movies.vectors.T + movies.offsets
 
 
 def test_without_factors_the_posterior_is_the_bias_model() -> None:
     bias = Bias(3.5, np.array([0, 0.5, -0.5, 1.0], dtype=np.float32))
-    path = bias_path(bias)
+    prior = bias_prior(bias)
 
-    stars = predict(path, user([1, 2], [5, 2]), torch.tensor([3, 0]))
+    stars = predict(prior, user([1, 2], [5, 2]), torch.tensor([3, 0]))
 
     own = bias.user(np.array([1, 2]), np.array([5, 2], dtype=np.float32))
     assert stars.squeeze().tolist() == pytest.approx([3.5 + 1.0 + own, 3.5 + own])
@@ -41,27 +41,27 @@ def test_without_factors_the_posterior_is_the_bias_model() -> None:
 def test_one_observation_moves_the_prior_as_worked_by_hand() -> None:
     # One factor; movie 1 has bias 0 and factor 2. The user's bias is known to be 0, the taste 1 with precision 4.
     # A rating one star above the mean, noise precision 1: precision 4 + 2*2, taste (4*1 + 2*1) / 8 = 0.75.
-    path = PosteriorPath(rows=2, samples=1, factors=1, places=0)
-    path.mean.fill_(3.0)
-    path.noise_precision.fill_(1.0)
-    path.movies[0, 1] = torch.tensor([0.0, 2.0])
-    path.user_mean[0] = torch.tensor([0.0, 1.0])
-    path.user_precision[0] = torch.diag(torch.tensor([1e6, 4.0]))
+    prior = FactorizationPrior(vocabulary_size=2, samples=1, factors=1, coordinates=0)
+    prior.mean.fill_(3.0)
+    prior.noise_precision.fill_(1.0)
+    prior.movies[0, 1] = torch.tensor([0.0, 2.0])
+    prior.user_mean[0] = torch.tensor([0.0, 1.0])
+    prior.user_precision[0] = torch.diag(torch.tensor([1e6, 4.0]))
 
-    stars = predict(path, user([1], [4]), torch.tensor([1]))
+    stars = predict(prior, user([1], [4]), torch.tensor([1]))
 
     assert stars.item() == pytest.approx(3.0 + 0.75 * 2.0, abs=1e-4)
 
 
 def test_without_history_the_prior_speaks() -> None:
-    path = PosteriorPath(rows=2, samples=2, factors=1, places=0)
-    path.mean.fill_(3.0)
-    path.noise_precision.fill_(1.0)
-    path.movies[:, 1, 1] = 1.0
-    path.user_mean[:, 1] = torch.tensor([0.5, 1.0])
-    path.user_precision[:] = torch.eye(2)
+    prior = FactorizationPrior(vocabulary_size=2, samples=2, factors=1, coordinates=0)
+    prior.mean.fill_(3.0)
+    prior.noise_precision.fill_(1.0)
+    prior.movies[:, 1, 1] = 1.0
+    prior.user_mean[:, 1] = torch.tensor([0.5, 1.0])
+    prior.user_precision[:] = torch.eye(2)
 
-    assert predict(path, user([], []), torch.tensor([1])).item() == pytest.approx(3.75)
+    assert predict(prior, user([], []), torch.tensor([1])).item() == pytest.approx(3.75)
 
 
 @pytest.fixture(scope="module")
@@ -82,56 +82,58 @@ def low_rank() -> Sequences:
     )
 
 
-def unclipped_error(path: Path, fold: Fold) -> float:
-    users = histories(fold.sequences, np.arange(len(fold)), fold.cuts)
-    stars = predict(path, users, torch.arange(ROWS))
-    owners = np.repeat(np.arange(len(fold)), fold.target_counts)
-    predicted = stars[owners, fold.sequences.movies[fold.targets]].numpy()
-    return float(np.sqrt(np.mean((predicted - fold.target_stars) ** 2)))
+def unclipped_error(prior: Prior, examples: Examples) -> float:
+    users = histories(examples.sequences, np.arange(len(examples)), examples.history_lengths)
+    stars = predict(prior, users, torch.arange(ROWS))
+    user_index = np.repeat(np.arange(len(examples)), examples.target_counts)
+    predicted = stars[user_index, examples.sequences.movies[examples.targets]].numpy()
+    return float(np.sqrt(np.mean((predicted - examples.target_stars) ** 2)))
 
 
 @pytest.fixture(scope="module")
-def fitted(low_rank: Sequences) -> FittedPaths:
+def fitted(low_rank: Sequences) -> FittedPriors:
     train = low_rank.take(np.arange(240))
-    return fit_paths(NetworkConfig(path="posterior", factorisation=QUICK), train, NOTHING_ELSE, seed=0)
+    return fit_priors(NetworkConfig(prior="factorization", factorization=QUICK), train, NOTHING_ELSE, seed=0)
 
 
 def test_the_posterior_predicts_new_users_almost_as_well_as_the_noise_allows(
-    low_rank: Sequences, fitted: FittedPaths
+    low_rank: Sequences, fitted: FittedPriors
 ) -> None:
-    test = halved(low_rank.take(np.arange(240, 300)))
-    bias = fit_paths(NetworkConfig(path="bias"), low_rank.take(np.arange(240)), NOTHING_ELSE, seed=0).whole
+    test = split_in_half(low_rank.take(np.arange(240, 300)))
+    bias = fit_priors(NetworkConfig(prior="bias"), low_rank.take(np.arange(240)), NOTHING_ELSE, seed=0).full
 
-    assert unclipped_error(fitted.whole, test) < 0.36
+    assert unclipped_error(fitted.full, test) < 0.36
     assert unclipped_error(bias, test) > 0.6
 
 
 def test_a_parts_path_has_not_seen_the_ratings_of_that_part(low_rank: Sequences) -> None:
     config = NetworkConfig(
-        path="posterior",
-        factorisation=FactorConfig(
-            factors=2, places=3, sweeps=4, burn_in=2, keep_every=1, parts=2, part_sweeps=4, part_keep_every=1
+        prior="factorization",
+        factorization=FactorizationConfig(
+            factors=2, coordinates=3, sweeps=4, burn_in=2, keep_every=1, folds=2, fold_sweeps=4, fold_keep_every=1
         ),
     )
-    before = fit_paths(config, low_rank, NOTHING_ELSE, seed=0)
-    own = np.repeat(before.part_of_user, low_rank.counts) == 0
+    before = fit_priors(config, low_rank, NOTHING_ELSE, seed=0)
+    own = np.repeat(before.fold_of_user, low_rank.counts) == 0
     altered = replace(low_rank, stars=np.where(own, 1.0, low_rank.stars).astype(np.float32))
 
-    after = fit_paths(config, altered, NOTHING_ELSE, seed=0)
+    after = fit_priors(config, altered, NOTHING_ELSE, seed=0)
 
-    assert np.array_equal(before.part_of_user, after.part_of_user)
-    assert torch.equal(movies_of(before.parts[0]), movies_of(after.parts[0]))
-    assert not torch.equal(movies_of(before.parts[1]), movies_of(after.parts[1]))
-    assert not torch.equal(movies_of(before.whole), movies_of(after.whole))
-
-
-def movies_of(path: Path) -> torch.Tensor:
-    assert isinstance(path, PosteriorPath)
-    return path.movies
+    assert np.array_equal(before.fold_of_user, after.fold_of_user)
+    assert torch.equal(movies_of(before.folds[0]), movies_of(after.folds[0]))
+    assert not torch.equal(movies_of(before.folds[1]), movies_of(after.folds[1]))
+    assert not torch.equal(movies_of(before.full), movies_of(after.full))
 
 
-def nothing_known(sequences: Sequences, rows: int) -> SideInformation:
-    return SideInformation(np.zeros((len(sequences), 0), dtype=np.float32), np.zeros((rows, 0), dtype=np.float32))
+def movies_of(prior: Prior) -> torch.Tensor:
+    assert isinstance(prior, FactorizationPrior)
+    return prior.movies
+
+
+def nothing_known(sequences: Sequences, vocabulary_size: int) -> SideInformation:
+    return SideInformation(
+        np.zeros((len(sequences), 0), dtype=np.float32), np.zeros((vocabulary_size, 0), dtype=np.float32)
+    )
 
 
 def test_the_same_seed_draws_the_same_samples(low_rank: Sequences) -> None:
@@ -139,7 +141,7 @@ def test_the_same_seed_draws_the_same_samples(low_rank: Sequences) -> None:
         sample_factors(
             low_rank,
             nothing_known(low_rank, ROWS),
-            FactorConfig(factors=2, places=3, sweeps=4, burn_in=2, keep_every=1),
+            FactorizationConfig(factors=2, coordinates=3, sweeps=4, burn_in=2, keep_every=1),
             seed,
         )
         for seed in (0, 0, 1)
@@ -153,7 +155,7 @@ def test_a_movie_without_ratings_is_the_average_one_and_no_random_one(low_rank: 
     samples = sample_factors(
         low_rank,
         nothing_known(low_rank, ROWS + 1),
-        FactorConfig(factors=2, places=3, sweeps=6, burn_in=2, keep_every=1),
+        FactorizationConfig(factors=2, coordinates=3, sweeps=6, burn_in=2, keep_every=1),
         seed=0,
     )
 
@@ -166,48 +168,52 @@ def test_a_movie_without_ratings_is_the_average_one_and_no_random_one(low_rank: 
 def test_progress_counts_the_sweeps_of_all_paths(low_rank: Sequences) -> None:
     seen: list[tuple[int, int]] = []
     config = NetworkConfig(
-        path="posterior",
-        factorisation=FactorConfig(factors=2, places=3, sweeps=5, burn_in=1, parts=2, part_sweeps=3, part_keep_every=1),
+        prior="factorization",
+        factorization=FactorizationConfig(
+            factors=2, coordinates=3, sweeps=5, burn_in=1, folds=2, fold_sweeps=3, fold_keep_every=1
+        ),
     )
-    fit_paths(config, low_rank, NOTHING_ELSE, 0, lambda done, total: seen.append((done, total)))
+    fit_priors(config, low_rank, NOTHING_ELSE, 0, lambda done, total: seen.append((done, total)))
 
     assert seen == [(done, 11) for done in range(1, 12)]
 
 
-@pytest.mark.parametrize("path", [MeanPath(), PosteriorPath(rows=5, samples=2, factors=3, places=2)])
-def test_every_path_takes_users_without_history_beside_others(path: Path) -> None:
-    if isinstance(path, PosteriorPath):
-        path.user_precision[:] = torch.eye(4)
+@pytest.mark.parametrize(
+    "prior", [MeanPrior(), FactorizationPrior(vocabulary_size=5, samples=2, factors=3, coordinates=2)]
+)
+def test_every_path_takes_users_without_history_beside_others(prior: Prior) -> None:
+    if isinstance(prior, FactorizationPrior):
+        prior.user_precision[:] = torch.eye(4)
     users = Users(
         profiles=torch.zeros(2, 24), movies=torch.tensor([1]), stars=torch.tensor([5.0]), lengths=torch.tensor([0, 1])
     )
 
-    assert predict(path, users, torch.tensor([1, 2])).shape == (2, 2)
-    assert path.unexplained(users, path.encode_users(users)).shape == (1,)
+    assert predict(prior, users, torch.tensor([1, 2])).shape == (2, 2)
+    assert prior.residuals(users, prior.encode_users(users)).shape == (1,)
 
 
-@pytest.mark.parametrize("parts", [1, 2])
-def test_fitted_paths_are_read_back_as_they_were_written(low_rank: Sequences, tmp_path: FilePath, parts: int) -> None:
-    quick = FactorConfig(
-        factors=2, places=3, sweeps=6, burn_in=2, keep_every=1, parts=parts, part_sweeps=4, part_keep_every=2
+@pytest.mark.parametrize("folds", [1, 2])
+def test_fitted_priors_are_read_back_as_they_were_written(low_rank: Sequences, tmp_path: Path, folds: int) -> None:
+    quick = FactorizationConfig(
+        factors=2, coordinates=3, sweeps=6, burn_in=2, keep_every=1, folds=folds, fold_sweeps=4, fold_keep_every=2
     )
-    config = NetworkConfig(path="posterior", factorisation=quick)
-    written = fit_paths(config, low_rank, NOTHING_ELSE, seed=0)
+    config = NetworkConfig(prior="factorization", factorization=quick)
+    written = fit_priors(config, low_rank, NOTHING_ELSE, seed=0)
 
-    written.save(tmp_path / "paths.safetensors")
-    read = FittedPaths.load(tmp_path / "paths.safetensors", config, ROWS)
+    written.save(tmp_path / "priors.safetensors")
+    read = FittedPriors.load(tmp_path / "priors.safetensors", config, ROWS)
 
-    assert np.array_equal(read.part_of_user, written.part_of_user)
-    for before, after in zip([written.whole, *written.parts], [read.whole, *read.parts], strict=True):
+    assert np.array_equal(read.fold_of_user, written.fold_of_user)
+    for before, after in zip([written.full, *written.folds], [read.full, *read.folds], strict=True):
         assert all(torch.equal(value, after.state_dict()[name]) for name, value in before.state_dict().items())
 
 
 def test_with_one_part_everyone_is_seen_through_the_path_of_all(low_rank: Sequences) -> None:
-    quick = FactorConfig(factors=2, places=3, sweeps=4, burn_in=2, keep_every=1, parts=1)
-    fitted = fit_paths(NetworkConfig(path="posterior", factorisation=quick), low_rank, NOTHING_ELSE, seed=0)
+    quick = FactorizationConfig(factors=2, coordinates=3, sweeps=4, burn_in=2, keep_every=1, folds=1)
+    fitted = fit_priors(NetworkConfig(prior="factorization", factorization=quick), low_rank, NOTHING_ELSE, seed=0)
 
-    assert fitted.parts == [fitted.whole]
-    assert set(fitted.part_of_user.tolist()) == {0}
+    assert fitted.folds == [fitted.full]
+    assert set(fitted.fold_of_user.tolist()) == {0}
 
 
 def test_what_is_unknown_of_a_profile_is_taken_for_average() -> None:
@@ -223,6 +229,6 @@ def test_what_is_unknown_of_a_profile_is_taken_for_average() -> None:
 
 def test_a_factorisation_that_would_keep_no_sweep_is_refused() -> None:
     with pytest.raises(ValidationError, match="no sweep is kept"):
-        FactorConfig(sweeps=40, burn_in=40)
+        FactorizationConfig(sweeps=40, burn_in=40)
     with pytest.raises(ValidationError, match="no sweep is kept"):
-        FactorConfig(part_sweeps=40)
+        FactorizationConfig(fold_sweeps=40)

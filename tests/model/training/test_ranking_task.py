@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from builders import RATING_ONLY, SMALL, workshop_for
+from builders import RATING_ONLY, SMALL, context_for
 from torch import nn
 
 from model.baselines.lists import ItemKnn, Popularity
@@ -18,16 +18,16 @@ from model.errors import SettingsError, UnknownNameError
 from model.evaluation.interfaces import Ranker
 from model.evaluation.ranking import evaluate, score
 from model.features.catalogue import UNKNOWN
-from model.network.config import NextMovieConfig, RelevanceConfig
+from model.network.config import RankingConfig, RankingTrainingConfig
 from model.training.estimator import NetworkRanker, NeuralModel
 from model.training.presets import PRESETS
-from model.training.ranking_task import NEVER, _liked_from_each_step, windows
+from model.training.ranking_task import NEVER, _relevant_from_each_step, windows
 from model.training.softmax import next_movie_loss
 from model.types import FloatArray
 
 
 def sequences(*users: list[int], stars: float = 4.0) -> Sequences:
-    """Users with these catalogue rows in their histories, oldest first."""
+    """Users with these movie indices in their histories, oldest first."""
     return Sequences(
         user_ids=np.arange(1, len(users) + 1),
         profiles=np.zeros((len(users), 24), dtype=np.float32),
@@ -57,8 +57,8 @@ def test_the_user_split_asks_for_liked_movies_of_the_second_half(sample: MovieLe
     lists, stars = user_split(everyone), split("paper", everyone)
 
     assert lists.test.histories().movies.tolist() == stars.test.histories().movies.tolist()
-    liked = stars.test.targets[stars.test.target_stars >= 4]
-    assert lists.test.sequences.movies[lists.test.targets].tolist() == stars.test.sequences.movies[liked].tolist()
+    relevant = stars.test.targets[stars.test.target_stars >= 4]
+    assert lists.test.sequences.movies[lists.test.targets].tolist() == stars.test.sequences.movies[relevant].tolist()
     assert (lists.test.target_stars >= 4).all()
     assert lists.train is not None
     assert set(lists.train.sequences.user_ids).isdisjoint(lists.test.sequences.user_ids)
@@ -70,7 +70,7 @@ def test_a_protocol_of_stars_is_none_of_lists(sample: MovieLens) -> None:
 
 
 def test_popularity_counts_ratings_in_training() -> None:
-    popularity = Popularity(rows=6)
+    popularity = Popularity(vocabulary_size=6)
     popularity.fit(leave_one_out(sequences([1, 2, 3, 4], [2, 3, 1, 5], [2, 4, 5, 1])))
 
     assert popularity.scores(sequences([5], [])).tolist() == [[0, 1, 3, 1, 1, 0]] * 2
@@ -78,7 +78,7 @@ def test_popularity_counts_ratings_in_training() -> None:
 
 def test_likeness_of_movies_is_the_shrunk_cosine_of_their_raters() -> None:
     # Movies 1 and 2 have two raters in common, of three and of two: 2 / (sqrt(3) * sqrt(2) + 20).
-    knn = ItemKnn(rows=5)
+    knn = ItemKnn(vocabulary_size=5)
     knn.fit(leave_one_out(sequences([1, 2, 3, 4], [1, 2, 3, 4], [1, 3, 4, 2])))
 
     assert knn.scores(sequences([2]))[0, 1] == pytest.approx(2 / (6**0.5 + 20))
@@ -98,8 +98,8 @@ def test_lists_hold_nothing_that_was_seen_and_not_the_unknown_movie() -> None:
     assert judged.popular_share_at_10 == 0
 
 
-def rated_before(users: int, rows: int, *, rated: dict[tuple[int, int], int]) -> torch.Tensor:
-    at = torch.full((users, rows), NEVER, dtype=torch.int16)
+def rated_before(users: int, vocabulary_size: int, *, rated: dict[tuple[int, int], int]) -> torch.Tensor:
+    at = torch.full((users, vocabulary_size), NEVER, dtype=torch.int16)
     for (user, row), step in rated.items():
         at[user, row] = step
     return at
@@ -112,7 +112,7 @@ def test_the_loss_and_its_gradients_are_those_of_cross_entropy_over_what_was_not
     monkeypatch.setattr("model.training.softmax.matmul_precision", lambda _: torch.float32)
     torch.manual_seed(0)
     queries, table, bias = (torch.randn(shape, requires_grad=True) for shape in ((3, 4), (6, 4), (6,)))
-    targets, owners, steps = torch.tensor([1, 2, 5]), torch.tensor([0, 0, 1]), torch.tensor([1, 2, 7]).short()
+    targets, user_index, steps = torch.tensor([1, 2, 5]), torch.tensor([0, 0, 1]), torch.tensor([1, 2, 7]).short()
     rated_at = rated_before(2, 6, rated={(0, 3): 0, (0, 1): 1, (0, 2): 2, (1, 4): -1, (1, 5): 7})
 
     logits = queries @ table.T + bias
@@ -125,7 +125,7 @@ def test_the_loss_and_its_gradients_are_those_of_cross_entropy_over_what_was_not
     )
     expected = nn.functional.cross_entropy(logits.masked_fill(left_out, -torch.inf), targets)
     wanted = torch.autograd.grad(expected, (queries, table, bias))
-    loss = next_movie_loss(queries, table, bias, targets, rated_at, owners, steps)
+    loss = next_movie_loss(queries, table, bias, targets, rated_at, user_index, steps)
 
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     for got, want in zip(torch.autograd.grad(loss, (queries, table, bias)), wanted, strict=True):
@@ -138,7 +138,7 @@ def test_windows_know_what_was_rated_before_them() -> None:
         np.array([0, 1]),
         np.array([2, 0]),
         np.array([2, 2]),
-        rows=10,
+        vocabulary_size=10,
         random=np.random.default_rng(0),
     )
 
@@ -153,15 +153,15 @@ def test_windows_know_what_was_rated_before_them() -> None:
 
 def test_a_movie_to_be_liked_is_drawn_from_those_at_a_step_or_later() -> None:
     movies = np.array([[5, 9], [6, 3], [7, 0]])
-    liked = np.array([[True, False], [False, True], [True, False]])
+    relevant = np.array([[True, False], [False, True], [True, False]])
 
-    drawn = np.stack([_liked_from_each_step(movies, liked, np.random.default_rng(seed)) for seed in range(50)])
+    drawn = np.stack([_relevant_from_each_step(movies, relevant, np.random.default_rng(seed)) for seed in range(50)])
 
     assert set(drawn[:, 0, 0].tolist()) == {5, 7}
     assert (drawn[:, 1:, 0] == 7).all()
     assert (drawn[:, :2, 1] == 3).all()
-    assert (drawn[:, 2, 1] == UNKNOWN).all()  # nothing that is liked is left
-    assert not _liked_from_each_step(movies, np.zeros_like(liked), np.random.default_rng(0)).any()
+    assert (drawn[:, 2, 1] == UNKNOWN).all()  # nothing that is relevant is left
+    assert not _relevant_from_each_step(movies, np.zeros_like(relevant), np.random.default_rng(0)).any()
 
 
 def chains(users: int, *, shuffled: bool = False) -> Sequences:
@@ -180,11 +180,11 @@ def chains(users: int, *, shuffled: bool = False) -> Sequences:
 def ndcg_on_chains(sample: MovieLens, *, shuffled: bool) -> float:
     preset = SMALL.model_copy(
         update={
-            "network": SMALL.network.model_copy(update={"relevance": RelevanceConfig(embedding=16, hidden=12)}),
-            "next_movie": NextMovieConfig(epochs=30, learning_rate=2e-2),
+            "network": SMALL.network.model_copy(update={"ranking": RankingConfig(embedding=16, hidden=12)}),
+            "ranking_training": RankingTrainingConfig(epochs=30, learning_rate=2e-2),
         }
     )
-    model = NetworkRanker(NeuralModel(preset, workshop_for(sample)), "next")
+    model = NetworkRanker(NeuralModel(preset, context_for(sample)), "next")
     return evaluate(model, leave_one_out(chains(200, shuffled=shuffled))).ndcg_at_10
 
 
@@ -203,8 +203,8 @@ def test_in_the_long_run_a_list_has_what_is_liked_whatever_comes_next(sample: Mo
     orders = [(1 + random.permutation(20)).tolist() for _ in range(150)]
     read = sequences(*orders)
     rated = replace(read, stars=np.where(read.movies <= 10, 5.0, 2.0).astype(np.float32))
-    preset = SMALL.model_copy(update={"next_movie": NextMovieConfig(epochs=15, learning_rate=2e-2)})
-    model = NetworkRanker(NeuralModel(preset, workshop_for(sample)), "later")
+    preset = SMALL.model_copy(update={"ranking_training": RankingTrainingConfig(epochs=15, learning_rate=2e-2)})
+    model = NetworkRanker(NeuralModel(preset, context_for(sample)), "relevance")
     model.fit(leave_one_out(rated))
 
     later = model.scores(sequences([11], [1]))[:, 1:21]
@@ -216,7 +216,7 @@ def test_in_the_long_run_a_list_has_what_is_liked_whatever_comes_next(sample: Mo
 
 
 def test_a_disliked_movie_counts_differently_from_a_loved_one(sample: MovieLens) -> None:
-    model = NetworkRanker(NeuralModel(SMALL, workshop_for(sample)), "later")
+    model = NetworkRanker(NeuralModel(SMALL, context_for(sample)), "relevance")
     model.fit(user_split(Sequences.of(sample)))
 
     loved, hated = model.scores(sequences([3, 4, 5], stars=5.0)), model.scores(sequences([3, 4, 5], stars=1.0))
@@ -231,12 +231,12 @@ def drawn(sample: MovieLens) -> Split:
 
 @pytest.fixture(scope="module", params=["popularity", "item-knn", "small", "small-rating"])
 def ranker(request: pytest.FixtureRequest, sample: MovieLens, drawn: Split) -> Ranker:
-    workshop = workshop_for(sample)
+    context = context_for(sample)
     presets = {"small": SMALL, "small-rating": RATING_ONLY}
     model = (
-        NetworkRanker(NeuralModel(presets[request.param], workshop), "later")
+        NetworkRanker(NeuralModel(presets[request.param], context), "relevance")
         if request.param in presets
-        else build_ranker(request.param, workshop, "user-split")
+        else build_ranker(request.param, context, "user-split")
     )
     model.fit(drawn)
     return model
@@ -246,7 +246,7 @@ def test_every_ranker_scores_every_row_for_every_user_whoever_else_is_asked_for(
     histories = drawn.test.histories()
     together = ranker.scores(histories)
 
-    assert together.shape == (len(histories), ranker.rows)
+    assert together.shape == (len(histories), ranker.vocabulary_size)
     assert np.isfinite(together).all()
     for user in (0, len(histories) - 1):
         alone = ranker.scores(histories.take(np.array([user])))
@@ -267,7 +267,7 @@ def test_what_comes_after_the_history_changes_no_score(ranker: Ranker, drawn: Sp
 
 
 def test_an_evaluation_has_the_baselines_beside_it(sample: MovieLens, drawn: Split) -> None:
-    evaluation = evaluate(NetworkRanker(NeuralModel(SMALL, workshop_for(sample)), "later"), drawn)
+    evaluation = evaluate(NetworkRanker(NeuralModel(SMALL, context_for(sample)), "relevance"), drawn)
 
     assert (evaluation.model, evaluation.protocol, evaluation.inductive) == ("small", "user-split", True)
     assert set(evaluation.baselines) == {"popularity", "item-knn"}
@@ -277,7 +277,7 @@ def test_an_evaluation_has_the_baselines_beside_it(sample: MovieLens, drawn: Spl
 
 
 def test_an_interrupted_ranking_run_goes_on_where_it_stopped(sample: MovieLens, drawn: Split, tmp_path: Path) -> None:
-    whole = NetworkRanker(NeuralModel(SMALL, workshop_for(sample)), "later")
+    whole = NetworkRanker(NeuralModel(SMALL, context_for(sample)), "relevance")
     whole.fit(drawn)
 
     def interrupt(progress: object) -> None:
@@ -285,10 +285,10 @@ def test_an_interrupted_ranking_run_goes_on_where_it_stopped(sample: MovieLens, 
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        NetworkRanker(NeuralModel(SMALL, replace(workshop_for(sample, tmp_path), on_progress=interrupt)), "later").fit(
-            drawn
-        )
-    resumed = NetworkRanker(NeuralModel(SMALL, workshop_for(sample, tmp_path, resume=True)), "later")
+        NetworkRanker(
+            NeuralModel(SMALL, replace(context_for(sample, tmp_path), on_progress=interrupt)), "relevance"
+        ).fit(drawn)
+    resumed = NetworkRanker(NeuralModel(SMALL, context_for(sample, tmp_path, resume=True)), "relevance")
     resumed.fit(drawn)
 
     histories = drawn.test.histories()
@@ -298,29 +298,34 @@ def test_an_interrupted_ranking_run_goes_on_where_it_stopped(sample: MovieLens, 
 def test_stars_and_lists_are_the_same_whether_a_network_learns_one_of_them_or_both(
     sample: MovieLens, drawn: Split
 ) -> None:
-    histories, workshop = drawn.test.histories(), workshop_for(sample)
-    stars_alone, lists_alone = NeuralModel(RATING_ONLY, workshop), NetworkRanker(NeuralModel(SMALL, workshop), "later")
+    histories, context = drawn.test.histories(), context_for(sample)
+    stars_alone, lists_alone = (
+        NeuralModel(RATING_ONLY, context),
+        NetworkRanker(NeuralModel(SMALL, context), "relevance"),
+    )
     stars_alone.fit(drawn)
     lists_alone.fit(drawn)
-    both = NeuralModel(SMALL, workshop)
+    both = NeuralModel(SMALL, context)
     both.fit(drawn)
-    both.fit_relevance(drawn.train, drawn.validation)
+    both.fit_ranking(drawn.train, drawn.validation)
 
     assert np.array_equal(both.predict(drawn.test).stars, stars_alone.predict(drawn.test).stars)
-    assert np.array_equal(NetworkRanker(both, "later").scores(histories), lists_alone.scores(histories))
+    assert np.array_equal(NetworkRanker(both, "relevance").scores(histories), lists_alone.scores(histories))
 
 
 def test_what_learns_from_more_users_goes_on_from_what_the_others_taught(sample: MovieLens, drawn: Split) -> None:
-    patient = SMALL.model_copy(update={"next_movie": NextMovieConfig(epochs=2, refit_epochs=1, refit_rate=0.0)})
-    first, second = (NeuralModel(patient, workshop_for(sample)) for _ in range(2))
+    patient = SMALL.model_copy(
+        update={"ranking_training": RankingTrainingConfig(epochs=2, refit_epochs=1, refit_rate=0.0)}
+    )
+    first, second = (NeuralModel(patient, context_for(sample)) for _ in range(2))
     for model in (first, second):
         model.begin(drawn.train)
-    first.fit_relevance(drawn.train, drawn.validation)
-    second.fit_relevance(drawn.train, None, start=first.network)  # at a rate of 0
+    first.fit_ranking(drawn.train, drawn.validation)
+    second.fit_ranking(drawn.train, None, start=first.network)  # at a rate of 0
 
     histories = drawn.test.histories()
     assert np.array_equal(
-        NetworkRanker(second, "later").scores(histories), NetworkRanker(first, "later").scores(histories)
+        NetworkRanker(second, "relevance").scores(histories), NetworkRanker(first, "relevance").scores(histories)
     )
 
 
@@ -330,4 +335,4 @@ def test_every_preset_can_be_judged_by_its_lists() -> None:
 
 def test_an_unknown_ranker_is_named_beside_those_that_there_are(sample: MovieLens) -> None:
     with pytest.raises(UnknownNameError, match="popularity, item-knn"):
-        build_ranker("best", workshop_for(sample), "user-split")
+        build_ranker("best", context_for(sample), "user-split")

@@ -5,55 +5,55 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from builders import RATING_ONLY, SMALL, SMALL_NETWORK, network, workshop_for
+from builders import RATING_ONLY, SMALL, SMALL_NETWORK, context_for, network
 
 from model.data.dataset import MovieLens
-from model.data.sequences import Fold, Sequences, halved
+from model.data.sequences import Examples, Sequences, split_in_half
 from model.data.splits import Split, paper_split, random_split
 from model.errors import CheckpointError, DivergedError
 from model.evaluation.batch_scoring import predict
 from model.evaluation.rating_metrics import rmse
-from model.factorization.cross_fitting import fit_paths
+from model.factorization.cross_fitting import fit_priors
 from model.inference.artifact import load_card
-from model.network.config import FactorConfig, TrainingConfig
+from model.network.config import FactorizationConfig, TrainingConfig
 from model.pipeline import train
 from model.training.batches import Batches, balanced
 from model.training.estimator import NeuralModel
-from model.training.rating_task import RatingObjective
+from model.training.rating_task import RatingTask
 from model.training.trainer import Progress, Trainer
 from model.types import IntArray
 
 CPU = torch.device("cpu")
 
 
-def trainer(split: Split, rows: int, **settings: object) -> Trainer:
+def trainer(split: Split, vocabulary_size: int, **settings: object) -> Trainer:
     config = TrainingConfig(**{"epochs": 3, **settings})  # type: ignore[arg-type]
-    paths = fit_paths(SMALL_NETWORK, split.train.sequences, np.zeros((rows, 0), dtype=np.float32), seed=0)
+    paths = fit_priors(SMALL_NETWORK, split.train.sequences, np.zeros((vocabulary_size, 0), dtype=np.float32), seed=0)
     return Trainer(
-        RatingObjective(network(SMALL_NETWORK, rows), split.train, split.validation, config, CPU, paths), CPU
+        RatingTask(network(SMALL_NETWORK, vocabulary_size), split.train, split.validation, config, CPU, paths), CPU
     )
 
 
-def one_part(fold: Fold) -> IntArray:
-    return np.zeros(len(fold), dtype=np.int64)
+def one_part(examples: Examples) -> IntArray:
+    return np.zeros(len(examples), dtype=np.int64)
 
 
 @pytest.fixture(scope="module")
-def rows(sample: MovieLens) -> int:
+def vocabulary_size(sample: MovieLens) -> int:
     return len(sample.catalogue.vocabulary)
 
 
 def test_an_epoch_has_every_target_once_after_its_own_users_history(split: Split) -> None:
-    fold = split.train
+    examples = split.train
     movies_of_targets, stars_of_targets = [], []
-    for batch in Batches(fold, TrainingConfig(), one_part(fold)).epoch(1):
+    for batch in Batches(examples, TrainingConfig(), one_part(examples)).epoch(1):
         assert len(batch.users.lengths) <= 16
         assert np.bincount(batch.sample_users.numpy()).max() <= 32
         movies_of_targets += batch.sample_movies.tolist()
         stars_of_targets += batch.sample_stars.tolist()
 
-    assert sorted(movies_of_targets) == sorted(fold.sequences.movies[fold.targets].tolist())
-    assert sum(stars_of_targets) == fold.target_stars.sum()
+    assert sorted(movies_of_targets) == sorted(examples.sequences.movies[examples.targets].tolist())
+    assert sum(stars_of_targets) == examples.target_stars.sum()
 
 
 def test_a_batch_pairs_each_sample_with_the_history_of_its_user() -> None:
@@ -66,9 +66,9 @@ def test_a_batch_pairs_each_sample_with_the_history_of_its_user() -> None:
         stars=np.ones(30, dtype=np.float32),
         offsets=np.array([0, 10, 20, 30]),
     )
-    for random_cuts in (False, True):
-        config = TrainingConfig(random_cuts=random_cuts)
-        for batch in Batches(Fold(sequences, np.array([5, 5, 5])), config, np.array([0, 1, 0])).epoch(1):
+    for random_history_lengths in (False, True):
+        config = TrainingConfig(random_history_lengths=random_history_lengths)
+        for batch in Batches(Examples(sequences, np.array([5, 5, 5])), config, np.array([0, 1, 0])).epoch(1):
             ends = batch.users.lengths.cumsum(0)
             for sample_user, movie in zip(batch.sample_users.tolist(), batch.sample_movies.tolist(), strict=True):
                 history = batch.users.movies[ends[sample_user] - batch.users.lengths[sample_user] : ends[sample_user]]
@@ -78,35 +78,37 @@ def test_a_batch_pairs_each_sample_with_the_history_of_its_user() -> None:
 def test_the_users_of_a_step_are_of_one_part_and_every_target_is_still_there_once(split: Split) -> None:
     numbers = np.arange(len(split.train))
     profiles = np.repeat(numbers, 24).reshape(-1, 24).astype(np.float32)  # tell who is who
-    fold = Fold(replace(split.train.sequences, profiles=profiles), split.train.cuts)
+    examples = Examples(replace(split.train.sequences, profiles=profiles), split.train.history_lengths)
     parts = numbers % 3
-    batches = Batches(fold, TrainingConfig(users_per_step=4), parts)
+    batches = Batches(examples, TrainingConfig(users_per_step=4), parts)
     steps = list(batches.epoch(1))
 
     assert len(steps) == len(batches)
-    assert sum(len(step.sample_stars) for step in steps) == len(fold.targets)
-    assert {step.part for step in steps} == {0, 1, 2}
+    assert sum(len(step.sample_stars) for step in steps) == len(examples.targets)
+    assert {step.fold for step in steps} == {0, 1, 2}
     for step in steps:
         users = step.users.profiles[:, 0].long().numpy()
-        assert (parts[users] == step.part).all()
+        assert (parts[users] == step.fold).all()
 
 
 def test_random_cuts_meet_histories_of_every_length(split: Split) -> None:
     lengths = [
         length
         for number in range(1, 30)
-        for batch in Batches(split.train, TrainingConfig(random_cuts=True), one_part(split.train)).epoch(number)
+        for batch in Batches(split.train, TrainingConfig(random_history_lengths=True), one_part(split.train)).epoch(
+            number
+        )
         for length in batch.users.lengths.tolist()
     ]
 
     assert min(lengths) == 0
-    assert max(lengths) > split.train.cuts.max()
+    assert max(lengths) > split.train.history_lengths.max()
 
 
-def test_the_same_seed_gives_the_same_network_and_another_seed_another(split: Split, rows: int) -> None:
+def test_the_same_seed_gives_the_same_network_and_another_seed_another(split: Split, vocabulary_size: int) -> None:
     runs = []
     for seed in (0, 0, 1):
-        one = trainer(split, rows, seed=seed, epochs=1)
+        one = trainer(split, vocabulary_size, seed=seed, epochs=1)
         one.run()
         runs.append(predict(one.network, split.test, CPU).stars)
 
@@ -114,14 +116,16 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another(split: Sp
     assert not np.array_equal(runs[0], runs[2])
 
 
-def test_a_resumed_run_ends_exactly_where_an_uninterrupted_one_does(split: Split, rows: int, tmp_path: Path) -> None:
-    whole = trainer(split, rows)
+def test_a_resumed_run_ends_exactly_where_an_uninterrupted_one_does(
+    split: Split, vocabulary_size: int, tmp_path: Path
+) -> None:
+    whole = trainer(split, vocabulary_size)
     whole.run()
 
     checkpoint = tmp_path / "run.safetensors"
     with pytest.raises(KeyboardInterrupt):
-        trainer(split, rows).run(checkpoint, _interrupt_in_epoch(3))
-    resumed = trainer(split, rows)
+        trainer(split, vocabulary_size).run(checkpoint, _interrupt_in_epoch(3))
+    resumed = trainer(split, vocabulary_size)
     resumed.resume(checkpoint)
     assert len(resumed.epochs) == 2
     resumed.run()
@@ -148,13 +152,13 @@ def _interrupt_in_epoch(number: int, call: int = 1) -> Callable[[Progress], None
 def test_a_training_that_is_killed_in_its_second_run_does_not_repeat_the_first(
     sample: MovieLens, tmp_path: Path
 ) -> None:
-    interrupted = replace(workshop_for(sample, tmp_path / "state"), on_progress=_interrupt_in_epoch(1, call=2))
+    interrupted = replace(context_for(sample, tmp_path / "state"), on_progress=_interrupt_in_epoch(1, call=2))
     with pytest.raises(KeyboardInterrupt):
         train(sample, RATING_ONLY, tmp_path, interrupted)
     assert len(list((tmp_path / "state").iterdir())) == 1
 
     steps: list[Progress] = []
-    resumed = replace(workshop_for(sample, tmp_path / "state", resume=True), on_progress=steps.append)
+    resumed = replace(context_for(sample, tmp_path / "state", resume=True), on_progress=steps.append)
     folder = train(sample, RATING_ONLY, tmp_path, resumed)
 
     assert max(step.epochs for step in steps) == load_card(folder).epochs
@@ -162,25 +166,27 @@ def test_a_training_that_is_killed_in_its_second_run_does_not_repeat_the_first(
     assert list((tmp_path / "state").iterdir()) == []
 
 
-def test_a_checkpoint_of_other_settings_is_refused(split: Split, rows: int, tmp_path: Path) -> None:
+def test_a_checkpoint_of_other_settings_is_refused(split: Split, vocabulary_size: int, tmp_path: Path) -> None:
     checkpoint = tmp_path / "run.safetensors"
-    first = trainer(split, rows, epochs=1)
+    first = trainer(split, vocabulary_size, epochs=1)
     first.run(checkpoint)
 
     with pytest.raises(CheckpointError, match="other settings"):
-        trainer(split, rows, epochs=2).resume(checkpoint)
+        trainer(split, vocabulary_size, epochs=2).resume(checkpoint)
 
 
-def test_a_damaged_checkpoint_is_refused(split: Split, rows: int, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_refused(split: Split, vocabulary_size: int, tmp_path: Path) -> None:
     checkpoint = tmp_path / "run.safetensors"
     checkpoint.write_bytes(b"not a checkpoint")
 
     with pytest.raises(CheckpointError, match="cannot be read"):
-        trainer(split, rows).resume(checkpoint)
+        trainer(split, vocabulary_size).resume(checkpoint)
 
 
-def test_training_stops_after_epochs_without_a_better_error_and_keeps_the_best(split: Split, rows: int) -> None:
-    wild = trainer(split, rows, epochs=30, patience=2, learning_rate=0.2)
+def test_training_stops_after_epochs_without_a_better_error_and_keeps_the_best(
+    split: Split, vocabulary_size: int
+) -> None:
+    wild = trainer(split, vocabulary_size, epochs=30, patience=2, learning_rate=0.2)
     wild.run()
 
     best = wild.best_epoch
@@ -190,8 +196,8 @@ def test_training_stops_after_epochs_without_a_better_error_and_keeps_the_best(s
     assert error == pytest.approx(best.validation_rmse)
 
 
-def test_the_rate_rises_in_the_first_epoch_and_falls_to_half(split: Split, rows: int) -> None:
-    one = trainer(split, rows, epochs=3, learning_rate=1.0)
+def test_the_rate_rises_in_the_first_epoch_and_falls_to_half(split: Split, vocabulary_size: int) -> None:
+    one = trainer(split, vocabulary_size, epochs=3, learning_rate=1.0)
     rates = []
     for epochs_done in (0.0, 0.5, 1.0, 2.0, 3.0):
         one._set_rate(epochs_done)
@@ -202,9 +208,9 @@ def test_the_rate_rises_in_the_first_epoch_and_falls_to_half(split: Split, rows:
 
 def test_where_targets_are_scattered_in_time_so_are_those_of_random_cuts(split: Split) -> None:
     numbered = replace(split.train.sequences, movies=np.arange(len(split.train.sequences.movies)))
-    scattered = Fold(numbered, split.train.cuts, scattered=True)
+    interleaved = Examples(numbered, split.train.history_lengths, interleaved=True)
     earlier_than_some_history = 0
-    for batch in Batches(scattered, TrainingConfig(random_cuts=True), one_part(scattered)).epoch(1):
+    for batch in Batches(interleaved, TrainingConfig(random_history_lengths=True), one_part(interleaved)).epoch(1):
         ends = batch.users.lengths.cumsum(0)
         for user, movie in zip(batch.sample_users.tolist(), batch.sample_movies.tolist(), strict=True):
             history = batch.users.movies[ends[user] - batch.users.lengths[user] : ends[user]].tolist()
@@ -238,7 +244,7 @@ def test_without_balance_all_samples_weigh_one(split: Split) -> None:
         assert batch.sample_weights.tolist() == pytest.approx([1.0] * len(batch.sample_stars))
 
 
-def styles(users: int) -> Fold:
+def styles(users: int) -> Examples:
     """Every second user gives nothing but threes; the others give ones and fives, at random."""
     random = np.random.default_rng(0)
     movies = np.concatenate([random.permutation(np.arange(1, 21)) for _ in range(users)])
@@ -251,16 +257,17 @@ def styles(users: int) -> Fold:
         stars=stars,
         offsets=np.arange(0, 20 * users + 1, 20),
     )
-    return halved(sequences)
+    return split_in_half(sequences)
 
 
 def test_the_network_learns_from_the_history_how_a_user_spreads_the_stars() -> None:
     everyone = styles(300)
     learning, test = (
-        Fold(everyone.sequences.take(users), everyone.cuts[users]) for users in np.split(np.arange(300), [240])
+        Examples(everyone.sequences.take(users), everyone.history_lengths[users])
+        for users in np.split(np.arange(300), [240])
     )
-    paths = fit_paths(SMALL_NETWORK, learning.sequences, np.zeros((21, 0), dtype=np.float32), seed=0)
-    one = Trainer(RatingObjective(network(SMALL_NETWORK, 21), learning, None, CHECKERBOARD, CPU, paths), CPU)
+    paths = fit_priors(SMALL_NETWORK, learning.sequences, np.zeros((21, 0), dtype=np.float32), seed=0)
+    one = Trainer(RatingTask(network(SMALL_NETWORK, 21), learning, None, CHECKERBOARD, CPU, paths), CPU)
     one.run()
 
     probabilities = predict(one.network, test, CPU).probabilities
@@ -271,7 +278,7 @@ def test_the_network_learns_from_the_history_how_a_user_spreads_the_stars() -> N
     assert of_three[1::2].max() < 0.2
 
 
-def checkerboard(users: int, *, shuffled: bool = False) -> Fold:
+def checkerboard(users: int, *, shuffled: bool = False) -> Examples:
     """Users love either the even movies or the odd ones and hate the others: no bias can tell, one rating can.
 
     With ``shuffled``, the stars are dealt out again at random: there is nothing to learn.
@@ -287,17 +294,18 @@ def checkerboard(users: int, *, shuffled: bool = False) -> Fold:
         stars=random.permutation(stars) if shuffled else stars,
         offsets=np.arange(0, 20 * users + 1, 20),
     )
-    return halved(sequences)
+    return split_in_half(sequences)
 
 
 def error_on_checkerboard(*, shuffled: bool) -> float:
     """RMSE for users that were not in training, after a short training."""
     everyone = checkerboard(300, shuffled=shuffled)
     learning, test = (
-        Fold(everyone.sequences.take(users), everyone.cuts[users]) for users in np.split(np.arange(300), [240])
+        Examples(everyone.sequences.take(users), everyone.history_lengths[users])
+        for users in np.split(np.arange(300), [240])
     )
-    paths = fit_paths(SMALL_NETWORK, learning.sequences, np.zeros((21, 0), dtype=np.float32), seed=0)
-    one = Trainer(RatingObjective(network(SMALL_NETWORK, 21), learning, None, CHECKERBOARD, CPU, paths), CPU)
+    paths = fit_priors(SMALL_NETWORK, learning.sequences, np.zeros((21, 0), dtype=np.float32), seed=0)
+    one = Trainer(RatingTask(network(SMALL_NETWORK, 21), learning, None, CHECKERBOARD, CPU, paths), CPU)
     one.run()
     return rmse(predict(one.network, test, CPU).stars, test.target_stars)
 
@@ -315,12 +323,19 @@ def test_the_network_learns_nothing_from_shuffled_ratings() -> None:
 
 POSTERIOR = SMALL.model_copy(
     update={
-        "name": "posterior",
+        "name": "factorization",
         "network": SMALL.network.model_copy(
             update={
-                "path": "posterior",
-                "factorisation": FactorConfig(
-                    factors=2, places=4, sweeps=6, burn_in=2, keep_every=1, parts=2, part_sweeps=4, part_keep_every=1
+                "prior": "factorization",
+                "factorization": FactorizationConfig(
+                    factors=2,
+                    coordinates=4,
+                    sweeps=6,
+                    burn_in=2,
+                    keep_every=1,
+                    folds=2,
+                    fold_sweeps=4,
+                    fold_keep_every=1,
                 ),
             }
         ),
@@ -331,12 +346,12 @@ POSTERIOR = SMALL.model_copy(
 def test_a_finished_training_that_is_resumed_trains_nothing_again_and_predicts_the_same(
     sample: MovieLens, split: Split, tmp_path: Path
 ) -> None:
-    first = NeuralModel(POSTERIOR, workshop_for(sample, tmp_path))
+    first = NeuralModel(POSTERIOR, context_for(sample, tmp_path))
     first.fit(split)
     steps: list[Progress] = []
     sweeps: list[tuple[int, int]] = []
     resuming = replace(
-        workshop_for(sample, tmp_path, resume=True),
+        context_for(sample, tmp_path, resume=True),
         on_progress=steps.append,
         on_fit=lambda done, total: sweeps.append((done, total)),
     )
@@ -357,15 +372,15 @@ def test_the_stars_of_test_targets_are_never_read(sample: MovieLens, draw: Calla
 
     predictions = []
     for known in (split, altered):
-        model = NeuralModel(POSTERIOR, workshop_for(sample))
+        model = NeuralModel(POSTERIOR, context_for(sample))
         model.fit(known)
         predictions.append(model.predict(known.test).stars)
 
     assert np.array_equal(*predictions)
 
 
-def test_a_loss_that_is_no_number_ends_the_training_with_advice(split: Split, rows: int) -> None:
-    one = trainer(split, rows, learning_rate=1e30)
+def test_a_loss_that_is_no_number_ends_the_training_with_advice(split: Split, vocabulary_size: int) -> None:
+    one = trainer(split, vocabulary_size, learning_rate=1e30)
 
     with pytest.raises(DivergedError, match="smaller learning rate"):
         one.run()
