@@ -29,6 +29,9 @@ FIELDS: dict[str, dict[str, str]] = {
     "preset": {"next_movie": "ranking_training"},
     "card": {"next_movie": "ranking_training"},
     "settings": {"silenced": "zeroed", "rows": "vocabulary_size"},
+    "evaluation": {},
+    "result": {},
+    "comparison": {},
 }
 """By kind of record: each field's old name and its name now."""
 
@@ -39,6 +42,8 @@ RECORDS = {
     "recovery": "training",
     "ranking_training": "ranking_training",
     "preset": "preset",
+    "settings": "settings",
+    "evaluation": "evaluation",
 }
 """Fields that hold a record, by their names of today, and its kind."""
 
@@ -46,7 +51,10 @@ VALUES = {("prior", "posterior"): "factorization", ("horizon", "later"): "releva
 """By field and old value."""
 
 RUNS = {"bias prior": "bias path", "no cross-fitting": "no crosswise fitting"}
-"""Variants that were measured under another name: the results are kept under the old one."""
+"""Variants that were measured under another name: today's name, and the one that their results are kept under."""
+
+RUN_NAMES = ("model", "name", "first", "second")
+"""Fields of results, settings and comparisons that hold the name of a model, and in it perhaps that of a variant."""
 
 WEIGHTS = (
     (re.compile(r"^path\.places$"), "prior.coordinates"),
@@ -68,11 +76,26 @@ def fields(kind: str, values: object) -> Any:  # noqa: ANN401 - what a validator
 def _field(kind: str, name: str, value: object) -> tuple[str, Any]:
     is_scale = name == "rating_scale" and not isinstance(value, int | float)  # the name was a number's before
     new = name if is_scale else FIELDS[kind].get(name, name)
-    if new in RECORDS:
+    if new in RECORDS and isinstance(value, Mapping):
         return new, fields(RECORDS[new], value)
+    if isinstance(value, str) and new in RUN_NAMES:
+        return new, _run(value)
     if isinstance(value, str):
         return new, VALUES.get((new, value), value.replace('"random_cuts"', '"random_history_lengths"'))
     return new, value
+
+
+def kept_run(model: str) -> str:
+    """The name under which a run's result is kept, for the name that the run has today."""
+    for today, kept in RUNS.items():
+        model = model.replace(today, kept)
+    return model
+
+
+def _run(model: str) -> str:
+    for today, kept in RUNS.items():
+        model = model.replace(kept, today)
+    return model
 
 
 def weights(tensors: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def _counts(data: MovieLens, column: str) -> IntArray:
     return np.sort(data.ratings[column].value_counts()["count"].to_numpy().astype(np.int64))[::-1]
 
 
-def imbalance(data: MovieLens) -> Imbalance:
+def measure_imbalance(data: MovieLens) -> Imbalance:
     users, movies = ratings_per_user(data), ratings_per_movie(data)
     levels = data.rating_scale
     stars = np.bincount(np.searchsorted(levels, data.ratings["stars"].to_numpy()), minlength=len(levels))
