@@ -1,4 +1,4 @@
-"""Finds the MovieLens 1M folder, or downloads the official archive."""
+"""Downloads the official MovieLens 1M archive."""
 
 import zipfile
 from collections.abc import Callable
@@ -13,13 +13,13 @@ from model.errors import DownloadError
 
 OFFICIAL_URLS = (
     "https://files.grouplens.org/datasets/movielens/ml-1m.zip",
-    # Plain HTTP for when the server's certificate has expired; the checksum vouches for the content.
+    # Plain HTTP, in case that the server's certificate has expired. This is safe: the checksum proves the content.
     "http://files.grouplens.org/datasets/movielens/ml-1m.zip",
 )
 ARCHIVE_SHA256 = "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20"
 
 OnBytes = Callable[[int, int | None], None]
-"""Called with the bytes received so far and the total, None where the server does not tell."""
+"""Called with the number of received bytes and the total, None if the server does not send it."""
 
 
 def is_data_folder(folder: Path) -> bool:
@@ -32,9 +32,9 @@ def download(
     on_bytes: OnBytes = lambda *_: None,
     sha256: str = ARCHIVE_SHA256,
 ) -> None:
-    """Fetch the official ML-1M archive from the first address that has it, check it and unpack it to ``folder``.
+    """Download the official ML-1M archive from the first address that works, verify it and unpack it to ``folder``.
 
-    The folder appears when it is complete. Raises `DownloadError` with the reason for each address.
+    The folder appears when it is complete. `DownloadError` with a reason for each address if none works.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     reasons = []

@@ -16,7 +16,7 @@ from model.card import Epoch
 from model.data.dataset import MovieLens
 from model.data.sequences import Examples, Sequences
 from model.data.splits import Split
-from model.data.summary import measure_imbalance, spread
+from model.data.summary import measure_imbalance, measure_spread
 from model.errors import SettingsError, TitleModelError, UnknownNameError
 from model.evaluation.rating_metrics import Predicted
 from model.experiments.ablation import ABLATIONS
@@ -399,7 +399,7 @@ def test_errors_are_binned_by_history_length_and_by_training_ratings_of_the_movi
 
 
 def test_the_spread_of_some_counts_worked_by_hand() -> None:
-    one = spread(np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 55]))
+    one = measure_spread(np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 55]))
 
     assert (one.minimum, one.lower_quartile, one.median, one.upper_quartile) == (1, 3.25, 5.5, 7.75)
     assert (one.mean, one.maximum) == (10.0, 55)
