@@ -27,7 +27,7 @@ def no_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(titles, "PACKAGE", "a_package_that_is_not_installed")
 
 
-def test_titles_become_unit_vectors_in_which_like_is_near_like(tmp_path: Path) -> None:
+def test_titles_become_unit_vectors_and_similar_titles_have_similar_vectors(tmp_path: Path) -> None:
     vectors = titles.title_vectors(catalogue("Star Wars (1977)", "Star Trek (1979)", "Emma (1996)"), tmp_path)
 
     assert vectors.shape == (4, 384)
