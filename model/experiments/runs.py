@@ -62,8 +62,8 @@ class Run:
     @property
     def file_stem(self) -> str:
         """Unique among the runs, with characters that every file system takes."""
-        kept = legacy.kept_run(self.model)
-        words = "".join(letter if letter.isalnum() else " " for letter in kept).split()
+        name = legacy.name_in_files(self.model)
+        words = "".join(letter if letter.isalnum() else " " for letter in name).split()
         return "_".join(["-".join(words), self.protocol, *map(str, self.seeds)])
 
     @property

@@ -149,7 +149,7 @@ def _training_section(findings: Findings, folder: Path) -> str:
     return f"""\
 ## Figure 4: training
 
-The epoch with the smallest validation error is the one that is kept, but for `gc-mc`, which keeps the last. An epoch
+Each model has the weights of the epoch with the smallest validation error, but `gc-mc` those of the last one. An epoch
 of `gc-mc` stands for 50 published ones, one of `glocal-k` for a round of L-BFGS steps. The loss of a network is taken
 with dropout on, and while the weights move. It is the mean squared error, but for models with probabilities (ours,
 `gc-mc`) the cross-entropy: their curves compare with themselves alone.
