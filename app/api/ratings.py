@@ -27,10 +27,10 @@ IN_MEMORY = 1 << 20
 
 @router.get(
     "/users/{user_id}/ratings",
-    summary="What a user has rated, newest first",
+    summary="The ratings of a user, newest first",
     responses=responses(UserNotFound, InvalidRequest, DatabaseUnavailable),
 )
-def of_user(
+def list_user_ratings(
     user_id: UserId,
     services: ServicesDependency,
     limit: Annotated[int, Query(ge=1, le=1000, description="Ratings on a page.")] = 50,
@@ -45,7 +45,7 @@ def of_user(
     summary="Rate a movie, or rate it anew",
     responses=responses(UserNotFound, MovieNotFound, InvalidRequest, DatabaseUnavailable),
 )
-def put(user_id: UserId, movie_id: MovieId, request: StarsGiven, services: ServicesDependency) -> Rating:
+def put_rating(user_id: UserId, movie_id: MovieId, request: StarsGiven, services: ServicesDependency) -> Rating:
     return _stored(services.ratings.put(user_id, movie_id, request.stars, request.rated_at))
 
 
@@ -55,7 +55,7 @@ def put(user_id: UserId, movie_id: MovieId, request: StarsGiven, services: Servi
     summary="Delete a rating; deleting again does nothing",
     responses=responses(UserNotFound, InvalidRequest, DatabaseUnavailable),
 )
-def remove(user_id: UserId, movie_id: MovieId, services: ServicesDependency) -> None:
+def delete_rating(user_id: UserId, movie_id: MovieId, services: ServicesDependency) -> None:
     services.ratings.remove(user_id, movie_id)
 
 
@@ -64,7 +64,7 @@ def remove(user_id: UserId, movie_id: MovieId, services: ServicesDependency) -> 
     summary="Write up to 10,000 ratings in one transaction, all or none",
     responses=responses(InvalidRequest, DatabaseUnavailable),
 )
-def put_all(request: NewRatings, services: ServicesDependency) -> Written:
+def put_ratings(request: NewRatings, services: ServicesDependency) -> Written:
     return Written(written=services.ratings.put_all(request.ratings))
 
 
@@ -78,7 +78,7 @@ def put_all(request: NewRatings, services: ServicesDependency) -> Written:
         **responses(DatabaseUnavailable),
     },
 )
-def export(services: ServicesDependency) -> StreamingResponse:
+def export_ratings(services: ServicesDependency) -> StreamingResponse:
     ratings = services.ratings.export()
     first = list(islice(ratings, 1))  # read now: once an answer has begun, it can no longer be an error
     lines = (f"{_stored(rating).model_dump_json()}\n" for rating in chain(first, ratings))
@@ -97,7 +97,7 @@ def export(services: ServicesDependency) -> StreamingResponse:
         }
     },
 )
-async def import_(request: Request, services: ServicesDependency) -> Written:
+async def import_ratings(request: Request, services: ServicesDependency) -> Written:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in ACCEPTED or "content-encoding" in request.headers:
         raise UnsupportedMedia(JSON_LINES)
