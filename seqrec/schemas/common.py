@@ -30,9 +30,9 @@ class MovieAnswer(BaseModel):
 class ProfileFields(Request):
     """What is known of a user besides ratings. Any of it may be left out."""
 
-    gender: str | None = Field(None, pattern="^[FM]$", description="F or M.", examples=["F"])
-    age: int | None = Field(None, ge=1, le=120, description="In years.", examples=[25])
-    occupation: int | None = Field(None, ge=0, le=20, description="MovieLens' code.", examples=[12])
+    gender: str | None = Field(default=None, pattern="^[FM]$", description="F or M.", examples=["F"])
+    age: int | None = Field(default=None, ge=1, le=120, description="In years.", examples=[25])
+    occupation: int | None = Field(default=None, ge=0, le=20, description="MovieLens' code.", examples=[12])
 
 
 class HistoryRating(Request):

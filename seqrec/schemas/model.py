@@ -31,22 +31,23 @@ class RatingScore(BaseModel):
     rmse: float = Field(description="Root mean squared error in stars.", examples=[0.86])
     accuracy: float = Field(description="Share of predictions that round to the given stars.", examples=[0.44])
     mode_accuracy: float | None = Field(
-        None, description="Share of ratings whose most probable stars are the given ones; null without probabilities."
+        default=None,
+        description="Share of ratings whose most probable stars are the given ones; null without probabilities.",
     )
     calibration_error: float | None = Field(
-        None, description="Expected calibration error of the most probable stars; null without probabilities."
+        default=None, description="Expected calibration error of the most probable stars; null without probabilities."
     )
 
 
 class RankingScore(BaseModel):
     """Quality of lists for one set of users."""
 
-    hr_at_10: float = Field(description="Share of users whose next movie is among the first ten.")
-    ndcg_at_10: float = Field(description="Normalized discounted cumulative gain of the first ten.")
-    mrr: float = Field(description="Mean reciprocal rank of the next movie.")
-    coverage_at_10: float = Field(description="Share of the catalogue that is among the first ten of any user.")
+    hr_at_10: float = Field(description="Share of users with at least one relevant movie among the first ten.")
+    ndcg_at_10: float = Field(description="Normalized discounted cumulative gain of the first ten, mean over users.")
+    mrr: float = Field(description="Mean reciprocal rank of the first relevant movie.")
+    coverage_at_10: float = Field(description="Share of the catalogue among the first ten of at least one user.")
     popular_share_at_10: float = Field(
-        description="Share of the first tens that the most popular tenth of the movies takes."
+        description="Share of all first ten that are of the most popular tenth of the movies."
     )
 
 
@@ -55,8 +56,12 @@ class Epoch(BaseModel):
 
     number: int = Field(examples=[1])
     train_loss: float = Field(description="Mean loss in training.")
-    validation_rmse: float | None = Field(None, description="In stars; null where stars are not what is learned.")
-    validation_ndcg: float | None = Field(None, description="NDCG@10; null where lists are not what is learned.")
+    validation_rmse: float | None = Field(
+        default=None, description="In stars; null where stars are not what is learned."
+    )
+    validation_ndcg: float | None = Field(
+        default=None, description="NDCG@10; null where lists are not what is learned."
+    )
     seconds: float
 
 
@@ -99,12 +104,12 @@ class Card(BaseModel):
     data: DataSource
     held_out: RatingEvaluation = Field(description="Predicted stars of users that were held out.")
     held_out_lists: RankingEvaluation | None = Field(
-        None, description="Lists for the same users; null from a model that predicts stars alone."
+        default=None, description="Lists for the same users; null from a model that predicts stars alone."
     )
     epochs: int = Field(description="Of the training on all users.")
     training: Configuration = Field(description="Settings of the training of predicted stars.")
     ranking_training: Configuration | None = Field(
-        None, description="Settings of the training of lists; null from a model that predicts stars alone."
+        default=None, description="Settings of the training of lists; null from a model that predicts stars alone."
     )
     device: str = Field(description="Where it was trained: cpu or cuda.", examples=["cpu"])
     versions: dict[str, str] = Field(description="Of the libraries that trained it.", examples=[{"torch": "2.13.0"}])

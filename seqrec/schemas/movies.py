@@ -23,19 +23,19 @@ class NewMovie(Request):
     """A new movie of the catalogue."""
 
     movie_id: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = Field(
-        None, description="Left out: one greater than every other.", examples=[4000]
+        default=None, description="Left out: one greater than every other.", examples=[4000]
     )
     title: Title
-    year: Year | None = Field(None, description="Left out: the one at the end of the title.", examples=[2026])
+    year: Year | None = Field(default=None, description="Left out: the one at the end of the title.", examples=[2026])
     genres: GenreList = Field(default=[])
-    hidden: bool = Field(False, description="True: it is never recommended.")
+    hidden: bool = Field(default=False, description="True: it is never recommended.")
 
 
 class MovieChange(Request):
     """New values of a movie's fields. Those left out stay."""
 
     title: Title | None = None
-    year: Year | None = Field(None, description="Null for an unknown year. Left out: that of a new title.")
+    year: Year | None = Field(default=None, description="Null for an unknown year. Left out: that of a new title.")
     genres: GenreList | None = None
     hidden: bool | None = None
 
@@ -50,25 +50,25 @@ class MovieChange(Request):
 class MovieSearch(Request):
     """A search in the catalogue."""
 
-    q: str = Field("", max_length=200, description="Words of the title, or their beginnings.")
+    q: str = Field(default="", max_length=200, description="Words of the title, or their beginnings.")
     genre: list[str] = Field(
-        [], max_length=MOST_GENRES, description="Only movies of any of these genres; may be repeated."
+        default=[], max_length=MOST_GENRES, description="Only movies of any of these genres; may be repeated."
     )
-    limit: int = Field(20, ge=1, le=1000, description="Movies on a page.")
-    cursor: str | None = Field(None, description="`next_cursor` of the page before.")
+    limit: int = Field(default=20, ge=1, le=1000, description="Movies on a page.")
+    cursor: str | None = Field(default=None, description="`next_cursor` of the page before.")
 
 
 class PopularSearch(Request):
     """A search for popular movies."""
 
-    n: int = Field(10, ge=1, le=100, description="How many movies.")
+    n: int = Field(default=10, ge=1, le=100, description="How many movies.")
     genre: list[str] = Field(
-        [], max_length=MOST_GENRES, description="Only movies of any of these genres; may be repeated."
+        default=[], max_length=MOST_GENRES, description="Only movies of any of these genres; may be repeated."
     )
     since: datetime | None = Field(
-        None, description="Only ratings from then on: ISO 8601 (UTC if it says no zone), or Unix seconds."
+        default=None, description="Only ratings from then on: ISO 8601 (UTC if it says no zone), or Unix seconds."
     )
-    until: datetime | None = Field(None, description="Only ratings before then.")
+    until: datetime | None = Field(default=None, description="Only ratings before then.")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -29,10 +29,10 @@ class PredictionRequest(Request):
     )
 
     user_id: Id | None = None
-    profile: ProfileFields | None = Field(None, description="Of an anonymous user.")
-    history: History | None = Field(None, description="Of an anonymous user, the oldest rating first.")
-    movie_ids: list[Id] | None = Field(None, min_length=1, max_length=MOST_MOVIES)
-    queries: list[PredictionQuery] | None = Field(None, min_length=1, max_length=MOST_MOVIES)
+    profile: ProfileFields | None = Field(default=None, description="Of an anonymous user.")
+    history: History | None = Field(default=None, description="Of an anonymous user, the oldest rating first.")
+    movie_ids: list[Id] | None = Field(default=None, min_length=1, max_length=MOST_MOVIES)
+    queries: list[PredictionQuery] | None = Field(default=None, min_length=1, max_length=MOST_MOVIES)
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:

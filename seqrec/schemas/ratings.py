@@ -10,7 +10,7 @@ class StarsGiven(Request):
     """The stars that a user gives one movie."""
 
     stars: Stars
-    rated_at: UnixTime | None = Field(None, description="Left out: now.")
+    rated_at: UnixTime | None = Field(default=None, description="Left out: now.")
 
 
 class NewRating(StarsGiven):

@@ -14,29 +14,29 @@ class Ranking(Request):
     """The order of a list, and whether it names reasons."""
 
     rank_by: RankBy | None = Field(
-        None,
+        default=None,
         description="`relevance`: how likely it is a movie that the user likes from here on. `next`: how likely the "
         "user picks it next, liked or not. `rating`: the predicted stars. Left out: relevance (or rating, from a model "
         "that predicts stars alone); for a user of whom nothing is known, popularity.",
     )
     explain: bool = Field(
-        False, description="True: name the ratings that count most for each movie, which takes longer."
+        default=False, description="True: name the ratings that count most for each movie, which takes longer."
     )
 
 
 class ListOptions(Ranking):
     """Filters and page of a list. Filters act before paging."""
 
-    n: int = Field(10, ge=1, le=100, description="How many movies.")
-    offset: int = Field(0, ge=0, le=2**31 - 1, description="How many of the best to leave out first.")
+    n: int = Field(default=10, ge=1, le=100, description="How many movies.")
+    offset: int = Field(default=0, ge=0, le=2**31 - 1, description="How many of the best to leave out first.")
     genre: list[str] = Field(
-        [], max_length=MOST_GENRES, description="Only movies of any of these genres; may be repeated."
+        default=[], max_length=MOST_GENRES, description="Only movies of any of these genres; may be repeated."
     )
-    year_from: Year | None = Field(None, description="Only movies of this year or later.")
-    year_to: Year | None = Field(None, description="Only movies of this year or earlier.")
-    exclude: list[Id] = Field([], max_length=MOST_MOVIES, description="Movies to leave out; may be repeated.")
+    year_from: Year | None = Field(default=None, description="Only movies of this year or later.")
+    year_to: Year | None = Field(default=None, description="Only movies of this year or earlier.")
+    exclude: list[Id] = Field(default=[], max_length=MOST_MOVIES, description="Movies to leave out; may be repeated.")
     diversity: float | None = Field(
-        None,
+        default=None,
         ge=0,
         le=1,
         description="How much it counts that the list has genres and popularity in the proportions of the user's "

@@ -12,7 +12,7 @@ class NewUser(ProfileFields):
     """A new user."""
 
     user_id: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = Field(
-        None, description="Left out: one greater than every other.", examples=[6041]
+        default=None, description="Left out: one greater than every other.", examples=[6041]
     )
 
 
