@@ -16,8 +16,6 @@ from app.cli.api_reference import page
 from app.main import api
 from app.settings import Settings
 from model.baselines.rating_models import BUILDERS
-from seqrec import calls
-from seqrec.client import AsyncClient, Client
 
 ROOT = Path(__file__).parents[1]
 TRAINING_ROOMS = {"data", "factorization", "training", "evaluation", "baselines", "experiments", "pipeline"}
@@ -45,6 +43,11 @@ def imported(tree: ast.AST) -> set[str]:
 def test_the_model_knows_nothing_of_the_app() -> None:
     for name, tree in modules("model"):
         assert not {module for module in imported(tree) if module.split(".")[0] == "app"}, name
+
+
+def test_the_client_knows_nothing_of_app_and_model() -> None:
+    for name, tree in modules("seqrec"):
+        assert not {module for module in imported(tree) if module.split(".")[0] in {"app", "model"}}, name
 
 
 def test_the_service_imports_nothing_that_trains() -> None:
@@ -94,17 +97,6 @@ def test_every_setting_is_in_the_readme_with_its_default() -> None:
 
 def test_the_reference_of_the_api_is_the_one_that_its_description_gives() -> None:
     assert (ROOT / "docs" / "api.md").read_text() == page(api().openapi())
-
-
-def test_every_route_has_a_call_of_the_client_and_both_clients_have_every_call() -> None:
-    functions = {name for name, call in vars(calls).items() if getattr(call, "__module__", "") == calls.__name__}
-    built = {name for name in functions if name.islower() and not name.startswith("_")}
-    for client in (Client, AsyncClient):
-        assert built | {"export_ratings"} <= set(dir(client))
-    source = (ROOT / "seqrec" / "calls.py").read_text() + (ROOT / "seqrec" / "client.py").read_text()
-    for path in api().openapi()["paths"]:
-        if path not in {"/health/live", "/health/ready", "/metrics"}:
-            assert f'"{path}"' in source, path
 
 
 def test_every_option_of_every_command_has_a_help_text() -> None:

@@ -3,7 +3,6 @@
 import typer
 
 from app.cli.options import FolderArgument, settings_with
-from model.data import dataset
 
 commands = typer.Typer(help="MovieLens data.", no_args_is_help=True)
 
@@ -19,6 +18,8 @@ def data_get() -> None:
 @commands.command("check")
 def data_check(folder: FolderArgument) -> None:
     """Print every bad line of a MovieLens folder by file, line and fault; the status is 1 if there is one."""
+    from model.data import dataset
+
     (users, movies, ratings), problems = dataset.examine(folder)
     for problem in problems:
         typer.echo(problem)
@@ -31,5 +32,6 @@ def data_check(folder: FolderArgument) -> None:
 def data_describe(folder: FolderArgument) -> None:
     """Print what a MovieLens folder holds: how much, from when, how the stars and the genres are spread."""
     from app.cli.description import print_description
+    from model.data import dataset
 
     print_description(dataset.read(folder))

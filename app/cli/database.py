@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from app.cli.options import FolderArgument, settings_with
-from model.data import dataset
 
 commands = typer.Typer()
 schema = typer.Typer(help="The service's database.", no_args_is_help=True)
@@ -67,5 +66,6 @@ def db_load(
 ) -> None:
     """Fill an empty database from a MovieLens folder; loading the same data again changes nothing."""
     from app.jobs.prepare import load_database
+    from model.data import dataset
 
     load_database(dataset.read(folder), settings_with())

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from app.cli.options import DataOption, DeviceOption, ReadmeOption, ResultsOption, data_folder, settings_with
-from model.data import dataset
 
 commands = typer.Typer(help="Experiments that reproduce published results.", no_args_is_help=True)
 
@@ -30,6 +29,7 @@ def experiments_paper(
     """Reproduce the paper's tables and figures, and more; goes on where an interrupted run stopped."""
     from app.cli.console import resumable_display
     from app.jobs.prepare import training_context
+    from model.data import dataset
     from model.experiments.paper import PARTS, reproduce, require_parts
     from model.experiments.plan import OTHER_SEEDS, Plan, parse_seeds
 
@@ -55,6 +55,7 @@ def experiments_lists(
     """Judge the lists of all models; goes on where an interrupted run stopped."""
     from app.cli.console import resumable_display
     from app.jobs.prepare import training_context
+    from model.data import dataset
     from model.experiments.lists.report import BEGIN, END, write_lists
     from model.experiments.lists.runs import execute_all
     from model.experiments.report import around_summary

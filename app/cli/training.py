@@ -16,7 +16,6 @@ from app.cli.options import (
     data_folder,
     settings_with,
 )
-from model.data import dataset
 from model.errors import SettingsError
 
 commands = typer.Typer()
@@ -38,6 +37,7 @@ def train(
     from app.jobs.extract import extract
     from app.jobs.prepare import train_model
     from app.storage.database import connect
+    from model.data import dataset
     from model.training.presets import preset
 
     if database and data is not None:
@@ -68,6 +68,7 @@ def evaluate(
     from app.jobs.prepare import training_context
     from model.baselines.ranking_models import build_ranker, require_ranker
     from model.baselines.rating_models import build, require_known
+    from model.data import dataset
     from model.data.sequences import Sequences
     from model.data.splits import DEFAULT_PROTOCOLS, require_protocol, split
     from model.evaluation.ranking import evaluate as evaluate_ranking

@@ -74,7 +74,13 @@ def encode(titles: tuple[str, ...], on_titles: OnTitles = lambda *_: None) -> Fl
 
 @cache
 def _transformer() -> "SentenceTransformer":
-    from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - takes seconds to import
+    try:
+        from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - takes seconds to import
+    except ImportError as error:
+        raise TitleModelError(
+            f"The package sentence-transformers, which reads titles, cannot be imported ({error}). Install it with: "
+            f"pip install 'seqrec[service]'"
+        ) from error
     from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
 
     disable_progress_bar()  # type: ignore[no-untyped-call]  # for reading the weights, which takes no time

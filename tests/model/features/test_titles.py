@@ -67,6 +67,14 @@ def test_weights_that_are_not_the_published_ones_are_refused(tmp_path: Path, mon
         titles.weights_folder()
 
 
+def test_without_sentence_transformers_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    titles._transformer.cache_clear()
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+
+    with pytest.raises(TitleModelError, match=r"pip install 'seqrec\[service\]'"):
+        titles.encode(("Toy Story (1995)",))
+
+
 @pytest.fixture
 def hub() -> Iterator[str]:
     """The address of a model hub on this machine, with the files of the package."""
