@@ -4,7 +4,6 @@ The weights, ``bert-base-uncased``, come with no package: they are read from a f
 model hub.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import torch
 from model.errors import TitleModelError
 from model.features.catalogue import Catalogue
 from model.features.titles import TITLES_AT_ONCE, OnTitles, computed_once
+from model.files import sha256
 from model.types import FloatArray
 
 HUB_NAME = "google-bert/bert-base-uncased"
@@ -29,8 +29,7 @@ def bert_title_vectors(
     the weights or their name on the model hub; `TitleModelError` where neither has them.
     """
     folder = weights_folder(model)
-    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-    name = f"bert-{digest[:16]}"
+    name = f"bert-{sha256(folder / WEIGHTS)[:16]}"
     return computed_once(catalogue.titles, cache, name, lambda titles: encode(titles, folder, on_titles))
 
 

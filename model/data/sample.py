@@ -6,8 +6,6 @@ lasts. A bias model sees the first two only.
 """
 
 import json
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ import numpy as np
 from model.data.dataset import SAMPLE_MARKER
 from model.data.formats import ML_1M
 from model.features.users import AGES, OCCUPATIONS
+from model.files import atomic_folder
 
 NAME = "sample"
 
@@ -38,22 +37,19 @@ LAST_RATING = 1_000_000_000
 
 
 def write_sample(folder: Path, users: int = 800, movies: int = 400, seed: int = 0) -> None:
-    """Generate a data set into ``folder``, written aside and renamed; the same for the same arguments.
+    """Generate a data set into ``folder``; the same for the same arguments.
 
     The folder's ``sample.json`` marks the data as generated for good.
     """
     random = np.random.default_rng(seed)
     catalogue = _Movies(movies, random)
-    aside = folder.with_name(f"{folder.name}.{os.getpid()}.writing")
-    aside.mkdir(parents=True)
     lines = dict(zip(ML_1M.files, (_user_lines(users, random), catalogue.lines(), []), strict=True))
     lines["ratings.dat"] = [line for user in range(1, users + 1) for line in _rating_lines(user, catalogue, random)]
-    for name, content in lines.items():
-        (aside / name).write_text("".join(f"{line}\n" for line in content), encoding="iso-8859-1")
     marker = {"name": NAME, "generated": True, "seed": seed, "users": users, "movies": movies}
-    (aside / SAMPLE_MARKER).write_text(json.dumps(marker, indent=2) + "\n")
-    shutil.rmtree(folder, ignore_errors=True)
-    aside.replace(folder)
+    with atomic_folder(folder, replace=True) as temporary:
+        for name, content in lines.items():
+            (temporary / name).write_text("".join(f"{line}\n" for line in content), encoding="iso-8859-1")
+        (temporary / SAMPLE_MARKER).write_text(json.dumps(marker, indent=2) + "\n")
 
 
 class _Movies:

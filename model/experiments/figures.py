@@ -22,6 +22,7 @@ from model.experiments.bins import BinError
 from model.experiments.comparisons import Comparison
 from model.experiments.plan import OUR_MODEL
 from model.experiments.rows import Result
+from model.files import atomic_write
 from model.types import IntArray
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F")
@@ -76,16 +77,14 @@ def looks(models: Iterable[str]) -> dict[str, Look]:
 
 @contextmanager
 def figure(path: Path, rows: int, columns: int, width: float, height: float) -> Iterator[list[Axes]]:
-    """Axes to draw on, row after row; at the end the figure is written, aside and renamed."""
+    """Axes to draw on, row after row; at the end the figure is written."""
     with context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots(rows, columns, squeeze=False)
         yield list(axes.ravel())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f"{path.name}.writing")
-        figure.savefig(aside, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
-        aside.replace(path)
+        with atomic_write(path) as temporary:
+            figure.savefig(temporary, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
 
 
 def draw_imbalance(path: Path, users: IntArray, movies: IntArray) -> None:

@@ -1,4 +1,4 @@
-"""Files of an experiment; each is written aside and renamed, so that an interruption leaves none half written."""
+"""Files of an experiment; an interruption leaves none half written."""
 
 from pathlib import Path
 from typing import TypeVar
@@ -9,15 +9,14 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from model.evaluation.rating_metrics import Predicted
+from model.files import atomic_write
 
 Record = TypeVar("Record", bound=BaseModel)
 
 
 def write_text(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.writing")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def read_record(path: Path, record: type[Record]) -> Record | None:
@@ -29,11 +28,9 @@ def read_record(path: Path, record: type[Record]) -> Record | None:
 
 
 def write_predictions(path: Path, predicted: Predicted) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.writing")
     present = {name: values for name, values in predicted._asdict().items() if values is not None}
-    save_file({name: np.ascontiguousarray(values) for name, values in present.items()}, aside)
-    aside.replace(path)
+    with atomic_write(path) as temporary:
+        save_file({name: np.ascontiguousarray(values) for name, values in present.items()}, temporary)
 
 
 def read_predictions(path: Path) -> Predicted | None:

@@ -14,6 +14,7 @@ from model.errors import CheckpointError
 from model.factorization.bias import Bias
 from model.factorization.gibbs import sample_factors
 from model.factorization.side_information import SideInformation, centred, movie_columns, movie_coordinates
+from model.files import atomic_write
 from model.network.config import FactorizationConfig, NetworkConfig
 from model.network.prior import FactorizationPrior, MeanPrior, Prior, empty_prior, rating_distribution, user_columns
 from model.network.scale import level_indices
@@ -42,16 +43,14 @@ class FittedPriors:
     fold_of_user: IntArray
 
     def save(self, file: Path) -> None:
-        """Write to a file, aside and renamed."""
+        """Write to a file."""
         priors = {"whole": self.full} | {str(part): prior for part, prior in enumerate(self.folds)}
         # Copies: with one part, its prior is that of all, and the file format wants every tensor once.
         tensors = {
             f"{name}.{key}": value.clone() for name, one in priors.items() for key, value in one.state_dict().items()
         }
-        file.parent.mkdir(parents=True, exist_ok=True)
-        aside = file.with_suffix(".writing")
-        save_file(tensors | {"fold_of_user": torch.from_numpy(self.fold_of_user)}, aside)
-        aside.replace(file)
+        with atomic_write(file) as temporary:
+            save_file(tensors | {"fold_of_user": torch.from_numpy(self.fold_of_user)}, temporary)
 
     @classmethod
     def load(cls, file: Path, config: NetworkConfig, vocabulary_size: int) -> "FittedPriors":

@@ -7,7 +7,6 @@ the weights have to be the pinned ones.
 
 import hashlib
 import importlib.util
-import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 from model.errors import TitleModelError
 from model.features.catalogue import Catalogue
+from model.files import atomic_write, sha256
 from model.types import FloatArray
 
 if TYPE_CHECKING:
@@ -56,10 +56,8 @@ def computed_once(
     except (OSError, SafetensorError, KeyError):
         encoded = compute(titles)
     vectors = np.vstack([np.zeros((1, encoded.shape[1]), dtype=np.float32), encoded])
-    cache.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(f".{os.getpid()}.writing")
-    save_file({"titles": vectors}, aside)
-    aside.replace(path)
+    with atomic_write(path) as temporary:
+        save_file({"titles": vectors}, temporary)
     return vectors
 
 
@@ -89,7 +87,7 @@ def weights_folder() -> Path:
     Raises `TitleModelError` where neither has them or where they are not the pinned ones.
     """
     folder = _package_folder() or _hub_folder()
-    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    digest = sha256(folder / "model.safetensors")
     if digest != WEIGHTS_SHA256:
         raise TitleModelError(
             f"{folder / 'model.safetensors'} is not the published {MODEL}: its SHA-256 is {digest}, "

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from model.data.sequences import Examples
 from model.errors import CheckpointError
+from model.files import atomic_write
 
 
 def run_name(name: str, settings: str, example_sets: Iterable[Examples], content: bytes = b"") -> str:
@@ -30,11 +31,9 @@ def run_name(name: str, settings: str, example_sets: Iterable[Examples], content
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write beside ``path`` and rename, so that a kill leaves the last state whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".writing")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, aside, metadata)
-    aside.replace(path)
+    """Write a checkpoint; an interruption leaves the one before."""
+    with atomic_write(path) as temporary:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, metadata)
 
 
 def read(path: Path, device: torch.device, settings: str) -> tuple[dict[str, Tensor], dict[str, str]]:

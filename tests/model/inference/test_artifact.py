@@ -11,6 +11,7 @@ from model.data.dataset import MovieLens
 from model.data.splits import Split
 from model.errors import ArtifactError
 from model.evaluation.batch_scoring import predict
+from model.files import sha256
 from model.inference import artifact
 from model.training.estimator import NeuralModel
 
@@ -135,7 +136,7 @@ def test_weights_of_another_size_are_refused(copy: Path) -> None:
     network = json.loads((copy / "network.json").read_text())
     (copy / "network.json").write_text(json.dumps({**network, "embedding": 9}))
     manifest = json.loads((copy / "manifest.json").read_text())
-    manifest["files"]["network.json"] = artifact._sha256(copy / "network.json")
+    manifest["files"]["network.json"] = sha256(copy / "network.json")
     (copy / "manifest.json").write_text(json.dumps(manifest))
 
     with pytest.raises(ArtifactError, match="was not written by this version"):
