@@ -11,6 +11,7 @@ from training on them as well), and the split's seeds are this project's.
 """
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -19,7 +20,6 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, dropout
 
 from model.baselines.known_ratings import KnownRatings
-from model.baselines.rounds import Report, Rounds
 from model.baselines.sparse_pairs import Pairs
 from model.card import Epoch
 from model.data.sequences import Examples
@@ -27,8 +27,10 @@ from model.data.splits import Split
 from model.errors import DataError
 from model.evaluation.rating_metrics import Predicted, rmse
 from model.rating_scale import WHOLE_STARS
-from model.training.checkpoint import load_optimizer, optimizer_tensors, over, run_name, under
+from model.training.checkpoint import over, run_name, under
 from model.training.context import TrainingContext
+from model.training.steps import Step, StepTask
+from model.training.trainer import EarlyStopping, Trainer
 from model.types import IntArray
 
 LEVELS = len(WHOLE_STARS)
@@ -174,56 +176,63 @@ class GcMcNetwork(nn.Module):
         return self.mixture.T @ torch.stack([pairs.dots(movies, users @ basis) for basis in self.bases])
 
 
-class _Training:
-    """Rounds of full-batch Adam, and the running average of the weights that come of it."""
+class GcMcTask(StepTask):
+    """Full-batch Adam; an epoch here is `GcMcConfig.round_epochs` published ones.
+
+    The optimizer changes one network; the network that predicts is the running average of its weights.
+    """
+
+    name = "stars"
 
     def __init__(self, model: "GcMc", validation: Examples) -> None:
         self.model = model
-        self.validation = validation
-        self.config = model.config
-        self.network = model.network
-        self.learner = GcMcNetwork(*model.known.shape, model.config).to(model.context.device)
-        self.learner.load_state_dict(self.network.state_dict())
-        self.optimizer = torch.optim.Adam(self.learner.parameters(), lr=self.config.learning_rate, fused=True)
+        self.examples = validation
+        self.config = config = model.config
+        self.settings = config.model_dump_json()
+        self.seed, self.epochs = config.seed, math.ceil(config.epochs / config.round_epochs)
+        self.early_stopping = None if config.patience is None else EarlyStopping("validation_rmse", config.patience)
+        self.network: GcMcNetwork = model.network
+        self._trained = GcMcNetwork(*model.known.shape, config).to(model.context.device)
+        self._trained.load_state_dict(self.network.state_dict())
+        self.optimizer = torch.optim.Adam(self._trained.parameters(), lr=config.learning_rate, fused=True)
 
-    def train_round(self, number: int, report: Report) -> float:
-        torch.manual_seed(hash((self.config.seed, number)))
-        self.learner.train()
-        done = (number - 1) * self.config.round_epochs
-        steps = min(self.config.round_epochs, self.config.epochs - done)
-        total, ratings = 0.0, len(self.model.graph.levels)
-        for step in range(1, steps + 1):
-            total += self._step()
-            self._average(done + step)
-            report(step, steps, total / step, step * ratings)
-        return total / steps
+    @property
+    def trained(self) -> GcMcNetwork:
+        return self._trained
 
-    def _step(self) -> float:
-        graph = self.model.graph
-        logits = self.learner.decode(*self.learner.encode(graph), graph.rated)
-        loss = cross_entropy(logits[None], graph.levels[None])
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        return loss.item()
+    def step_count(self, epoch: int) -> int:
+        """The last epoch has the steps that are left."""
+        return min(self.config.round_epochs, self.config.epochs - self._steps_before(epoch))
+
+    def _steps_before(self, epoch: int) -> int:
+        return (epoch - 1) * self.config.round_epochs
+
+    def rate(self, epochs_done: float) -> float:  # noqa: ARG002 - constant
+        return self.config.learning_rate
+
+    def steps(self, epoch: int) -> Iterator[Step]:
+        graph, before = self.model.graph, self._steps_before(epoch)
+        for step in range(1, self.step_count(epoch) + 1):
+            logits = self.trained.decode(*self.trained.encode(graph), graph.rated)
+            yield Step(cross_entropy(logits[None], graph.levels[None]), len(graph.levels), weight=1)
+            self._average(before + step)  # the optimizer has taken the step by the time the next one is asked for
 
     @torch.no_grad()
     def _average(self, steps: int) -> None:
         """Move the average towards the weights; faster at first, when there is little to average."""
         decay = min(self.config.averaging, (1 + steps) / (10 + steps))
-        for average, weight in zip(self.network.parameters(), self.learner.parameters(), strict=True):
+        for average, weight in zip(self.network.parameters(), self.trained.parameters(), strict=True):
             average.lerp_(weight, 1 - decay)
 
-    def validation_error(self) -> float:
-        return rmse(self.model.predict(self.validation).stars, self.validation.target_stars)
+    def validation(self) -> dict[str, float]:
+        return {"validation_rmse": rmse(self.model.predict(self.examples).stars, self.examples.target_stars)}
 
     def state(self) -> dict[str, Tensor]:
-        learner, optimizer = self.learner.state_dict(), optimizer_tensors(self.optimizer)
-        return {**over("learner.", learner), **over("optimizer.", optimizer)}
+        return {**super().state(), **over("trained.", self.trained.state_dict())}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        self.learner.load_state_dict(under(state, "learner."))
-        load_optimizer(self.optimizer, under(state, "optimizer."))
+        super().restore(state)
+        self.trained.load_state_dict(under(state, "trained."))
 
 
 class GcMc:
@@ -244,17 +253,11 @@ class GcMc:
         self.graph = Graph.of(self.known, self.context.device)
         torch.manual_seed(self.config.seed)
         self.network = GcMcNetwork(*self.known.shape, self.config).to(self.context.device).eval()
-        settings = self.config.model_dump_json()
-        run = run_name(self.name, settings, (split.train, split.validation, split.test))
-        training = Rounds(
-            _Training(self, split.validation),
-            settings,
-            math.ceil(self.config.epochs / self.config.round_epochs),
-            self.config.patience,
-            self.context.checkpoint(run),
-            self.context.on_progress,
-        )
-        self.epochs = training.run()
+        task = GcMcTask(self, split.validation)
+        run = run_name(self.name, task.settings, (split.train, split.validation, split.test))
+        trainer = Trainer(task)
+        trainer.run(self.context.checkpoint(run), self.context.on_progress)
+        self.epochs = trainer.epochs
 
     @torch.no_grad()
     def predict(self, examples: Examples) -> Predicted:

@@ -24,7 +24,6 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from model.baselines.known_ratings import KnownRatings
-from model.baselines.rounds import Report, Rounds
 from model.baselines.sparse_pairs import Pairs
 from model.card import Epoch
 from model.data.sequences import Examples
@@ -32,6 +31,7 @@ from model.data.splits import Split
 from model.evaluation.rating_metrics import Predicted, rmse
 from model.training.checkpoint import run_name
 from model.training.context import TrainingContext
+from model.training.trainer import EarlyStopping, Report, Trainer
 from model.types import FloatArray
 
 
@@ -167,18 +167,28 @@ class GLocalNetwork(nn.Module):
         return hidden
 
 
-class _Stage:
-    """Pre-training or fine-tuning: rounds of L-BFGS, each with a memory of its own, as published."""
+class StageTask:
+    """Pre-training or fine-tuning; an epoch is some iterations of L-BFGS with a memory of its own, as published.
+
+    L-BFGS evaluates the loss as often as its line search needs, so an epoch does not divide into gradient steps.
+    Nothing in an epoch is random, and nothing but the network outlives it.
+    """
+
+    name = "stars"
 
     def __init__(self, network: GLocalNetwork, model: "GLocalK", validation: Examples, *, fine_tuned: bool) -> None:
+        config = network.config
         self.network = network
         self.model = model
-        self.validation = validation
+        self.examples = validation
         self.fine_tuned = fine_tuned
+        self.settings = config.model_dump_json()
+        self.epochs = config.rounds[fine_tuned]
+        self.early_stopping: EarlyStopping | None = EarlyStopping("validation_rmse", config.patience)
+        self.iterations = config.iterations[fine_tuned]
         self.parameters = list((network if fine_tuned else network.layers).parameters())
-        self.iterations = network.config.iterations[fine_tuned]
 
-    def train_round(self, number: int, report: Report) -> float:  # noqa: ARG002 - nothing here is random
+    def run_epoch(self, number: int, report: Report) -> float:  # noqa: ARG002 - nothing here is random
         optimizer = torch.optim.LBFGS(
             self.parameters,
             max_iter=self.iterations,
@@ -207,15 +217,15 @@ class _Stage:
         squares = (stars - matrix.stars).square().sum()
         return squares / 2 + penalty, squares
 
-    def validation_error(self) -> float:
-        stars = self.model.stars(self.validation, fine_tuned=self.fine_tuned)
-        return rmse(stars, self.validation.target_stars, self.validation.rating_scale)
+    def validation(self) -> dict[str, float]:
+        stars = self.model.stars(self.examples, fine_tuned=self.fine_tuned)
+        return {"validation_rmse": rmse(stars, self.examples.target_stars, self.examples.rating_scale)}
 
     def state(self) -> dict[str, Tensor]:
         return {}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        pass
+        """Nothing: an epoch depends on the network alone."""
 
 
 class GLocalK:
@@ -234,16 +244,13 @@ class GLocalK:
         self.matrix = self._matrix(self.known)
         torch.manual_seed(self.config.seed)
         self.network = GLocalNetwork(*self.known.shape, self.config).to(self.context.device)
-        settings = self.config.model_dump_json()
-        run = run_name(self.name, settings, (split.train, split.validation, split.test))
+        run = run_name(self.name, self.config.model_dump_json(), (split.train, split.validation, split.test))
         self.epochs = []
         for fine_tuned, stage in enumerate(("pre-training", "fine-tuning")):
-            trainee = _Stage(self.network, self, split.validation, fine_tuned=bool(fine_tuned))
-            checkpoint = self.context.checkpoint(f"{run}.{stage}")
-            rounds = self.config.rounds[fine_tuned]
-            training = Rounds(trainee, settings, rounds, self.config.patience, checkpoint, self.context.on_progress)
+            trainer = Trainer(StageTask(self.network, self, split.validation, fine_tuned=bool(fine_tuned)))
+            trainer.run(self.context.checkpoint(f"{run}.{stage}"), self.context.on_progress)
             before = len(self.epochs)
-            self.epochs += [epoch.model_copy(update={"number": before + epoch.number}) for epoch in training.run()]
+            self.epochs += [epoch.model_copy(update={"number": before + epoch.number}) for epoch in trainer.epochs]
 
     def predict(self, examples: Examples) -> Predicted:
         return Predicted(self.stars(examples, fine_tuned=True))

@@ -62,6 +62,3 @@ def rated_matrix(sequences: Sequences, vocabulary_size: int) -> csr_matrix:
     """Who has rated what: ones, shape (users, vocabulary_size)."""
     ones = np.ones(len(sequences.movies), dtype=np.float32)
     return csr_matrix((ones, (sequences.user_index, sequences.movies)), shape=(len(sequences), vocabulary_size))
-
-
-BASELINES = (Popularity, ItemKnn)

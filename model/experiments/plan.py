@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
-from model.baselines.rating_models import BASELINES, BUILDERS
+from model.baselines.registry import RATING
 from model.baselines.simple import BiasModel
 from model.data.splits import PAPER_SEEDS, RANDOM_SEEDS
 from model.errors import SettingsError, UnknownNameError
 from model.experiments.ablation import ABLATIONS, AblatedModel, Ablation
 from model.experiments.rows import Builder, Result, Row, Rows
 from model.experiments.variants import VARIANTS, Variant
-from model.training.estimator import NeuralModel
+from model.training.estimator import SeqRecEstimator
 from model.training.presets import PRESETS, RATING_ONLY, Preset
 
 FAMILY = "seqrec"
@@ -57,7 +57,9 @@ class Plan:
         models: the only ones that have rows; None for all.
     """
 
-    builders: Mapping[str, Builder] = field(default_factory=lambda: BUILDERS)
+    builders: Mapping[str, Builder] = field(
+        default_factory=lambda: {name: partial(RATING.build, name) for name in RATING.builders}
+    )
     ablated: Preset = PRESETS["seqrec-paper"]
     varied: Preset = RATING_ONLY
     other_seeds: Sequence[tuple[int, int]] = OTHER_SEEDS
@@ -101,7 +103,7 @@ class Plan:
 
     def _varied(self, variant: Variant) -> Row:
         name = f"{OUR_MODEL} {variant.name}"
-        return Row(name, partial(NeuralModel, variant.of(self.varied)), "paper", PAPER_SEEDS)
+        return Row(name, partial(SeqRecEstimator, variant.of(self.varied)), "paper", PAPER_SEEDS)
 
     def opponents(self, results: Iterable[Result], *, inductive: bool) -> list[str]:
         """What our model is compared with: the bias model and the best rival on the paper's split.
@@ -138,7 +140,7 @@ def parsed_seeds(text: str) -> tuple[int, int]:
 
 
 def is_rival(model: str) -> bool:
-    return model not in BASELINES and not model.startswith(FAMILY)
+    return model not in RATING.baselines and not model.startswith(FAMILY)
 
 
 def found(rows: Rows, chosen: Iterable[Row]) -> list[Result]:

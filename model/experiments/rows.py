@@ -12,18 +12,18 @@ import torch
 from pydantic import BaseModel
 
 from model import legacy
+from model.baselines.registry import RATING
 from model.card import Evaluation
 from model.data.dataset import MovieLens
 from model.data.sequences import Examples, Sequences
 from model.data.splits import Split, split
 from model.errors import TitleModelError
 from model.evaluation.interfaces import RatingModel
-from model.evaluation.rating import evaluate
 from model.evaluation.rating_metrics import Predicted, reliability, rmse
 from model.experiments.bins import BinError, by_history, by_popularity
 from model.experiments.storage import read_predictions, read_record, write_predictions, write_text
 from model.training.context import TrainingContext
-from model.training.estimator import NeuralModel
+from model.training.estimator import SeqRecEstimator
 from model.types import FloatArray
 
 Builder = Callable[[TrainingContext], RatingModel]
@@ -168,7 +168,7 @@ class Rows:
         model = row.build(self.context)
         built_with = settings(model)
         drawn = self.split(row)
-        evaluation, predicted = evaluate(model, drawn, self.context)
+        evaluation, predicted = RATING.evaluate(model, drawn, self.context)
         write_predictions(self._predictions_file(row), predicted)
         return {
             "settings": built_with,
@@ -209,7 +209,7 @@ def settings(model: object) -> dict[str, Any]:
 
 def _with_all_seconds(evaluation: Evaluation, model: RatingModel) -> Evaluation:
     """Of a run that went on after an interruption, count the epochs before it too."""
-    before = model.ranking_epochs if isinstance(model, NeuralModel) else []
+    before = model.ranking_epochs if isinstance(model, SeqRecEstimator) else []
     epochs = sum(epoch.seconds for epoch in [*before, *evaluation.learning_curve])
     return evaluation.model_copy(update={"seconds": max(evaluation.seconds, epochs)})
 

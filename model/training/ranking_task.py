@@ -12,12 +12,13 @@ from torch import Tensor
 from model.data.sequences import Examples, Sequences, ragged_range
 from model.data.splits import RELEVANT_STARS
 from model.evaluation.batch_scoring import relevances
-from model.evaluation.ranking import score
+from model.evaluation.scoring import score_lists
 from model.features.catalogue import UNKNOWN
 from model.network.config import RankingTrainingConfig
 from model.network.ranking import HORIZONS, MovieVectors, RankingNetwork
 from model.training.softmax import next_movie_loss
-from model.training.trainer import Step
+from model.training.steps import Step, StepTask
+from model.training.trainer import EarlyStopping
 from model.types import BoolArray, IntArray
 
 VALIDATION_USERS = 1000
@@ -64,8 +65,8 @@ class Windows(NamedTuple):
         return steps, users
 
 
-class RankingTask:
-    """Learns both horizons at every step of all users' histories; see `model.training.trainer.Task`.
+class RankingTask(StepTask):
+    """Learns both horizons at every step of all users' histories.
 
     The loss of either is the cross-entropy of the whole catalogue, movies rated before left out. Compared with one
     negative sample, that is most of what separates published recommenders (Klenitskiy and Vasilev 2023, "Turning dross
@@ -74,7 +75,7 @@ class RankingTask:
     """
 
     name = "next movie"
-    selects = False  # the rate has fallen to nothing by the last epoch, so that is the one
+    early_stopping: EarlyStopping | None = None  # the rate falls to zero by the last epoch, which is kept
 
     def __init__(
         self,
@@ -84,29 +85,23 @@ class RankingTask:
         config: RankingTrainingConfig,
         device: torch.device,
     ) -> None:
-        self.network = network
+        self.network: RankingNetwork = network.to(device)
         self.sequences = train
         self.examples = validation and _some(validation, config.seed)
         self.config = config
         self.device = device
         self.settings = config.model_dump_json()
-        self.seed, self.epochs, self.patience = config.seed, config.epochs, config.epochs
-        self.largest_gradient: float | None = config.largest_gradient
+        self.seed, self.epochs = config.seed, config.epochs
+        self.largest_gradient = config.largest_gradient
         self.users = np.flatnonzero(train.counts)
         self.counts = np.bincount(train.movies, minlength=len(network.movies))
         self.length = network.config.history_length
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.users) / self.config.users_per_step)
-
-    def optimizer(self) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(
-            self.network.parameters(),
-            lr=0.0,
-            betas=self.config.adam_betas,
-            weight_decay=self.config.weight_decay,
-            fused=True,
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(), lr=0.0, betas=config.adam_betas, weight_decay=config.weight_decay, fused=True
         )
+
+    def step_count(self, epoch: int) -> int:  # noqa: ARG002 - every epoch has as many
+        return math.ceil(len(self.users) / self.config.users_per_step)
 
     def rate(self, epochs_done: float) -> float:
         share, warm_up = epochs_done / self.config.epochs, self.config.warm_up
@@ -121,8 +116,8 @@ class RankingTask:
         anywhere = (random.random(len(lengths)) * (latest + 1)).astype(np.int64)
         starts = np.where(random.random(len(lengths)) < LATEST, latest, anywhere)
         order = np.argsort(lengths + random.random(len(lengths)) * LENGTH_JITTER, kind="stable")
-        groups = np.array_split(order, len(self))
-        for step in random.permutation(len(self)):
+        groups = np.array_split(order, self.step_count(epoch))
+        for step in random.permutation(len(groups)):
             group = groups[step]
             yield self._step(
                 windows(
@@ -167,8 +162,7 @@ class RankingTask:
         if self.examples is None:
             return {}
         by_next = partial(relevances, self.network, device=self.device, horizon="next")
-        ranked = score(by_next, self.examples, self.counts)
-        return {"validation_ndcg": ranked.ndcg_at_10}
+        return {"validation_ndcg": score_lists(by_next, self.examples, self.counts).ndcg_at_10}
 
 
 def _some(examples: Examples, seed: int) -> Examples:

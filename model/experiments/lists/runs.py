@@ -9,14 +9,14 @@ import numpy as np
 from pydantic import BaseModel
 
 from model import legacy
-from model.baselines.ranking_models import build_ranker
+from model.baselines.registry import RANKING
 from model.card import RankingEvaluation, RankingScore
 from model.data.dataset import MovieLens
 from model.data.sequences import Examples, Sequences
 from model.data.splits import PROTOCOLS, Split, split
 from model.evaluation import ranking_metrics
 from model.evaluation.interfaces import Ranker
-from model.evaluation.ranking import Scores, evaluate, score, unseen
+from model.evaluation.scoring import RANKED_USERS, Scores, mask_rated, score_lists
 from model.experiments.rows import settings
 from model.experiments.storage import read_record, write_text
 from model.inference.diversity import CategoryDistribution, divergence, diversified
@@ -89,7 +89,7 @@ def measure(folder: Path, data: MovieLens, context: TrainingContext, on_line: Ca
     for protocol in PROTOCOLS["ranking"]:
         drawn = split(protocol, sequences, task="ranking")
         for name in MODELS:
-            model = build_ranker(name, context, protocol)
+            model = RANKING.build(name, context, protocol)
             file = _file(folder, protocol, name)
             result = read_record(file, Result)
             if result is None or (result.data_checksum, legacy.fields("settings", result.settings)) != (
@@ -120,7 +120,7 @@ def _file(folder: Path, protocol: str, model: str) -> Path:
 def measured(model: Ranker, drawn: Split, data: MovieLens, context: TrainingContext) -> Result:
     """Train a model and evaluate_trained its lists; those of our own at every diversity."""
     built_with = _settings(model)
-    evaluation = evaluate(model, drawn)
+    evaluation = RANKING.evaluate(model, drawn, context).evaluation
     effects = []
     if model.name == DIVERSE:
         counts = np.bincount(drawn.train.sequences.movies, minlength=context.vocabulary_size)
@@ -152,8 +152,8 @@ def _effect(scores: Scores, categories: CategoryDistribution, drawn: Split, dive
     made = diverse(scores, categories, diversity)
     return Effect(
         diversity=diversity,
-        validation=score(made, drawn.validation, categories.counts),
-        test=score(made, drawn.test, categories.counts),
+        validation=score_lists(made, drawn.validation, categories.counts),
+        test=score_lists(made, drawn.test, categories.counts),
         distance=_distance(made, categories, drawn.validation),
     )
 
@@ -162,7 +162,7 @@ def diverse(scores: Scores, categories: CategoryDistribution, diversity: float) 
     """Scores in whose order the first ten are those of a diverse list; the others follow as before."""
 
     def reordered(histories: Sequences) -> FloatArray:
-        left = unseen(scores(histories), histories.user_index, histories.movies)
+        left = mask_rated(scores(histories), histories)
         for user, own in enumerate(left):
             rows = np.argsort(-own, kind="stable")[: int(np.isfinite(own).sum())]
             history = histories.movies[histories.offsets[user] : histories.offsets[user + 1]]
@@ -177,9 +177,9 @@ def diverse(scores: Scores, categories: CategoryDistribution, diversity: float) 
 def _distance(scores: Scores, categories: CategoryDistribution, examples: Examples) -> float:
     """Of the first ten from the history, mean over the users of a examples that have one."""
     distances = []
-    for part in examples.batches(256):
+    for part in examples.batches(RANKED_USERS):
         histories = part.histories()
-        lists = ranking_metrics.top(unseen(scores(histories), histories.user_index, histories.movies))
+        lists = ranking_metrics.top(mask_rated(scores(histories), histories))
         for user in np.flatnonzero(histories.counts):
             history = histories.movies[histories.offsets[user] : histories.offsets[user + 1]]
             distances.append(float(divergence(categories.of(history), categories.shares[lists[user]].mean(0))))

@@ -13,7 +13,7 @@ from model.baselines.feed_forward import FeedForward, FeedForwardConfig
 from model.baselines.gc_mc import Edges, GcMc, GcMcConfig, GcMcNetwork
 from model.baselines.glocal_k import GLocalK, GLocalKConfig, KernelLayer, KnownMatrix
 from model.baselines.known_ratings import KnownRatings
-from model.baselines.rating_models import PUBLISHED_MODELS, build
+from model.baselines.registry import PUBLISHED_MODELS, RATING
 from model.baselines.simple import MovieMean
 from model.baselines.sparse_pairs import Pairs
 from model.data.dataset import MovieLens
@@ -183,7 +183,7 @@ def test_a_damaged_checkpoint_of_a_rival_is_refused(sample: MovieLens, tmp_path:
 
 
 def test_every_rival_says_truly_whether_it_needs_to_know_its_users(sample: MovieLens) -> None:
-    inductive = {name: build(name, context_for(sample)).inductive for name in PUBLISHED_MODELS}
+    inductive = {name: RATING.build(name, context_for(sample)).inductive for name in PUBLISHED_MODELS}
 
     assert inductive == {"mlp3": True, "ffnn-bert": True, "bst": True, "glocal-k": False, "gc-mc": False}
 

@@ -13,7 +13,7 @@ from model.network.branches import BRANCHES
 from model.network.config import NetworkConfig
 from model.network.rating import SeqRec
 from model.training.context import TrainingContext
-from model.training.estimator import NeuralModel
+from model.training.estimator import SeqRecEstimator
 from model.training.trainer import Progress
 
 PAPER = RATING_ONLY.model_copy(
@@ -65,7 +65,7 @@ def test_a_silenced_history_gives_zeros_whatever_reads_it(recurrent: str, sample
 
 
 def test_the_recovery_trains_what_is_left(context: TrainingContext, split: Split) -> None:
-    whole = NeuralModel(PAPER, context)
+    whole = SeqRecEstimator(PAPER, context)
     whole.fit(split)
     ablated = fitted(Ablation("title", ("title",), 0.0), context, split).network
 

@@ -13,7 +13,7 @@ from model.errors import ArtifactError
 from model.evaluation.batch_scoring import predict
 from model.files import sha256
 from model.inference import artifact
-from model.training.estimator import NeuralModel
+from model.training.estimator import SeqRecEstimator
 
 CPU = torch.device("cpu")
 
@@ -27,7 +27,7 @@ def test_a_loaded_network_predicts_what_the_saved_one_did(
     sample: MovieLens, split: Split, artifact_folder: Path, tmp_path: Path
 ) -> None:
     context = context_for(sample)
-    model = NeuralModel(SMALL, context)
+    model = SeqRecEstimator(SMALL, context)
     model.fit(split)
     before = model.predict(split.test).stars
     card = artifact.load_card(artifact_folder)
