@@ -27,7 +27,7 @@ from model.training.trainer import EarlyStopping, Trainer
 from model.types import FloatArray
 
 PREDICT_USERS = 32
-"""Users whose targets are predicted together."""
+"""Not `model.network.batch.USERS_PER_BATCH`: another number changes the last digits of the published results."""
 
 
 class SampleNetwork(nn.Module, ABC):

@@ -10,13 +10,11 @@ from model.data.sequences import Examples, Sequences
 from model.evaluation import ranking_metrics
 from model.evaluation.rating_metrics import Predicted, accuracy, calibration_error, mode_accuracy, rmse
 from model.features.catalogue import UNKNOWN
+from model.network.batch import USERS_PER_BATCH
 from model.types import FloatArray, IntArray
 
 Scores = Callable[[Sequences], FloatArray]
 """As `Ranker.scores`: from histories to a score of every movie for each user, shape (users, movies)."""
-
-RANKED_USERS = 256
-"""Users whose scores of the whole catalogue are in memory together."""
 
 
 def score_predictions(predicted: Predicted, examples: Examples) -> Score:
@@ -46,7 +44,7 @@ def rank(scores: Scores, examples: Examples) -> Ranking:
     """Rank the catalogue for each user who has targets, without the movies of the history."""
     lists, target_ranks = [], []
     with_targets = examples.take(np.flatnonzero(examples.target_counts))
-    for part in with_targets.batches(RANKED_USERS):
+    for part in with_targets.batches(USERS_PER_BATCH):
         histories = part.histories()
         candidates = mask_rated(scores(histories), histories)
         lists.append(ranking_metrics.top(candidates))

@@ -16,10 +16,11 @@ from model.data.sequences import Examples, Sequences
 from model.data.splits import PROTOCOLS, Split, split
 from model.evaluation import ranking_metrics
 from model.evaluation.interfaces import Ranker
-from model.evaluation.scoring import RANKED_USERS, Scores, mask_rated, score_lists
+from model.evaluation.scoring import Scores, mask_rated, score_lists
 from model.experiments.rows import settings
 from model.experiments.storage import read_record, write_text
 from model.inference.diversity import CategoryDistribution, divergence, diversified
+from model.network.batch import USERS_PER_BATCH
 from model.training.context import TrainingContext
 from model.types import FloatArray
 
@@ -177,7 +178,7 @@ def diverse(scores: Scores, categories: CategoryDistribution, diversity: float) 
 def _distance(scores: Scores, categories: CategoryDistribution, examples: Examples) -> float:
     """Of the first ten from the history, mean over the users of a examples that have one."""
     distances = []
-    for part in examples.batches(RANKED_USERS):
+    for part in examples.batches(USERS_PER_BATCH):
         histories = part.histories()
         lists = ranking_metrics.top(mask_rated(scores(histories), histories))
         for user in np.flatnonzero(histories.counts):
