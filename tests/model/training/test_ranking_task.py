@@ -16,7 +16,7 @@ from model.data.sequences import Sequences
 from model.data.splits import Split, leave_one_out, split, user_split
 from model.errors import SettingsError, UnknownNameError
 from model.evaluation.interfaces import Ranker
-from model.evaluation.scoring import score_lists
+from model.evaluation.scoring import rank, score_lists
 from model.features.catalogue import UNKNOWN
 from model.network.config import RankingConfig, RankingTrainingConfig
 from model.training.estimator import NetworkRanker, SeqRecEstimator
@@ -60,7 +60,6 @@ def test_the_user_split_asks_for_liked_movies_of_the_second_half(sample: MovieLe
     relevant = stars.test.targets[stars.test.target_stars >= 4]
     assert lists.test.sequences.movies[lists.test.targets].tolist() == stars.test.sequences.movies[relevant].tolist()
     assert (lists.test.target_stars >= 4).all()
-    assert lists.train is not None
     assert set(lists.train.sequences.user_ids).isdisjoint(lists.test.sequences.user_ids)
 
 
@@ -98,6 +97,19 @@ def test_lists_hold_nothing_that_was_seen_and_not_the_unknown_movie() -> None:
     assert (judged.ndcg_at_10, judged.hr_at_10, judged.mrr) == (1, 1, 1)
     assert judged.coverage_at_10 == 2 / 5  # rows 4 and 5 of the five movies
     assert judged.popular_share_at_10 == 0
+
+
+def test_a_ranker_is_given_the_histories_and_no_target() -> None:
+    given: list[list[int]] = []
+
+    def scores(histories: Sequences) -> FloatArray:
+        given.extend(part.tolist() for part in np.split(histories.movies, histories.offsets[1:-1]))
+        return np.zeros((len(histories), 10), dtype=np.float32)
+
+    protocol = leave_one_out(sequences([1, 2, 3, 4], [5, 6], [7, 8, 9]))
+    score_lists(scores, protocol.test, np.ones(10, dtype=np.int64))
+
+    assert given == [[1, 2, 3], [7, 8]]  # who has two ratings has no target
 
 
 def rated_before(users: int, vocabulary_size: int, *, rated: dict[tuple[int, int], int]) -> torch.Tensor:
@@ -261,13 +273,14 @@ def test_every_ranker_answers_for_an_empty_history(ranker: Ranker) -> None:
     assert np.isfinite(ranker.scores(sequences([], [1]))).all()
 
 
-def test_what_comes_after_the_history_changes_no_score(ranker: Ranker, drawn: Split) -> None:
-    """Scores read the histories of the test users and nothing of their targets."""
+def test_what_comes_after_the_history_changes_no_list(ranker: Ranker, drawn: Split) -> None:
+    """An evaluation hands a ranker the histories of the test users and nothing of their targets."""
     changed = replace(drawn.test.sequences, movies=drawn.test.sequences.movies.copy())
-    changed.movies[drawn.test.targets] = 1
+    changed.movies[drawn.test.targets] = 1 + (changed.movies[drawn.test.targets] + 40) % 80  # 80 movies in all
     altered = replace(drawn.test, sequences=changed)
 
-    assert np.array_equal(ranker.scores(drawn.test.histories()), ranker.scores(altered.histories()))
+    assert not np.array_equal(altered.sequences.movies, drawn.test.sequences.movies)
+    assert np.array_equal(rank(ranker.scores, altered).lists, rank(ranker.scores, drawn.test).lists)
 
 
 def test_an_evaluation_has_the_baselines_beside_it(sample: MovieLens, drawn: Split) -> None:
