@@ -1,13 +1,13 @@
 """GC-MC (van den Berg, Kipf and Welling 2017): a graph of users and movies with an edge for every rating.
 
-A user's vector comes from the movies rated and a movie's from the users who rated it, one graph convolution for each
-number of stars (equations 1 to 3). A bilinear decoder turns a user's and a movie's vector into the probabilities of 1
-to 5 stars; the prediction is their mean (equations 4 and 5). As published for MovieLens 1M: no side information, the
-levels' messages summed, with the ordinal weights of the section on weight sharing, and one step of Adam over all
-ratings an epoch.
+A user's vector is computed from the movies rated and a movie's from the users who rated it, by one graph convolution
+for each number of stars (equations 1 to 3). A bilinear decoder turns a user's and a movie's vector into the
+probabilities of 1 to 5 stars; the prediction is their mean (equations 4 and 5). As published for MovieLens 1M: no side
+information, the messages of all levels summed, the ordinal weights of the section on weight sharing, and one step of
+Adam over all ratings per epoch.
 
-What differs from the publication: ratings of the validation examples are not learned from (the published value comes
-from training on them as well), and the split's seeds are this project's.
+Differences from the publication: the network does not learn from the validation ratings (the published error comes
+from training on them too), and the seeds of the split are this project's.
 """
 
 import math
@@ -43,12 +43,12 @@ class GcMcConfig(BaseModel):
         hidden: width of the messages.
         dense: width of the vectors that the decoder compares.
         dropout: share of nodes that send no message in a step, and of the hidden units that are dropped.
-        bases: matrices that those of the levels are mixed from.
-        averaging: decay of the running average of the weights, with which is predicted.
+        bases: matrices that the levels' matrices are mixed from.
+        averaging: decay of the running average of the weights, which predicts.
         epochs: steps over all ratings.
-        round_epochs: epochs between two looks at the validation examples.
-        patience: rounds without a better validation error after which to stop and take the best; None goes on to
-            the end, as published.
+        round_epochs: steps between two validations; together they are one `model.card.Epoch`.
+        patience: validations without a smaller error after which training stops and the best weights are kept; None
+            trains to the end, as published.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,28 +83,28 @@ class Edges(NamedTuple):
         """From ratings in any order: receiving and sending node and level of each; ``sides`` counts the nodes."""
         receivers, senders = sides
         width = LEVELS * senders
-        places = (ends[0] * width + levels * senders + ends[1]).sort().values
-        rows, columns = places // width, places % width
+        positions = (ends[0] * width + levels * senders + ends[1]).sort().values  # in the flattened matrix
+        rows, columns = positions // width, positions % width
         degrees = torch.bincount(rows, minlength=receivers), torch.bincount(columns % senders, minlength=senders)
         norms = (degrees[0][rows] * degrees[1][columns % senders]).float().rsqrt()
         return cls(Pairs.of(rows, columns, (receivers, width)), norms, senders)
 
-    def only_from(self, kept: Tensor) -> "Edges":
-        """The edges from some of the senders, shape (senders,) of bool, which are counted off anew."""
-        stays = kept[self.pairs.columns % self.senders]
-        chosen = stays.nonzero().squeeze(1)  # indexing by numbers is several times faster than by truth values
-        by_column = self.pairs.by_column[stays[self.pairs.by_column].nonzero().squeeze(1)]
-        columns, count = self.pairs.columns[chosen], int(kept.sum())
+    def only_from(self, sending: Tensor) -> "Edges":
+        """The edges from some of the senders, a mask of shape (senders,); these senders are numbered anew."""
+        remains = sending[self.pairs.columns % self.senders]
+        chosen = remains.nonzero().squeeze(1)  # indexing by numbers is several times faster than by a mask
+        by_column = self.pairs.by_column[remains[self.pairs.by_column].nonzero().squeeze(1)]
+        columns, count = self.pairs.columns[chosen], int(sending.sum())
         pairs = Pairs(
             self.pairs.rows[chosen],
-            columns // self.senders * count + (kept.cumsum(0) - 1)[columns % self.senders],
-            (stays.cumsum(0) - 1)[by_column],
+            columns // self.senders * count + (sending.cumsum(0) - 1)[columns % self.senders],
+            (remains.cumsum(0) - 1)[by_column],
             (self.pairs.shape[0], LEVELS * count),
         )
         return Edges(pairs, self.norms[chosen], count)
 
     def receive(self, weights: Tensor) -> Tensor:
-        """What arrives at each node, shape (receivers, hidden); ``weights`` has shape (levels, senders, hidden).
+        """The sum of the messages to each node, shape (receivers, hidden); ``weights`` is (levels, senders, hidden).
 
         A message of level ``r`` is the sum of the sender's weights up to ``r``, times the norm (equation 1).
         """
@@ -117,8 +117,8 @@ class Graph(NamedTuple):
     Attributes:
         to_users: messages from movies.
         to_movies: messages from users.
-        rated: (user, movie) of every rating, and
-        levels: its stars, counted from 0.
+        rated: (movie, user) of every rating.
+        levels: stars of every rating, counted from 0.
     """
 
     to_users: Edges
@@ -140,7 +140,7 @@ class Graph(NamedTuple):
 
 
 class GcMcNetwork(nn.Module):
-    """Encoder and decoder. Nodes have no features, so the weights of a level are one vector a node."""
+    """Encoder and decoder. Nodes have no features, so the weights of a level are one vector per node."""
 
     def __init__(self, movies: int, users: int, config: GcMcConfig) -> None:
         super().__init__()
@@ -158,20 +158,20 @@ class GcMcNetwork(nn.Module):
         return self._encode(graph.to_movies, self.user_weights), self._encode(graph.to_users, self.movie_weights)
 
     def _encode(self, edges: Edges, weights: Tensor) -> Tensor:
-        """Graph convolution and dense layer (equations 2 and 3); in training, most nodes are mute."""
+        """Graph convolution and dense layer (equations 2 and 3); in training, most nodes send nothing."""
         rate = self.config.dropout
         if self.training:
-            kept = torch.rand(edges.senders, device=weights.device) >= rate
-            heard = weights.index_select(1, kept.nonzero().squeeze(1))
-            arrived = edges.only_from(kept).receive(heard) / (1 - rate)
+            sending = torch.rand(edges.senders, device=weights.device) >= rate
+            sent = weights.index_select(1, sending.nonzero().squeeze(1))
+            received = edges.only_from(sending).receive(sent) / (1 - rate)
         else:
-            arrived = edges.receive(weights)
-        return dropout(arrived.relu(), rate, self.training) @ self.dense
+            received = edges.receive(weights)
+        return dropout(received.relu(), rate, self.training) @ self.dense
 
     def decode(self, movies: Tensor, users: Tensor, pairs: Pairs) -> Tensor:
         """Logits of 1 to 5 stars for some (movie, user) pairs, shape (5, pairs) (equations 4 and 5).
 
-        The levels come first because a softmax over the last dimension, being this short, is slow.
+        The levels come first because a softmax over a last dimension this short is slow.
         """
         return self.mixture.T @ torch.stack([pairs.dots(movies, users @ basis) for basis in self.bases])
 
@@ -236,7 +236,7 @@ class GcMcTask(StepTask):
 
 
 class GcMc:
-    """The rival ``gc-mc``; see the module."""
+    """The baseline ``gc-mc``; see the module."""
 
     name = "gc-mc"
     inductive = False
@@ -270,7 +270,7 @@ class GcMc:
         return Predicted(stars.cpu().numpy(), probabilities.cpu().numpy())
 
     def _pairs(self, movies: IntArray, users: IntArray) -> tuple[Pairs, Tensor]:
-        """Targets as pairs, and the target that each of the pairs is."""
+        """Targets as sorted pairs, and the number of the target that each pair is."""
         device = self.context.device
         order = torch.from_numpy(movies * self.known.shape[1] + users).argsort().to(device)
         rows, columns = (torch.from_numpy(side).to(device)[order] for side in (movies, users))

@@ -1,4 +1,4 @@
-"""The task of ranking: at each step of a history, which movie comes next, and which are relevant from there on."""
+"""The task of ranking: learns at each step of a history which movie comes next and which are relevant from then on."""
 
 import math
 from collections.abc import Iterator
@@ -22,28 +22,29 @@ from model.training.trainer import EarlyStopping
 from model.types import BoolArray, IntArray
 
 VALIDATION_USERS = 1000
-"""Users, drawn once, whose lists are judged after each epoch."""
+"""Users, drawn once, whose lists are scored after each epoch."""
 
 LATEST = 0.5
-"""Share of windows at the end of a history, where a list is asked for; the others are anywhere."""
+"""Share of windows at the end of a history, where the service makes lists; the others lie anywhere."""
 
 NEVER = torch.iinfo(torch.int16).max
+
 LENGTH_JITTER = 30
-"""Windows of a step differ in length by about so many ratings: shorter steps, and still other company each time."""
+"""Windows of a step differ in length by about so many ratings: little padding, and other steps in every epoch."""
 
 
 class Windows(NamedTuple):
-    """A stretch of each of some users' histories, padded at the end with index 0.
+    """Consecutive ratings of some users, padded at the end with movie index 0.
 
     Attributes:
         profiles: encoded, shape (users, 24).
         movies, stars: shape (time, users).
         lengths: of the windows, shape (users,).
-        relevant: a movie that the user relevant at this step or later in the window, drawn at random; index 0 where
-            there is none, shape (time, users).
-        from_start: whether a window begins where the history does, shape (users,).
-        rated_at: step at which each user rated each movie, -1 if before the window, `NEVER` if not up to its end,
-            shape (users, movies).
+        relevant: a movie, drawn at random, of those that the user finds relevant at this step or later in the window;
+            index 0 where there is none, shape (time, users).
+        from_start: whether a window begins with the history, shape (users,).
+        rated_at: step of the window at which each user rated each movie, -1 if before the window, `NEVER` if not up to
+            its end, shape (users, movies).
     """
 
     profiles: Tensor
@@ -58,20 +59,23 @@ class Windows(NamedTuple):
         return Windows(*(tensor.to(device, non_blocking=True) for tensor in self))
 
     def predicted(self) -> tuple[Tensor, Tensor]:
-        """The steps and users whose movie is to be predicted: all but the first of a window inside a history."""
+        """Step and user of each movie to predict.
+
+        The first movie of a window inside a history is read only: the window does not hold what came before it.
+        """
         steps = torch.arange(len(self.movies), device=self.movies.device).unsqueeze(1)
-        asked = (steps < self.lengths) & ((steps > 0) | self.from_start)
-        steps, users = asked.nonzero(as_tuple=True)
+        predicted = (steps < self.lengths) & ((steps > 0) | self.from_start)
+        steps, users = predicted.nonzero(as_tuple=True)
         return steps, users
 
 
 class RankingTask(StepTask):
     """Learns both horizons at every step of all users' histories.
 
-    The loss of either is the cross-entropy of the whole catalogue, movies rated before left out. Compared with one
-    negative sample, that is most of what separates published recommenders (Klenitskiy and Vasilev 2023, "Turning dross
-    into gold loss"). Learning what is relevant later, at any distance, makes better lists for the long run, where it
-    does not count what comes first.
+    The loss of each horizon is the cross-entropy over the whole catalogue without the movies rated before. Using it in
+    place of one negative sample makes most of the difference between published recommenders (Klenitskiy and Vasilev
+    2023, "Turning dross into gold loss"). The horizon "relevance" learns from relevant movies at any later step, which
+    makes better lists where the order of what follows does not count.
     """
 
     name = "next movie"
@@ -129,12 +133,12 @@ class RankingTask(StepTask):
         now = windows.to(self.device)
         steps, users = now.predicted()
         movies = self.network.movies()
-        queries = self.network(now.profiles, now.movies, now.stars, movies.vectors)
+        queries = self.network(now.profiles, now.movies, now.stars, movies.vectors)  # (time, users, horizons, width)
         loss = self._loss("next", queries, movies, now.movies, now, (steps, users))
-        some = now.relevant[steps, users] != UNKNOWN
+        some = now.relevant[steps, users] != UNKNOWN  # steps with a relevant movie to come
         if self.config.relevance_weight and some.any():
-            later = self._loss("relevance", queries, movies, now.relevant, now, (steps[some], users[some]))
-            loss = loss + self.config.relevance_weight * later
+            relevance = self._loss("relevance", queries, movies, now.relevant, now, (steps[some], users[some]))
+            loss = loss + self.config.relevance_weight * relevance
         return Step(loss, len(steps))
 
     @staticmethod
@@ -144,14 +148,14 @@ class RankingTask(StepTask):
         movies: MovieVectors,
         targets: Tensor,
         now: Windows,
-        asked: tuple[Tensor, Tensor],
+        at: tuple[Tensor, Tensor],
     ) -> Tensor:
-        """Of one horizon at the steps and users asked for; ``targets`` have shape (time, users)."""
-        place, (steps, users) = HORIZONS.index(horizon), asked
+        """The loss of one horizon at some steps and users; ``targets`` has shape (time, users)."""
+        index, (steps, users) = HORIZONS.index(horizon), at
         return next_movie_loss(
-            queries[steps, users, place],
+            queries[steps, users, index],
             movies.vectors,
-            movies.popularity[:, place],
+            movies.popularity[:, index],
             targets[steps, users],
             now.rated_at,
             users,
@@ -179,12 +183,12 @@ def windows(
     vocabulary_size: int,
     random: np.random.Generator,
 ) -> Windows:
-    """For each user, ``lengths`` ratings from the one at ``starts`` on."""
+    """For each user, ``lengths`` ratings from the one number ``starts`` of the history on, all of shape (users,)."""
     steps = np.arange(lengths.max())[:, None]
     inside = steps < lengths
-    places = np.where(inside, sequences.offsets[users] + starts + steps, 0)
-    movies = np.where(inside, sequences.movies[places], UNKNOWN)
-    relevant = inside & (sequences.stars[places] >= RELEVANT_STARS)
+    ratings = np.where(inside, sequences.offsets[users] + starts + steps, 0)  # (time, users)
+    movies = np.where(inside, sequences.movies[ratings], UNKNOWN)
+    relevant = inside & (sequences.stars[ratings] >= RELEVANT_STARS)
     rated_at = np.full((len(users), vocabulary_size), NEVER, dtype=np.int16)
     before = ragged_range(sequences.offsets[users], starts)
     rated_at[np.repeat(np.arange(len(users)), starts), sequences.movies[before]] = -1
@@ -193,25 +197,25 @@ def windows(
     return Windows(
         profiles=torch.from_numpy(sequences.profiles[users]),
         movies=torch.from_numpy(movies),
-        stars=torch.from_numpy(np.where(inside, sequences.stars[places], sequences.rating_scale[0])),
-        relevant=torch.from_numpy(_relevant_from_each_step(movies, relevant, random)),
+        stars=torch.from_numpy(np.where(inside, sequences.stars[ratings], sequences.rating_scale[0])),
+        relevant=torch.from_numpy(_draw_relevant(movies, relevant, random)),
         lengths=torch.from_numpy(lengths),
         from_start=torch.from_numpy(starts == 0),
         rated_at=torch.from_numpy(rated_at),
     )
 
 
-def _relevant_from_each_step(movies: IntArray, relevant: BoolArray, random: np.random.Generator) -> IntArray:
-    """Of what is relevant at a step or later, one movie drawn with equal chances; index 0 where there is none.
+def _draw_relevant(movies: IntArray, relevant: BoolArray, random: np.random.Generator) -> IntArray:
+    """Draw one of the movies that are relevant at a step or later, for each step; index 0 where there is none.
 
-    All have shape (time, users).
+    Arguments and result have shape (time, users).
     """
     total = relevant.sum(0)
     before: IntArray = np.cumsum(relevant, axis=0) - relevant
     left = total - before
-    drawn = before + (random.random(relevant.shape) * left).astype(np.int64)
-    users, steps = np.nonzero(relevant.T)  # user after user, so that each one's relevant movies lie side by side
+    drawn = before + (random.random(relevant.shape) * left).astype(np.int64)  # number among the user's relevant movies
+    users, steps = np.nonzero(relevant.T)  # the relevant movies of each user side by side
     if not len(users):
         return np.full(movies.shape, UNKNOWN)
-    places = np.where(left > 0, np.cumsum(total) - total + drawn, 0)
-    return np.where(left > 0, movies[steps[places], users[places]], UNKNOWN)
+    chosen = np.where(left > 0, np.cumsum(total) - total + drawn, 0)
+    return np.where(left > 0, movies[steps[chosen], users[chosen]], UNKNOWN)

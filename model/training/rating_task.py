@@ -57,7 +57,7 @@ class RatingTask(StepTask):
         return len(self.batches)
 
     def rate(self, epochs_done: float) -> float:
-        """From half the rate to the full one within the first epoch, then in a line to the final one at the end."""
+        """Rise from half the rate to the full one within the first epoch, then fall linearly to the final one."""
         if epochs_done <= 1:
             share = 0.5 + 0.5 * epochs_done
         else:

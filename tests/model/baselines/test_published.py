@@ -233,8 +233,8 @@ def test_the_local_kernel_falls_with_the_squared_distance_and_is_never_negative(
     layer = KernelLayer(2, 2, width=2)
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([[2.0, 2.0], [2.0, 4.0]]))
-        layer.input_places.copy_(torch.tensor([[0.0, 0.0], [1.0, 0.0]]))
-        layer.output_places.copy_(torch.tensor([[0.6, 0.0], [0.0, 1.5]]))
+        layer.input_coordinates.copy_(torch.tensor([[0.0, 0.0], [1.0, 0.0]]))
+        layer.output_coordinates.copy_(torch.tensor([[0.6, 0.0], [0.0, 1.5]]))
 
     weight, penalty = layer.weight_and_penalty(GLocalKConfig(weight_penalty=10, kernel_penalty=100))
 

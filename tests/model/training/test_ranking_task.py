@@ -21,7 +21,7 @@ from model.features.catalogue import UNKNOWN
 from model.network.config import RankingConfig, RankingTrainingConfig
 from model.training.estimator import NetworkRanker, SeqRecEstimator
 from model.training.presets import PRESETS
-from model.training.ranking_task import NEVER, _relevant_from_each_step, windows
+from model.training.ranking_task import NEVER, _draw_relevant, windows
 from model.training.softmax import next_movie_loss
 from model.types import FloatArray
 
@@ -169,13 +169,13 @@ def test_a_movie_to_be_liked_is_drawn_from_those_at_a_step_or_later() -> None:
     movies = np.array([[5, 9], [6, 3], [7, 0]])
     relevant = np.array([[True, False], [False, True], [True, False]])
 
-    drawn = np.stack([_relevant_from_each_step(movies, relevant, np.random.default_rng(seed)) for seed in range(50)])
+    drawn = np.stack([_draw_relevant(movies, relevant, np.random.default_rng(seed)) for seed in range(50)])
 
     assert set(drawn[:, 0, 0].tolist()) == {5, 7}
     assert (drawn[:, 1:, 0] == 7).all()
     assert (drawn[:, :2, 1] == 3).all()
     assert (drawn[:, 2, 1] == UNKNOWN).all()  # nothing that is relevant is left
-    assert not _relevant_from_each_step(movies, np.zeros_like(relevant), np.random.default_rng(0)).any()
+    assert not _draw_relevant(movies, np.zeros_like(relevant), np.random.default_rng(0)).any()
 
 
 def chains(users: int, *, shuffled: bool = False) -> Sequences:
