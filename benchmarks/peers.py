@@ -9,10 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.tuning import Peer, PeerEvaluation, Tuned
+from model.baselines.lists import ItemKnn, Popularity
 from model.data.dataset import read
 from model.data.sequences import Sequences
 from model.data.splits import PROTOCOLS, Split, split
-from model.evaluation.ranking import evaluate
+from model.evaluation.evaluate import RankingEvaluator
 
 log = logging.getLogger(__name__)
 
@@ -77,11 +78,12 @@ def peer_class(name: str) -> type[Peer]:
     return found
 
 
-def measure(peer: type[Peer], divided: Split, rows: int, minutes: float) -> PeerEvaluation:
-    """Choose the peer's settings on validation and evaluate_trained it once on test."""
-    tuned = Tuned(peer, divided.name, rows, minutes)
+def measure(peer: type[Peer], divided: Split, vocabulary_size: int, minutes: float) -> PeerEvaluation:
+    """Choose the peer's settings on validation and evaluate it once on test."""
+    tuned = Tuned(peer, divided.name, vocabulary_size, minutes)
+    baselines = [Popularity(vocabulary_size), ItemKnn(vocabulary_size)]
     return PeerEvaluation(
-        **evaluate(tuned, divided).model_dump(),
+        **RankingEvaluator().evaluate(tuned, divided, baselines).evaluation.model_dump(),
         library=peer.library,
         version=version(peer.package),
         settings=tuned.settings,

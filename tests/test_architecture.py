@@ -15,7 +15,7 @@ from app.cli import app as command_line
 from app.cli.api_reference import page
 from app.main import api
 from app.settings import Settings
-from model.baselines.rating_models import BUILDERS
+from model.baselines.registry import RATING
 
 ROOT = Path(__file__).parents[1]
 TRAINING_ROOMS = {"data", "factorization", "training", "evaluation", "baselines", "experiments", "pipeline"}
@@ -112,7 +112,7 @@ def test_the_help_of_evaluate_names_every_model() -> None:
     (option,) = [parameter for parameter in evaluate.params if parameter.name == "model"]
     named = set(re.findall(r"[a-z0-9-]+", option.help))
 
-    assert set(BUILDERS) <= named
+    assert set(RATING.builders) <= named
 
 
 def commands(command: object) -> Iterator:

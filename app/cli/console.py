@@ -66,7 +66,7 @@ class TrainingDisplay:
 
 def _best(epoch: Epoch | None) -> str:
     if epoch is not None and epoch.validation_rmse is not None:
-        return f", best RMSE {epoch.validation_rmse:.4f}"
+        return f", RMSE {epoch.validation_rmse:.4f}"
     if epoch is not None and epoch.validation_ndcg is not None:
         return f", NDCG@10 {epoch.validation_ndcg:.4f}"
     return ""

@@ -23,7 +23,7 @@ from torch import nn
 from model.data.splits import Split
 from model.network.rating import SeqRec
 from model.training.context import TrainingContext
-from model.training.estimator import NeuralModel
+from model.training.estimator import SeqRecEstimator
 from model.training.presets import Preset
 
 RECOVERY_EPOCHS = 2
@@ -58,7 +58,7 @@ ABLATIONS = (
 )
 
 
-class AblatedModel(NeuralModel):
+class AblatedModel(SeqRecEstimator):
     """A preset's network that is trained, then zeroed in part and trained further.
 
     The first training is exactly the preset's own, so all ablations share its checkpoint. ``epochs`` are those of the

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
-from model.baselines.rating_models import BASELINES, BUILDERS
+from model.baselines.registry import RATING
 from model.baselines.simple import BiasModel
 from model.data.splits import PAPER_SEEDS, RANDOM_SEEDS
 from model.errors import SettingsError, UnknownNameError
 from model.experiments.ablation import ABLATIONS, AblatedModel, Ablation
 from model.experiments.results import Result
 from model.experiments.runs import Builder, Run, RunStore
-from model.training.estimator import NeuralModel
+from model.training.estimator import SeqRecEstimator
 from model.training.presets import PRESETS, RATING_ONLY, Preset
 
 FAMILY = "seqrec"
@@ -110,7 +110,9 @@ class Plan:
         models: restricts the runs to these models; None for all.
     """
 
-    builders: Mapping[str, Builder] = field(default_factory=lambda: BUILDERS)
+    builders: Mapping[str, Builder] = field(
+        default_factory=lambda: {name: partial(RATING.build, name) for name in RATING.builders}
+    )
     ablated: Preset = PRESETS["seqrec-paper"]
     varied: Preset = RATING_ONLY
     other_seeds: Sequence[tuple[int, int]] = OTHER_SEEDS
@@ -181,12 +183,12 @@ class Plan:
 
     def _variant_run(self, variant: Variant) -> Run:
         name = f"{OUR_MODEL} {variant.name}"
-        return Run(name, partial(NeuralModel, variant.apply(self.varied)), "paper", PAPER_SEEDS)
+        return Run(name, partial(SeqRecEstimator, variant.apply(self.varied)), "paper", PAPER_SEEDS)
 
 
 def is_published(model: str) -> bool:
     """Whether this is a published model of others: neither a simple baseline nor one of our networks."""
-    return model not in BASELINES and not model.startswith(FAMILY)
+    return model not in RATING.baselines and not model.startswith(FAMILY)
 
 
 def find_results(store: RunStore, runs: Iterable[Run]) -> list[Result]:

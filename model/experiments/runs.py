@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from model import legacy
+from model.baselines.registry import RATING
 from model.card import Evaluation
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
@@ -21,7 +22,6 @@ from model.data.splits import Split, split
 from model.errors import TitleModelError
 from model.evaluation.bootstrap import RESAMPLES, paired_difference
 from model.evaluation.interfaces import RatingModel
-from model.evaluation.rating import evaluate
 from model.evaluation.rating_metrics import Predicted, rmse
 from model.experiments.results import (
     Comparison,
@@ -34,7 +34,7 @@ from model.experiments.results import (
 )
 from model.files import atomic_write
 from model.training.context import TrainingContext
-from model.training.estimator import NeuralModel
+from model.training.estimator import SeqRecEstimator
 from model.types import FloatArray
 
 Builder = Callable[[TrainingContext], RatingModel]
@@ -185,7 +185,7 @@ class RunStore:
         model = run.build(self.context)
         settings = settings_of(model)  # now: training adds attributes
         examples = self.split(run)
-        evaluation, predicted = evaluate(model, examples, self.context)
+        evaluation, predicted = RATING.evaluate(model, examples, self.context)
         _write_predictions(self._predictions_file(run), predicted)
         return {
             "settings": settings,
@@ -236,7 +236,7 @@ def settings_of(model: object) -> dict[str, Any]:
 
 def _with_seconds_of_all_epochs(evaluation: Evaluation, model: RatingModel) -> Evaluation:
     """For a training that was interrupted and resumed, count the epochs before the interruption too."""
-    ranking_epochs = model.ranking_epochs if isinstance(model, NeuralModel) else []
+    ranking_epochs = model.ranking_epochs if isinstance(model, SeqRecEstimator) else []
     epochs = sum(epoch.seconds for epoch in [*ranking_epochs, *evaluation.learning_curve])
     return evaluation.model_copy(update={"seconds": max(evaluation.seconds, epochs)})
 

@@ -10,6 +10,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+USERS_PER_BATCH = 64
+"""Users that are encoded and scored together, in evaluation as in the service."""
+
 
 class Users(NamedTuple):
     """A batch of users; their histories one after the other, each oldest rating first.

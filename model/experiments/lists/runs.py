@@ -9,17 +9,18 @@ import numpy as np
 from pydantic import BaseModel, model_validator
 
 from model import legacy
-from model.baselines.ranking_models import build_ranker
+from model.baselines.registry import RANKING
 from model.card import RankingEvaluation, RankingScore
 from model.data.dataset import MovieLens
 from model.data.sequences import Examples, Sequences
 from model.data.splits import PROTOCOLS, Split, split
 from model.evaluation import ranking_metrics
 from model.evaluation.interfaces import Ranker
-from model.evaluation.ranking import Scores, evaluate, score, unseen
+from model.evaluation.scoring import Scores, mask_rated, score_lists
 from model.experiments.results import read_record, write_record
 from model.experiments.runs import settings_of
 from model.inference.diversity import CategoryDistribution, divergence, diversified
+from model.network.batch import USERS_PER_BATCH
 from model.training.context import TrainingContext
 from model.types import FloatArray
 
@@ -95,7 +96,7 @@ def execute_all(folder: Path, data: MovieLens, context: TrainingContext, on_line
     for protocol in PROTOCOLS["ranking"]:
         examples = split(protocol, sequences, task="ranking")
         for name in MODELS:
-            model = build_ranker(name, context, protocol)
+            model = RANKING.build(name, context, protocol)
             if not is_cached(folder, protocol, name, data.checksum, ranker_settings(model)):
                 on_line(f"{protocol}: {name}")
                 write_record(_result_file(folder, protocol, name), evaluate_model(model, examples, data, context))
@@ -128,7 +129,7 @@ def _result_file(folder: Path, protocol: str, model: str) -> Path:
 def evaluate_model(model: Ranker, examples: Split, data: MovieLens, context: TrainingContext) -> Result:
     """Train a model and evaluate its lists; for `OUR_MODEL`, at every diversity too."""
     settings = ranker_settings(model)  # now: training adds attributes
-    evaluation = evaluate(model, examples)
+    evaluation = RANKING.evaluate(model, examples, context).evaluation
     effects = []
     if model.name == OUR_MODEL:
         counts = np.bincount(examples.train.sequences.movies, minlength=context.vocabulary_size)
@@ -162,8 +163,8 @@ def _evaluate_diversity(
     diverse = diversify_scores(scores, categories, diversity)
     return DiversityEffect(
         diversity=diversity,
-        validation=score(diverse, examples.validation, categories.counts),
-        test=score(diverse, examples.test, categories.counts),
+        validation=score_lists(diverse, examples.validation, categories.counts),
+        test=score_lists(diverse, examples.test, categories.counts),
         distance=_mean_distance(diverse, categories, examples.validation),
     )
 
@@ -172,7 +173,7 @@ def diversify_scores(scores: Scores, categories: CategoryDistribution, diversity
     """Scores whose ten highest are those of a diversified list; all other movies keep their order."""
 
     def diversified_scores(histories: Sequences) -> FloatArray:
-        ranked = unseen(scores(histories), histories.user_index, histories.movies)  # (users, movies)
+        ranked = mask_rated(scores(histories), histories)  # (users, movies)
         for user, own in enumerate(ranked):
             indices = np.argsort(-own, kind="stable")[: int(np.isfinite(own).sum())]  # without rated movies
             history = histories.movies[histories.offsets[user] : histories.offsets[user + 1]]
@@ -187,9 +188,9 @@ def diversify_scores(scores: Scores, categories: CategoryDistribution, diversity
 def _mean_distance(scores: Scores, categories: CategoryDistribution, examples: Examples) -> float:
     """Distance of the first ten movies from the history, mean over those users who have a history."""
     distances = []
-    for batch in examples.batches(256):
+    for batch in examples.batches(USERS_PER_BATCH):
         histories = batch.histories()
-        lists = ranking_metrics.top(unseen(scores(histories), histories.user_index, histories.movies))
+        lists = ranking_metrics.top(mask_rated(scores(histories), histories))
         for user in np.flatnonzero(histories.counts):
             history = histories.movies[histories.offsets[user] : histories.offsets[user + 1]]
             distances.append(float(divergence(categories.of(history), categories.shares[lists[user]].mean(0))))

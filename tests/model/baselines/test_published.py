@@ -13,7 +13,7 @@ from model.baselines.feed_forward import FeedForward, FeedForwardConfig
 from model.baselines.gc_mc import Edges, GcMc, GcMcConfig, GcMcNetwork
 from model.baselines.glocal_k import GLocalK, GLocalKConfig, KernelLayer, KnownMatrix
 from model.baselines.known_ratings import KnownRatings
-from model.baselines.rating_models import PUBLISHED_MODELS, build
+from model.baselines.registry import PUBLISHED_MODELS, RATING
 from model.baselines.simple import MovieMean
 from model.baselines.sparse_pairs import Pairs
 from model.data.dataset import MovieLens
@@ -183,7 +183,7 @@ def test_a_damaged_checkpoint_of_a_rival_is_refused(sample: MovieLens, tmp_path:
 
 
 def test_every_rival_says_truly_whether_it_needs_to_know_its_users(sample: MovieLens) -> None:
-    inductive = {name: build(name, context_for(sample)).inductive for name in PUBLISHED_MODELS}
+    inductive = {name: RATING.build(name, context_for(sample)).inductive for name in PUBLISHED_MODELS}
 
     assert inductive == {"mlp3": True, "ffnn-bert": True, "bst": True, "glocal-k": False, "gc-mc": False}
 
@@ -233,8 +233,8 @@ def test_the_local_kernel_falls_with_the_squared_distance_and_is_never_negative(
     layer = KernelLayer(2, 2, width=2)
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([[2.0, 2.0], [2.0, 4.0]]))
-        layer.input_places.copy_(torch.tensor([[0.0, 0.0], [1.0, 0.0]]))
-        layer.output_places.copy_(torch.tensor([[0.6, 0.0], [0.0, 1.5]]))
+        layer.input_coordinates.copy_(torch.tensor([[0.0, 0.0], [1.0, 0.0]]))
+        layer.output_coordinates.copy_(torch.tensor([[0.6, 0.0], [0.0, 1.5]]))
 
     weight, penalty = layer.weight_and_penalty(GLocalKConfig(weight_penalty=10, kernel_penalty=100))
 

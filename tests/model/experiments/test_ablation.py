@@ -13,7 +13,7 @@ from model.network.branches import BRANCHES
 from model.network.config import NetworkConfig
 from model.network.rating import SeqRec
 from model.training.context import TrainingContext
-from model.training.estimator import NeuralModel
+from model.training.estimator import SeqRecEstimator
 from model.training.trainer import Progress
 
 PAPER = RATING_ONLY.model_copy(
@@ -67,7 +67,7 @@ def test_a_zeroed_history_branch_gives_zeros_with_every_recurrent_layer(
 
 
 def test_the_recovery_trains_what_is_left(context: TrainingContext, split: Split) -> None:
-    whole = NeuralModel(PAPER, context)
+    whole = SeqRecEstimator(PAPER, context)
     whole.fit(split)
     ablated = fitted(Ablation("title", ("title",), 0.0), context, split).network
 

@@ -11,7 +11,7 @@ from builders import RATING_ONLY, SMALL_NETWORK, context_for
 from matplotlib.image import imread
 from pydantic import ValidationError
 
-from model.baselines.rating_models import BUILDERS, TrainingContext
+from model.baselines.registry import RATING
 from model.card import Epoch
 from model.data.dataset import MovieLens
 from model.data.sequences import Examples, Sequences
@@ -34,7 +34,7 @@ from model.experiments.results import (
 )
 from model.experiments.runs import Run, RunStore, settings_of
 from model.experiments.tables import markdown
-from model.training.estimator import NeuralModel
+from model.training.estimator import SeqRecEstimator
 from model.training.presets import PRESETS
 
 PAPER = RATING_ONLY.model_copy(
@@ -80,9 +80,9 @@ def small_plan(fitted: list[str]) -> Plan:
     return Plan(
         builders={
             "mean": lambda _: Guess("mean", fitted),
-            "bias": BUILDERS["bias"],
-            "seqrec-paper": partial(NeuralModel, PAPER),
-            "seqrec-rating": partial(NeuralModel, RATING_ONLY),
+            "bias": partial(RATING.build, "bias"),
+            "seqrec-paper": partial(SeqRecEstimator, PAPER),
+            "seqrec-rating": partial(SeqRecEstimator, RATING_ONLY),
             "near": lambda _: Guess("near", fitted, off=0.1),
             "far": lambda _: Guess("far", fitted, off=0.5),
             "known": lambda _: Guess("known", fitted, off=0.01, inductive=False),
@@ -348,10 +348,10 @@ def test_only_the_chosen_models_and_parts_are_run(sample: MovieLens, tmp_path: P
 
 
 def test_the_settings_of_a_network_are_its_preset(sample: MovieLens) -> None:
-    context: TrainingContext = context_for(sample)
+    context = context_for(sample)
     preset = PRESETS["seqrec-rating"]
 
-    assert settings_of(NeuralModel(preset, context))["preset"] == preset.model_dump(mode="json", exclude_none=True)
+    assert settings_of(SeqRecEstimator(preset, context))["preset"] == preset.model_dump(mode="json", exclude_none=True)
 
 
 def test_unknown_names_and_bad_seeds_are_refused(sample: MovieLens, tmp_path: Path) -> None:

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import SMALL, context_for
 
-from model.baselines.ranking_models import HORIZON_OF, build_ranker
+from model.baselines.registry import HORIZONS, RANKING
 from model.card import RankingScore
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
@@ -25,7 +27,7 @@ from model.experiments.lists.runs import (
 )
 from model.inference.diversity import CategoryDistribution
 from model.training.context import TrainingContext
-from model.training.estimator import NetworkRanker, NeuralModel
+from model.training.estimator import NetworkRanker, SeqRecEstimator
 from model.types import FloatArray
 
 ROOT = Path(__file__).parents[3]
@@ -39,12 +41,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small(name: str, context: TrainingContext, protocol: str) -> Ranker:
     """A small network under this name."""
     if not name.startswith("seqrec"):
-        return build_ranker(name, context, protocol)
+        return RANKING.build(name, context, protocol)
     preset = SMALL.model_copy(update={"name": name})
     if name == "seqrec-rating":
         network = SMALL.network.model_copy(update={"ranking": None})
         preset = preset.model_copy(update={"network": network, "ranking_training": None})
-    return NetworkRanker(NeuralModel(preset, context), HORIZON_OF[protocol])
+    return NetworkRanker(SeqRecEstimator(preset, context), HORIZONS[protocol])
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +56,8 @@ def measured(folder: Path, sample: MovieLens) -> tuple[ListResults, Callable[[],
     def run() -> tuple[ListResults, list[str]]:
         ran: list[str] = []
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("model.experiments.lists.runs.build_ranker", small)
+            task = replace(RANKING, builders={name: partial(small, name) for name in RANKING.builders})
+            patch.setattr("model.experiments.lists.runs.RANKING", task)
             return execute_all(folder, sample, context_for(sample), ran.append), ran
 
     return run()[0], lambda: run()[1]

@@ -13,7 +13,7 @@ import pytest
 from builders import context_for
 
 from model import legacy
-from model.baselines.ranking_models import build_ranker
+from model.baselines.registry import RANKING
 from model.data.dataset import MovieLens
 from model.data.splits import PROTOCOLS
 from model.experiments.lists.runs import MODELS, is_cached, load_results, ranker_settings
@@ -69,7 +69,7 @@ def test_every_saved_result_is_that_of_a_run_of_today_with_the_same_settings(sto
 def test_every_saved_list_result_has_the_settings_of_today(context: TrainingContext) -> None:
     for protocol in PROTOCOLS["ranking"]:
         for name in MODELS:
-            settings = ranker_settings(build_ranker(name, context, protocol))
+            settings = ranker_settings(RANKING.build(name, context, protocol))
             assert is_cached(RESULTS, protocol, name, ML_1M_CHECKSUM, settings), (protocol, name)
     results = load_results(RESULTS)
     assert len(results.own) == len(list((RESULTS / "lists").glob("*.json")))

@@ -15,9 +15,10 @@ from model.data.splits import Split
 from model.errors import ArtifactError
 from model.evaluation.batch_scoring import predict
 from model.features.users import Profile, Rated
+from model.files import sha256
 from model.inference import artifact
 from model.inference.scorer import Scorer
-from model.training.estimator import NeuralModel
+from model.training.estimator import SeqRecEstimator
 
 CPU = torch.device("cpu")
 FROM_0_1 = Path(__file__).parent / "artifact-0.1"
@@ -33,7 +34,7 @@ def test_a_loaded_network_predicts_what_the_saved_one_did(
     sample: MovieLens, split: Split, artifact_folder: Path, tmp_path: Path
 ) -> None:
     context = context_for(sample)
-    model = NeuralModel(SMALL, context)
+    model = SeqRecEstimator(SMALL, context)
     model.fit(split)
     before = model.predict(split.test).stars
     card = artifact.load_card(artifact_folder)
@@ -142,7 +143,7 @@ def test_weights_of_another_size_are_refused(copy: Path) -> None:
     network = json.loads((copy / "network.json").read_text())
     (copy / "network.json").write_text(json.dumps({**network, "embedding": 9}))
     manifest = json.loads((copy / "manifest.json").read_text())
-    manifest["files"]["network.json"] = artifact._sha256(copy / "network.json")
+    manifest["files"]["network.json"] = sha256(copy / "network.json")
     (copy / "manifest.json").write_text(json.dumps(manifest))
 
     with pytest.raises(ArtifactError, match="was not written by this version"):

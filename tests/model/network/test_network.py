@@ -4,17 +4,17 @@ import torch
 from builders import RATING_ONLY, SMALL, context_for, network, user
 from torch import Tensor
 
+from model.baselines.registry import RATING
 from model.data.dataset import MovieLens
 from model.data.splits import Split
 from model.errors import NoRelevanceError
-from model.evaluation.rating import evaluate
 from model.factorization.bias import Bias
 from model.features.catalogue import UNKNOWN
 from model.network.batch import Users
 from model.network.branches import BRANCHES, Branch, MovieTable
 from model.network.config import FactorizationConfig, NetworkConfig
 from model.network.rating import SeqRec
-from model.training.estimator import NeuralModel
+from model.training.estimator import SeqRecEstimator
 from model.training.presets import PRESETS, Preset, preset
 
 PAPER = NetworkConfig()
@@ -129,9 +129,9 @@ def test_a_new_branch_is_one_class_and_one_line(
     monkeypatch.setitem(BRANCHES, "genre-count", GenreCountBranch)
     branches = (*RATING_ONLY.network.branches, "genre-count")
     config = RATING_ONLY.network.model_copy(update={"branches": branches, "likelihood": "normal"})
-    model = NeuralModel(Preset(name="wider", network=config, training=RATING_ONLY.training), context_for(sample))
+    model = SeqRecEstimator(Preset(name="wider", network=config, training=RATING_ONLY.training), context_for(sample))
 
-    evaluation = evaluate(model, split, model.context).evaluation
+    evaluation = RATING.evaluate(model, split, model.context).evaluation
 
     assert evaluation.n_test == len(split.test.targets)
     assert model.network.first.in_features == 9 + 6 + 12 + 8 + 1

@@ -10,18 +10,18 @@ from builders import RATING_ONLY, SMALL, context_for
 from torch import nn
 
 from model.baselines.lists import ItemKnn, Popularity
-from model.baselines.ranking_models import RANKERS, build_ranker
+from model.baselines.registry import RANKING
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
 from model.data.splits import Split, leave_one_out, split, user_split
 from model.errors import SettingsError, UnknownNameError
 from model.evaluation.interfaces import Ranker
-from model.evaluation.ranking import evaluate, score
+from model.evaluation.scoring import rank, score_lists
 from model.features.catalogue import UNKNOWN
 from model.network.config import RankingConfig, RankingTrainingConfig
-from model.training.estimator import NetworkRanker, NeuralModel
+from model.training.estimator import NetworkRanker, SeqRecEstimator
 from model.training.presets import PRESETS
-from model.training.ranking_task import NEVER, _relevant_from_each_step, windows
+from model.training.ranking_task import NEVER, _draw_relevant, windows
 from model.training.softmax import next_movie_loss
 from model.types import FloatArray
 
@@ -60,7 +60,6 @@ def test_the_user_split_asks_for_liked_movies_of_the_second_half(sample: MovieLe
     relevant = stars.test.targets[stars.test.target_stars >= 4]
     assert lists.test.sequences.movies[lists.test.targets].tolist() == stars.test.sequences.movies[relevant].tolist()
     assert (lists.test.target_stars >= 4).all()
-    assert lists.train is not None
     assert set(lists.train.sequences.user_ids).isdisjoint(lists.test.sequences.user_ids)
 
 
@@ -91,11 +90,26 @@ def test_lists_hold_nothing_that_was_seen_and_not_the_unknown_movie() -> None:
     def scores(histories: Sequences) -> FloatArray:
         return np.tile(np.array([9, 8, 7, 6, 5, 4], dtype=np.float32), (len(histories), 1))
 
-    judged = score(scores, leave_one_out(sequences([1, 2, 3, 4], [2, 1, 3, 4])).test, np.array([0, 4, 4, 1, 1, 1]))
+    judged = score_lists(
+        scores, leave_one_out(sequences([1, 2, 3, 4], [2, 1, 3, 4])).test, np.array([0, 4, 4, 1, 1, 1])
+    )
 
     assert (judged.ndcg_at_10, judged.hr_at_10, judged.mrr) == (1, 1, 1)
     assert judged.coverage_at_10 == 2 / 5  # rows 4 and 5 of the five movies
     assert judged.popular_share_at_10 == 0
+
+
+def test_a_ranker_is_given_the_histories_and_no_target() -> None:
+    given: list[list[int]] = []
+
+    def scores(histories: Sequences) -> FloatArray:
+        given.extend(part.tolist() for part in np.split(histories.movies, histories.offsets[1:-1]))
+        return np.zeros((len(histories), 10), dtype=np.float32)
+
+    protocol = leave_one_out(sequences([1, 2, 3, 4], [5, 6], [7, 8, 9]))
+    score_lists(scores, protocol.test, np.ones(10, dtype=np.int64))
+
+    assert given == [[1, 2, 3], [7, 8]]  # who has two ratings has no target
 
 
 def rated_before(users: int, vocabulary_size: int, *, rated: dict[tuple[int, int], int]) -> torch.Tensor:
@@ -155,13 +169,13 @@ def test_a_movie_to_be_liked_is_drawn_from_those_at_a_step_or_later() -> None:
     movies = np.array([[5, 9], [6, 3], [7, 0]])
     relevant = np.array([[True, False], [False, True], [True, False]])
 
-    drawn = np.stack([_relevant_from_each_step(movies, relevant, np.random.default_rng(seed)) for seed in range(50)])
+    drawn = np.stack([_draw_relevant(movies, relevant, np.random.default_rng(seed)) for seed in range(50)])
 
     assert set(drawn[:, 0, 0].tolist()) == {5, 7}
     assert (drawn[:, 1:, 0] == 7).all()
     assert (drawn[:, :2, 1] == 3).all()
     assert (drawn[:, 2, 1] == UNKNOWN).all()  # nothing that is relevant is left
-    assert not _relevant_from_each_step(movies, np.zeros_like(relevant), np.random.default_rng(0)).any()
+    assert not _draw_relevant(movies, np.zeros_like(relevant), np.random.default_rng(0)).any()
 
 
 def chains(users: int, *, shuffled: bool = False) -> Sequences:
@@ -184,8 +198,10 @@ def ndcg_on_chains(sample: MovieLens, *, shuffled: bool) -> float:
             "ranking_training": RankingTrainingConfig(epochs=30, learning_rate=2e-2),
         }
     )
-    model = NetworkRanker(NeuralModel(preset, context_for(sample)), "next")
-    return evaluate(model, leave_one_out(chains(200, shuffled=shuffled))).ndcg_at_10
+    model = NetworkRanker(SeqRecEstimator(preset, context_for(sample)), "next")
+    return RANKING.evaluate(
+        model, leave_one_out(chains(200, shuffled=shuffled)), model.model.context
+    ).evaluation.ndcg_at_10
 
 
 def test_the_network_learns_which_movie_comes_next(sample: MovieLens) -> None:
@@ -204,7 +220,7 @@ def test_in_the_long_run_a_list_has_what_is_liked_whatever_comes_next(sample: Mo
     read = sequences(*orders)
     rated = replace(read, stars=np.where(read.movies <= 10, 5.0, 2.0).astype(np.float32))
     preset = SMALL.model_copy(update={"ranking_training": RankingTrainingConfig(epochs=15, learning_rate=2e-2)})
-    model = NetworkRanker(NeuralModel(preset, context_for(sample)), "relevance")
+    model = NetworkRanker(SeqRecEstimator(preset, context_for(sample)), "relevance")
     model.fit(leave_one_out(rated))
 
     later = model.scores(sequences([11], [1]))[:, 1:21]
@@ -216,7 +232,7 @@ def test_in_the_long_run_a_list_has_what_is_liked_whatever_comes_next(sample: Mo
 
 
 def test_a_disliked_movie_counts_differently_from_a_loved_one(sample: MovieLens) -> None:
-    model = NetworkRanker(NeuralModel(SMALL, context_for(sample)), "relevance")
+    model = NetworkRanker(SeqRecEstimator(SMALL, context_for(sample)), "relevance")
     model.fit(user_split(Sequences.of(sample)))
 
     loved, hated = model.scores(sequences([3, 4, 5], stars=5.0)), model.scores(sequences([3, 4, 5], stars=1.0))
@@ -234,9 +250,9 @@ def ranker(request: pytest.FixtureRequest, sample: MovieLens, drawn: Split) -> R
     context = context_for(sample)
     presets = {"small": SMALL, "small-rating": RATING_ONLY}
     model = (
-        NetworkRanker(NeuralModel(presets[request.param], context), "relevance")
+        NetworkRanker(SeqRecEstimator(presets[request.param], context), "relevance")
         if request.param in presets
-        else build_ranker(request.param, context, "user-split")
+        else RANKING.build(request.param, context, "user-split")
     )
     model.fit(drawn)
     return model
@@ -257,17 +273,20 @@ def test_every_ranker_answers_for_an_empty_history(ranker: Ranker) -> None:
     assert np.isfinite(ranker.scores(sequences([], [1]))).all()
 
 
-def test_what_comes_after_the_history_changes_no_score(ranker: Ranker, drawn: Split) -> None:
-    """Scores read the histories of the test users and nothing of their targets."""
+def test_what_comes_after_the_history_changes_no_list(ranker: Ranker, drawn: Split) -> None:
+    """An evaluation hands a ranker the histories of the test users and nothing of their targets."""
     changed = replace(drawn.test.sequences, movies=drawn.test.sequences.movies.copy())
-    changed.movies[drawn.test.targets] = 1
+    changed.movies[drawn.test.targets] = 1 + (changed.movies[drawn.test.targets] + 40) % 80  # 80 movies in all
     altered = replace(drawn.test, sequences=changed)
 
-    assert np.array_equal(ranker.scores(drawn.test.histories()), ranker.scores(altered.histories()))
+    assert not np.array_equal(altered.sequences.movies, drawn.test.sequences.movies)
+    assert np.array_equal(rank(ranker.scores, altered).lists, rank(ranker.scores, drawn.test).lists)
 
 
 def test_an_evaluation_has_the_baselines_beside_it(sample: MovieLens, drawn: Split) -> None:
-    evaluation = evaluate(NetworkRanker(NeuralModel(SMALL, context_for(sample)), "relevance"), drawn)
+    context = context_for(sample)
+    model = NetworkRanker(SeqRecEstimator(SMALL, context), "relevance")
+    evaluation = RANKING.evaluate(model, drawn, context).evaluation
 
     assert (evaluation.model, evaluation.protocol, evaluation.inductive) == ("small", "user-split", True)
     assert set(evaluation.baselines) == {"popularity", "item-knn"}
@@ -277,7 +296,7 @@ def test_an_evaluation_has_the_baselines_beside_it(sample: MovieLens, drawn: Spl
 
 
 def test_an_interrupted_ranking_run_goes_on_where_it_stopped(sample: MovieLens, drawn: Split, tmp_path: Path) -> None:
-    whole = NetworkRanker(NeuralModel(SMALL, context_for(sample)), "relevance")
+    whole = NetworkRanker(SeqRecEstimator(SMALL, context_for(sample)), "relevance")
     whole.fit(drawn)
 
     def interrupt(progress: object) -> None:
@@ -286,9 +305,9 @@ def test_an_interrupted_ranking_run_goes_on_where_it_stopped(sample: MovieLens, 
 
     with pytest.raises(KeyboardInterrupt):
         NetworkRanker(
-            NeuralModel(SMALL, replace(context_for(sample, tmp_path), on_progress=interrupt)), "relevance"
+            SeqRecEstimator(SMALL, replace(context_for(sample, tmp_path), on_progress=interrupt)), "relevance"
         ).fit(drawn)
-    resumed = NetworkRanker(NeuralModel(SMALL, context_for(sample, tmp_path, resume=True)), "relevance")
+    resumed = NetworkRanker(SeqRecEstimator(SMALL, context_for(sample, tmp_path, resume=True)), "relevance")
     resumed.fit(drawn)
 
     histories = drawn.test.histories()
@@ -300,12 +319,12 @@ def test_stars_and_lists_are_the_same_whether_a_network_learns_one_of_them_or_bo
 ) -> None:
     histories, context = drawn.test.histories(), context_for(sample)
     stars_alone, lists_alone = (
-        NeuralModel(RATING_ONLY, context),
-        NetworkRanker(NeuralModel(SMALL, context), "relevance"),
+        SeqRecEstimator(RATING_ONLY, context),
+        NetworkRanker(SeqRecEstimator(SMALL, context), "relevance"),
     )
     stars_alone.fit(drawn)
     lists_alone.fit(drawn)
-    both = NeuralModel(SMALL, context)
+    both = SeqRecEstimator(SMALL, context)
     both.fit(drawn)
     both.fit_ranking(drawn.train, drawn.validation)
 
@@ -317,7 +336,7 @@ def test_what_learns_from_more_users_goes_on_from_what_the_others_taught(sample:
     patient = SMALL.model_copy(
         update={"ranking_training": RankingTrainingConfig(epochs=2, refit_epochs=1, refit_rate=0.0)}
     )
-    first, second = (NeuralModel(patient, context_for(sample)) for _ in range(2))
+    first, second = (SeqRecEstimator(patient, context_for(sample)) for _ in range(2))
     for model in (first, second):
         model.begin(drawn.train)
     first.fit_ranking(drawn.train, drawn.validation)
@@ -330,9 +349,9 @@ def test_what_learns_from_more_users_goes_on_from_what_the_others_taught(sample:
 
 
 def test_every_preset_can_be_judged_by_its_lists() -> None:
-    assert {*PRESETS, "popularity", "item-knn"} == set(RANKERS)
+    assert {*PRESETS, "popularity", "item-knn"} == set(RANKING.builders)
 
 
 def test_an_unknown_ranker_is_named_beside_those_that_there_are(sample: MovieLens) -> None:
     with pytest.raises(UnknownNameError, match="popularity, item-knn"):
-        build_ranker("best", context_for(sample), "user-split")
+        RANKING.build("best", context_for(sample), "user-split")

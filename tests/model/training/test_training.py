@@ -18,7 +18,7 @@ from model.inference.artifact import load_card
 from model.network.config import FactorizationConfig, TrainingConfig
 from model.pipeline import train
 from model.training.batches import Batches, balanced
-from model.training.estimator import NeuralModel
+from model.training.estimator import SeqRecEstimator
 from model.training.rating_task import RatingTask
 from model.training.trainer import Progress, Trainer
 from model.types import IntArray
@@ -30,7 +30,7 @@ def trainer(split: Split, vocabulary_size: int, **settings: object) -> Trainer:
     config = TrainingConfig(**{"epochs": 3, **settings})  # type: ignore[arg-type]
     paths = fit_priors(SMALL_NETWORK, split.train.sequences, np.zeros((vocabulary_size, 0), dtype=np.float32), seed=0)
     return Trainer(
-        RatingTask(network(SMALL_NETWORK, vocabulary_size), split.train, split.validation, config, CPU, paths), CPU
+        RatingTask(network(SMALL_NETWORK, vocabulary_size), split.train, split.validation, config, CPU, paths)
     )
 
 
@@ -198,10 +198,7 @@ def test_training_stops_after_epochs_without_a_better_error_and_keeps_the_best(
 
 def test_the_rate_rises_in_the_first_epoch_and_falls_to_half(split: Split, vocabulary_size: int) -> None:
     one = trainer(split, vocabulary_size, epochs=3, learning_rate=1.0)
-    rates = []
-    for epochs_done in (0.0, 0.5, 1.0, 2.0, 3.0):
-        one._set_rate(epochs_done)
-        rates.append(one.optimizer.param_groups[0]["lr"])
+    rates = [one.task.rate(epochs_done) for epochs_done in (0.0, 0.5, 1.0, 2.0, 3.0)]
 
     assert rates == [0.5, 0.75, 1.0, 0.75, 0.5]
 
@@ -267,7 +264,7 @@ def test_the_network_learns_from_the_history_how_a_user_spreads_the_stars() -> N
         for users in np.split(np.arange(300), [240])
     )
     paths = fit_priors(SMALL_NETWORK, learning.sequences, np.zeros((21, 0), dtype=np.float32), seed=0)
-    one = Trainer(RatingTask(network(SMALL_NETWORK, 21), learning, None, CHECKERBOARD, CPU, paths), CPU)
+    one = Trainer(RatingTask(network(SMALL_NETWORK, 21), learning, None, CHECKERBOARD, CPU, paths))
     one.run()
 
     probabilities = predict(one.network, test, CPU).probabilities
@@ -305,7 +302,7 @@ def error_on_checkerboard(*, shuffled: bool) -> float:
         for users in np.split(np.arange(300), [240])
     )
     paths = fit_priors(SMALL_NETWORK, learning.sequences, np.zeros((21, 0), dtype=np.float32), seed=0)
-    one = Trainer(RatingTask(network(SMALL_NETWORK, 21), learning, None, CHECKERBOARD, CPU, paths), CPU)
+    one = Trainer(RatingTask(network(SMALL_NETWORK, 21), learning, None, CHECKERBOARD, CPU, paths))
     one.run()
     return rmse(predict(one.network, test, CPU).stars, test.target_stars)
 
@@ -346,7 +343,7 @@ POSTERIOR = SMALL.model_copy(
 def test_a_finished_training_that_is_resumed_trains_nothing_again_and_predicts_the_same(
     sample: MovieLens, split: Split, tmp_path: Path
 ) -> None:
-    first = NeuralModel(POSTERIOR, context_for(sample, tmp_path))
+    first = SeqRecEstimator(POSTERIOR, context_for(sample, tmp_path))
     first.fit(split)
     steps: list[Progress] = []
     sweeps: list[tuple[int, int]] = []
@@ -356,7 +353,7 @@ def test_a_finished_training_that_is_resumed_trains_nothing_again_and_predicts_t
         on_fit=lambda done, total: sweeps.append((done, total)),
     )
 
-    again = NeuralModel(POSTERIOR, resuming)
+    again = SeqRecEstimator(POSTERIOR, resuming)
     again.fit(split)
 
     assert (steps, sweeps) == ([], [])
@@ -372,7 +369,7 @@ def test_the_stars_of_test_targets_are_never_read(sample: MovieLens, draw: Calla
 
     predictions = []
     for known in (split, altered):
-        model = NeuralModel(POSTERIOR, context_for(sample))
+        model = SeqRecEstimator(POSTERIOR, context_for(sample))
         model.fit(known)
         predictions.append(model.predict(known.test).stars)
 
