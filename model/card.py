@@ -1,6 +1,5 @@
-"""What is recorded of a model: where it comes from and how good it is."""
+"""Records of a model: where it comes from and how good it is."""
 
-import math
 from datetime import datetime
 from typing import Any
 
@@ -11,13 +10,13 @@ from model.network.config import RankingTrainingConfig, TrainingConfig
 
 
 class Score(BaseModel):
-    """Errors on one examples.
+    """Errors of predicted stars.
 
     Attributes:
-        rmse: root mean squared error in stars, predictions clipped to the levels that there are.
-        accuracy: share of predictions that round to the given level of stars.
-        mode_accuracy: share of targets whose likeliest level is the given one; None without probabilities.
-        calibration_error: expected calibration error of the likeliest level; None without probabilities.
+        rmse: root mean squared error in stars; predictions are clipped to the rating scale.
+        accuracy: share of predictions that round to the actual rating.
+        mode_accuracy: share of targets whose most probable rating is the actual one; None without probabilities.
+        calibration_error: expected calibration error of the most probable rating; None without probabilities.
     """
 
     rmse: float
@@ -27,9 +26,9 @@ class Score(BaseModel):
 
 
 class Epoch(BaseModel):
-    """What one epoch came to: the loss in training, and what it is judged by on validation.
+    """The mean loss of one epoch, and the metric on validation after it.
 
-    The latter is the RMSE where stars are learned and NDCG@10 where the next movie is; None where nothing is validated.
+    The metric is the RMSE where the task is to predict stars and NDCG@10 where it is to rank; None without validation.
     """
 
     number: int
@@ -38,12 +37,6 @@ class Epoch(BaseModel):
     validation_ndcg: float | None = None
     seconds: float
 
-    @property
-    def error(self) -> float:
-        """The RMSE on validation; infinite where there is none or it is no number."""
-        error = self.validation_rmse
-        return math.inf if error is None or math.isnan(error) else error
-
 
 class Measurement(BaseModel):
     """How a model was measured.
@@ -51,10 +44,10 @@ class Measurement(BaseModel):
     Attributes:
         model: its name.
         protocol: name of the split.
-        split_seeds: what drew the split.
-        inductive: True if no rating of a test user was there in training, not even of the history.
+        split_seeds: of the random split; empty where nothing is random.
+        inductive: True if training used no rating of a test user, not even of the history.
         learning_curve: the epochs of training; empty for models without epochs.
-        seconds: of training and testing.
+        seconds: of training, and of scoring on test and validation.
     """
 
     model: str
@@ -66,11 +59,11 @@ class Measurement(BaseModel):
 
 
 class Evaluation(Measurement, Score):
-    """One model's stars on one protocol; its own score is on test.
+    """How well one model predicts stars on one protocol; its own score is on test.
 
     Attributes:
-        n_test: ratings in the test examples.
-        validation: the score that settings may be chosen on.
+        n_test: ratings to predict in the test examples.
+        validation: the score on the validation examples, which settings may be chosen by.
         baselines: test scores of the models without a network.
     """
 
@@ -80,7 +73,7 @@ class Evaluation(Measurement, Score):
 
 
 class RankingScore(BaseModel):
-    """How good a model's lists are on one examples; see `model.evaluation.ranking_metrics` for each."""
+    """Quality of lists; `model.evaluation.ranking_metrics` defines each metric."""
 
     hr_at_10: float
     ndcg_at_10: float
@@ -90,11 +83,11 @@ class RankingScore(BaseModel):
 
 
 class RankingEvaluation(Measurement, RankingScore):
-    """One model's lists on one protocol; its own score is on test.
+    """How well one model ranks on one protocol; its own score is on test.
 
     Attributes:
-        n_users: users with a list to evaluate_trained in the test examples.
-        validation: the score that settings may be chosen on.
+        n_users: users in the test examples who have targets.
+        validation: the score on the validation examples, which settings may be chosen by.
         baselines: test scores of the models without a network.
     """
 
