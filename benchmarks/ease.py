@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from benchmarks.tuning import Settings, combinations, given, liked_choices, rated_movies, spread
+from benchmarks.tuning import Settings, choices_of_liked, combinations, rated_movies, select_ratings, spread
 from model.baselines.lists import rated_matrix
 from model.card import Epoch
 from model.data.sequences import Sequences
@@ -35,10 +35,10 @@ class Ease:
 
     @staticmethod
     def grid(protocol: str) -> list[Settings]:
-        return combinations(regularization=(100.0, 300.0, 1000.0), decay=(1.0,), liked=liked_choices(protocol))
+        return combinations(regularization=(100.0, 300.0, 1000.0), decay=(1.0,), liked=choices_of_liked(protocol))
 
     def fit(self, split: Split) -> None:
-        sequences = given(split.train.sequences, self.liked)
+        sequences = select_ratings(split.train.sequences, self.liked)
         self.known = rated_movies(sequences)
         rated = rated_matrix(sequences, self.vocabulary_size)[:, self.known]
         inverse = np.linalg.inv((rated.T @ rated).toarray() + self.regularization * np.eye(len(self.known)))
@@ -47,7 +47,9 @@ class Ease:
         self.weights = weights.astype(np.float32)
 
     def scores(self, histories: Sequences) -> FloatArray:
-        weighted = weigh_by_recency(given(histories, self.liked), self.vocabulary_size, self.decay)[:, self.known]
+        weighted = weigh_by_recency(select_ratings(histories, self.liked), self.vocabulary_size, self.decay)[
+            :, self.known
+        ]
         return spread(weighted @ self.weights, self.known, self.vocabulary_size)
 
 
@@ -59,7 +61,7 @@ class RecentEase(Ease):
     @staticmethod
     def grid(protocol: str) -> list[Settings]:
         return combinations(
-            regularization=(100.0, 300.0, 1000.0), decay=(0.8, 0.9, 0.95), liked=liked_choices(protocol)
+            regularization=(100.0, 300.0, 1000.0), decay=(0.8, 0.9, 0.95), liked=choices_of_liked(protocol)
         )
 
 

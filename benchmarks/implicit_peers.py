@@ -4,7 +4,7 @@ import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
 from implicit.cpu.bpr import BayesianPersonalizedRanking
 
-from benchmarks.tuning import Settings, combinations, given, liked_choices, rated_movies, spread
+from benchmarks.tuning import Settings, choices_of_liked, combinations, rated_movies, select_ratings, spread
 from model.baselines.lists import rated_matrix
 from model.card import Epoch
 from model.data.sequences import Sequences
@@ -53,16 +53,16 @@ class Als:
             factors=(32, 64, 128),
             regularization=(1.0, 10.0),
             alpha=(1.0, 4.0),
-            liked=liked_choices(protocol),
+            liked=choices_of_liked(protocol),
         )
 
     def fit(self, split: Split) -> None:
-        sequences = given(split.train.sequences, self.liked)
+        sequences = select_ratings(split.train.sequences, self.liked)
         self.known = rated_movies(sequences)
         self.model.fit(rated_matrix(sequences, self.vocabulary_size)[:, self.known], show_progress=False)
 
     def scores(self, histories: Sequences) -> FloatArray:
-        rated = rated_matrix(given(histories, self.liked), self.vocabulary_size)[:, self.known]
+        rated = rated_matrix(select_ratings(histories, self.liked), self.vocabulary_size)[:, self.known]
         users = self.model.recalculate_user(np.arange(len(histories)), rated)
         return spread(users @ self.model.item_factors.T, self.known, self.vocabulary_size)
 
@@ -115,11 +115,11 @@ class Bpr:
             learning_rate=(0.02, 0.05),
             regularization=(0.01, 0.03),
             iterations=(100, 300),
-            liked=liked_choices(protocol),
+            liked=choices_of_liked(protocol),
         )
 
     def fit(self, split: Split) -> None:
-        sequences = given(split.known(), self.liked)
+        sequences = select_ratings(split.known(), self.liked)
         self.known = rated_movies(sequences)
         self.index_of_user = {user: index for index, user in enumerate(sequences.user_ids.tolist())}
         self.model.fit(rated_matrix(sequences, self.vocabulary_size)[:, self.known], show_progress=False)

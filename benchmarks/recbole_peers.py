@@ -18,7 +18,7 @@ from recbole.trainer import Trainer
 from recbole.utils import init_seed
 
 from benchmarks.neural import train_until_best
-from benchmarks.tuning import Settings, combinations, given, liked_choices, spread
+from benchmarks.tuning import Settings, choices_of_liked, combinations, select_ratings, spread
 from model.card import Epoch
 from model.data.sequences import Sequences
 from model.data.splits import Split
@@ -79,11 +79,11 @@ class Gru4Rec:
 
     @staticmethod
     def grid(protocol: str) -> list[Settings]:
-        return combinations(hidden=(128,), dropout=(0.3,), learning_rate=(1e-3,), liked=liked_choices(protocol))
+        return combinations(hidden=(128,), dropout=(0.3,), learning_rate=(1e-3,), liked=choices_of_liked(protocol))
 
     def fit(self, split: Split) -> None:
         with tempfile.TemporaryDirectory() as folder, chdir(folder):  # RecBole leaves folders where it is run
-            write_interactions(given(split.train.sequences, self.liked), Path(folder))
+            write_interactions(select_ratings(split.train.sequences, self.liked), Path(folder))
             config = self.config(folder)
             data = create_dataset(config)
             samples = TrainDataLoader(config, data.build()[0], None, shuffle=True)
@@ -111,9 +111,9 @@ class Gru4Rec:
 
     @torch.inference_mode()
     def scores(self, histories: Sequences) -> FloatArray:
-        items, lengths = self.ends(given(histories, self.liked))
-        asked = {"item_id_list": torch.from_numpy(items), "item_length": torch.from_numpy(lengths)}
-        scores = self.network.full_sort_predict(asked)[:, 1:]
+        items, lengths = self.ends(select_ratings(histories, self.liked))
+        batch = {"item_id_list": torch.from_numpy(items), "item_length": torch.from_numpy(lengths)}
+        scores = self.network.full_sort_predict(batch)[:, 1:]
         return spread(scores.numpy(), self.known, self.vocabulary_size)
 
     def ends(self, histories: Sequences) -> tuple[IntArray, IntArray]:

@@ -14,7 +14,7 @@ from rectools.models.nn.transformers.net_blocks import TransformerLayersBase
 from torch import Tensor, nn
 
 from benchmarks.neural import train_until_best
-from benchmarks.tuning import Settings, combinations, given, liked_choices, spread
+from benchmarks.tuning import Settings, choices_of_liked, combinations, select_ratings, spread
 from model.card import Epoch
 from model.data.sequences import Sequences
 from model.data.splits import Split
@@ -64,11 +64,11 @@ class SasRec:
 
     @staticmethod
     def grid(protocol: str) -> list[Settings]:
-        return combinations(factors=(128,), dropout=(0.2,), liked=liked_choices(protocol))
+        return combinations(factors=(128,), dropout=(0.2,), liked=choices_of_liked(protocol))
 
     def fit(self, split: Split) -> None:
         torch.manual_seed(SEED)
-        data = Dataset.construct(interactions(given(split.train.sequences, self.liked)))
+        data = Dataset.construct(interactions(select_ratings(split.train.sequences, self.liked)))
         self.model.fit_partial(data, min_epochs=0, max_epochs=0)  # builds the network
         self.known = self.model.data_preparator.get_known_item_ids().astype(np.int64)
         self.item_of_movie = np.zeros(self.vocabulary_size, dtype=np.int64)
@@ -87,7 +87,7 @@ class SasRec:
     def scores(self, histories: Sequences) -> FloatArray:
         network = self.model.torch_model
         movies = network.item_model.get_all_embeddings()
-        sessions = torch.from_numpy(self.sessions(given(histories, self.liked)))
+        sessions = torch.from_numpy(self.sessions(select_ratings(histories, self.liked)))
         users = network.encode_sessions({"x": sessions}, movies)[:, -1]
         return spread((users @ movies[1:].T).numpy(), self.known, self.vocabulary_size)
 
@@ -131,7 +131,7 @@ class Gru(SasRec):
 
     @staticmethod
     def grid(protocol: str) -> list[Settings]:
-        return combinations(factors=(64,), dropout=(0.3,), liked=liked_choices(protocol))
+        return combinations(factors=(64,), dropout=(0.3,), liked=choices_of_liked(protocol))
 
 
 def interactions(sequences: Sequences) -> pd.DataFrame:

@@ -1,6 +1,5 @@
 """Records of a model: the data it was trained on, its training and its scores."""
 
-import math
 from datetime import datetime
 from typing import Any
 
@@ -37,12 +36,6 @@ class Epoch(BaseModel):
     validation_rmse: float | None = None
     validation_ndcg: float | None = None
     seconds: float
-
-    @property
-    def error(self) -> float:
-        """The validation RMSE; infinite if there is none, or if it is not a number."""
-        error = self.validation_rmse
-        return math.inf if error is None or math.isnan(error) else error
 
 
 class Measurement(BaseModel):

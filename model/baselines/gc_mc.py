@@ -214,8 +214,9 @@ class GcMcTask(StepTask):
         graph, before = self.model.graph, self._steps_before(epoch)
         for step in range(1, self.step_count(epoch) + 1):
             logits = self.trained.decode(*self.trained.encode(graph), graph.rated)
+            # Every step is over all ratings, so that all weigh alike.
             yield Step(cross_entropy(logits[None], graph.levels[None]), len(graph.levels), weight=1)
-            self._average(before + step)  # the optimizer has taken the step by the time the next one is asked for
+            self._average(before + step)  # runs when the next step is asked for: the optimizer has taken this one
 
     @torch.no_grad()
     def _average(self, steps: int) -> None:

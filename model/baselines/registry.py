@@ -33,7 +33,7 @@ from model.training.presets import PRESETS, Preset, preset
 Builder = Callable[[TrainingContext, str], ModelT]
 """Builds an untrained model for a protocol."""
 
-HORIZONS = {"leave-one-out": "next", "user-split": "relevance"}
+HORIZON_OF_PROTOCOL = {"leave-one-out": "next", "user-split": "relevance"}
 """What each protocol of lists asks for: the one movie that comes next, or all that are relevant from then on."""
 
 
@@ -47,7 +47,8 @@ class EvaluationTask(Generic[ModelT, AnswersT, EvaluationT]):
         evaluator: lets a model answer, and scores the answers.
         builders: its models by name.
         baselines: names of the models without a network; their scores stand beside every other model's.
-        preset_builder: builds a preset under another recurrent layer; None where a list does not depend on that layer.
+        preset_builder: builds the variant of a preset with another recurrent layer; None where the task has no
+            variants, since a ranking tower has a recurrent layer of its own.
     """
 
     name: str
@@ -107,7 +108,7 @@ def _estimator(preset: Preset, context: TrainingContext, _: str) -> RatingModel:
 
 
 def _network_ranker(preset: Preset, context: TrainingContext, protocol: str) -> Ranker:
-    return NetworkRanker(SeqRecEstimator(preset, context), HORIZONS[protocol])
+    return NetworkRanker(SeqRecEstimator(preset, context), HORIZON_OF_PROTOCOL[protocol])
 
 
 def _mlp3(context: TrainingContext, _: str) -> RatingModel:

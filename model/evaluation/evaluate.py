@@ -49,17 +49,17 @@ class Evaluator(ABC, Generic[ModelT, AnswersT, EvaluationT]):
         """Fit the model to the split and score it once on test; ``baselines`` are fitted and scored likewise."""
         started = time.perf_counter()
         model.fit(split)
-        return self.evaluate_trained(model, split, baselines, started)
+        return self.evaluate_trained(model, split, baselines, training_seconds=time.perf_counter() - started)
 
     def evaluate_trained(
-        self, model: ModelT, split: Split, baselines: Iterable[ModelT] = (), started: float | None = None
+        self, model: ModelT, split: Split, baselines: Iterable[ModelT] = (), training_seconds: float = 0.0
     ) -> Evaluated[AnswersT, EvaluationT]:
-        """Score a model that was fitted to the split; its seconds count from ``started``, or else from now."""
-        started = time.perf_counter() if started is None else started
+        """Score a model that was fitted to the split in so many seconds."""
+        started = time.perf_counter()
         answers = self.answer(model, split.test)
         test = self.score(model, answers, split.test, split.train)
         validation = self._answer_and_score(model, split.validation, split.train)
-        seconds = time.perf_counter() - started
+        seconds = training_seconds + time.perf_counter() - started
         fields = {
             **test.model_dump(),
             **self.size(split.test),

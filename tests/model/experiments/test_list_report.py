@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from builders import SMALL, context_for
 
-from model.baselines.registry import HORIZONS, RANKING
+from model.baselines.registry import HORIZON_OF_PROTOCOL, RANKING
 from model.card import RankingScore
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
@@ -46,7 +46,7 @@ def small(name: str, context: TrainingContext, protocol: str) -> Ranker:
     if name == "seqrec-rating":
         network = SMALL.network.model_copy(update={"ranking": None})
         preset = preset.model_copy(update={"network": network, "ranking_training": None})
-    return NetworkRanker(SeqRecEstimator(preset, context), HORIZONS[protocol])
+    return NetworkRanker(SeqRecEstimator(preset, context), HORIZON_OF_PROTOCOL[protocol])
 
 
 @pytest.fixture(scope="module")
