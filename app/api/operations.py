@@ -31,7 +31,7 @@ def ready(services: ServicesDependency) -> Health:
     try:
         require_current(services.database.engine)
     except DatabaseError as error:
-        logger.error("not ready: %s", error)  # the caller need not know where the database is
+        logger.error("not ready: %s", error)  # callers do not learn the address of the database
         raise NotReady from error
     return Health(status="ok")
 
@@ -48,7 +48,7 @@ def prometheus() -> Response:
 
 @router.get(
     "/model",
-    summary="The model that is served, with its card",
+    summary="The served model with its card",
     responses=responses(KeyRequired, KeyRefused),
     dependencies=[with_key],
 )
@@ -65,7 +65,7 @@ def model(services: ServicesDependency) -> ModelInformation:
 @router.post(
     "/admin/reload",
     summary="Serve the newest artifact, without dropping a request",
-    description="All worker processes follow. If the newest artifact is damaged, the one before it is served on.",
+    description="All worker processes follow. If the newest artifact is damaged, the current one stays in use.",
     responses=responses(KeyRequired, KeyRefused, ReloadRefused, DatabaseUnavailable),
     dependencies=[with_admin_key],
 )

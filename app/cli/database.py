@@ -46,10 +46,10 @@ def import_ratings(
 def db_upgrade() -> None:
     """Bring the database's schema to the newest revision."""
     from app.cli.console import say
-    from app.storage.database import connect, shown, upgrade
+    from app.storage.database import connect, public_url, upgrade
 
     engine = connect(settings_with().database_url)
-    say(f"{shown(engine)}: " + ("upgraded" if upgrade(engine) else "is at the newest revision"))
+    say(f"{public_url(engine)}: " + ("upgraded" if upgrade(engine) else "is at the newest revision"))
 
 
 @schema.command("stats")

@@ -10,7 +10,7 @@ import psycopg
 from sqlalchemy import Connection, Engine, Table, func, insert, select
 
 from app.errors import DatabaseError
-from app.storage.database import shown
+from app.storage.database import public_url
 from app.storage.tables import Base, Dataset, Genre, Movie, MovieGenre, Rating, User
 from model.data.dataset import MovieLens
 
@@ -56,7 +56,7 @@ def _occupied(connection: Connection, engine: Engine) -> str:
     names = connection.scalars(select(Dataset.name).order_by(Dataset.loaded_at)).all()
     content = f"the data set {', '.join(names)}" if names else "users or movies"
     return (
-        f"The database {shown(engine)} already holds {content}, and two data sets do not go into one. "
+        f"The database {public_url(engine)} already holds {content}, and two data sets do not go into one. "
         f"Name an empty one, for example SEQREC_DATABASE_URL=sqlite:///data/another.db, or move this one away."
     )
 

@@ -8,7 +8,7 @@ import polars as pl
 from sqlalchemy import Connection, Engine, Select, select
 
 from app.errors import DatabaseError
-from app.storage.database import require_current, shown
+from app.storage.database import public_url, require_current
 from app.storage.tables import Dataset, Genre, Movie, MovieGenre, Rating, User
 from model.data.dataset import MovieLens
 
@@ -46,7 +46,7 @@ def extract(engine: Engine) -> MovieLens:
         filled_with = connection.execute(select(Dataset.checksum, Dataset.generated).order_by(Dataset.loaded_at)).all()
     if ratings.is_empty():
         raise DatabaseError(
-            f"The database {shown(engine)} holds no ratings to train on. Fill it with: seqrec db load DIR"
+            f"The database {public_url(engine)} holds no ratings to train on. Fill it with: seqrec db load DIR"
         )
     movies = movies.with_columns(pl.col("genres").fill_null([]))
     return MovieLens(

@@ -5,7 +5,7 @@ from typing import BinaryIO
 
 from app.services.ratings import Ratings
 from app.settings import Settings
-from app.storage.database import Database, connect, require_current, shown
+from app.storage.database import Database, connect, public_url, require_current
 from app.storage.stats import Stats, count_all
 from seqrec.schemas.ratings import Rating
 
@@ -25,7 +25,7 @@ def stats(settings: Settings) -> tuple[str, Stats]:
     """The database's address, and what it holds."""
     database = _current(settings)
     with database.reads() as session:
-        return shown(database.engine), count_all(session)
+        return public_url(database.engine), count_all(session)
 
 
 def _current(settings: Settings) -> Database:

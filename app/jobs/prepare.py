@@ -8,7 +8,7 @@ from app.cli.console import TrainingDisplay, bar, say, training_display
 from app.jobs import extract
 from app.jobs.bulk_load import has_data, is_loaded, load
 from app.settings import Settings
-from app.storage.database import connect, shown, upgrade
+from app.storage.database import connect, public_url, upgrade
 from model.baselines.bert_titles import bert_title_vectors
 from model.data import dataset, download
 from model.data.dataset import MovieLens
@@ -58,7 +58,7 @@ def _prepare_from(folder: Path, engine: Engine, settings: Settings) -> None:
     data = None if trained and loaded else dataset.read(folder)
     # The database first: a reason to refuse it should not wait for the training.
     if data is None or loaded:
-        say(f"Database: {shown(engine)}, filled with this data before")
+        say(f"Database: {public_url(engine)}, filled with this data before")
     else:
         load_database(data, settings)
     if data is None or trained:
@@ -142,15 +142,15 @@ def load_database(data: MovieLens, settings: Settings) -> bool:
     """Migrate the database and fill it; False if it held this data already."""
     engine = connect(settings.database_url)
     upgrade(engine)
-    with bar(f"writing ratings to {shown(engine)}") as advance:
+    with bar(f"writing ratings to {public_url(engine)}") as advance:
         loaded = load(engine, data, advance)
     if loaded:
         say(
-            f"Database: {shown(engine)}, loaded {len(data.users):,} users, {len(data.movies):,} movies "
+            f"Database: {public_url(engine)}, loaded {len(data.users):,} users, {len(data.movies):,} movies "
             f"and {len(data.ratings):,} ratings"
         )
     else:
-        say(f"Database: {shown(engine)} holds this data already; nothing changed")
+        say(f"Database: {public_url(engine)} holds this data already; nothing changed")
     return loaded
 
 

@@ -16,11 +16,10 @@ from model.types import FloatArray, IntArray
 _YEAR = re.compile(r"\((\d{4})\)\s*$")
 
 UNKNOWN = 0
-"""The row of every id that a vocabulary does not hold."""
+"""The index of every id that a vocabulary lacks."""
 
 FIRST_INDEX = UNKNOWN + 1
-"""The row of a vocabulary's first id."""
-
+"""The index of a vocabulary's first id."""
 
 YEAR_KNOTS = (1930, 1950, 1970, 1985, 1995)
 """Where the effect of a movie's year may bend."""
@@ -46,7 +45,8 @@ class Vocabulary:
         return self._indices.get(id_, UNKNOWN)
 
     def indices(self, ids: Iterable[int]) -> IntArray:
-        return np.array([self.index(id_) for id_ in ids], dtype=np.int64)
+        """Index of each id, shape (ids,)."""
+        return np.array([self._indices.get(id_, UNKNOWN) for id_ in ids], dtype=np.int64)
 
 
 @dataclass(frozen=True)

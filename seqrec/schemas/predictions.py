@@ -1,13 +1,10 @@
 """Predicted stars."""
 
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from seqrec.schemas.common import MOST_MOVIES, History, Id, ProfileFields, Request
-
-if TYPE_CHECKING:
-    from app.services.answers import Prediction
 
 
 class PredictionQuery(Request):
@@ -62,21 +59,6 @@ class PredictedStars(BaseModel):
     in_model: bool = Field(
         description="False for a movie that came after training: the model knows its genres and title alone."
     )
-
-    @classmethod
-    def of(cls, prediction: "Prediction") -> Self:
-        probabilities = prediction.probabilities
-        return cls(
-            user_id=prediction.user_id,
-            movie_id=prediction.movie.id,
-            title=prediction.movie.title,
-            predicted_stars=prediction.stars,
-            probabilities=None
-            if probabilities is None
-            else {f"{level:g}": probability for level, probability in probabilities.items()},
-            own_stars=prediction.own_stars,
-            in_model=prediction.in_model,
-        )
 
 
 class Predictions(BaseModel):

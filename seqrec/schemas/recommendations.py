@@ -1,13 +1,10 @@
 """Lists."""
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from seqrec.schemas.common import MOST_MOVIES, AnonymousUser, Id, MovieAnswer, Request, Year
-
-if TYPE_CHECKING:
-    from app.services.answers import RecommendedMovie
 
 RankBy = Literal["relevance", "next", "rating"]
 
@@ -110,27 +107,6 @@ class Recommendation(MovieAnswer):
     reasons: list[Reason] | None = Field(
         description="The up to three ratings that count most, the most important first; null unless asked for."
     )
-
-    @classmethod
-    def of(cls, entry: "RecommendedMovie") -> Self:
-        movie = entry.movie
-        reasons = None
-        if entry.reasons is not None:
-            reasons = [
-                Reason(movie_id=reason.movie.id, title=reason.movie.title, contribution=reason.contribution)
-                for reason in entry.reasons
-            ]
-        return cls(
-            movie_id=movie.id,
-            title=movie.title,
-            year=movie.year,
-            genres=list(movie.genres),
-            predicted_stars=entry.stars,
-            relevance=entry.relevance,
-            source=entry.source,
-            in_model=entry.in_model,
-            reasons=reasons,
-        )
 
 
 class Recommendations(BaseModel):

@@ -22,7 +22,7 @@ from model.data.sequences import Sequences
 from model.data.splits import paper_split
 from model.errors import DataError
 from model.evaluation.rating import evaluate
-from model.features.users import Profile, Rated
+from model.features.users import Rated, UserContext
 from model.inference import artifact
 from model.inference.scorer import Scorer
 from model.network.config import FactorizationConfig, NetworkConfig
@@ -109,7 +109,7 @@ def test_levels_that_are_no_scale_are_refused(levels: tuple[float, ...]) -> None
 
 
 def test_predictions_are_clipped_to_the_levels_of_the_data(half_stars: Scorer) -> None:
-    hated = half_stars.predict(Profile(), [Rated(movie, 0.5) for movie in range(1, 40)], range(40, 80))
+    hated = half_stars.predict(UserContext(history=[Rated(movie, 0.5) for movie in range(1, 40)]), range(40, 80))
 
     assert half_stars.rating_scale == HALF_STARS
     assert all(0.5 <= one.stars <= 5 for one in hated)
@@ -181,7 +181,9 @@ def test_data_in_which_no_movie_has_a_genre_is_trained_on_and_loaded(latest: Mov
     scorer = Scorer(artifact.load(train(bare, POSTERIOR, tmp_path, context_for(bare))), torch.device("cpu"))
     assert scorer.rating_scale == HALF_STARS
     assert scorer.catalogue.genre_matrix.shape == (81, 0)
-    assert len(scorer.recommend(Profile(), [Rated(1, 4.5)], range(1, 81), n=5, diversity=0.5, explain=True)) == 5
+    assert (
+        len(scorer.recommend(UserContext(history=[Rated(1, 4.5)]), range(1, 81), n=5, diversity=0.5, explain=True)) == 5
+    )
     assert load(engine, bare)
     engine.dispose()
 

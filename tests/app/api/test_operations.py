@@ -174,7 +174,7 @@ def test_a_damaged_artifact_is_refused_and_the_one_before_served_on(
     with later_artifacts(artifact_folder, tmp_path) as later:
         (later / "weights.safetensors").write_bytes(b"damaged")
     with running(create_app(loaded, scorer, tmp_path)) as address, Client(address) as client:
-        with pytest.raises(ReloadRefused, match=f"damaged.*{scorer.version} is served on"):
+        with pytest.raises(ReloadRefused, match=f"damaged.*{scorer.version} stays in use"):
             client.reload()
         assert client.recommend(1).model == scorer.version
 

@@ -11,8 +11,8 @@ from app.storage.database import (
     connect,
     current_revision,
     newest_revision,
+    public_url,
     require_current,
-    shown,
     upgrade,
 )
 
@@ -139,4 +139,4 @@ def test_a_server_that_does_not_answer_is_an_error_without_the_password() -> Non
         upgrade(engine)
 
     assert "secret" not in str(caught.value)
-    assert "secret" not in shown(engine)
+    assert "secret" not in public_url(engine)
