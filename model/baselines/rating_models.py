@@ -2,11 +2,8 @@
 
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 
-from model.baselines.bst import Bst
-from model.baselines.feed_forward import ffnn_bert, mlp3
-from model.baselines.gc_mc import GcMc
-from model.baselines.glocal_k import GLocalK
 from model.baselines.simple import BiasModel, GlobalMean, MovieMean
 from model.errors import UnknownNameError
 from model.evaluation.interfaces import RatingModel
@@ -16,12 +13,23 @@ from model.training.presets import PRESETS, preset
 
 BASELINES = (GlobalMean.name, MovieMean.name, BiasModel.name)
 
+
+def _published(module: str, name: str) -> Callable[[TrainingContext], RatingModel]:
+    """The builder ``name`` of a module of `model.baselines`, imported when it is called: most runs need none."""
+
+    def build_published(context: TrainingContext) -> RatingModel:
+        builder: Callable[[TrainingContext], RatingModel] = getattr(import_module(f"model.baselines.{module}"), name)
+        return builder(context)
+
+    return build_published
+
+
 PUBLISHED_MODELS: dict[str, Callable[[TrainingContext], RatingModel]] = {
-    "mlp3": mlp3,
-    "ffnn-bert": ffnn_bert,
-    "bst": Bst,
-    GLocalK.name: GLocalK,
-    GcMc.name: GcMc,
+    "mlp3": _published("feed_forward", "mlp3"),
+    "ffnn-bert": _published("feed_forward", "ffnn_bert"),
+    "bst": _published("bst", "Bst"),
+    "glocal-k": _published("glocal_k", "GLocalK"),
+    "gc-mc": _published("gc_mc", "GcMc"),
 }
 """Published models, each in a file of `model.baselines`."""
 

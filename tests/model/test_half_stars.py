@@ -71,7 +71,7 @@ def latest(latest_folder: Path) -> MovieLens:
 
 @pytest.fixture(scope="module")
 def latest_artifact(latest: MovieLens, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train(latest, SMALL, tmp_path_factory.mktemp("artifacts"), context_for(latest))
+    return train(latest, SMALL, tmp_path_factory.mktemp("artifacts"), context_for(latest)).folder
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,7 @@ def test_data_in_which_no_movie_has_a_genre_is_trained_on_and_loaded(latest: Mov
     engine = connect(f"sqlite:///{tmp_path}/seqrec.db")
     upgrade(engine)
 
-    scorer = Scorer(artifact.load(train(bare, POSTERIOR, tmp_path, context_for(bare))), torch.device("cpu"))
+    scorer = Scorer(artifact.load(train(bare, POSTERIOR, tmp_path, context_for(bare)).folder), torch.device("cpu"))
     assert scorer.rating_scale == HALF_STARS
     assert scorer.catalogue.genre_matrix.shape == (81, 0)
     assert (

@@ -28,7 +28,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.error_handlers import answer
 from app.api.security import Keys
-from app.main import create_app, listening_address
+from app.main import create_app
+from app.server import listening_address
 from app.services.ratings import Ratings
 from app.settings import Settings
 from app.storage.database import Database, connect
