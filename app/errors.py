@@ -1,7 +1,7 @@
-"""The errors of the service that no caller of the API ever sees."""
+"""Errors of the service that callers of the API never see."""
 
 from model.errors import SeqRecError
 
 
 class DatabaseError(SeqRecError):
-    """The database cannot be used as it is; the message says which command mends it."""
+    """The database cannot be used as it is; the message names the command that repairs it."""

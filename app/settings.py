@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     )
     bert: str = Field(
         "google-bert/bert-base-uncased",
-        description="Folder with BERT's weights, or their name on the model hub; only the rival ffnn-bert reads them.",
+        description="Folder with BERT's weights, or their name on the model hub; only the baseline ffnn-bert needs it.",
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     admin_key: SecretStr | None = Field(None, description="Key for everything, and the only one for /admin.")
     unprotected: bool = Field(
         False,
-        description="Serve other machines without keys, where something else keeps strangers away, as Docker does by "
+        description="Serve other machines without keys. For networks that restrict access otherwise, as Docker does by "
         "the address that it publishes a port on.",
     )
 

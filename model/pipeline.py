@@ -4,6 +4,7 @@ import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -19,12 +20,19 @@ from model.training.estimator import NetworkRanker, SeqRecEstimator
 from model.training.presets import Preset
 
 
-def train(data: MovieLens, preset: Preset, root: Path, context: TrainingContext) -> Path:
-    """Train a preset twice and write an artifact into ``root``; returns its folder.
+class TrainedModel(NamedTuple):
+    """A new artifact's folder, and the card in it."""
 
-    The first training holds users out: its test scores go on the card, and its best epoch says how long to train. The
-    second one is on all users for as many epochs, and its weights are served. Its ranking tower starts from the first
-    one's.
+    folder: Path
+    card: Card
+
+
+def train(data: MovieLens, preset: Preset, root: Path, context: TrainingContext) -> TrainedModel:
+    """Train a preset twice and write an artifact into ``root``.
+
+    The first training holds users out: its test scores go on the card, and its best epoch decides how long to train.
+    The second one is on all users for that many epochs, and its weights are served. Its ranking network starts from
+    that of the first one.
     """
     sequences = Sequences.of(data)
     split = paper_split(sequences)
@@ -58,7 +66,7 @@ def train(data: MovieLens, preset: Preset, root: Path, context: TrainingContext)
     )
     folder = save(root, served.network, context.catalogue, card)
     context.discard_checkpoints()
-    return folder
+    return TrainedModel(folder, card)
 
 
 def evaluate(

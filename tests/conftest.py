@@ -14,6 +14,7 @@ from sqlalchemy import Engine, text
 
 from app.jobs.bulk_load import load
 from app.main import create_app
+from app.settings import Settings
 from app.storage.database import connect, upgrade
 from model.data import dataset
 from model.data.dataset import MovieLens
@@ -61,7 +62,7 @@ def split(sample: MovieLens) -> Split:
 
 @pytest.fixture(scope="session")
 def artifact_folder(sample: MovieLens, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train(sample, SMALL, tmp_path_factory.mktemp("artifacts"), context_for(sample))
+    return train(sample, SMALL, tmp_path_factory.mktemp("artifacts"), context_for(sample)).folder
 
 
 @pytest.fixture(scope="session")
@@ -127,3 +128,15 @@ def seqrec(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
     handlers, level = root.handlers, root.level
     yield Run(monkeypatch, capsys)
     root.handlers, root.level = handlers, level  # a command that serves logs to the standard error of this test
+
+
+@pytest.fixture
+def filled(seqrec: Run, sample: MovieLens, artifact_folder: Path) -> Run:
+    """The command, in a folder with a database and a model of the sample."""
+    seqrec.monkeypatch.setenv("SEQREC_ARTIFACTS", str(artifact_folder.parent))
+    seqrec.monkeypatch.setenv("COLUMNS", "200")
+    engine = connect(Settings().database_url)
+    upgrade(engine)
+    load(engine, sample)
+    engine.dispose()
+    return seqrec

@@ -18,16 +18,72 @@ from app.settings import Settings
 from model.baselines.registry import RATING
 
 ROOT = Path(__file__).parents[1]
-TRAINING_ROOMS = {"data", "factorization", "training", "evaluation", "baselines", "experiments", "pipeline"}
-"""What only those that train may import."""
+GROUND = {"model.errors", "model.types", "model.rating_scale", "model.legacy", "model.files", "model.device"}
+SERVING = GROUND | {"model.features", "model.network", "model.card", "model.inference"}
+"""What the service may import of the model: nothing that trains."""
 
-TRAINS = ("jobs/", "cli/")
-"""The rooms of the app that bring training and service together."""
+LEARNING = GROUND | {"model.features", "model.data", "model.network", "model.card", "model.factorization"}
+TRAINING = LEARNING | {"model.evaluation", "model.training"}
+
+ROOMS: dict[str, set[str]] = {
+    **dict.fromkeys(GROUND, GROUND),
+    "model.features": GROUND,
+    "model.data": GROUND | {"model.features"},
+    "model.network": GROUND | {"model.features"},
+    "model.card": GROUND | {"model.network"},
+    "model.inference": SERVING,
+    "model.factorization": GROUND | {"model.features", "model.data", "model.network"},
+    "model.evaluation": LEARNING,
+    "model.training": TRAINING,
+    "model.baselines": TRAINING,
+    "model.pipeline": TRAINING | {"model.baselines", "model.inference"},
+    "model.experiments": TRAINING | {"model.baselines", "model.inference", "model.pipeline"},
+    "app.errors": GROUND,
+    "app.settings": GROUND,
+    "app.observability": GROUND,
+    "app.storage": SERVING | {"app.errors"},
+    "app.services": SERVING | {"app.errors", "app.observability", "app.storage"},
+    "app.api": SERVING | {"app.errors", "app.observability", "app.storage", "app.services"},
+    "app.main": SERVING | {"app.storage", "app.services", "app.api"},
+    "app.server": SERVING | {"app.settings", "app.observability", "app.storage", "app.services", "app.api", "app.main"},
+    "app.jobs": {"model", "app.errors", "app.settings", "app.storage", "app.services"},
+    "app.cli": {
+        "model",
+        "app.jobs",
+        "app.settings",
+        "app.storage",
+        "app.services",
+        "app.api",
+        "app.main",
+        "app.server",
+    },
+}
+"""Every room, and the rooms that it may import; ``model`` stands for all of the model's."""
+
+MOST_MODULES = 14
+"""In one folder."""
 
 
 def modules(package: str) -> Iterator[tuple[str, ast.Module]]:
     for path in sorted((ROOT / package).rglob("*.py")):
         yield str(path.relative_to(ROOT / package)), ast.parse(path.read_text())
+
+
+def room_of(module: str) -> str:
+    """The room of a module of app or model: its first two names."""
+    return ".".join(module.split(".")[:2])
+
+
+def rooms_imported_by(room: str) -> dict[str, list[str]]:
+    """The other rooms of app and model that a room imports, each with the files that do."""
+    package, name = room.split(".")
+    found: dict[str, list[str]] = {}
+    for path, tree in modules(package):
+        if path.partition("/")[0].removesuffix(".py") == name:
+            for other in {room_of(module) for module in imported(tree) if module.startswith(("app.", "model."))}:
+                if other != room:
+                    found.setdefault(other, []).append(f"{package}/{path}")
+    return found
 
 
 def imported(tree: ast.AST) -> set[str]:
@@ -40,9 +96,11 @@ def imported(tree: ast.AST) -> set[str]:
     return names
 
 
-def test_the_model_knows_nothing_of_the_app() -> None:
-    for name, tree in modules("model"):
-        assert not {module for module in imported(tree) if module.split(".")[0] == "app"}, name
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_the_rooms_below_it(room: str) -> None:
+    allowed = ROOMS[room]
+    for other, files in rooms_imported_by(room).items():
+        assert other in allowed or other.split(".")[0] in allowed, f"{other} is imported by {', '.join(files)}"
 
 
 def test_the_client_knows_nothing_of_app_and_model() -> None:
@@ -50,11 +108,24 @@ def test_the_client_knows_nothing_of_app_and_model() -> None:
         assert not {module for module in imported(tree) if module.split(".")[0] in {"app", "model"}}, name
 
 
-def test_the_service_imports_nothing_that_trains() -> None:
-    for name, tree in modules("app"):
-        if not name.startswith(TRAINS):
-            rooms = {module.split(".")[1] for module in imported(tree) if module.startswith("model.")}
-            assert not rooms & TRAINING_ROOMS, name
+def test_every_module_is_in_a_room() -> None:
+    for package in ("app", "model"):
+        names = {path.partition("/")[0].removesuffix(".py") for path, _ in modules(package)} - {"__init__"}
+        assert {f"{package}.{name}" for name in names} <= set(ROOMS)
+
+
+def test_rooms_import_one_way() -> None:
+    arrows = {room: set(rooms_imported_by(room)) & set(ROOMS) for room in ROOMS}
+    while arrows:  # take away the rooms that import no other, again and again: a circle would stay
+        lowest = {room for room, others in arrows.items() if not others & set(arrows)}
+        assert lowest, f"a circle among {sorted(arrows)}"
+        arrows = {room: others for room, others in arrows.items() if room not in lowest}
+
+
+def test_no_folder_has_more_modules_than_one_can_take_in() -> None:
+    for package in ("app", "model", "seqrec"):
+        for folder in {path.parent for path in (ROOT / package).rglob("*.py")}:
+            assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= MOST_MODULES, folder
 
 
 def test_only_the_figures_import_matplotlib() -> None:
@@ -80,11 +151,29 @@ def test_nothing_is_unpickled() -> None:
 
 
 def test_serving_loads_no_sentence_transformer_and_nothing_else_that_only_training_needs() -> None:
-    script = "import app.main, sys; print([m for m in sys.argv[1:] if m in sys.modules])"
+    script = "import app.server, sys; print([m for m in sys.argv[1:] if m in sys.modules])"
     heavy = ["sentence_transformers", "transformers", "sklearn", "polars", "matplotlib", "model.training"]
     done = subprocess.run([sys.executable, "-c", script, *heavy], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+def test_jobs_know_no_console() -> None:
+    for name, tree in modules("app"):
+        if name.startswith("jobs/"):
+            assert not {module.split(".")[0] for module in imported(tree)} & {"rich", "typer", "click"}, name
+
+
+def test_scoring_means_imports_no_published_network(sample_folder: Path) -> None:
+    script = (
+        "import sys; from app.cli import app\n"
+        "app(['evaluate', '--data', sys.argv[1], '--model', 'bias', '--json'], standalone_mode=False)\n"
+        "names = ('bst', 'feed_forward', 'gc_mc', 'glocal_k', 'bert_titles')\n"
+        "print([name for name in names if f'model.baselines.{name}' in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script, sample_folder], capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_every_setting_is_in_the_readme_with_its_default() -> None:

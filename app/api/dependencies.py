@@ -1,4 +1,4 @@
-"""What handlers are given; set up once by `app.main.create_app`."""
+"""What handlers depend on; `app.main.create_app` sets it up once."""
 
 from dataclasses import dataclass
 from typing import Annotated, cast

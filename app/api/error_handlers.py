@@ -1,4 +1,4 @@
-"""Puts every error into one shape."""
+"""Answers every error in one shape."""
 
 import logging
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 def responses(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
-    """For OpenAPI: what a route answers when it raises one of these."""
+    """OpenAPI's responses of a route that may raise these errors."""
     by_status: dict[int, list[str]] = {}
     for error in errors:
         by_status.setdefault(error.status, []).append(error.code)
@@ -28,7 +28,7 @@ def responses(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Make every error that a handler raises an `ErrorBody`; for faults, see `app.api.middleware`."""
+    """Answer every error that a handler raises with an `ErrorBody`; `app.api.middleware` does so for faults."""
 
     @app.exception_handler(ServiceError)
     def service_error(_: Request, error: ServiceError) -> JSONResponse:

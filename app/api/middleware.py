@@ -1,4 +1,4 @@
-"""What is the same for every request: an id, the model's version, a line in the log, and metrics."""
+"""What every request gets: an id, the model's version, a line in the log, and metrics."""
 
 import logging
 import re
@@ -20,31 +20,31 @@ logger = logging.getLogger("app.requests")
 faults = logging.getLogger("app.faults")
 
 REQUEST_ID = re.compile(r"[\w.:/+=@-]{1,128}")
-"""What is taken over from a caller: nothing that could break a line of the log."""
+"""Ids that are accepted from a caller: nothing that could break a line of the log."""
 
 CLIENT_GONE = 499
-"""Recorded where the caller left before an answer began."""
+"""Status recorded if the caller left before an answer began."""
 
-READING = {"GET", "HEAD", "OPTIONS"}
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 QUIET = {"/health/live", "/health/ready", "/metrics"}
-"""Asked every few seconds by machines; logged where the log is to be detailed."""
+"""Machines request these every few seconds; they are logged at level DEBUG."""
 
 
 def _is_foreign_write(method: str, headers: Headers) -> bool:
-    """Whether a browser sends this for a page of another site.
+    """Whether a browser sends this write for a page of another site.
 
-    Where there are keys, such a page has none to send; without keys, nothing else stands in its way.
+    Keys stop such a page, because it has none to send; without keys, only this check does.
     """
     origin = headers.get("origin")
-    return method not in READING and origin is not None and urlsplit(origin).netloc != headers.get("host")
+    return method not in SAFE_METHODS and origin is not None and urlsplit(origin).netloc != headers.get("host")
 
 
 class Requests:
-    """Wraps the whole app, so that faults, too, are answered in the one shape and leave their line."""
+    """Wraps the whole app, so that faults too are answered in the one shape and logged."""
 
     def __init__(self, app: ASGIApp, version: Callable[[], str], guarded: bool) -> None:
-        """``version`` tells the version of the model that is served; ``guarded``: against pages of other sites."""
+        """``version`` returns the served model's version; ``guarded`` refuses writes from pages of other sites."""
         self.app = app
         self.version = version
         self.guarded = guarded
@@ -58,7 +58,7 @@ class Requests:
         request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         status = 0
         head = scope["method"] == "HEAD"
-        asked = {**scope, "method": "GET"} if head else scope
+        as_get = {**scope, "method": "GET"} if head else scope
 
         async def send_marked(message: Message) -> None:
             nonlocal status
@@ -77,16 +77,16 @@ class Requests:
                 if self.guarded and _is_foreign_write(scope["method"], headers):
                     await answer(ForeignOrigin())(scope, receive, send_marked)
                 else:
-                    await self.app(asked, receive, send_marked)
+                    await self.app(as_get, receive, send_marked)
             except ClientDisconnect:
-                pass  # nobody is there to be answered
-            except Exception:  # the outermost place there is: whatever it was, the caller gets an answer
+                pass  # there is no one left to answer
+            except Exception:  # nothing is further out: whatever failed, the caller gets an answer
                 faults.exception("%s %s failed", scope["method"], scope["path"])
                 if status:
-                    raise  # an answer that has begun can only be broken off
+                    raise  # an answer that has begun can only be cut off
                 await answer(InternalError())(scope, receive, send_marked)
             finally:
-                self._record(asked, status, time.perf_counter() - started)
+                self._record(as_get, status, time.perf_counter() - started)
 
     @staticmethod
     def _record(scope: Scope, status: int, seconds: float) -> None:

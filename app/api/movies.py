@@ -1,28 +1,22 @@
-from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from app.api import translation
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import responses
 from app.api.parameters import MovieId, Nearest
-from app.api.translation import movie_fields
-from app.services.movies import CatalogueEntry
-from app.services.popularity import popular
-from app.storage.ratings import RatingStats
+from app.services.popularity import find_popular
 from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieExists, MovieNotFound
 from seqrec.schemas.movies import (
     GenreNames,
-    Movie,
     MovieChange,
     MovieDetails,
     Movies,
     MovieSearch,
     NewMovie,
-    PopularMovie,
     PopularMovies,
     PopularSearch,
-    SimilarMovie,
     SimilarMovies,
 )
 
@@ -33,7 +27,7 @@ router = APIRouter(tags=["movies"])
     "/movies",
     summary="Search the catalogue",
     description="Every word of `q` has to begin a word of the title; case and accents do not matter. The movies rated "
-    "most often in training come first. Hidden movies are found too.",
+    "most often in training come first. Hidden movies are included.",
     responses=responses(InvalidRequest, DatabaseUnavailable),
 )
 def search_movies(
@@ -41,7 +35,7 @@ def search_movies(
     wanted: Annotated[MovieSearch, Query()],
 ) -> Movies:
     page, next_cursor = services.movies.search(wanted.q, wanted.genre, wanted.limit, wanted.cursor)
-    return Movies(movies=[Movie(**_entry(entry)) for entry in page], next_cursor=next_cursor)
+    return Movies(movies=[translation.movie(entry) for entry in page], next_cursor=next_cursor)
 
 
 @router.get("/genres", summary="The names of all genres", responses=responses(DatabaseUnavailable))
@@ -58,19 +52,9 @@ def list_popular_movies(
     services: ServicesDependency,
     wanted: Annotated[PopularSearch, Query()],
 ) -> PopularMovies:
-    since, until = _seconds(wanted.since), _seconds(wanted.until)
-    found = popular(services.host, wanted.genre, since, until, wanted.n)
-    return PopularMovies(
-        movies=[
-            PopularMovie(
-                **movie_fields(movie),
-                weighted_rating=round(weighted, 4),
-                ratings=rating_stats.ratings,
-                mean_stars=round(rating_stats.mean_stars or 0, 4),
-            )
-            for movie, weighted, rating_stats in found
-        ]
-    )
+    since, until = translation.unix_seconds_from(wanted.since), translation.unix_seconds_from(wanted.until)
+    popular = find_popular(services.host, wanted.genre, since, until, wanted.n)
+    return PopularMovies(movies=[translation.popular_movie(movie) for movie in popular])
 
 
 @router.post(
@@ -82,7 +66,9 @@ def list_popular_movies(
     responses=responses(MovieExists, InvalidRequest, DatabaseUnavailable),
 )
 def create_movie(request: NewMovie, services: ServicesDependency) -> MovieDetails:
-    return _details(*services.movies.add(request.movie_id, request.title, request.year, request.genres, request.hidden))
+    return translation.movie_details(
+        *services.movies.add(request.movie_id, request.title, request.year, request.genres, request.hidden)
+    )
 
 
 @router.get(
@@ -91,7 +77,7 @@ def create_movie(request: NewMovie, services: ServicesDependency) -> MovieDetail
     responses=responses(MovieNotFound, InvalidRequest, DatabaseUnavailable),
 )
 def get_movie(movie_id: MovieId, services: ServicesDependency) -> MovieDetails:
-    return _details(*services.movies.get(movie_id))
+    return translation.movie_details(*services.movies.get(movie_id))
 
 
 @router.patch(
@@ -101,7 +87,7 @@ def get_movie(movie_id: MovieId, services: ServicesDependency) -> MovieDetails:
 )
 def update_movie(movie_id: MovieId, request: MovieChange, services: ServicesDependency) -> MovieDetails:
     fields = request.model_dump(exclude_unset=True, exclude={"genres"})
-    return _details(*services.movies.change(movie_id, fields, request.genres))
+    return translation.movie_details(*services.movies.change(movie_id, fields, request.genres))
 
 
 @router.delete(
@@ -116,7 +102,7 @@ def delete_movie(movie_id: MovieId, services: ServicesDependency) -> None:
 
 @router.get(
     "/movies/{movie_id}/similar",
-    summary="Movies with a similar representation in the model",
+    summary="Movies that the model represents similarly",
     responses=responses(MovieNotFound, InvalidRequest, DatabaseUnavailable),
 )
 def list_similar_movies(
@@ -124,22 +110,4 @@ def list_similar_movies(
     services: ServicesDependency,
     n: Nearest = 10,
 ) -> SimilarMovies:
-    found = services.recommender.similar_movies(movie_id, n)
-    nearest = [SimilarMovie(**movie_fields(movie), similarity=cosine) for movie, cosine in found.nearest]
-    return SimilarMovies(model=found.model, movie_id=movie_id, similar=nearest)
-
-
-def _seconds(moment: datetime | None) -> int | None:
-    """Unix seconds; a time without a zone is in UTC."""
-    if moment is None:
-        return None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-
-
-def _entry(entry: CatalogueEntry) -> dict[str, object]:
-    return {**movie_fields(entry.movie), "hidden": entry.movie.hidden, "in_model": entry.in_model}
-
-
-def _details(entry: CatalogueEntry, rating_stats: RatingStats) -> MovieDetails:
-    mean_stars = None if rating_stats.mean_stars is None else round(rating_stats.mean_stars, 4)
-    return MovieDetails(**_entry(entry), ratings=rating_stats.ratings, mean_stars=mean_stars)
+    return translation.similar_movies(movie_id, services.recommender.similar_movies(movie_id, n))

@@ -33,7 +33,7 @@ def check_readiness(services: ServicesDependency) -> Health:
     try:
         require_current(services.database.engine)
     except DatabaseError as error:
-        logger.error("not ready: %s", error)  # the caller need not know where the database is
+        logger.error("not ready: %s", error)  # callers do not learn the address of the database
         raise NotReady from error
     return Health(status="ok")
 
@@ -50,7 +50,7 @@ def get_metrics() -> Response:
 
 @router.get(
     "/model",
-    summary="The model that is served, with its card",
+    summary="The served model with its card",
     responses=responses(KeyRequired, KeyRefused),
     dependencies=[with_key],
 )
@@ -67,7 +67,7 @@ def get_model(services: ServicesDependency) -> ModelInformation:
 @router.post(
     "/admin/reload",
     summary="Serve the newest artifact, without dropping a request",
-    description="All worker processes follow. If the newest artifact is damaged, the one before it is served on.",
+    description="All worker processes follow. If the newest artifact is damaged, the current one stays in use.",
     responses=responses(KeyRequired, KeyRefused, ReloadRefused, DatabaseUnavailable),
     dependencies=[with_admin_key],
 )

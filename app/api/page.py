@@ -1,4 +1,4 @@
-"""The page at `/` and what it loads; everything it shows comes from the routes beside this one."""
+"""The web page at `/` and its files; its content comes from the API."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",  # asked for anew each time: no page meets the scripts of another version
+    "Cache-Control": "no-cache",  # revalidate each time, so that a page never runs scripts of another version
 }
 
 router = APIRouter(include_in_schema=False)

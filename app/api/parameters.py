@@ -1,4 +1,4 @@
-"""Parameters that several routes have."""
+"""Parameters that several routes share."""
 
 from typing import Annotated
 
@@ -8,5 +8,5 @@ from seqrec.limits import LARGEST_ID
 
 UserId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The user.", examples=[1])]
 MovieId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The movie.", examples=[1])]
-Nearest = Annotated[int, Query(ge=1, le=100, description="How many of the nearest.")]
+Nearest = Annotated[int, Query(ge=1, le=100, description="How many of the most similar.")]
 Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before.")]

@@ -7,14 +7,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
+from app.api import translation
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import responses
 from app.api.parameters import Cursor, MovieId, UserId
-from app.api.translation import movie_fields
-from app.services.ratings import TitledRating
-from app.storage.ratings import RatingRecord
 from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, UnsupportedMedia, UserNotFound
-from seqrec.schemas.ratings import NewRatings, RatedMovie, Rating, StarsGiven, UserRatings, Written
+from seqrec.schemas.ratings import NewRatings, Rating, StarsGiven, UserRatings, Written
 
 router = APIRouter(tags=["ratings"])
 
@@ -24,8 +22,10 @@ BYTES = "application/octet-stream"
 
 ACCEPTED = {JSON_LINES, "application/x-ndjson", "application/json-lines", BYTES}
 LINES_AT_ONCE = 1000
-IN_MEMORY = 1 << 20
-"""Bytes of an import that are kept in memory; what is more goes into a temporary file."""
+"""Lines of an export that are sent together: one piece of an answer costs as much as a thousand lines."""
+
+MOST_IN_MEMORY = 1 << 20
+"""Bytes of an import that stay in memory; a longer one goes to a temporary file."""
 
 
 def _lines_of(schema: str) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def _lines_of(schema: str) -> dict[str, Any]:
 
 @router.get(
     "/users/{user_id}/ratings",
-    summary="The ratings of a user, newest first",
+    summary="A user's ratings, newest first",
     responses=responses(UserNotFound, InvalidRequest, DatabaseUnavailable),
 )
 def list_user_ratings(
@@ -45,17 +45,18 @@ def list_user_ratings(
     limit: Annotated[int, Query(ge=1, le=1000, description="Ratings on a page.")] = 50,
     cursor: Cursor = None,
 ) -> UserRatings:
-    page, next_cursor = services.ratings.of_user(user_id, limit, cursor)
-    return UserRatings(user_id=user_id, ratings=[_rated(entry) for entry in page], next_cursor=next_cursor)
+    page, next_cursor = services.ratings.page_for_user(user_id, limit, cursor)
+    entries = [translation.rated_movie(entry) for entry in page]
+    return UserRatings(user_id=user_id, ratings=entries, next_cursor=next_cursor)
 
 
 @router.put(
     "/users/{user_id}/ratings/{movie_id}",
-    summary="Rate a movie, or rate it anew",
+    summary="Rate a movie, or replace the rating",
     responses=responses(UserNotFound, MovieNotFound, InvalidRequest, DatabaseUnavailable),
 )
 def put_rating(user_id: UserId, movie_id: MovieId, request: StarsGiven, services: ServicesDependency) -> Rating:
-    return _stored(services.ratings.put(user_id, movie_id, request.stars, request.rated_at))
+    return translation.rating(services.ratings.put(user_id, movie_id, request.stars, request.rated_at))
 
 
 @router.delete(
@@ -80,21 +81,23 @@ def put_ratings(request: NewRatings, services: ServicesDependency) -> Written:
 @router.get(
     "/export/ratings",
     summary="All ratings, one JSON object a line",
-    description="In the order of user and movie. A rating that is written meanwhile may be among them or not.",
+    description="Ordered by user and movie. A rating that is written meanwhile may be included or not.",
     response_class=StreamingResponse,
     responses={200: {"content": _lines_of("Rating")}, **responses(DatabaseUnavailable)},
 )
 def export_ratings(request: Request, services: ServicesDependency) -> StreamingResponse:
     ratings = services.ratings.export()
-    first = list(islice(ratings, 1))  # read now: once an answer has begun, it can no longer be an error
-    lines = (f"{_stored(rating).model_dump_json()}\n" for rating in chain(first, ratings))
-    return StreamingResponse(_joined(lines), media_type=BYTES if request.headers.get("accept") == BYTES else JSON_LINES)
+    first = list(islice(ratings, 1))  # read now, since an answer that has begun can no longer turn into an error
+    lines = (f"{translation.rating(rating).model_dump_json()}\n" for rating in chain(first, ratings))
+    return StreamingResponse(
+        _join_lines(lines), media_type=BYTES if request.headers.get("accept") == BYTES else JSON_LINES
+    )
 
 
 @router.post(
     "/import/ratings",
     summary="Write ratings, one JSON object a line, all or none",
-    description="However many: the memory used stays the same. Errors name the line.",
+    description="Any number: memory use does not grow with it. Errors name the line.",
     responses=responses(UnsupportedMedia, InvalidRequest, DatabaseUnavailable),
     openapi_extra={"requestBody": {"required": True, "content": _lines_of("NewRating")}},
 )
@@ -102,24 +105,14 @@ async def import_ratings(request: Request, services: ServicesDependency) -> Writ
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in ACCEPTED or "content-encoding" in request.headers:
         raise UnsupportedMedia(JSON_LINES)
-    # First all of it to a file, so that a slow sender holds no transaction.
-    with SpooledTemporaryFile(IN_MEMORY) as received:
+    # Receive all of it first, so that a slow sender holds no transaction.
+    with SpooledTemporaryFile(MOST_IN_MEMORY) as received:
         async for part in request.stream():
             await run_in_threadpool(received.write, part)
         received.seek(0)
         return Written(written=await run_in_threadpool(services.ratings.import_lines, cast(BinaryIO, received)))
 
 
-def _joined(lines: Iterator[str]) -> Iterator[str]:
-    """Many lines at a time, since each piece of an answer costs as much as a thousand lines."""
+def _join_lines(lines: Iterator[str]) -> Iterator[str]:
     while block := "".join(islice(lines, LINES_AT_ONCE)):
         yield block
-
-
-def _stored(rating: RatingRecord) -> Rating:
-    return Rating.model_construct(**rating._asdict())
-
-
-def _rated(entry: TitledRating) -> RatedMovie:
-    movie, rating = entry
-    return RatedMovie(**movie_fields(movie), stars=rating.stars, rated_at=rating.rated_at)

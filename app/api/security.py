@@ -1,4 +1,4 @@
-"""Keys: who may use the service."""
+"""API keys."""
 
 import hmac
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ header = APIKeyHeader(name="X-API-Key", auto_error=False, description="One of SE
 
 
 class Keys(NamedTuple):
-    """The keys of a service; without any, everyone who reaches it may do everything.
+    """The keys of a service; without any, every caller may do everything.
 
     Attributes:
         api: for reading and writing.
-        admin: for everything, and the only one for what changes the service itself.
+        admin: for everything, and the only one for the routes under ``/admin``.
     """
 
     api: Sequence[str] = ()
@@ -27,14 +27,14 @@ class Keys(NamedTuple):
         return bool(self.api) or self.admin is not None
 
     def require(self, given: str | None, admin: bool = False) -> None:
-        """Raise `KeyRequired` or `KeyRefused` unless the key may do this."""
+        """Raise `KeyRequired` or `KeyRefused` unless the given key is sufficient."""
         if not self:
             return
         if given is None:
             raise KeyRequired
         accepted = [] if admin else list(self.api)
         accepted += [] if self.admin is None else [self.admin]
-        # All are compared, and each in constant time, so that the time taken says nothing about any of them.
+        # Compare all keys, each in constant time, so that the time taken reveals nothing about them.
         if not sum(hmac.compare_digest(given.encode(), key.encode()) for key in accepted):
             raise KeyRefused(admin)
 

@@ -1,12 +1,11 @@
 from fastapi import APIRouter
 
+from app.api import translation
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import responses
 from app.api.parameters import Nearest, UserId
-from app.api.translation import profile_of
-from app.services.users import UserRecord
 from seqrec.errors import DatabaseUnavailable, InvalidRequest, UserExists, UserNotFound
-from seqrec.schemas.users import NewUser, ProfileChange, SimilarUser, SimilarUsers, User
+from seqrec.schemas.users import NewUser, ProfileChange, SimilarUsers, User
 
 router = APIRouter(tags=["users"])
 
@@ -18,14 +17,14 @@ router = APIRouter(tags=["users"])
     responses=responses(UserExists, InvalidRequest, DatabaseUnavailable),
 )
 def create_user(request: NewUser, services: ServicesDependency) -> User:
-    return _answer(services.users.add(request.user_id, profile_of(request)))
+    return translation.user(services.users.add(request.user_id, translation.profile_from(request)))
 
 
 @router.get(
     "/users/{user_id}", summary="A user", responses=responses(UserNotFound, InvalidRequest, DatabaseUnavailable)
 )
 def get_user(user_id: UserId, services: ServicesDependency) -> User:
-    return _answer(services.users.get(user_id))
+    return translation.user(services.users.get(user_id))
 
 
 @router.patch(
@@ -34,7 +33,7 @@ def get_user(user_id: UserId, services: ServicesDependency) -> User:
     responses=responses(UserNotFound, InvalidRequest, DatabaseUnavailable),
 )
 def update_user(user_id: UserId, request: ProfileChange, services: ServicesDependency) -> User:
-    return _answer(services.users.change(user_id, request.model_dump(exclude_unset=True)))
+    return translation.user(services.users.change(user_id, request.model_dump(exclude_unset=True)))
 
 
 @router.delete(
@@ -49,9 +48,9 @@ def delete_user(user_id: UserId, services: ServicesDependency) -> None:
 
 @router.get(
     "/users/{user_id}/similar",
-    summary="Users with a similar representation in the model",
-    description="Among the 100 users who share the most of this user's latest 50 movies. Nothing is kept of users "
-    "between requests, so the newest ratings count.",
+    summary="Users that the model represents similarly",
+    description="Among the 100 users who share the most of this user's latest 50 movies. Every request reads the "
+    "ratings anew, so the newest ones count.",
     responses=responses(UserNotFound, InvalidRequest, DatabaseUnavailable),
 )
 def list_similar_users(
@@ -59,17 +58,4 @@ def list_similar_users(
     services: ServicesDependency,
     n: Nearest = 10,
 ) -> SimilarUsers:
-    found = services.recommender.similar_users(user_id, n)
-    nearest = [SimilarUser(user_id=other, similarity=cosine) for other, cosine in found.nearest]
-    return SimilarUsers(model=found.model, user_id=user_id, similar=nearest)
-
-
-def _answer(user: UserRecord) -> User:
-    profile = user.profile
-    return User(
-        user_id=user.id,
-        gender=profile.gender,
-        age=profile.age,
-        occupation=profile.occupation,
-        ratings=user.ratings,
-    )
+    return translation.similar_users(user_id, services.recommender.similar_users(user_id, n))

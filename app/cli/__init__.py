@@ -1,29 +1,46 @@
-"""The command ``seqrec``. A command imports what it needs, so that only those that train load what trains."""
+"""The command ``seqrec``. Each command imports what it needs, so that only those that train load training code."""
 
 import logging
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
 import seqrec.errors
-from app.cli import data, database, experiments, serving, training
+from app.cli import data, database, experiments, recommending, serving, training
 from model.errors import SeqRecError
 
 app = typer.Typer(
     help="SeqRec: predicts ratings and recommends movies, from the ratings that users gave.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 app.add_typer(serving.commands)
+app.add_typer(recommending.commands)
 app.add_typer(training.commands)
 app.add_typer(database.commands)
 app.add_typer(data.commands, name="data")
 app.add_typer(experiments.commands, name="experiments")
 
 
+def _print_version(requested: bool) -> None:
+    if requested:
+        typer.echo(f"seqrec {version('seqrec')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """SeqRec: predicts ratings and recommends movies, from the ratings that users gave."""
+
+
 def main() -> None:
-    """Run a command; errors that a user can mend are one message, not a traceback."""
+    """Run a command; an error that the user can correct is one message, not a traceback."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         app()

@@ -1,8 +1,10 @@
-"""Commands of MovieLens data."""
+"""Commands for MovieLens data."""
+
+import json
 
 import typer
 
-from app.cli.options import FolderArgument, settings_with
+from app.cli.options import FolderArgument, JsonOption, settings_with
 
 commands = typer.Typer(help="MovieLens data.", no_args_is_help=True)
 
@@ -10,28 +12,44 @@ commands = typer.Typer(help="MovieLens data.", no_args_is_help=True)
 @commands.command("get")
 def data_get() -> None:
     """Download MovieLens 1M to data/ml-1m."""
-    from app.jobs.prepare import download_data
+    from app.cli.console import reporter
+    from app.jobs.datasets import download_data
 
-    typer.echo(download_data(settings_with()))
+    with reporter() as progress:
+        folder = download_data(settings_with(), progress)
+    typer.echo(folder)
 
 
 @commands.command("check")
-def data_check(folder: FolderArgument) -> None:
-    """Print every bad line of a MovieLens folder by file, line and fault; the status is 1 if there is one."""
+def data_check(folder: FolderArgument, as_json: JsonOption = False) -> None:
+    """Print every bad line of a MovieLens folder with file, line and fault; the exit status is 1 if there are any."""
     from model.data import dataset
 
     (users, movies, ratings), problems = dataset.examine(folder)
-    for problem in problems:
-        typer.echo(problem)
+    if as_json:
+        bad = [
+            {"file": str(problem.path), "line": problem.line, "complaint": problem.complaint, "text": problem.text}
+            for problem in problems
+        ]
+        counts = {"users": len(users), "movies": len(movies), "ratings": len(ratings)}
+        typer.echo(json.dumps({**counts, "problems": bad}))
+    else:
+        for problem in problems:
+            typer.echo(problem)
     if len(problems):
         raise typer.Exit(1)
-    typer.echo(f"{len(users):,} users, {len(movies):,} movies, {len(ratings):,} ratings: no problems")
+    if not as_json:
+        typer.echo(f"{len(users):,} users, {len(movies):,} movies, {len(ratings):,} ratings: no problems")
 
 
 @commands.command("describe")
-def data_describe(folder: FolderArgument) -> None:
-    """Print what a MovieLens folder holds: how much, from when, how the stars and the genres are spread."""
-    from app.cli.description import print_description
+def data_describe(folder: FolderArgument, as_json: JsonOption = False) -> None:
+    """Print size, time span and distributions of a MovieLens folder's ratings."""
+    from app.cli.description import describe, print_description
     from model.data import dataset
 
-    print_description(dataset.read(folder))
+    description = describe(dataset.read(folder))
+    if as_json:
+        typer.echo(description.model_dump_json())
+    else:
+        print_description(description)

@@ -1,11 +1,12 @@
-"""Commands of the service's database."""
+"""Commands for the service's database."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.cli.options import FolderArgument, settings_with
+from app.cli.options import FolderArgument, JsonOption, settings_with
 from model.files import atomic_write
 
 commands = typer.Typer()
@@ -15,12 +16,15 @@ commands.add_typer(schema, name="db")
 
 @commands.command("export")
 def export_ratings(
-    out: Annotated[Path | None, typer.Option(help="File to write. [standard output]", dir_okay=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write.", dir_okay=False, show_default="standard output")
+    ] = None,
 ) -> None:
     """Write all ratings of the database, one JSON object a line."""
-    from app.jobs.maintenance import export_lines
+    from app.api import translation
+    from app.jobs.maintenance import export_ratings
 
-    lines = export_lines(settings_with())
+    lines = (translation.rating(rating).model_dump_json() for rating in export_ratings(settings_with()))
     if out is None:
         for line in lines:
             typer.echo(line)
@@ -31,7 +35,7 @@ def export_ratings(
 
 @commands.command("import")
 def import_ratings(
-    file: Annotated[typer.FileBinaryRead, typer.Argument(help="JSON Lines as of export; - for standard input.")],
+    file: Annotated[typer.FileBinaryRead, typer.Argument(help="JSON Lines as export writes; - for standard input.")],
 ) -> None:
     """Write ratings into the database, all or none; ratings of the same user and movie are replaced."""
     from app.cli.console import say
@@ -42,29 +46,33 @@ def import_ratings(
 
 @schema.command("upgrade")
 def db_upgrade() -> None:
-    """Bring the database's schema to the newest revision."""
+    """Migrate the database's schema to the newest revision."""
     from app.cli.console import say
-    from app.storage.database import connect, shown, upgrade
+    from app.storage.database import connect, public_url, upgrade
 
     engine = connect(settings_with().database_url)
-    say(f"{shown(engine)}: " + ("upgraded" if upgrade(engine) else "is at the newest revision"))
+    say(f"{public_url(engine)}: " + ("upgraded" if upgrade(engine) else "is at the newest revision"))
 
 
 @schema.command("stats")
-def db_stats() -> None:
+def db_stats(as_json: JsonOption = False) -> None:
     """Print what the database holds."""
-    from app.cli.console import print_stats
+    from app.cli.tables import print_stats
     from app.jobs.maintenance import stats
 
-    print_stats(*stats(settings_with()))
+    database, counts = stats(settings_with())
+    if as_json:
+        typer.echo(json.dumps({"database": database, **counts._asdict()}))
+    else:
+        print_stats(database, counts)
 
 
 @schema.command("load")
-def db_load(
-    folder: FolderArgument,
-) -> None:
+def db_load(folder: FolderArgument) -> None:
     """Fill an empty database from a MovieLens folder; loading the same data again changes nothing."""
+    from app.cli.console import reporter
     from app.jobs.prepare import load_database
     from model.data import dataset
 
-    load_database(dataset.read(folder), settings_with())
+    with reporter() as progress:
+        load_database(dataset.read(folder), settings_with(), progress)

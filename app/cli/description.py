@@ -1,88 +1,93 @@
-"""What a data set holds, for the terminal."""
+"""The description of a data set that ``seqrec data describe`` prints."""
 
 from datetime import UTC, datetime
 
 import polars as pl
-from rich.markup import escape
-from rich.table import Table
+from pydantic import BaseModel
 
 from app.cli.console import output
+from app.cli.tables import plain_table, print_bars, print_facts
 from model.data.dataset import MovieLens
-from model.data.summary import Imbalance, Spread, measure_imbalance
+from model.data.summary import Imbalance, measure_imbalance
 
 BAR_WIDTH = 40
-"""Of the longest bar, in characters."""
+"""Characters of the longest bar."""
 
 
-def print_description(data: MovieLens) -> None:
-    """Size, time span, ratings of a user and of a movie, and the spread of stars and genres."""
-    found = measure_imbalance(data)
-    output.print(_facts(data, found))
+class Description(BaseModel):
+    """A data set in numbers.
+
+    Attributes:
+        users: all of them, with or without ratings.
+        profiles_known: whether any user has a gender, age or occupation.
+        oldest, newest: times of ratings, in Unix seconds.
+        ratings: how they spread over users, movies and stars.
+        genres: movies of each genre, the most frequent first.
+        without_genre: movies of no genre.
+    """
+
+    name: str
+    generated: bool
+    users: int
+    profiles_known: bool
+    oldest: int
+    newest: int
+    ratings: Imbalance
+    genres: dict[str, int]
+    without_genre: int
+
+
+def describe(data: MovieLens) -> Description:
+    genres = data.movies["genres"].explode().drop_nulls().value_counts()
+    known = data.users.select(pl.any_horizontal(pl.col("gender", "age", "occupation").is_not_null()).any()).item()
+    oldest, newest = data.ratings.select(pl.col("rated_at").min(), newest=pl.col("rated_at").max()).row(0)
+    return Description(
+        name=data.name,
+        generated=data.generated,
+        users=len(data.users),
+        profiles_known=bool(known),
+        oldest=oldest,
+        newest=newest,
+        ratings=measure_imbalance(data),
+        genres=dict(genres.sort("count", "genres", descending=[True, False]).rows()),
+        without_genre=int((data.movies["genres"].list.len() == 0).sum()),
+    )
+
+
+def print_description(description: Description) -> None:
+    """Size, time span, ratings of a user and of a movie, and the distributions of stars and genres."""
+    ratings = description.ratings
+    print_facts(_facts(description))
     output.print()
-    output.print(_spreads(found))
+    _print_spreads(ratings)
     output.print()
-    stars = {f"{level:g}": count for level, count in zip(found.levels, found.stars, strict=True)}
-    output.print(_bars("stars", "ratings", stars))
+    stars = {f"{step:g}": count for step, count in zip(ratings.levels, ratings.stars, strict=True)}
+    print_bars("stars", "ratings", stars, BAR_WIDTH)
     output.print()
-    output.print(_bars("genre", "movies", _genres(data)))
+    without = {"none": description.without_genre} if description.without_genre else {}
+    print_bars("genre", "movies", {**description.genres, **without}, BAR_WIDTH)
 
 
-def _facts(data: MovieLens, found: Imbalance) -> Table:
-    table = Table.grid(padding=(0, 2))
-    span = data.ratings.select(first=pl.col("rated_at").min(), last=pl.col("rated_at").max())
-    first, last = map(_day, span.row(0))
-    facts = {
-        "name": data.name + (" (generated)" if data.generated else ""),
-        "users": f"{len(data.users):,}, {_profiles(data)}",
-        "movies": f"{found.listed_movies:,}, {found.movies:,} of them rated",
-        "ratings": f"{found.ratings:,} from {first} to {last}",
-        "density": f"{found.density:.2%} of all pairs of a user and a rated movie",
+def _facts(description: Description) -> dict[str, str]:
+    ratings = description.ratings
+    profiles = "known" if description.profiles_known else "unknown"
+    return {
+        "name": description.name + (" (generated)" if description.generated else ""),
+        "users": f"{description.users:,}, profiles {profiles}",
+        "movies": f"{ratings.listed_movies:,}, {ratings.movies:,} of them rated",
+        "ratings": f"{ratings.ratings:,} from {_format_day(description.oldest)} to {_format_day(description.newest)}",
+        "density": f"{ratings.density:.2%} of all pairs of a user and a rated movie",
     }
-    for name, fact in facts.items():
-        table.add_row(name, escape(fact))
-    return table
 
 
-def _day(seconds: int) -> str:
+def _format_day(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
 
 
-def _profiles(data: MovieLens) -> str:
-    known = data.users.select(pl.any_horizontal(pl.col("gender", "age", "occupation").is_not_null()).any()).item()
-    return "profiles known" if known else "profiles unknown"
-
-
-def _spreads(found: Imbalance) -> Table:
-    table = _table("ratings", "min", "median", "mean", "max")
-    spreads: dict[str, Spread] = {"of a user": found.per_user, "of a rated movie": found.per_movie}
-    for name, spread in spreads.items():
+def _print_spreads(ratings: Imbalance) -> None:
+    table = plain_table("ratings", "min", "median", "mean", "max")
+    for name, spread in {"of a user": ratings.per_user, "of a rated movie": ratings.per_movie}.items():
         table.add_row(
             name, f"{spread.minimum:,}", f"{spread.median:,.5g}", f"{spread.mean:,.1f}", f"{spread.maximum:,}"
         )
-    return table
-
-
-def _genres(data: MovieLens) -> dict[str, int]:
-    """Movies of each genre, the most frequent first, and at the end those without any."""
-    named = (
-        data.movies["genres"].explode().drop_nulls().value_counts().sort("count", "genres", descending=[True, False])
-    )
-    without = int((data.movies["genres"].list.len() == 0).sum())
-    return dict(named.rows()) | ({"none": without} if without else {})
-
-
-def _bars(name: str, counted: str, counts: dict[str, int]) -> Table:
-    """A line a count, with its bar; any that is not zero shows at least a sliver."""
-    table = _table(name, counted, "")
-    largest = max(counts.values(), default=1)
-    for label, count in counts.items():
-        table.add_row(escape(label), f"{count:,}", "█" * round(BAR_WIDTH * count / largest) or "▏" * (count > 0))
-    return table
-
-
-def _table(name: str, *columns: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column(name)
-    for column in columns:
-        table.add_column(column, justify="right" if column else "left")
-    return table
+    output.print(table)

@@ -1,4 +1,4 @@
-"""Commands that make tables and figures."""
+"""Commands that make the tables and figures of `docs/results`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,19 +16,25 @@ def experiments_paper(
     out: ResultsOption = Path("docs/results"),
     only: Annotated[
         list[str] | None,
-        typer.Option(help="Run this part alone: table-4, table-5, variants or other-splits; may be repeated."),
+        typer.Option(
+            help="Run this part alone: table-4, table-5, variants or other-splits; may be repeated.",
+            show_default="all parts",
+        ),
     ] = None,
-    models: Annotated[str | None, typer.Option(help="Run these models alone, separated by commas.")] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(help="Run these models alone, separated by commas.", show_default="all models"),
+    ] = None,
     other_seeds: Annotated[
         list[str] | None,
-        typer.Option(help="Seeds of a further split of users; may be repeated. [1,2 3,4 5,6 7,8 9,10]"),
+        typer.Option(help="Seeds of a further split of users; may be repeated.", show_default="1,2 3,4 5,6 7,8 9,10"),
     ] = None,
     readme: ReadmeOption = None,
     device: DeviceOption = None,
 ) -> None:
-    """Reproduce the paper's tables and figures, and more; goes on where an interrupted run stopped."""
-    from app.cli.console import resumable_display
-    from app.jobs.prepare import training_context
+    """Reproduce the paper's tables and figures, and more; continues an interrupted run."""
+    from app.cli.console import resumable_reporter
+    from app.jobs.training import training_context
     from model.data import dataset
     from model.experiments.paper import PARTS, reproduce, require_parts
     from model.experiments.plan import OTHER_SEEDS, Plan, parse_seeds
@@ -38,10 +44,10 @@ def experiments_paper(
     seeds = tuple(parse_seeds(text) for text in other_seeds) if other_seeds else OTHER_SEEDS
     plan = Plan(models=chosen, other_seeds=seeds)
     require_parts(only or PARTS)
-    ratings = dataset.read(data_folder(settings))
-    with resumable_display() as display:
-        context = training_context(ratings, settings, True, display)
-        reproduce(out, ratings, context, plan, only or PARTS, display.headline, readme)
+    with resumable_reporter() as progress:
+        ratings = dataset.read(data_folder(settings, progress))
+        context = training_context(ratings, settings, progress, resume=True)
+        reproduce(out, ratings, context, plan, only or PARTS, progress.headline, readme)
     typer.echo(out / "README.md")
 
 
@@ -52,9 +58,9 @@ def experiments_lists(
     readme: ReadmeOption = None,
     device: DeviceOption = None,
 ) -> None:
-    """Judge the lists of all models; goes on where an interrupted run stopped."""
-    from app.cli.console import resumable_display
-    from app.jobs.prepare import training_context
+    """Evaluate the lists of all models; continues an interrupted run."""
+    from app.cli.console import resumable_reporter
+    from app.jobs.training import training_context
     from model.data import dataset
     from model.experiments.lists.report import BEGIN, END, write_lists
     from model.experiments.lists.runs import execute_all
@@ -62,9 +68,10 @@ def experiments_lists(
 
     settings = settings_with(data=data, device=device)
     if readme is not None:
-        around_summary(readme, BEGIN, END)  # refused now, not after hours
-    ratings = dataset.read(data_folder(settings))
-    with resumable_display() as display:
-        results = execute_all(out, ratings, training_context(ratings, settings, True, display), display.headline)
+        around_summary(readme, BEGIN, END)  # raise now, not after hours
+    with resumable_reporter() as progress:
+        ratings = dataset.read(data_folder(settings, progress))
+        context = training_context(ratings, settings, progress, resume=True)
+        results = execute_all(out, ratings, context, progress.headline)
     write_lists(out, results, readme)
     typer.echo(out / "lists.md")

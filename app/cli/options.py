@@ -1,4 +1,4 @@
-"""What several commands have in common: their options, and the settings and data that these name."""
+"""Options that several commands share, and the settings and data that they name."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,54 +6,76 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from app.jobs.reporter import Reporter
 from app.settings import Settings
 from model.errors import SettingsError
 
 DataOption = Annotated[
     Path | None,
-    typer.Option("--data", help="Folder of a MovieLens data set. [SEQREC_DATA, or data/ml-1m]"),
+    typer.Option("--data", help="Folder of a MovieLens data set.", show_default="SEQREC_DATA, or data/ml-1m"),
 ]
 FolderArgument = Annotated[Path, typer.Argument(help="Folder of a MovieLens data set.", metavar="DIR")]
-DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda. [SEQREC_DEVICE]")]
-HostOption = Annotated[str | None, typer.Option("--host", help="Address to listen on. [SEQREC_HOST]")]
-PortOption = Annotated[int | None, typer.Option("--port", help="Port to listen on. [SEQREC_PORT]")]
+DeviceOption = Annotated[
+    str | None, typer.Option("--device", help="auto, cpu or cuda.", show_default="SEQREC_DEVICE, or auto")
+]
+HostOption = Annotated[
+    str | None, typer.Option("--host", help="Address to listen on.", show_default="SEQREC_HOST, or 127.0.0.1")
+]
+PortOption = Annotated[
+    int | None, typer.Option("--port", help="Port to listen on.", show_default="SEQREC_PORT, or 8000")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object in place of a table.")]
 ResumeOption = Annotated[
     bool,
-    typer.Option("--resume", help="Go on where an interrupted run of the same settings and data stopped."),
+    typer.Option("--resume", help="Continue an interrupted run of the same settings and data."),
 ]
 TaskOption = Annotated[str, typer.Option(help="rating: predict stars. ranking: make lists.")]
 ModelOption = Annotated[
     str,
     typer.Option(
-        help="Of stars: a baseline (mean, movie-mean, bias), a network (seqrec-paper, seqrec-lstm, seqrec-rating, "
-        "seqrec), or a published rival (mlp3, ffnn-bert, bst, glocal-k, gc-mc). "
-        "Of lists: popularity, item-knn, seqrec-rating (by predicted stars), seqrec."
+        help="For stars: a simple baseline (mean, movie-mean, bias), a network (seqrec-paper, seqrec-lstm, "
+        "seqrec-rating, seqrec), or a published baseline (mlp3, ffnn-bert, bst, glocal-k, gc-mc). "
+        "For lists: popularity, item-knn, seqrec-rating (by predicted stars), seqrec."
     ),
 ]
 ProtocolOption = Annotated[
     str | None,
     typer.Option(
-        help="Of stars: paper, users split 80/10/10, the first half of each is history; or random, ratings split "
-        "90/10, every user known. Of lists: leave-one-out, the last movie of each user; or user-split, the liked "
-        "movies of the second half of unseen users. [paper, or leave-one-out]",
-        show_default=False,
+        help="For stars: paper, users split 80/10/10, the first half of each is history; or random, ratings split "
+        "90/10, every user known. For lists: leave-one-out, the last movie of each user; or user-split, the movies "
+        "with 4 or more stars in the second half of unseen users.",
+        show_default="paper for stars, leave-one-out for lists",
     ),
 ]
-ResultsOption = Annotated[Path, typer.Option(help="Folder for tables and figures; what is in it is not run again.")]
+SeedsOption = Annotated[
+    tuple[int, int] | None,
+    typer.Option(
+        "--split-seeds",
+        help="Seeds of the split.",
+        show_default="2658 4769 for the protocol paper and user-split, 1234 1234 for random",
+    ),
+]
+ResultsOption = Annotated[
+    Path, typer.Option(help="Folder for tables and figures; results that it has are not computed again.")
+]
 ReadmeOption = Annotated[
     Path | None,
-    typer.Option(exists=True, dir_okay=False, help="File to put a summary into, between its marks."),
+    typer.Option(
+        exists=True, dir_okay=False, help="File to write a summary into, between its marks.", show_default="no file"
+    ),
 ]
 RecurrentOption = Annotated[
     str | None,
     typer.Option(
-        "--rnn", help="What reads the history in place of the model's own: mlstm, lstm, or bag, which is no recurrence."
+        "--rnn",
+        help="Recurrent layer that reads the history: mlstm, lstm, or bag, which is not recurrent.",
+        show_default="that of the model",
     ),
 ]
 
 
 def settings_with(**options: object) -> Settings:
-    """The settings, with the command's options before the environment."""
+    """The settings; the command's options take precedence over the environment."""
     try:
         return Settings(**{name: value for name, value in options.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as error:
@@ -61,8 +83,8 @@ def settings_with(**options: object) -> Settings:
         raise SettingsError("The settings are invalid. " + "; ".join(problems)) from error
 
 
-def data_folder(settings: Settings) -> Path:
-    """For results that someone will quote: never the generated sample, unless it is asked for by its folder."""
-    from app.jobs.prepare import download_data, find_data
+def data_folder(settings: Settings, reporter: Reporter) -> Path:
+    """The data for results that people may quote: never the generated sample, unless the settings name its folder."""
+    from app.jobs.datasets import download_data, find_data
 
-    return settings.data or find_data(settings) or download_data(settings)
+    return settings.data or find_data(settings) or download_data(settings, reporter)

@@ -8,15 +8,16 @@ import typer
 from app.cli.options import (
     DataOption,
     DeviceOption,
+    JsonOption,
     ModelOption,
     ProtocolOption,
     RecurrentOption,
     ResumeOption,
+    SeedsOption,
     TaskOption,
     data_folder,
     settings_with,
 )
-from model.data import dataset
 from model.errors import SettingsError
 
 commands = typer.Typer()
@@ -26,17 +27,20 @@ commands = typer.Typer()
 def train(
     data: DataOption = None,
     database: Annotated[
-        bool, typer.Option("--database", help="Train on what the database holds now, in place of a folder.")
+        bool, typer.Option("--database", help="Train on the database's current content, in place of a folder.")
     ] = False,
     model: Annotated[str, typer.Option(help="seqrec, seqrec-rating, seqrec-paper or seqrec-lstm.")] = "seqrec",
-    out: Annotated[Path | None, typer.Option(help="Folder for the artifact. [SEQREC_ARTIFACTS]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the artifact.", show_default="SEQREC_ARTIFACTS, or data/artifacts")
+    ] = None,
     rnn: RecurrentOption = None,
     device: DeviceOption = None,
     resume: ResumeOption = False,
 ) -> None:
     """Train a model and write an artifact that the service can load."""
+    from app.cli.console import reporter
     from app.jobs.extract import extract
-    from app.jobs.prepare import train_model
+    from app.jobs.training import train_model
     from app.storage.database import connect
     from model.data import dataset
     from model.training.presets import preset
@@ -45,8 +49,10 @@ def train(
         raise SettingsError("Train on one of them: either --database or --data DIR.")
     settings = settings_with(data=data, artifacts=out, device=device)
     chosen = preset(model, rnn)
-    ratings = extract(connect(settings.database_url)) if database else dataset.read(data_folder(settings))
-    typer.echo(train_model(ratings, chosen, settings, resume=resume))
+    with reporter() as progress:
+        ratings = extract(connect(settings.database_url)) if database else dataset.read(data_folder(settings, progress))
+        folder = train_model(ratings, chosen, settings, progress, resume=resume)
+    typer.echo(folder)
 
 
 @commands.command()
@@ -55,27 +61,26 @@ def evaluate(
     model: ModelOption = "seqrec",
     task: TaskOption = "rating",
     protocol: ProtocolOption = None,
-    split_seeds: Annotated[
-        tuple[int, int] | None,
-        typer.Option(help="What draws the split. [2658 4769 for users, 1234 1234 for ratings]"),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    split_seeds: SeedsOption = None,
+    as_json: JsonOption = False,
     rnn: RecurrentOption = None,
     device: DeviceOption = None,
     resume: ResumeOption = False,
 ) -> None:
-    """Train a model on a split and print how good it is on test beside the baselines."""
-    from app.cli.console import print_evaluation, training_display
-    from app.jobs.prepare import training_context
+    """Train a model on a split and print its test scores beside those of the baselines."""
+    from app.cli.console import reporter
+    from app.cli.tables import print_evaluation
+    from app.jobs.training import training_context
     from model import pipeline
     from model.baselines.registry import require_task
+    from model.data import dataset
 
     settings = settings_with(data=data, device=device)
     chosen = require_task(task)
-    chosen.require(model, protocol or chosen.default_protocol, rnn)
-    ratings = dataset.read(data_folder(settings))
-    with training_display() as display:
-        context = training_context(ratings, settings, resume, display)
+    chosen.require(model, protocol or chosen.default_protocol, rnn)  # before data is read or downloaded
+    with reporter() as progress:
+        ratings = dataset.read(data_folder(settings, progress))
+        context = training_context(ratings, settings, progress, resume=resume)
         evaluation = pipeline.evaluate(ratings, chosen, model, context, protocol, split_seeds, rnn)
     if as_json:
         typer.echo(evaluation.model_dump_json())

@@ -1,1 +1,1 @@
-"""Work that is done beside the service: preparing it, filling and reading its database."""
+"""Work beside the service: fetch data, train, fill and read its database."""

@@ -10,7 +10,7 @@ import psycopg
 from sqlalchemy import Connection, Engine, Table, func, insert, select
 
 from app.errors import DatabaseError
-from app.storage.database import shown
+from app.storage.database import public_url
 from app.storage.tables import Base, Dataset, Genre, Movie, MovieGenre, Rating, User
 from model.data.dataset import MovieLens
 
@@ -21,9 +21,9 @@ OnRows = Callable[[int, int], None]
 
 
 def load(engine: Engine, data: MovieLens, on_rows: OnRows = lambda *_: None) -> bool:
-    """Write a data set into an empty database, in one transaction; False if it is there already.
+    """Write a data set into an empty database, in one transaction; False if it is loaded already.
 
-    Raises `DatabaseError` if the database holds something else: ids of two data sets do not go together.
+    Raises `DatabaseError` if the database holds other data: ids of two data sets mean different movies.
     """
     with engine.begin() as connection:
         if is_loaded(connection, data.checksum):
@@ -35,7 +35,7 @@ def load(engine: Engine, data: MovieLens, on_rows: OnRows = lambda *_: None) -> 
         _insert(connection, Dataset, [_dataset_row(data)])
         _insert(connection, User, data.users.rename({"user_id": "id"}).to_dicts())
         _load_movies(connection, data)
-        ratings = data.ratings.sort("user_id", "movie_id")  # the order of the key
+        ratings = data.ratings.sort("user_id", "movie_id")  # in the order of the primary key
         with _indexed_afterwards(connection):
             for written in _copy(connection, ratings):
                 on_rows(written, len(ratings))
@@ -48,7 +48,7 @@ def is_loaded(connection: Connection, checksum: str) -> bool:
 
 
 def has_data(connection: Connection) -> bool:
-    """Whether any data set was loaded."""
+    """Whether any data set is loaded."""
     return connection.scalar(select(Dataset.checksum).limit(1)) is not None
 
 
@@ -56,7 +56,7 @@ def _occupied(connection: Connection, engine: Engine) -> str:
     names = connection.scalars(select(Dataset.name).order_by(Dataset.loaded_at)).all()
     content = f"the data set {', '.join(names)}" if names else "users or movies"
     return (
-        f"The database {shown(engine)} already holds {content}, and two data sets do not go into one. "
+        f"The database {public_url(engine)} already holds {content}, and a database holds one data set only. "
         f"Name an empty one, for example SEQREC_DATABASE_URL=sqlite:///data/another.db, or move this one away."
     )
 
@@ -80,7 +80,7 @@ def _load_movies(connection: Connection, data: MovieLens) -> None:
 
 @contextmanager
 def _indexed_afterwards(connection: Connection) -> Iterator[None]:
-    """Without the ratings' index meanwhile: making it of all rows at once takes a fraction of the time."""
+    """Drop the ratings' index and create it at the end: over all rows at once, that takes a fraction of the time."""
     indexes = cast(Table, Rating.__table__).indexes
     for index in indexes:
         index.drop(connection)
@@ -90,12 +90,12 @@ def _indexed_afterwards(connection: Connection) -> Iterator[None]:
 
 
 def _insert(connection: Connection, table: type[Base], rows: list[dict[str, object]]) -> None:
-    if rows:  # an empty list would stand for one row of defaults
+    if rows:  # SQLAlchemy would insert one row of defaults for an empty list
         connection.execute(insert(table), rows)
 
 
 def _copy(connection: Connection, ratings: pl.DataFrame) -> Iterator[int]:
-    """Write ratings by the fastest way that the database has; yields how many are written so far."""
+    """Write ratings in the database's fastest way; yields the number written so far."""
     columns = ("user_id", "movie_id", "stars", "rated_at")
     slices = ratings.select(columns).iter_slices(ROWS_AT_ONCE)
     written = 0

@@ -1,4 +1,4 @@
-"""The database as a data set, to train on what has been rated since it was filled."""
+"""Reads the database as a data set, to train on the ratings that users have added."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,12 +8,12 @@ import polars as pl
 from sqlalchemy import Connection, Engine, Select, select
 
 from app.errors import DatabaseError
-from app.storage.database import require_current, shown
+from app.storage.database import public_url, require_current
 from app.storage.tables import Dataset, Genre, Movie, MovieGenre, Rating, User
 from model.data.dataset import MovieLens
 
 NAME = "database"
-"""Of the data set, on the card of a model that was trained on it."""
+"""The data set's name on the card of a model that was trained on it."""
 
 ROWS_AT_ONCE = 100_000
 
@@ -31,9 +31,9 @@ _RATINGS = select(Rating.user_id, Rating.movie_id, Rating.stars, Rating.rated_at
 
 
 def extract(engine: Engine) -> MovieLens:
-    """Users, movies and ratings as they are at one moment; hidden movies too, since people have rated them.
+    """Users, movies and ratings at one moment, including hidden movies, which have ratings too.
 
-    `DatabaseError` if the schema is not the newest, or nobody has rated anything.
+    Raises `DatabaseError` if the schema is not the newest, or there are no ratings.
     """
     require_current(engine)
     # SQLite reads one state of the database in every transaction.
@@ -46,7 +46,7 @@ def extract(engine: Engine) -> MovieLens:
         filled_with = connection.execute(select(Dataset.checksum, Dataset.generated).order_by(Dataset.loaded_at)).all()
     if ratings.is_empty():
         raise DatabaseError(
-            f"The database {shown(engine)} holds no ratings to train on. Fill it with: seqrec db load DIR"
+            f"The database {public_url(engine)} holds no ratings to train on. Fill it with: seqrec db load DIR"
         )
     movies = movies.with_columns(pl.col("genres").fill_null([]))
     return MovieLens(
@@ -63,14 +63,14 @@ def extract(engine: Engine) -> MovieLens:
 def _table(
     connection: Connection, query: Select[*tuple[Any, ...]], schema: Mapping[str, type[pl.DataType]]
 ) -> pl.DataFrame:
-    """The rows of a query under the columns of a schema, which are in the same order."""
+    """The rows of a query; its columns are in the order of the schema."""
     rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query)
     parts = [pl.DataFrame([tuple(row) for row in part], schema=schema, orient="row") for part in rows.partitions()]
     return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
 
 
 def _checksum(users: pl.DataFrame, movies: pl.DataFrame, ratings: pl.DataFrame) -> str:
-    """SHA-256 over the rows, hexadecimal: the same for the same content, whatever the database."""
+    """SHA-256 over the rows, hexadecimal; equal for equal content, on any database."""
     digest = hashlib.sha256()
     for table in (users, movies.with_columns(pl.col("genres").list.join("|")), ratings):
         digest.update(table.write_csv().encode())

@@ -1,4 +1,4 @@
-"""One line for each thing worth telling: for people on a terminal, JSON elsewhere."""
+"""Structured logging: readable lines on a terminal, JSON elsewhere."""
 
 import logging
 import sys
@@ -8,13 +8,13 @@ from structlog.typing import EventDict, Processor
 
 
 def _without_colours(_logger: object, _name: str, line: EventDict) -> EventDict:
-    """Uvicorn's messages come a second time with the codes of a terminal in them."""
+    """Drop the copy of uvicorn's messages that has terminal colours in it."""
     line.pop("color_message", None)
     return line
 
 
 def configure(level: int = logging.INFO) -> None:
-    """Send everything that is logged, by whichever library, to standard error in one form."""
+    """Send the logs of the service and of all libraries to standard error in one format."""
     terminal = sys.stderr.isatty()
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -24,14 +24,14 @@ def configure(level: int = logging.INFO) -> None:
         _without_colours,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    shown: list[Processor] = (
+    rendering: list[Processor] = (
         [structlog.dev.ConsoleRenderer()]
         if terminal
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *shown],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
@@ -40,6 +40,6 @@ def configure(level: int = logging.INFO) -> None:
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
-    logging.getLogger("uvicorn.access").disabled = True  # `app.api.middleware` writes the line of a request
+    logging.getLogger("uvicorn.access").disabled = True  # `app.api.middleware` logs requests
     for name in ("httpx", "alembic", "sentence_transformers"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,6 +1,6 @@
-"""What Prometheus is told, by all worker processes together.
+"""Metrics for Prometheus, over all worker processes.
 
-Where there are several, they share the folder in PROMETHEUS_MULTIPROC_DIR, which `app.main.run` sets.
+Several processes share the folder in PROMETHEUS_MULTIPROC_DIR, which `app.server.run` sets.
 """
 
 import os
@@ -41,15 +41,15 @@ model_info = Gauge(
 )
 
 
-def serving(version: str, before: str | None = None) -> None:
-    """Tell which version is served from now on."""
+def record_version(version: str, before: str | None = None) -> None:
+    """Record that this version is served from now on, in place of ``before``."""
     if before is not None and before != version:
         model_info.labels(before).set(0)
     model_info.labels(version).set(1)
 
 
 def exposition() -> bytes:
-    """Everything, in Prometheus' text format."""
+    """All metrics in Prometheus' text format."""
     if not os.environ.get(MULTIPROCESS):
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()

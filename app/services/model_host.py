@@ -1,4 +1,4 @@
-"""The model that is served, over the catalogue as the database has it now."""
+"""The loaded model, together with the catalogue as the database has it now."""
 
 import logging
 import threading
@@ -15,7 +15,7 @@ from app.storage.database import Database
 from app.storage.movies import MovieRecord
 from app.storage.revisions import Revisions
 from model.errors import ArtifactError, SeqRecError
-from model.features.users import Profile
+from model.features.users import UserContext
 from model.inference import artifact
 from model.inference.cold_start import ColdStartMovie
 from model.inference.scorer import Scorer
@@ -26,12 +26,12 @@ logger = logging.getLogger(__name__)
 
 
 class Snapshot(NamedTuple):
-    """The catalogue as it stands in the database.
+    """The catalogue's rows as of one transaction.
 
     Attributes:
         revision: of the catalogue.
         movies: in the order of their ids.
-        title_vectors: of movies that were added to the database one by one, by id.
+        title_vectors: by movie id, of movies that were added one by one.
     """
 
     revision: int
@@ -40,40 +40,40 @@ class Snapshot(NamedTuple):
 
 
 class ModelState(NamedTuple):
-    """The model, and the catalogue that it answers about.
+    """A model and the catalogue that it answers for.
 
     Attributes:
-        scorer: knows every movie of the catalogue, also those that came after training.
+        scorer: knows every movie of the catalogue, also those added after training.
     """
 
     scorer: Scorer
     catalogue: Catalogue
 
 
-class _Current(NamedTuple):
-    """A `ModelState` and what it was made of."""
+class _CachedState(NamedTuple):
+    """A `ModelState` and what it was built from."""
 
     model: Scorer
     revision: int
-    served: ModelState
+    state: ModelState
 
 
 class ModelHost:
-    """Keeps model and catalogue in memory; replaces either when the database says that it has changed.
+    """Holds model and catalogue in memory, and replaces either when the database says that it has changed.
 
-    A request keeps what it began with, so a replacement drops none.
+    A request works with the state that it began with, so a replacement interrupts none.
     """
 
     def __init__(self, database: Database, model: Scorer, artifacts: Path | None = None) -> None:
-        """``artifacts`` is the folder that newer models are looked for in."""
+        """``artifacts`` is the folder to look for newer models in."""
         self.database = database
         self.artifacts = artifacts
         self._model = model
         self._snapshot: Snapshot | None = None
-        self._kept: _Current | None = None
+        self._cached: _CachedState | None = None
         self._reloads: int | None = None
         self._building, self._replacing = threading.Lock(), threading.Lock()
-        metrics.serving(model.version)
+        metrics.record_version(model.version)
 
     @property
     def model(self) -> Scorer:
@@ -81,52 +81,52 @@ class ModelHost:
         return self._model
 
     def snapshot(self, session: Session) -> Snapshot:
-        """The catalogue as of this transaction, from memory if it has not changed."""
-        seen = revisions.read(session)
-        self._follow(seen)
-        kept = self._snapshot
-        if kept is not None and kept.revision == seen.catalogue:
+        """The catalogue as of this transaction, from memory unless it has changed."""
+        current = revisions.read(session)
+        self._follow_reloads(current)
+        cached = self._snapshot
+        if cached is not None and cached.revision == current.catalogue:
             metrics.catalogue_cache.labels("hit").inc()
-            return kept
+            return cached
         metrics.catalogue_cache.labels("miss").inc()
-        fresh = Snapshot(seen.catalogue, movies.every(session), movies.title_vectors(session))
-        self._snapshot = fresh  # another thread may put its own there meanwhile
+        fresh = Snapshot(current.catalogue, movies.all_records(session), movies.title_vectors(session))
+        self._snapshot = fresh  # another thread may store its own at the same time; both are right
         return fresh
 
-    def served(self, snapshot: Snapshot) -> ModelState:
-        """Model and catalogue; to be called when the transaction is over, since a new catalogue is encoded first."""
-        kept = self._kept
-        if kept is not None and kept.revision == snapshot.revision and kept.model is self._model:
-            return kept.served
+    def state(self, snapshot: Snapshot) -> ModelState:
+        """Model and catalogue. Call it after the transaction: a changed catalogue has to be encoded first."""
+        cached = self._cached
+        if cached is not None and cached.revision == snapshot.revision and cached.model is self._model:
+            return cached.state
         with self._building:
-            kept, model = self._kept, self._model
-            if kept is None or kept.revision != snapshot.revision or kept.model is not model:
-                kept = self._kept = _Current(model, snapshot.revision, _served(model, snapshot))
-            return kept.served
+            cached, model = self._cached, self._model
+            if cached is None or cached.revision != snapshot.revision or cached.model is not model:
+                cached = self._cached = _CachedState(model, snapshot.revision, _build_state(model, snapshot))
+            return cached.state
 
-    def now(self) -> ModelState:
+    def current_state(self) -> ModelState:
         """Model and catalogue for a use case that reads nothing else."""
         with self.database.reads() as session:
             snapshot = self.snapshot(session)
-        return self.served(snapshot)
+        return self.state(snapshot)
 
     def warm_up(self) -> None:
-        """Read the catalogue and score once, so that nobody waits for what is slow the first time."""
-        served = self.now()
-        served.scorer.recommend(Profile(), [], served.catalogue.among(), n=1)
+        """Read the catalogue and score once, so that no user waits for what is slow the first time."""
+        state = self.current_state()
+        state.scorer.recommend(UserContext(), state.catalogue.select(), n=1)
 
     def reload(self) -> tuple[str, str]:
-        """Serve the newest artifact, in this process and soon in all others; the versions before and after.
+        """Load the newest artifact, in this process and soon in all others; returns the versions before and after.
 
-        `ReloadRefused` if it cannot be loaded; all goes on then as before.
+        If it cannot be loaded, raises `ReloadRefused` and keeps serving the current one.
         """
-        before = self._replace()
+        before = self._load_newest()
         with self.database.writes() as session:
             self._reloads = revisions.count_reload(session)
         return before, self._model.version
 
-    def _replace(self) -> str:
-        """Load the newest artifact if it is another one; the version that was served before."""
+    def _load_newest(self) -> str:
+        """Load the newest artifact unless it is loaded already; returns the version before."""
         with self._replacing:
             before = self._model
             newest = artifact.newest(self.artifacts) if self.artifacts else None
@@ -135,40 +135,41 @@ class ModelHost:
             if newest.name != before.version:
                 try:
                     loaded = Scorer(artifact.load(newest), before.device)
-                    loaded.recommend(Profile(), [], loaded.catalogue.movie_ids, n=1)
+                    loaded.recommend(UserContext(), loaded.catalogue.movie_ids, n=1)
                 except ArtifactError as error:
-                    raise ReloadRefused(f"{error} {before.version} is served on.") from error
+                    raise ReloadRefused(f"{error} {before.version} stays in use.") from error
                 self._model = loaded
-                metrics.serving(loaded.version, before.version)
+                metrics.record_version(loaded.version, before.version)
             return before.version
 
-    def _follow(self, seen: Revisions) -> None:
-        """Reload beside the requests if another process has."""
-        if self._reloads is None or seen.reloads <= self._reloads:
-            self._reloads = seen.reloads
+    def _follow_reloads(self, current: Revisions) -> None:
+        """Reload in the background if another process has reloaded."""
+        if self._reloads is None or current.reloads <= self._reloads:
+            self._reloads = current.reloads
             return
-        self._reloads = seen.reloads
+        self._reloads = current.reloads
         threading.Thread(target=self._reload_quietly, name="reload", daemon=True).start()
 
     def _reload_quietly(self) -> None:
         try:
-            before = self._replace()
+            before = self._load_newest()
         except (SeqRecError, ReloadRefused):
-            logger.exception("another process has reloaded the model, this one cannot")
+            logger.exception("cannot load the model that another process has reloaded")
         else:
             if before != self._model.version:
-                logger.warning("serving %s, as another process does, in place of %s", self._model.version, before)
+                logger.warning("serving %s in place of %s, like the process that reloaded", self._model.version, before)
 
 
-def _served(model: Scorer, snapshot: Snapshot) -> ModelState:
+def _build_state(model: Scorer, snapshot: Snapshot) -> ModelState:
     cold_start_movies = [
-        ColdStartMovie(movie.id, movie.title, movie.genres, _vector(snapshot.title_vectors.get(movie.id)))
+        ColdStartMovie(movie.id, movie.title, movie.genres, _decode(snapshot.title_vectors.get(movie.id)))
         for movie in snapshot.movies
-        if not model.was_trained_with(movie.id)
+        if movie.id not in model.trained_ids
     ]
     scorer = model.with_cold_start(cold_start_movies) if cold_start_movies else model
     return ModelState(scorer, Catalogue(snapshot.movies, lambda ids: scorer.times_rated(ids).tolist()))
 
 
-def _vector(stored: bytes | None) -> FloatArray | None:
+def _decode(stored: bytes | None) -> FloatArray | None:
+    """A title vector from its bytes in the database."""
     return None if stored is None else np.frombuffer(stored, dtype="<f4").astype(np.float32)

@@ -1,4 +1,4 @@
-"""Cursors: where the next page of a list begins, as a caller hands it back."""
+"""Cursors: opaque texts that say where the next page of a list begins."""
 
 import base64
 import binascii
@@ -7,23 +7,23 @@ import json
 from seqrec.errors import InvalidField, InvalidRequest
 from seqrec.limits import LARGEST_ID, LATEST
 
-LONGEST = 100
-"""Characters of a cursor, of which it has far fewer."""
+LONGEST_CURSOR = 100
+"""In characters; a real cursor is far shorter."""
 
-Place = tuple[int, int]
-"""The values that a list is ordered by, of the last entry of a page."""
-
-
-def cursor_of(place: Place) -> str:
-    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+Position = tuple[int, int]
+"""The two values that order a list, of the last entry of a page."""
 
 
-def place_of(cursor: str | None) -> Place | None:
-    """What `cursor_of` was given; `InvalidRequest` for text that did not come from it."""
+def encode_cursor(position: Position) -> str:
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str | None) -> Position | None:
+    """The position that `encode_cursor` was given; `InvalidRequest` for any other text."""
     if cursor is None:
         return None
     try:
-        if len(cursor) > LONGEST:
+        if len(cursor) > LONGEST_CURSOR:
             raise ValueError
         first, second = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if not all(

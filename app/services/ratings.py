@@ -7,7 +7,7 @@ from typing import BinaryIO, NamedTuple
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from app.services.paging import cursor_of, place_of
+from app.services.paging import decode_cursor, encode_cursor
 from app.storage import movies, ratings, users
 from app.storage.database import Database
 from app.storage.movies import MovieRecord
@@ -16,14 +16,14 @@ from seqrec.errors import MOST_DETAILS, InvalidField, InvalidRequest, MovieNotFo
 from seqrec.schemas.ratings import NewRating
 
 LONGEST_LINE = 10_000
-"""Bytes; what is longer is no rating."""
+"""In bytes; a longer line is not a rating."""
 
-BLOCK = 5_000
-"""Ratings that are read or written together."""
+RATINGS_AT_ONCE = 5_000
+"""Ratings that an import or export reads or writes together."""
 
 
 class TitledRating(NamedTuple):
-    """A rating, and the movie that it is of."""
+    """A rating with its movie."""
 
     movie: MovieRecord
     rating: RatingRecord
@@ -35,45 +35,40 @@ class Ratings:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def of_user(self, user_id: int, limit: int, cursor: str | None) -> tuple[list[TitledRating], str | None]:
-        """A page of a user's ratings, newest first, and the cursor of the next one; `UserNotFound`."""
+    def page_for_user(self, user_id: int, limit: int, cursor: str | None) -> tuple[list[TitledRating], str | None]:
+        """A page of a user's ratings, newest first, and the next page's cursor; `UserNotFound`."""
         with self.database.reads() as session:
-            if not users.existing(session, [user_id]):
-                raise UserNotFound([user_id])
-            found = ratings.page(session, user_id, limit + 1, place_of(cursor))
-            records = movies.records(session, [rating.movie_id for rating in found])
+            _require_user(session, user_id)
+            rows = ratings.page(session, user_id, limit + 1, decode_cursor(cursor))
+            records = movies.records(session, [rating.movie_id for rating in rows])
         # A movie that was deleted between the two queries is left out.
-        page = [
-            TitledRating(records[rating.movie_id], rating) for rating in found[:limit] if rating.movie_id in records
-        ]
-        last = found[limit - 1] if len(found) > limit else None
-        return page, cursor_of((last.rated_at, last.movie_id)) if last else None
+        page = [TitledRating(records[rating.movie_id], rating) for rating in rows[:limit] if rating.movie_id in records]
+        last = rows[limit - 1] if len(rows) > limit else None
+        return page, encode_cursor((last.rated_at, last.movie_id)) if last else None
 
     def put(self, user_id: int, movie_id: int, stars: float, rated_at: int | None) -> RatingRecord:
-        """Write one rating, in place of an older one; `UserNotFound` or `MovieNotFound`."""
+        """Write one rating, replacing an older one; `UserNotFound` or `MovieNotFound`."""
         rating = RatingRecord(user_id, movie_id, stars, now() if rated_at is None else rated_at)
         with self.database.writes() as session:
-            if not users.existing(session, [user_id]):
-                raise UserNotFound([user_id])
+            _require_user(session, user_id)
             if not movies.existing(session, [movie_id]):
                 raise MovieNotFound([movie_id])
             ratings.put(session, [rating])
         return rating
 
     def remove(self, user_id: int, movie_id: int) -> None:
-        """Delete a rating; nothing if there is none. `UserNotFound` if there is no such user."""
+        """Delete a rating; does nothing if there is none. `UserNotFound`."""
         with self.database.writes() as session:
-            if not users.existing(session, [user_id]):
-                raise UserNotFound([user_id])
+            _require_user(session, user_id)
             ratings.remove(session, user_id, movie_id)
 
     def put_all(self, given: Sequence[NewRating]) -> int:
-        """Write all or, with `InvalidRequest` that names the places of the bad ones, none; how many."""
+        """Write all ratings or none, with an `InvalidRequest` that names bad ones by index; returns how many."""
         records = [_record(rating) for rating in given]
         with self.database.writes() as session:
             problems = [
-                InvalidField(field=f"body.ratings.{place}.{field}", message=message)
-                for place, field, message in _Known().missing(session, records)
+                InvalidField(field=f"body.ratings.{index}.{field}", message=message)
+                for index, field, message in _KnownIds().missing(session, records)
             ]
             if problems:
                 raise InvalidRequest(problems)
@@ -81,33 +76,33 @@ class Ratings:
         return len(records)
 
     def export(self) -> Iterator[RatingRecord]:
-        """All ratings in the order of user and movie, a block at a time.
+        """All ratings, ordered by user and movie.
 
-        Each block is a transaction of its own, so that a slow user holds no connection; a rating written meanwhile
-        may be among them or not.
+        They are read in blocks, each in a transaction of its own, so that a slow consumer holds no connection. A rating
+        that is written meanwhile may be included or not.
         """
         after = (0, 0)
         while True:
             with self.database.reads() as session:
-                block = ratings.block(session, after, BLOCK)
+                block = ratings.next_block(session, after, RATINGS_AT_ONCE)
             if not block:
                 return
             yield from block
             after = (block[-1].user_id, block[-1].movie_id)
 
     def import_lines(self, file: BinaryIO) -> int:
-        """Write ratings, one JSON object a line, all or, with `InvalidRequest` that names the bad lines, none.
+        """Write ratings, one JSON object a line, all or, with an `InvalidRequest` that names the bad lines, none.
 
-        Blank lines are passed over. Memory stays the same however many there are, and after `MOST_DETAILS` bad ones
-        the rest is not read.
+        Blank lines are skipped. Memory use does not grow with the number of lines. After `MOST_DETAILS` bad lines the
+        rest is not read.
         """
         problems: list[InvalidField] = []
-        known, written = _Known(), 0
+        known, written = _KnownIds(), 0
         with self.database.writes() as session:
-            for block in _blocks(file, problems):
+            for block in _read_blocks(file, problems):
                 records = [record for _, record in block]
-                for place, field, message in known.missing(session, records):
-                    problems.append(InvalidField(field=f"line {block[place][0]}.{field}", message=message))
+                for index, field, message in known.missing(session, records):
+                    problems.append(InvalidField(field=f"line {block[index][0]}.{field}", message=message))
                 if not problems:
                     ratings.put(session, records)
                     written += len(records)
@@ -121,26 +116,31 @@ def now() -> int:
     return int(time.time())
 
 
-class _Known:
-    """Ids that were looked up before, so that an import asks for each once."""
+class _KnownIds:
+    """Ids that exist, remembered so that an import looks each up once."""
 
     def __init__(self) -> None:
         self.users: set[int] = set()
         self.movies: set[int] = set()
 
     def missing(self, session: Session, records: Sequence[RatingRecord]) -> Iterator[tuple[int, str, str]]:
-        """Place, field and complaint of ratings whose user or movie is not there."""
+        """Index, field and message of ratings whose user or movie does not exist."""
         self.users |= users.existing(session, {record.user_id for record in records} - self.users)
         self.movies |= movies.existing(session, {record.movie_id for record in records} - self.movies)
-        for place, record in enumerate(records):
+        for index, record in enumerate(records):
             if record.user_id not in self.users:
-                yield place, "user_id", str(UserNotFound([record.user_id]))
+                yield index, "user_id", str(UserNotFound([record.user_id]))
             if record.movie_id not in self.movies:
-                yield place, "movie_id", str(MovieNotFound([record.movie_id]))
+                yield index, "movie_id", str(MovieNotFound([record.movie_id]))
 
 
-def _blocks(file: BinaryIO, problems: list[InvalidField]) -> Iterator[list[tuple[int, RatingRecord]]]:
-    """Line numbers and ratings, a block at a time; what cannot be read is added to ``problems``."""
+def _require_user(session: Session, user_id: int) -> None:
+    if not users.existing(session, [user_id]):
+        raise UserNotFound([user_id])
+
+
+def _read_blocks(file: BinaryIO, problems: list[InvalidField]) -> Iterator[list[tuple[int, RatingRecord]]]:
+    """Line numbers and ratings, a block at a time; appends lines that cannot be read to ``problems``."""
     block: list[tuple[int, RatingRecord]] = []
     for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), start=1):
         if not line.strip():
@@ -152,7 +152,7 @@ def _blocks(file: BinaryIO, problems: list[InvalidField]) -> Iterator[list[tuple
                 InvalidField(field=".".join([f"line {number}", *map(str, one["loc"])]), message=one["msg"])
                 for one in error.errors()
             ]
-        if len(block) == BLOCK or len(problems) >= MOST_DETAILS:
+        if len(block) == RATINGS_AT_ONCE or len(problems) >= MOST_DETAILS:
             yield block
             block = []
         if len(problems) >= MOST_DETAILS:

@@ -1,4 +1,4 @@
-"""Users: signing up, changing a profile, leaving."""
+"""Users: sign up, change a profile, leave."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from seqrec.errors import UserExists, UserNotFound
 
 
 class UserRecord(NamedTuple):
-    """A user and how many movies the user has rated."""
+    """A user and the number of the user's ratings."""
 
     id: int
     profile: Profile
@@ -26,37 +26,37 @@ class Users:
         self.database = database
 
     def get(self, user_id: int) -> UserRecord:
-        """`UserNotFound` if there is no such user."""
+        """A user; `UserNotFound`."""
         with self.database.reads() as session:
-            return _found(session, user_id)
+            return _require_user(session, user_id)
 
     def add(self, user_id: int | None, profile: Profile) -> UserRecord:
-        """Sign a user up, with a free id if none is given; `UserExists` if it is taken."""
+        """Sign a user up, with a free id if none is given; `UserExists` if the id is taken."""
 
-        def write(session: Session) -> int:
+        def insert(session: Session) -> int:
             if user_id is not None and users.existing(session, [user_id]):
                 raise UserExists(user_id)
             chosen = users.free_id(session) if user_id is None else user_id
             users.add(session, chosen, profile)
             return chosen
 
-        return UserRecord(self.database.written(write), profile, 0)
+        return UserRecord(self.database.write_with_free_id(insert), profile, 0)
 
     def change(self, user_id: int, fields: Mapping[str, object]) -> UserRecord:
-        """Set some fields of the profile; `UserNotFound` if there is no such user."""
+        """Set some fields of the profile; `UserNotFound`."""
         with self.database.writes() as session:
-            _found(session, user_id)
+            _require_user(session, user_id)
             if fields:
                 users.change(session, user_id, fields)
-            return _found(session, user_id)
+            return _require_user(session, user_id)
 
     def remove(self, user_id: int) -> None:
-        """Delete the user and all ratings of the user; nothing if there is no such user."""
+        """Delete the user with all ratings; does nothing if there is no such user."""
         with self.database.writes() as session:
             users.remove(session, user_id)
 
 
-def _found(session: Session, user_id: int) -> UserRecord:
+def _require_user(session: Session, user_id: int) -> UserRecord:
     profile = users.profiles(session, [user_id]).get(user_id)
     if profile is None:
         raise UserNotFound([user_id])

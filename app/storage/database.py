@@ -25,16 +25,16 @@ SQLITE_WAIT_SECONDS = 15
 POSTGRES_WAIT_SECONDS = 10
 
 ATTEMPTS = 20
-"""Of a write that takes a free id."""
+"""How often a write that takes a free id is tried."""
 
 T = TypeVar("T")
 
 WRITES = "seqrec_writes"
-"""Option of a connection whose transactions write."""
+"""Execution option of connections whose transactions write."""
 
 
 def connect(url: str) -> Engine:
-    """An engine for SQLite or PostgreSQL; creates the folder of a SQLite file, but opens no connection yet."""
+    """Create an engine for SQLite or PostgreSQL, and the folder of a SQLite file; opens no connection yet."""
     parsed = _supported(url)
     if parsed.get_backend_name() == "postgresql":
         return create_engine(
@@ -72,8 +72,8 @@ def _prepare_sqlite(connection: SQLiteConnection, _: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A transaction that reads first and then writes would fail at once, without waiting, where another one has written
-    # in between; one that is announced as writing waits for its turn at its beginning.
+    # A transaction that reads first and writes later fails at once, without waiting, if another one has written in
+    # between. BEGIN IMMEDIATE takes the write lock at the start, and waits for it.
     writes = connection.get_execution_options().get(WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
@@ -83,7 +83,7 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._turn = threading.Lock()
+        self._write_lock = threading.Lock()
         self._reading = sessionmaker(engine)
         self._writing = sessionmaker(engine.execution_options(**{WRITES: True}))
 
@@ -92,24 +92,24 @@ class Database:
 
     @contextmanager
     def writes(self) -> Iterator[Session]:
-        """SQLite has one writer at a time: others wait here, and hold no connection that readers could use.
+        """A transaction that writes; `DatabaseUnavailable` after too long a wait for other writers.
 
-        `DatabaseUnavailable` if the wait takes too long.
+        SQLite has one writer at a time. The others wait here, so that they hold no connection that readers could use.
         """
         if self.engine.dialect.name != "sqlite":
             with self._writing.begin() as session:
                 yield session
             return
-        if not self._turn.acquire(timeout=SQLITE_WAIT_SECONDS):
+        if not self._write_lock.acquire(timeout=SQLITE_WAIT_SECONDS):
             raise DatabaseUnavailable
         try:
             with self._writing.begin() as session:
                 yield session
         finally:
-            self._turn.release()
+            self._write_lock.release()
 
-    def written(self, write: Callable[[Session], T]) -> T:
-        """What ``write`` returns, in a transaction; tried again if another one has taken the same free id meanwhile."""
+    def write_with_free_id(self, write: Callable[[Session], T]) -> T:
+        """Run ``write`` in a transaction and return its result; try again if another one has taken the same free id."""
         for _ in range(ATTEMPTS - 1):
             try:
                 with self.writes() as session:
@@ -121,7 +121,7 @@ class Database:
 
 
 def upgrade(engine: Engine) -> bool:
-    """Bring the schema to the newest revision; True if it was behind."""
+    """Migrate the schema to the newest revision; True if it was behind."""
     if current_revision(engine) == newest_revision():
         return False
     try:
@@ -131,7 +131,8 @@ def upgrade(engine: Engine) -> bool:
             command.upgrade(config, "head")
     except CommandError as error:
         raise DatabaseError(
-            f"The database {shown(engine)} cannot be upgraded: {error}. Was it made by a newer SeqRec? Then use that."
+            f"The database {public_url(engine)} cannot be upgraded: {error}. "
+            f"If a newer SeqRec created it, use that version."
         ) from error
     return True
 
@@ -142,7 +143,8 @@ def require_current(engine: Engine) -> None:
     if current != newest:
         state = f"at revision {current}" if current else "empty"
         raise DatabaseError(
-            f"The database {shown(engine)} is {state}, this version of SeqRec needs {newest}. Run: seqrec db upgrade"
+            f"The database {public_url(engine)} is {state}, this version of SeqRec needs {newest}. "
+            f"Run: seqrec db upgrade"
         )
 
 
@@ -153,7 +155,7 @@ def current_revision(engine: Engine) -> str | None:
             return MigrationContext.configure(connection).get_current_revision()
     except DBAPIError as error:
         raise DatabaseError(
-            f"The database {shown(engine)} does not answer: {error.orig}. Is it running, and is "
+            f"The database {public_url(engine)} does not answer: {error.orig}. Is it running, and is "
             f"SEQREC_DATABASE_URL right?"
         ) from error
 
@@ -168,6 +170,5 @@ def alembic_config() -> Config:
     return config
 
 
-def shown(engine: Engine) -> str:
-    """The database's address without its password."""
+def public_url(engine: Engine) -> str:
     return engine.url.render_as_string(hide_password=True)

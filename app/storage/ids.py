@@ -1,4 +1,4 @@
-"""Ids that are free."""
+"""Free ids."""
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
@@ -7,8 +7,8 @@ from seqrec.errors import Conflict
 from seqrec.limits import LARGEST_ID
 
 
-def free(session: Session, column: InstrumentedAttribute[int]) -> int:
-    """One more than the greatest id of the column, or, where that is the largest there can be, one from a gap."""
+def choose_free_id(session: Session, column: InstrumentedAttribute[int]) -> int:
+    """One more than the greatest id of the column, or, once that is `LARGEST_ID`, the smallest id of a gap."""
     highest = session.scalar(select(func.max(column))) or 0
     if highest < LARGEST_ID:
         return highest + 1

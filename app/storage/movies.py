@@ -6,15 +6,15 @@ from typing import NamedTuple
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from app.storage.ids import free
+from app.storage.ids import choose_free_id
 from app.storage.tables import Dataset, Genre, Movie, MovieGenre
 
 IDS_AT_ONCE = 10_000
-"""Well below what SQLite (32,766) and PostgreSQL (65,535) take as parameters of one statement."""
+"""Well below the limit of parameters in one statement: 32,766 in SQLite, 65,535 in PostgreSQL."""
 
 
 class MovieRecord(NamedTuple):
-    """A movie as answers show it; genres in the order of the alphabet."""
+    """A movie; genres in alphabetical order."""
 
     id: int
     title: str
@@ -23,13 +23,13 @@ class MovieRecord(NamedTuple):
     hidden: bool
 
 
-def every(session: Session) -> list[MovieRecord]:
+def all_records(session: Session) -> list[MovieRecord]:
     """The whole catalogue in the order of the ids."""
     return _records(session, None)
 
 
 def records(session: Session, movie_ids: Collection[int]) -> dict[int, MovieRecord]:
-    """Movies by id; those that do not exist are left out."""
+    """Movies by id; missing movies are left out."""
     ids = sorted(set(movie_ids))
     parts = (ids[start : start + IDS_AT_ONCE] for start in range(0, len(ids), IDS_AT_ONCE))
     return {record.id: record for part in parts for record in _records(session, part)}
@@ -52,29 +52,28 @@ def _records(session: Session, movie_ids: Sequence[int] | None) -> list[MovieRec
 
 
 def title_vectors(session: Session) -> dict[int, bytes]:
-    """Of the movies that have one in the database, by movie id."""
+    """Title vectors in bytes, by movie id, of the movies that have one in the database."""
     query = select(Movie.id, Movie.title_vector).where(Movie.title_vector.is_not(None))
     return {movie_id: vector for movie_id, vector in session.execute(query) if vector is not None}
 
 
 def existing(session: Session, movie_ids: Collection[int]) -> set[int]:
-    """Those of the ids that belong to a movie."""
+    """The ids that belong to a movie."""
     return set(session.scalars(select(Movie.id).where(Movie.id.in_(movie_ids))))
 
 
 def free_id(session: Session) -> int:
-    """An id that no movie has: one more than the greatest, as long as there are such."""
-    return free(session, Movie.id)
+    return choose_free_id(session, Movie.id)
 
 
 def add(session: Session, movie_id: int, fields: Mapping[str, object], genres: Collection[str]) -> None:
-    """A new movie; the database's `IntegrityError` if there is one of this id."""
+    """Insert a movie; SQLAlchemy's `IntegrityError` if the id is taken."""
     session.execute(insert(Movie).values(id=movie_id, **fields))
     _add_genres(session, movie_id, genres)
 
 
 def change(session: Session, movie_id: int, fields: Mapping[str, object], genres: Collection[str] | None) -> None:
-    """Set some fields, and the genres unless they are None."""
+    """Set some fields, and replace the genres unless they are None."""
     if fields:
         session.execute(update(Movie).where(Movie.id == movie_id).values(**fields))
     if genres is not None:
@@ -83,12 +82,12 @@ def change(session: Session, movie_id: int, fields: Mapping[str, object], genres
 
 
 def remove(session: Session, movie_id: int) -> None:
-    """The movie and, by the database's cascade, its genres and ratings."""
+    """Delete the movie and, by the database's cascade, its genres and ratings."""
     session.execute(delete(Movie).where(Movie.id == movie_id))
 
 
 def _add_genres(session: Session, movie_id: int, names: Collection[str]) -> None:
-    # Whatever the case that it is written in, it is one genre, under the name that it had first.
+    # Names that differ in case alone are one genre, spelt as it was spelt first.
     known = {name.casefold(): genre_id for genre_id, name in session.execute(select(Genre.id, Genre.name))}
     for folded, name in sorted({name.casefold(): name for name in names}.items()):
         if folded not in known:
@@ -97,5 +96,5 @@ def _add_genres(session: Session, movie_id: int, names: Collection[str]) -> None
 
 
 def datasets(session: Session) -> dict[str, str]:
-    """Names of the data sets that were loaded, by checksum."""
+    """Names of the loaded data sets, by checksum."""
     return {row.checksum: row.name for row in session.execute(select(Dataset.checksum, Dataset.name))}

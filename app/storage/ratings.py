@@ -1,4 +1,4 @@
-"""Ratings, and what is counted from them."""
+"""Ratings and statistics of them."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from model.features.users import Rated
 
 
 class RatingRecord(NamedTuple):
-    """Stars that a user gave a movie, at a time in Unix seconds."""
+    """A user's stars for a movie; ``rated_at`` is in Unix seconds."""
 
     user_id: int
     movie_id: int
@@ -21,45 +21,45 @@ class RatingRecord(NamedTuple):
 
 
 class RatingStats(NamedTuple):
-    """How many ratings a movie has, and their mean in stars; None without any."""
+    """How many ratings a movie has, and their mean in stars, which is None without any."""
 
     ratings: int
     mean_stars: float | None
 
 
 def histories(session: Session, user_ids: Iterable[int]) -> dict[int, list[Rated]]:
-    """Each user's ratings, oldest first, those of one second by movie id; an empty list for who has none."""
-    found: dict[int, list[Rated]] = {user_id: [] for user_id in user_ids}
+    """Ratings by user id, oldest first, those of one second by movie id; empty for users without any."""
+    by_user: dict[int, list[Rated]] = {user_id: [] for user_id in user_ids}
     query = (
         select(Rating.user_id, Rating.movie_id, Rating.stars)
-        .where(Rating.user_id.in_(found))
+        .where(Rating.user_id.in_(by_user))
         .order_by(Rating.user_id, Rating.rated_at, Rating.movie_id)
     )
     for user_id, movie_id, stars in session.execute(query):
-        found[user_id].append(Rated(movie_id, stars))
-    return found
+        by_user[user_id].append(Rated(movie_id, stars))
+    return by_user
 
 
 def page(session: Session, user_id: int, limit: int, before: tuple[int, int] | None) -> list[RatingRecord]:
-    """A user's ratings, newest first, those of one second by falling movie id.
+    """A user's ratings, newest first, those of one second by descending movie id.
 
-    ``before`` is time and movie of a rating: only those that come after it in this order.
+    ``before`` is time and movie id of a rating: only ratings after it in this order are read.
     """
-    place = tuple_(Rating.rated_at, Rating.movie_id)
+    position = tuple_(Rating.rated_at, Rating.movie_id)
     query = _records().where(Rating.user_id == user_id).order_by(Rating.rated_at.desc(), Rating.movie_id.desc())
     if before is not None:
-        query = query.where(place < before)
+        query = query.where(position < before)
     return [RatingRecord(*row) for row in session.execute(query.limit(limit))]
 
 
 def count(session: Session, user_id: int | None = None) -> int:
-    """How many ratings a user has given, or, without a user, all together."""
+    """The number of a user's ratings, or of all ratings."""
     query = select(func.count()).select_from(Rating)
     return session.scalar(query if user_id is None else query.where(Rating.user_id == user_id)) or 0
 
 
 def put(session: Session, ratings: Sequence[RatingRecord]) -> None:
-    """Write ratings; one of the same user and movie is replaced, and of two in a row the later one stays."""
+    """Insert or replace ratings; of two for the same user and movie, the later in the list counts."""
     if not ratings:
         return
     connection = session.connection()
@@ -76,10 +76,10 @@ def remove(session: Session, user_id: int, movie_id: int) -> None:
     session.execute(delete(Rating).where(Rating.user_id == user_id, Rating.movie_id == movie_id))
 
 
-def block(session: Session, after: tuple[int, int], size: int) -> list[RatingRecord]:
-    """Ratings in the order of user and movie that come after this user and movie."""
-    place = tuple_(Rating.user_id, Rating.movie_id)
-    query = _records().where(place > after).order_by(Rating.user_id, Rating.movie_id).limit(size)
+def next_block(session: Session, after: tuple[int, int], size: int) -> list[RatingRecord]:
+    """The next ``size`` ratings after this user and movie, ordered by user and movie."""
+    position = tuple_(Rating.user_id, Rating.movie_id)
+    query = _records().where(position > after).order_by(Rating.user_id, Rating.movie_id).limit(size)
     return [RatingRecord(*row) for row in session.execute(query)]
 
 
@@ -91,7 +91,7 @@ def rating_stats(session: Session, movie_id: int) -> RatingStats:
 def rating_stats_by_movie(
     session: Session, since: int | None = None, until: int | None = None
 ) -> dict[int, RatingStats]:
-    """Of each movie that was rated from ``since`` on and before ``until``, by its id.
+    """Statistics by movie id, from ratings at or after ``since`` and before ``until``; movies without any are left out.
 
     Times are in Unix seconds; None leaves an end open.
     """
@@ -104,7 +104,7 @@ def rating_stats_by_movie(
 
 
 def users_who_share(session: Session, user_id: int, movie_ids: Sequence[int], most: int) -> list[int]:
-    """Other users who have rated the most of these movies, the most first, ties by id."""
+    """Up to ``most`` other users who have rated the most of these movies, the most first, ties by id."""
     query = (
         select(Rating.user_id)
         .where(Rating.movie_id.in_(movie_ids), Rating.user_id != user_id)

@@ -1,4 +1,4 @@
-"""Counters by which processes see what others have changed."""
+"""Counters that tell each process what other processes have changed."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from app.storage.tables import Revision
 
 
 class Revisions(NamedTuple):
-    """How often the catalogue was changed, and how often a reload of the model was asked for."""
+    """How many times the catalogue has changed, and how many reloads of the model were requested."""
 
     catalogue: int
     reloads: int
@@ -20,7 +20,7 @@ def read(session: Session) -> Revisions:
 
 
 def count_reload(session: Session) -> int:
-    """One more reload; their number."""
+    """Count one more reload; returns their number."""
     return session.execute(
         update(Revision).values(reloads=Revision.reloads + 1).returning(Revision.reloads)
     ).scalar_one()

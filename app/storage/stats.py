@@ -1,4 +1,4 @@
-"""How much there is of everything."""
+"""How much data the database holds."""
 
 from typing import NamedTuple
 
@@ -10,12 +10,12 @@ from app.storage.tables import Movie, Rating, User
 
 
 class Stats(NamedTuple):
-    """What a database holds.
+    """Counts of a database.
 
     Attributes:
-        datasets: names of those that were loaded.
-        movies: hidden ones too.
-        oldest, newest: time of a rating in Unix seconds; None without any.
+        datasets: names of the loaded data sets.
+        movies: including hidden ones.
+        oldest, newest: times of ratings in Unix seconds; None without any.
     """
 
     datasets: list[str]

@@ -19,7 +19,7 @@ class Base(DeclarativeBase):
 
 
 class User(Base):
-    """A person; what is unknown of the profile is null."""
+    """A user; unknown fields of the profile are null."""
 
     __tablename__ = "users"
     __table_args__ = (
@@ -37,8 +37,8 @@ class User(Base):
 class Movie(Base):
     """An entry of the catalogue; the title has the year in brackets at its end, as in MovieLens.
 
-    A movie that came after training is known to the model by its genres and by ``title_vector``, little-endian
-    single-precision numbers; null for movies of a loaded data set, whose vectors are in the artifact.
+    The model knows a movie added after training by its genres and ``title_vector``, little-endian single-precision
+    numbers; null for movies of a loaded data set, whose vectors are in the artifact.
     """
 
     __tablename__ = "movies"
@@ -61,7 +61,7 @@ class Genre(Base):
 
 
 class MovieGenre(Base):
-    """That a movie belongs to a genre."""
+    """A genre of a movie."""
 
     __tablename__ = "movie_genres"
 
@@ -70,16 +70,16 @@ class MovieGenre(Base):
 
 
 class Rating(Base):
-    """Stars that a user gave a movie; a user rates a movie once.
+    """A user's stars for a movie; at most one rating for each pair.
 
-    The primary key begins with the user, so a history is one range of it, in SQLite of the table itself.
+    The primary key begins with the user, so a history is one range of it; in SQLite, of the table itself.
     """
 
     __tablename__ = "ratings"
     __table_args__ = (
         CheckConstraint("stars BETWEEN 0.5 AND 5", name="stars"),
         CheckConstraint("rated_at >= 0", name="rated_at"),
-        Index(None, "movie_id", "rated_at", "stars"),  # the popular movies are read from it alone
+        Index(None, "movie_id", "rated_at", "stars"),  # answers popular movies without the table
         {"sqlite_with_rowid": False},
     )
 
@@ -90,11 +90,11 @@ class Rating(Base):
 
 
 class Revision(Base):
-    """One row, by which every process sees that something has changed that it keeps in memory.
+    """One row of counters that tell every process when to renew what it holds in memory.
 
     Attributes:
-        catalogue: counted up by triggers with every change of `movies` and `movie_genres`, whoever makes it.
-        reloads: counted up when a newer artifact is to be served.
+        catalogue: triggers increase it with every change of `movies` and `movie_genres`.
+        reloads: increased to make all processes load the newest artifact.
     """
 
     __tablename__ = "revisions"
@@ -106,7 +106,7 @@ class Revision(Base):
 
 
 class Dataset(Base):
-    """A data set that was loaded; a checksum is loaded once."""
+    """A loaded data set; each checksum is loaded once."""
 
     __tablename__ = "datasets"
 

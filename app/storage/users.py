@@ -5,29 +5,28 @@ from collections.abc import Collection, Iterable, Mapping
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from app.storage.ids import free
+from app.storage.ids import choose_free_id
 from app.storage.tables import User
 from model.features.users import Profile
 
 
 def profiles(session: Session, user_ids: Iterable[int]) -> dict[int, Profile]:
-    """Profiles by user id; users that do not exist are left out."""
+    """Profiles by user id; missing users are left out."""
     query = select(User.id, User.gender, User.age, User.occupation).where(User.id.in_(set(user_ids)))
     return {user_id: Profile(gender, age, occupation) for user_id, gender, age, occupation in session.execute(query)}
 
 
 def existing(session: Session, user_ids: Collection[int]) -> set[int]:
-    """Those of the ids that belong to a user."""
+    """The ids that belong to a user."""
     return set(session.scalars(select(User.id).where(User.id.in_(user_ids))))
 
 
 def free_id(session: Session) -> int:
-    """An id that no user has: one more than the greatest, as long as there are such."""
-    return free(session, User.id)
+    return choose_free_id(session, User.id)
 
 
 def add(session: Session, user_id: int, profile: Profile) -> None:
-    """A new user; the database's `IntegrityError` if there is one of this id."""
+    """Insert a user; SQLAlchemy's `IntegrityError` if the id is taken."""
     session.execute(
         insert(User).values(id=user_id, gender=profile.gender, age=profile.age, occupation=profile.occupation)
     )
@@ -38,5 +37,5 @@ def change(session: Session, user_id: int, fields: Mapping[str, object]) -> None
 
 
 def remove(session: Session, user_id: int) -> None:
-    """The user and, by the database's cascade, all ratings."""
+    """Delete the user and, by the database's cascade, all ratings."""
     session.execute(delete(User).where(User.id == user_id))

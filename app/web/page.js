@@ -1,18 +1,18 @@
 // Puts the page together.
 
 import { api, isAbort, Latest, onKeyNeeded } from "./api.js";
-import { showCard } from "./card.js";
-import { by, node } from "./dom.js";
-import { History } from "./history.js";
-import { plainTitle } from "./movies.js";
-import { chooseUser, keyDialog, profileOf, signUpDialog } from "./people.js";
-import { Recommendations } from "./recommendations.js";
-import { Search } from "./search.js";
+import { showCard } from "./panels/card.js";
+import { by, node } from "./elements/dom.js";
+import { History } from "./panels/history.js";
+import { plainTitle } from "./elements/movies.js";
+import { chooseUser, keyDialog, profileOf, signUpDialog } from "./panels/people.js";
+import { Recommendations } from "./panels/recommendations.js";
+import { Search } from "./panels/search.js";
 import { Session } from "./session.js";
-import { Similar } from "./similar.js";
-import { spoken } from "./stars.js";
+import { Similar } from "./panels/similar.js";
+import { spoken } from "./elements/stars.js";
 import { recall, remember } from "./storage.js";
-import { toast } from "./toast.js";
+import { toast } from "./elements/toast.js";
 
 const session = new Session();
 const opening = new Latest();

@@ -45,7 +45,8 @@ class Vocabulary:
         return self._indices.get(id_, UNKNOWN)
 
     def indices(self, ids: Iterable[int]) -> IntArray:
-        return np.array([self.index(id_) for id_ in ids], dtype=np.int64)
+        """Index of each id, shape (ids,)."""
+        return np.array([self._indices.get(id_, UNKNOWN) for id_ in ids], dtype=np.int64)
 
 
 @dataclass(frozen=True)

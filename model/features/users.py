@@ -1,8 +1,10 @@
-"""Users as the model sees them: profiles, their encoding, and entries of a history."""
+"""Users as the model sees them: profiles, their encoding, and histories of ratings."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -10,18 +12,14 @@ from model.types import FloatArray
 
 GENDERS = ("F", "M")
 
-
 AGES = (1, 18, 25, 35, 45, 50, 56)
 """Lower bounds of MovieLens' age groups, in years (1 stands for "under 18")."""
-
 
 OCCUPATIONS = 21
 """MovieLens codes occupations from 0 to 20."""
 
-
 PROFILE_FIELDS = (len(GENDERS), 1, OCCUPATIONS)
 """Widths of gender, age and occupation in an encoded profile."""
-
 
 PROFILE_WIDTH = sum(PROFILE_FIELDS)
 """24 values: gender one-hot, age, occupation one-hot (paper, section on the user information branch)."""
@@ -48,6 +46,37 @@ class Rated:
 
     movie_id: int
     stars: float
+
+
+BasedOn = Literal["history", "profile", "nothing"]
+"""What a list for a user rests on."""
+
+
+@dataclass(frozen=True)
+class UserContext:
+    """A user as the model sees one: a profile and a history, oldest rating first. Both may be empty.
+
+    A movie is in the history at most once.
+    """
+
+    profile: Profile = Profile()
+    history: Sequence[Rated] = ()
+
+    @property
+    def based_on(self) -> BasedOn:
+        """``profile`` without any ratings, ``nothing`` without a profile too."""
+        if self.history:
+            return "history"
+        return "nothing" if self.profile == Profile() else "profile"
+
+    @cached_property
+    def stars(self) -> dict[int, float]:
+        """The user's own stars by movie id."""
+        return {entry.movie_id: entry.stars for entry in self.history}
+
+    def without(self, movie_id: int) -> "UserContext":
+        """The same user, had this movie not been rated."""
+        return UserContext(self.profile, [entry for entry in self.history if entry.movie_id != movie_id])
 
 
 def age_group(age: int) -> int:

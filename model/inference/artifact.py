@@ -5,11 +5,11 @@
 ``titles.safetensors``   title vectors, shape (movies, title width)
 ``network.json``         the network's configuration
 ``catalogue.json``       movie ids, titles and genres in the order of their indices
-``card.json``            where the model comes from and how good it is
+``card.json``            the model card: origin and quality
 ``manifest.json``        the format's number and the SHA-256 of each file above
 =======================  ==========================================================================
 
-Artifacts lie side by side in one folder, each named by the time it was made and its model; the newest is served.
+Artifacts lie side by side in one folder, each named after its time of creation and its model; the newest is served.
 """
 
 from dataclasses import dataclass
@@ -29,8 +29,8 @@ from model.network.config import NetworkConfig
 from model.network.rating import SeqRec
 
 FORMAT = 6
-"""1 had no distribution over stars and no side information, 2 no relevance, 3 one horizon, 4 one encoder for all, 5
-other names."""
+"""Version of the layout. 1 had no distribution over stars and no side information, 2 no relevance, 3 one horizon, 4 one
+encoder for stars and lists, 5 other names."""
 WEIGHTS, TITLES = "weights.safetensors", "titles.safetensors"
 NETWORK, CATALOGUE, CARD, MANIFEST = "network.json", "catalogue.json", "card.json", "manifest.json"
 
@@ -38,7 +38,7 @@ _CATALOGUE = TypeAdapter(Catalogue)
 
 
 class Manifest(BaseModel):
-    """What an artifact consists of: the SHA-256 of each file but this one."""
+    """The format's number and the SHA-256 of each file but this one."""
 
     format: int
     files: dict[str, str]
@@ -70,9 +70,9 @@ def save(root: Path, network: SeqRec, catalogue: Catalogue, card: Card) -> Path:
 
 
 def newest(root: Path) -> Path | None:
-    """The artifact in ``root`` that was made last; None where there is none.
+    """The most recent artifact in ``root``; None if there is none.
 
-    Those of another format are passed over: an older version of SeqRec wrote them, and training makes a new one.
+    Artifacts of another format are skipped: another version of SeqRec wrote them, and training makes a new one.
     """
     folders = [manifest.parent for manifest in root.glob(f"*/{MANIFEST}") if manifest.parent.name[0] != "."]
     return max((one for one in folders if not _is_of_other_format(one)), key=lambda one: one.name, default=None)
@@ -89,7 +89,7 @@ def load_card(folder: Path) -> Card:
 
 
 def load(folder: Path) -> Artifact:
-    """Load an artifact onto the CPU; `ArtifactError` if anything about it is not as it was written."""
+    """Load an artifact onto the CPU; `ArtifactError` if a file is missing, damaged or of another format."""
     _check_files(folder)
     try:
         config = NetworkConfig.model_validate_json((folder / NETWORK).read_bytes())
@@ -133,7 +133,7 @@ def _is_readable(format_: int) -> bool:
 
 
 def _is_of_other_format(folder: Path) -> bool:
-    """Whether the manifest says so; one that cannot be read is a fault for `load` to tell of."""
+    """Whether the manifest says so; `load` reports a manifest that cannot be read."""
     try:
         return not _is_readable(Manifest.model_validate_json((folder / MANIFEST).read_bytes()).format)
     except (OSError, ValidationError):

@@ -1,7 +1,8 @@
-"""Movies that came after training, known by their genres and title alone.
+"""Cold-start movies: added after training, known by their genres and title alone.
 
-A network holds values of its own for each movie index. A newcomer gets those of the unknown movie, which training has
-shown often enough, with its own genres and title; the branches that read content tell it from others.
+A network holds learned values for each movie index. A cold-start movie gets those of the unknown movie, which training
+has trained well by hiding known movies, together with its own genres and title; the branches that read content tell it
+from others.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from model.inference.artifact import Artifact
 from model.network.rating import SeqRec
 from model.types import FloatArray
 
-ROWS_ALONG = {
+MOVIE_DIMENSIONS = {
     "movies.embedding.weight": 0,
     "movies.graph": 0,
     "movies.ratings": 0,
@@ -26,14 +27,14 @@ ROWS_ALONG = {
     "ranking.movies.embedding.weight": 0,
     "ranking.movies.popularity": 0,
 }
-"""The dimension that movie indices lie along, for each of a network's values that has one."""
+"""The dimension that movie indices run along, for each of a network's tensors that has one."""
 
 
 class ColdStartMovie(NamedTuple):
     """A movie that the model was not trained with.
 
     Attributes:
-        title_vector: of the title model, shape (title width,); None where it is not known.
+        title_vector: by the title model, shape (title width,); None where it is unknown.
     """
 
     movie_id: int
@@ -43,38 +44,35 @@ class ColdStartMovie(NamedTuple):
 
 
 def with_cold_start(artifact: Artifact, cold_start_movies: Sequence[ColdStartMovie]) -> Artifact:
-    """The artifact with more indices at the end of its catalogue, in the order given.
-
-    Genres that the model has never seen are left out.
-    """
+    """Append movies to the artifact's catalogue, in the order given; genres that training never saw are left out."""
     catalogue = artifact.catalogue
     known = set(catalogue.genre_names)
-    longer = replace(
+    extended = replace(
         catalogue,
         movie_ids=catalogue.movie_ids + tuple(movie.movie_id for movie in cold_start_movies),
         titles=catalogue.titles + tuple(movie.title for movie in cold_start_movies),
         genres=catalogue.genres
         + tuple(tuple(name for name in movie.genres if name in known) for movie in cold_start_movies),
     )
-    return replace(artifact, network=_extended(artifact.network, longer, cold_start_movies), catalogue=longer)
+    return replace(artifact, network=_extend(artifact.network, extended, cold_start_movies), catalogue=extended)
 
 
-def _extended(network: SeqRec, catalogue: Catalogue, cold_start_movies: Sequence[ColdStartMovie]) -> SeqRec:
-    titles = torch.cat([network.movies.titles, _titles(cold_start_movies, network.movies.titles)])
+def _extend(network: SeqRec, catalogue: Catalogue, cold_start_movies: Sequence[ColdStartMovie]) -> SeqRec:
+    titles = torch.cat([network.movies.titles, _title_vectors(cold_start_movies, network.movies.titles)])
     extended = SeqRec(network.config, torch.from_numpy(catalogue.genre_matrix), titles.cpu())
     source = torch.arange(len(network.movies) + len(cold_start_movies), device=titles.device)
     source[len(network.movies) :] = UNKNOWN
     extended.load_state_dict(
         {
-            name: value.index_select(ROWS_ALONG[name], source) if name in ROWS_ALONG else value
+            name: value.index_select(MOVIE_DIMENSIONS[name], source) if name in MOVIE_DIMENSIONS else value
             for name, value in network.state_dict().items()
         }
     )
     return extended.to(titles.device).eval()
 
 
-def _titles(cold_start_movies: Sequence[ColdStartMovie], like: Tensor) -> Tensor:
-    """Title vectors of cold_start_movies, zeros where there is none, shape (cold_start_movies, width)."""
+def _title_vectors(cold_start_movies: Sequence[ColdStartMovie], like: Tensor) -> Tensor:
+    """Title vectors, zeros where there is none, shape (cold-start movies, title width); type and device of ``like``."""
     vectors = like.new_zeros(len(cold_start_movies), like.shape[1])
     for index, movie in enumerate(cold_start_movies):
         if movie.title_vector is not None:

@@ -1,12 +1,12 @@
-"""Lists as diverse as their reader: calibrated recommendations (Steck 2018, "Calibrated recommendations").
+"""Lists as diverse as the user's history: calibrated recommendations (Steck 2018, "Calibrated recommendations").
 
-A list of nothing but the likeliest movies narrows a taste down: who watches one third comedies gets none, if dramas are
-likelier one by one. Here a list is chosen movie by movie, each time the one that is best for
+A list of the most relevant movies alone narrows a taste: a user who watches one third comedies gets none if each drama
+is more relevant than each comedy. Here a list is built greedily; each step adds the movie that maximises
 
     (1 - diversity) * relevance  -  diversity * (distance from the history)
 
-where the distance is how far genres and popularity of the list so far are from those of the user's history, as
-Kullback-Leibler divergences (equations 1 to 3). A user without history is compared with the average reader.
+The distance compares genres and popularity of the list so far with those of the history, by Kullback-Leibler divergence
+(equations 1 to 3). A user without a history is compared with the average over all ratings.
 """
 
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ import numpy as np
 from model.types import FloatArray, IntArray
 
 DEFAULT_DIVERSITY = 0.0
-"""None: the smallest that was measured, 0.05, costs three per cent of NDCG@10 on validation already."""
+"""Off: the smallest measured value, 0.05, already costs three per cent of NDCG@10 on validation."""
 
 POOL = 200
-"""The best movies that a list is chosen from; behind them, movies follow by relevance alone."""
+"""How many of the best movies a list is chosen from; the rest follow by relevance alone."""
 
 HEAD = 10
-"""Relevance is counted in shares of what the best so many movies have: the same for a list of any length."""
+"""Relevance is divided by the sum over this many of the best movies, whatever the length of the list."""
 
 SMOOTHING = 0.01
-"""Share of the history's distribution that is mixed into that of a list, so that no divergence is infinite."""
+"""Share of the history's distribution that is mixed into the list's, so that no divergence is infinite."""
 
 SMALLEST = 1e-30
 
@@ -36,7 +36,7 @@ POPULARITY_BOUNDS = (0.1, 0.3)
 
 @dataclass(frozen=True)
 class CategoryDistribution:
-    """What categories of movies there are, as two distributions side by side: over genres, and over popularity.
+    """The categories of every movie, as two distributions side by side: over genres, and over popularity.
 
     Attributes:
         genres: multi-hot, shape (movies, genres).
@@ -48,27 +48,27 @@ class CategoryDistribution:
 
     @cached_property
     def shares(self) -> FloatArray:
-        """Of each movie; a genre is one of as many as the movie has, shape (movies, genres + 3)."""
+        """Of each movie, shape (movies, genres + 3); a movie's genres share its weight equally."""
         of_genres = self.genres / np.maximum(self.genres.sum(1, keepdims=True), 1)
-        places = np.empty(len(self.counts), dtype=np.int64)
-        places[np.argsort(-self.counts, kind="stable")] = np.arange(len(self.counts))
+        rank = np.empty(len(self.counts), dtype=np.int64)
+        rank[np.argsort(-self.counts, kind="stable")] = np.arange(len(self.counts))
         rated = max(int((self.counts > 0).sum()), 1)
-        of_popularity = np.eye(len(POPULARITY_BOUNDS) + 1)[np.searchsorted(POPULARITY_BOUNDS, places / rated, "right")]
+        of_popularity = np.eye(len(POPULARITY_BOUNDS) + 1)[np.searchsorted(POPULARITY_BOUNDS, rank / rated, "right")]
         return np.hstack([of_genres, of_popularity]).astype(np.float32)
 
     @cached_property
     def average(self) -> FloatArray:
-        """Of all ratings in training, shape (genres + 3,)."""
+        """Over all ratings in training, shape (genres + 3,)."""
         average: FloatArray = self.counts @ self.shares / max(self.counts.sum(), 1)
         return average
 
     def of(self, history: IntArray) -> FloatArray:
-        """Of a history, by movie indices, shape (genres + 3,)."""
+        """Over a history of movie indices, shape (genres + 3,); the average if it is empty."""
         return self.shares[history].mean(0) if len(history) else self.average
 
 
 def divergence(history: FloatArray, lists: FloatArray) -> FloatArray:
-    """How far lists (..., categories) are from a history (categories,): the sum of both divergences, shape (...)."""
+    """Distance of lists (..., categories) from a history (categories,), shape (...): the sum of both divergences."""
     smoothed = (1 - SMOOTHING) * lists + SMOOTHING * history
     known = history > 0
     distance: FloatArray = (history[known] * np.log(history[known] / smoothed[..., known])).sum(-1)
@@ -78,10 +78,10 @@ def divergence(history: FloatArray, lists: FloatArray) -> FloatArray:
 def diversified(
     scores: FloatArray, indices: IntArray, history: IntArray, categories: CategoryDistribution, diversity: float, n: int
 ) -> IntArray:
-    """The order of ``indices`` with its first ``n`` chosen for diversity, 0..1; 0 changes nothing.
+    """Reorder the candidates so that the first ``n`` are chosen for diversity, 0..1; 0 changes nothing.
 
-    A shorter list is the beginning of a longer one. ``indices`` are the candidates, best first, and ``scores`` what
-    each is worth, not negative, shape (candidates,); ``history`` are the indices of the movies that the user has rated.
+    A shorter list is the beginning of a longer one. ``indices`` are the candidates, best first, and ``scores`` their
+    relevance, not negative, both of shape (candidates,); ``history`` holds the indices of the rated movies.
     """
     n = min(n, len(indices), POOL)
     if diversity == 0 or n == 0:

@@ -21,7 +21,7 @@ from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
 from model.data.splits import paper_split
 from model.errors import DataError
-from model.features.users import Profile, Rated
+from model.features.users import Rated, UserContext
 from model.inference import artifact
 from model.inference.scorer import Scorer
 from model.network.config import FactorizationConfig, NetworkConfig
@@ -70,7 +70,7 @@ def latest(latest_folder: Path) -> MovieLens:
 
 @pytest.fixture(scope="module")
 def latest_artifact(latest: MovieLens, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train(latest, SMALL, tmp_path_factory.mktemp("artifacts"), context_for(latest))
+    return train(latest, SMALL, tmp_path_factory.mktemp("artifacts"), context_for(latest)).folder
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_levels_that_are_no_scale_are_refused(levels: tuple[float, ...]) -> None
 
 
 def test_predictions_are_clipped_to_the_levels_of_the_data(half_stars: Scorer) -> None:
-    hated = half_stars.predict(Profile(), [Rated(movie, 0.5) for movie in range(1, 40)], range(40, 80))
+    hated = half_stars.predict(UserContext(history=[Rated(movie, 0.5) for movie in range(1, 40)]), range(40, 80))
 
     assert half_stars.rating_scale == HALF_STARS
     assert all(0.5 <= one.stars <= 5 for one in hated)
@@ -177,10 +177,12 @@ def test_data_in_which_no_movie_has_a_genre_is_trained_on_and_loaded(latest: Mov
     engine = connect(f"sqlite:///{tmp_path}/seqrec.db")
     upgrade(engine)
 
-    scorer = Scorer(artifact.load(train(bare, POSTERIOR, tmp_path, context_for(bare))), torch.device("cpu"))
+    scorer = Scorer(artifact.load(train(bare, POSTERIOR, tmp_path, context_for(bare)).folder), torch.device("cpu"))
     assert scorer.rating_scale == HALF_STARS
     assert scorer.catalogue.genre_matrix.shape == (81, 0)
-    assert len(scorer.recommend(Profile(), [Rated(1, 4.5)], range(1, 81), n=5, diversity=0.5, explain=True)) == 5
+    assert (
+        len(scorer.recommend(UserContext(history=[Rated(1, 4.5)]), range(1, 81), n=5, diversity=0.5, explain=True)) == 5
+    )
     assert load(engine, bare)
     engine.dispose()
 

@@ -11,7 +11,8 @@ from sqlalchemy import Engine, text
 from app.main import create_app
 from app.storage.database import alembic_config, connect
 from model.data.dataset import MovieLens
-from model.inference.scorer import Recommendation, Scorer
+from model.inference.results import Recommendation
+from model.inference.scorer import Scorer
 
 
 def rate(engine: Engine, user_id: int, movie_id: int, stars: float, rated_at: int = 2_000_000_000) -> None:
@@ -243,9 +244,7 @@ class Broken:
     """Stands in for a scorer with a fault."""
 
     version = "broken"
-
-    def was_trained_with(self, movie_id: int) -> bool:
-        return True
+    trained_ids = frozenset(range(1, 81))
 
     def times_rated(self, movie_ids: list[int]) -> np.ndarray:
         return np.zeros(len(movie_ids), dtype=np.int64)

@@ -20,7 +20,8 @@ from server import free_port, running, workers
 from sqlalchemy import Engine, text
 
 from app.api.security import Keys
-from app.main import create_app, listening_address
+from app.main import create_app
+from app.server import listening_address
 from app.services.ratings import Ratings
 from app.settings import Settings
 from app.storage.database import Database, connect
@@ -173,7 +174,7 @@ def test_a_damaged_artifact_is_refused_and_the_one_before_served_on(
     with later_artifacts(artifact_folder, tmp_path) as later:
         (later / "weights.safetensors").write_bytes(b"damaged")
     with running(create_app(loaded, scorer, tmp_path)) as address, Client(address) as client:
-        with pytest.raises(ReloadRefused, match=f"damaged.*{scorer.version} is served on"):
+        with pytest.raises(ReloadRefused, match=f"damaged.*{scorer.version} stays in use"):
             client.reload_model()
         assert client.recommend(1).model == scorer.version
 

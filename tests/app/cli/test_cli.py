@@ -7,7 +7,7 @@ import pytest
 from command import Run
 
 from app.jobs.bulk_load import load
-from app.main import from_settings
+from app.server import from_settings
 from app.settings import Settings
 from app.storage.database import connect, upgrade
 from model.data.dataset import MovieLens

@@ -1,16 +1,61 @@
-from rich.progress import Progress, TextColumn
+"""How progress is printed, on a terminal and elsewhere."""
 
-from app.cli.console import TrainingDisplay, _Bars
+import io
+
+import pytest
+from rich.console import Console
+
+from app.cli import console
+from app.cli.console import BarReporter, LineReporter
 
 
-def test_a_headline_takes_the_bars_of_what_was_before_away() -> None:
-    progress = Progress(TextColumn("{task.description}"))
-    display = TrainingDisplay(_Bars(progress))
-    display.on_titles(1, 2)
-    display.on_fit(1, 2)
-    assert [task.description for task in progress.tasks] == ["titles read", "factorization"]
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What a terminal is sent."""
+    written = io.StringIO()
+    monkeypatch.setattr(console, "console", Console(file=written, force_terminal=True, width=100, color_system=None))
+    return written
 
-    display.headline("the next row")
-    assert progress.tasks == []
-    display.on_fit(2, 2)
-    assert [task.description for task in progress.tasks] == ["factorization"]
+
+def stages(reporter: BarReporter) -> list[str]:
+    return [] if reporter._bars is None else [task.description for task in reporter._bars.tasks]
+
+
+def test_each_stage_has_a_bar_and_a_headline_removes_the_bars_before_it(screen: io.StringIO) -> None:
+    reporter = BarReporter()
+    reporter.progress("titles encoded", 1, 2)
+    reporter.progress("titles encoded", 2, 2)
+    reporter.progress("factorization", 1, 2)
+    assert stages(reporter) == ["titles encoded", "factorization"]
+
+    reporter.headline("the next run")
+    reporter.progress("factorization", 2, 2)
+    assert stages(reporter) == ["factorization"]
+    reporter.close()
+    assert "the next run" in screen.getvalue()
+
+
+def test_a_stage_that_begins_again_has_a_new_bar(screen: io.StringIO) -> None:
+    reporter = BarReporter()
+    reporter.progress("epoch", 2, 2)
+    reporter.progress("epoch", 1, 2)
+    assert stages(reporter) == ["epoch", "epoch"]
+    reporter.close()
+
+
+def test_a_message_is_printed_after_the_bars_before_it(screen: io.StringIO) -> None:
+    reporter = BarReporter()
+    reporter.progress("titles encoded", 2, 2)
+    reporter.message("done")
+    reporter.close()
+
+    written = screen.getvalue()
+    assert written.rindex("titles encoded") < written.rindex("done")
+
+
+def test_without_a_terminal_the_end_of_a_stage_is_a_line(screen: io.StringIO) -> None:
+    reporter = LineReporter()
+    reporter.progress("ratings", 1, 2000)
+    reporter.progress("ratings", 2000, 2000, "no problems")
+
+    assert screen.getvalue() == "  ratings: 2,000 of 2,000, no problems\n"

@@ -112,9 +112,9 @@ def test_an_interrupted_training_on_the_database_says_what_it_takes_to_go_on(
 
     seqrec("db", "upgrade")
     seqrec("db", "load", sample_folder)
-    monkeypatch.setattr("app.jobs.prepare.train", interrupted)
+    monkeypatch.setattr("app.jobs.training.train", interrupted)
 
-    assert "as long as nothing was written to the database since" in seqrec("train", "--database")[2].replace("\n", " ")
+    assert "as long as the database has not changed since" in seqrec("train", "--database")[2].replace("\n", " ")
 
 
 def test_a_folder_and_the_database_together_are_refused(seqrec: Run, sample_folder: Path) -> None:

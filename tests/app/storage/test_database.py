@@ -11,8 +11,8 @@ from app.storage.database import (
     connect,
     current_revision,
     newest_revision,
+    public_url,
     require_current,
-    shown,
     upgrade,
 )
 
@@ -116,7 +116,7 @@ def test_a_database_of_a_newer_version_is_refused(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
 
-    with pytest.raises(DatabaseError, match="Was it made by a newer SeqRec"):
+    with pytest.raises(DatabaseError, match="If a newer SeqRec created it"):
         upgrade(engine)
 
 
@@ -139,4 +139,4 @@ def test_a_server_that_does_not_answer_is_an_error_without_the_password() -> Non
         upgrade(engine)
 
     assert "secret" not in str(caught.value)
-    assert "secret" not in shown(engine)
+    assert "secret" not in public_url(engine)

@@ -95,8 +95,8 @@ def settled(page: Page, part: str = "list") -> None:
     expect(page.locator(f"#{part}.busy")).to_have_count(0)
 
 
-def recommended(address: str, user: int, **wishes: object) -> list[dict]:
-    return httpx.get(f"{address}/users/{user}/recommendations", params=wishes).json()["recommendations"]
+def recommended(address: str, user: int, **options: object) -> list[dict]:
+    return httpx.get(f"{address}/users/{user}/recommendations", params=options).json()["recommendations"]
 
 
 def rated(address: str, user: int) -> list[dict]:
@@ -217,7 +217,7 @@ def test_a_new_user_signs_up_rates_filters_by_genre_and_deletes_the_rating(
     assert rated(address, user) == []
 
 
-def test_years_order_and_diversity_are_wishes_for_the_list(visit: Visit, address: str) -> None:
+def test_years_order_and_diversity_are_options_of_the_list(visit: Visit, address: str) -> None:
     page = visit(user=3)
     rows = movies(page, "recommendations")
     expect(rows).to_have_count(10)
@@ -230,8 +230,8 @@ def test_years_order_and_diversity_are_wishes_for_the_list(visit: Visit, address
     page.wait_for_load_state("networkidle")
     settled(page)
 
-    wishes = {"rank_by": "rating", "diversity": 0.6, "year_from": 1980, "year_to": 1995}
-    assert titles(rows) == heading(recommended(address, 3, **wishes))
+    options = {"rank_by": "rating", "diversity": 0.6, "year_from": 1980, "year_to": 1995}
+    assert titles(rows) == heading(recommended(address, 3, **options))
 
     page.get_by_label("Released until year").fill("1970")
     expect(page.get_by_text("1980 comes after 1970.")).to_be_visible()
@@ -514,7 +514,7 @@ def test_the_page_and_what_it_loads_may_only_be_used_by_itself() -> None:
 def test_the_page_has_no_inline_code_no_foreign_address_and_no_markup_from_data() -> None:
     markup = (WEB / "index.html").read_text()
     assert not re.findall(r"<script>|<style|\sstyle=|\son\w+=", markup)
-    for path in sorted(WEB.iterdir()):
+    for path in sorted(path for path in WEB.rglob("*") if path.is_file()):
         text = path.read_text().replace("http://www.w3.org/2000/svg", "")
         assert not re.findall(r"https?://|innerHTML|insertAdjacentHTML|document\.write|\beval\(", text), path.name
 
@@ -523,12 +523,12 @@ def test_on_a_phone_no_control_is_wider_than_its_panel(visit: Visit) -> None:
     page = visit(user=1, viewport=PHONE)
     expect(movies(page, "recommendations")).to_have_count(10)
 
-    for control in page.locator("#wishes .segments, #wishes .slider").all():
-        box, panel = control.bounding_box(), page.locator("#wishes").bounding_box()
+    for control in page.locator("#options .segments, #options .slider").all():
+        box, panel = control.bounding_box(), page.locator("#options").bounding_box()
         assert box is not None
         assert panel is not None
         assert box["x"] + box["width"] <= panel["x"] + panel["width"] + 0.5
     label = "label => [label.scrollWidth, label.clientWidth]"
-    for segment in page.locator("#wishes .segments label").all():
+    for segment in page.locator("#options .segments label").all():
         wanted, given = segment.evaluate(label)
         assert wanted <= given

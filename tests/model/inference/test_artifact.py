@@ -14,7 +14,7 @@ from model.data.dataset import MovieLens
 from model.data.splits import Split
 from model.errors import ArtifactError
 from model.evaluation.batch_scoring import predict
-from model.features.users import Profile, Rated
+from model.features.users import Profile, Rated, UserContext
 from model.files import sha256
 from model.inference import artifact
 from model.inference.scorer import Scorer
@@ -162,8 +162,7 @@ def answers_of_0_1() -> dict[str, list[dict[str, Any]]]:
     return answers
 
 
-PROFILE_0_1 = Profile("F", 25, 3)
-HISTORY_0_1 = [Rated(movie_id, float(1 + movie_id % 5)) for movie_id in range(1, 30)]
+USER_0_1 = UserContext(Profile("F", 25, 3), [Rated(movie_id, float(1 + movie_id % 5)) for movie_id in range(1, 30)])
 
 
 def test_an_artifact_of_version_0_1_recommends_what_it_did(
@@ -172,7 +171,7 @@ def test_an_artifact_of_version_0_1_recommends_what_it_did(
     expected = answers_of_0_1["recommended"]
 
     recommended = scorer_from_0_1.recommend(
-        PROFILE_0_1, HISTORY_0_1, range(1, 81), n=20, rank_by="relevance", diversity=0.1, explain=True
+        USER_0_1, range(1, 81), n=20, rank_by="relevance", diversity=0.1, explain=True
     )
 
     assert [one.movie_id for one in recommended] == [one["movie_id"] for one in expected]
@@ -187,7 +186,7 @@ def test_an_artifact_of_version_0_1_predicts_what_it_did(
 ) -> None:
     expected = answers_of_0_1["predicted"]
 
-    predicted = scorer_from_0_1.predict(PROFILE_0_1, HISTORY_0_1, [one["movie_id"] for one in expected])
+    predicted = scorer_from_0_1.predict(USER_0_1, [one["movie_id"] for one in expected])
 
     for one, before in zip(predicted, expected, strict=True):
         assert one.stars == pytest.approx(before["stars"], abs=2e-4)

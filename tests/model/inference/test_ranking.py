@@ -8,26 +8,37 @@ import torch
 from builders import RATING_ONLY, SMALL, network, user
 
 from model.errors import NoRelevanceError
-from model.features.users import Profile, Rated
-from model.inference.ranking import EncodedCatalogue, RankBy, UserRanking
-from model.inference.scorer import Recommendation, Scorer
+from model.features.catalogue import Vocabulary
+from model.features.users import Profile, Rated, UserContext
+from model.inference.ranking import EncodedCatalogue, UserRanking
+from model.inference.results import RankBy, Recommendation
+from model.inference.scorer import Scorer
+from model.network.config import NetworkConfig
 from model.training.presets import PRESETS
 
 PROFILE = Profile(gender="F", age=25, occupation=4)
 HISTORY = [Rated(3, 5), Rated(10, 1), Rated(7, 4), Rated(22, 3), Rated(15, 5)]
+USER = UserContext(PROFILE, HISTORY)
 N = 6
 
 
 def recommended(
-    scorer: Scorer, history: Sequence[Rated] = HISTORY, rank_by: RankBy | None = None, **wish: object
+    scorer: Scorer, history: Sequence[Rated] = HISTORY, rank_by: RankBy | None = None, **options: object
 ) -> list[Recommendation]:
-    return scorer.recommend(PROFILE, history, scorer.catalogue.movie_ids, n=200, rank_by=rank_by, **wish)  # type: ignore[arg-type]
+    return scorer.recommend(
+        UserContext(PROFILE, history), scorer.catalogue.movie_ids, n=200, rank_by=rank_by, **options
+    )  # type: ignore[arg-type]
+
+
+def encoded_catalogue(config: NetworkConfig, movies: int) -> EncodedCatalogue:
+    """Of a network with random weights; a movie's id is its index."""
+    return EncodedCatalogue.of(network(config, movies + 1), Vocabulary(range(1, movies + 1)), torch.device("cpu"))
 
 
 def test_lists_are_ordered_by_relevance_unless_stars_are_asked_for(scorer: Scorer) -> None:
     by_relevance, by_rating = recommended(scorer), recommended(scorer, rank_by="rating")
 
-    assert scorer.ranks_by == "relevance"
+    assert scorer.default_rank_by == "relevance"
     relevances = [entry.relevance or 0 for entry in by_relevance]
     assert relevances == sorted(relevances, reverse=True)
     stars = [entry.stars for entry in by_rating]
@@ -52,14 +63,14 @@ def test_relevances_are_probabilities_of_all_that_is_not_rated(scorer: Scorer) -
 
 def test_the_stars_of_a_list_are_those_of_a_prediction(scorer: Scorer) -> None:
     listed = recommended(scorer)[:N]
-    predicted = scorer.predict(PROFILE, HISTORY, [entry.movie_id for entry in listed])
+    predicted = scorer.predict(USER, [entry.movie_id for entry in listed])
 
     assert [entry.stars for entry in listed] == pytest.approx([one.stars for one in predicted], abs=1e-4)
 
 
 def test_a_filter_changes_no_relevance(scorer: Scorer) -> None:
     some = scorer.catalogue.movie_ids[::3]
-    filtered = scorer.recommend(PROFILE, HISTORY, some, n=N)
+    filtered = scorer.recommend(USER, some, n=N)
 
     whole = {entry.movie_id: entry.relevance for entry in recommended(scorer)}
     assert [whole[entry.movie_id] for entry in filtered] == [entry.relevance for entry in filtered]
@@ -67,7 +78,7 @@ def test_a_filter_changes_no_relevance(scorer: Scorer) -> None:
 
 @pytest.mark.parametrize("rank_by", ["relevance", "rating"])
 def test_a_contribution_is_what_the_score_loses_without_that_rating(scorer: Scorer, rank_by: RankBy) -> None:
-    listed = scorer.recommend(PROFILE, HISTORY, scorer.catalogue.movie_ids, n=N, rank_by=rank_by, explain=True)
+    listed = scorer.recommend(USER, scorer.catalogue.movie_ids, n=N, rank_by=rank_by, explain=True)
     assert any(entry.reasons for entry in listed)
     rated = {entry.movie_id for entry in HISTORY}
 
@@ -116,34 +127,37 @@ def test_without_each_is_what_the_network_says_of_a_history_without_it(ratings: 
 
 def test_of_a_long_history_the_latest_ratings_are_looked_at() -> None:
     # The encoder of this network reads 20.
-    catalogue = EncodedCatalogue.of(network(SMALL.network, vocabulary_size=90), torch.device("cpu"))
+    catalogue = encoded_catalogue(SMALL.network, movies=89)
+    history = [Rated(movie_id, 4.0) for movie_id in range(1, 61)]
     with torch.inference_mode():
-        long = UserRanking(catalogue, user(list(range(1, 61)), [4.0] * 60), "relevance")
-        reasons = long.reasons(np.arange(61, 90))
+        entries = UserRanking(catalogue, UserContext(history=history), "relevance").best(
+            range(61, 90), n=29, explain=True
+        )
 
-    assert {coordinate for why in reasons for coordinate, _ in why} <= set(range(40, 60))
-    assert any(reasons)
+    reasons = [reason.movie_id for entry in entries for reason in entry.reasons or ()]
+    assert reasons
+    assert set(reasons) <= set(range(41, 61))
 
 
 def test_pages_of_a_diverse_list_join_without_a_gap(scorer: Scorer) -> None:
     ids = scorer.catalogue.movie_ids
-    whole = [entry.movie_id for entry in scorer.recommend(PROFILE, HISTORY, ids, n=24, diversity=0.5)]
+    whole = [entry.movie_id for entry in scorer.recommend(USER, ids, n=24, diversity=0.5)]
     pages = [
         entry.movie_id
         for offset in (0, 8, 16)
-        for entry in scorer.recommend(PROFILE, HISTORY, ids, n=8, offset=offset, diversity=0.5)
+        for entry in scorer.recommend(USER, ids, n=8, offset=offset, diversity=0.5)
     ]
 
     assert pages == whole
-    assert whole != [entry.movie_id for entry in scorer.recommend(PROFILE, HISTORY, ids, n=24)]
+    assert whole != [entry.movie_id for entry in scorer.recommend(USER, ids, n=24)]
 
 
 def test_a_model_of_stars_ranks_by_them_and_refuses_relevance() -> None:
-    catalogue = EncodedCatalogue.of(network(RATING_ONLY.network, vocabulary_size=30), torch.device("cpu"))
-    reader = user([3, 4], [5.0, 2.0])
-    assert UserRanking(catalogue, reader, None).rank_by == "rating"
+    catalogue = encoded_catalogue(RATING_ONLY.network, movies=29)
+    context = UserContext(history=[Rated(3, 5.0), Rated(4, 2.0)])
+    assert UserRanking(catalogue, context, None).rank_by == "rating"
     with pytest.raises(NoRelevanceError, match="rank by rating"):
-        UserRanking(catalogue, reader, "relevance")
+        UserRanking(catalogue, context, "relevance")
 
 
 def test_what_is_served_ranks() -> None:

@@ -7,14 +7,16 @@ import torch
 from builders import network
 
 from model.features.catalogue import Catalogue
-from model.features.users import Profile, Rated
+from model.features.users import Profile, Rated, UserContext
 from model.inference.artifact import Artifact
-from model.inference.scorer import Candidates, PredictedRating, Scorer
+from model.inference.results import Prediction
+from model.inference.scorer import Scorer
 from model.network.prior import FactorizationPrior
 from model.training.presets import PRESETS
 
 PROFILE = Profile(gender="F", age=25, occupation=4)
 HISTORY = [Rated(3, 5), Rated(10, 1), Rated(7, 4)]
+USER = UserContext(PROFILE, HISTORY)
 
 
 @pytest.fixture
@@ -22,20 +24,20 @@ def all_movies(scorer: Scorer) -> tuple[int, ...]:
     return scorer.catalogue.movie_ids
 
 
-def stars(predicted: Sequence[PredictedRating]) -> list[float]:
+def stars(predicted: Sequence[Prediction]) -> list[float]:
     return [one.stars for one in predicted]
 
 
 def test_predictions_are_between_one_and_five_stars_in_the_order_asked(scorer: Scorer) -> None:
-    forwards = scorer.predict(PROFILE, HISTORY, [1, 2, 3, 4])
-    backwards = scorer.predict(PROFILE, HISTORY, [4, 3, 2, 1])
+    forwards = scorer.predict(USER, [1, 2, 3, 4])
+    backwards = scorer.predict(USER, [4, 3, 2, 1])
 
     assert all(1 <= one.stars <= 5 for one in forwards)
     assert stars(forwards) == pytest.approx(stars(backwards)[::-1], abs=1e-4)
 
 
 def test_the_probabilities_of_all_stars_add_up_and_their_mean_is_the_prediction(scorer: Scorer) -> None:
-    for one in scorer.predict(PROFILE, HISTORY, [1, 2, 3, 10]):
+    for one in scorer.predict(USER, [1, 2, 3, 10]):
         assert one.probabilities is not None
         assert sum(one.probabilities) == pytest.approx(1, abs=3e-4)
         mean = sum(level * share for level, share in zip(range(1, 6), one.probabilities, strict=True))
@@ -43,19 +45,19 @@ def test_the_probabilities_of_all_stars_add_up_and_their_mean_is_the_prediction(
 
 
 def test_a_rated_movie_is_predicted_without_its_own_rating(scorer: Scorer) -> None:
-    loved = scorer.predict(PROFILE, HISTORY, [10])
-    hated = scorer.predict(PROFILE, [Rated(3, 5), Rated(10, 5), Rated(7, 4)], [10])
-    unseen = scorer.predict(PROFILE, [Rated(3, 5), Rated(7, 4)], [10])
+    loved = scorer.predict(USER, [10])
+    hated = scorer.predict(UserContext(PROFILE, [Rated(3, 5), Rated(10, 5), Rated(7, 4)]), [10])
+    unseen = scorer.predict(UserContext(PROFILE, [Rated(3, 5), Rated(7, 4)]), [10])
 
-    assert loved == hated == unseen
+    assert stars(loved) == stars(hated) == stars(unseen)
+    assert [one.own_stars for (one,) in (loved, hated, unseen)] == [1, 5, None]
 
 
 def test_many_rated_movies_are_each_predicted_without_their_own_rating(scorer: Scorer) -> None:
     history = [Rated(movie_id, 1 + movie_id % 5) for movie_id in range(1, 78)]
-    together = scorer.predict(PROFILE, history, range(1, 78))
+    together = scorer.predict(UserContext(PROFILE, history), range(1, 78))
     alone = [
-        scorer.predict(PROFILE, [entry for entry in history if entry.movie_id != movie_id], [movie_id])[0]
-        for movie_id in range(1, 78)
+        scorer.predict(UserContext(PROFILE, history).without(movie_id), [movie_id])[0] for movie_id in range(1, 78)
     ]
 
     assert stars(together) == pytest.approx(stars(alone), abs=2e-4)
@@ -64,35 +66,38 @@ def test_many_rated_movies_are_each_predicted_without_their_own_rating(scorer: S
 def test_rated_and_unrated_movies_of_several_users_may_be_asked_in_any_order(scorer: Scorer) -> None:
     random = np.random.default_rng(0)
     histories = [[Rated(int(id_), 1 + int(id_) % 5) for id_ in random.permutation(80)[:50] + 1] for _ in range(4)]
-    asked = [Candidates(PROFILE, history, (random.permutation(80) + 1).tolist()) for history in histories]
+    users = [UserContext(PROFILE, history) for history in histories]
+    user_index = random.integers(0, len(users), 320).tolist()
+    movie_ids = random.integers(1, 81, 320).tolist()
 
-    together = scorer.predict_many(asked)
+    together = scorer.predict_pairs(users, user_index, movie_ids)
 
-    for one, predicted in zip(asked, together, strict=True):
-        alone = [scorer.predict(one.profile, one.history, [movie_id])[0] for movie_id in one.movie_ids]
-        assert stars(predicted) == pytest.approx(stars(alone), abs=2e-4)
+    assert [one.movie_id for one in together] == movie_ids
+    alone = [scorer.predict(users[user], [id_])[0] for user, id_ in zip(user_index, movie_ids, strict=True)]
+    assert stars(together) == pytest.approx(stars(alone), abs=2e-4)
+    assert [one.own_stars for one in together] == [one.own_stars for one in alone]
 
 
 def test_recommendations_and_predictions_show_the_same_stars(scorer: Scorer, all_movies: tuple[int, ...]) -> None:
-    entries = scorer.recommend(PROFILE, HISTORY, all_movies, n=10)
-    predicted = scorer.predict(PROFILE, HISTORY, [entry.movie_id for entry in entries])
+    entries = scorer.recommend(USER, all_movies, n=10)
+    predicted = scorer.predict(USER, [entry.movie_id for entry in entries])
 
     assert [entry.stars for entry in entries] == pytest.approx(stars(predicted), abs=2e-4)
 
 
 def test_recommendations_are_best_first_and_never_rated_or_beyond_the_candidates(scorer: Scorer) -> None:
-    entries = scorer.recommend(PROFILE, HISTORY, [3, 10, 1, 2, 30, 31, 9_999], n=10, rank_by="rating")
+    entries = scorer.recommend(USER, [3, 10, 1, 2, 30, 31, 9_999], n=10, rank_by="rating")
 
     assert {entry.movie_id for entry in entries} == {1, 2, 30, 31}
     assert [entry.stars for entry in entries] == sorted((entry.stars for entry in entries), reverse=True)
 
 
 def test_pages_join_without_repeats_or_gaps(scorer: Scorer, all_movies: tuple[int, ...]) -> None:
-    whole = scorer.recommend(PROFILE, HISTORY, all_movies, n=1000)
+    whole = scorer.recommend(USER, all_movies, n=1000)
     pages = [
         entry
         for offset in range(0, len(all_movies), 7)
-        for entry in scorer.recommend(PROFILE, HISTORY, all_movies, n=7, offset=offset)
+        for entry in scorer.recommend(USER, all_movies, n=7, offset=offset)
     ]
 
     assert pages == whole
@@ -106,26 +111,26 @@ def test_ties_are_broken_by_id() -> None:
     tied._network.prior.movies.zero_()
     tied = Scorer(Artifact("tied", tied._network, tied.catalogue, tied.card), tied.device)
 
-    entries = tied.recommend(PROFILE, [], list(range(50, 0, -1)), n=5, rank_by="rating")
+    entries = tied.recommend(UserContext(PROFILE), list(range(50, 0, -1)), n=5, rank_by="rating")
 
     assert [entry.movie_id for entry in entries] == [1, 2, 3, 4, 5]
 
 
 def test_a_user_without_history_or_profile_is_served(scorer: Scorer, all_movies: tuple[int, ...]) -> None:
-    assert len(scorer.recommend(Profile(), [], all_movies, n=5)) == 5
+    assert len(scorer.recommend(UserContext(), all_movies, n=5)) == 5
 
 
 def test_profiles_without_ratings_get_different_lists(scorer: Scorer) -> None:
     predictions = [
-        scorer.predict(Profile("F", 1, 0), [], [1, 2, 3]),
-        scorer.predict(Profile("M", 56, 20), [], [1, 2, 3]),
+        scorer.predict(UserContext(Profile("F", 1, 0)), [1, 2, 3]),
+        scorer.predict(UserContext(Profile("M", 56, 20)), [1, 2, 3]),
     ]
 
     assert predictions[0] != predictions[1]
 
 
 def test_movies_that_the_model_does_not_know_do_no_harm_in_a_history(scorer: Scorer) -> None:
-    (predicted,) = scorer.predict(PROFILE, [*HISTORY, Rated(9_999, 5)], [1])
+    (predicted,) = scorer.predict(UserContext(PROFILE, [*HISTORY, Rated(9_999, 5)]), [1])
 
     assert 1 <= predicted.stars <= 5
     assert 9_999 not in scorer
@@ -133,8 +138,8 @@ def test_movies_that_the_model_does_not_know_do_no_harm_in_a_history(scorer: Sco
 
 
 def test_asking_for_nothing_gives_nothing(scorer: Scorer) -> None:
-    assert scorer.predict(PROFILE, HISTORY, []) == []
-    assert scorer.recommend(PROFILE, HISTORY, [], n=5) == []
+    assert scorer.predict(USER, []) == []
+    assert scorer.recommend(USER, [], n=5) == []
 
 
 def test_ten_of_all_movies_for_a_hundred_ratings_take_less_than_25_ms_on_one_core() -> None:
@@ -146,7 +151,7 @@ def test_ten_of_all_movies_for_a_hundred_ratings_take_less_than_25_ms_on_one_cor
         times = []
         for _ in range(20):
             started = time.perf_counter()
-            scorer.recommend(PROFILE, history, scorer.catalogue.movie_ids, n=10)
+            scorer.recommend(UserContext(PROFILE, history), scorer.catalogue.movie_ids, n=10)
             times.append(time.perf_counter() - started)
     finally:
         torch.set_num_threads(threads)

@@ -159,7 +159,7 @@ def test_a_training_that_is_killed_in_its_second_run_does_not_repeat_the_first(
 
     steps: list[Progress] = []
     resumed = replace(context_for(sample, tmp_path / "state", resume=True), on_progress=steps.append)
-    folder = train(sample, RATING_ONLY, tmp_path, resumed)
+    folder = train(sample, RATING_ONLY, tmp_path, resumed).folder
 
     assert max(step.epochs for step in steps) == load_card(folder).epochs
     assert len([step for step in steps if step.step == 1]) == load_card(folder).epochs

@@ -1,8 +1,8 @@
 // The model card: what is served, what it learned from and how good it is.
 
-import { api } from "./api.js";
-import { curve, measure } from "./chart.js";
-import { by, fromTemplate, node, say } from "./dom.js";
+import { api } from "../api.js";
+import { curve, measure } from "../elements/chart.js";
+import { by, fromTemplate, node, say } from "../elements/dom.js";
 
 const BASELINES = { mean: "mean of all ratings", "movie-mean": "mean of the movie", bias: "user and movie bias" };
 const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });

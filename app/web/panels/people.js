@@ -1,6 +1,6 @@
 // Choosing a user, starting as a new one, and the key that a service may ask for.
 
-import { by, closable, node } from "./dom.js";
+import { by, closable, node } from "../elements/dom.js";
 
 const OCCUPATIONS = [
   "other", "academic/educator", "artist", "clerical/admin", "college/grad student", "customer service",
@@ -66,7 +66,7 @@ function profileIn(form) {
   return profile;
 }
 
-/** Ask for an API key; null where the reader would not say. */
+/** Ask for an API key; null if the user gives none. */
 export function keyDialog() {
   const dialog = by("ask-key");
   const form = dialog.querySelector("form");

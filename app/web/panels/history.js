@@ -1,8 +1,8 @@
 // What the user rated, newest first.
 
-import { api, isAbort, Latest } from "./api.js";
-import { by, plural, say } from "./dom.js";
-import { MovieList, ratingsOf } from "./movies.js";
+import { api, isAbort, Latest } from "../api.js";
+import { by, plural, say } from "../elements/dom.js";
+import { MovieList, ratingsOf } from "../elements/movies.js";
 
 const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
 const MOMENT = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: "short" });

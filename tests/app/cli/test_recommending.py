@@ -6,22 +6,7 @@ from pathlib import Path
 import pytest
 from command import Run
 
-from app.jobs.bulk_load import load
-from app.settings import Settings
-from app.storage.database import connect, upgrade
 from model.data.dataset import MovieLens
-
-
-@pytest.fixture
-def filled(seqrec: Run, sample: MovieLens, artifact_folder: Path) -> Run:
-    """The command, in a folder with a database and a model of the sample."""
-    seqrec.monkeypatch.setenv("SEQREC_ARTIFACTS", str(artifact_folder.parent))
-    seqrec.monkeypatch.setenv("COLUMNS", "200")
-    engine = connect(Settings().database_url)
-    upgrade(engine)
-    load(engine, sample)
-    engine.dispose()
-    return seqrec
 
 
 def titles(sample: MovieLens) -> dict[int, str]:
@@ -46,7 +31,7 @@ def test_recommend_takes_a_history_in_place_of_a_user(filled: Run, sample: Movie
 
     history, listed = out.split("To see next")
     assert status == 0
-    assert "AnonymousUser has rated 2 movies" in history
+    assert "The anonymous user has rated 2 movies" in history
     assert history.index(titles(sample)[7]) < history.index(titles(sample)[3])
     assert titles(sample)[7] not in "".join(line for line in listed.splitlines() if "%" in line)[:60]
 

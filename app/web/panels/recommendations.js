@@ -1,15 +1,15 @@
-// The list of movies to see next, and what it is to be like.
+// The list of movies to see next, and its options.
 
-import { api, isAbort, Latest } from "./api.js";
-import { announce, by, debounced, fromTemplate, plural, say } from "./dom.js";
-import { hueOf, MovieList, plainTitle, ratingsOf } from "./movies.js";
+import { api, isAbort, Latest } from "../api.js";
+import { announce, by, debounced, fromTemplate, plural, say } from "../elements/dom.js";
+import { hueOf, MovieList, plainTitle, ratingsOf } from "../elements/movies.js";
 
 const PAGE = 10;
 const MOST = 100;
 
 export class Recommendations {
   #panel = by("list");
-  #form = by("wishes");
+  #form = by("options");
   #latest = new Latest();
   #entries = [];
   #chosenOrder = null;
@@ -71,14 +71,14 @@ export class Recommendations {
     announce(`${plural(added.length, "more movie")}.`);
   }
 
-  /** The answer for the wishes as they are; null where a later question overtook this one, or it failed. */
+  /** The answer for the options as they are; null if a later request overtook this one, or it failed. */
   async #ask({ n, offset }) {
-    const wishes = this.#wishes();
-    if (!wishes) return null;
+    const options = this.#options();
+    if (!options) return null;
     this.#panel.classList.add("busy");
     const signal = this.#latest.signal();
     try {
-      const query = { n, offset, explain: true, ...wishes };
+      const query = { n, offset, explain: true, ...options };
       const answer = await api.recommendations(this.session.id, query, signal);
       this.#panel.classList.remove("busy");
       this.#panel.querySelector("[data-more]").hidden = answer.recommendations.length < n;
@@ -93,24 +93,24 @@ export class Recommendations {
   }
 
   /** What is asked of the list; null, and said, where the years contradict each other. */
-  #wishes() {
+  #options() {
     const form = new FormData(this.#form);
     const year = (name) => (/^\d{4}$/.test(form.get(name)) ? Number(form.get(name)) : null);
-    const wishes = {
+    const options = {
       genre: form.getAll("genre"),
       year_from: year("year_from"),
       year_to: year("year_to"),
       rank_by: this.#chosenOrder,
       diversity: form.get("diversity"),
     };
-    const set = wishes.genre.length + (wishes.year_from ? 1 : 0) + (wishes.year_to ? 1 : 0);
+    const set = options.genre.length + (options.year_from ? 1 : 0) + (options.year_to ? 1 : 0);
     by("filter-count").textContent = set;
     by("filter-count").hidden = !set;
     by("clear-filters").hidden = !set;
-    if (!wishes.year_from || !wishes.year_to || wishes.year_from <= wishes.year_to) return wishes;
+    if (!options.year_from || !options.year_to || options.year_from <= options.year_to) return options;
     this.#latest.abort();
     this.reset();
-    say(this.#panel, "No year is in between.", `${wishes.year_from} comes after ${wishes.year_to}.`);
+    say(this.#panel, "No year is in between.", `${options.year_from} comes after ${options.year_to}.`);
     return null;
   }
 
@@ -163,7 +163,7 @@ export class Recommendations {
     this.#anew("Filters cleared.");
   }
 
-  /** Start over from the first page: another wish makes another list. */
+  /** Start over from the first page: other options make another list. */
   #anew(said) {
     this.#entries = this.#entries.slice(0, PAGE);
     this.load({ said });

@@ -1,8 +1,8 @@
 // The panel of movies like one that was clicked.
 
-import { api, isAbort, Latest } from "./api.js";
-import { by, closable, say } from "./dom.js";
-import { MovieList, plainTitle } from "./movies.js";
+import { api, isAbort, Latest } from "../api.js";
+import { by, closable, say } from "../elements/dom.js";
+import { MovieList, plainTitle } from "../elements/movies.js";
 
 const HOW_MANY = 12;
 

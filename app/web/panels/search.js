@@ -1,8 +1,8 @@
 // Finding movies by title, to rate them.
 
-import { api, isAbort, Latest } from "./api.js";
-import { announce, by, debounced, plural, say } from "./dom.js";
-import { MovieList } from "./movies.js";
+import { api, isAbort, Latest } from "../api.js";
+import { announce, by, debounced, plural, say } from "../elements/dom.js";
+import { MovieList } from "../elements/movies.js";
 
 const PAGE = 8;
 

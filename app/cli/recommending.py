@@ -1,0 +1,111 @@
+"""Commands that ask the model once, without a server."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from app.cli.options import JsonOption, settings_with
+from model.errors import SettingsError
+
+if TYPE_CHECKING:
+    from model.features.users import Rated
+    from model.rating_scale import RatingScale
+
+commands = typer.Typer()
+
+
+@commands.command()
+def recommend(
+    user_id: Annotated[
+        int | None, typer.Argument(min=1, help="A user of the database.", show_default="the user of --rated")
+    ] = None,
+    rated: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="In place of a user, the ratings of an anonymous one: movie id and stars, as in 260=5; may be "
+            "repeated, the latest last.",
+            metavar="ID=STARS",
+            show_default="none",
+        ),
+    ] = None,
+    n: Annotated[int, typer.Option("-n", min=1, max=100, help="How many movies.")] = 10,
+    rank_by: Annotated[
+        Literal["relevance", "next", "rating"] | None,
+        typer.Option(
+            help="relevance: how likely the user gives 4 or more stars. next: how likely it is rated next. rating: the "
+            "predicted stars.",
+            show_default="relevance, if the model knows it",
+        ),
+    ] = None,
+    diversity: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="How much genres and popularity of the list should match the history.",
+            show_default="0.0",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a user's latest ratings, and the movies to see next with their reasons."""
+    from app.api import translation
+    from app.cli.tables import print_recommendations
+    from app.server import services_from
+    from app.services.recommendations import RecommendationOptions
+    from model.features.users import UserContext
+
+    if (user_id is None) == (not rated):
+        raise SettingsError("Say for whom: either a USER_ID, or an anonymous user's ratings with --rated ID=STARS.")
+    options = RecommendationOptions(n=n, rank_by=rank_by, explain=True)
+    if diversity is not None:
+        options = options._replace(diversity=diversity)
+    services = services_from(settings_with())
+    if user_id is None:
+        history = _parse_history(rated or [], services.host.model.rating_scale)
+        answer = services.recommender.recommend_anonymous(UserContext(history=history), options)
+    else:
+        answer = services.recommender.recommend(user_id, options)
+    if as_json:
+        typer.echo(translation.recommendations(user_id, answer).model_dump_json())
+    else:
+        print_recommendations("The anonymous user" if user_id is None else f"User {user_id}", answer)
+
+
+def _parse_history(texts: list[str], scale: "RatingScale") -> list["Rated"]:
+    history = [_parse_rating(text, scale) for text in texts]
+    if len({entry.movie_id for entry in history}) < len(history):
+        raise SettingsError("A movie is rated twice: give --rated once for each movie.")
+    return history
+
+
+def _parse_rating(text: str, scale: "RatingScale") -> "Rated":
+    from model.features.users import Rated
+
+    movie_id, _, stars = text.partition("=")
+    known = [f"{step:g}" for step in scale]
+    if not movie_id.isdecimal() or stars not in known:
+        raise SettingsError(
+            f"{text!r} is no rating: give a movie's id and the stars, one of {', '.join(known)}, as in 260=5."
+        )
+    return Rated(int(movie_id), float(stars))
+
+
+@commands.command()
+def predict(
+    user_id: Annotated[int, typer.Argument(min=1, help="A user of the database.")],
+    movie_ids: Annotated[list[int], typer.Argument(min=1, help="Movies of the database.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Print the stars that a user would give some movies."""
+    from app.api import translation
+    from app.cli.tables import print_predictions
+    from app.server import services_from
+    from app.services.recommendations import PredictionQuery
+
+    services = services_from(settings_with())
+    answer = services.recommender.predict([PredictionQuery(user_id, movie_id) for movie_id in movie_ids])
+    if as_json:
+        typer.echo(translation.predictions([user_id] * len(movie_ids), answer).model_dump_json())
+    else:
+        print_predictions(user_id, answer)

@@ -1,0 +1,141 @@
+"""Tables that commands print."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from pydantic import BaseModel
+from rich.markup import escape
+from rich.table import Table
+
+from app.cli.console import output
+from app.services.recommendations import Predictions, RecommendationList
+from app.storage.movies import MovieRecord
+from app.storage.stats import Stats
+from model.card import Evaluation, RankingEvaluation
+
+LATEST_RATINGS = 10
+"""How many of a user's latest ratings are printed beside a list."""
+
+TEXT_COLUMNS = {"model", "movie", "because of"}
+
+RATING_COLUMNS = {
+    "rmse": "test RMSE",
+    "accuracy": "accuracy",
+    "mode_accuracy": "mode accuracy",
+    "calibration_error": "calibration error",
+}
+RANKING_COLUMNS = {
+    "ndcg_at_10": "test NDCG@10",
+    "hr_at_10": "HR@10",
+    "mrr": "MRR",
+    "coverage_at_10": "coverage",
+    "popular_share_at_10": "popular decile",
+}
+"""The printed fields of a score, and their headings."""
+
+
+def print_stats(database: str, stats: Stats) -> None:
+    table = Table(title=f"Database {database}", title_justify="left", show_header=False)
+    table.add_column(justify="left")
+    table.add_column(justify="right")
+    hidden = f" ({stats.hidden:,} hidden)" if stats.hidden else ""
+    for name, value in (
+        ("data sets", ", ".join(stats.datasets) or "none"),
+        ("users", f"{stats.users:,}"),
+        ("movies", f"{stats.movies:,}{hidden}"),
+        ("ratings", f"{stats.ratings:,}"),
+        ("oldest rating", _format_time(stats.oldest)),
+        ("newest rating", _format_time(stats.newest)),
+    ):
+        table.add_row(name, escape(value))
+    output.print(table)
+
+
+def _format_time(seconds: int | None) -> str:
+    return "-" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def print_recommendations(user: str, answer: RecommendationList) -> None:
+    """The user's latest ratings, and the recommended movies with their reasons."""
+    movies = answer.state.catalogue.movies
+    history = [(movies[entry.movie_id], entry.stars) for entry in answer.user.history if entry.movie_id in movies]
+    if history:
+        table = _table(f"{user} has rated {len(history):,} movies, last of all", "stars", "movie")
+        for movie, stars in history[: -LATEST_RATINGS - 1 : -1]:
+            table.add_row(f"{stars:g}", _format_movie(movie))
+        output.print(table)
+    else:
+        output.print(f"{user} has rated no movie yet: the list rests on the profile alone.")
+    output.print()
+    table = _table("To see next", "", "movie", "stars", "relevance", "because of")
+    for rank, entry in enumerate(answer.recommendations, start=1):
+        relevance = "-" if entry.relevance is None else f"{entry.relevance:.2%}"
+        rated = [movies[reason.movie_id] for reason in entry.reasons or () if reason.movie_id in movies]
+        reasons = "\n".join(escape(movie.title) for movie in rated)
+        table.add_row(str(rank), _format_movie(movies[entry.movie_id]), f"{entry.stars:.2f}", relevance, reasons)
+    output.print(table)
+
+
+def print_predictions(user_id: int, answer: Predictions) -> None:
+    """Predicted stars, their probabilities, and the stars that the user gave."""
+    scale, movies = answer.state.scorer.rating_scale, answer.state.catalogue.movies
+    headings = (f"{stars:g}" for stars in scale)
+    table = _table(f"What user {user_id} would give", "movie", "stars", *headings, "gave")
+    for entry in answer.predictions:
+        shares = ["-"] * len(scale) if entry.probabilities is None else [f"{one:.0%}" for one in entry.probabilities]
+        own = "" if entry.own_stars is None else f"{entry.own_stars:g}"
+        table.add_row(_format_movie(movies[entry.movie_id]), f"{entry.stars:.2f}", *shares, own)
+    output.print(table)
+
+
+def print_evaluation(evaluation: Evaluation | RankingEvaluation) -> None:
+    """The model's test scores beside those of the baselines."""
+    if isinstance(evaluation, Evaluation):
+        columns, tested = RATING_COLUMNS, f"{evaluation.n_test:,} test ratings"
+    else:
+        columns, tested = RANKING_COLUMNS, f"lists for {evaluation.n_users:,} users"
+    seeds = ", ".join(map(str, evaluation.split_seeds))
+    seeded = f", seeds {seeds}" if seeds else ""
+    table = _table(f"{evaluation.protocol} split{seeded}: {tested}", "model", *columns.values())
+    scores: Mapping[str, BaseModel] = {**evaluation.baselines, evaluation.model: evaluation}
+    for name, score in scores.items():
+        style = "bold" if name == evaluation.model else ""
+        values = (getattr(score, column) for column in columns)
+        table.add_row(name, *("-" if value is None else f"{value:.4f}" for value in values), style=style)
+    output.print(table)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, justify="left" if column in TEXT_COLUMNS else "right")
+    return table
+
+
+def _format_movie(movie: MovieRecord) -> str:
+    return f"{escape(movie.title)} [dim]{escape(', '.join(movie.genres))}[/dim]"
+
+
+def print_bars(heading: str, unit: str, counts: Mapping[str, int], width: int) -> None:
+    """A line with a bar for each count; every count above zero has at least a sliver."""
+    table = plain_table(heading, unit, "")
+    largest = max(counts.values(), default=1)
+    for label, count in counts.items():
+        table.add_row(escape(label), f"{count:,}", "█" * round(width * count / largest) or "▏" * (count > 0))
+    output.print(table)
+
+
+def plain_table(heading: str, *columns: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column(heading)
+    for column in columns:
+        table.add_column(column, justify="right" if column else "left")
+    return table
+
+
+def print_facts(facts: Mapping[str, str] | Sequence[tuple[str, str]]) -> None:
+    """Two columns: names and values."""
+    table = Table.grid(padding=(0, 2))
+    for name, fact in dict(facts).items():
+        table.add_row(name, escape(fact))
+    output.print(table)

@@ -1,0 +1,154 @@
+"""From the settings to a running server: loads database and model, chooses the address, starts the workers."""
+
+import ipaddress
+import logging
+import os
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import Engine
+
+from app.api.dependencies import Services
+from app.api.security import Keys
+from app.main import create_app
+from app.observability import logs, metrics
+from app.services.model_host import ModelHost
+from app.settings import Settings
+from app.storage.database import Database, connect, require_current
+from app.storage.movies import datasets
+from model.card import DataSource
+from model.device import choose_device
+from model.errors import ArtifactError, SettingsError
+from model.inference import artifact
+from model.inference.scorer import Scorer
+
+logger = logging.getLogger(__name__)
+
+
+def run(settings: Settings, workers: int) -> None:
+    """Serve until interrupted."""
+    logs.configure()
+    require_free_port(settings)
+    host, port = listening_address(settings), settings.port
+    if workers == 1:
+        config = uvicorn.Config(from_settings(settings), host=host, port=port, log_config=None)
+        _AnnouncingServer(config).run()
+        return
+    _require_database_and_artifact(settings)[0].dispose()  # fail once here, not in every worker
+    with tempfile.TemporaryDirectory(prefix="seqrec-metrics-") as folder:
+        os.environ[metrics.MULTIPROCESS] = folder
+        uvicorn.run("app.server:from_environment", factory=True, host=host, port=port, workers=workers, log_config=None)
+
+
+def from_environment() -> FastAPI:
+    """The service as each of several worker processes builds it."""
+    logs.configure()
+    return from_settings(Settings())
+
+
+def from_settings(settings: Settings) -> FastAPI:
+    """The service that the settings describe, warmed up; errors as for `load`."""
+    engine, scorer = load(settings)
+    app = create_app(engine, scorer, settings.artifacts, keys_from(settings))
+    app.state.services.host.warm_up()
+    return app
+
+
+def services_from(settings: Settings) -> Services:
+    """The use cases without a server, for the command line; errors as for `load`."""
+    engine, scorer = load(settings)
+    return Services.over(ModelHost(Database(engine), scorer, settings.artifacts))
+
+
+def load(settings: Settings) -> tuple[Engine, Scorer]:
+    """The database and the newest model.
+
+    Raises `DatabaseError` if the schema is not the newest, and `ArtifactError` if there is no model that can be loaded.
+    """
+    engine, folder = _require_database_and_artifact(settings)
+    scorer = Scorer(artifact.load(folder), choose_device(settings.device))
+    _warn_of_other_data(engine, scorer.card.data)
+    return engine, scorer
+
+
+def _require_database_and_artifact(settings: Settings) -> tuple[Engine, Path]:
+    engine = connect(settings.database_url)
+    require_current(engine)
+    folder = artifact.newest(settings.artifacts)
+    if folder is None:
+        raise ArtifactError(f"There is no trained model in {settings.artifacts}. Run: seqrec train")
+    return engine, folder
+
+
+def _warn_of_other_data(engine: Engine, data: DataSource) -> None:
+    """Warn if model and database are of different data sets, whose ids mean different movies."""
+    with Database(engine).reads() as session:
+        loaded = datasets(session)
+    if loaded and not any(data.holds(checksum) for checksum in loaded):
+        logger.warning(
+            "The model was trained on %s, but the database was filled with %s: predictions may be about other movies",
+            data.name,
+            ", ".join(loaded.values()),
+        )
+
+
+def keys_from(settings: Settings) -> Keys:
+    admin = settings.admin_key
+    return Keys(
+        api=tuple(key.get_secret_value() for key in settings.api_keys),
+        admin=None if admin is None else admin.get_secret_value(),
+    )
+
+
+def listening_address(settings: Settings) -> str:
+    """The address to listen on: only the loopback one, with a warning, if other machines would need no key."""
+    if settings.unprotected or keys_from(settings) or _is_loopback(settings.host):
+        return settings.host
+    loopback = "::1" if ":" in settings.host else "127.0.0.1"
+    logger.warning(
+        "No keys are set, so the service listens on %s alone, not on %s. Set SEQREC_API_KEYS to serve other machines, "
+        "or SEQREC_UNPROTECTED=true if the network restricts access otherwise",
+        loopback,
+        settings.host,
+    )
+    return loopback
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def require_free_port(settings: Settings) -> None:
+    """Raise `SettingsError` if the service cannot listen on the address and port of the settings."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise SettingsError(
+                f"Nothing can listen on {settings.host}:{settings.port} ({error.strerror}). "
+                f"Choose another port by SEQREC_PORT, or an address by SEQREC_HOST."
+            ) from error
+
+
+class _AnnouncingServer(uvicorn.Server):
+    """Prints the address and two requests to try as soon as it listens."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            address = f"http://{self.config.host}:{self.config.port}"
+            sys.stderr.write(
+                f"\nSeqRec is ready: {address} (its API: {address}/docs)\nTry:\n"
+                f"  curl '{address}/users/1/recommendations?n=5'\n"
+                f"  curl {address}/predict -H 'content-type: application/json' "
+                f'-d \'{{"user_id": 1, "movie_ids": [1, 2, 3]}}\'\n\n'
+            )

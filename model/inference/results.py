@@ -1,0 +1,51 @@
+"""What a scorer answers. Movies are named by id; who shows an answer adds titles and genres from its own catalogue."""
+
+from typing import Literal, NamedTuple
+
+RankBy = Literal["relevance", "next", "rating"]
+"""What orders a list: how likely the user is to give a movie 4 or more stars from here on, how likely the movie is
+rated next, or the predicted stars."""
+
+
+class Prediction(NamedTuple):
+    """The stars that a user is predicted to give a movie.
+
+    Attributes:
+        stars: expected value, within the scorer's rating scale.
+        probabilities: one for each step of the rating scale; None from a model that predicts the mean alone.
+        own_stars: the user's own rating, which the prediction leaves out; None if there is none.
+    """
+
+    movie_id: int
+    stars: float
+    probabilities: tuple[float, ...] | None
+    own_stars: float | None
+
+
+class Reason(NamedTuple):
+    """A rated movie that speaks for a recommended one.
+
+    Attributes:
+        movie_id: of the history.
+        contribution: what the recommended movie's score loses without this rating; see `model.inference.explanation`.
+            By relevance the score is a natural logarithm, by rating it is in stars.
+    """
+
+    movie_id: int
+    contribution: float
+
+
+class Recommendation(NamedTuple):
+    """One entry of a list.
+
+    Attributes:
+        stars: predicted, within the scorer's rating scale.
+        relevance: the probability that orders the list, over all movies that the user has not rated; in a list by
+            stars, that of ``relevance``. None from a model that predicts stars alone.
+        reasons: up to three, the most important first; None unless asked for.
+    """
+
+    movie_id: int
+    stars: float
+    relevance: float | None
+    reasons: tuple[Reason, ...] | None
