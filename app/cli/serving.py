@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from app.cli.options import DataOption, HostOption, PortOption, settings_with
+from app.cli.options import DataOption, HostOption, PortOption, PresetOption, settings_with
 from app.settings import Settings
 from model.errors import SettingsError
 
@@ -17,23 +17,23 @@ commands = typer.Typer()
 
 
 @commands.command()
-def up(data: DataOption = None, host: HostOption = None, port: PortOption = None) -> None:
+def up(data: DataOption = None, model: PresetOption = None, host: HostOption = None, port: PortOption = None) -> None:
     """Get data, train, fill the database, serve; skips what is done before."""
     from app.jobs.prepare import prepare
     from app.main import require_free_port
 
     settings = settings_with(data=data, host=host, port=port)
     require_free_port(settings)  # now, not after the training
-    prepare(settings)
+    prepare(settings, model)
     _serve(settings, workers=1)
 
 
 @commands.command()
-def prepare(data: DataOption = None) -> None:
+def prepare(data: DataOption = None, model: PresetOption = None) -> None:
     """All that `up` does, but serve."""
     from app.jobs.prepare import prepare
 
-    prepare(settings_with(data=data))
+    prepare(settings_with(data=data), model)
 
 
 @commands.command()

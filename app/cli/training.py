@@ -28,7 +28,9 @@ def train(
     database: Annotated[
         bool, typer.Option("--database", help="Train on what the database holds now, in place of a folder.")
     ] = False,
-    model: Annotated[str, typer.Option(help="seqrec, seqrec-rating, seqrec-paper or seqrec-lstm.")] = "seqrec",
+    model: Annotated[
+        str, typer.Option(help="seqrec, seqrec-small, seqrec-rating, seqrec-paper or seqrec-lstm.")
+    ] = "seqrec",
     out: Annotated[Path | None, typer.Option(help="Folder for the artifact. [SEQREC_ARTIFACTS]")] = None,
     rnn: RecurrentOption = None,
     device: DeviceOption = None,

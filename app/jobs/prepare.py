@@ -10,6 +10,7 @@ from app.jobs.bulk_load import has_data, is_loaded, load
 from app.settings import Settings
 from app.storage.database import connect, shown, upgrade
 from model.baselines.bert_titles import bert_title_vectors
+from model.card import Card
 from model.data import dataset, download
 from model.data.dataset import MovieLens
 from model.data.sample import write_sample
@@ -19,7 +20,7 @@ from model.features.titles import title_vectors
 from model.inference import artifact
 from model.pipeline import train
 from model.training.context import TrainingContext
-from model.training.presets import PRESETS, Preset
+from model.training.presets import Preset, preset
 
 DATA_FOLDER = Path("data/ml-1m")
 SAMPLE_FOLDER = Path("data/sample")
@@ -35,24 +36,38 @@ SAMPLE_NOTICE = """\
   *********************************************************************************"""
 
 
-def prepare(settings: Settings) -> None:
-    """Everything that a service needs before it can start, in plain lines; what is there already is kept."""
+def prepare(settings: Settings, model: str | None = None) -> None:
+    """Everything that a service needs before it can start, in plain lines; what is there already is kept.
+
+    Args:
+        settings: where data, database and artifacts are.
+        model: the preset to train. None keeps a newest artifact of any preset, and trains the default one where there
+            is none. `UnknownNameError` if there is no such preset.
+    """
+    chosen = preset(model or DEFAULT_MODEL)
     engine = connect(settings.database_url)
     upgrade(engine)
     folder = find_data(settings)
-    if folder is None and artifact.newest(settings.artifacts) and _holds(engine, None):
+    newest = _newest_card(settings, model)
+    if folder is None and newest and _holds(engine, None):
         say("Data: none at hand, and none needed, since model and database are there")
     else:
-        _prepare_from(folder or obtain_data(settings), engine, settings)
-    newest = artifact.newest(settings.artifacts)
-    if newest and artifact.load_card(newest).data.generated:
+        _prepare_from(folder or obtain_data(settings), engine, settings, chosen, newest)
+    newest = _newest_card(settings, model)
+    if newest and newest.data.generated:
         say(SAMPLE_NOTICE)
 
 
-def _prepare_from(folder: Path, engine: Engine, settings: Settings) -> None:
-    checksum = dataset.checksum(folder)
+def _newest_card(settings: Settings, model: str | None) -> Card | None:
+    """The card of the newest artifact; None if there is no artifact, or if it is not of the model asked for."""
     newest = artifact.newest(settings.artifacts)
-    trained = newest is not None and artifact.load_card(newest).data.holds(checksum)
+    card = artifact.load_card(newest) if newest else None
+    return card if card and model in (None, card.model) else None
+
+
+def _prepare_from(folder: Path, engine: Engine, settings: Settings, chosen: Preset, newest: Card | None) -> None:
+    checksum = dataset.checksum(folder)
+    trained = newest is not None and newest.data.holds(checksum)
     loaded = _holds(engine, checksum)
     say(f"Data: {folder}")
     data = None if trained and loaded else dataset.read(folder)
@@ -62,9 +77,9 @@ def _prepare_from(folder: Path, engine: Engine, settings: Settings) -> None:
     else:
         load_database(data, settings)
     if data is None or trained:
-        say(f"Model: {newest}, trained before")
+        say(f"Model: {artifact.newest(settings.artifacts)}, trained before")
     else:
-        train_model(data, PRESETS[DEFAULT_MODEL], settings, resume=True)
+        train_model(data, chosen, settings, resume=True)
 
 
 def _holds(engine: Engine, checksum: str | None) -> bool:

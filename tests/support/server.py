@@ -1,5 +1,6 @@
 """A real server, in a thread of its own, on a free port."""
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -7,6 +8,13 @@ from contextlib import contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
+
+
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @contextmanager

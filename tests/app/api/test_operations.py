@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -22,7 +21,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from server import running
+from server import free_port, running
 from sqlalchemy import Engine, text
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -177,13 +176,6 @@ def test_a_damaged_artifact_is_refused_and_the_one_before_served_on(
         with pytest.raises(ReloadRefused, match=f"damaged.*{scorer.version} is served on"):
             client.reload()
         assert client.recommend(1).model == scorer.version
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @contextmanager
