@@ -26,8 +26,8 @@ class Ease:
     inductive = True
     takes_time = False
 
-    def __init__(self, rows: int, regularization: float, decay: float, liked: bool) -> None:
-        self.rows = rows
+    def __init__(self, vocabulary_size: int, regularization: float, decay: float, liked: bool) -> None:
+        self.vocabulary_size = vocabulary_size
         self.regularization = regularization
         self.decay = decay
         self.liked = liked
@@ -40,15 +40,15 @@ class Ease:
     def fit(self, split: Split) -> None:
         sequences = given(split.train.sequences, self.liked)
         self.known = known_rows(sequences)
-        rated = rated_matrix(sequences, self.rows)[:, self.known]
+        rated = rated_matrix(sequences, self.vocabulary_size)[:, self.known]
         inverse = np.linalg.inv((rated.T @ rated).toarray() + self.regularization * np.eye(len(self.known)))
         weights = -inverse / inverse.diagonal()
         np.fill_diagonal(weights, 0.0)
         self.weights = weights.astype(np.float32)
 
     def scores(self, histories: Sequences) -> FloatArray:
-        weighted = faded(given(histories, self.liked), self.rows, self.decay)[:, self.known]
-        return spread(weighted @ self.weights, self.known, self.rows)
+        weighted = faded(given(histories, self.liked), self.vocabulary_size, self.decay)[:, self.known]
+        return spread(weighted @ self.weights, self.known, self.vocabulary_size)
 
 
 class RecentEase(Ease):
@@ -63,8 +63,8 @@ class RecentEase(Ease):
         )
 
 
-def faded(histories: Sequences, rows: int, decay: float) -> csr_matrix:
-    """Histories with weight 1 for the last movie and ``decay`` times as much each step back, shape (users, rows)."""
+def faded(histories: Sequences, vocabulary_size: int, decay: float) -> csr_matrix:
+    """Histories with weight 1 for the last movie and ``decay`` times as much each step back, shape (users, movies)."""
     steps_back = np.repeat(histories.offsets[1:], histories.counts) - 1 - np.arange(len(histories.movies))
     weights = (decay**steps_back).astype(np.float32)
-    return csr_matrix((weights, (histories.user_index, histories.movies)), shape=(len(histories), rows))
+    return csr_matrix((weights, (histories.user_index, histories.movies)), shape=(len(histories), vocabulary_size))

@@ -34,8 +34,8 @@ class Als:
     takes_time = False
     iterations = 15
 
-    def __init__(self, rows: int, factors: int, regularization: float, alpha: float, liked: bool) -> None:
-        self.rows = rows
+    def __init__(self, vocabulary_size: int, factors: int, regularization: float, alpha: float, liked: bool) -> None:
+        self.vocabulary_size = vocabulary_size
         self.liked = liked
         self.epochs: list[Epoch] = []
         self.model = AlternatingLeastSquares(
@@ -59,12 +59,12 @@ class Als:
     def fit(self, split: Split) -> None:
         sequences = given(split.train.sequences, self.liked)
         self.known = known_rows(sequences)
-        self.model.fit(rated_matrix(sequences, self.rows)[:, self.known], show_progress=False)
+        self.model.fit(rated_matrix(sequences, self.vocabulary_size)[:, self.known], show_progress=False)
 
     def scores(self, histories: Sequences) -> FloatArray:
-        rated = rated_matrix(given(histories, self.liked), self.rows)[:, self.known]
+        rated = rated_matrix(given(histories, self.liked), self.vocabulary_size)[:, self.known]
         users = self.model.recalculate_user(np.arange(len(histories)), rated)
-        return spread(users @ self.model.item_factors.T, self.known, self.rows)
+        return spread(users @ self.model.item_factors.T, self.known, self.vocabulary_size)
 
 
 class Bpr:
@@ -88,9 +88,15 @@ class Bpr:
     takes_time = False
 
     def __init__(
-        self, rows: int, factors: int, learning_rate: float, regularization: float, iterations: int, liked: bool
+        self,
+        vocabulary_size: int,
+        factors: int,
+        learning_rate: float,
+        regularization: float,
+        iterations: int,
+        liked: bool,
     ) -> None:
-        self.rows = rows
+        self.vocabulary_size = vocabulary_size
         self.liked = liked
         self.epochs: list[Epoch] = []
         self.model = BayesianPersonalizedRanking(
@@ -116,8 +122,8 @@ class Bpr:
         sequences = given(split.known(), self.liked)
         self.known = known_rows(sequences)
         self.row_of_user = {user: row for row, user in enumerate(sequences.user_ids.tolist())}
-        self.model.fit(rated_matrix(sequences, self.rows)[:, self.known], show_progress=False)
+        self.model.fit(rated_matrix(sequences, self.vocabulary_size)[:, self.known], show_progress=False)
 
     def scores(self, histories: Sequences) -> FloatArray:
         users = self.model.user_factors[[self.row_of_user[user] for user in histories.user_ids.tolist()]]
-        return spread(users @ self.model.item_factors.T, self.known, self.rows)
+        return spread(users @ self.model.item_factors.T, self.known, self.vocabulary_size)

@@ -77,9 +77,9 @@ def peer_class(name: str) -> type[Peer]:
     return found
 
 
-def measure(peer: type[Peer], divided: Split, rows: int, minutes: float) -> PeerEvaluation:
+def measure(peer: type[Peer], divided: Split, vocabulary_size: int, minutes: float) -> PeerEvaluation:
     """Choose the peer's settings on validation and evaluate_trained it once on test."""
-    tuned = Tuned(peer, divided.name, rows, minutes)
+    tuned = Tuned(peer, divided.name, vocabulary_size, minutes)
     return PeerEvaluation(
         **evaluate(tuned, divided).model_dump(),
         library=peer.library,

@@ -63,9 +63,9 @@ class Gru4Rec:
     patience = 3
 
     def __init__(
-        self, rows: int, hidden: int, dropout: float, learning_rate: float, liked: bool, minutes: float
+        self, vocabulary_size: int, hidden: int, dropout: float, learning_rate: float, liked: bool, minutes: float
     ) -> None:
-        self.rows = rows
+        self.vocabulary_size = vocabulary_size
         self.liked = liked
         self.minutes = minutes
         self.epochs: list[Epoch] = []
@@ -89,7 +89,7 @@ class Gru4Rec:
             samples = TrainDataLoader(config, data.build()[0], None, shuffle=True)
             self.network = GRU4Rec(config, samples.dataset)
             self.known = data.field2id_token["item_id"][1:].astype(np.int64)
-            self.item_of_row = np.zeros(self.rows, dtype=np.int64)
+            self.item_of_row = np.zeros(self.vocabulary_size, dtype=np.int64)
             self.item_of_row[self.known] = np.arange(1, len(self.known) + 1)
             trainer = Trainer(config, self.network)
 
@@ -113,7 +113,7 @@ class Gru4Rec:
         items, lengths = self.ends(given(histories, self.liked))
         asked = {"item_id_list": torch.from_numpy(items), "item_length": torch.from_numpy(lengths)}
         scores = self.network.full_sort_predict(asked)[:, 1:]
-        return spread(scores.numpy(), self.known, self.rows)
+        return spread(scores.numpy(), self.known, self.vocabulary_size)
 
     def ends(self, histories: Sequences) -> tuple[IntArray, IntArray]:
         """The ends of the histories in the library's item numbers, padded behind, and how long they are.

@@ -47,8 +47,8 @@ class SasRec:
     patience = 10
     network: ClassVar[Settings] = {"n_blocks": 2, "n_heads": 1}
 
-    def __init__(self, rows: int, factors: int, dropout: float, liked: bool, minutes: float) -> None:
-        self.rows = rows
+    def __init__(self, vocabulary_size: int, factors: int, dropout: float, liked: bool, minutes: float) -> None:
+        self.vocabulary_size = vocabulary_size
         self.liked = liked
         self.minutes = minutes
         self.epochs: list[Epoch] = []
@@ -71,7 +71,7 @@ class SasRec:
         data = Dataset.construct(interactions(given(split.train.sequences, self.liked)))
         self.model.fit_partial(data, min_epochs=0, max_epochs=0)  # makes the network
         self.known = self.model.data_preparator.get_known_item_ids().astype(np.int64)
-        self.item_of_row = np.zeros(self.rows, dtype=np.int64)
+        self.item_of_row = np.zeros(self.vocabulary_size, dtype=np.int64)
         self.item_of_row[self.known] = np.arange(1, len(self.known) + 1)
 
         def run_epoch(_: int) -> float:
@@ -86,7 +86,7 @@ class SasRec:
         movies = network.item_model.get_all_embeddings()
         sessions = torch.from_numpy(self.sessions(given(histories, self.liked)))
         users = network.encode_sessions({"x": sessions}, movies)[:, -1]
-        return spread((users @ movies[1:].T).numpy(), self.known, self.rows)
+        return spread((users @ movies[1:].T).numpy(), self.known, self.vocabulary_size)
 
     def sessions(self, histories: Sequences) -> IntArray:
         """The ends of the histories in the library's item numbers, padded in front, shape (users, length)."""

