@@ -52,7 +52,7 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)
 	@touch $@ $(VENV)/.installed
 
 $(VENV):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "SeqRec needs Python 3.11 or newer; name one: make PYTHON=python3.11")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "SeqRec needs Python 3.11; name it: make PYTHON=python3.11")'
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "On Debian and Ubuntu, install python3-venv first" >&2; exit 1; }
 
 clean:

@@ -19,6 +19,10 @@ from model.data.sample import write_sample
 from model.inference import artifact
 
 
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def rate_a_new_movie(engine: Engine) -> None:
     fields = {"title": "New One, The (2001)", "year": 2001, "hidden": True}
     with Database(engine).writes() as session:
@@ -64,7 +68,7 @@ def test_a_database_without_ratings_is_refused(engine: Engine) -> None:
 
 @pytest.mark.slow
 def test_a_model_learns_from_the_database_and_is_kept_when_everything_is_prepared_again(
-    seqrec: Run, sample_folder: Path, caplog: pytest.LogCaptureFixture
+    seqrec: Run, sample_folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     seqrec("db", "upgrade")
     seqrec("db", "load", sample_folder)
@@ -81,6 +85,10 @@ def test_a_model_learns_from_the_database_and_is_kept_when_everything_is_prepare
 
     assert "trained before" in seqrec("prepare", "--data", sample_folder)[2]
     assert [folder.name for folder in Path("data/artifacts").iterdir() if folder.name[0] != "."] == [learned.version]
+
+    monkeypatch.setattr("app.jobs.prepare.train", interrupted)
+    assert "training seqrec-rating" in seqrec("prepare", "--data", sample_folder, "--model", "seqrec-rating")[2]
+    assert "There is no network 'x'" in seqrec("prepare", "--data", sample_folder, "--model", "x")[2]
 
 
 @pytest.mark.slow
@@ -109,9 +117,6 @@ def test_a_model_of_one_database_is_no_model_of_another_with_other_data(
 def test_an_interrupted_training_on_the_database_says_what_it_takes_to_go_on(
     seqrec: Run, sample_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
     seqrec("db", "upgrade")
     seqrec("db", "load", sample_folder)
     monkeypatch.setattr("app.jobs.prepare.train", interrupted)

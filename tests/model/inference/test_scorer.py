@@ -145,9 +145,9 @@ def test_ten_of_all_movies_for_a_hundred_ratings_take_less_than_25_ms_on_one_cor
     try:
         times = []
         for _ in range(20):
-            started = time.perf_counter()
+            started = time.process_time()  # of this core, however many tests share it
             scorer.recommend(PROFILE, history, scorer.catalogue.movie_ids, n=10)
-            times.append(time.perf_counter() - started)
+            times.append(time.process_time() - started)
     finally:
         torch.set_num_threads(threads)
 
