@@ -69,7 +69,8 @@ def test_one_command_goes_from_nothing_to_answers_and_is_quick_the_second_time(
         predicted = client.post("/predict", json={"user_id": 1, "movie_ids": [1, 2, 3]}).json()["predictions"]
         assert [entry["movie_id"] for entry in predicted] == [1, 2, 3]
 
-    with up(tmp_path, *options, within=10) as (client, log):
+    with up(tmp_path, *options, within=60) as (client, log):
+        assert "training" not in log.read_text()
         assert client.get("/users/1/recommendations", params={"n": 5}).json()["recommendations"] == listed
         assert "NOT REAL DATA" in log.read_text()
 
