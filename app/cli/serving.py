@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from app.cli.options import DataOption, HostOption, PortOption, settings_with
+from app.cli.options import DataOption, HostOption, PortOption, PresetOption, settings_with
 
 commands = typer.Typer()
 
 
 @commands.command()
-def up(data: DataOption = None, host: HostOption = None, port: PortOption = None) -> None:
+def up(data: DataOption = None, model: PresetOption = None, host: HostOption = None, port: PortOption = None) -> None:
     """Obtain data, train, fill the database and serve; skips what is done already."""
     from app.cli.console import reporter
     from app.jobs.prepare import prepare
@@ -20,18 +20,18 @@ def up(data: DataOption = None, host: HostOption = None, port: PortOption = None
     settings = settings_with(data=data, host=host, port=port)
     require_free_port(settings)  # now, not after the training
     with reporter() as progress:
-        prepare(settings, progress)
+        prepare(settings, progress, model)
     run(settings, workers=1)
 
 
 @commands.command()
-def prepare(data: DataOption = None) -> None:
+def prepare(data: DataOption = None, model: PresetOption = None) -> None:
     """Do all that `up` does, except serve."""
     from app.cli.console import reporter
     from app.jobs.prepare import prepare
 
     with reporter() as progress:
-        prepare(settings_with(data=data), progress)
+        prepare(settings_with(data=data), progress, model)
 
 
 @commands.command()

@@ -29,7 +29,9 @@ def train(
     database: Annotated[
         bool, typer.Option("--database", help="Train on the database's current content, in place of a folder.")
     ] = False,
-    model: Annotated[str, typer.Option(help="seqrec, seqrec-rating, seqrec-paper or seqrec-lstm.")] = "seqrec",
+    model: Annotated[
+        str, typer.Option(help="seqrec, seqrec-small, seqrec-rating, seqrec-paper or seqrec-lstm.")
+    ] = "seqrec",
     out: Annotated[
         Path | None, typer.Option(help="Folder for the artifact.", show_default="SEQREC_ARTIFACTS, or data/artifacts")
     ] = None,

@@ -10,32 +10,50 @@ from app.jobs.reporter import Reporter
 from app.jobs.training import train_model
 from app.settings import Settings
 from app.storage.database import connect, public_url, upgrade
+from model.card import Card
 from model.data import dataset
 from model.data.dataset import MovieLens
 from model.inference import artifact
-from model.training.presets import PRESETS
+from model.training.presets import Preset, preset
 
 DEFAULT_MODEL = "seqrec"
 
 
-def prepare(settings: Settings, reporter: Reporter) -> None:
-    """Obtain data, fill the database and train, as far as that is not done."""
+def prepare(settings: Settings, reporter: Reporter, model: str | None = None) -> None:
+    """Obtain data, fill the database and train, as far as that is not done.
+
+    Args:
+        settings: where data, database and artifacts are.
+        reporter: is told what happens.
+        model: the preset to train. None keeps the newest artifact of any preset, and trains the default one where there
+            is none. `UnknownNameError` if there is no such preset.
+    """
+    chosen = preset(model or DEFAULT_MODEL)
     engine = connect(settings.database_url)
     upgrade(engine)
     folder = find_data(settings)
-    if folder is None and artifact.newest(settings.artifacts) and _holds(engine, None):
+    newest = _newest_card(settings, model)
+    if folder is None and newest and _holds(engine, None):
         reporter.message("Data: none found, and none needed, since there are a model and a filled database")
     else:
-        _prepare_from(folder or obtain_data(settings, reporter), engine, settings, reporter)
-    newest = artifact.newest(settings.artifacts)
-    if newest and artifact.load_card(newest).data.generated:
+        _prepare_from(folder or obtain_data(settings, reporter), engine, settings, reporter, chosen, newest)
+    newest = _newest_card(settings, model)
+    if newest and newest.data.generated:
         reporter.message(SAMPLE_NOTICE)
 
 
-def _prepare_from(folder: Path, engine: Engine, settings: Settings, reporter: Reporter) -> None:
-    checksum = dataset.checksum(folder)
+def _newest_card(settings: Settings, model: str | None) -> Card | None:
+    """The card of the newest artifact; None if there is no artifact, or if it is not of the model asked for."""
     newest = artifact.newest(settings.artifacts)
-    trained = newest is not None and artifact.load_card(newest).data.holds(checksum)
+    card = artifact.load_card(newest) if newest else None
+    return card if card and model in (None, card.model) else None
+
+
+def _prepare_from(
+    folder: Path, engine: Engine, settings: Settings, reporter: Reporter, chosen: Preset, newest: Card | None
+) -> None:
+    checksum = dataset.checksum(folder)
+    trained = newest is not None and newest.data.holds(checksum)
     loaded = _holds(engine, checksum)
     reporter.message(f"Data: {folder}")
     data = None if trained and loaded else dataset.read(folder)
@@ -45,9 +63,9 @@ def _prepare_from(folder: Path, engine: Engine, settings: Settings, reporter: Re
     else:
         load_database(data, settings, reporter)
     if data is None or trained:
-        reporter.message(f"Model: {newest}, trained before")
+        reporter.message(f"Model: {artifact.newest(settings.artifacts)}, trained before")
     else:
-        train_model(data, PRESETS[DEFAULT_MODEL], settings, reporter, resume=True)
+        train_model(data, chosen, settings, reporter, resume=True)
 
 
 def _holds(engine: Engine, checksum: str | None) -> bool:

@@ -3,7 +3,13 @@
 from pydantic import BaseModel, ConfigDict
 
 from model.errors import UnknownNameError
-from model.network.config import NetworkConfig, RankingConfig, RankingTrainingConfig, TrainingConfig
+from model.network.config import (
+    FactorizationConfig,
+    NetworkConfig,
+    RankingConfig,
+    RankingTrainingConfig,
+    TrainingConfig,
+)
 from model.network.recurrent import RECURRENT
 
 
@@ -37,6 +43,27 @@ RATING_ONLY = Preset(
     ),
 )
 
+QUICK_LOOK = Preset(
+    name="seqrec-small",
+    network=RATING_ONLY.network.model_copy(
+        update={
+            "embedding": 48,
+            "history_length": 50,
+            "profile_layers": (16,),
+            "movie_layers": (48,),
+            "title_layers": (48,),
+            "output_layers": (64, 64),
+            "factorization": FactorizationConfig(
+                factors=16, coordinates=32, sweeps=40, burn_in=10, folds=2, fold_sweeps=26
+            ),
+            "ranking": RankingConfig(embedding=48, hidden=96, history_length=100),
+        }
+    ),
+    training=RATING_ONLY.training.model_copy(update={"epochs": 2}),
+    ranking_training=RankingTrainingConfig(epochs=8, refit_epochs=2),
+)
+"""All parts of ``seqrec``, smaller and trained for a shorter time: to try the service out, not to serve with."""
+
 PRESETS = {
     preset.name: preset
     for preset in (
@@ -49,6 +76,7 @@ PRESETS = {
             training=RATING_ONLY.training,
             ranking_training=RankingTrainingConfig(),
         ),
+        QUICK_LOOK,
     )
 }
 

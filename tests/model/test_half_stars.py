@@ -34,7 +34,7 @@ POSTERIOR = SMALL.model_copy(
             update={
                 "prior": "factorization",
                 "factorization": FactorizationConfig(
-                    factors=3, places=2, sweeps=12, burn_in=4, folds=2, fold_sweeps=8, fold_keep_every=2
+                    factors=3, coordinates=2, sweeps=12, burn_in=4, folds=2, fold_sweeps=8, fold_keep_every=2
                 ),
             }
         )
@@ -114,7 +114,7 @@ def test_predictions_are_clipped_to_the_levels_of_the_data(half_stars: Scorer) -
     assert all(0.5 <= one.stars <= 5 for one in hated)
     assert min(one.stars for one in hated) < 1.5
     for one in hated:
-        mean = sum(level * share for level, share in zip(HALF_STARS, one.probabilities, strict=True))
+        mean = sum(level * share for level, share in zip(HALF_STARS, one.probabilities or (), strict=True))
         assert one.stars == pytest.approx(mean, abs=2e-3)
 
 

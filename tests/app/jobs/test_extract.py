@@ -19,6 +19,10 @@ from model.data.sample import write_sample
 from model.inference import artifact
 
 
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def rate_a_new_movie(engine: Engine) -> None:
     fields = {"title": "New One, The (2001)", "year": 2001, "hidden": True}
     with Database(engine).writes() as session:
@@ -62,14 +66,15 @@ def test_a_database_without_ratings_is_refused(engine: Engine) -> None:
         extract(engine)
 
 
+@pytest.mark.slow
 def test_a_model_learns_from_the_database_and_is_kept_when_everything_is_prepared_again(
-    seqrec: Run, sample_folder: Path, caplog: pytest.LogCaptureFixture
+    seqrec: Run, sample_folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     seqrec("db", "upgrade")
     seqrec("db", "load", sample_folder)
     rate_a_new_movie(connect("sqlite:///data/seqrec.db"))
 
-    status, out, _ = seqrec("train", "--database", "--model", "seqrec-rating")
+    status, out, _ = seqrec("train", "--database", "--model", "seqrec-small")
     learned = artifact.load(Path(out.strip()))
     assert status == 0
     assert (learned.card.data.name, learned.card.data.movies) == ("database", 81)
@@ -81,7 +86,12 @@ def test_a_model_learns_from_the_database_and_is_kept_when_everything_is_prepare
     assert "trained before" in seqrec("prepare", "--data", sample_folder)[2]
     assert [folder.name for folder in Path("data/artifacts").iterdir() if folder.name[0] != "."] == [learned.version]
 
+    monkeypatch.setattr("app.jobs.prepare.train", interrupted)
+    assert "training seqrec-rating" in seqrec("prepare", "--data", sample_folder, "--model", "seqrec-rating")[2]
+    assert "There is no network 'x'" in seqrec("prepare", "--data", sample_folder, "--model", "x")[2]
 
+
+@pytest.mark.slow
 def test_a_model_of_one_database_is_no_model_of_another_with_other_data(
     seqrec: Run,
     sample_folder: Path,
@@ -91,25 +101,22 @@ def test_a_model_of_one_database_is_no_model_of_another_with_other_data(
 ) -> None:
     seqrec("db", "upgrade")
     seqrec("db", "load", sample_folder)
-    seqrec("train", "--database", "--model", "seqrec-rating")
+    seqrec("train", "--database", "--model", "seqrec-small")
     other = tmp_path / "other"
     write_sample(other, users=100, movies=60, seed=3)
     monkeypatch.setenv("SEQREC_DATABASE_URL", "sqlite:///data/other.db")
-    monkeypatch.setattr("app.jobs.prepare.DEFAULT_MODEL", "seqrec-rating")  # quick to train
+    monkeypatch.setattr("app.jobs.prepare.DEFAULT_MODEL", "seqrec-small")  # quick to train
 
     seqrec("db", "upgrade")
     seqrec("db", "load", other)
     seqrec("recommend", 1, "-n", 3)
     assert "was trained on database, but the database was filled with" in caplog.text
-    assert "training seqrec-rating" in seqrec("prepare", "--data", other)[2]
+    assert "training seqrec-small" in seqrec("prepare", "--data", other)[2]
 
 
 def test_an_interrupted_training_on_the_database_says_what_it_takes_to_go_on(
     seqrec: Run, sample_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
     seqrec("db", "upgrade")
     seqrec("db", "load", sample_folder)
     monkeypatch.setattr("app.jobs.training.train", interrupted)

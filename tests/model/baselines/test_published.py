@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -148,7 +149,8 @@ def test_the_stars_of_test_targets_are_never_read(name: str, small_context: Trai
         model.fit(replace(split, test=test))
         predictions.append(model.predict(test).stars)
 
-    assert np.array_equal(*predictions)
+    first, second = predictions
+    assert np.array_equal(first, second)
 
 
 @pytest.mark.parametrize("name", SMALL_BASELINES)
@@ -336,7 +338,7 @@ def tiny_bert(folder: Path) -> Path:
     folder.mkdir()
     (folder / "vocab.txt").write_text("\n".join(words))
     torch.manual_seed(0)
-    size = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+    size: dict[str, Any] = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
     BertModel(BertConfig(vocab_size=len(words), **size)).save_pretrained(folder)
     BertTokenizer.from_pretrained(folder).save_pretrained(folder)
     return folder

@@ -87,10 +87,10 @@ def test_the_checksum_changes_with_any_file(sample_folder: Path, tmp_path: Path)
     assert dataset.checksum(copy) != before
 
 
-def test_a_million_ratings_are_read_within_five_seconds(large_folder: Path) -> None:
+def test_a_million_ratings_are_read_within_five_seconds(million_folder: Path) -> None:
     started = time.perf_counter()
-    data = dataset.read(large_folder)
+    data = dataset.read(million_folder)
 
     assert time.perf_counter() - started < 5
-    if not data.generated:
-        assert (len(data.users), len(data.movies), len(data.ratings)) == (6040, 3883, 1_000_209)
+    sizes = len(data.users), len(data.movies), len(data.ratings)
+    assert sizes in {(6040, 3883, 1_000_209), (5000, 4000, 1_000_000)}  # the real one, the one made up

@@ -1,7 +1,7 @@
 """Every format that MovieLens sets come in, from folders written by hand."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -193,7 +193,7 @@ def test_a_million_ratings_of_the_later_formats_are_read_within_five_seconds(
 ) -> None:
     place = pl.int_range(1_000_000)
     columns = 1 + place // 1000, 1 + place % 1000, 0.5 + place % 10 / 2, pl.lit(10**9)
-    lines = {
+    lines: dict[str, Iterable[str]] = {
         "movies": [separator.join((str(movie), f"M{movie}", "Drama")) for movie in range(1, 1001)],
         "ratings": pl.select(pl.concat_str(columns, separator=separator)).to_series(),
     }

@@ -39,7 +39,7 @@ def outputs(network: SeqRec) -> dict[str, torch.Tensor]:
     users = Users(torch.eye(24)[:4], indices, torch.full((8,), 5.0), torch.tensor([1, 2, 2, 3]))
     inputs = {"user": (users, users.stars), "movie": (indices,)}
     with torch.no_grad():
-        vectors = {name: branch(*inputs[branch.side], network.movies) for name, branch in network.branches.items()}
+        vectors = {name: branch(*inputs[str(branch.side)], network.movies) for name, branch in network.branches.items()}
         return {**vectors, EMBEDDING: network.movies.embed(indices)}
 
 

@@ -1,9 +1,10 @@
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from model.data.sequences import Examples, Sequences
 from model.data.splits import Split
 from model.data.summary import measure_imbalance, measure_spread
 from model.errors import SettingsError, TitleModelError, UnknownNameError
+from model.evaluation.interfaces import RatingModel
 from model.evaluation.rating_metrics import Predicted
 from model.experiments.ablation import ABLATIONS
 from model.experiments.paper import PARTS, execute_parts, reproduce
@@ -34,6 +36,7 @@ from model.experiments.results import (
 )
 from model.experiments.runs import Run, RunStore, settings_of
 from model.experiments.tables import markdown
+from model.training.context import TrainingContext
 from model.training.estimator import SeqRecEstimator
 from model.training.presets import PRESETS
 
@@ -48,7 +51,7 @@ PAPER = RATING_ONLY.model_copy(
 class Guess:
     """Predicts the distribution of stars in training, its mean shifted by ``off``; records that it was fitted."""
 
-    epochs: Sequence[Epoch] = ()
+    epochs: ClassVar[list[Epoch]] = []
 
     def __init__(self, name: str, fitted: list[str], off: float = 0.0, inductive: bool = True) -> None:
         self.name, self.off, self.inductive, self.fitted = name, off, inductive, fitted
@@ -251,7 +254,9 @@ def test_results_without_predictions_are_valid(
 def test_an_interrupted_run_goes_on_without_repeating_finished_runs(sample: MovieLens, tmp_path: Path) -> None:
     fitted: list[str] = []
     names = ["first", "second", "third"]
-    builders = {name: partial(lambda name, _: Guess(name, fitted), name) for name in names}
+    builders: dict[str, Callable[[TrainingContext], RatingModel]] = {
+        name: partial(lambda name, _: Guess(name, fitted), name) for name in names
+    }
     interrupted = Plan(builders={**builders, "second": lambda _: Interrupted("second", fitted)})
     with pytest.raises(KeyboardInterrupt):
         reproduce(tmp_path, sample, context_for(sample), interrupted, ["table-4"])

@@ -68,7 +68,7 @@ def test_the_card_tells_how_good_lists_for_unseen_users_are(artifact_folder: Pat
 def test_what_is_served_is_trained_on_all_users(artifact_folder: Path, sample: MovieLens) -> None:
     mean = artifact.load(artifact_folder).network.prior.mean.item()
 
-    assert mean == pytest.approx(sample.ratings["stars"].mean())  # type: ignore[arg-type]
+    assert mean == pytest.approx(sample.ratings["stars"].mean())
 
 
 def test_the_newest_artifact_is_the_one_made_last(artifact_folder: Path, tmp_path: Path) -> None:

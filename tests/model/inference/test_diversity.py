@@ -9,7 +9,7 @@ GENRES = np.array([[0, 0]] + [[1, 0]] * 6 + [[0, 1]] * 6, dtype=np.float32)
 COUNTS = np.array([0, 0, 5, 5, 5, 5, 5, 0, 5, 5, 5, 5, 5])
 KINDS = CategoryDistribution(GENRES, COUNTS)
 ROWS = np.arange(1, 13)
-SCORES = np.linspace(1.0, 0.5, 12)
+SCORES = np.linspace(1.0, 0.5, 12, dtype=np.float32)
 """All comedies are a little better than all dramas."""
 
 
@@ -73,7 +73,7 @@ def test_movies_behind_the_pool_keep_their_places() -> None:
     categories = CategoryDistribution(
         np.eye(2, dtype=np.float32)[np.arange(POOL + 50) % 2], np.ones(POOL + 50, dtype=np.int64)
     )
-    ordered = diversified(np.linspace(1, 0, len(rows)), rows, np.array([2, 4]), categories, 0.8, 30)
+    ordered = diversified(np.linspace(1, 0, len(rows), dtype=np.float32), rows, np.array([2, 4]), categories, 0.8, 30)
 
     assert ordered[POOL:].tolist() == rows[POOL:].tolist()
     assert sorted(ordered.tolist()) == rows.tolist()

@@ -108,7 +108,7 @@ def test_ties_are_broken_by_id() -> None:
     tied = full_size_scorer(movies=50)
     for parameter in tied._network.rest[-1].parameters():
         torch.nn.init.zeros_(parameter)
-    tied._network.prior.movies.zero_()
+    torch.nn.init.zeros_(tied._network.prior.get_buffer("movies"))
     tied = Scorer(Artifact("tied", tied._network, tied.catalogue, tied.card), tied.device)
 
     entries = tied.recommend(UserContext(PROFILE), list(range(50, 0, -1)), n=5, rank_by="rating")
@@ -150,9 +150,9 @@ def test_ten_of_all_movies_for_a_hundred_ratings_take_less_than_25_ms_on_one_cor
     try:
         times = []
         for _ in range(20):
-            started = time.perf_counter()
+            started = time.process_time()  # of this core, however many tests share it
             scorer.recommend(UserContext(PROFILE, history), scorer.catalogue.movie_ids, n=10)
-            times.append(time.perf_counter() - started)
+            times.append(time.process_time() - started)
     finally:
         torch.set_num_threads(threads)
 

@@ -53,7 +53,7 @@ def test_splitting_the_first_output_layer_changes_nothing() -> None:
 @pytest.mark.parametrize("likelihood", ["normal", "categorical"])
 @pytest.mark.parametrize("recurrent", ["mlstm", "lstm", "bag"])
 def test_a_user_is_encoded_the_same_alone_and_in_a_batch(recurrent: str, likelihood: str) -> None:
-    config = NetworkConfig(recurrent=recurrent, likelihood=likelihood, prior="bias")  # type: ignore[arg-type]
+    config = NetworkConfig(recurrent=recurrent, likelihood=likelihood, prior="bias")
     seqrec = network(config, vocabulary_size=10)
     alone = [user([1, 2, 3], [5, 3, 4]), user([], []), user([7], [1])]
     together = Users(
@@ -93,8 +93,8 @@ def test_stars_and_their_order_in_the_history_matter() -> None:
 def test_with_outputs_of_zero_the_bias_prior_is_the_bias_model() -> None:
     bias = Bias(3.5, np.array([0, 0.5, -0.5, 1.0], dtype=np.float32))
     seqrec = network(NetworkConfig(prior="bias"), vocabulary_size=4, bias=bias)
-    torch.nn.init.zeros_(seqrec.rest[-1].weight)
-    torch.nn.init.zeros_(seqrec.rest[-1].bias)
+    for parameter in seqrec.rest[-1].parameters():
+        torch.nn.init.zeros_(parameter)
 
     stars = seqrec.score(seqrec.encode_users(user([1, 2], [5, 2])), seqrec.encode_movies(torch.tensor([3]))).mean
 

@@ -16,6 +16,7 @@ from model.evaluation.rating_metrics import rmse
 from model.factorization.cross_fitting import fit_priors
 from model.inference.artifact import load_card
 from model.network.config import FactorizationConfig, TrainingConfig
+from model.network.rating import SeqRec
 from model.pipeline import train
 from model.training.batches import Batches, balanced
 from model.training.estimator import SeqRecEstimator
@@ -26,8 +27,13 @@ from model.types import IntArray
 CPU = torch.device("cpu")
 
 
+def rating_network(trained: Trainer) -> SeqRec:
+    assert isinstance(trained.network, SeqRec)
+    return trained.network
+
+
 def trainer(split: Split, vocabulary_size: int, **settings: object) -> Trainer:
-    config = TrainingConfig(**{"epochs": 3, **settings})  # type: ignore[arg-type]
+    config = TrainingConfig(**{"epochs": 3, **settings})
     priors = fit_priors(SMALL_NETWORK, split.train.sequences, np.zeros((vocabulary_size, 0), dtype=np.float32), seed=0)
     return Trainer(
         RatingTask(network(SMALL_NETWORK, vocabulary_size), split.train, split.validation, config, CPU, priors)
@@ -110,7 +116,7 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another(split: Sp
     for seed in (0, 0, 1):
         one = trainer(split, vocabulary_size, seed=seed, epochs=1)
         one.run()
-        runs.append(predict(one.network, split.test, CPU).stars)
+        runs.append(predict(rating_network(one), split.test, CPU).stars)
 
     assert np.array_equal(runs[0], runs[1])
     assert not np.array_equal(runs[0], runs[2])
@@ -132,7 +138,7 @@ def test_a_resumed_run_ends_exactly_where_an_uninterrupted_one_does(
 
     assert [epoch.validation_rmse for epoch in resumed.epochs] == [epoch.validation_rmse for epoch in whole.epochs]
     assert np.array_equal(
-        predict(resumed.network, split.test, CPU).stars, predict(whole.network, split.test, CPU).stars
+        predict(rating_network(resumed), split.test, CPU).stars, predict(rating_network(whole), split.test, CPU).stars
     )
 
 
@@ -192,7 +198,7 @@ def test_training_stops_after_epochs_without_a_better_error_and_keeps_the_best(
     best = wild.best_epoch
     assert best is not None
     assert len(wild.epochs) == best.number + 2
-    error = rmse(predict(wild.network, split.validation, CPU).stars, split.validation.target_stars)
+    error = rmse(predict(rating_network(wild), split.validation, CPU).stars, split.validation.target_stars)
     assert error == pytest.approx(best.validation_rmse)
 
 
@@ -267,7 +273,7 @@ def test_the_network_learns_from_the_history_how_a_user_spreads_the_stars() -> N
     one = Trainer(RatingTask(network(SMALL_NETWORK, 21), learning, None, CHECKERBOARD, CPU, priors))
     one.run()
 
-    probabilities = predict(one.network, test, CPU).probabilities
+    probabilities = predict(rating_network(one), test, CPU).probabilities
 
     assert probabilities is not None
     of_three = probabilities[:, 2].reshape(60, 10).mean(1)
@@ -304,7 +310,7 @@ def error_on_checkerboard(*, shuffled: bool) -> float:
     priors = fit_priors(SMALL_NETWORK, learning.sequences, np.zeros((21, 0), dtype=np.float32), seed=0)
     one = Trainer(RatingTask(network(SMALL_NETWORK, 21), learning, None, CHECKERBOARD, CPU, priors))
     one.run()
-    return rmse(predict(one.network, test, CPU).stars, test.target_stars)
+    return rmse(predict(rating_network(one), test, CPU).stars, test.target_stars)
 
 
 CHECKERBOARD = TrainingConfig(epochs=30, learning_rate=1e-2)
@@ -373,7 +379,8 @@ def test_the_stars_of_test_targets_are_never_read(sample: MovieLens, draw: Calla
         model.fit(known)
         predictions.append(model.predict(known.test).stars)
 
-    assert np.array_equal(*predictions)
+    first, second = predictions
+    assert np.array_equal(first, second)
 
 
 def test_a_loss_that_is_no_number_ends_the_training_with_advice(split: Split, vocabulary_size: int) -> None:

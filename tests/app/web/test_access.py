@@ -1,0 +1,70 @@
+"""Who the page is for, and what it says when the service refuses or does not answer."""
+
+from browsing import Visit, movies
+from playwright.sync_api import Route, expect
+
+
+def test_an_unknown_user_is_named_and_the_one_before_stays(visit: Visit) -> None:
+    page = visit(user=1, refused=True)
+    expect(movies(page, "recommendations")).to_have_count(10)
+
+    page.get_by_role("spinbutton", name="User").fill("987654")
+    page.get_by_role("button", name="Go", exact=True).click()
+
+    expect(page.get_by_role("alert").filter(has_text="There is no user 987654.")).to_be_visible()
+    expect(page.locator("#who-name")).to_have_text("User 1")
+
+
+def test_a_remembered_user_who_is_gone_leads_to_the_welcome(visit: Visit) -> None:
+    page = visit(user=987654, refused=True)
+
+    expect(page.get_by_text("There is no user 987654.")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("What to watch next")
+    assert page.evaluate("localStorage['seqrec.user'] ?? null") is None
+
+
+def test_the_last_user_is_remembered(visit: Visit) -> None:
+    page = visit()
+    page.get_by_role("spinbutton", name="User").fill("5")
+    page.keyboard.press("Enter")
+    expect(page.locator("#who-name")).to_have_text("User 5")
+
+    page.reload()
+
+    expect(page.locator("#who-name")).to_have_text("User 5")
+
+
+def test_a_service_that_wants_a_key_is_given_the_one_from_the_reader(visit: Visit) -> None:
+    def guard(route: Route) -> None:
+        if route.request.headers.get("x-api-key") == "secret":
+            route.continue_()
+        else:
+            route.fulfill(status=401, json={"code": "unauthorized", "message": "A key is needed.", "details": []})
+
+    page = visit(refused=True)
+    for path in ("**/users/**", "**/model", "**/genres", "**/predict"):
+        page.route(path, guard)
+    page.get_by_role("spinbutton", name="User").fill("1")
+    page.keyboard.press("Enter")
+    field = page.get_by_role("textbox", name="Key")
+    field.fill("wrong")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("That key was not accepted.")).to_be_visible()
+    field.fill("secret")
+    page.keyboard.press("Enter")
+
+    expect(movies(page, "recommendations")).to_have_count(10)
+    assert page.evaluate("Object.keys(localStorage).includes('seqrec.key')") is False
+
+
+def test_a_service_that_does_not_answer_can_be_tried_again(visit: Visit) -> None:
+    page = visit(user=1, refused=True)
+    expect(movies(page, "recommendations")).to_have_count(10)
+    page.route("**/recommendations?*", lambda route: route.abort())
+    page.get_by_role("radio", name="Predicted stars").check()
+    expect(page.get_by_text("The service does not answer.")).to_be_visible()
+
+    page.unroute("**/recommendations?*")
+    page.get_by_role("button", name="Try again").click()
+
+    expect(movies(page, "recommendations")).to_have_count(10)

@@ -1,0 +1,31 @@
+"""The files of the page, read without a browser."""
+
+import re
+from pathlib import Path
+
+from fastapi.testclient import TestClient
+
+from app.main import api
+
+WEB = Path(__file__).parents[3] / "app" / "web"
+
+
+def test_the_page_and_what_it_loads_may_only_be_used_by_itself() -> None:
+    client = TestClient(api())
+    page = client.get("/")
+    loaded = re.findall(r'(?:href|src)="(static/[^"]+)"', page.text)
+
+    assert page.headers["content-type"].startswith("text/html")
+    assert {"static/page.css", "static/page.js", "static/theme.js"} <= set(loaded)
+    for answer in (page, *(client.get(path) for path in sorted(set(loaded)))):
+        assert answer.status_code == 200
+        assert answer.headers["content-security-policy"].startswith("default-src 'self';")
+        assert answer.headers["cache-control"] == "no-cache"
+
+
+def test_the_page_has_no_inline_code_no_foreign_address_and_no_markup_from_data() -> None:
+    markup = (WEB / "index.html").read_text()
+    assert not re.findall(r"<script>|<style|\sstyle=|\son\w+=", markup)
+    for path in sorted(path for path in WEB.rglob("*") if path.is_file()):
+        text = path.read_text().replace("http://www.w3.org/2000/svg", "")
+        assert not re.findall(r"https?://|innerHTML|insertAdjacentHTML|document\.write|\beval\(", text), path.name

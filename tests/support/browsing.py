@@ -1,0 +1,49 @@
+"""The page at `/`, as a user sees it in a browser."""
+
+import re
+from collections.abc import Callable
+
+import httpx
+from playwright.sync_api import Locator, Page, ViewportSize, expect
+
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 360, "height": 740}
+
+Visit = Callable[..., Page]
+
+
+def movies(page: Page, part: str) -> Locator:
+    """The rows of one list: recommendations, results, ratings or similar-movies."""
+    return page.locator(f"#{part} > .movie")
+
+
+def titles(rows: Locator) -> list[str]:
+    """What the rows are headed, badges aside."""
+    return rows.evaluate_all(
+        "rows => rows.map(row => ['.title-text', '.year'].map(part => row.querySelector(part).textContent).join(''))"
+    )
+
+
+def settled(page: Page, part: str = "list") -> None:
+    """Wait until a panel shows what it asked for last."""
+    expect(page.locator(f"#{part}.busy")).to_have_count(0)
+
+
+def recommended(address: str, user: int, **wishes: str | float) -> list[dict]:
+    return httpx.get(f"{address}/users/{user}/recommendations", params=wishes).json()["recommendations"]
+
+
+def rated(address: str, user: int) -> list[dict]:
+    return httpx.get(f"{address}/users/{user}/ratings", params={"limit": 100}).json()["ratings"]
+
+
+def star(row: Locator, stars: str) -> Locator:
+    return row.get_by_role("radio", name=stars, exact=True)
+
+
+def heading(entries: list[dict]) -> list[str]:
+    return [entry["title"] for entry in entries]
+
+
+def plain(title: str) -> str:
+    return re.sub(r" \(\d{4}\)$", "", title)
