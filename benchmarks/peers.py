@@ -14,6 +14,7 @@ from model.data.dataset import read
 from model.data.sequences import Sequences
 from model.data.splits import PROTOCOLS, Split, split
 from model.evaluation.evaluate import RankingEvaluator
+from model.evaluation.interfaces import Ranker
 from model.files import atomic_write
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ def peer_class(name: str) -> type[Peer]:
 def measure(peer: type[Peer], divided: Split, vocabulary_size: int, minutes: float) -> PeerEvaluation:
     """Choose the peer's settings on validation and evaluate it once on test."""
     tuned = Tuned(peer, divided.name, vocabulary_size, minutes)
-    baselines = [Popularity(vocabulary_size), ItemKnn(vocabulary_size)]
+    baselines: list[Ranker] = [Popularity(vocabulary_size), ItemKnn(vocabulary_size)]
     return PeerEvaluation(
         **RankingEvaluator().evaluate(tuned, divided, baselines).evaluation.model_dump(),
         library=peer.library,

@@ -80,8 +80,8 @@ class Tuned:
         limit = {"minutes": minutes} if peer.takes_time else {}
         self.grid = [settings | limit for settings in peer.grid(protocol)]
         self.vocabulary_size = vocabulary_size
-        self.name = peer.name
-        self.inductive = peer.inductive
+        self.name: str = peer.name
+        self.inductive: bool = peer.inductive
         self.epochs: list[Epoch] = []
         self.trials: list[Trial] = []
 

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+import seqrec.client
 from app.api.error_handlers import answer
 from app.api.security import Keys
 from app.main import api, create_app
@@ -148,12 +149,14 @@ def test_an_anonymous_user_is_known_by_history_or_profile_or_both(loaded: Engine
         for history in (None, {3: 5.0, 7: 1.0}):
             for movie_id, stars in (history or {}).items():
                 client.rate(user, movie_id, stars, rated_at=movie_id)
-            known, given = {"user_id": user}, {"history": history, "profile": profile}
-            assert client.rank([1, 2, 5], **known).recommendations == client.rank([1, 2, 5], **given).recommendations
-            assert [entry.predicted_stars for entry in client.predict([1, 5], **known).predictions] == [
-                entry.predicted_stars for entry in client.predict([1, 5], **given).predictions
+            ranked = client.rank([1, 2, 5], history=history, profile=profile).recommendations
+            predicted = client.predict([1, 5], history=history, profile=profile).predictions
+            recommended = client.recommend_anonymous(history=history or {}, profile=profile).recommendations
+            assert client.rank([1, 2, 5], user_id=user).recommendations == ranked
+            assert [entry.predicted_stars for entry in client.predict([1, 5], user_id=user).predictions] == [
+                entry.predicted_stars for entry in predicted
             ]
-            assert client.recommend(user).recommendations == client.recommend_anonymous(**given).recommendations
+            assert client.recommend(user).recommendations == recommended
 
 
 def test_errors_have_what_the_service_answered(loaded: Engine, scorer: Scorer) -> None:
@@ -186,7 +189,7 @@ def test_methods_show_their_arguments_and_their_answer() -> None:
 
 
 def test_every_operation_but_those_of_machines_has_a_method() -> None:
-    source = inspect.getsource(calls) + inspect.getsource(inspect.getmodule(Client))
+    source = inspect.getsource(calls) + inspect.getsource(seqrec.client)
     for path in api().openapi()["paths"]:
         if path not in {"/health/live", "/health/ready", "/metrics"}:
             assert f'"{path}"' in source, path

@@ -41,13 +41,6 @@ def running(app: ASGIApp) -> Iterator[str]:
         thread.join(30)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
 @contextmanager
 def workers(
     count: int,

@@ -137,6 +137,8 @@ def test_the_scheme_can_be_changed_and_is_kept(visit: Visit) -> None:
 def test_titles_are_shown_as_they_are_spoken(visit: Visit, title: str, spoken: str) -> None:
     page = visit()
 
-    shown = page.evaluate("title => import('/static/elements/movies.js').then(({ plainTitle }) => plainTitle({ title }))", title)
+    shown = page.evaluate(
+        "title => import('/static/elements/movies.js').then(({ plainTitle }) => plainTitle({ title }))", title
+    )
 
     assert shown == spoken

@@ -50,7 +50,7 @@ def test_years_order_and_diversity_are_options_of_the_list(visit: Visit, address
     page.wait_for_load_state("networkidle")
     settled(page)
 
-    wishes: dict[str, str | float] = {"rank_by": "rating", "diversity": 0.6, "year_from": 1980, "year_to": 1995}
+    options: dict[str, str | float] = {"rank_by": "rating", "diversity": 0.6, "year_from": 1980, "year_to": 1995}
     assert titles(rows) == heading(recommended(address, 3, **options))
 
     page.get_by_label("Released until year").fill("1970")

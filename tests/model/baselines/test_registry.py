@@ -58,7 +58,7 @@ def test_every_task_has_the_presets_and_its_baselines(task: EvaluationTask) -> N
     [("rating", "movie-mean", Evaluation), ("ranking", "item-knn", RankingEvaluation)],
 )
 def test_one_use_case_evaluates_stars_and_lists(
-    task: str, baseline: str, record: type, sample: MovieLens, tmp_path: Path
+    task: str, baseline: str, record: type[Evaluation] | type[RankingEvaluation], sample: MovieLens, tmp_path: Path
 ) -> None:
     context = context_for(sample, tmp_path)
     evaluation = pipeline.evaluate(sample, require_task(task), baseline, context)

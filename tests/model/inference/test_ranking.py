@@ -1,6 +1,7 @@
 """What a list is ordered by, and why a movie is in it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,11 +24,11 @@ N = 6
 
 
 def recommended(
-    scorer: Scorer, history: Sequence[Rated] = HISTORY, rank_by: RankBy | None = None, **options: object
+    scorer: Scorer, history: Sequence[Rated] = HISTORY, rank_by: RankBy | None = None, **options: Any
 ) -> list[Recommendation]:
     return scorer.recommend(
         UserContext(PROFILE, history), scorer.catalogue.movie_ids, n=200, rank_by=rank_by, **options
-    )  # type: ignore[arg-type]
+    )
 
 
 def encoded_catalogue(config: NetworkConfig, movies: int) -> EncodedCatalogue:

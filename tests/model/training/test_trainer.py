@@ -1,6 +1,8 @@
 """The training loop, on tasks that train nothing."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
@@ -8,7 +10,9 @@ from torch import Tensor, nn
 
 from benchmarks.neural import PeerTask
 from model.card import Epoch
+from model.data.splits import Split
 from model.errors import CheckpointError
+from model.evaluation.interfaces import Ranker
 from model.training.checkpoint import write
 from model.training.steps import Step, StepTask
 from model.training.trainer import EarlyStopping, Progress, Report, Trainer
@@ -122,9 +126,10 @@ class Descent(StepTask):
     largest_gradient = 1.0
 
     def __init__(self, steps: list[tuple[float, int, int | None]]) -> None:
-        self.network = nn.Linear(1, 1, bias=False)
-        nn.init.constant_(self.network.weight, 10.0)
-        self.optimizer = torch.optim.SGD(self.network.parameters(), lr=0.0)
+        self.layer = nn.Linear(1, 1, bias=False)
+        nn.init.constant_(self.layer.weight, 10.0)
+        self.network = self.layer
+        self.optimizer = torch.optim.SGD(self.layer.parameters(), lr=0.0)
         self.losses = steps
         self.rates: list[float] = []
 
@@ -135,9 +140,9 @@ class Descent(StepTask):
         self.rates.append(epochs_done)
         return 1.0
 
-    def steps(self, epoch: int):
+    def steps(self, epoch: int) -> Iterator[Step]:
         for loss, samples, weight in self.losses:
-            yield Step(self.network.weight.sum() * 0 + self.network.weight.sum() * 100 + loss, samples, weight)
+            yield Step(self.layer.weight.sum() * 100 + loss, samples, weight)
 
     def validation(self) -> dict[str, float]:
         return {}
@@ -147,7 +152,7 @@ def test_gradients_are_clipped_and_the_rate_follows_the_share_of_the_epoch() -> 
     task = Descent([(0.0, 1, None), (0.0, 1, None)])
     task.run_epoch(3, lambda *_: None)
 
-    assert task.network.weight.item() == pytest.approx(8.0)  # two steps of 1: the norm of the clipped gradient
+    assert task.layer.weight.item() == pytest.approx(8.0)  # two steps of 1: the norm of the clipped gradient
     assert task.rates == [2.5, 3.0]
 
 
@@ -181,7 +186,7 @@ def test_a_peers_network_is_trained_by_the_same_loop_and_keeps_the_greatest_ndcg
     class Peer:
         name = "peer"
 
-    trainer = Trainer(PeerTask(Peer(), network, train_epoch, None, epochs=9, patience=2))
+    trainer = Trainer(PeerTask(cast(Ranker, Peer()), network, train_epoch, cast(Split, None), epochs=9, patience=2))
     trainer.run()
 
     assert numbers == [0, 1, 2, 3]

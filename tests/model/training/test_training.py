@@ -204,6 +204,7 @@ def test_training_stops_after_epochs_without_a_better_error_and_keeps_the_best(
 
 def test_the_rate_rises_in_the_first_epoch_and_falls_to_half(split: Split, vocabulary_size: int) -> None:
     one = trainer(split, vocabulary_size, epochs=3, learning_rate=1.0)
+    assert isinstance(one.task, RatingTask)
     rates = [one.task.rate(epochs_done) for epochs_done in (0.0, 0.5, 1.0, 2.0, 3.0)]
 
     assert rates == [0.5, 0.75, 1.0, 0.75, 0.5]
