@@ -15,6 +15,9 @@ from model.experiments.tables import markdown
 BEGIN, END = "<!-- lists: written by seqrec experiments lists -->", "<!-- end of lists -->"
 """Between these, a README has the summary of the lists."""
 
+SUMMARY_MODELS = ("seqrec", "sasrec", "ease", "item-knn", "popularity")
+"""Rows of the summary: our model, the best external baseline on either protocol, and our own baselines."""
+
 MODELS_FIGURE, CURVES_FIGURE, DIVERSITY_FIGURE = "lists.png", "lists-training.png", "lists-diversity.png"
 
 
@@ -102,9 +105,10 @@ def _table(lines: Iterable[Line]) -> str:
 
 
 def summary(by_protocol: dict[str, list[Line]]) -> str:
-    """NDCG@10 and HR@10 of every model on both protocols."""
+    """NDCG@10 and HR@10 of `SUMMARY_MODELS` on both protocols; ``lists.md`` has all models."""
     values = {protocol: {line.name: line.score for line in lines} for protocol, lines in by_protocol.items()}
-    names = list(dict.fromkeys(line.name for lines in by_protocol.values() for line in lines))
+    everyone = dict.fromkeys(line.name for lines in by_protocol.values() for line in lines)
+    names = [name for name in everyone if name.strip("`").split()[0] in SUMMARY_MODELS]
     header = ["model", *(cell for protocol in by_protocol for cell in (f"{protocol}: NDCG@10", "HR@10"))]
     return markdown(
         header,

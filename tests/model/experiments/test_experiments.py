@@ -26,7 +26,7 @@ from model.experiments.paper import PARTS, reproduce, run_parts
 from model.experiments.plan import Plan, parsed_seeds
 from model.experiments.report import BEGIN, END, write_summary
 from model.experiments.rows import Result, Row, Rows, settings
-from model.experiments.tables import markdown
+from model.experiments.tables import SUMMARY_MODELS, markdown
 from model.experiments.variants import VARIANTS, Variant
 from model.training.estimator import NeuralModel
 from model.training.presets import PRESETS
@@ -423,7 +423,8 @@ def test_the_summary_stands_between_its_marks_and_nothing_else_changes(tmp_path:
 
     before, table, after = re.split(f"{BEGIN}\n|{END}", readme.read_text())
     assert (before, after) == ("Before.\n\n", "\n\nAfter.\n")
-    assert "| `seqrec-rating` |" in table
+    assert "| `seqrec` |" in table
+    assert len(table.splitlines()) == 2 + len(SUMMARY_MODELS)
     assert "old" not in table
 
 
