@@ -1,6 +1,7 @@
 """What documents list is what there is: commands, routes, settings, metrics, rooms and promises."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,7 @@ def test_a_release_has_a_date_and_the_newest_stands_first() -> None:
 
     assert [version for version, _ in releases][-1] == "0.1.0"
     assert releases == sorted(releases, reverse=True)
+    assert releases[0][0] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     headings = re.findall(r"^## (.+)$", text, flags=re.MULTILINE)
     assert [heading for heading in headings if not re.match(r"\[\d", heading)] in ([], ["[Unreleased]"])
 
