@@ -86,7 +86,7 @@ def is_run_here(block: Block) -> bool:
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES])
 def test_every_block_is_run_or_says_why_not(page: Path) -> None:
-    assert not re.search(r"^\s+```", page.read_text(encoding="utf-8"), flags=re.MULTILINE), "indented: not found"
+    assert not re.search(r"^[ \t]+```", page.read_text(encoding="utf-8"), flags=re.MULTILINE), "indented: not found"
     for block in blocks(page):
         assert block.language in LANGUAGES | SHOWN, f"{block}: name the language"
         if block.comment.startswith(NOT_RUN):
