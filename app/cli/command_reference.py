@@ -22,9 +22,9 @@ BEGINNING = """\
 Written by `python -m app.cli.command_reference` from the commands themselves; a test holds both together.
 `seqrec COMMAND --help` prints the same. Settings that commands share are in [operations.md](operations.md#settings).
 
-The command is `.venv/bin/seqrec`. Messages and progress go to standard error, results to standard output; with `--json`,
-commands that print a table print one JSON object instead. `seqrec --install-completion` lets your shell complete commands
-and options.
+The command is `.venv/bin/seqrec`. Messages and progress go to standard error, results to standard output. With
+`--json`, commands that print a table print one JSON object instead. `seqrec --install-completion` lets your shell
+complete commands and options.
 """
 
 DEFAULT_IN_HELP = re.compile(r"\s*\[(?:default: )?([^\[\]]+)\]$")
