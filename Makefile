@@ -23,7 +23,7 @@ test: $(VENV)/.installed-dev
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)
 	@echo "Installing SeqRec into $(VENV); the first time takes a few minutes"
-	@$(PIP) install --constraint constraints.txt --editable .
+	@$(PIP) install --constraint constraints.txt --editable '.[training]'
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)

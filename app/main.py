@@ -63,6 +63,7 @@ def api() -> FastAPI:
         redoc_url=None,
         static_url="/static-docs",
         favicon_url="/static/icon.svg",
+        generate_unique_id_function=lambda route: route.name,  # so that generated clients have readable names
     )
     error_handlers.add_handlers(app)
     for routes in (predictions, recommendations, users, ratings, movies):

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from benchmarks.tuning import Settings, combinations, given, known_rows, liked_choices, spread
+from benchmarks.tuning import Settings, choices_of_liked, combinations, rated_movies, select_ratings, spread
 from model.baselines.lists import rated_matrix
 from model.card import Epoch
 from model.data.sequences import Sequences
@@ -16,8 +16,8 @@ class Ease:
 
     Args:
         regularization: added to the diagonal of the co-occurrence counts.
-        decay: weight in a history of each movie relative to the next one; 1 does not look at the order.
-        liked: leaves out what was not liked.
+        decay: weight in a history of each movie relative to the next one; 1 ignores the order.
+        liked: reads only ratings of relevant movies.
     """
 
     name = "ease"
@@ -26,8 +26,8 @@ class Ease:
     inductive = True
     takes_time = False
 
-    def __init__(self, rows: int, regularization: float, decay: float, liked: bool) -> None:
-        self.rows = rows
+    def __init__(self, vocabulary_size: int, regularization: float, decay: float, liked: bool) -> None:
+        self.vocabulary_size = vocabulary_size
         self.regularization = regularization
         self.decay = decay
         self.liked = liked
@@ -35,20 +35,22 @@ class Ease:
 
     @staticmethod
     def grid(protocol: str) -> list[Settings]:
-        return combinations(regularization=(100.0, 300.0, 1000.0), decay=(1.0,), liked=liked_choices(protocol))
+        return combinations(regularization=(100.0, 300.0, 1000.0), decay=(1.0,), liked=choices_of_liked(protocol))
 
     def fit(self, split: Split) -> None:
-        sequences = given(split.train.sequences, self.liked)
-        self.known = known_rows(sequences)
-        rated = rated_matrix(sequences, self.rows)[:, self.known]
+        sequences = select_ratings(split.train.sequences, self.liked)
+        self.known = rated_movies(sequences)
+        rated = rated_matrix(sequences, self.vocabulary_size)[:, self.known]
         inverse = np.linalg.inv((rated.T @ rated).toarray() + self.regularization * np.eye(len(self.known)))
         weights = -inverse / inverse.diagonal()
         np.fill_diagonal(weights, 0.0)
         self.weights = weights.astype(np.float32)
 
     def scores(self, histories: Sequences) -> FloatArray:
-        weighted = faded(given(histories, self.liked), self.rows, self.decay)[:, self.known]
-        return spread(weighted @ self.weights, self.known, self.rows)
+        weighted = weigh_by_recency(select_ratings(histories, self.liked), self.vocabulary_size, self.decay)[
+            :, self.known
+        ]
+        return spread(weighted @ self.weights, self.known, self.vocabulary_size)
 
 
 class RecentEase(Ease):
@@ -59,12 +61,12 @@ class RecentEase(Ease):
     @staticmethod
     def grid(protocol: str) -> list[Settings]:
         return combinations(
-            regularization=(100.0, 300.0, 1000.0), decay=(0.8, 0.9, 0.95), liked=liked_choices(protocol)
+            regularization=(100.0, 300.0, 1000.0), decay=(0.8, 0.9, 0.95), liked=choices_of_liked(protocol)
         )
 
 
-def faded(histories: Sequences, rows: int, decay: float) -> csr_matrix:
-    """Histories with weight 1 for the last movie and ``decay`` times as much each step back, shape (users, rows)."""
+def weigh_by_recency(histories: Sequences, vocabulary_size: int, decay: float) -> csr_matrix:
+    """Weights of 1 for the last movie and ``decay`` times as much each step back, shape (users, vocabulary_size)."""
     steps_back = np.repeat(histories.offsets[1:], histories.counts) - 1 - np.arange(len(histories.movies))
     weights = (decay**steps_back).astype(np.float32)
-    return csr_matrix((weights, (histories.user_index, histories.movies)), shape=(len(histories), rows))
+    return csr_matrix((weights, (histories.user_index, histories.movies)), shape=(len(histories), vocabulary_size))

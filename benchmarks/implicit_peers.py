@@ -4,7 +4,7 @@ import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
 from implicit.cpu.bpr import BayesianPersonalizedRanking
 
-from benchmarks.tuning import Settings, combinations, given, known_rows, liked_choices, spread
+from benchmarks.tuning import Settings, choices_of_liked, combinations, rated_movies, select_ratings, spread
 from model.baselines.lists import rated_matrix
 from model.card import Epoch
 from model.data.sequences import Sequences
@@ -24,7 +24,7 @@ class Als:
         factors: width of users and movies.
         regularization: of both.
         alpha: weight of a rated movie relative to one that was not rated.
-        liked: leaves out what was not liked.
+        liked: reads only ratings of relevant movies.
     """
 
     name = "als"
@@ -34,8 +34,8 @@ class Als:
     takes_time = False
     iterations = 15
 
-    def __init__(self, rows: int, factors: int, regularization: float, alpha: float, liked: bool) -> None:
-        self.rows = rows
+    def __init__(self, vocabulary_size: int, factors: int, regularization: float, alpha: float, liked: bool) -> None:
+        self.vocabulary_size = vocabulary_size
         self.liked = liked
         self.epochs: list[Epoch] = []
         self.model = AlternatingLeastSquares(
@@ -53,32 +53,32 @@ class Als:
             factors=(32, 64, 128),
             regularization=(1.0, 10.0),
             alpha=(1.0, 4.0),
-            liked=liked_choices(protocol),
+            liked=choices_of_liked(protocol),
         )
 
     def fit(self, split: Split) -> None:
-        sequences = given(split.train.sequences, self.liked)
-        self.known = known_rows(sequences)
-        self.model.fit(rated_matrix(sequences, self.rows)[:, self.known], show_progress=False)
+        sequences = select_ratings(split.train.sequences, self.liked)
+        self.known = rated_movies(sequences)
+        self.model.fit(rated_matrix(sequences, self.vocabulary_size)[:, self.known], show_progress=False)
 
     def scores(self, histories: Sequences) -> FloatArray:
-        rated = rated_matrix(given(histories, self.liked), self.rows)[:, self.known]
+        rated = rated_matrix(select_ratings(histories, self.liked), self.vocabulary_size)[:, self.known]
         users = self.model.recalculate_user(np.arange(len(histories)), rated)
-        return spread(users @ self.model.item_factors.T, self.known, self.rows)
+        return spread(users @ self.model.item_factors.T, self.known, self.vocabulary_size)
 
 
 class Bpr:
     """Bayesian personalised ranking (Rendle et al. 2009).
 
-    It has factors only for the users that it was fitted to, so it is given the histories of all users of the split.
-    What a history has grown by since then, as on leave-one-out the validation movie in the test, it does not see.
+    It has factors only for the users that it was fitted to, so it learns from the histories of all users of the split.
+    It does not see ratings that a history gains afterwards, such as the validation movie on leave-one-out.
 
     Args:
         factors: width of users and movies, without the movies' bias.
         learning_rate: of stochastic gradient descent.
         regularization: of factors and biases.
         iterations: passes over the ratings.
-        liked: leaves out what was not liked.
+        liked: reads only ratings of relevant movies.
     """
 
     name = "bpr"
@@ -88,9 +88,15 @@ class Bpr:
     takes_time = False
 
     def __init__(
-        self, rows: int, factors: int, learning_rate: float, regularization: float, iterations: int, liked: bool
+        self,
+        vocabulary_size: int,
+        factors: int,
+        learning_rate: float,
+        regularization: float,
+        iterations: int,
+        liked: bool,
     ) -> None:
-        self.rows = rows
+        self.vocabulary_size = vocabulary_size
         self.liked = liked
         self.epochs: list[Epoch] = []
         self.model = BayesianPersonalizedRanking(
@@ -109,15 +115,15 @@ class Bpr:
             learning_rate=(0.02, 0.05),
             regularization=(0.01, 0.03),
             iterations=(100, 300),
-            liked=liked_choices(protocol),
+            liked=choices_of_liked(protocol),
         )
 
     def fit(self, split: Split) -> None:
-        sequences = given(split.known(), self.liked)
-        self.known = known_rows(sequences)
-        self.row_of_user = {user: row for row, user in enumerate(sequences.user_ids.tolist())}
-        self.model.fit(rated_matrix(sequences, self.rows)[:, self.known], show_progress=False)
+        sequences = select_ratings(split.known(), self.liked)
+        self.known = rated_movies(sequences)
+        self.index_of_user = {user: index for index, user in enumerate(sequences.user_ids.tolist())}
+        self.model.fit(rated_matrix(sequences, self.vocabulary_size)[:, self.known], show_progress=False)
 
     def scores(self, histories: Sequences) -> FloatArray:
-        users = self.model.user_factors[[self.row_of_user[user] for user in histories.user_ids.tolist()]]
-        return spread(users @ self.model.item_factors.T, self.known, self.rows)
+        users = self.model.user_factors[[self.index_of_user[user] for user in histories.user_ids.tolist()]]
+        return spread(users @ self.model.item_factors.T, self.known, self.vocabulary_size)

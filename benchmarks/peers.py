@@ -9,10 +9,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.tuning import Peer, PeerEvaluation, Tuned
+from model.baselines.lists import ItemKnn, Popularity
 from model.data.dataset import read
 from model.data.sequences import Sequences
 from model.data.splits import PROTOCOLS, Split, split
-from model.evaluation.ranking import evaluate
+from model.evaluation.evaluate import RankingEvaluator
+from model.files import atomic_write
 
 log = logging.getLogger(__name__)
 
@@ -25,25 +27,25 @@ PEERS = {
     "gru": "benchmarks.rectools_peers.Gru",
     "gru4rec": "benchmarks.recbole_peers.Gru4Rec",
 }
-"""Each peer's class by name. It is imported when it is its turn, so that one library does without the others."""
+"""Each peer's class by name, imported when it is needed, so that each library works without the others."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    asked = parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("benchmarks").setLevel(logging.INFO)
-    data = read(asked.data)
+    data = read(options.data)
     sequences = Sequences.of(data)
-    asked.out.mkdir(parents=True, exist_ok=True)
-    for protocol in asked.protocol:
+    for protocol in options.protocol:
         divided = split(protocol, sequences, task="ranking")
-        for name in asked.peers:
-            result = asked.out / f"{protocol}-{name}.json"
-            if result.exists() and not asked.again:
+        for name in options.peers:
+            result = options.out / f"{protocol}-{name}.json"
+            if result.exists() and not options.again:
                 log.info("%s is there already", result)
                 continue
-            measured = measure(peer_class(name), divided, len(data.catalogue.vocabulary), asked.minutes)
-            result.write_text(measured.model_dump_json(indent=2) + "\n")
+            measured = measure(peer_class(name), divided, len(data.catalogue.vocabulary), options.minutes)
+            with atomic_write(result) as temporary:
+                temporary.write_text(measured.model_dump_json(indent=2) + "\n")
             log.info("%s: NDCG@10 %.4f, HR@10 %.4f on test", result, measured.ndcg_at_10, measured.hr_at_10)
 
 
@@ -60,28 +62,29 @@ def parser() -> argparse.ArgumentParser:
 
 
 def one_of(names: Collection[str]) -> Callable[[str], list[str]]:
-    """Reads names with commas between them."""
+    """A parser of names separated by commas."""
 
-    def chosen(text: str) -> list[str]:
-        asked = text.split(",")
-        if unknown := [name for name in asked if name not in names]:
+    def parse(text: str) -> list[str]:
+        chosen = text.split(",")
+        if unknown := [name for name in chosen if name not in names]:
             raise argparse.ArgumentTypeError(f"no {', '.join(unknown)}; there are {', '.join(names)}")
-        return asked
+        return chosen
 
-    return chosen
+    return parse
 
 
 def peer_class(name: str) -> type[Peer]:
     module, _, attribute = PEERS[name].rpartition(".")
-    found: type[Peer] = getattr(import_module(module), attribute)
-    return found
+    peer: type[Peer] = getattr(import_module(module), attribute)
+    return peer
 
 
-def measure(peer: type[Peer], divided: Split, rows: int, minutes: float) -> PeerEvaluation:
-    """Choose the peer's settings on validation and evaluate_trained it once on test."""
-    tuned = Tuned(peer, divided.name, rows, minutes)
+def measure(peer: type[Peer], divided: Split, vocabulary_size: int, minutes: float) -> PeerEvaluation:
+    """Choose the peer's settings on validation and evaluate it once on test."""
+    tuned = Tuned(peer, divided.name, vocabulary_size, minutes)
+    baselines = [Popularity(vocabulary_size), ItemKnn(vocabulary_size)]
     return PeerEvaluation(
-        **evaluate(tuned, divided).model_dump(),
+        **RankingEvaluator().evaluate(tuned, divided, baselines).evaluation.model_dump(),
         library=peer.library,
         version=version(peer.package),
         settings=tuned.settings,

@@ -18,7 +18,7 @@ from recbole.trainer import Trainer
 from recbole.utils import init_seed
 
 from benchmarks.neural import train_until_best
-from benchmarks.tuning import Settings, combinations, given, liked_choices, spread
+from benchmarks.tuning import Settings, choices_of_liked, combinations, select_ratings, spread
 from model.card import Epoch
 from model.data.sequences import Sequences
 from model.data.splits import Split
@@ -49,7 +49,7 @@ class Gru4Rec:
         hidden: width of the recurrent layer.
         dropout: share of the embeddings' values left out in training.
         learning_rate: of Adam.
-        liked: leaves out what was not liked.
+        liked: reads only ratings of relevant movies.
         minutes: of training, at most.
     """
 
@@ -63,9 +63,9 @@ class Gru4Rec:
     patience = 3
 
     def __init__(
-        self, rows: int, hidden: int, dropout: float, learning_rate: float, liked: bool, minutes: float
+        self, vocabulary_size: int, hidden: int, dropout: float, learning_rate: float, liked: bool, minutes: float
     ) -> None:
-        self.rows = rows
+        self.vocabulary_size = vocabulary_size
         self.liked = liked
         self.minutes = minutes
         self.epochs: list[Epoch] = []
@@ -79,27 +79,28 @@ class Gru4Rec:
 
     @staticmethod
     def grid(protocol: str) -> list[Settings]:
-        return combinations(hidden=(128,), dropout=(0.3,), learning_rate=(1e-3,), liked=liked_choices(protocol))
+        return combinations(hidden=(128,), dropout=(0.3,), learning_rate=(1e-3,), liked=choices_of_liked(protocol))
 
     def fit(self, split: Split) -> None:
         with tempfile.TemporaryDirectory() as folder, chdir(folder):  # RecBole leaves folders where it is run
-            write_atomic(given(split.train.sequences, self.liked), Path(folder))
+            write_interactions(select_ratings(split.train.sequences, self.liked), Path(folder))
             config = self.config(folder)
             data = create_dataset(config)
             samples = TrainDataLoader(config, data.build()[0], None, shuffle=True)
             self.network = GRU4Rec(config, samples.dataset)
             self.known = data.field2id_token["item_id"][1:].astype(np.int64)
-            self.item_of_row = np.zeros(self.rows, dtype=np.int64)
-            self.item_of_row[self.known] = np.arange(1, len(self.known) + 1)
+            self.item_of_movie = np.zeros(self.vocabulary_size, dtype=np.int64)
+            self.item_of_movie[self.known] = np.arange(1, len(self.known) + 1)
             trainer = Trainer(config, self.network)
 
-            def run_epoch(number: int) -> float:
+            def train_epoch(number: int) -> float:
                 trainer.start_epoch, trainer.epochs = number, number + 1
                 trainer.fit(samples, saved=False, verbose=False)
                 return float(trainer.train_loss_dict[number]) / len(samples)
 
-            train_until_best(self, self.network, run_epoch, split, self.longest, self.patience, self.minutes)
+            run = train_until_best(self, self.network, train_epoch, split, self.longest, self.patience, self.minutes)
             trainer.tensorboard.close()
+        self.epochs = run.epochs
 
     def config(self, folder: str) -> Config:
         """The library's settings; it seeds all generators."""
@@ -110,10 +111,10 @@ class Gru4Rec:
 
     @torch.inference_mode()
     def scores(self, histories: Sequences) -> FloatArray:
-        items, lengths = self.ends(given(histories, self.liked))
-        asked = {"item_id_list": torch.from_numpy(items), "item_length": torch.from_numpy(lengths)}
-        scores = self.network.full_sort_predict(asked)[:, 1:]
-        return spread(scores.numpy(), self.known, self.rows)
+        items, lengths = self.ends(select_ratings(histories, self.liked))
+        batch = {"item_id_list": torch.from_numpy(items), "item_length": torch.from_numpy(lengths)}
+        scores = self.network.full_sort_predict(batch)[:, 1:]
+        return spread(scores.numpy(), self.known, self.vocabulary_size)
 
     def ends(self, histories: Sequences) -> tuple[IntArray, IntArray]:
         """The ends of the histories in the library's item numbers, padded behind, and how long they are.
@@ -123,15 +124,15 @@ class Gru4Rec:
         padded = np.zeros((len(histories), self.length), dtype=np.int64)
         lengths = np.ones(len(histories), dtype=np.int64)
         for user, movies in enumerate(np.split(histories.movies, histories.offsets[1:-1])):
-            items = self.item_of_row[movies]
+            items = self.item_of_movie[movies]
             items = items[items > 0][-self.length :]
             padded[user, : len(items)] = items
             lengths[user] = max(1, len(items))
         return padded, lengths
 
 
-def write_atomic(sequences: Sequences, folder: Path) -> None:
-    """The ratings as RecBole reads them; a rating's time is its place, so that no two are equal."""
+def write_interactions(sequences: Sequences, folder: Path) -> None:
+    """The ratings as RecBole reads them; a rating's time is its index, so that no two are equal."""
     table = pl.DataFrame(
         {
             "user_id:token": sequences.user_index,

@@ -14,15 +14,15 @@ from rectools.models.nn.transformers.net_blocks import TransformerLayersBase
 from torch import Tensor, nn
 
 from benchmarks.neural import train_until_best
-from benchmarks.tuning import Settings, combinations, given, liked_choices, spread
+from benchmarks.tuning import Settings, choices_of_liked, combinations, select_ratings, spread
 from model.card import Epoch
 from model.data.sequences import Sequences
 from model.data.splits import Split
 from model.types import FloatArray, IntArray
 
 logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-for chatty in ("rectools", "pytorch_lightning", "pydantic"):
-    warnings.filterwarnings("ignore", module=chatty)
+for library in ("rectools", "pytorch_lightning", "pydantic"):
+    warnings.filterwarnings("ignore", module=library)
 
 SEED = 0
 
@@ -33,7 +33,7 @@ class SasRec:
     Args:
         factors: width of the network.
         dropout: share of values left out in training.
-        liked: leaves out what was not liked.
+        liked: reads only ratings of relevant movies.
         minutes: of training, at most.
     """
 
@@ -47,8 +47,8 @@ class SasRec:
     patience = 10
     network: ClassVar[Settings] = {"n_blocks": 2, "n_heads": 1}
 
-    def __init__(self, rows: int, factors: int, dropout: float, liked: bool, minutes: float) -> None:
-        self.rows = rows
+    def __init__(self, vocabulary_size: int, factors: int, dropout: float, liked: bool, minutes: float) -> None:
+        self.vocabulary_size = vocabulary_size
         self.liked = liked
         self.minutes = minutes
         self.epochs: list[Epoch] = []
@@ -64,35 +64,38 @@ class SasRec:
 
     @staticmethod
     def grid(protocol: str) -> list[Settings]:
-        return combinations(factors=(128,), dropout=(0.2,), liked=liked_choices(protocol))
+        return combinations(factors=(128,), dropout=(0.2,), liked=choices_of_liked(protocol))
 
     def fit(self, split: Split) -> None:
         torch.manual_seed(SEED)
-        data = Dataset.construct(interactions(given(split.train.sequences, self.liked)))
-        self.model.fit_partial(data, min_epochs=0, max_epochs=0)  # makes the network
+        data = Dataset.construct(interactions(select_ratings(split.train.sequences, self.liked)))
+        self.model.fit_partial(data, min_epochs=0, max_epochs=0)  # builds the network
         self.known = self.model.data_preparator.get_known_item_ids().astype(np.int64)
-        self.item_of_row = np.zeros(self.rows, dtype=np.int64)
-        self.item_of_row[self.known] = np.arange(1, len(self.known) + 1)
+        self.item_of_movie = np.zeros(self.vocabulary_size, dtype=np.int64)
+        self.item_of_movie[self.known] = np.arange(1, len(self.known) + 1)
 
-        def run_epoch(_: int) -> float:
+        def train_epoch(_: int) -> float:
             self.model.fit_partial(data, min_epochs=1, max_epochs=1)
             return float(self.model.fit_trainer.callback_metrics["train_loss"])
 
-        train_until_best(self, self.model.torch_model, run_epoch, split, self.longest, self.patience, self.minutes)
+        trainer = train_until_best(
+            self, self.model.torch_model, train_epoch, split, self.longest, self.patience, self.minutes
+        )
+        self.epochs = trainer.epochs
 
     @torch.inference_mode()
     def scores(self, histories: Sequences) -> FloatArray:
         network = self.model.torch_model
         movies = network.item_model.get_all_embeddings()
-        sessions = torch.from_numpy(self.sessions(given(histories, self.liked)))
+        sessions = torch.from_numpy(self.sessions(select_ratings(histories, self.liked)))
         users = network.encode_sessions({"x": sessions}, movies)[:, -1]
-        return spread((users @ movies[1:].T).numpy(), self.known, self.rows)
+        return spread((users @ movies[1:].T).numpy(), self.known, self.vocabulary_size)
 
     def sessions(self, histories: Sequences) -> IntArray:
         """The ends of the histories in the library's item numbers, padded in front, shape (users, length)."""
         padded = np.zeros((len(histories), self.length), dtype=np.int64)
         for user, movies in enumerate(np.split(histories.movies, histories.offsets[1:-1])):
-            items = self.item_of_row[movies]
+            items = self.item_of_movie[movies]
             items = items[items > 0][-self.length :]
             padded[user, self.length - len(items) :] = items
         return padded
@@ -128,11 +131,11 @@ class Gru(SasRec):
 
     @staticmethod
     def grid(protocol: str) -> list[Settings]:
-        return combinations(factors=(64,), dropout=(0.3,), liked=liked_choices(protocol))
+        return combinations(factors=(64,), dropout=(0.3,), liked=choices_of_liked(protocol))
 
 
 def interactions(sequences: Sequences) -> pd.DataFrame:
-    """The ratings as the library reads them; a rating's time is its place, so that no two are equal."""
+    """The ratings as the library reads them; a rating's time is its index, so that no two are equal."""
     return pd.DataFrame(
         {
             Columns.User: sequences.user_index,

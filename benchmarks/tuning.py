@@ -1,4 +1,4 @@
-"""What a peer is, how its settings are chosen, and what all peers are given."""
+"""The interface of a peer, the choice of its settings on validation, and the ratings that it learns from."""
 
 import logging
 import time
@@ -13,7 +13,7 @@ from model.card import Epoch, RankingEvaluation
 from model.data.sequences import Sequences
 from model.data.splits import RELEVANT_STARS, Split
 from model.evaluation.interfaces import Ranker
-from model.evaluation.ranking import score
+from model.evaluation.scoring import score_lists
 from model.types import FloatArray, IntArray
 
 log = logging.getLogger(__name__)
@@ -22,16 +22,16 @@ Settings = dict[str, Any]
 """Values by name, as a peer's constructor takes them."""
 
 NEVER = -1e9
-"""The score of a movie that nobody rated in training: behind all others, whatever a library would make of it."""
+"""The score of movies without a rating in training: behind all others, whatever a library would answer."""
 
 
 class Peer(Ranker, Protocol):
-    """A ranker of some library, constructed with the number of catalogue rows and one choice of settings.
+    """A ranker of some library, constructed with the vocabulary size and one choice of settings.
 
     Attributes:
-        library: where the implementation comes from.
-        package: the distribution that has the version.
-        takes_time: whether it is a network whose training can be ended after some minutes, its setting ``minutes``.
+        library: name of the implementation.
+        package: distribution whose version is recorded.
+        takes_time: whether training takes a time limit, the setting ``minutes``.
     """
 
     library: str
@@ -44,11 +44,11 @@ class Peer(Ranker, Protocol):
 
 
 class Trial(BaseModel):
-    """One choice of settings and what it came to on validation.
+    """One choice of settings and its result on validation.
 
     Attributes:
-        epochs: run in training, those after the best one too; 0 for a model without epochs.
-        seconds: of training and ranking the validation examples.
+        epochs: all that were run, those after the best one included; 0 for a model without epochs.
+        seconds: of training and of ranking for the validation examples.
     """
 
     settings: Settings
@@ -58,12 +58,12 @@ class Trial(BaseModel):
 
 
 class PeerEvaluation(RankingEvaluation):
-    """A peer's lists on one protocol.
+    """How well a peer ranks on one protocol.
 
     Attributes:
-        settings: those with the best lists on validation.
-        grid: all that were tried.
-        seconds: of the whole grid, and of ranking with the best.
+        settings: those with the greatest NDCG@10 on validation.
+        grid: all settings that were tried.
+        seconds: of the whole grid, and of ranking with the best settings.
     """
 
     library: str
@@ -75,11 +75,11 @@ class PeerEvaluation(RankingEvaluation):
 class Tuned:
     """A peer with the settings of its grid that have the greatest NDCG@10 on validation."""
 
-    def __init__(self, peer: type[Peer], protocol: str, rows: int, minutes: float) -> None:
+    def __init__(self, peer: type[Peer], protocol: str, vocabulary_size: int, minutes: float) -> None:
         self.make: Callable[..., Peer] = peer
         limit = {"minutes": minutes} if peer.takes_time else {}
         self.grid = [settings | limit for settings in peer.grid(protocol)]
-        self.rows = rows
+        self.vocabulary_size = vocabulary_size
         self.name = peer.name
         self.inductive = peer.inductive
         self.epochs: list[Epoch] = []
@@ -89,7 +89,7 @@ class Tuned:
         highest = -1.0
         for number, settings in enumerate(self.grid, start=1):
             log.info("%s on %s, %d of %d: %s", self.name, split.name, number, len(self.grid), settings)
-            peer, trial = self._tried(settings, split)
+            peer, trial = self._try(settings, split)
             self.trials.append(trial)
             log.info("  NDCG@10 %.4f on validation, %.0f s", trial.validation_ndcg_at_10, trial.seconds)
             if trial.validation_ndcg_at_10 > highest:
@@ -99,9 +99,9 @@ class Tuned:
     def scores(self, histories: Sequences) -> FloatArray:
         return self.best.scores(histories)
 
-    def _tried(self, settings: Settings, split: Split) -> tuple[Peer, Trial]:
+    def _try(self, settings: Settings, split: Split) -> tuple[Peer, Trial]:
         started = time.perf_counter()
-        peer = self.make(self.rows, **settings)
+        peer = self.make(self.vocabulary_size, **settings)
         peer.fit(split)
         ndcg = validation_ndcg(peer, split)
         seconds = time.perf_counter() - started
@@ -113,30 +113,33 @@ def combinations(**choices: tuple[Any, ...]) -> list[Settings]:
     return [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
 
 
-def liked_choices(protocol: str) -> tuple[bool, ...]:
-    """Whether to leave out what was not liked: worth trying where the targets are liked movies."""
+def choices_of_liked(protocol: str) -> tuple[bool, ...]:
+    """The values of the setting ``liked`` to try: both where the targets are relevant movies alone.
+
+    ``liked`` is what the published results call it.
+    """
     return (False, True) if protocol == "user-split" else (False,)
 
 
-def given(sequences: Sequences, liked: bool) -> Sequences:
-    """What a peer is told: all ratings, or only those of movies that were liked."""
+def select_ratings(sequences: Sequences, liked: bool) -> Sequences:
+    """The ratings that a peer reads: all, or only those of movies that the user finds relevant."""
     if not liked:
         return sequences
     return sequences.ratings(np.flatnonzero(sequences.stars >= RELEVANT_STARS))
 
 
-def known_rows(sequences: Sequences) -> IntArray:
-    """The catalogue rows with a rating, ascending."""
+def rated_movies(sequences: Sequences) -> IntArray:
+    """Movie indices with a rating, ascending."""
     return np.unique(sequences.movies)
 
 
 def validation_ndcg(peer: Ranker, split: Split) -> float:
-    counts = np.bincount(split.train.sequences.movies, minlength=peer.rows)
-    return score(peer.scores, split.validation, counts).ndcg_at_10
+    counts = np.bincount(split.train.sequences.movies, minlength=peer.vocabulary_size)
+    return score_lists(peer.scores, split.validation, counts).ndcg_at_10
 
 
-def spread(scores: FloatArray, rows: IntArray, width: int) -> FloatArray:
-    """Scores of some catalogue rows, shape (users, len(rows)), as scores of all ``width``; `NEVER` elsewhere."""
-    full = np.full((len(scores), width), NEVER, dtype=np.float32)
-    full[:, rows] = scores
+def spread(scores: FloatArray, movies: IntArray, vocabulary_size: int) -> FloatArray:
+    """Scores of all movies, shape (users, vocabulary_size), from those of some ``movies``; `NEVER` for the others."""
+    full = np.full((len(scores), vocabulary_size), NEVER, dtype=np.float32)
+    full[:, movies] = scores
     return full

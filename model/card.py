@@ -1,6 +1,5 @@
-"""What is recorded of a model: where it comes from and how good it is."""
+"""Records of a model: the data it was trained on, its training and its scores."""
 
-import math
 from datetime import datetime
 from typing import Any
 
@@ -11,12 +10,12 @@ from model.network.config import RankingTrainingConfig, TrainingConfig
 
 
 class Score(BaseModel):
-    """Errors on one examples.
+    """Errors on the targets of some examples.
 
     Attributes:
-        rmse: root mean squared error in stars, predictions clipped to the levels that there are.
-        accuracy: share of predictions that round to the given level of stars.
-        mode_accuracy: share of targets whose likeliest level is the given one; None without probabilities.
+        rmse: root mean squared error in stars, with predictions clipped to the rating scale.
+        accuracy: share of targets whose prediction rounds to the right level of stars.
+        mode_accuracy: share of targets whose likeliest level is the right one; None without probabilities.
         calibration_error: expected calibration error of the likeliest level; None without probabilities.
     """
 
@@ -27,9 +26,9 @@ class Score(BaseModel):
 
 
 class Epoch(BaseModel):
-    """What one epoch came to: the loss in training, and what it is judged by on validation.
+    """The training loss and the validation score of one epoch.
 
-    The latter is the RMSE where stars are learned and NDCG@10 where the next movie is; None where nothing is validated.
+    The score is the RMSE when learning stars and NDCG@10 when learning to rank; None without validation examples.
     """
 
     number: int
@@ -38,12 +37,6 @@ class Epoch(BaseModel):
     validation_ndcg: float | None = None
     seconds: float
 
-    @property
-    def error(self) -> float:
-        """The RMSE on validation; infinite where there is none or it is no number."""
-        error = self.validation_rmse
-        return math.inf if error is None or math.isnan(error) else error
-
 
 class Measurement(BaseModel):
     """How a model was measured.
@@ -51,10 +44,10 @@ class Measurement(BaseModel):
     Attributes:
         model: its name.
         protocol: name of the split.
-        split_seeds: what drew the split.
-        inductive: True if no rating of a test user was there in training, not even of the history.
+        split_seeds: seeds of the split.
+        inductive: True if training had no rating of any test user, not even those of the history.
         learning_curve: the epochs of training; empty for models without epochs.
-        seconds: of training and testing.
+        seconds: for training and testing.
     """
 
     model: str
@@ -66,12 +59,12 @@ class Measurement(BaseModel):
 
 
 class Evaluation(Measurement, Score):
-    """One model's stars on one protocol; its own score is on test.
+    """How well a model predicts stars on a protocol; the score's own fields are those on test.
 
     Attributes:
-        n_test: ratings in the test examples.
-        validation: the score that settings may be chosen on.
-        baselines: test scores of the models without a network.
+        n_test: number of test targets.
+        validation: the score by which settings may be chosen.
+        baselines: test scores of the simple baselines.
     """
 
     n_test: int
@@ -80,7 +73,7 @@ class Evaluation(Measurement, Score):
 
 
 class RankingScore(BaseModel):
-    """How good a model's lists are on one examples; see `model.evaluation.ranking_metrics` for each."""
+    """Quality of a model's lists on some examples; `model.evaluation.ranking_metrics` defines the metrics."""
 
     hr_at_10: float
     ndcg_at_10: float
@@ -90,12 +83,12 @@ class RankingScore(BaseModel):
 
 
 class RankingEvaluation(Measurement, RankingScore):
-    """One model's lists on one protocol; its own score is on test.
+    """How well a model ranks on a protocol; the score's own fields are those on test.
 
     Attributes:
-        n_users: users with a list to evaluate_trained in the test examples.
-        validation: the score that settings may be chosen on.
-        baselines: test scores of the models without a network.
+        n_users: number of test users with a target.
+        validation: the score by which settings may be chosen.
+        baselines: test scores of the simple baselines.
     """
 
     n_users: int
@@ -107,10 +100,10 @@ class DataSource(BaseModel):
     """The ratings that a model was trained on.
 
     Attributes:
-        name: of the data set; ``database`` for what the service's database held.
-        generated: True if nobody ever gave these ratings; see `model.data.sample`.
+        name: of the data set; ``database`` for the content of the service's database.
+        generated: True if the ratings were generated; see `model.data.sample`.
         checksum: SHA-256 over the data files, or over the rows of the database.
-        filled_with: checksums of the data sets that the database had been filled with; empty for a folder.
+        filled_with: checksums of the data sets that were loaded into the database; empty for a folder.
     """
 
     name: str
@@ -122,15 +115,15 @@ class DataSource(BaseModel):
     filled_with: tuple[str, ...] = ()
 
     def holds(self, checksum: str) -> bool:
-        """Whether the data set of this checksum is in it."""
+        """Whether the data set with this checksum is part of the data."""
         return checksum in (self.checksum, *self.filled_with)
 
 
 class Card(BaseModel):
     """The model card of an artifact.
 
-    The served weights are trained on all users. ``held_out`` is the run before, on the paper's split with the same
-    settings; it also decided the number of epochs. ``held_out_lists`` are the lists of that run for the same unseen
+    The weights were trained on all users. ``held_out`` evaluates an earlier run with the same settings on the paper's
+    split, which also decided the number of epochs. ``held_out_lists`` evaluates the lists of that run for the same test
     users; None for a model that predicts stars alone.
     """
 
@@ -147,5 +140,5 @@ class Card(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _under_names_of_today(cls, values: object) -> Any:  # noqa: ANN401 - as it was given
+    def _under_names_of_today(cls, values: object) -> Any:  # noqa: ANN401 - a validator receives anything
         return legacy.fields("card", values)

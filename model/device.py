@@ -1,4 +1,4 @@
-"""Where tensors live."""
+"""The choice of the device for tensors."""
 
 import torch
 
@@ -6,7 +6,7 @@ from model.errors import DeviceError
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of this name: ``cpu``, ``cuda``, or ``auto`` for CUDA where there is a GPU and the CPU elsewhere."""
+    """The device of this name: ``cpu``, ``cuda``, or ``auto``, which is CUDA if there is a GPU, else the CPU."""
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise DeviceError("There is no CUDA device here. Choose cpu or auto.")

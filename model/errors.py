@@ -1,38 +1,39 @@
-"""The errors of the offline package; each message says what is wrong and what to do.
+"""The errors of the package `model`; each message says what is wrong and what to do.
 
 SeqRecError
- ├─ DataError        a data file is missing or has a bad row
- ├─ DownloadError    the archive could not be fetched, or is not the official one
- ├─ TitleModelError  a title model's weights are not to be had, or are not the pinned ones
- ├─ CheckpointError  a training checkpoint does not fit the run that would resume from it
+ ├─ DataError        a data file is missing or has a bad line
+ ├─ DownloadError    the archive could not be downloaded, or is not the official one
+ ├─ TitleModelError  a title model's weights are not available, or are not the pinned ones
+ ├─ CheckpointError  a checkpoint does not fit the training that would resume from it
  ├─ DivergedError    the loss of a training is no longer a number
- ├─ SettingsError    a setting has a value that it cannot have
+ ├─ SettingsError    a setting has an invalid value
  ├─ UnknownNameError there is no model, protocol or layer of this name
- ├─ DeviceError      the chosen device is not there
- └─ ArtifactError    an artifact is missing, damaged or of another format
+ ├─ DeviceError      the chosen device is not available
+ ├─ ArtifactError    an artifact is missing, damaged or of another format
+ └─ NoRelevanceError a network that predicts stars alone cannot rank by relevance
 """
 
 from collections.abc import Iterable
 
 
 class SeqRecError(Exception):
-    """Base of all errors that a user can mend; the command line prints them without a traceback."""
+    """Base of all errors that a user can correct; the command line prints them without a traceback."""
 
 
 class DataError(SeqRecError):
-    """A data file is missing or has a bad row."""
+    """A data file is missing or has a bad line."""
 
 
 class DownloadError(SeqRecError):
-    """The data archive could not be fetched, or is not the official one."""
+    """The data archive could not be downloaded, or is not the official one."""
 
 
 class TitleModelError(SeqRecError):
-    """A title model's weights are not to be had, or are not the pinned ones."""
+    """A title model's weights are not available, or are not the pinned ones."""
 
 
 class CheckpointError(SeqRecError):
-    """A training checkpoint does not fit the run that would resume from it."""
+    """A checkpoint does not fit the training that would resume from it."""
 
 
 class DivergedError(SeqRecError):
@@ -43,7 +44,7 @@ class DivergedError(SeqRecError):
 
 
 class SettingsError(SeqRecError):
-    """A setting has a value that it cannot have."""
+    """A setting has an invalid value."""
 
 
 class UnknownNameError(SeqRecError):
@@ -54,7 +55,7 @@ class UnknownNameError(SeqRecError):
 
 
 class DeviceError(SeqRecError):
-    """The chosen device is not there."""
+    """The chosen device is not available."""
 
 
 class ArtifactError(SeqRecError):
@@ -62,7 +63,7 @@ class ArtifactError(SeqRecError):
 
 
 class NoRelevanceError(SeqRecError):
-    """Lists by relevance are asked of a network that predicts stars alone."""
+    """A network that predicts stars alone cannot rank by relevance."""
 
     def __init__(self) -> None:
         super().__init__("This model predicts stars and no relevance: rank by rating, or train the model seqrec.")

@@ -1,6 +1,6 @@
-"""Names that earlier versions wrote to disk, and what they are called now; the one place that knows the old ones.
+"""Old names on disk and their names of today. No other module knows the old names.
 
-Artifacts of format 5 and kept results of version 0.1 stay valid: their keys are mapped when they are read.
+Artifacts of format 5 and results of version 0.1 stay valid: their names are mapped when they are read.
 """
 
 import re
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 OLDEST_FORMAT = 5
-"""Of an artifact that can be read still; those before it have networks of another shape."""
+"""The oldest format of artifacts that can be read; those before it contain networks of another shape."""
 
 FIELDS: dict[str, dict[str, str]] = {
     "network": {
@@ -29,8 +29,11 @@ FIELDS: dict[str, dict[str, str]] = {
     "preset": {"next_movie": "ranking_training"},
     "card": {"next_movie": "ranking_training"},
     "settings": {"silenced": "zeroed", "rows": "vocabulary_size"},
+    "evaluation": {},
+    "result": {},
+    "comparison": {},
 }
-"""By kind of record: each field's old name and its name now."""
+"""By kind of record: the old name of each renamed field, and its name of today."""
 
 RECORDS = {
     "network": "network",
@@ -39,14 +42,19 @@ RECORDS = {
     "recovery": "training",
     "ranking_training": "ranking_training",
     "preset": "preset",
+    "settings": "settings",
+    "evaluation": "evaluation",
 }
-"""Fields that hold a record, by their names of today, and its kind."""
+"""Fields that contain a record, by their names of today, and its kind."""
 
 VALUES = {("prior", "posterior"): "factorization", ("horizon", "later"): "relevance"}
-"""By field and old value."""
+"""Values of today, by the field's name of today and the old value."""
 
 RUNS = {"bias prior": "bias path", "no cross-fitting": "no crosswise fitting"}
-"""Variants that were measured under another name: the results are kept under the old one."""
+"""Renamed variants of the experiments: the name of today, and the old one, which their result files still have."""
+
+RUN_NAMES = ("model", "name", "first", "second")
+"""Fields with the name of a model, which may contain that of a variant."""
 
 WEIGHTS = (
     (re.compile(r"^path\.places$"), "prior.coordinates"),
@@ -55,11 +63,11 @@ WEIGHTS = (
     (re.compile(r"^path\."), "prior."),
     (re.compile(r"^relevance\."), "ranking."),
 )
-"""Patterns of the names of weights; of those that match, the first one counts."""
+"""Patterns of old names of weights, and the names of today; the first pattern that matches counts."""
 
 
-def fields(kind: str, values: object) -> Any:  # noqa: ANN401 - what a validator is given may be anything
-    """A record of this kind under the names of today, its nested records too; what is no record stays as it is."""
+def fields(kind: str, values: object) -> Any:  # noqa: ANN401 - a validator receives anything
+    """A record of this kind, and the records in it, with the names of today; anything but a mapping as it is."""
     if not isinstance(values, Mapping):
         return values
     return dict(_field(kind, name, value) for name, value in values.items())
@@ -68,15 +76,30 @@ def fields(kind: str, values: object) -> Any:  # noqa: ANN401 - what a validator
 def _field(kind: str, name: str, value: object) -> tuple[str, Any]:
     is_scale = name == "rating_scale" and not isinstance(value, int | float)  # the name was a number's before
     new = name if is_scale else FIELDS[kind].get(name, name)
-    if new in RECORDS:
+    if new in RECORDS and isinstance(value, Mapping):
         return new, fields(RECORDS[new], value)
+    if isinstance(value, str) and new in RUN_NAMES:
+        return new, _name_of_today(value)
     if isinstance(value, str):
         return new, VALUES.get((new, value), value.replace('"random_cuts"', '"random_history_lengths"'))
     return new, value
 
 
+def name_in_files(model: str) -> str:
+    """The name of a run's model in the names of its files, for its name of today."""
+    for today, old in RUNS.items():
+        model = model.replace(today, old)
+    return model
+
+
+def _name_of_today(model: str) -> str:
+    for today, old in RUNS.items():
+        model = model.replace(old, today)
+    return model
+
+
 def weights(tensors: Mapping[str, Any]) -> dict[str, Any]:
-    """Weights under the names that the network has for them now."""
+    """The weights of a network, with the names of today."""
     return {_weight(name): tensor for name, tensor in tensors.items()}
 
 

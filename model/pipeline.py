@@ -1,4 +1,4 @@
-"""From a data set to the artifact that is served."""
+"""The use cases of training: from a data set to an artifact, and to the evaluation of one model."""
 
 import platform
 from datetime import UTC, datetime
@@ -7,36 +7,36 @@ from pathlib import Path
 
 import torch
 
+from model.baselines.registry import RANKING, RATING, EvaluationTask
 from model.card import Card, DataSource
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences, split_in_half
 from model.data.splits import paper_split, user_split
-from model.evaluation.ranking import evaluate_trained
-from model.evaluation.rating import evaluate
+from model.evaluation.evaluate import AnswersT, EvaluationT, ModelT
 from model.inference.artifact import save
 from model.training.context import TrainingContext
-from model.training.estimator import NetworkRanker, NeuralModel
+from model.training.estimator import NetworkRanker, SeqRecEstimator
 from model.training.presets import Preset
 
 
 def train(data: MovieLens, preset: Preset, root: Path, context: TrainingContext) -> Path:
     """Train a preset twice and write an artifact into ``root``; returns its folder.
 
-    The first run holds users out: its test scores go on the card and its best epoch says how long to train. The
-    second run is on all users for as many epochs, and its weights are the ones to serve. What the first one has learned
-    of lists, the second starts from.
+    The first training holds users out: its test scores go on the card, and its best epoch says how long to train. The
+    second one is on all users for as many epochs, and its weights are served. Its ranking tower starts from the first
+    one's.
     """
     sequences = Sequences.of(data)
     split = paper_split(sequences)
-    held_out = NeuralModel(preset, context)
-    evaluation = evaluate(held_out, split, context).evaluation
+    held_out = SeqRecEstimator(preset, context)
+    evaluation = RATING.evaluate(held_out, split, context).evaluation
     held_out.fit_ranking(split.train, split.validation)
     lists = (
-        evaluate_trained(NetworkRanker(held_out, "relevance"), user_split(sequences))
+        RANKING.evaluate_trained(NetworkRanker(held_out, "relevance"), user_split(sequences), context).evaluation
         if preset.ranking_training
         else None
     )
-    served, everyone = NeuralModel(preset, context), split_in_half(sequences)
+    served, everyone = SeqRecEstimator(preset, context), split_in_half(sequences)
     served.begin(everyone)
     served.fit_stars(everyone, None, last_epoch=held_out.best_epoch)
     served.fit_ranking(everyone, None, start=held_out.network)
@@ -61,7 +61,34 @@ def train(data: MovieLens, preset: Preset, root: Path, context: TrainingContext)
     return folder
 
 
+def evaluate(
+    data: MovieLens,
+    task: EvaluationTask[ModelT, AnswersT, EvaluationT],
+    model: str,
+    context: TrainingContext,
+    protocol: str | None = None,
+    seeds: tuple[int, ...] | None = None,
+    recurrent: str | None = None,
+) -> EvaluationT:
+    """Train the task's model of this name on a protocol's split and score it once on test, beside the baselines.
+
+    Args:
+        data: the ratings.
+        task: what the model is evaluated for.
+        model: its name; `UnknownNameError` if the task has none of this name.
+        context: what training takes.
+        protocol: name of the split; None for the task's own.
+        seeds: of the split; None for the protocol's own.
+        recurrent: a recurrent layer in place of the network's own.
+    """
+    split = task.split(protocol or task.default_protocol, Sequences.of(data), seeds)
+    evaluation = task.evaluate(task.build(model, context, split.name, recurrent), split, context).evaluation
+    context.discard_checkpoints()
+    return evaluation
+
+
 def source(data: MovieLens) -> DataSource:
+    """What the card says of a data set."""
     return DataSource(
         name=data.name,
         generated=data.generated,

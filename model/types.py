@@ -11,5 +11,5 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 def clip(stars: FloatArray, levels: RatingScale = WHOLE_STARS) -> FloatArray:
-    """Predictions as they are shown and judged: between the lowest and the highest level."""
+    """Predictions limited to the rating scale, as metrics and answers need them."""
     return np.clip(stars, levels[0], levels[-1])

@@ -1,1 +1,64 @@
-"""What Python programs import: the client of a SeqRec service."""
+"""The Python client of a SeqRec service.
+
+    from seqrec import Client
+
+    with Client("http://127.0.0.1:8000") as client:
+        for movie in client.recommend(1, n=5).recommendations:
+            print(movie.title, movie.predicted_stars)
+
+This package needs httpx and pydantic alone. `seqrec.schemas` has the bodies of requests and answers, `seqrec.errors`
+the errors, and `seqrec.limits` the limits of what the service accepts.
+"""
+
+from seqrec.client import AsyncClient, Client
+from seqrec.errors import (
+    Conflict,
+    DatabaseUnavailable,
+    ForeignOrigin,
+    InternalError,
+    InvalidKey,
+    InvalidRequest,
+    KeyRefused,
+    KeyRequired,
+    MovieExists,
+    MovieNotFound,
+    NoRelevance,
+    NotReady,
+    ReloadRefused,
+    SeqRecError,
+    ServiceError,
+    UnexpectedAnswer,
+    Unreachable,
+    UnsupportedMedia,
+    UserExists,
+    UserNotFound,
+)
+from seqrec.schemas.common import ProfileFields
+from seqrec.schemas.ratings import NewRating
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Conflict",
+    "DatabaseUnavailable",
+    "ForeignOrigin",
+    "InternalError",
+    "InvalidKey",
+    "InvalidRequest",
+    "KeyRefused",
+    "KeyRequired",
+    "MovieExists",
+    "MovieNotFound",
+    "NewRating",
+    "NoRelevance",
+    "NotReady",
+    "ProfileFields",
+    "ReloadRefused",
+    "SeqRecError",
+    "ServiceError",
+    "UnexpectedAnswer",
+    "Unreachable",
+    "UnsupportedMedia",
+    "UserExists",
+    "UserNotFound",
+]

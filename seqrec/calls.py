@@ -1,4 +1,4 @@
-"""The routes of the service as typed calls: what is sent, and what the answer is read as.
+"""One function for each operation of the API: it builds the request and knows the type of the answer.
 
 A call does nothing by itself; a client of `seqrec.client` sends it.
 """
@@ -11,8 +11,9 @@ from typing import Any, Generic, TypedDict, TypeVar, Unpack
 from pydantic import BaseModel, TypeAdapter
 
 from seqrec.schemas.common import HistoryRating, ProfileFields
+from seqrec.schemas.model import ModelInformation
 from seqrec.schemas.movies import GenreNames, MovieChange, MovieDetails, Movies, NewMovie, PopularMovies, SimilarMovies
-from seqrec.schemas.operations import ModelInformation, Reloaded
+from seqrec.schemas.operations import Reloaded
 from seqrec.schemas.predictions import PredictionQuery, PredictionRequest, Predictions
 from seqrec.schemas.ratings import NewRating, NewRatings, Rating, StarsGiven, UserRatings, Written
 from seqrec.schemas.recommendations import ListOptions, RankBy, RankRequest, RecommendationRequest, Recommendations
@@ -22,7 +23,7 @@ T = TypeVar("T")
 
 
 class ListChoices(TypedDict, total=False):
-    """What `ListOptions` has, each of it may be left out."""
+    """Filters, page and order of a list, as `ListOptions` describes them. Any of them may be left out."""
 
     n: int
     offset: int
@@ -36,7 +37,7 @@ class ListChoices(TypedDict, total=False):
 
 
 class ProfileChoices(TypedDict, total=False):
-    """What `ProfileFields` has; None for what is not known."""
+    """The fields of a profile; None for what is not known."""
 
     gender: str | None
     age: int | None
@@ -44,7 +45,7 @@ class ProfileChoices(TypedDict, total=False):
 
 
 class MovieChoices(TypedDict, total=False):
-    """What a movie has beside its title."""
+    """The fields of a movie beside its title."""
 
     year: int | None
     genres: list[str]
@@ -52,18 +53,20 @@ class MovieChoices(TypedDict, total=False):
 
 
 class MovieChanges(MovieChoices, total=False):
-    """What of a movie can be changed."""
+    """The fields of a movie that can be changed."""
 
     title: str
 
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
-    """One request, and how its answer is read.
+    """A request, and how its answer is read.
 
     Attributes:
-        read: from the body of the answer to what the caller gets.
-        repeatable: whether sending it twice comes to the same as sending it once.
+        read: turns the body of the answer into what the caller gets.
+        query: parameters; those that are None are not sent.
+        content: a body that is sent piece by piece, in place of ``body``.
+        repeatable: True if sending it twice has the same effect as sending it once.
     """
 
     method: str
@@ -84,16 +87,16 @@ def _call(answer: type[T], method: str, path: str, **rest: Any) -> Call[T]:  # n
 
 
 def recommend(user_id: int, **chosen: Unpack[ListChoices]) -> Call[Recommendations]:
-    """Movies that a user has not rated, best first; for the choices see `ListOptions`."""
+    """Movies that a user has not rated, best first; `ListOptions` describes the options."""
     query = ListOptions(**chosen).model_dump(exclude_defaults=True)
     return _call(Recommendations, "GET", f"/users/{user_id}/recommendations", query=query)
 
 
 def recommend_anonymous(
-    history: Mapping[int, float], profile: ProfileFields | None = None, **chosen: Unpack[ListChoices]
+    history: Mapping[int, float] | None = None, profile: ProfileFields | None = None, **chosen: Unpack[ListChoices]
 ) -> Call[Recommendations]:
-    """The same for someone who is no user: ``history`` has stars by movie id, the oldest first."""
-    body = RecommendationRequest(history=_history(history), profile=profile or ProfileFields(), **chosen)
+    """Movies for a user who is not in the database: ``history`` is stars by movie id, oldest first."""
+    body = RecommendationRequest(**_anonymous(history, profile), **chosen)
     return _call(Recommendations, "POST", "/recommendations", body=body)
 
 
@@ -101,44 +104,47 @@ def rank(
     movie_ids: Sequence[int],
     user_id: int | None = None,
     history: Mapping[int, float] | None = None,
+    profile: ProfileFields | None = None,
     rank_by: RankBy | None = None,
     explain: bool = False,
 ) -> Call[Recommendations]:
-    """Given movies, best first, for a user or for anyone with this history (stars by movie id, the oldest first)."""
-    someone: dict[str, Any] = {} if user_id is None else {"user_id": user_id}
-    if history is not None:
-        someone["history"] = _history(history)
-    body = RankRequest(movie_ids=list(movie_ids), rank_by=rank_by, explain=explain, **someone)
+    """Given movies, best first: for a user, or for an anonymous one by history (stars by movie id) and profile."""
+    user: dict[str, Any] = _anonymous(history, profile)
+    if user_id is not None:
+        user["user_id"] = user_id
+    body = RankRequest(movie_ids=list(movie_ids), rank_by=rank_by, explain=explain, **user)
     return _call(Recommendations, "POST", "/rank", body=body)
 
 
 def predict(
-    movie_ids: Sequence[int], user_id: int | None = None, history: Mapping[int, float] | None = None
+    movie_ids: Sequence[int],
+    user_id: int | None = None,
+    history: Mapping[int, float] | None = None,
+    profile: ProfileFields | None = None,
 ) -> Call[Predictions]:
-    """Stars for some movies, of a user or of anyone with this history (stars by movie id, the oldest first)."""
-    body = PredictionRequest(
-        user_id=user_id, movie_ids=list(movie_ids), history=None if history is None else _history(history)
-    )
+    """Predicted stars for some movies: of a user, or of an anonymous one by history (stars by movie id) and profile."""
+    body = PredictionRequest(user_id=user_id, movie_ids=list(movie_ids), **_anonymous(history, profile))
     return _call(Predictions, "POST", "/predict", body=body)
 
 
 def predict_pairs(pairs: Sequence[tuple[int, int]]) -> Call[Predictions]:
-    """Stars for pairs of user and movie, in their order."""
+    """Predicted stars for pairs of user and movie, in their order."""
     queries = [PredictionQuery(user_id=user_id, movie_id=movie_id) for user_id, movie_id in pairs]
     return _call(Predictions, "POST", "/predict", body=PredictionRequest(queries=queries))
 
 
-def add_user(user_id: int | None = None, **profile: Unpack[ProfileChoices]) -> Call[User]:
-    """Sign a user up; without ``user_id``, the service chooses one."""
+def create_user(user_id: int | None = None, **profile: Unpack[ProfileChoices]) -> Call[User]:
+    """Add a user; without ``user_id``, the service chooses one."""
     return _call(User, "POST", "/users", body=NewUser(user_id=user_id, **profile), repeatable=False)
 
 
 def user(user_id: int) -> Call[User]:
+    """A user's profile and number of ratings."""
     return _call(User, "GET", f"/users/{user_id}")
 
 
-def change_user(user_id: int, **profile: Unpack[ProfileChoices]) -> Call[User]:
-    """Set fields of the profile; None makes one unknown, what is left out stays."""
+def update_user(user_id: int, **profile: Unpack[ProfileChoices]) -> Call[User]:
+    """Set fields of the profile. None makes one unknown; those left out stay."""
     return _call(User, "PATCH", f"/users/{user_id}", body=ProfileChange(**profile))
 
 
@@ -148,64 +154,68 @@ def delete_user(user_id: int) -> Call[None]:
 
 
 def similar_users(user_id: int, n: int = 10) -> Call[SimilarUsers]:
+    """Users with a similar representation in the model, most similar first."""
     return _call(SimilarUsers, "GET", f"/users/{user_id}/similar", query={"n": n})
 
 
 def ratings(user_id: int, limit: int = 50, cursor: str | None = None) -> Call[UserRatings]:
-    """A page of what a user has rated, newest first."""
+    """A page of a user's ratings, newest first; ``cursor`` is `next_cursor` of the page before."""
     return _call(UserRatings, "GET", f"/users/{user_id}/ratings", query={"limit": limit, "cursor": cursor})
 
 
 def rate(user_id: int, movie_id: int, stars: float, rated_at: int | None = None) -> Call[Rating]:
-    """Rate a movie, or rate it anew."""
+    """Write a rating, in place of an older one of the same movie. ``rated_at`` is in Unix seconds, now by default."""
     body = StarsGiven(stars=stars, rated_at=rated_at)
     return _call(Rating, "PUT", f"/users/{user_id}/ratings/{movie_id}", body=body)
 
 
 def delete_rating(user_id: int, movie_id: int) -> Call[None]:
+    """Delete a rating; deleting it again does nothing."""
     return Call("DELETE", f"/users/{user_id}/ratings/{movie_id}", _nothing)
 
 
 def rate_many(given: Sequence[NewRating]) -> Call[Written]:
-    """Up to 10,000 ratings in one transaction, all or none."""
+    """Write up to 10,000 ratings in one transaction, all or none."""
     return _call(Written, "POST", "/ratings", body=NewRatings(ratings=list(given)))
 
 
 def import_ratings(lines: Iterable[bytes]) -> Call[Written]:
-    """Any number of ratings, one JSON object a line, all or none."""
+    """Write any number of ratings, all or none. Each line is a JSON object with the fields of `NewRating`."""
     return _call(Written, "POST", "/import/ratings", content=_joined(lines), repeatable=False)
 
 
-def movies(q: str = "", genre: Sequence[str] = (), limit: int = 20, cursor: str | None = None) -> Call[Movies]:
-    """A page of the movies whose title has words that begin like those of ``q``."""
+def search_movies(q: str = "", genre: Sequence[str] = (), limit: int = 20, cursor: str | None = None) -> Call[Movies]:
+    """A page of the movies whose title has words that begin with the words of ``q``."""
     return _call(Movies, "GET", "/movies", query={"q": q, "genre": list(genre), "limit": limit, "cursor": cursor})
 
 
 def genres() -> Call[GenreNames]:
+    """The names of all genres."""
     return _call(GenreNames, "GET", "/genres")
 
 
-def popular(
+def popular_movies(
     n: int = 10, genre: Sequence[str] = (), since: int | None = None, until: int | None = None
 ) -> Call[PopularMovies]:
-    """Movies by weighted rating, from ratings since and before these Unix seconds."""
+    """Movies by weighted rating. ``since`` and ``until`` (Unix seconds) limit the ratings that count."""
     return _call(
         PopularMovies, "GET", "/movies/popular", query={"n": n, "genre": list(genre), "since": since, "until": until}
     )
 
 
-def add_movie(title: str, movie_id: int | None = None, **fields: Unpack[MovieChoices]) -> Call[MovieDetails]:
+def create_movie(title: str, movie_id: int | None = None, **fields: Unpack[MovieChoices]) -> Call[MovieDetails]:
     """Add a movie; without ``movie_id``, the service chooses one."""
     body = NewMovie(title=title, movie_id=movie_id, **fields)
     return _call(MovieDetails, "POST", "/movies", body=body, repeatable=False)
 
 
 def movie(movie_id: int) -> Call[MovieDetails]:
+    """A movie of the catalogue, with the number and the mean of its ratings."""
     return _call(MovieDetails, "GET", f"/movies/{movie_id}")
 
 
-def change_movie(movie_id: int, **fields: Unpack[MovieChanges]) -> Call[MovieDetails]:
-    """Set some fields; what is left out stays."""
+def update_movie(movie_id: int, **fields: Unpack[MovieChanges]) -> Call[MovieDetails]:
+    """Set fields of a movie. Those left out stay."""
     return _call(MovieDetails, "PATCH", f"/movies/{movie_id}", body=MovieChange(**fields))
 
 
@@ -215,16 +225,17 @@ def delete_movie(movie_id: int) -> Call[None]:
 
 
 def similar_movies(movie_id: int, n: int = 10) -> Call[SimilarMovies]:
+    """Movies with a similar representation in the model, most similar first."""
     return _call(SimilarMovies, "GET", f"/movies/{movie_id}/similar", query={"n": n})
 
 
 def model() -> Call[ModelInformation]:
-    """The model that is served, with its card."""
+    """The model that is served, with its card: training data, settings and measured quality."""
     return _call(ModelInformation, "GET", "/model")
 
 
-def reload() -> Call[Reloaded]:
-    """Serve the newest artifact; takes the administrator's key."""
+def reload_model() -> Call[Reloaded]:
+    """Serve the newest artifact. Needs the administrator's key."""
     return _call(Reloaded, "POST", "/admin/reload")
 
 
@@ -232,11 +243,17 @@ LINES_AT_ONCE = 1000
 
 
 def _joined(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Many lines at a time, each with one line end."""
+    """Many lines at a time, since each piece that is sent has a cost of its own; each line has one line end."""
     ended = (line.rstrip(b"\r\n") + b"\n" for line in lines)
     while block := b"".join(islice(ended, LINES_AT_ONCE)):
         yield block
 
 
-def _history(stars: Mapping[int, float]) -> list[HistoryRating]:
-    return [HistoryRating(movie_id=movie_id, stars=value) for movie_id, value in stars.items()]
+def _anonymous(history: Mapping[int, float] | None, profile: ProfileFields | None) -> dict[str, Any]:
+    """The fields of an anonymous user; only what is given is sent, since the service refuses them beside a user."""
+    fields: dict[str, Any] = {}
+    if history is not None:
+        fields["history"] = [HistoryRating(movie_id=movie_id, stars=stars) for movie_id, stars in history.items()]
+    if profile is not None:
+        fields["profile"] = profile
+    return fields

@@ -1,28 +1,37 @@
 """A typed client, for programs that wait (`Client`) and for programs that await (`AsyncClient`).
 
-    with Client("http://127.0.0.1:8000", key="...") as seqrec:
-        for entry in seqrec.recommend(1, n=5).recommendations:
-            print(entry.title, entry.predicted_stars)
+    with Client("http://127.0.0.1:8000", key="...") as client:
+        for movie in client.recommend(1, n=5).recommendations:
+            print(movie.title, movie.predicted_stars)
 
-Methods are the functions of `seqrec.calls`. What the service answers with an error raises the class of that error:
-`seqrec.errors` draws the tree, for example ``UserNotFound``. What is not understood raises `UnexpectedAnswer`, and a
-service that cannot be reached `Unreachable`; all of them are `SeqRecError`.
+Methods are the functions of `seqrec.calls`, one for each operation of the API. An error that the service answers raises
+the class of that error, for example `UserNotFound`; `seqrec.errors` has them all.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx
 from pydantic import ValidationError
 
-from model.errors import SeqRecError, SettingsError
 from seqrec import calls
 from seqrec.calls import Call
-from seqrec.errors import ErrorBody, InvalidField, InvalidRequest, ServiceError
+from seqrec.errors import (
+    ErrorBody,
+    InvalidField,
+    InvalidKey,
+    InvalidRequest,
+    SeqRecError,
+    UnexpectedAnswer,
+    Unreachable,
+    service_error,
+)
+from seqrec.retries import RETRIED_STATUSES, wait_seconds
 from seqrec.schemas.ratings import Rating
+from seqrec.signatures import method_signature
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -30,96 +39,35 @@ P = ParamSpec("P")
 ADDRESS = "http://127.0.0.1:8000"
 TIMEOUT_SECONDS = 30.0
 RETRIES = 3
-FIRST_WAIT_SECONDS = 0.2
-"""Before the first repetition; each further one waits twice as long."""
 
 EXPORT = "/export/ratings"
 JSON_LINES = "application/jsonl"
 
 
-class Unreachable(SeqRecError):
-    """The service cannot be reached, or did not answer in time."""
-
-
-class UnexpectedAnswer(SeqRecError):
-    """Something has answered, but not as a SeqRec service of this version does."""
-
-
-def _classes(base: type[ServiceError]) -> dict[str, type[ServiceError]]:
-    found = {base.code: base} if hasattr(base, "code") else {}
-    for child in base.__subclasses__():
-        found |= _classes(child)
-    return found
-
-
-ERRORS = _classes(ServiceError)
-
-
-def _error(response: httpx.Response) -> SeqRecError:
-    """What the service's answer, which is no success, says."""
-    try:
-        body = ErrorBody.model_validate_json(response.content)
-    except ValidationError:
-        return UnexpectedAnswer(f"{response.request.url} answered {response.status_code}: {response.text[:200]}")
-    kind = ERRORS.get(body.code)
-    if kind is None:
-        return UnexpectedAnswer(f"{response.request.url} answered {body.code}: {body.message}")
-    error = kind.__new__(kind)
-    SeqRecError.__init__(error, body.message)
-    error.details = body.details
-    return error
-
-
-class _Both:
-    """What `Client` and `AsyncClient` have in common."""
+class _Connection:
+    """What `Client` and `AsyncClient` share: how requests are made and answers read."""
 
     def __init__(self, address: str, retries: int) -> None:
         self.address = address
         self.retries = retries
 
-    def _waits(self, call: Call[T]) -> Iterator[float]:
-        """Seconds before each repetition; none for what would be done twice."""
-        repetitions = self.retries if call.repeatable else 0
-        yield from (FIRST_WAIT_SECONDS * 2**repetition for repetition in range(repetitions))
-
-    @staticmethod
-    def _sent(call: Call[T]) -> dict[str, Any]:
-        """What httpx sends with the call beside method and path."""
-        sent: dict[str, Any] = {"params": {name: value for name, value in call.query.items() if value is not None}}
-        if call.body is not None:
-            sent["json"] = call.body.model_dump(mode="json", exclude_unset=True)
-        if call.content is not None:
-            # Who sends much waits for much: how long is for the service to say.
-            sent |= {"headers": {"Content-Type": JSON_LINES}, "timeout": None}
-        return sent
+    def _wait_seconds(self, call: Call[T], attempt: int, response: httpx.Response | None) -> float | None:
+        """How long to wait before the call is sent again; None if it is not to be sent again."""
+        if not call.repeatable or attempt >= self.retries:
+            return None
+        return wait_seconds(attempt, None if response is None else response.headers.get("Retry-After"))
 
     def _unreachable(self, error: httpx.TransportError) -> Unreachable:
         problem = Unreachable(f"{self.address} cannot be reached: {error}")
         problem.__cause__ = error
         return problem
 
-    @staticmethod
-    def _rating(line: str) -> Rating:
-        try:
-            return Rating.model_validate_json(line)
-        except ValidationError as error:
-            raise UnexpectedAnswer(f"The export has a line that is no rating: {line[:200]}") from error
 
-    @staticmethod
-    def _answer(call: Call[T], response: httpx.Response) -> T:
-        if not response.is_success:
-            raise _error(response)
-        try:
-            return call.read(response.content)
-        except ValidationError as error:
-            raise UnexpectedAnswer(f"{response.request.url} answered what is not understood: {error}") from error
-
-
-def _checked(build: Callable[P, T]) -> Callable[P, T]:
-    """Refuse here, as the service would, what it would refuse."""
+def _validated(build: Callable[P, T]) -> Callable[P, T]:
+    """Refuse an invalid request before it is sent, by the error that the service would answer."""
 
     @wraps(build)
-    def checked(*arguments: P.args, **options: P.kwargs) -> T:
+    def validated(*arguments: P.args, **options: P.kwargs) -> T:
         try:
             return build(*arguments, **options)
         except ValidationError as error:
@@ -127,31 +75,35 @@ def _checked(build: Callable[P, T]) -> Callable[P, T]:
                 [InvalidField(field=".".join(map(str, one["loc"])), message=one["msg"]) for one in error.errors()]
             ) from error
 
-    return checked
+    return validated
 
 
-def _waiting(build: Callable[P, Call[T]]) -> Callable[Concatenate["Client", P], T]:
-    checked = _checked(build)
+def _sync(build: Callable[P, Call[T]]) -> Callable[Concatenate["Client", P], T]:
+    """A method of `Client` that sends what ``build`` returns."""
+    validated = _validated(build)
 
     @wraps(build)
     def method(self: "Client", /, *arguments: P.args, **options: P.kwargs) -> T:
-        return self.send(checked(*arguments, **options))
+        return self.send(validated(*arguments, **options))
 
+    method.__signature__ = method_signature(build)  # type: ignore[attr-defined]  # read by notebooks and help()
     return method
 
 
-def _awaiting(build: Callable[P, Call[T]]) -> Callable[Concatenate["AsyncClient", P], Awaitable[T]]:
-    checked = _checked(build)
+def _async(build: Callable[P, Call[T]]) -> Callable[Concatenate["AsyncClient", P], Coroutine[Any, Any, T]]:
+    """A method of `AsyncClient` that sends what ``build`` returns."""
+    validated = _validated(build)
 
     @wraps(build)
-    def method(self: "AsyncClient", /, *arguments: P.args, **options: P.kwargs) -> Awaitable[T]:
-        return self.send(checked(*arguments, **options))
+    async def method(self: "AsyncClient", /, *arguments: P.args, **options: P.kwargs) -> T:
+        return await self.send(validated(*arguments, **options))
 
+    method.__signature__ = method_signature(build)  # type: ignore[attr-defined]  # read by notebooks and help()
     return method
 
 
-class Client(_Both):
-    """Sends calls and waits for their answers. Safe to share between threads."""
+class Client(_Connection):
+    """Sends calls and waits for their answers. Threads may share one."""
 
     def __init__(
         self,
@@ -160,7 +112,10 @@ class Client(_Both):
         timeout: float = TIMEOUT_SECONDS,
         retries: int = RETRIES,
     ) -> None:
-        """``timeout`` is in seconds; ``retries`` how often a call is repeated that the service cannot answer now."""
+        """``timeout`` is in seconds; ``retries`` is how often a call is repeated while the service cannot serve.
+
+        Calls that would have another effect if they arrived twice are never repeated. Raises `InvalidKey`.
+        """
         super().__init__(address, retries)
         self._http = httpx.Client(base_url=address, headers=_headers(key), timeout=timeout)
 
@@ -171,24 +126,27 @@ class Client(_Both):
         self.close()
 
     def close(self) -> None:
+        """Close the connections to the service."""
         self._http.close()
 
     def send(self, call: Call[T]) -> T:
-        """The answer to a call; `ServiceError` as the service says, `Unreachable` or `UnexpectedAnswer`."""
-        waits = self._waits(call)
+        """The answer to a call. Raises the `ServiceError` that it is, `Unreachable` or `UnexpectedAnswer`."""
+        attempt = 0
         while True:
+            response = None
             try:
-                response = self._http.request(call.method, call.path, content=call.content, **self._sent(call))
+                response = self._http.request(call.method, call.path, content=call.content, **_options(call))
             except httpx.TransportError as error:
                 problem: SeqRecError = self._unreachable(error)
             else:
-                if response.status_code != 503:
-                    return self._answer(call, response)
+                if response.status_code not in RETRIED_STATUSES:
+                    return _answer(call, response)
                 problem = _error(response)
-            wait = next(waits, None)
+            wait = self._wait_seconds(call, attempt, response)
             if wait is None:
                 raise problem
             time.sleep(wait)
+            attempt += 1
 
     def export_ratings(self) -> Iterator[Rating]:
         """All ratings in the order of user and movie, as they arrive."""
@@ -198,38 +156,38 @@ class Client(_Both):
                     response.read()
                     raise _error(response)
                 for line in response.iter_lines():
-                    yield self._rating(line)
+                    yield _rating(line)
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
 
-    recommend = _waiting(calls.recommend)
-    recommend_anonymous = _waiting(calls.recommend_anonymous)
-    rank = _waiting(calls.rank)
-    predict = _waiting(calls.predict)
-    predict_pairs = _waiting(calls.predict_pairs)
-    add_user = _waiting(calls.add_user)
-    user = _waiting(calls.user)
-    change_user = _waiting(calls.change_user)
-    delete_user = _waiting(calls.delete_user)
-    similar_users = _waiting(calls.similar_users)
-    ratings = _waiting(calls.ratings)
-    rate = _waiting(calls.rate)
-    delete_rating = _waiting(calls.delete_rating)
-    rate_many = _waiting(calls.rate_many)
-    import_ratings = _waiting(calls.import_ratings)
-    movies = _waiting(calls.movies)
-    genres = _waiting(calls.genres)
-    popular = _waiting(calls.popular)
-    add_movie = _waiting(calls.add_movie)
-    movie = _waiting(calls.movie)
-    change_movie = _waiting(calls.change_movie)
-    delete_movie = _waiting(calls.delete_movie)
-    similar_movies = _waiting(calls.similar_movies)
-    model = _waiting(calls.model)
-    reload = _waiting(calls.reload)
+    recommend = _sync(calls.recommend)
+    recommend_anonymous = _sync(calls.recommend_anonymous)
+    rank = _sync(calls.rank)
+    predict = _sync(calls.predict)
+    predict_pairs = _sync(calls.predict_pairs)
+    create_user = _sync(calls.create_user)
+    user = _sync(calls.user)
+    update_user = _sync(calls.update_user)
+    delete_user = _sync(calls.delete_user)
+    similar_users = _sync(calls.similar_users)
+    ratings = _sync(calls.ratings)
+    rate = _sync(calls.rate)
+    delete_rating = _sync(calls.delete_rating)
+    rate_many = _sync(calls.rate_many)
+    import_ratings = _sync(calls.import_ratings)
+    search_movies = _sync(calls.search_movies)
+    genres = _sync(calls.genres)
+    popular_movies = _sync(calls.popular_movies)
+    create_movie = _sync(calls.create_movie)
+    movie = _sync(calls.movie)
+    update_movie = _sync(calls.update_movie)
+    delete_movie = _sync(calls.delete_movie)
+    similar_movies = _sync(calls.similar_movies)
+    model = _sync(calls.model)
+    reload_model = _sync(calls.reload_model)
 
 
-class AsyncClient(_Both):
+class AsyncClient(_Connection):
     """Sends calls; each method returns what is to be awaited."""
 
     def __init__(
@@ -250,25 +208,28 @@ class AsyncClient(_Both):
         await self.close()
 
     async def close(self) -> None:
+        """Close the connections to the service."""
         await self._http.aclose()
 
     async def send(self, call: Call[T]) -> T:
         """As `Client.send`."""
-        waits = self._waits(call)
+        attempt = 0
         while True:
+            response = None
             try:
-                content = None if call.content is None else _aside(call.content)
-                response = await self._http.request(call.method, call.path, content=content, **self._sent(call))
+                content = None if call.content is None else _from_thread(call.content)
+                response = await self._http.request(call.method, call.path, content=content, **_options(call))
             except httpx.TransportError as error:
                 problem: SeqRecError = self._unreachable(error)
             else:
-                if response.status_code != 503:
-                    return self._answer(call, response)
+                if response.status_code not in RETRIED_STATUSES:
+                    return _answer(call, response)
                 problem = _error(response)
-            wait = next(waits, None)
+            wait = self._wait_seconds(call, attempt, response)
             if wait is None:
                 raise problem
             await asyncio.sleep(wait)
+            attempt += 1
 
     async def export_ratings(self) -> AsyncIterator[Rating]:
         """As `Client.export_ratings`."""
@@ -278,47 +239,83 @@ class AsyncClient(_Both):
                     await response.aread()
                     raise _error(response)
                 async for line in response.aiter_lines():
-                    yield self._rating(line)
+                    yield _rating(line)
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
 
-    recommend = _awaiting(calls.recommend)
-    recommend_anonymous = _awaiting(calls.recommend_anonymous)
-    rank = _awaiting(calls.rank)
-    predict = _awaiting(calls.predict)
-    predict_pairs = _awaiting(calls.predict_pairs)
-    add_user = _awaiting(calls.add_user)
-    user = _awaiting(calls.user)
-    change_user = _awaiting(calls.change_user)
-    delete_user = _awaiting(calls.delete_user)
-    similar_users = _awaiting(calls.similar_users)
-    ratings = _awaiting(calls.ratings)
-    rate = _awaiting(calls.rate)
-    delete_rating = _awaiting(calls.delete_rating)
-    rate_many = _awaiting(calls.rate_many)
-    import_ratings = _awaiting(calls.import_ratings)
-    movies = _awaiting(calls.movies)
-    genres = _awaiting(calls.genres)
-    popular = _awaiting(calls.popular)
-    add_movie = _awaiting(calls.add_movie)
-    movie = _awaiting(calls.movie)
-    change_movie = _awaiting(calls.change_movie)
-    delete_movie = _awaiting(calls.delete_movie)
-    similar_movies = _awaiting(calls.similar_movies)
-    model = _awaiting(calls.model)
-    reload = _awaiting(calls.reload)
-
-
-async def _aside(parts: Iterable[bytes]) -> AsyncIterator[bytes]:
-    """The parts, each drawn in a thread, since where they come from may block."""
-    drawn = iter(parts)
-    while (part := await asyncio.to_thread(next, drawn, None)) is not None:
-        yield part
+    recommend = _async(calls.recommend)
+    recommend_anonymous = _async(calls.recommend_anonymous)
+    rank = _async(calls.rank)
+    predict = _async(calls.predict)
+    predict_pairs = _async(calls.predict_pairs)
+    create_user = _async(calls.create_user)
+    user = _async(calls.user)
+    update_user = _async(calls.update_user)
+    delete_user = _async(calls.delete_user)
+    similar_users = _async(calls.similar_users)
+    ratings = _async(calls.ratings)
+    rate = _async(calls.rate)
+    delete_rating = _async(calls.delete_rating)
+    rate_many = _async(calls.rate_many)
+    import_ratings = _async(calls.import_ratings)
+    search_movies = _async(calls.search_movies)
+    genres = _async(calls.genres)
+    popular_movies = _async(calls.popular_movies)
+    create_movie = _async(calls.create_movie)
+    movie = _async(calls.movie)
+    update_movie = _async(calls.update_movie)
+    delete_movie = _async(calls.delete_movie)
+    similar_movies = _async(calls.similar_movies)
+    model = _async(calls.model)
+    reload_model = _async(calls.reload_model)
 
 
 def _headers(key: str | None) -> dict[str, str]:
     if key is None:
         return {}
     if not key.isascii() or not key.isprintable():
-        raise SettingsError("The key has characters that no header can carry: letters, digits and signs of ASCII can.")
+        raise InvalidKey
     return {"X-API-Key": key}
+
+
+def _options(call: Call[T]) -> dict[str, Any]:
+    """The arguments of httpx for a call, beside method, path and content."""
+    options: dict[str, Any] = {"params": {name: value for name, value in call.query.items() if value is not None}}
+    if call.body is not None:
+        options["json"] = call.body.model_dump(mode="json", exclude_unset=True)
+    if call.content is not None:
+        # The answer to a long import takes as long as the import does.
+        options |= {"headers": {"Content-Type": JSON_LINES}, "timeout": None}
+    return options
+
+
+async def _from_thread(parts: Iterable[bytes]) -> AsyncIterator[bytes]:
+    """The parts, each read in a thread, since where they come from may block."""
+    iterator = iter(parts)
+    while (part := await asyncio.to_thread(next, iterator, None)) is not None:
+        yield part
+
+
+def _answer(call: Call[T], response: httpx.Response) -> T:
+    if not response.is_success:
+        raise _error(response)
+    try:
+        return call.read(response.content)
+    except ValidationError as error:
+        raise UnexpectedAnswer(f"{response.request.url} answered something unexpected: {error}") from error
+
+
+def _error(response: httpx.Response) -> SeqRecError:
+    """The error of an answer without success."""
+    try:
+        body = ErrorBody.model_validate_json(response.content)
+    except ValidationError:
+        return UnexpectedAnswer(f"{response.request.url} answered {response.status_code}: {response.text[:200]}")
+    return service_error(body) or UnexpectedAnswer(f"{response.request.url} answered {body.code}: {body.message}")
+
+
+def _rating(line: str) -> Rating:
+    try:
+        return Rating.model_validate_json(line)
+    except ValidationError as error:
+        raise UnexpectedAnswer(f"The export has a line that is no rating: {line[:200]}") from error

@@ -1,21 +1,25 @@
-"""The errors that the API answers; `app.api.error_handlers` puts them all into one shape.
+"""Everything that a client raises. Each error that the service answers has a class with its status and its code.
 
-ServiceError
- ├─ KeyRequired           401  key_required
- ├─ KeyRefused            403  key_refused
- ├─ ForeignOrigin         403  foreign_origin
- ├─ UserNotFound          404  user_not_found
- ├─ MovieNotFound         404  movie_not_found
- ├─ UserExists            409  user_exists
- ├─ MovieExists           409  movie_exists
- ├─ NoRelevance           409  no_relevance
- ├─ ReloadRefused         409  reload_refused
- ├─ Conflict              409  conflict
- ├─ UnsupportedMedia      415  unsupported_media
- ├─ InvalidRequest        422  invalid_request
- ├─ InternalError         500  internal_error
- ├─ NotReady              503  not_ready
- └─ DatabaseUnavailable   503  database_unavailable
+SeqRecError
+ ├─ InvalidKey           the key cannot be sent in a header
+ ├─ Unreachable          the service does not answer
+ ├─ UnexpectedAnswer     the answer is not one of a SeqRec service of this version
+ └─ ServiceError         what the service answers with an error:
+     ├─ KeyRequired           401  key_required
+     ├─ KeyRefused            403  key_refused
+     ├─ ForeignOrigin         403  foreign_origin
+     ├─ UserNotFound          404  user_not_found
+     ├─ MovieNotFound         404  movie_not_found
+     ├─ UserExists            409  user_exists
+     ├─ MovieExists           409  movie_exists
+     ├─ NoRelevance           409  no_relevance
+     ├─ ReloadRefused         409  reload_refused
+     ├─ Conflict              409  conflict
+     ├─ UnsupportedMedia      415  unsupported_media
+     ├─ InvalidRequest        422  invalid_request
+     ├─ InternalError         500  internal_error
+     ├─ NotReady              503  not_ready
+     └─ DatabaseUnavailable   503  database_unavailable
 
 Beside them: 404 ``not_found`` for an unknown path, 405 ``method_not_allowed``, and 400 ``http_error`` for a body that
 cannot be read at all.
@@ -26,10 +30,29 @@ from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
-from model.errors import SeqRecError
-
 MOST_DETAILS = 100
+"""Invalid fields that an answer lists."""
+
 DETAILS_IN_MESSAGE = 5
+
+
+class SeqRecError(Exception):
+    """Base of all errors of this package."""
+
+
+class InvalidKey(SeqRecError):
+    """The key has characters that no header can carry."""
+
+    def __init__(self) -> None:
+        super().__init__("The key has characters that no header can carry: letters, digits and signs of ASCII can.")
+
+
+class Unreachable(SeqRecError):
+    """The service cannot be reached, or did not answer in time."""
+
+
+class UnexpectedAnswer(SeqRecError):
+    """Something has answered, but not as a SeqRec service of this version does."""
 
 
 class InvalidField(BaseModel):
@@ -48,7 +71,13 @@ class ErrorBody(BaseModel):
 
 
 class ServiceError(SeqRecError):
-    """Base of the errors that a use case answers with."""
+    """Base of the errors that the service answers.
+
+    Attributes:
+        status: of the HTTP answer.
+        code: what went wrong, for programs.
+        details: each invalid field, of an `InvalidRequest`.
+    """
 
     status: ClassVar[int]
     code: ClassVar[str]
@@ -66,7 +95,7 @@ class KeyRequired(ServiceError):
 
 
 class KeyRefused(ServiceError):
-    """The key is none of the service's, or not the one that this route takes."""
+    """The service does not know the key, or the route takes another one."""
 
     status = 403
     code = "key_refused"
@@ -210,6 +239,25 @@ class InternalError(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("Something went wrong here. The server's log has the details.")
+
+
+def service_error(body: ErrorBody) -> ServiceError | None:
+    """The error that the service has answered with this body; None for a code that this version does not know."""
+    kind = _subclasses(ServiceError).get(body.code)
+    if kind is None:
+        return None
+    error = kind.__new__(kind)  # the message is written already: no constructor is to write it again
+    Exception.__init__(error, body.message)
+    error.details = body.details
+    return error
+
+
+def _subclasses(base: type[ServiceError]) -> dict[str, type[ServiceError]]:
+    """By code."""
+    by_code: dict[str, type[ServiceError]] = {}
+    for child in base.__subclasses__():
+        by_code |= {child.code: child} | _subclasses(child)
+    return by_code
 
 
 def _there_is_no(noun: str, ids: Sequence[int]) -> str:

@@ -12,10 +12,7 @@ import typer.main
 from click import Group
 
 from app.cli import app as command_line
-from app.main import api
-from model.baselines.rating_models import BUILDERS
-from seqrec import calls
-from seqrec.client import AsyncClient, Client
+from model.baselines.registry import RATING
 
 ROOT = Path(__file__).parents[1]
 TRAINING_ROOMS = {"data", "factorization", "training", "evaluation", "baselines", "experiments", "pipeline"}
@@ -43,6 +40,11 @@ def imported(tree: ast.AST) -> set[str]:
 def test_the_model_knows_nothing_of_the_app() -> None:
     for name, tree in modules("model"):
         assert not {module for module in imported(tree) if module.split(".")[0] == "app"}, name
+
+
+def test_the_client_knows_nothing_of_app_and_model() -> None:
+    for name, tree in modules("seqrec"):
+        assert not {module for module in imported(tree) if module.split(".")[0] in {"app", "model"}}, name
 
 
 def test_the_service_imports_nothing_that_trains() -> None:
@@ -82,17 +84,6 @@ def test_serving_loads_no_sentence_transformer_and_nothing_else_that_only_traini
     assert done.stdout.strip() == "[]"
 
 
-def test_every_route_has_a_call_of_the_client_and_both_clients_have_every_call() -> None:
-    functions = {name for name, call in vars(calls).items() if getattr(call, "__module__", "") == calls.__name__}
-    built = {name for name in functions if name.islower() and not name.startswith("_")}
-    for client in (Client, AsyncClient):
-        assert built | {"export_ratings"} <= set(dir(client))
-    source = (ROOT / "seqrec" / "calls.py").read_text() + (ROOT / "seqrec" / "client.py").read_text()
-    for path in api().openapi()["paths"]:
-        if path not in {"/health/live", "/health/ready", "/metrics"}:
-            assert f'"{path}"' in source, path
-
-
 def test_every_option_of_every_command_has_a_help_text() -> None:
     group = typer.main.get_command(command_line)
     for command in commands(group):
@@ -106,7 +97,7 @@ def test_the_help_of_evaluate_names_every_model() -> None:
     (option,) = [parameter for parameter in evaluate.params if parameter.name == "model"]
     named = set(re.findall(r"[a-z0-9-]+", option.help))
 
-    assert set(BUILDERS) <= named
+    assert set(RATING.builders) <= named
 
 
 def commands(command: object) -> Iterator:

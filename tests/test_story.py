@@ -33,11 +33,11 @@ def seqrec(address: str) -> Iterator[Client]:
 
 
 def test_from_signing_up_to_leaving(seqrec: Client, sample: MovieLens) -> None:
-    someone = seqrec.add_user(gender="F", age=25)
+    someone = seqrec.create_user(gender="F", age=25)
     assert someone.user_id == 121
     assert seqrec.recommend(someone.user_id).based_on == "profile"
 
-    rated = [movie.movie_id for movie in seqrec.movies(limit=10).movies]
+    rated = [movie.movie_id for movie in seqrec.search_movies(limit=10).movies]
     for movie_id in rated:
         seqrec.rate(someone.user_id, movie_id, stars=1 + movie_id % 5)
     assert seqrec.user(someone.user_id).ratings == 10
@@ -59,7 +59,7 @@ def test_from_signing_up_to_leaving(seqrec: Client, sample: MovieLens) -> None:
         seen += [entry.movie_id for entry in page]
     assert sorted(seen) == sorted(set(range(1, 81)) - set(rated))
 
-    seqrec.change_movie(ids[0], hidden=True)
+    seqrec.update_movie(ids[0], hidden=True)
     assert ids[0] not in [entry.movie_id for entry in seqrec.recommend(someone.user_id, n=100).recommendations]
 
     seqrec.delete_rating(someone.user_id, rated[0])
@@ -120,9 +120,9 @@ def test_an_export_can_be_imported_and_a_bad_line_is_named_and_writes_nothing(ad
 
 
 def test_of_someone_of_whom_nothing_is_known_the_popular_movies_are_shown_and_said_to_be(seqrec: Client) -> None:
-    someone = seqrec.add_user()
+    someone = seqrec.create_user()
     listed = seqrec.recommend(someone.user_id, n=5)
-    popular = seqrec.popular(n=5)
+    popular = seqrec.popular_movies(n=5)
 
     assert (listed.based_on, listed.rank_by) == ("nothing", "popularity")
     assert {entry.source for entry in listed.recommendations} == {"popular"}
@@ -131,7 +131,7 @@ def test_of_someone_of_whom_nothing_is_known_the_popular_movies_are_shown_and_sa
 
 
 def test_anyone_gets_the_list_of_a_user_with_the_same_history_and_profile(seqrec: Client) -> None:
-    someone = seqrec.add_user()
+    someone = seqrec.create_user()
     history = {5: 5.0, 9: 2.0, 30: 4.0}
     for at, (movie_id, stars) in enumerate(history.items()):
         seqrec.rate(someone.user_id, movie_id, stars, rated_at=1000 + at)
@@ -156,16 +156,16 @@ def test_candidates_are_ranked_as_they_stand_in_the_whole_list(seqrec: Client) -
 
 
 def test_a_movie_that_came_after_training_is_searched_predicted_recommended_and_said_to_be_new(seqrec: Client) -> None:
-    added = seqrec.add_movie("Amélie's Quantum Ghost (2026)", genres=["Comedy", "Sci-Fi"])
+    added = seqrec.create_movie("Amélie's Quantum Ghost (2026)", genres=["Comedy", "Sci-Fi"])
     assert (added.movie_id, added.year, added.in_model, added.ratings) == (81, 2026, False, 0)
 
-    assert [movie.movie_id for movie in seqrec.movies("amelie QUAN").movies] == [81]
+    assert [movie.movie_id for movie in seqrec.search_movies("amelie QUAN").movies] == [81]
     (entry,) = [entry for entry in seqrec.recommend(1, n=100).recommendations if entry.movie_id == 81]
     assert (entry.title, entry.in_model) == ("Amélie's Quantum Ghost (2026)", False)
     (predicted,) = seqrec.predict([81], user_id=1).predictions
     assert predicted.predicted_stars == pytest.approx(entry.predicted_stars, abs=2e-4)
 
-    seqrec.change_movie(81, genres=["Horror"])
+    seqrec.update_movie(81, genres=["Horror"])
     (changed,) = seqrec.predict([81], user_id=1).predictions
     assert changed.predicted_stars != predicted.predicted_stars
 
@@ -190,7 +190,7 @@ def test_similar_movies_and_users_are_the_nearest_and_never_oneself(seqrec: Clie
 
 
 def test_two_users_with_the_same_history_are_each_others_nearest(seqrec: Client) -> None:
-    twins = [seqrec.add_user().user_id for _ in range(2)]
+    twins = [seqrec.create_user().user_id for _ in range(2)]
     for twin in twins:
         for at, movie_id in enumerate((3, 7, 40)):
             seqrec.rate(twin, movie_id, 5, rated_at=at)
@@ -204,11 +204,11 @@ def test_popular_is_by_weighted_rating_within_the_time_and_genres_asked_for(seqr
         seqrec.rate(user_id, 7, 5, rated_at=2_000_000_000)
     seqrec.rate(1, 8, 5, rated_at=2_000_000_001)
 
-    (first, second) = seqrec.popular(n=100, since=2_000_000_000).movies
+    (first, second) = seqrec.popular_movies(n=100, since=2_000_000_000).movies
     assert (first.movie_id, first.ratings, first.mean_stars, second.movie_id) == (7, 40, 5, 8)
-    assert [movie.movie_id for movie in seqrec.popular(n=100, since=2_000_000_001).movies] == [8]
+    assert [movie.movie_id for movie in seqrec.popular_movies(n=100, since=2_000_000_001).movies] == [8]
     genre = first.genres[0]
-    assert all(genre in movie.genres for movie in seqrec.popular(n=100, genre=[genre]).movies)
+    assert all(genre in movie.genres for movie in seqrec.popular_movies(n=100, genre=[genre]).movies)
 
 
 def test_the_weighted_rating_is_the_mean_with_fifty_average_ratings_more() -> None:
@@ -223,7 +223,7 @@ def test_the_weighted_rating_is_the_mean_with_fifty_average_ratings_more() -> No
 def test_the_async_client_gets_the_same_answers(address: str, seqrec: Client) -> None:
     async def ask() -> tuple:
         async with AsyncClient(address) as client:
-            listed, movies = await asyncio.gather(client.recommend(1), client.movies("the"))
+            listed, movies = await asyncio.gather(client.recommend(1), client.search_movies("the"))
             exported = [rating async for rating in client.export_ratings()]
             lines = [rating.model_dump_json().encode() + b"\n" for rating in exported[:3]]
             written = await client.import_ratings(lines)
@@ -231,7 +231,12 @@ def test_the_async_client_gets_the_same_answers(address: str, seqrec: Client) ->
                 await client.user(9999)
             return listed, movies, len(exported), written.written
 
-    assert asyncio.run(ask()) == (seqrec.recommend(1), seqrec.movies("the"), sum(1 for _ in seqrec.export_ratings()), 3)
+    assert asyncio.run(ask()) == (
+        seqrec.recommend(1),
+        seqrec.search_movies("the"),
+        sum(1 for _ in seqrec.export_ratings()),
+        3,
+    )
 
 
 def test_every_answer_carries_the_request_id_and_the_version_of_the_model(address: str, scorer: Scorer) -> None:
@@ -257,22 +262,22 @@ def test_filters_that_do_not_exist_are_refused_not_passed_over(address: str) -> 
 
 
 def test_a_genre_is_one_whatever_its_case_and_a_new_one_comes_with_its_first_movie(seqrec: Client) -> None:
-    before = len(seqrec.movies(genre=["Drama"], limit=1000).movies)
-    seqrec.add_movie("Case (2001)", genres=["drama", "Noir"])
+    before = len(seqrec.search_movies(genre=["Drama"], limit=1000).movies)
+    seqrec.create_movie("Case (2001)", genres=["drama", "Noir"])
 
-    assert len(seqrec.movies(genre=["dRaMa"], limit=1000).movies) == before + 1
+    assert len(seqrec.search_movies(genre=["dRaMa"], limit=1000).movies) == before + 1
     assert seqrec.genres().genres.count("Noir") == 1
     assert "drama" not in seqrec.genres().genres
-    assert [movie.title for movie in seqrec.movies(genre=["noir"]).movies] == ["Case (2001)"]
+    assert [movie.title for movie in seqrec.search_movies(genre=["noir"]).movies] == ["Case (2001)"]
 
 
 def test_a_change_leaves_what_it_does_not_name(seqrec: Client) -> None:
     before = seqrec.movie(1)
 
-    assert seqrec.change_movie(1, title="No year in it").year == before.year
-    assert seqrec.change_movie(1, title="Far (9999)").year == before.year
-    assert seqrec.change_movie(1, title="Near (1999)").year == 1999
-    assert seqrec.change_movie(1, year=None).year is None
+    assert seqrec.update_movie(1, title="No year in it").year == before.year
+    assert seqrec.update_movie(1, title="Far (9999)").year == before.year
+    assert seqrec.update_movie(1, title="Near (1999)").year == 1999
+    assert seqrec.update_movie(1, year=None).year is None
     assert seqrec.movie(1).genres == before.genres
 
 

@@ -36,7 +36,7 @@ router = APIRouter(tags=["movies"])
     "most often in training come first. Hidden movies are found too.",
     responses=responses(InvalidRequest, DatabaseUnavailable),
 )
-def search(
+def search_movies(
     services: ServicesDependency,
     wanted: Annotated[MovieSearch, Query()],
 ) -> Movies:
@@ -45,16 +45,16 @@ def search(
 
 
 @router.get("/genres", summary="The names of all genres", responses=responses(DatabaseUnavailable))
-def genres(services: ServicesDependency) -> GenreNames:
+def list_genres(services: ServicesDependency) -> GenreNames:
     return GenreNames(genres=list(services.movies.genres()))
 
 
 @router.get(
     "/movies/popular",
-    summary="Movies that many like, by weighted rating",
+    summary="Popular movies, by weighted rating",
     responses=responses(InvalidRequest, DatabaseUnavailable),
 )
-def popular_movies(
+def list_popular_movies(
     services: ServicesDependency,
     wanted: Annotated[PopularSearch, Query()],
 ) -> PopularMovies:
@@ -81,7 +81,7 @@ def popular_movies(
     "longer, until the title model is loaded.",
     responses=responses(MovieExists, InvalidRequest, DatabaseUnavailable),
 )
-def add(request: NewMovie, services: ServicesDependency) -> MovieDetails:
+def create_movie(request: NewMovie, services: ServicesDependency) -> MovieDetails:
     return _details(*services.movies.add(request.movie_id, request.title, request.year, request.genres, request.hidden))
 
 
@@ -90,7 +90,7 @@ def add(request: NewMovie, services: ServicesDependency) -> MovieDetails:
     summary="A movie",
     responses=responses(MovieNotFound, InvalidRequest, DatabaseUnavailable),
 )
-def get(movie_id: MovieId, services: ServicesDependency) -> MovieDetails:
+def get_movie(movie_id: MovieId, services: ServicesDependency) -> MovieDetails:
     return _details(*services.movies.get(movie_id))
 
 
@@ -99,7 +99,7 @@ def get(movie_id: MovieId, services: ServicesDependency) -> MovieDetails:
     summary="Change a movie, or hide it",
     responses=responses(MovieNotFound, InvalidRequest, DatabaseUnavailable),
 )
-def change(movie_id: MovieId, request: MovieChange, services: ServicesDependency) -> MovieDetails:
+def update_movie(movie_id: MovieId, request: MovieChange, services: ServicesDependency) -> MovieDetails:
     fields = request.model_dump(exclude_unset=True, exclude={"genres"})
     return _details(*services.movies.change(movie_id, fields, request.genres))
 
@@ -110,16 +110,16 @@ def change(movie_id: MovieId, request: MovieChange, services: ServicesDependency
     summary="Delete a movie with all its ratings; deleting again does nothing",
     responses=responses(InvalidRequest, DatabaseUnavailable),
 )
-def remove(movie_id: MovieId, services: ServicesDependency) -> None:
+def delete_movie(movie_id: MovieId, services: ServicesDependency) -> None:
     services.movies.remove(movie_id)
 
 
 @router.get(
     "/movies/{movie_id}/similar",
-    summary="Movies that the model takes for similar",
+    summary="Movies with a similar representation in the model",
     responses=responses(MovieNotFound, InvalidRequest, DatabaseUnavailable),
 )
-def similar(
+def list_similar_movies(
     movie_id: MovieId,
     services: ServicesDependency,
     n: Nearest = 10,

@@ -5,12 +5,14 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import responses
+from app.api.model_card import model_card
 from app.api.security import with_admin_key, with_key
 from app.errors import DatabaseError
 from app.observability import metrics
 from app.storage.database import require_current
 from seqrec.errors import DatabaseUnavailable, KeyRefused, KeyRequired, NotReady, ReloadRefused
-from seqrec.schemas.operations import Health, ModelInformation, Reloaded
+from seqrec.schemas.model import ModelInformation
+from seqrec.schemas.operations import Health, Reloaded
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +20,7 @@ router = APIRouter(tags=["operations"])
 
 
 @router.get("/health/live", summary="Whether the process answers")
-async def live() -> Health:
+async def check_liveness() -> Health:
     return Health(status="ok")
 
 
@@ -27,7 +29,7 @@ async def live() -> Health:
     summary="Whether the model is loaded, the database reachable and its schema current",
     responses=responses(NotReady, DatabaseUnavailable),
 )
-def ready(services: ServicesDependency) -> Health:
+def check_readiness(services: ServicesDependency) -> Health:
     try:
         require_current(services.database.engine)
     except DatabaseError as error:
@@ -42,7 +44,7 @@ def ready(services: ServicesDependency) -> Health:
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-def prometheus() -> Response:
+def get_metrics() -> Response:
     return Response(metrics.exposition(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
@@ -52,13 +54,13 @@ def prometheus() -> Response:
     responses=responses(KeyRequired, KeyRefused),
     dependencies=[with_key],
 )
-def model(services: ServicesDependency) -> ModelInformation:
+def get_model(services: ServicesDependency) -> ModelInformation:
     scorer = services.host.model
     return ModelInformation(
         version=scorer.version,
         device=scorer.device.type,
         sample_data=scorer.card.data.generated,
-        card=scorer.card,
+        card=model_card(scorer.card),
     )
 
 
@@ -69,6 +71,6 @@ def model(services: ServicesDependency) -> ModelInformation:
     responses=responses(KeyRequired, KeyRefused, ReloadRefused, DatabaseUnavailable),
     dependencies=[with_admin_key],
 )
-def reload(services: ServicesDependency) -> Reloaded:
+def reload_model(services: ServicesDependency) -> Reloaded:
     before, version = services.host.reload()
     return Reloaded(before=before, version=version)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Path, Query
 
-from seqrec.schemas.common import LARGEST_ID
+from seqrec.limits import LARGEST_ID
 
 UserId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The user.", examples=[1])]
 MovieId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The movie.", examples=[1])]

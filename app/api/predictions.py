@@ -2,11 +2,11 @@ from fastapi import APIRouter
 
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import responses
-from app.api.translation import user_context_of
+from app.api.translation import predicted_stars, user_context_of
 from app.services.answers import Query
 from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, UserNotFound
 from seqrec.schemas.common import AnonymousUser
-from seqrec.schemas.predictions import PredictedStars, PredictionRequest, Predictions
+from seqrec.schemas.predictions import PredictionRequest, Predictions
 
 router = APIRouter(tags=["predictions"])
 
@@ -16,13 +16,15 @@ router = APIRouter(tags=["predictions"])
     summary="Predict the stars that users would give movies",
     responses=responses(UserNotFound, MovieNotFound, InvalidRequest, DatabaseUnavailable),
 )
-def predict(request: PredictionRequest, services: ServicesDependency) -> Predictions:
+def predict_ratings(request: PredictionRequest, services: ServicesDependency) -> Predictions:
     if request.user_id is None and request.queries is None:
-        someone = AnonymousUser.model_validate(request.model_dump(include={"profile", "history"}, exclude_none=True))
-        version, predictions = services.recommender.predict_anonymous(user_context_of(someone), request.movie_ids or [])
+        anonymous = AnonymousUser.model_validate(request.model_dump(include={"profile", "history"}, exclude_none=True))
+        version, predictions = services.recommender.predict_anonymous(
+            user_context_of(anonymous), request.movie_ids or []
+        )
     else:
         version, predictions = services.recommender.predict(_pairs(request))
-    return Predictions(model=version, predictions=[PredictedStars.of(prediction) for prediction in predictions])
+    return Predictions(model=version, predictions=[predicted_stars(prediction) for prediction in predictions])
 
 
 def _pairs(request: PredictionRequest) -> list[Query]:

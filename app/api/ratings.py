@@ -1,7 +1,7 @@
 from collections.abc import Iterator
 from itertools import chain, islice
 from tempfile import SpooledTemporaryFile
-from typing import Annotated, BinaryIO, cast
+from typing import Annotated, Any, BinaryIO, cast
 
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -19,18 +19,27 @@ from seqrec.schemas.ratings import NewRatings, RatedMovie, Rating, StarsGiven, U
 router = APIRouter(tags=["ratings"])
 
 JSON_LINES = "application/jsonl"
-ACCEPTED = {JSON_LINES, "application/x-ndjson", "application/json-lines"}
+BYTES = "application/octet-stream"
+"""The second name of JSON Lines here: the one that generators of clients know. No page of another site can send it."""
+
+ACCEPTED = {JSON_LINES, "application/x-ndjson", "application/json-lines", BYTES}
 LINES_AT_ONCE = 1000
 IN_MEMORY = 1 << 20
 """Bytes of an import that are kept in memory; what is more goes into a temporary file."""
 
 
+def _lines_of(schema: str) -> dict[str, Any]:
+    """For OpenAPI: a body of JSON Lines. It has no word for them, so that they are bytes to a generated client."""
+    lines = {"type": "string", "format": "binary", "description": f"lines, each a JSON object as `{schema}`"}
+    return {kind: {"schema": lines} for kind in (JSON_LINES, BYTES)}
+
+
 @router.get(
     "/users/{user_id}/ratings",
-    summary="What a user has rated, newest first",
+    summary="The ratings of a user, newest first",
     responses=responses(UserNotFound, InvalidRequest, DatabaseUnavailable),
 )
-def of_user(
+def list_user_ratings(
     user_id: UserId,
     services: ServicesDependency,
     limit: Annotated[int, Query(ge=1, le=1000, description="Ratings on a page.")] = 50,
@@ -45,7 +54,7 @@ def of_user(
     summary="Rate a movie, or rate it anew",
     responses=responses(UserNotFound, MovieNotFound, InvalidRequest, DatabaseUnavailable),
 )
-def put(user_id: UserId, movie_id: MovieId, request: StarsGiven, services: ServicesDependency) -> Rating:
+def put_rating(user_id: UserId, movie_id: MovieId, request: StarsGiven, services: ServicesDependency) -> Rating:
     return _stored(services.ratings.put(user_id, movie_id, request.stars, request.rated_at))
 
 
@@ -55,7 +64,7 @@ def put(user_id: UserId, movie_id: MovieId, request: StarsGiven, services: Servi
     summary="Delete a rating; deleting again does nothing",
     responses=responses(UserNotFound, InvalidRequest, DatabaseUnavailable),
 )
-def remove(user_id: UserId, movie_id: MovieId, services: ServicesDependency) -> None:
+def delete_rating(user_id: UserId, movie_id: MovieId, services: ServicesDependency) -> None:
     services.ratings.remove(user_id, movie_id)
 
 
@@ -64,7 +73,7 @@ def remove(user_id: UserId, movie_id: MovieId, services: ServicesDependency) -> 
     summary="Write up to 10,000 ratings in one transaction, all or none",
     responses=responses(InvalidRequest, DatabaseUnavailable),
 )
-def put_all(request: NewRatings, services: ServicesDependency) -> Written:
+def put_ratings(request: NewRatings, services: ServicesDependency) -> Written:
     return Written(written=services.ratings.put_all(request.ratings))
 
 
@@ -73,16 +82,13 @@ def put_all(request: NewRatings, services: ServicesDependency) -> Written:
     summary="All ratings, one JSON object a line",
     description="In the order of user and movie. A rating that is written meanwhile may be among them or not.",
     response_class=StreamingResponse,
-    responses={
-        200: {"content": {JSON_LINES: {"schema": {"$ref": "#/components/schemas/Rating"}}}},
-        **responses(DatabaseUnavailable),
-    },
+    responses={200: {"content": _lines_of("Rating")}, **responses(DatabaseUnavailable)},
 )
-def export(services: ServicesDependency) -> StreamingResponse:
+def export_ratings(request: Request, services: ServicesDependency) -> StreamingResponse:
     ratings = services.ratings.export()
     first = list(islice(ratings, 1))  # read now: once an answer has begun, it can no longer be an error
     lines = (f"{_stored(rating).model_dump_json()}\n" for rating in chain(first, ratings))
-    return StreamingResponse(_joined(lines), media_type=JSON_LINES)
+    return StreamingResponse(_joined(lines), media_type=BYTES if request.headers.get("accept") == BYTES else JSON_LINES)
 
 
 @router.post(
@@ -90,14 +96,9 @@ def export(services: ServicesDependency) -> StreamingResponse:
     summary="Write ratings, one JSON object a line, all or none",
     description="However many: the memory used stays the same. Errors name the line.",
     responses=responses(UnsupportedMedia, InvalidRequest, DatabaseUnavailable),
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {JSON_LINES: {"schema": {"$ref": "#/components/schemas/NewRating"}}},
-        }
-    },
+    openapi_extra={"requestBody": {"required": True, "content": _lines_of("NewRating")}},
 )
-async def import_(request: Request, services: ServicesDependency) -> Written:
+async def import_ratings(request: Request, services: ServicesDependency) -> Written:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in ACCEPTED or "content-encoding" in request.headers:
         raise UnsupportedMedia(JSON_LINES)

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Query
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import responses
 from app.api.parameters import UserId
-from app.api.translation import user_context_of
+from app.api.translation import recommendation, user_context_of
 from app.services.answers import RecommendationOptions, Recommended
 from app.services.catalogue import Filter
 from model.inference.diversity import DEFAULT_DIVERSITY
@@ -13,7 +13,6 @@ from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, No
 from seqrec.schemas.recommendations import (
     ListOptions,
     RankRequest,
-    Recommendation,
     RecommendationRequest,
     Recommendations,
 )
@@ -26,7 +25,7 @@ router = APIRouter(tags=["recommendations"])
     summary="Recommend movies that a user has not rated",
     responses=responses(UserNotFound, NoRelevance, InvalidRequest, DatabaseUnavailable),
 )
-def recommend(
+def recommend_for_user(
     user_id: UserId, options: Annotated[ListOptions, Query()], services: ServicesDependency
 ) -> Recommendations:
     return _answer(user_id, services.recommender.recommend(user_id, _wish(options)))
@@ -34,7 +33,7 @@ def recommend(
 
 @router.post(
     "/recommendations",
-    summary="Recommend movies to someone who is no user; nothing is stored",
+    summary="Recommend movies to an anonymous user; nothing is stored",
     responses=responses(MovieNotFound, NoRelevance, InvalidRequest, DatabaseUnavailable),
 )
 def recommend_anonymous(request: RecommendationRequest, services: ServicesDependency) -> Recommendations:
@@ -43,10 +42,10 @@ def recommend_anonymous(request: RecommendationRequest, services: ServicesDepend
 
 @router.post(
     "/rank",
-    summary="Put given movies into order, for a user or for someone who is none",
+    summary="Rank given movies, for a user or for an anonymous user",
     responses=responses(UserNotFound, MovieNotFound, NoRelevance, InvalidRequest, DatabaseUnavailable),
 )
-def rank(request: RankRequest, services: ServicesDependency) -> Recommendations:
+def rank_movies(request: RankRequest, services: ServicesDependency) -> Recommendations:
     ranked = services.recommender.rank(
         request.user_id, user_context_of(request), request.movie_ids, request.rank_by, request.explain
     )
@@ -70,5 +69,5 @@ def _answer(user_id: int | None, recommended: Recommended) -> Recommendations:
         user_id=user_id,
         based_on=recommended.based_on,
         rank_by=recommended.rank_by,
-        recommendations=[Recommendation.of(entry) for entry in recommended.movies],
+        recommendations=[recommendation(entry) for entry in recommended.movies],
     )

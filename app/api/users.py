@@ -14,17 +14,17 @@ router = APIRouter(tags=["users"])
 @router.post(
     "/users",
     status_code=201,
-    summary="Sign a user up",
+    summary="Add a user",
     responses=responses(UserExists, InvalidRequest, DatabaseUnavailable),
 )
-def add(request: NewUser, services: ServicesDependency) -> User:
+def create_user(request: NewUser, services: ServicesDependency) -> User:
     return _answer(services.users.add(request.user_id, profile_of(request)))
 
 
 @router.get(
     "/users/{user_id}", summary="A user", responses=responses(UserNotFound, InvalidRequest, DatabaseUnavailable)
 )
-def get(user_id: UserId, services: ServicesDependency) -> User:
+def get_user(user_id: UserId, services: ServicesDependency) -> User:
     return _answer(services.users.get(user_id))
 
 
@@ -33,7 +33,7 @@ def get(user_id: UserId, services: ServicesDependency) -> User:
     summary="Change a user's profile",
     responses=responses(UserNotFound, InvalidRequest, DatabaseUnavailable),
 )
-def change(user_id: UserId, request: ProfileChange, services: ServicesDependency) -> User:
+def update_user(user_id: UserId, request: ProfileChange, services: ServicesDependency) -> User:
     return _answer(services.users.change(user_id, request.model_dump(exclude_unset=True)))
 
 
@@ -43,18 +43,18 @@ def change(user_id: UserId, request: ProfileChange, services: ServicesDependency
     summary="Delete a user with all ratings; deleting again does nothing",
     responses=responses(InvalidRequest, DatabaseUnavailable),
 )
-def remove(user_id: UserId, services: ServicesDependency) -> None:
+def delete_user(user_id: UserId, services: ServicesDependency) -> None:
     services.users.remove(user_id)
 
 
 @router.get(
     "/users/{user_id}/similar",
-    summary="Users of whom the model has a similar idea",
+    summary="Users with a similar representation in the model",
     description="Among the 100 users who share the most of this user's latest 50 movies. Nothing is kept of users "
     "between requests, so the newest ratings count.",
     responses=responses(UserNotFound, InvalidRequest, DatabaseUnavailable),
 )
-def similar(
+def list_similar_users(
     user_id: UserId,
     services: ServicesDependency,
     n: Nearest = 10,

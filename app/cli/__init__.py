@@ -5,6 +5,7 @@ import sys
 
 import typer
 
+import seqrec.errors
 from app.cli import data, database, experiments, serving, training
 from model.errors import SeqRecError
 
@@ -26,6 +27,6 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         app()
-    except (SeqRecError, PermissionError, FileNotFoundError, NotADirectoryError) as error:
+    except (SeqRecError, seqrec.errors.SeqRecError, PermissionError, FileNotFoundError, NotADirectoryError) as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(1)

@@ -64,9 +64,11 @@ def _answers(responses: Schema) -> Iterator[str]:
 
 
 def _content(holder: Schema) -> str:
-    categories = [(kind, content.get("schema", {})) for kind, content in holder["content"].items()]
+    kinds: dict[str, list[str]] = {}
+    for kind, content in holder["content"].items():
+        kinds.setdefault(_type(content.get("schema", {})), []).append(kind)
     return ", or ".join(
-        _type(schema) if kind == "application/json" else f"{kind} of {_type(schema)}" for kind, schema in categories
+        body if names == ["application/json"] else f"{' or '.join(names)} of {body}" for body, names in kinds.items()
     )
 
 
@@ -118,6 +120,8 @@ def _type(schema: Schema) -> str:
 
 def _plain_type(schema: Schema) -> str:
     kind = schema.get("type", "any")
+    if schema.get("format") == "binary":
+        return str(schema["description"])
     if "prefixItems" in schema:
         return f"list of {', '.join(_type(one) for one in schema['prefixItems'])}"
     if kind == "array":

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pydantic import BaseModel
 from rich.console import Console
@@ -17,7 +17,9 @@ from app.storage.movies import MovieRecord
 from app.storage.stats import Stats
 from model.card import Epoch, Evaluation, RankingEvaluation
 from model.rating_scale import RatingScale
-from model.training.trainer import Progress as TrainingProgress
+
+if TYPE_CHECKING:
+    from model.training.trainer import Progress as TrainingProgress
 
 console = Console(stderr=True, highlight=False)
 output = Console(highlight=False)
@@ -57,14 +59,14 @@ class TrainingDisplay:
     def on_fit(self, done: int, total: int) -> None:
         self._show("factorization", done, total, "")
 
-    def on_progress(self, now: TrainingProgress) -> None:
+    def on_progress(self, now: "TrainingProgress") -> None:
         detail = f"loss {now.loss:.4f}, {now.samples_per_second:,.0f} samples/s{_best(now.best)}"
         self._show(f"{now.task}, epoch {now.epoch}/{now.epochs}", now.step, now.steps, detail)
 
 
 def _best(epoch: Epoch | None) -> str:
     if epoch is not None and epoch.validation_rmse is not None:
-        return f", best RMSE {epoch.validation_rmse:.4f}"
+        return f", RMSE {epoch.validation_rmse:.4f}"
     if epoch is not None and epoch.validation_ndcg is not None:
         return f", NDCG@10 {epoch.validation_ndcg:.4f}"
     return ""

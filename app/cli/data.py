@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from app.cli.options import FolderArgument, settings_with
-from model.data import dataset
 from model.errors import SettingsError
 
 commands = typer.Typer(help="MovieLens data.", no_args_is_help=True)
@@ -38,6 +37,8 @@ def data_sample(
 @commands.command("check")
 def data_check(folder: FolderArgument) -> None:
     """Print every bad line of a MovieLens folder by file, line and fault; the status is 1 if there is one."""
+    from model.data import dataset
+
     (users, movies, ratings), problems = dataset.examine(folder)
     for problem in problems:
         typer.echo(problem)
@@ -50,5 +51,6 @@ def data_check(folder: FolderArgument) -> None:
 def data_describe(folder: FolderArgument) -> None:
     """Print what a MovieLens folder holds: how much, from when, how the stars and the genres are spread."""
     from app.cli.description import print_description
+    from model.data import dataset
 
     print_description(dataset.read(folder))

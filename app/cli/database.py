@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli.options import FolderArgument, settings_with
-from model.data import dataset
+from model.files import atomic_write
 
 commands = typer.Typer()
 schema = typer.Typer(help="The service's database.", no_args_is_help=True)
@@ -25,10 +25,8 @@ def export_ratings(
         for line in lines:
             typer.echo(line)
         return
-    aside = out.with_name(f".{out.name}.writing")
-    with aside.open("w") as file:
+    with atomic_write(out) as temporary, temporary.open("w") as file:
         file.writelines(f"{line}\n" for line in lines)
-    aside.replace(out)
 
 
 @commands.command("import")
@@ -67,5 +65,6 @@ def db_load(
 ) -> None:
     """Fill an empty database from a MovieLens folder; loading the same data again changes nothing."""
     from app.jobs.prepare import load_database
+    from model.data import dataset
 
     load_database(dataset.read(folder), settings_with())

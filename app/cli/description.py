@@ -8,7 +8,7 @@ from rich.table import Table
 
 from app.cli.console import output
 from model.data.dataset import MovieLens
-from model.data.summary import Imbalance, Spread, imbalance
+from model.data.summary import Imbalance, Spread, measure_imbalance
 
 BAR_WIDTH = 40
 """Of the longest bar, in characters."""
@@ -16,7 +16,7 @@ BAR_WIDTH = 40
 
 def print_description(data: MovieLens) -> None:
     """Size, time span, ratings of a user and of a movie, and the spread of stars and genres."""
-    found = imbalance(data)
+    found = measure_imbalance(data)
     output.print(_facts(data, found))
     output.print()
     output.print(_spreads(found))

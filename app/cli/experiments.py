@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from app.cli.options import DataOption, DeviceOption, ReadmeOption, ResultsOption, data_folder, settings_with
-from model.data import dataset
 
 commands = typer.Typer(help="Experiments that reproduce published results.", no_args_is_help=True)
 
@@ -19,7 +18,7 @@ def experiments_paper(
         list[str] | None,
         typer.Option(help="Run this part alone: table-4, table-5, variants or other-splits; may be repeated."),
     ] = None,
-    models: Annotated[str | None, typer.Option(help="Run the rows of these models alone, separated by commas.")] = None,
+    models: Annotated[str | None, typer.Option(help="Run these models alone, separated by commas.")] = None,
     other_seeds: Annotated[
         list[str] | None,
         typer.Option(help="Seeds of a further split of users; may be repeated. [1,2 3,4 5,6 7,8 9,10]"),
@@ -30,12 +29,13 @@ def experiments_paper(
     """Reproduce the paper's tables and figures, and more; goes on where an interrupted run stopped."""
     from app.cli.console import resumable_display
     from app.jobs.prepare import training_context
+    from model.data import dataset
     from model.experiments.paper import PARTS, reproduce, require_parts
-    from model.experiments.plan import OTHER_SEEDS, Plan, parsed_seeds
+    from model.experiments.plan import OTHER_SEEDS, Plan, parse_seeds
 
     settings = settings_with(data=data, device=device)
     chosen = frozenset(models.split(",")) if models else None
-    seeds = tuple(parsed_seeds(text) for text in other_seeds) if other_seeds else OTHER_SEEDS
+    seeds = tuple(parse_seeds(text) for text in other_seeds) if other_seeds else OTHER_SEEDS
     plan = Plan(models=chosen, other_seeds=seeds)
     require_parts(only or PARTS)
     ratings = dataset.read(data_folder(settings))
@@ -55,8 +55,9 @@ def experiments_lists(
     """Judge the lists of all models; goes on where an interrupted run stopped."""
     from app.cli.console import resumable_display
     from app.jobs.prepare import training_context
+    from model.data import dataset
     from model.experiments.lists.report import BEGIN, END, write_lists
-    from model.experiments.lists.runs import measure
+    from model.experiments.lists.runs import execute_all
     from model.experiments.report import around_summary
 
     settings = settings_with(data=data, device=device)
@@ -64,6 +65,6 @@ def experiments_lists(
         around_summary(readme, BEGIN, END)  # refused now, not after hours
     ratings = dataset.read(data_folder(settings))
     with resumable_display() as display:
-        lists = measure(out, ratings, training_context(ratings, settings, True, display), display.headline)
-    write_lists(out, lists, readme)
+        results = execute_all(out, ratings, training_context(ratings, settings, True, display), display.headline)
+    write_lists(out, results, readme)
     typer.echo(out / "lists.md")

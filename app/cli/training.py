@@ -38,6 +38,7 @@ def train(
     from app.jobs.extract import extract
     from app.jobs.prepare import train_model
     from app.storage.database import connect
+    from model.data import dataset
     from model.training.presets import preset
 
     if database and data is not None:
@@ -66,33 +67,16 @@ def evaluate(
     """Train a model on a split and print how good it is on test beside the baselines."""
     from app.cli.console import print_evaluation, training_display
     from app.jobs.prepare import training_context
-    from model.baselines.ranking_models import build_ranker, require_ranker
-    from model.baselines.rating_models import build, require_known
-    from model.data.sequences import Sequences
-    from model.data.splits import DEFAULT_PROTOCOLS, require_protocol, split
-    from model.evaluation.ranking import evaluate as evaluate_ranking
-    from model.evaluation.rating import evaluate
+    from model import pipeline
+    from model.baselines.registry import require_task
 
     settings = settings_with(data=data, device=device)
-    protocol = protocol or DEFAULT_PROTOCOLS.get(task, "")
-    require_protocol(protocol, task)
-    ranking = task == "ranking"
-    if ranking:
-        require_ranker(model)
-        if rnn is not None:
-            raise SettingsError("Lists are judged of models with a name: leave --rnn out.")
-    else:
-        require_known(model, rnn)
+    chosen = require_task(task)
+    chosen.require(model, protocol or chosen.default_protocol, rnn)
     ratings = dataset.read(data_folder(settings))
-    drawn = split(protocol, Sequences.of(ratings), split_seeds, task)
     with training_display() as display:
         context = training_context(ratings, settings, resume, display)
-        evaluation = (
-            evaluate_ranking(build_ranker(model, context, protocol), drawn)
-            if ranking
-            else evaluate(build(model, context, rnn), drawn, context).evaluation
-        )
-        context.discard_checkpoints()
+        evaluation = pipeline.evaluate(ratings, chosen, model, context, protocol, split_seeds, rnn)
     if as_json:
         typer.echo(evaluation.model_dump_json())
     else:

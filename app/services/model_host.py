@@ -153,7 +153,7 @@ class ModelHost:
     def _reload_quietly(self) -> None:
         try:
             before = self._replace()
-        except SeqRecError:
+        except (SeqRecError, ReloadRefused):
             logger.exception("another process has reloaded the model, this one cannot")
         else:
             if before != self._model.version:

@@ -15,7 +15,7 @@ from app.storage.movies import MovieRecord
 from app.storage.ratings import RatingStats
 from model.errors import TitleModelError
 from seqrec.errors import MovieExists, MovieNotFound
-from seqrec.schemas.common import EARLIEST_YEAR, LATEST_YEAR
+from seqrec.limits import EARLIEST_YEAR, LATEST_YEAR
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import binascii
 import json
 
 from seqrec.errors import InvalidField, InvalidRequest
-from seqrec.schemas.common import LARGEST_ID, LATEST
+from seqrec.limits import LARGEST_ID, LATEST
 
 LONGEST = 100
 """Characters of a cursor, of which it has far fewer."""

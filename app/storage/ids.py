@@ -4,7 +4,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from seqrec.errors import Conflict
-from seqrec.schemas.common import LARGEST_ID
+from seqrec.limits import LARGEST_ID
 
 
 def free(session: Session, column: InstrumentedAttribute[int]) -> int:

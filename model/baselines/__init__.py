@@ -1,1 +1,1 @@
-"""Models to compare with: means, neighbours, and published networks, one file each."""
+"""Models to compare with: means, popularity, neighbours, and published networks, one file each."""

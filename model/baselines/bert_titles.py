@@ -1,10 +1,9 @@
-"""Turns movie titles into vectors by BERT, for the rival ``ffnn-bert``; used in training only.
+"""Encodes movie titles by BERT, for the baseline ``ffnn-bert``; used in training only.
 
 The weights, ``bert-base-uncased``, come with no package: they are read from a folder, or else fetched from the
 model hub.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import torch
 from model.errors import TitleModelError
 from model.features.catalogue import Catalogue
 from model.features.titles import TITLES_AT_ONCE, OnTitles, computed_once
+from model.files import sha256
 from model.types import FloatArray
 
 HUB_NAME = "google-bert/bert-base-uncased"
@@ -23,14 +23,13 @@ WEIGHTS = "model.safetensors"
 def bert_title_vectors(
     catalogue: Catalogue, model: str, cache: Path, on_titles: OnTitles = lambda *_: None
 ) -> FloatArray:
-    """One vector a movie index, shape (movies, 768), float32; the unknown index is zeros.
+    """A vector for each movie index, shape (movies, 768), float32; zeros for the unknown movie.
 
-    Computed once for a list of titles and the weights, and kept in the folder ``cache``. ``model`` is the folder with
+    Computed once for a list of titles and the weights, and cached in the folder ``cache``. ``model`` is the folder with
     the weights or their name on the model hub; `TitleModelError` where neither has them.
     """
     folder = weights_folder(model)
-    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-    name = f"bert-{digest[:16]}"
+    name = f"bert-{sha256(folder / WEIGHTS)[:16]}"
     return computed_once(catalogue.titles, cache, name, lambda titles: encode(titles, folder, on_titles))
 
 
@@ -42,9 +41,9 @@ def encode(titles: tuple[str, ...], folder: Path, on_titles: OnTitles = lambda *
     for start in range(0, len(titles), TITLES_AT_ONCE):
         part = titles[start : start + TITLES_AT_ONCE]
         tokens = tokenizer(list(part), padding=True, truncation=True, return_tensors="pt")
-        there = tokens["attention_mask"].unsqueeze(-1)
-        states = bert(**tokens).last_hidden_state * there  # (titles, tokens, width)
-        vectors[start : start + len(part)] = (states.sum(1) / there.sum(1)).numpy()
+        is_token = tokens["attention_mask"].unsqueeze(-1)  # not padding
+        states = bert(**tokens).last_hidden_state * is_token  # (titles, tokens, width)
+        vectors[start : start + len(part)] = (states.sum(1) / is_token.sum(1)).numpy()
         on_titles(start + len(part), len(titles))
     return vectors
 
@@ -60,10 +59,10 @@ def weights_folder(model: str) -> Path:
         return Path(snapshot_download(model, allow_patterns=["*.json", "vocab.txt", WEIGHTS]))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
         raise TitleModelError(
-            f"BERT's weights are not to be had: {model} is neither a folder with {WEIGHTS}, config.json and vocab.txt "
-            f"nor to be found on the model hub. Fetch {HUB_NAME} where there is a network and set SEQREC_BERT to its "
+            f"BERT's weights are missing: {model} is neither a folder with {WEIGHTS}, config.json and vocab.txt "
+            f"nor a model on the model hub. Fetch {HUB_NAME} where there is a network and set SEQREC_BERT to its "
             f"folder, or make the model hub reachable, for example by HF_ENDPOINT for a mirror; with HF_HUB_OFFLINE "
-            f"set, only what is in the cache below HF_HOME is looked at ({error})."
+            f"set, only the cache below HF_HOME is read ({error})."
         ) from error
 
 
@@ -72,7 +71,7 @@ def _load(folder: Path) -> tuple[Any, Any]:
     from transformers import BertModel, BertTokenizer  # noqa: PLC0415 - takes seconds to import
     from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
 
-    disable_progress_bar()  # type: ignore[no-untyped-call]  # of reading the weights, which takes no time
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # reading the weights takes no time
     try:
         # from_pretrained switches dropout off
         return BertTokenizer.from_pretrained(folder), BertModel.from_pretrained(folder)

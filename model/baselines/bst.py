@@ -1,14 +1,14 @@
-"""BST (Chen et al. 2019), the Behavior Sequence Transformer, as it is used to predict MovieLens stars.
+"""BST (Chen et al. 2019), the Behavior Sequence Transformer, adapted to predict MovieLens stars.
 
-The movies rated last and, as the last position, the movie in question go through one transformer block; what comes
-out, the user's profile and the movie's genres go through a perceptron (sections 2.1 to 2.3). As in the adaptation
-to MovieLens that Keras' documentation made known, a rated movie's vector is multiplied by its stars and the
-perceptron has 256 and 128 units.
+The latest movies of the history and, at the last position, the target movie go through one transformer block. Its
+output, the user's profile and the target's genres go through a perceptron (sections 2.1 to 2.3). As in the adaptation
+to MovieLens of Keras' documentation, a rated movie's vector is multiplied by its stars, and the perceptron has 256 and
+128 units.
 
-What differs from the publications: the window is of ratings before the history_length between history and targets,
-not of those right before the movie in question, so that nothing is known of a user which the protocol does not give;
-short histories are padded and the padding is masked. The perceptron has no batch normalisation, as in the first
-publication: samples of a step share users and windows, which its statistics would pick up.
+Differences from the publications: the window holds the last ratings of the history, not those right before the target
+movie, so that the network reads nothing that the protocol withholds. Short histories are padded, and the padding is
+masked. The perceptron has no batch normalisation, as in the first publication: samples of a step share users and
+windows, which the statistics of a batch would pick up.
 """
 
 import math
@@ -29,7 +29,7 @@ class BstConfig(BaseModel):
     """Sizes of the network.
 
     Attributes:
-        window: ratings of the history that are read, the latest ones.
+        window: number of the latest ratings of the history that are read.
         width: of a movie's vector.
         heads: of the attention.
         layers: of the perceptron.
@@ -48,7 +48,7 @@ TRAINING = TrainingConfig(epochs=12, patience=2, learning_rate=1e-3, random_hist
 
 
 class Bst(SampledBaseline):
-    """The rival ``bst``; see the module."""
+    """The baseline ``bst``; see the module."""
 
     def __init__(
         self, context: TrainingContext, config: BstConfig | None = None, training: TrainingConfig = TRAINING
@@ -66,7 +66,7 @@ class BstNetwork(SampleNetwork):
     genres: Tensor
 
     def __init__(self, config: BstConfig, genres: Tensor, mean: float) -> None:
-        """``genres`` has shape (movies, genres); ``mean`` is what an untrained network is to answer."""
+        """``genres`` has shape (movies, genres); an untrained network answers about the ``mean``."""
         super().__init__()
         self.window = config.window
         self.register_buffer("genres", genres, persistent=False)
@@ -84,9 +84,9 @@ class BstNetwork(SampleNetwork):
         history = (self._embed(rated) + self.positions[:-1]) * (stars / WHOLE_STARS[-1]).unsqueeze(-1)
         target = (self._embed(movies) + self.positions[-1]).unsqueeze(1)
         sequence = torch.cat([history[sample_users], target], dim=1)  # (samples, window + 1, width)
-        there = nn.functional.pad(stars > 0, (0, 1), value=True)[sample_users]
-        read = self.transformer(sequence, there).flatten(1)
-        inputs = torch.cat([read, users.profiles[sample_users], self.genres[movies]], dim=1)
+        is_movie = nn.functional.pad(stars > 0, (0, 1), value=True)[sample_users]  # not padding
+        states = self.transformer(sequence, is_movie).flatten(1)
+        inputs = torch.cat([states, users.profiles[sample_users], self.genres[movies]], dim=1)
         correction: Tensor = self.perceptron(inputs).squeeze(1)
         return self.mean + correction
 
@@ -96,7 +96,7 @@ class BstNetwork(SampleNetwork):
 
 
 class TransformerBlock(nn.Module):
-    """Self-attention and a feed-forward layer, each with dropout, a residual path and normalisation (section 2.2)."""
+    """Self-attention and a feed-forward layer, each with dropout, residual and normalisation (section 2.2)."""
 
     def __init__(self, config: BstConfig) -> None:
         super().__init__()
@@ -109,18 +109,19 @@ class TransformerBlock(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(config.width) for _ in range(2))
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, sequence: Tensor, there: Tensor) -> Tensor:
-        """Vectors, shape (samples, positions, width); zeros where ``there``, (samples, positions), is False."""
-        sequence = self.norms[0](sequence + self.dropout(self._attend(sequence, there)))
+    def forward(self, sequence: Tensor, is_movie: Tensor) -> Tensor:
+        """Vectors, shape (samples, positions, width); zeros where ``is_movie``, (samples, positions), is False."""
+        sequence = self.norms[0](sequence + self.dropout(self._attend(sequence, is_movie)))
         sequence = self.norms[1](sequence + self.dropout(self.forward_layers(sequence)))
-        return sequence * there.unsqueeze(-1)
+        return sequence * is_movie.unsqueeze(-1)
 
-    def _attend(self, sequence: Tensor, there: Tensor) -> Tensor:
+    def _attend(self, sequence: Tensor, is_movie: Tensor) -> Tensor:
         samples, positions, width = sequence.shape
         split = self.queries_keys_values(sequence).view(samples, positions, 3, self.heads, width // self.heads)
         queries, keys, values = split.permute(2, 0, 3, 1, 4)  # each (samples, heads, positions, width / heads)
+        # Written out: torch's scaled_dot_product_attention rounds otherwise, and the published error is of this one.
         scores = queries @ keys.transpose(2, 3) / math.sqrt(width // self.heads)
-        attention = scores.masked_fill(~there[:, None, None, :], -math.inf).softmax(-1)
+        attention = scores.masked_fill(~is_movie[:, None, None, :], -math.inf).softmax(-1)
         joined: Tensor = self.joined((attention @ values).transpose(1, 2).reshape(samples, positions, width))
         return joined
 
@@ -132,11 +133,11 @@ def latest(users: Users, window: int) -> tuple[Tensor, Tensor]:
     """
     ends = users.lengths.cumsum(0)
     back = torch.arange(window, 0, -1, device=ends.device)
-    there = back <= users.lengths[:, None]
-    places = (ends[:, None] - back)[there]
-    movies = torch.zeros(there.shape, dtype=torch.long, device=ends.device)
-    stars = torch.zeros(there.shape, device=ends.device)
-    movies[there], stars[there] = users.movies[places], users.stars[places]
+    is_rating = back <= users.lengths[:, None]  # (users, window)
+    ratings = (ends[:, None] - back)[is_rating]
+    movies = torch.zeros(is_rating.shape, dtype=torch.long, device=ends.device)
+    stars = torch.zeros(is_rating.shape, device=ends.device)
+    movies[is_rating], stars[is_rating] = users.movies[ratings], users.stars[ratings]
     return movies, stars
 
 

@@ -1,8 +1,8 @@
-"""The two simple networks that SeqRec's publication compares with: they read no history.
+"""The two simple networks that SeqRec's publication compares with; they read no history.
 
-``mlp3`` reads the user's profile and the movie's id and genres; ``ffnn-bert`` reads the movie's title besides, as a
-vector by BERT. The publication gives neither their sizes nor their training; those here are of SeqRec's own order.
-All ratings of the training users are samples, since no history has to be set aside.
+``mlp3`` reads the user's profile and the movie's id and genres; ``ffnn-bert`` also reads the movie's title, as a vector
+by BERT. The publication gives neither their sizes nor their training; here both are close to SeqRec's own. All ratings
+of the training users are samples, since none is needed as history.
 """
 
 from collections.abc import Callable
@@ -42,11 +42,11 @@ class FeedForwardConfig(BaseModel):
 
 
 TRAINING = TrainingConfig(epochs=12, patience=2, users_per_step=64, samples_per_user=8, learning_rate=1e-3)
-"""Many users in a step, few samples of each: there is no history to be encoded for all of a user's samples."""
+"""Many users in a step and few samples of each: there is no encoded history for samples of one user to share."""
 
 
 class FeedForward(SampledBaseline):
-    """Both rivals; see the module."""
+    """Both baselines; see the module."""
 
     def __init__(
         self,

@@ -1,16 +1,17 @@
 """GC-MC (van den Berg, Kipf and Welling 2017): a graph of users and movies with an edge for every rating.
 
-A user's vector comes from the movies rated and a movie's from the users who rated it, one graph convolution for each
-number of stars (equations 1 to 3). A bilinear decoder turns a user's and a movie's vector into the probabilities of 1
-to 5 stars; the prediction is their mean (equations 4 and 5). As published for MovieLens 1M: no side information, the
-levels' messages summed, with the ordinal weights of the section on weight sharing, and one step of Adam over all
-ratings an epoch.
+A user's vector is computed from the movies rated and a movie's from the users who rated it, by one graph convolution
+for each number of stars (equations 1 to 3). A bilinear decoder turns a user's and a movie's vector into the
+probabilities of 1 to 5 stars; the prediction is their mean (equations 4 and 5). As published for MovieLens 1M: no side
+information, the messages of all levels summed, the ordinal weights of the section on weight sharing, and one step of
+Adam over all ratings per epoch.
 
-What differs from the publication: ratings of the validation examples are not learned from (the published value comes
-from training on them as well), and the split's seeds are this project's.
+Differences from the publication: the network does not learn from the validation ratings (the published error comes
+from training on them too), and the seeds of the split are this project's.
 """
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -19,7 +20,6 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, dropout
 
 from model.baselines.known_ratings import KnownRatings
-from model.baselines.rounds import Report, Rounds
 from model.baselines.sparse_pairs import Pairs
 from model.card import Epoch
 from model.data.sequences import Examples
@@ -27,8 +27,10 @@ from model.data.splits import Split
 from model.errors import DataError
 from model.evaluation.rating_metrics import Predicted, rmse
 from model.rating_scale import WHOLE_STARS
-from model.training.checkpoint import load_optimizer, optimizer_tensors, over, run_name, under
+from model.training.checkpoint import over, run_name, under
 from model.training.context import TrainingContext
+from model.training.steps import Step, StepTask
+from model.training.trainer import EarlyStopping, Trainer
 from model.types import IntArray
 
 LEVELS = len(WHOLE_STARS)
@@ -41,12 +43,12 @@ class GcMcConfig(BaseModel):
         hidden: width of the messages.
         dense: width of the vectors that the decoder compares.
         dropout: share of nodes that send no message in a step, and of the hidden units that are dropped.
-        bases: matrices that those of the levels are mixed from.
-        averaging: decay of the running average of the weights, with which is predicted.
+        bases: matrices that the levels' matrices are mixed from.
+        averaging: decay of the running average of the weights, which predicts.
         epochs: steps over all ratings.
-        round_epochs: epochs between two looks at the validation examples.
-        patience: rounds without a better validation error after which to stop and take the best; None goes on to
-            the end, as published.
+        round_epochs: steps between two validations; together they are one `model.card.Epoch`.
+        patience: validations without a smaller error after which training stops and the best weights are kept; None
+            trains to the end, as published.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -81,28 +83,28 @@ class Edges(NamedTuple):
         """From ratings in any order: receiving and sending node and level of each; ``sides`` counts the nodes."""
         receivers, senders = sides
         width = LEVELS * senders
-        places = (ends[0] * width + levels * senders + ends[1]).sort().values
-        rows, columns = places // width, places % width
+        positions = (ends[0] * width + levels * senders + ends[1]).sort().values  # in the flattened matrix
+        rows, columns = positions // width, positions % width
         degrees = torch.bincount(rows, minlength=receivers), torch.bincount(columns % senders, minlength=senders)
         norms = (degrees[0][rows] * degrees[1][columns % senders]).float().rsqrt()
         return cls(Pairs.of(rows, columns, (receivers, width)), norms, senders)
 
-    def only_from(self, kept: Tensor) -> "Edges":
-        """The edges from some of the senders, shape (senders,) of bool, which are counted off anew."""
-        stays = kept[self.pairs.columns % self.senders]
-        chosen = stays.nonzero().squeeze(1)  # indexing by numbers is several times faster than by truth values
-        by_column = self.pairs.by_column[stays[self.pairs.by_column].nonzero().squeeze(1)]
-        columns, count = self.pairs.columns[chosen], int(kept.sum())
+    def only_from(self, sending: Tensor) -> "Edges":
+        """The edges from some of the senders, a mask of shape (senders,); these senders are numbered anew."""
+        remains = sending[self.pairs.columns % self.senders]
+        chosen = remains.nonzero().squeeze(1)  # indexing by numbers is several times faster than by a mask
+        by_column = self.pairs.by_column[remains[self.pairs.by_column].nonzero().squeeze(1)]
+        columns, count = self.pairs.columns[chosen], int(sending.sum())
         pairs = Pairs(
             self.pairs.rows[chosen],
-            columns // self.senders * count + (kept.cumsum(0) - 1)[columns % self.senders],
-            (stays.cumsum(0) - 1)[by_column],
+            columns // self.senders * count + (sending.cumsum(0) - 1)[columns % self.senders],
+            (remains.cumsum(0) - 1)[by_column],
             (self.pairs.shape[0], LEVELS * count),
         )
         return Edges(pairs, self.norms[chosen], count)
 
     def receive(self, weights: Tensor) -> Tensor:
-        """What arrives at each node, shape (receivers, hidden); ``weights`` has shape (levels, senders, hidden).
+        """The sum of the messages to each node, shape (receivers, hidden); ``weights`` is (levels, senders, hidden).
 
         A message of level ``r`` is the sum of the sender's weights up to ``r``, times the norm (equation 1).
         """
@@ -115,8 +117,8 @@ class Graph(NamedTuple):
     Attributes:
         to_users: messages from movies.
         to_movies: messages from users.
-        rated: (user, movie) of every rating, and
-        levels: its stars, counted from 0.
+        rated: (movie, user) of every rating.
+        levels: stars of every rating, counted from 0.
     """
 
     to_users: Edges
@@ -138,7 +140,7 @@ class Graph(NamedTuple):
 
 
 class GcMcNetwork(nn.Module):
-    """Encoder and decoder. Nodes have no features, so the weights of a level are one vector a node."""
+    """Encoder and decoder. Nodes have no features, so the weights of a level are one vector per node."""
 
     def __init__(self, movies: int, users: int, config: GcMcConfig) -> None:
         super().__init__()
@@ -156,78 +158,86 @@ class GcMcNetwork(nn.Module):
         return self._encode(graph.to_movies, self.user_weights), self._encode(graph.to_users, self.movie_weights)
 
     def _encode(self, edges: Edges, weights: Tensor) -> Tensor:
-        """Graph convolution and dense layer (equations 2 and 3); in training, most nodes are mute."""
+        """Graph convolution and dense layer (equations 2 and 3); in training, most nodes send nothing."""
         rate = self.config.dropout
         if self.training:
-            kept = torch.rand(edges.senders, device=weights.device) >= rate
-            heard = weights.index_select(1, kept.nonzero().squeeze(1))
-            arrived = edges.only_from(kept).receive(heard) / (1 - rate)
+            sending = torch.rand(edges.senders, device=weights.device) >= rate
+            sent = weights.index_select(1, sending.nonzero().squeeze(1))
+            received = edges.only_from(sending).receive(sent) / (1 - rate)
         else:
-            arrived = edges.receive(weights)
-        return dropout(arrived.relu(), rate, self.training) @ self.dense
+            received = edges.receive(weights)
+        return dropout(received.relu(), rate, self.training) @ self.dense
 
     def decode(self, movies: Tensor, users: Tensor, pairs: Pairs) -> Tensor:
         """Logits of 1 to 5 stars for some (movie, user) pairs, shape (5, pairs) (equations 4 and 5).
 
-        The levels come first because a softmax over the last dimension, being this short, is slow.
+        The levels come first because a softmax over a last dimension this short is slow.
         """
         return self.mixture.T @ torch.stack([pairs.dots(movies, users @ basis) for basis in self.bases])
 
 
-class _Training:
-    """Rounds of full-batch Adam, and the running average of the weights that come of it."""
+class GcMcTask(StepTask):
+    """Full-batch Adam; an epoch here is `GcMcConfig.round_epochs` published ones.
+
+    The optimizer changes one network; the network that predicts is the running average of its weights.
+    """
+
+    name = "stars"
 
     def __init__(self, model: "GcMc", validation: Examples) -> None:
         self.model = model
-        self.validation = validation
-        self.config = model.config
-        self.network = model.network
-        self.learner = GcMcNetwork(*model.known.shape, model.config).to(model.context.device)
-        self.learner.load_state_dict(self.network.state_dict())
-        self.optimizer = torch.optim.Adam(self.learner.parameters(), lr=self.config.learning_rate, fused=True)
+        self.examples = validation
+        self.config = config = model.config
+        self.settings = config.model_dump_json()
+        self.seed, self.epochs = config.seed, math.ceil(config.epochs / config.round_epochs)
+        self.early_stopping = None if config.patience is None else EarlyStopping("validation_rmse", config.patience)
+        self.network: GcMcNetwork = model.network
+        self._trained = GcMcNetwork(*model.known.shape, config).to(model.context.device)
+        self._trained.load_state_dict(self.network.state_dict())
+        self.optimizer = torch.optim.Adam(self._trained.parameters(), lr=config.learning_rate, fused=True)
 
-    def train_round(self, number: int, report: Report) -> float:
-        torch.manual_seed(hash((self.config.seed, number)))
-        self.learner.train()
-        done = (number - 1) * self.config.round_epochs
-        steps = min(self.config.round_epochs, self.config.epochs - done)
-        total, ratings = 0.0, len(self.model.graph.levels)
-        for step in range(1, steps + 1):
-            total += self._step()
-            self._average(done + step)
-            report(step, steps, total / step, step * ratings)
-        return total / steps
+    @property
+    def trained(self) -> GcMcNetwork:
+        return self._trained
 
-    def _step(self) -> float:
-        graph = self.model.graph
-        logits = self.learner.decode(*self.learner.encode(graph), graph.rated)
-        loss = cross_entropy(logits[None], graph.levels[None])
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        return loss.item()
+    def step_count(self, epoch: int) -> int:
+        """The last epoch has the steps that are left."""
+        return min(self.config.round_epochs, self.config.epochs - self._steps_before(epoch))
+
+    def _steps_before(self, epoch: int) -> int:
+        return (epoch - 1) * self.config.round_epochs
+
+    def rate(self, epochs_done: float) -> float:  # noqa: ARG002 - constant
+        return self.config.learning_rate
+
+    def steps(self, epoch: int) -> Iterator[Step]:
+        graph, before = self.model.graph, self._steps_before(epoch)
+        for step in range(1, self.step_count(epoch) + 1):
+            logits = self.trained.decode(*self.trained.encode(graph), graph.rated)
+            # Every step is over all ratings, so that all weigh alike.
+            yield Step(cross_entropy(logits[None], graph.levels[None]), len(graph.levels), weight=1)
+            self._average(before + step)  # runs when the next step is asked for: the optimizer has taken this one
 
     @torch.no_grad()
     def _average(self, steps: int) -> None:
         """Move the average towards the weights; faster at first, when there is little to average."""
         decay = min(self.config.averaging, (1 + steps) / (10 + steps))
-        for average, weight in zip(self.network.parameters(), self.learner.parameters(), strict=True):
+        for average, weight in zip(self.network.parameters(), self.trained.parameters(), strict=True):
             average.lerp_(weight, 1 - decay)
 
-    def validation_error(self) -> float:
-        return rmse(self.model.predict(self.validation).stars, self.validation.target_stars)
+    def validation(self) -> dict[str, float]:
+        return {"validation_rmse": rmse(self.model.predict(self.examples).stars, self.examples.target_stars)}
 
     def state(self) -> dict[str, Tensor]:
-        learner, optimizer = self.learner.state_dict(), optimizer_tensors(self.optimizer)
-        return {**over("learner.", learner), **over("optimizer.", optimizer)}
+        return {**super().state(), **over("trained.", self.trained.state_dict())}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        self.learner.load_state_dict(under(state, "learner."))
-        load_optimizer(self.optimizer, under(state, "optimizer."))
+        super().restore(state)
+        self.trained.load_state_dict(under(state, "trained."))
 
 
 class GcMc:
-    """The rival ``gc-mc``; see the module."""
+    """The baseline ``gc-mc``; see the module."""
 
     name = "gc-mc"
     inductive = False
@@ -244,17 +254,11 @@ class GcMc:
         self.graph = Graph.of(self.known, self.context.device)
         torch.manual_seed(self.config.seed)
         self.network = GcMcNetwork(*self.known.shape, self.config).to(self.context.device).eval()
-        settings = self.config.model_dump_json()
-        run = run_name(self.name, settings, (split.train, split.validation, split.test))
-        training = Rounds(
-            _Training(self, split.validation),
-            settings,
-            math.ceil(self.config.epochs / self.config.round_epochs),
-            self.config.patience,
-            self.context.checkpoint(run),
-            self.context.on_progress,
-        )
-        self.epochs = training.run()
+        task = GcMcTask(self, split.validation)
+        run = run_name(self.name, task.settings, (split.train, split.validation, split.test))
+        trainer = Trainer(task)
+        trainer.run(self.context.checkpoint(run), self.context.on_progress)
+        self.epochs = trainer.epochs
 
     @torch.no_grad()
     def predict(self, examples: Examples) -> Predicted:
@@ -267,7 +271,7 @@ class GcMc:
         return Predicted(stars.cpu().numpy(), probabilities.cpu().numpy())
 
     def _pairs(self, movies: IntArray, users: IntArray) -> tuple[Pairs, Tensor]:
-        """Targets as pairs, and the target that each of the pairs is."""
+        """Targets as sorted pairs, and the number of the target that each pair is."""
         device = self.context.device
         order = torch.from_numpy(movies * self.known.shape[1] + users).argsort().to(device)
         rows, columns = (torch.from_numpy(side).to(device)[order] for side in (movies, users))

@@ -1,18 +1,18 @@
 """GLocal-K (Han et al., CIKM 2021): an autoencoder of movies with a local and a global kernel.
 
-The matrix of known ratings, movies x users, is dense in concept: every movie is the vector of all users' stars, 0
-where there are none, and the autoencoder gives the vector back with the gaps filled. It is trained in two stages,
-each by rounds of L-BFGS over the whole matrix:
+The autoencoder reads the matrix of known ratings, movies x users: every movie is the vector of all users' stars, 0
+where there are none. Its output is the same vector with the gaps filled. It is trained in two stages by L-BFGS over the
+whole matrix:
 
 1. Pre-training. Every weight matrix is multiplied element by element with a local kernel, which can make the
    connections between distant units vanish (section 2.1).
-2. Fine-tuning. A pass as before gives movies' vectors; their means over the users weigh movies' 3 x 3 kernels into
-   one, the global kernel (section 2.2). The rating matrix, convolved with it, goes through the same network.
+2. Fine-tuning. A pass as before gives the movies' vectors; their means over the users weigh the movies' 3 x 3 kernels
+   into one, the global kernel (section 2.2). The rating matrix, convolved with it, goes through the same network.
 
-What differs from the publication: rounds end and weights are kept by the error on the validation examples, where the
-published value is the best epoch on test; ratings of the validation examples are not learned from. Two shortcuts leave
-the numbers as they are: a sparse product in place of the dense one wherever only rated places count, and the
-mean over users taken of the output weights instead of the output.
+Differences from the publication: the validation error stops training and selects the weights, where the published error
+is that of the best epoch on test; the network does not learn from the validation ratings. Two shortcuts change no
+result: a sparse product in place of the dense one wherever only rated elements count, and the mean over users of the
+output weights in place of the mean of the output.
 """
 
 import math
@@ -24,7 +24,6 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from model.baselines.known_ratings import KnownRatings
-from model.baselines.rounds import Report, Rounds
 from model.baselines.sparse_pairs import Pairs
 from model.card import Epoch
 from model.data.sequences import Examples
@@ -32,6 +31,7 @@ from model.data.splits import Split
 from model.evaluation.rating_metrics import Predicted, rmse
 from model.training.checkpoint import run_name
 from model.training.context import TrainingContext
+from model.training.trainer import EarlyStopping, Report, Trainer
 from model.types import FloatArray
 
 
@@ -41,15 +41,15 @@ class GLocalKConfig(BaseModel):
     Attributes:
         hidden: units of each hidden layer.
         layers: hidden layers.
-        kernel_width: dimensions in which the local kernel places the units.
+        kernel_width: coordinates of each unit, whose distances make the local kernel.
         global_size: rows and columns of the global kernel, odd.
         weight_penalty: the publication's lambda_2.
         kernel_penalty: the publication's lambda_s.
         dot_scale: what the global kernel is multiplied by.
-        iterations: of L-BFGS in one round of pre-training, and of fine-tuning.
-        rounds: of each, at most.
-        patience: rounds without a better validation error after which a stage ends.
-        memory: earlier steps that L-BFGS goes by.
+        iterations: of L-BFGS in one epoch of pre-training, and of fine-tuning.
+        rounds: epochs of each, at most.
+        patience: epochs without a smaller validation error after which a stage ends.
+        memory: earlier steps that L-BFGS uses.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,19 +75,19 @@ class KnownMatrix(NamedTuple):
     stars: Tensor
 
     def convolved(self, kernel: Tensor) -> Tensor:
-        """The matrix after convolution with a square kernel and ReLU, zeros around it taken for its surroundings.
+        """The matrix after convolution with a square kernel, padded with zeros, and ReLU.
 
-        Every rating is spread over its neighbourhood, which on CPUs takes a fraction of torch's dense convolution.
+        Each rating is added to its neighbourhood, which on CPUs takes a fraction of the time of a dense convolution.
         """
         size = len(kernel)
         height, width = (length + size - 1 for length in self.pairs.shape)
         across = torch.arange(size, device=kernel.device).flip(0)  # element 0 of a kernel reads the row above
-        places = (self.pairs.rows + across[:, None])[:, None] * width + self.pairs.columns + across[:, None]
-        spread = torch.zeros(height * width, device=kernel.device).scatter_add(
-            0, places.flatten(), (kernel[..., None] * self.stars).flatten()
+        positions = (self.pairs.rows + across[:, None])[:, None] * width + self.pairs.columns + across[:, None]
+        padded = torch.zeros(height * width, device=kernel.device).scatter_add(
+            0, positions.flatten(), (kernel[..., None] * self.stars).flatten()
         )
         half = size // 2
-        return spread.view(height, width)[half : height - half, half : width - half].relu()
+        return padded.view(height, width)[half : height - half, half : width - half].relu()
 
 
 class KernelLayer(nn.Module):
@@ -97,17 +97,21 @@ class KernelLayer(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(inputs, outputs)))
         self.bias = nn.Parameter(torch.empty(outputs).uniform_(-1, 1) * math.sqrt(3 / outputs))
-        self.input_places = nn.Parameter(nn.init.trunc_normal_(torch.empty(inputs, width), std=1e-3, a=-2e-3, b=2e-3))
-        self.output_places = nn.Parameter(nn.init.trunc_normal_(torch.empty(outputs, width), std=1e-3, a=-2e-3, b=2e-3))
+        self.input_coordinates = nn.Parameter(
+            nn.init.trunc_normal_(torch.empty(inputs, width), std=1e-3, a=-2e-3, b=2e-3)
+        )
+        self.output_coordinates = nn.Parameter(
+            nn.init.trunc_normal_(torch.empty(outputs, width), std=1e-3, a=-2e-3, b=2e-3)
+        )
 
     def kernel(self) -> Tensor:
-        """``max(0, 1 - |u - v|^2)`` of every input's place and every output's, shape (inputs, outputs)."""
-        u, v = self.input_places, self.output_places
+        """``max(0, 1 - |u - v|^2)`` of the coordinates of every input and output, shape (inputs, outputs)."""
+        u, v = self.input_coordinates, self.output_coordinates
         near = 1 - u.square().sum(1)[:, None] - v.square().sum(1)
         return torch.addmm(near, u, v.T, alpha=2).relu()
 
     def weight_and_penalty(self, config: GLocalKConfig) -> tuple[Tensor, Tensor]:
-        """The kernelised weights, and what they add to the loss."""
+        """The weights times their kernel, and the penalty that they add to the loss."""
         kernel = self.kernel()
         penalty = config.weight_penalty * self.weight.square().sum() + config.kernel_penalty * kernel.square().sum()
         return self.weight * kernel, penalty / 2
@@ -136,11 +140,11 @@ class GLocalNetwork(nn.Module):
         return self.kernel_layers[-1].bias
 
     def forward(self, known: KnownMatrix, *, fine_tuned: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """What the output consists of, and the penalty of all weights.
+        """The factors of the output, and the penalty of all weights.
 
         Returns:
             hidden: last hidden layer, shape (movies, hidden).
-            output: weights of the output layer, shape (hidden, users); its bias is still to be added.
+            output: weights of the output layer without its bias, shape (hidden, users).
             penalty: a scalar.
         """
         weighted = [layer.weight_and_penalty(self.config) for layer in self.kernel_layers]
@@ -154,12 +158,12 @@ class GLocalNetwork(nn.Module):
         return hidden, weights[-1], penalty
 
     def global_kernel(self, means: Tensor) -> Tensor:
-        """The movies' kernels, weighed by the movies' means over all users (section 2.2)."""
+        """The movies' kernels, weighted by the movies' means over all users (section 2.2)."""
         size = self.config.global_size
         return (means @ self.movie_kernels * self.config.dot_scale).view(size, size)
 
     def _hidden(self, first: Tensor, weights: list[Tensor]) -> Tensor:
-        """The last hidden layer from what the first one receives, its bias not yet added."""
+        """The last hidden layer, from the input of the first one without its bias."""
         layers = self.kernel_layers
         hidden = torch.sigmoid(first + layers[0].bias)
         for layer, weight in zip(layers[1:-1], weights[1:-1], strict=True):
@@ -167,18 +171,28 @@ class GLocalNetwork(nn.Module):
         return hidden
 
 
-class _Stage:
-    """Pre-training or fine-tuning: rounds of L-BFGS, each with a memory of its own, as published."""
+class StageTask:
+    """Pre-training or fine-tuning; an epoch is some iterations of L-BFGS with a memory of its own, as published.
+
+    L-BFGS evaluates the loss as often as its line search needs, so an epoch does not divide into gradient steps.
+    Nothing in an epoch is random, and nothing but the network outlives it.
+    """
+
+    name = "stars"
 
     def __init__(self, network: GLocalNetwork, model: "GLocalK", validation: Examples, *, fine_tuned: bool) -> None:
+        config = network.config
         self.network = network
         self.model = model
-        self.validation = validation
+        self.examples = validation
         self.fine_tuned = fine_tuned
+        self.settings = config.model_dump_json()
+        self.epochs = config.rounds[fine_tuned]
+        self.early_stopping: EarlyStopping | None = EarlyStopping("validation_rmse", config.patience)
+        self.iterations = config.iterations[fine_tuned]
         self.parameters = list((network if fine_tuned else network.layers).parameters())
-        self.iterations = network.config.iterations[fine_tuned]
 
-    def train_round(self, number: int, report: Report) -> float:  # noqa: ARG002 - nothing here is random
+    def run_epoch(self, number: int, report: Report) -> float:  # noqa: ARG002 - nothing here is random
         optimizer = torch.optim.LBFGS(
             self.parameters,
             max_iter=self.iterations,
@@ -207,19 +221,19 @@ class _Stage:
         squares = (stars - matrix.stars).square().sum()
         return squares / 2 + penalty, squares
 
-    def validation_error(self) -> float:
-        stars = self.model.stars(self.validation, fine_tuned=self.fine_tuned)
-        return rmse(stars, self.validation.target_stars, self.validation.rating_scale)
+    def validation(self) -> dict[str, float]:
+        stars = self.model.stars(self.examples, fine_tuned=self.fine_tuned)
+        return {"validation_rmse": rmse(stars, self.examples.target_stars, self.examples.rating_scale)}
 
     def state(self) -> dict[str, Tensor]:
         return {}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        pass
+        """Nothing: an epoch depends on the network alone."""
 
 
 class GLocalK:
-    """The rival ``glocal-k``; see the module."""
+    """The baseline ``glocal-k``; see the module."""
 
     name = "glocal-k"
     inductive = False
@@ -234,23 +248,20 @@ class GLocalK:
         self.matrix = self._matrix(self.known)
         torch.manual_seed(self.config.seed)
         self.network = GLocalNetwork(*self.known.shape, self.config).to(self.context.device)
-        settings = self.config.model_dump_json()
-        run = run_name(self.name, settings, (split.train, split.validation, split.test))
+        run = run_name(self.name, self.config.model_dump_json(), (split.train, split.validation, split.test))
         self.epochs = []
         for fine_tuned, stage in enumerate(("pre-training", "fine-tuning")):
-            trainee = _Stage(self.network, self, split.validation, fine_tuned=bool(fine_tuned))
-            checkpoint = self.context.checkpoint(f"{run}.{stage}")
-            rounds = self.config.rounds[fine_tuned]
-            training = Rounds(trainee, settings, rounds, self.config.patience, checkpoint, self.context.on_progress)
+            trainer = Trainer(StageTask(self.network, self, split.validation, fine_tuned=bool(fine_tuned)))
+            trainer.run(self.context.checkpoint(f"{run}.{stage}"), self.context.on_progress)
             before = len(self.epochs)
-            self.epochs += [epoch.model_copy(update={"number": before + epoch.number}) for epoch in training.run()]
+            self.epochs += [epoch.model_copy(update={"number": before + epoch.number}) for epoch in trainer.epochs]
 
     def predict(self, examples: Examples) -> Predicted:
         return Predicted(self.stars(examples, fine_tuned=True))
 
     @torch.no_grad()
     def stars(self, examples: Examples, *, fine_tuned: bool) -> FloatArray:
-        """Predictions for a examples's targets, as at the end of one stage or the other."""
+        """Predictions for the examples' targets, by the network of one stage or the other."""
         hidden, output, _ = self.network(self.matrix, fine_tuned=fine_tuned)
         everything = torch.addmm(self.network.output_bias, hidden, output).cpu().numpy()
         stars: FloatArray = everything[self.known.targets(examples)]

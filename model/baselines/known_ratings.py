@@ -1,4 +1,4 @@
-"""The ratings that a transductive model is fitted to, as triplets (movie, user, stars)."""
+"""The ratings that a transductive model is fitted to, as a sparse matrix of movies and users."""
 
 from dataclasses import dataclass
 
@@ -10,18 +10,18 @@ from model.types import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class KnownRatings:
-    """Users and movies are counted off without gaps, each in the order of their ids.
+    """Ratings whose users and rated movies are numbered without gaps, each in the order of their ids.
 
     Attributes:
         user_ids: ascending, shape (users,).
-        movie_rows: movie indices with at least one rating, ascending, shape (rated,).
-        users: the user of each rating, shape (ratings,).
-        movies: the movie of each rating; ratings are sorted by movie, then by user.
+        movie_indices: of the movies with at least one rating, ascending, shape (rated movies,).
+        users: number of each rating's user, shape (ratings,).
+        movies: number of each rating's movie; ratings are sorted by movie, then by user.
         stars: shape (ratings,).
     """
 
     user_ids: IntArray
-    movie_rows: IntArray
+    movie_indices: IntArray
     users: IntArray
     movies: IntArray
     stars: FloatArray
@@ -29,20 +29,20 @@ class KnownRatings:
     @classmethod
     def of(cls, sequences: Sequences) -> "KnownRatings":
         user_ids = np.sort(sequences.user_ids)
-        movie_rows, movies = np.unique(sequences.movies, return_inverse=True)
+        movie_indices, movies = np.unique(sequences.movies, return_inverse=True)
         users = np.searchsorted(user_ids, sequences.user_ids)[sequences.user_index]
         order = np.lexsort((users, movies))
-        return cls(user_ids, movie_rows, users[order], movies[order], sequences.stars[order])
+        return cls(user_ids, movie_indices, users[order], movies[order], sequences.stars[order])
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Movies and users of the matrix; its last movie stands for all that have no rating."""
-        return len(self.movie_rows) + 1, len(self.user_ids)
+        """Movies and users of the matrix; its last movie stands for all movies without a rating."""
+        return len(self.movie_indices) + 1, len(self.user_ids)
 
     def targets(self, examples: Examples) -> tuple[IntArray, IntArray]:
-        """Movie and user of each of a examples's targets; the examples's users have to be known ones."""
+        """Numbers of the movie and of the user of each target; the users have to be known ones."""
         indices = examples.sequences.movies[examples.targets]
-        movies = np.searchsorted(self.movie_rows, indices)
-        unrated = self.movie_rows[np.minimum(movies, len(self.movie_rows) - 1)] != indices
+        movies = np.searchsorted(self.movie_indices, indices)
+        unrated = self.movie_indices[np.minimum(movies, len(self.movie_indices) - 1)] != indices
         users = np.searchsorted(self.user_ids, np.repeat(examples.sequences.user_ids, examples.target_counts))
-        return np.where(unrated, len(self.movie_rows), movies), users
+        return np.where(unrated, len(self.movie_indices), movies), users

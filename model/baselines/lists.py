@@ -1,4 +1,4 @@
-"""Lists without a network."""
+"""Rankers without a network."""
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -10,7 +10,7 @@ from model.types import FloatArray
 
 
 class Popularity:
-    """The movies with the most ratings in training, for everyone."""
+    """The movies with the most ratings in training, for every user."""
 
     name = "popularity"
     inductive = True
@@ -27,10 +27,10 @@ class Popularity:
 
 
 class ItemKnn:
-    """The movies most like those in the history (Deshpande and Karypis 2004, "Item-based top-N recommendation").
+    """The movies most similar to the history (Deshpande and Karypis 2004, "Item-based top-N recommendation").
 
-    Two movies are as like as the cosine of their raters, shrunk towards nothing where few have rated both. A movie's
-    score is the sum over its similarity to those of its ``neighbours`` nearest movies that are in the history.
+    The similarity of two movies is the cosine of their vectors of raters, shrunk towards 0 where few have rated both. A
+    movie's score is the sum of its similarities to those of its ``neighbours`` nearest movies that are in the history.
     """
 
     name = "item-knn"
@@ -49,8 +49,8 @@ class ItemKnn:
         similarity = common / (np.outer(norms, norms) + self.shrinkage)
         np.fill_diagonal(similarity, 0.0)
         if self.neighbours < self.vocabulary_size:
-            least = np.partition(similarity, -self.neighbours, axis=1)[:, -self.neighbours, None]
-            similarity[similarity < least] = 0.0
+            smallest = np.partition(similarity, -self.neighbours, axis=1)[:, -self.neighbours, None]
+            similarity[similarity < smallest] = 0.0
         self.similarity = csr_matrix(similarity, dtype=np.float32)
 
     def scores(self, histories: Sequences) -> FloatArray:
@@ -59,9 +59,6 @@ class ItemKnn:
 
 
 def rated_matrix(sequences: Sequences, vocabulary_size: int) -> csr_matrix:
-    """Who has rated what: ones, shape (users, vocabulary_size)."""
+    """Ones where a user has rated a movie, shape (users, vocabulary_size)."""
     ones = np.ones(len(sequences.movies), dtype=np.float32)
     return csr_matrix((ones, (sequences.user_index, sequences.movies)), shape=(len(sequences), vocabulary_size))
-
-
-BASELINES = (Popularity, ItemKnn)

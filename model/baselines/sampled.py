@@ -1,17 +1,16 @@
-"""What the rivals share that are trained on mini-batches of samples: fitting and predicting.
+"""What the baselines share that learn stars from mini-batches of samples: fitting and predicting.
 
 They learn at a constant rate and all samples weigh alike, whatever else a `TrainingConfig` can say.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from model.baselines.rounds import Report, Rounds
 from model.card import Epoch
 from model.data.sequences import Examples
 from model.data.splits import Split
@@ -19,13 +18,16 @@ from model.evaluation.batch_scoring import histories
 from model.evaluation.rating_metrics import Predicted, rmse
 from model.network.batch import Users
 from model.network.config import TrainingConfig
-from model.training.batches import Batch, Batches
-from model.training.checkpoint import load_optimizer, optimizer_tensors, run_name
+from model.training.batches import Batches
+from model.training.checkpoint import run_name
 from model.training.context import TrainingContext
+from model.training.rating_task import adam_w
+from model.training.steps import Step, StepTask
+from model.training.trainer import EarlyStopping, Trainer
 from model.types import FloatArray
 
 PREDICT_USERS = 32
-"""Users whose targets are predicted together."""
+"""Not `model.network.batch.USERS_PER_BATCH`: another number changes the last digits of the published results."""
 
 
 class SampleNetwork(nn.Module, ABC):
@@ -43,11 +45,13 @@ class SampleNetwork(nn.Module, ABC):
 
 
 Build = Callable[[float], SampleNetwork]
-"""Makes an untrained network, given the mean of the training ratings."""
+"""Builds an untrained network, given the mean of the training ratings."""
 
 
-class _Training:
-    """An epoch of AdamW on the mean squared error a round."""
+class SampleTask(StepTask):
+    """Minimizes the mean squared error of samples."""
+
+    name = "stars"
 
     def __init__(
         self,
@@ -55,59 +59,40 @@ class _Training:
         train: Examples,
         validation: Examples,
         config: TrainingConfig,
+        settings: str,
         device: torch.device,
     ) -> None:
-        self.network = network
-        self.validation = validation
+        self.network: SampleNetwork = network.to(device)
+        self.examples = validation
         self.config = config
+        self.settings = settings
         self.device = device
+        self.seed, self.epochs = config.seed, config.epochs
+        self.early_stopping = EarlyStopping("validation_rmse", config.patience)
         self.batches = Batches(train, config, fold_of_user=np.zeros(len(train), dtype=np.int64))
-        self.optimizer = torch.optim.AdamW(
-            network.parameters(),
-            lr=config.learning_rate,
-            betas=config.adam_betas,
-            eps=config.adam_epsilon,
-            weight_decay=config.weight_decay,
-            fused=True,
-        )
+        self.optimizer = adam_w(network.parameters(), config)
 
-    def train_round(self, number: int, report: Report) -> float:
-        torch.manual_seed(hash((self.config.seed, number)))
-        self.network.train()
-        squares, samples = 0.0, 0
-        for step, batch in enumerate(self.batches.epoch(number), start=1):
-            squares += self._step(batch) * len(batch.sample_stars)
-            samples += len(batch.sample_stars)
-            report(step, len(self.batches), squares / samples, samples)
-        return squares / samples
+    def step_count(self, epoch: int) -> int:  # noqa: ARG002 - every epoch has as many
+        return len(self.batches)
 
-    def _step(self, batch: Batch) -> float:
-        indices, movies, stars = (
-            part.to(self.device) for part in (batch.sample_users, batch.sample_movies, batch.sample_stars)
-        )
-        loss = mse_loss(self.network(batch.users.to(self.device), indices, movies), stars)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        return loss.item()
+    def rate(self, epochs_done: float) -> float:  # noqa: ARG002 - constant
+        return self.config.learning_rate
 
-    def validation_error(self) -> float:
-        return rmse(
-            predict(self.network, self.validation, self.device),
-            self.validation.target_stars,
-            self.validation.rating_scale,
-        )
+    def steps(self, epoch: int) -> Iterator[Step]:
+        for batch in self.batches.epoch(epoch):
+            users, movies, stars = (
+                part.to(self.device) for part in (batch.sample_users, batch.sample_movies, batch.sample_stars)
+            )
+            yield Step(mse_loss(self.network(batch.users.to(self.device), users, movies), stars), len(stars))
 
-    def state(self) -> dict[str, Tensor]:
-        return optimizer_tensors(self.optimizer)
-
-    def restore(self, state: dict[str, Tensor]) -> None:
-        load_optimizer(self.optimizer, state)
+    def validation(self) -> dict[str, float]:
+        stars = predict(self.network, self.examples, self.device)
+        return {"validation_rmse": rmse(stars, self.examples.target_stars, self.examples.rating_scale)}
 
 
 @torch.inference_mode()
 def predict(network: SampleNetwork, examples: Examples, device: torch.device) -> FloatArray:
-    """Stars for the targets of a examples, in its order, not clipped."""
+    """Stars for the examples' targets, in their order, not clipped."""
     network.eval()
     stars = [np.empty(0, dtype=np.float32)]
     for part in examples.batches(PREDICT_USERS):
@@ -119,7 +104,7 @@ def predict(network: SampleNetwork, examples: Examples, device: torch.device) ->
 
 
 class SampledBaseline:
-    """A rival whose network is trained on samples of the training examples; what it knows of a user is the history."""
+    """A baseline whose network learns from samples; what it knows of a user is the history."""
 
     inductive = True
 
@@ -137,20 +122,15 @@ class SampledBaseline:
     def fit(self, split: Split) -> None:
         train = self.training_examples(split)
         torch.manual_seed(self.training.seed)
-        mean = float(train.target_stars.mean(dtype=np.float64))
-        self.network = self.build(mean).to(self.context.device)
-        run = Rounds(
-            _Training(self.network, train, split.validation, self.training, self.context.device),
-            self.settings,
-            self.training.epochs,
-            self.training.patience,
-            self.context.checkpoint(run_name(self.name, self.settings, (train, split.validation))),
-            self.context.on_progress,
-        )
-        self.epochs = run.run()
+        self.network = self.build(float(train.target_stars.mean(dtype=np.float64)))
+        task = SampleTask(self.network, train, split.validation, self.training, self.settings, self.context.device)
+        trainer = Trainer(task)
+        checkpoint = self.context.checkpoint(run_name(self.name, self.settings, (train, split.validation)))
+        trainer.run(checkpoint, self.context.on_progress)
+        self.epochs = trainer.epochs
 
     def training_examples(self, split: Split) -> Examples:
-        """What the samples are drawn from."""
+        """What the samples are taken from."""
         return split.train
 
     def predict(self, examples: Examples) -> Predicted:

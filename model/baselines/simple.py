@@ -1,4 +1,4 @@
-"""Predictors without a network: what SeqRec has to beat."""
+"""Predictors of stars without a network: what SeqRec has to beat."""
 
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from model.factorization.bias import Bias
 
 
 class GlobalMean:
-    """The mean of the training ratings for everyone and everything."""
+    """The mean of the training ratings for every user and movie."""
 
     name = "mean"
     inductive = True
@@ -42,29 +42,18 @@ class MovieMean:
         return Predicted(self.bias.mean + self.bias.movies[examples.sequences.movies[examples.targets]])
 
 
-class BiasModel:
-    """Movie bias and the user's own bias, which comes from the history: no user is known beforehand."""
+class BiasModel(MovieMean):
+    """The movie's mean and the user's own bias, which comes from the history: no user is known beforehand."""
 
     name = "bias"
-    inductive = True
-    epochs: ClassVar[list[Epoch]] = []
-
-    def __init__(self, vocabulary_size: int) -> None:
-        self.vocabulary_size = vocabulary_size
-
-    def fit(self, split: Split) -> None:
-        self.bias = Bias.fitted(split.train.sequences.movies, split.train.sequences.stars, self.vocabulary_size)
 
     def predict(self, examples: Examples) -> Predicted:
         sequences = examples.sequences
         users = np.array(
             [
-                self.bias.user(
-                    sequences.movies[start : start + history_length], sequences.stars[start : start + history_length]
-                )
-                for start, history_length in zip(sequences.offsets, examples.history_lengths, strict=False)
+                self.bias.user(sequences.movies[start : start + length], sequences.stars[start : start + length])
+                for start, length in zip(sequences.offsets[:-1], examples.history_lengths, strict=True)
             ],
             dtype=np.float32,
         )
-        movies = self.bias.movies[sequences.movies[examples.targets]]
-        return Predicted(self.bias.mean + movies + np.repeat(users, examples.target_counts))
+        return Predicted(super().predict(examples).stars + np.repeat(users, examples.target_counts))

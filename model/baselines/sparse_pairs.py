@@ -1,6 +1,6 @@
-"""Products with sparse matrices whose pattern of non-zero elements is fixed, with gradients.
+"""Products with sparse matrices whose non-zero elements are at fixed positions, with gradients.
 
-A twenty-fifth of all (user, movie) pairs of MovieLens 1M are rated; only those are visited.
+Only these positions are computed: in MovieLens 1M, a twenty-fifth of all (user, movie) pairs.
 """
 
 import warnings
@@ -16,12 +16,12 @@ from torch.nn.functional import embedding_bag
 
 @dataclass(frozen=True)
 class Pairs:
-    """The places of a sparse matrix that hold something, sorted by row and within a row by column.
+    """Positions of the non-zero elements of a sparse matrix, sorted by row, then by column.
 
     Attributes:
         rows: shape (pairs,).
         columns: shape (pairs,).
-        by_column: the order that sorts the pairs by column, shape (pairs,).
+        by_column: permutation that sorts the pairs by column, shape (pairs,).
         shape: rows and columns of the matrix.
     """
 
@@ -32,7 +32,7 @@ class Pairs:
 
     @classmethod
     def of(cls, rows: Tensor, columns: Tensor, shape: tuple[int, int]) -> "Pairs":
-        """Of pairs that are in the right order already."""
+        """From pairs that are sorted already."""
         return cls(rows, columns, columns.argsort(stable=True), shape)
 
     def sums(self, values: Tensor, table: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class Pairs:
 
     @cached_property
     def row_starts(self) -> Tensor:
-        """Where each row's pairs begin, and the end of the last, shape (rows + 1,)."""
+        """First pair of each row, and the number of pairs at the end, shape (rows + 1,)."""
         return _starts(self.rows, self.shape[0])
 
     @cached_property
@@ -63,11 +63,11 @@ class Pairs:
 
     @cached_property
     def zeros(self) -> Tensor:
-        """The sparse matrix with zeros at these places, in CSR form."""
-        nothing = torch.zeros(len(self.rows), device=self.rows.device)
-        with warnings.catch_warnings():  # that CSR tensors are new to torch: of no concern to who trains a model
+        """The sparse matrix with zeros at these positions, in CSR format."""
+        zeros = torch.zeros(len(self.rows), device=self.rows.device)
+        with warnings.catch_warnings():  # torch warns that CSR tensors are in beta
             warnings.simplefilter("ignore")
-            return torch.sparse_csr_tensor(self.row_starts, self.columns, nothing, self.shape, check_invariants=False)
+            return torch.sparse_csr_tensor(self.row_starts, self.columns, zeros, self.shape, check_invariants=False)
 
     def times(self, values: Tensor, table: Tensor) -> Tensor:
         """As `sums`, without gradients."""

@@ -1,1 +1,1 @@
-"""Data sets: read, validated, described, and split into what is learned from and what is predicted."""
+"""Data sets: read, validated, summarized, and split into training, validation and test examples."""

@@ -1,4 +1,4 @@
-"""A MovieLens folder as typed, validated tables, whichever set it holds; see `model.data.formats`."""
+"""A MovieLens data set as typed, validated tables; `model.data.formats` reads the files."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from model.features.catalogue import Catalogue
 from model.rating_scale import HALF_STARS, WHOLE_STARS, RatingScale
 
 SAMPLE_MARKER = "sample.json"
-"""Present in a folder only where the data in it was generated; see `model.data.sample`."""
+"""This file marks a folder whose data was generated; see `model.data.sample`."""
 
 NAMES = {
     (943, 1_682, 100_000): "ml-100k",
@@ -27,7 +27,7 @@ NAMES = {
     (283_228, 58_098, 27_753_444): "ml-latest",
     (330_975, 86_537, 33_832_162): "ml-latest",
 }
-"""The published sets by their numbers of users, movies and ratings."""
+"""The published sets by their numbers of users, movies and ratings; their files do not say which set they are."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class MovieLens:
     """One validated data set.
 
     Attributes:
-        name: that of the published set, ``sample`` for generated data, ``movielens`` for what is neither, ``database``
-            for what a database held.
-        generated: True only for data that `model.data.sample` made up.
+        name: of the published set; ``sample`` for generated data, ``database`` for the content of a database,
+            ``movielens`` for anything else.
+        generated: True only for data that `model.data.sample` generated.
         checksum: SHA-256 over the files, or over the rows of a database, hexadecimal.
-        users: ``user_id, gender (F or M), age (in years), occupation (0 to 20)``, all but the id null where unknown.
+        users: ``user_id, gender (F or M), age (in years), occupation (0 to 20)``; all but the id may be null.
         movies: ``movie_id, title, year (may be null), genres (list of names, may be empty)``.
-        ratings: ``user_id, movie_id, stars (one of rating_scale), rated_at (Unix seconds)``, in no order.
-        filled_with: checksums of the data sets that a database had been filled with; empty for a folder.
+        ratings: ``user_id, movie_id, stars (a level of rating_scale), rated_at (Unix seconds)``, in any order.
+        filled_with: checksums of the data sets that were loaded into the database; empty for a folder.
     """
 
     name: str
@@ -55,18 +55,18 @@ class MovieLens:
 
     @cached_property
     def rating_scale(self) -> RatingScale:
-        """What users could give: half stars if anyone has given any."""
+        """Half stars if there is a rating with half a star, else whole stars."""
         halves = self.ratings.select((pl.col("stars") % 1 != 0).any()).item()
         return HALF_STARS if halves else WHOLE_STARS
 
     @cached_property
     def genre_names(self) -> tuple[str, ...]:
-        """All genres, in the order of the alphabet."""
+        """All genres, sorted."""
         return tuple(self.movies["genres"].explode().drop_nulls().unique().sort().to_list())
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        """The movies as networks read them."""
+        """The movies as the model sees them."""
         movies = self.movies.sort("movie_id")
         return Catalogue(
             movie_ids=tuple(movies["movie_id"].to_list()),
@@ -77,7 +77,7 @@ class MovieLens:
 
 
 def read(folder: Path) -> MovieLens:
-    """Read and validate ``folder``; raise `DataError` naming file, line and fault if any row is bad."""
+    """Read and validate a folder; `DataError` with file, line and complaint if a line is bad."""
     tables, problems = examine(folder)
     problems.refuse()
     generated = (folder / SAMPLE_MARKER).exists()
@@ -92,13 +92,13 @@ def read(folder: Path) -> MovieLens:
 
 
 def examine(folder: Path) -> tuple[Tables, Problems]:
-    """What the files of ``folder`` say, and all that is wrong with it; `DataError` if they make no data set."""
+    """The tables of a folder, bad lines included, and its problems; `DataError` if the folder has no known format."""
     problems = Problems()
     return require_format(folder).read(folder, problems), problems
 
 
 def checksum(folder: Path) -> str:
-    """SHA-256 over the bytes of the files, in the order of their format; `DataError` if they make no data set."""
+    """SHA-256 over the files in the order of their format; `DataError` if the folder has no known format."""
     digest = hashlib.sha256()
     for name in require_format(folder).files:
         with (folder / name).open("rb") as file:

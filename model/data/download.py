@@ -1,26 +1,25 @@
-"""Finds the MovieLens 1M folder, or downloads the official archive."""
+"""Downloads the official MovieLens 1M archive."""
 
-import hashlib
-import os
-import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import httpx
 
+from model import files
 from model.data.formats import ML_1M, format_of
 from model.errors import DownloadError
 
 OFFICIAL_URLS = (
     "https://files.grouplens.org/datasets/movielens/ml-1m.zip",
-    # Plain HTTP for when the server's certificate has expired; the checksum vouches for the content.
+    # Plain HTTP, in case that the server's certificate has expired. This is safe: the checksum proves the content.
     "http://files.grouplens.org/datasets/movielens/ml-1m.zip",
 )
 ARCHIVE_SHA256 = "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20"
 
 OnBytes = Callable[[int, int | None], None]
-"""Called with the bytes received so far and the total, None where the server does not tell."""
+"""Called with the number of received bytes and the total, None if the server does not send it."""
 
 
 def is_data_folder(folder: Path) -> bool:
@@ -33,15 +32,14 @@ def download(
     on_bytes: OnBytes = lambda *_: None,
     sha256: str = ARCHIVE_SHA256,
 ) -> None:
-    """Fetch the official ML-1M archive from the first address that has it, check it and unpack it to ``folder``.
+    """Download the official ML-1M archive from the first address that works, verify it and unpack it to ``folder``.
 
-    Archive and folder are written aside and renamed, so that a kill leaves nothing half done. Raises
-    `DownloadError` with the reason for each address.
+    The folder appears when it is complete. `DownloadError` with a reason for each address if none works.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    archive = folder.with_name(f"{folder.name}.{os.getpid()}.zip.writing")
     reasons = []
-    try:
+    with NamedTemporaryFile(dir=folder.parent, prefix=f".{folder.name}.", suffix=".zip") as temporary:
+        archive = Path(temporary.name)
         for url in urls:
             try:
                 _fetch(url, archive, on_bytes, sha256)
@@ -49,13 +47,10 @@ def download(
                 reasons.append(f"{url}: {error or type(error).__name__}")
             else:
                 return _unpack(archive, folder)
-    finally:
-        archive.unlink(missing_ok=True)
     raise DownloadError("MovieLens 1M could not be downloaded.\n" + "\n".join(f"  {reason}" for reason in reasons))
 
 
 def _fetch(url: str, archive: Path, on_bytes: OnBytes, sha256: str) -> None:
-    digest = hashlib.sha256()
     timeout = httpx.Timeout(10.0, read=60.0)
     with (
         httpx.stream("GET", url, follow_redirects=True, timeout=timeout) as response,
@@ -65,18 +60,13 @@ def _fetch(url: str, archive: Path, on_bytes: OnBytes, sha256: str) -> None:
         total = int(response.headers.get("content-length", 0)) or None
         for block in response.iter_bytes():
             file.write(block)
-            digest.update(block)
             on_bytes(file.tell(), total)
-    if digest.hexdigest() != sha256:
-        raise DownloadError(f"not the official archive: its SHA-256 is {digest.hexdigest()}")
+    digest = files.sha256(archive)
+    if digest != sha256:
+        raise DownloadError(f"not the official archive: its SHA-256 is {digest}")
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    aside = folder.with_name(f"{folder.name}.{os.getpid()}.writing")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir()
-    with zipfile.ZipFile(archive) as content:
+    with zipfile.ZipFile(archive) as content, files.atomic_folder(folder, replace=True) as temporary:
         for name in (*ML_1M.files, "README"):
-            (aside / name).write_bytes(content.read(f"ml-1m/{name}"))
-    shutil.rmtree(folder, ignore_errors=True)
-    aside.replace(folder)
+            (temporary / name).write_bytes(content.read(f"ml-1m/{name}"))

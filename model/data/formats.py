@@ -1,6 +1,6 @@
-"""The formats that MovieLens sets come in; a folder's is known by its files. `FORMATS` lists them.
+"""The file formats of the MovieLens data sets, listed in `FORMATS`. The names of its files tell a folder's format.
 
-All hold one record a line:
+All formats have one record a line:
 
 - 1M: ``users.dat``, ``movies.dat`` and ``ratings.dat``, fields separated by ``::``, in ISO-8859-1;
 - 100K: ``u.user``, ``u.item`` and ``u.data``, each with a separator of its own, and a column for every genre;
@@ -21,7 +21,10 @@ from model.features.users import AGES, GENDERS, OCCUPATIONS
 from model.rating_scale import HALF_STARS, WHOLE_STARS, RatingScale
 
 NO_GENRES = "(no genres listed)"
+"""Stands for an empty list of genres in the later sets."""
+
 OLDEST_AGE = 120
+"""In the 100K set, which has ages in years."""
 
 ML_100K_GENRES = (
     "Action",
@@ -43,7 +46,7 @@ ML_100K_GENRES = (
     "War",
     "Western",
 )
-"""In the order of their columns, which come after one for "unknown"."""
+"""In the order of their columns; a column for "unknown" comes before them."""
 
 ML_100K_OCCUPATIONS = {
     "other": 0,
@@ -66,11 +69,11 @@ ML_100K_OCCUPATIONS = {
     "none": 19,
     "writer": 20,
 }
-"""The code that the 1M set has for the same; it has none for entertainment and librarian."""
+"""Codes of the 1M set for the names of the 100K set; for entertainment and librarian there is no code."""
 
 
 class Tables(NamedTuple):
-    """What `model.data.dataset.MovieLens` holds; here, its rows may have problems."""
+    """The tables of `model.data.dataset.MovieLens`, before bad lines are refused."""
 
     users: pl.DataFrame
     movies: pl.DataFrame
@@ -79,12 +82,12 @@ class Tables(NamedTuple):
 
 @dataclass(frozen=True)
 class Format:
-    """The files of a MovieLens set.
+    """The files of a format.
 
     Attributes:
-        sets: which sets come in this format.
-        name: of a set that is none of the known ones.
-        users: None where nothing is known of the users.
+        sets: names of the published sets in this format.
+        name: of a data set in this format that is not a published one.
+        users: None if the format has no file of users.
     """
 
     sets: str
@@ -95,11 +98,11 @@ class Format:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Names of the files, in the order in which they are read."""
+        """Names of the files, in the order of reading."""
         return tuple(file.name for file in (self.users, self.movies, self.ratings) if file is not None)
 
     def read(self, folder: Path, problems: Problems) -> Tables:
-        """All three tables; what is wrong with them is added to the problems."""
+        """Read all three tables; bad lines are added to ``problems``."""
         users, rules = None, [RATED_ONCE]
         if self.users is not None:
             users = self.users.read(folder, problems)
@@ -118,17 +121,17 @@ class Format:
 
 
 def format_of(folder: Path) -> Format | None:
-    """The format of the files in a folder; None if they make no data set."""
+    """The format of the files in a folder; None if it is not a known one."""
     return next((one for one in FORMATS if all((folder / name).is_file() for name in one.files)), None)
 
 
 def require_format(folder: Path) -> Format:
-    """As `format_of`; `DataError` if there is none."""
-    found = format_of(folder)
-    if found is None:
+    """The format of the files in a folder; `DataError` if it is not a known one."""
+    known = format_of(folder)
+    if known is None:
         choices = "".join(f"\n  {', '.join(one.files)} ({one.sets})" for one in FORMATS)
         raise DataError(f"{folder} is not a MovieLens folder. It must hold either of these:{choices}")
-    return found
+    return known
 
 
 def _is_in(known: pl.DataFrame, column: str, noun: str, file: RecordFile) -> Rule:
@@ -145,6 +148,7 @@ def _number(column: str, dtype: type[pl.DataType] = pl.Int64) -> pl.Expr:
 
 USER_ID, MOVIE_ID = _number("user_id", pl.UInt32), _number("movie_id", pl.UInt32)
 
+# Both ids as one 64-bit number: one column to compare instead of two.
 RATED_ONCE = Rule(
     (pl.col("user_id").cast(pl.UInt64) * 2**32 + pl.col("movie_id")).is_first_distinct(),
     "the user has rated this movie on an earlier line already",
@@ -158,7 +162,7 @@ UNKNOWN_PROFILE = {
 
 
 def _users(name: str, layout: Layout, occupation: pl.Expr, *rules: Rule) -> RecordFile:
-    """A file of users; ``rules`` are those of age and occupation."""
+    """A file of users; ``rules`` are those for age and occupation."""
     return RecordFile(
         name,
         layout,
@@ -173,7 +177,7 @@ def _users(name: str, layout: Layout, occupation: pl.Expr, *rules: Rule) -> Reco
 
 
 def _movies(name: str, layout: Layout, genres: pl.Expr, *rules: Rule) -> RecordFile:
-    """A file of movies; ``genres`` are a list of names, and ``rules`` say whether they can be read."""
+    """A file of movies; ``genres`` is an expression for the list of names, and ``rules`` are those for the genres."""
     return RecordFile(
         name,
         layout,
@@ -193,13 +197,13 @@ def _movies(name: str, layout: Layout, genres: pl.Expr, *rules: Rule) -> RecordF
 
 
 def _ratings(name: str, layout: Layout, levels: RatingScale) -> RecordFile:
-    """A file of ratings with these levels of stars."""
+    """A file of ratings on this scale."""
     whole = levels == WHOLE_STARS
     allowed = "a whole number from 1 to 5" if whole else "0.5, 1, 1.5 and so on up to 5"
     return RecordFile(
         name,
         layout,
-        # A whole number is one that is written without a decimal point.
+        # With whole stars, "4.0" is an error too: a whole number is written without a decimal point.
         (USER_ID, MOVIE_ID, _number("stars", pl.Int8 if whole else pl.Float64), _number("rated_at")),
         (
             _is_id("user_id", "user id"),
@@ -253,7 +257,7 @@ ML_100K = Format(
             "|",
             "iso-8859-1",
         ),
-        # Null, which breaks the rule below, where a flag is neither 0 nor 1.
+        # Null, which breaks the rule below, if a flag is neither 0 nor 1.
         pl.when(pl.all_horizontal(pl.col("unknown", *ML_100K_GENRES).is_in(["0", "1"]))).then(
             pl.concat_list(
                 pl.when(pl.col(genre) == "1").then(pl.lit([genre])).otherwise(pl.lit([], dtype=pl.List(pl.String)))
@@ -289,4 +293,4 @@ ML_CSV = Format(
 )
 
 FORMATS = (ML_1M, ML_100K, ML_10M, ML_CSV)
-"""The 1M format has the files of the 10M format and one more, so it comes first."""
+"""The first format whose files are all there counts. 1M has the files of 10M and one more, so it comes first."""

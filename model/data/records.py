@@ -1,4 +1,8 @@
-"""Reads a text file of one record a line into a table, millions of lines at once, and finds the bad ones."""
+"""Reads text files with one record a line into tables and finds bad lines, in columns instead of line by line.
+
+The readers of CSV libraries stop at the first bad line, or skip it. Here every line is read as a text first, so that
+each can be reported with its number.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,29 +13,29 @@ from polars.exceptions import ComputeError
 
 from model.data.checks import Problems, Rule
 
-ROWS_AT_ONCE = 2_000_000
-"""Lines that are divided into fields together: the texts of all fields of 25 million lines need not be held at once."""
+LINES_AT_ONCE = 2_000_000
+"""Lines that are split into fields together, which bounds the memory: all fields of 25 million lines take gigabytes."""
 
 NO_SEPARATOR = "\x01"
-"""A character that is in no file, so that a line is read as a whole."""
+"""A character that no data file contains, so that a line is read as one field."""
 
 QUOTABLE = '("(?:[^"]|"")*"|[^",]*)'
-"""A field of a CSV file."""
+"""Pattern of a field in a CSV file; a quotation mark inside a quoted field is doubled."""
 
-_KEPT = ("number", "line", "legible", "complete")
+_LINE_COLUMNS = ("number", "line", "legible", "complete")
 _NO_RECORD = pl.DataFrame({"number": [1], "line": [""]}, schema_overrides={"number": pl.UInt32})
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a file is laid out.
+    """The layout of a file.
 
     Attributes:
         fields: their names, in order.
-        separator: what stands between two of them.
-        encoding: ``utf8``, or a codec that knows every byte.
-        header: the first line, which is no record; None where there is no such line.
-        quoted: whether a field may stand in quotation marks, with the separator in it.
+        separator: between two fields.
+        encoding: ``utf8``, or a codec that can decode every byte.
+        header: the first line; None if the file has none.
+        quoted: whether a field may be in quotation marks, and may then contain the separator.
     """
 
     fields: tuple[str, ...]
@@ -43,11 +47,11 @@ class Layout:
 
 @dataclass(frozen=True)
 class RecordFile:
-    """A file and what it says.
+    """A file of records.
 
     Attributes:
-        columns: what is made of the fields, which are texts.
-        rules: what must hold of the columns.
+        columns: expressions that convert the fields, which are texts.
+        rules: for the columns.
     """
 
     name: str
@@ -56,22 +60,23 @@ class RecordFile:
     rules: tuple[Rule, ...]
 
     def read(self, folder: Path, problems: Problems, more_rules: Sequence[Rule] = ()) -> pl.DataFrame:
-        """The columns of every record, also of bad ones, which are added to the problems.
+        """Read the columns of all records; bad lines are added to ``problems``, and stay in the table.
 
-        Besides, ``number`` and ``line`` say where a record stands, from 1 on, and how it reads.
+        The table also has ``number``, the line's number from 1 on, and ``line``, its text.
         """
         path = folder / self.name
-        lines = _lines(path, self.layout.encoding)
+        lines = _read_lines(path, self.layout.encoding)
         if self.layout.header is not None:
-            right = Rule(pl.col("line") == self.layout.header, f"the header is not {self.layout.header}")
-            problems.check(path, lines.head(1), [right])
+            is_header = Rule(pl.col("line") == self.layout.header, f"the header is not {self.layout.header}")
+            problems.check(path, lines.head(1), [is_header])
             lines = lines.slice(1)
         if lines.is_empty():
             problems.check(path, _NO_RECORD, [Rule(pl.lit(value=False), "the file has no records")])
-        parts = [*lines.iter_slices(ROWS_AT_ONCE)] or [lines]
-        rows = pl.concat([_divided(part, self.layout).select(*_KEPT, *self.columns) for part in parts])
-        problems.check(path, rows, [*_line_rules(self.layout), *self.rules, *more_rules])
-        return rows
+        slices = [*lines.iter_slices(LINES_AT_ONCE)] or [lines]
+        records = pl.concat([_split_fields(part, self.layout).select(*_LINE_COLUMNS, *self.columns) for part in slices])
+        # The rules see all records at once: some compare a record with others, as for an id that occurs twice.
+        problems.check(path, records, [*_line_rules(self.layout), *self.rules, *more_rules])
+        return records
 
 
 def _line_rules(layout: Layout) -> list[Rule]:
@@ -82,16 +87,17 @@ def _line_rules(layout: Layout) -> list[Rule]:
     ]
 
 
-def _lines(path: Path, encoding: str) -> pl.DataFrame:
+def _read_lines(path: Path, encoding: str) -> pl.DataFrame:
     """Every ``line`` with its ``number``, from 1 on, and whether it is ``legible`` in the encoding."""
     try:
-        return _decoded(path, encoding).with_columns(legible=pl.lit(value=True))
+        return _decode(path, encoding).with_columns(legible=pl.lit(value=True))
     except ComputeError:
+        # Some line is not in this encoding. Read again, with a replacement character for what cannot be decoded.
         illegible = pl.col("line").str.contains("\ufffd", literal=True)
-        return _decoded(path, "utf8-lossy").with_columns(legible=~illegible)
+        return _decode(path, "utf8-lossy").with_columns(legible=~illegible)
 
 
-def _decoded(path: Path, encoding: str) -> pl.DataFrame:
+def _decode(path: Path, encoding: str) -> pl.DataFrame:
     lines = pl.read_csv(
         path,
         has_header=False,
@@ -104,8 +110,8 @@ def _decoded(path: Path, encoding: str) -> pl.DataFrame:
     return lines.select(pl.col("line").fill_null("")).with_row_index("number", offset=1)
 
 
-def _divided(lines: pl.DataFrame, layout: Layout) -> pl.DataFrame:
-    """With a column for every field, and whether the line is ``complete``: has as many of them as it should."""
+def _split_fields(lines: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    """Adds a column for every field, and ``complete``: whether the line has the right number of fields."""
     count, line = len(layout.fields), pl.col("line")
     if layout.quoted:
         pattern = f"^{layout.separator.join([QUOTABLE] * count)}$"
@@ -114,11 +120,11 @@ def _divided(lines: pl.DataFrame, layout: Layout) -> pl.DataFrame:
         complete = line.str.count_matches(layout.separator, literal=True) == count - 1
         split = line.str.split_exact(layout.separator, count - 1)
     fields = split.struct.rename_fields(list(layout.fields))
-    divided = lines.with_columns(complete=complete, fields=fields).unnest("fields")
-    return divided.with_columns(_unquoted(name) for name in layout.fields) if layout.quoted else divided
+    records = lines.with_columns(complete=complete, fields=fields).unnest("fields")
+    return records.with_columns(_unquote(name) for name in layout.fields) if layout.quoted else records
 
 
-def _unquoted(field: str) -> pl.Expr:
+def _unquote(field: str) -> pl.Expr:
     text = pl.col(field)
     inner = text.str.strip_prefix('"').str.strip_suffix('"').str.replace_all('""', '"', literal=True)
     return pl.when(text.str.starts_with('"')).then(inner).otherwise(text)

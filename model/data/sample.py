@@ -1,13 +1,11 @@
-"""A generated data set in the file format of MovieLens 1M, for where the real one cannot be had.
+"""Generates a data set in the file format of MovieLens 1M, for use where the real one is not available.
 
-People and movies are made up. There is structure worth learning: every movie has a quality, every user a level and
-a taste for some genres, and users watch in moods, several movies of a genre in a row, liked better while the mood
-lasts. A bias model sees the first two only.
+Users and movies are made up, but there is something to learn. Every movie has a quality; every user has a mean and a
+taste for some genres. And users have moods: they watch several movies of one genre in a row, and like them better while
+the mood lasts. A bias model can learn quality and mean only, so that better models can be told from it.
 """
 
 import json
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ import numpy as np
 from model.data.dataset import SAMPLE_MARKER
 from model.data.formats import ML_1M
 from model.features.users import AGES, OCCUPATIONS
+from model.files import atomic_folder
 
 NAME = "sample"
 
@@ -34,35 +33,33 @@ MOOD_CHANGE = 0.12
 """Chance that a user's mood moves to another genre after a movie."""
 
 LAST_RATING = 1_000_000_000
-"""Unix seconds around which everyone's ratings end."""
+"""Unix seconds; each user's ratings begin up to 116 days before."""
 
 
 def write_sample(folder: Path, users: int = 800, movies: int = 400, seed: int = 0) -> None:
-    """Generate a data set into ``folder``, written aside and renamed; the same for the same arguments.
+    """Generate a data set into ``folder``, always the same for the same arguments.
 
-    The folder's ``sample.json`` marks the data as generated for good.
+    The file ``sample.json`` in the folder marks the data as generated.
     """
     random = np.random.default_rng(seed)
     catalogue = _Movies(movies, random)
-    aside = folder.with_name(f"{folder.name}.{os.getpid()}.writing")
-    aside.mkdir(parents=True)
     lines = dict(zip(ML_1M.files, (_user_lines(users, random), catalogue.lines(), []), strict=True))
     lines["ratings.dat"] = [line for user in range(1, users + 1) for line in _rating_lines(user, catalogue, random)]
-    for name, content in lines.items():
-        (aside / name).write_text("".join(f"{line}\n" for line in content), encoding="iso-8859-1")
     marker = {"name": NAME, "generated": True, "seed": seed, "users": users, "movies": movies}
-    (aside / SAMPLE_MARKER).write_text(json.dumps(marker, indent=2) + "\n")
-    shutil.rmtree(folder, ignore_errors=True)
-    aside.replace(folder)
+    with atomic_folder(folder, replace=True) as temporary:
+        for name, content in lines.items():
+            (temporary / name).write_text("".join(f"{line}\n" for line in content), encoding="iso-8859-1")
+        (temporary / SAMPLE_MARKER).write_text(json.dumps(marker, indent=2) + "\n")
 
 
 class _Movies:
-    """The made-up catalogue: each movie has one or two genres, a quality and a popularity."""
+    """The generated catalogue: each movie has one or two genres, a quality and a popularity."""
 
     def __init__(self, count: int, random: np.random.Generator) -> None:
         self.main = random.integers(len(GENRES), size=count)
         self.second = np.where(random.random(count) < 0.4, random.integers(len(GENRES), size=count), self.main)
         self.quality = random.normal(0.0, 0.45, count)
+        # A heavy tail, as in real data: few movies get most of the ratings.
         self.popularity = random.pareto(1.2, count) + 0.2
         self.years = random.integers(1950, 2001, count)
 
@@ -77,8 +74,8 @@ class _Movies:
             lines.append(f"{index + 1}::{title}{part} ({year})::{genres}")
         return lines
 
-    def genre_share(self, taste: np.ndarray) -> np.ndarray:
-        """How much a taste, one value a genre, likes each movie."""
+    def fit_to(self, taste: np.ndarray) -> np.ndarray:
+        """How well each movie fits a taste, one value a genre: the mean over its two genres."""
         mean: np.ndarray = (taste[self.main] + taste[self.second]) / 2
         return mean
 
@@ -92,7 +89,7 @@ def _user_lines(count: int, random: np.random.Generator) -> list[str]:
 
 def _rating_lines(user: int, movies: _Movies, random: np.random.Generator) -> list[str]:
     taste = random.normal(0.0, 1.0, len(GENRES))
-    level = 3.5 + random.normal(0.0, 0.4)
+    mean = 3.5 + random.normal(0.0, 0.4)
     count = min(int(20 + random.exponential(50)), len(movies.main) // 2)
     seen = np.zeros(len(movies.main), dtype=bool)
     mood = random.choice(len(GENRES), p=_softmax(taste))
@@ -104,8 +101,8 @@ def _rating_lines(user: int, movies: _Movies, random: np.random.Generator) -> li
         in_mood = (movies.main == mood) | (movies.second == mood)
         weights = movies.popularity * np.where(in_mood, 12.0, 1.0) * ~seen
         movie = random.choice(len(weights), p=weights / weights.sum())
-        seen[movie] = True
-        liking = level + movies.quality[movie] + 0.8 * movies.genre_share(taste)[movie] + 0.3 * in_mood[movie]
+        seen[movie] = True  # nobody rates a movie twice
+        liking = mean + movies.quality[movie] + 0.8 * movies.fit_to(taste)[movie] + 0.3 * in_mood[movie]
         stars = int(np.clip(np.rint(liking + random.normal(0.0, 0.5)), 1, 5))
         lines.append(f"{user}::{movie + 1}::{stars}::{start + 60 * step}")
     return lines

@@ -1,4 +1,4 @@
-"""Rating histories of many users in order of time, and the examples of history and targets made from them."""
+"""Users' ratings in order of time, and examples: users with a history and targets."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,15 +14,15 @@ from model.types import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class Sequences:
-    """Ratings of some users, one user after the other, each user's oldest first.
+    """Ratings of some users, one user after the other, each user's oldest rating first.
 
     Attributes:
         user_ids: shape (users,).
         profiles: encoded, shape (users, 24).
         movies: movie indices, shape (ratings,).
         stars: shape (ratings,).
-        offsets: shape (users + 1,); user ``u`` owns the ratings from ``offsets[u]`` up to ``offsets[u + 1]``.
-        rating_scale: what the users could give.
+        offsets: shape (users + 1,); the ratings of user ``u`` are ``offsets[u]:offsets[u + 1]``.
+        rating_scale: of the stars.
     """
 
     user_ids: IntArray
@@ -34,11 +34,12 @@ class Sequences:
 
     @classmethod
     def of(cls, data: MovieLens) -> "Sequences":
-        """All users in the order of the data's table; ratings of the same second by movie id, as when served."""
+        """All users in the order of the table; ratings of the same second in order of movie id, as in the service."""
         user_ids = data.users["user_id"].to_numpy().astype(np.int64)
         index_of_user = np.zeros(int(user_ids.max()) + 1, dtype=np.int64)
         index_of_user[user_ids] = np.arange(len(user_ids))
         users = index_of_user[data.ratings["user_id"].to_numpy()]
+        # The last key counts most: by user, then by time, then by movie.
         order = np.lexsort((data.ratings["movie_id"].to_numpy(), data.ratings["rated_at"].to_numpy(), users))
         return cls(
             user_ids=user_ids,
@@ -57,7 +58,7 @@ class Sequences:
 
     @property
     def counts(self) -> IntArray:
-        """Ratings of each user, shape (users,)."""
+        """Number of ratings of each user, shape (users,)."""
         return np.diff(self.offsets)
 
     @property
@@ -66,7 +67,7 @@ class Sequences:
         return np.repeat(np.arange(len(self)), self.counts)
 
     def ratings(self, chosen: IntArray) -> "Sequences":
-        """All users, with some of their ratings (indices into these), user after user; maybe none."""
+        """All users, with the ratings at the indices ``chosen``, which are user after user. A user may have none."""
         return replace(
             self,
             movies=self.movies[chosen],
@@ -75,11 +76,11 @@ class Sequences:
         )
 
     def first(self, counts: IntArray) -> "Sequences":
-        """All users, each with the first so many of their ratings, shape (users,)."""
+        """All users, each with the first ``counts[u]`` ratings; ``counts`` has shape (users,)."""
         return self.ratings(ragged_range(self.offsets[:-1], counts))
 
     def take(self, users: IntArray) -> "Sequences":
-        """The sequences of some users (indices into these), in the order given."""
+        """The users at these indices, in this order."""
         counts = self.counts[users]
         ratings = ragged_range(self.offsets[users], counts)
         return replace(
@@ -96,8 +97,13 @@ class Sequences:
 class Examples:
     """Users with a history and targets: the first ``history_lengths[u]`` ratings of user ``u`` are the history.
 
+    The other ratings of the user are the targets, which a model predicts from the history.
+
     Attributes:
-        interleaved: whether targets lie anywhere in time between the ratings of the history, and not after them.
+        sequences: ratings of all users.
+        history_lengths: shape (users,).
+        interleaved: the targets are not later than the history but in between: its ratings come first in the sequence,
+            not in time.
     """
 
     sequences: Sequences
@@ -117,16 +123,16 @@ class Examples:
 
     @property
     def targets(self) -> IntArray:
-        """Indices of all targets into the sequences' ratings, user after user."""
+        """Indices of all targets into the sequences' ratings, user after user, shape (targets,)."""
         return ragged_range(self.sequences.offsets[:-1] + self.history_lengths, self.target_counts)
 
     @property
     def target_stars(self) -> FloatArray:
-        """The stars to predict, in the order in which every model answers."""
+        """The stars to predict, shape (targets,); every model predicts in this order."""
         return self.sequences.stars[self.targets]
 
     def histories(self) -> Sequences:
-        """The users with what lies before their history_lengths, and nothing else."""
+        """The users with their histories, without targets."""
         return self.sequences.first(self.history_lengths)
 
     def batches(self, users: int) -> Iterator["Examples"]:
@@ -134,12 +140,12 @@ class Examples:
             yield self.take(np.arange(start, min(start + users, len(self))))
 
     def take(self, users: IntArray) -> "Examples":
-        """Some of the users, in the order given."""
+        """The users at these indices, in this order."""
         return Examples(self.sequences.take(users), self.history_lengths[users], self.interleaved)
 
 
-def concatenated(parts: Sequence[Sequences]) -> Sequences:
-    """The users of all parts, which must be different ones of one data set, one after the other."""
+def concatenate(parts: Sequence[Sequences]) -> Sequences:
+    """The users of all parts, one part after the other; they must be different users of one data set."""
     return replace(
         parts[0],
         user_ids=np.concatenate([part.user_ids for part in parts]),
@@ -151,11 +157,13 @@ def concatenated(parts: Sequence[Sequences]) -> Sequences:
 
 
 def split_in_half(sequences: Sequences) -> Examples:
+    """The first half of each user's ratings is the history, the larger half if their number is odd."""
     return Examples(sequences, (sequences.counts + 1) // 2)
 
 
 def ragged_range(starts: IntArray, counts: IntArray) -> IntArray:
-    """``start, start + 1, ...``, ``count`` numbers for each pair, one run after the other."""
+    """``start, start + 1, ...``, ``count`` numbers for each pair of start and count, one range after the other."""
+    # ``arange`` reaches a range at ``ends - counts``; the difference shifts it to the range's own start.
     ends = np.cumsum(counts)
     return np.repeat(starts - ends + counts, counts) + np.arange(ends[-1] if len(ends) else 0)
 

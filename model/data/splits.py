@@ -1,8 +1,7 @@
-"""How ratings are divided into what a model may learn from, choose on and be judged by.
+"""Evaluation protocols: how ratings are split into training, validation and test examples.
 
-Every protocol here comes down to the same thing: some users, each with ratings in order of time, and a history_length
-in each user's ratings. What lies before the history_length is the history, which a model is given; what lies after it
-are the targets, which it predicts.
+Every protocol results in `Examples`: users with ratings in order, whose first ratings are the history, which the model
+reads, and whose other ratings are the targets, which it predicts.
 """
 
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from model.data.sequences import Examples, Sequences, concatenated, split_in_half
+from model.data.sequences import Examples, Sequences, concatenate, split_in_half
 from model.errors import DataError, SettingsError, UnknownNameError
 from model.types import IntArray
 
@@ -19,15 +18,16 @@ PAPER_SEEDS = (2658, 4769)
 """The two ``random_state`` values of the published split of users."""
 
 RANDOM_SEEDS = (1234, 1234)
-"""What draws the test and the validation ratings of the random split; 1234 is also GLocal-K's and GC-MC's seed."""
+"""Of the test and of the validation ratings of the random split; GLocal-K and GC-MC use the seed 1234 too."""
 
 FEWEST_USERS = 20
+"""With 80/10/10, validation and test then have two users each."""
 
 RELEVANT_STARS = 4.0
-"""A movie that got at least these is one that a list should have held."""
+"""A movie with at least so many stars is relevant: a recommendation list should contain it."""
 
 TEST_SHARE, VALIDATION_SHARE = 0.1, 0.05
-"""Of all ratings, and of those that are then left, in the random split."""
+"""Shares of the random split: of all ratings, and of the ratings that are not for test."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Split:
     """A protocol applied to a data set.
 
     Attributes:
-        name: the protocol.
-        seeds: what drew the split.
+        name: of the protocol.
+        seeds: of the random numbers.
         inductive: True if no test user has a rating in training.
     """
 
@@ -48,17 +48,17 @@ class Split:
     test: Examples
 
     def known(self) -> Sequences:
-        """All that may be known before predicting: the training ratings and the histories of all other users.
+        """The ratings that may be known before predicting: those of training, and the histories of all other users.
 
-        For models that can only predict for users they were fitted to, which makes them transductive.
+        For transductive models, which can predict only for users they were fitted to.
         """
         if not self.inductive:
             return self.train.sequences
-        return concatenated([self.train.sequences, self.validation.histories(), self.test.histories()])
+        return concatenate([self.train.sequences, self.validation.histories(), self.test.histories()])
 
 
 def paper_split(sequences: Sequences, seeds: tuple[int, ...] = PAPER_SEEDS) -> Split:
-    """The paper's split of users, 80/10/10; each user's first half is the history, the larger one where odd.
+    """The paper's split of users, 80/10/10; the history is the first half of a user's ratings (`split_in_half`).
 
     On ML-1M with the published seeds this gives 407,929 training, 45,612 validation and 45,082 test ratings.
     """
@@ -67,7 +67,7 @@ def paper_split(sequences: Sequences, seeds: tuple[int, ...] = PAPER_SEEDS) -> S
     _require_seeds(seeds)
     train, rest = train_test_split(np.arange(len(sequences)), test_size=0.2, random_state=seeds[0])
     test, validation = train_test_split(rest, test_size=0.5, random_state=seeds[1])
-    drawn = Split(
+    examples = Split(
         name="paper",
         seeds=seeds,
         inductive=True,
@@ -75,19 +75,19 @@ def paper_split(sequences: Sequences, seeds: tuple[int, ...] = PAPER_SEEDS) -> S
         validation=split_in_half(sequences.take(validation)),
         test=split_in_half(sequences.take(test)),
     )
-    return _with_targets(drawn)
+    return _require_targets(examples)
 
 
 def random_split(sequences: Sequences, seeds: tuple[int, ...] = RANDOM_SEEDS) -> Split:
-    """Ratings drawn at random: 10 % for test, 5 % of the others for validation; every user is in all three parts.
+    """A random split of ratings: 10 % for test, 5 % of the others for validation; users are in all three parts.
 
-    The history of a user is what is left for training, oldest first, and in the test examples the ratings of the
-    validation examples too. It holds ratings that are younger than a target, as everywhere this split is used.
+    A user's history are the training ratings, oldest first, and in the test examples the validation ratings too. It
+    contains ratings that are later than a target, as in all publications with this split.
     """
     _require_seeds(seeds)
-    known, test = _drawn(np.arange(len(sequences.stars)), TEST_SHARE, seeds[0])
-    training, validation = _drawn(known, VALIDATION_SHARE, seeds[1])
-    drawn = Split(
+    known, test = _draw(np.arange(len(sequences.stars)), TEST_SHARE, seeds[0])
+    training, validation = _draw(known, VALIDATION_SHARE, seeds[1])
+    examples = Split(
         name="random",
         seeds=seeds,
         inductive=False,
@@ -95,21 +95,22 @@ def random_split(sequences: Sequences, seeds: tuple[int, ...] = RANDOM_SEEDS) ->
         validation=_history_and_targets(sequences, training, validation),
         test=_history_and_targets(sequences, known, test),
     )
-    return _with_targets(drawn)
+    return _require_targets(examples)
 
 
 def leave_one_out(sequences: Sequences, seeds: tuple[int, ...] = ()) -> Split:
     """The last rating of each user is for test, the one before it for validation, all others for training.
 
-    The protocol of most published sequential recommenders (for one, Kang and McAuley 2018, section IV-A). The test
-    history holds the validation rating. Who has fewer than three ratings is in training alone. Nothing is drawn:
-    `SettingsError` for seeds.
+    The protocol of most published sequential recommenders (for example Kang and McAuley 2018, section IV-A). The test
+    history contains the validation rating. Users with fewer than three ratings are in training only. Nothing is
+    random: `SettingsError` for seeds.
     """
     if seeds:
         raise SettingsError("leave-one-out draws nothing: leave the seeds out.")
     counts = sequences.counts
+    # Three ratings at least, so that the history of validation is not empty.
     held_out = np.where(counts >= 3, 2, 0)
-    drawn = Split(
+    examples = Split(
         name="leave-one-out",
         seeds=(),
         inductive=False,
@@ -117,33 +118,32 @@ def leave_one_out(sequences: Sequences, seeds: tuple[int, ...] = ()) -> Split:
         validation=Examples(sequences.first(counts - held_out // 2), counts - held_out),
         test=Examples(sequences, counts - held_out // 2),
     )
-    return _with_targets(drawn)
+    return _require_targets(examples)
 
 
 def user_split(sequences: Sequences, seeds: tuple[int, ...] = PAPER_SEEDS) -> Split:
-    """The users of `paper_split`; of the second half of each, only the movies that got 4 or 5 stars are targets."""
-    drawn = paper_split(sequences, seeds)
-    liked = replace(drawn, name="user-split", validation=_liked(drawn.validation), test=_liked(drawn.test))
-    return _with_targets(liked)
+    """The users and histories of `paper_split`; in validation and test, only relevant movies are targets."""
+    users = paper_split(sequences, seeds)
+    validation, test = _only_relevant_targets(users.validation), _only_relevant_targets(users.test)
+    return _require_targets(replace(users, name="user-split", validation=validation, test=test))
 
 
-def _liked(examples: Examples) -> Examples:
-    """The examples with those targets that were liked."""
-    kept = np.ones(len(examples.sequences.stars), dtype=bool)
-    kept[examples.targets] = examples.target_stars >= RELEVANT_STARS
-    return Examples(examples.sequences.ratings(np.flatnonzero(kept)), examples.history_lengths)
+def _only_relevant_targets(examples: Examples) -> Examples:
+    stays = np.ones(len(examples.sequences.stars), dtype=bool)  # histories stay, whatever their stars
+    stays[examples.targets] = examples.target_stars >= RELEVANT_STARS
+    return Examples(examples.sequences.ratings(np.flatnonzero(stays)), examples.history_lengths)
 
 
-def _with_targets(split: Split) -> Split:
-    """The split, unless one of its example_sets has nothing to predict."""
+def _require_targets(split: Split) -> Split:
+    """The split; `DataError` if its training, validation or test examples have no targets."""
     for examples in (split.train, split.validation, split.test):
         if not examples.target_counts.any():
             raise DataError(f"The data has too few ratings for the split {split.name!r}: a part has none to predict.")
     return split
 
 
-def _drawn(ratings: IntArray, share: float, seed: int) -> tuple[IntArray, IntArray]:
-    """The ratings that are left and those drawn, both in order of their place."""
+def _draw(ratings: IntArray, share: float, seed: int) -> tuple[IntArray, IntArray]:
+    """The ratings that remain and those that were drawn, a share of all, both in their original order."""
     shuffled = np.random.default_rng(seed).permutation(ratings)
     count = round(len(ratings) * share)
     return np.sort(shuffled[count:]), np.sort(shuffled[:count])
@@ -151,11 +151,12 @@ def _drawn(ratings: IntArray, share: float, seed: int) -> tuple[IntArray, IntArr
 
 def _history_and_targets(sequences: Sequences, history: IntArray, targets: IntArray) -> Examples:
     chosen = np.concatenate([history, targets])
-    after = np.repeat([False, True], [len(history), len(targets)])
+    is_target = np.repeat([False, True], [len(history), len(targets)])
     user_index = sequences.user_index[chosen]
     history_lengths = np.bincount(user_index[: len(history)], minlength=len(sequences))
+    # By user; of each user first the history, then the targets; within both in order of time, which is that of indices.
     return Examples(
-        sequences.ratings(chosen[np.lexsort((chosen, after, user_index))]), history_lengths, interleaved=True
+        sequences.ratings(chosen[np.lexsort((chosen, is_target, user_index))]), history_lengths, interleaved=True
     )
 
 
@@ -165,7 +166,7 @@ def _require_seeds(seeds: tuple[int, ...]) -> None:
 
 
 def require_protocol(name: str, task: str = "rating") -> None:
-    """Raise `UnknownNameError` unless the task, ``rating`` or ``ranking``, has a protocol of this name."""
+    """`UnknownNameError` unless the task, ``rating`` or ``ranking``, has a protocol of this name."""
     if task not in PROTOCOLS:
         raise UnknownNameError("task", task, PROTOCOLS)
     if name not in PROTOCOLS[task]:
@@ -173,7 +174,7 @@ def require_protocol(name: str, task: str = "rating") -> None:
 
 
 def split(protocol: str, sequences: Sequences, seeds: tuple[int, ...] | None = None, task: str = "rating") -> Split:
-    """The split of this name, with its own seeds unless others are given; `UnknownNameError` if there is none."""
+    """Apply the protocol of this name, with its default seeds unless others are given; or `UnknownNameError`."""
     require_protocol(protocol, task)
     draw = PROTOCOLS[task][protocol]
     return draw(sequences, seeds) if seeds else draw(sequences)
@@ -183,7 +184,7 @@ PROTOCOLS: dict[str, dict[str, Callable[..., Split]]] = {
     "rating": {"paper": paper_split, "random": random_split},
     "ranking": {"leave-one-out": leave_one_out, "user-split": user_split},
 }
-"""Every protocol by task and name."""
+"""All protocols, by task and name."""
 
 DEFAULT_PROTOCOLS = {"rating": "paper", "ranking": "leave-one-out"}
-"""By task, the protocol that most published values are of."""
+"""By task, the protocol of most published values."""

@@ -1,4 +1,4 @@
-"""How unevenly the ratings are spread over users, movies and stars (the paper's Table 1 and Figure 1)."""
+"""Statistics of a data set: how unevenly ratings are distributed over users, movies and stars (Table 1, Figure 1)."""
 
 import numpy as np
 from pydantic import BaseModel
@@ -8,14 +8,15 @@ from model.rating_scale import WHOLE_STARS, RatingScale
 from model.types import IntArray
 
 TOP_SHARE = 0.1
+"""Of the users or movies, those with the most ratings."""
 
 
 class Spread(BaseModel):
-    """Ratings of each of some users, or of each of some movies.
+    """The distribution of the numbers of ratings of users, or of movies.
 
     Attributes:
-        lower_quartile: interpolated where it falls between two.
-        top_share: share of all ratings that the tenth with the most ratings holds.
+        lower_quartile, median, upper_quartile: interpolated between two numbers if need be.
+        top_share: share of all ratings that belong to the tenth with the most ratings.
     """
 
     minimum: int
@@ -28,16 +29,17 @@ class Spread(BaseModel):
 
 
 class Imbalance(BaseModel):
-    """The data in numbers.
+    """The statistics of a data set.
 
     Attributes:
+        users: with at least one rating.
         listed_movies: in the catalogue, rated or not.
         movies: with at least one rating.
-        density: share of the pairs of a user and a rated movie that have a rating.
-        per_user: ratings of a user.
-        per_movie: ratings of a rated movie.
-        levels: what users can give, in stars.
-        stars: ratings of each level.
+        density: share of all pairs of a user and a rated movie that have a rating.
+        per_user: number of ratings of a user.
+        per_movie: number of ratings of a rated movie.
+        levels: of the rating scale, in stars.
+        stars: number of ratings of each level.
     """
 
     users: int
@@ -52,20 +54,20 @@ class Imbalance(BaseModel):
 
 
 def ratings_per_user(data: MovieLens) -> IntArray:
-    """Ratings of each user who has any, the most active first."""
-    return _counts(data, "user_id")
+    """Number of ratings of each user who has any, in descending order."""
+    return _count_ratings(data, "user_id")
 
 
 def ratings_per_movie(data: MovieLens) -> IntArray:
-    """Ratings of each movie that has any, the most popular first."""
-    return _counts(data, "movie_id")
+    """Number of ratings of each movie that has any, in descending order."""
+    return _count_ratings(data, "movie_id")
 
 
-def _counts(data: MovieLens, column: str) -> IntArray:
+def _count_ratings(data: MovieLens, column: str) -> IntArray:
     return np.sort(data.ratings[column].value_counts()["count"].to_numpy().astype(np.int64))[::-1]
 
 
-def imbalance(data: MovieLens) -> Imbalance:
+def measure_imbalance(data: MovieLens) -> Imbalance:
     users, movies = ratings_per_user(data), ratings_per_movie(data)
     levels = data.rating_scale
     stars = np.bincount(np.searchsorted(levels, data.ratings["stars"].to_numpy()), minlength=len(levels))
@@ -75,15 +77,15 @@ def imbalance(data: MovieLens) -> Imbalance:
         movies=len(movies),
         ratings=len(data.ratings),
         density=len(data.ratings) / (len(users) * len(movies)),
-        per_user=spread(users),
-        per_movie=spread(movies),
+        per_user=measure_spread(users),
+        per_movie=measure_spread(movies),
         levels=levels,
         stars=stars.tolist(),
     )
 
 
-def spread(counts: IntArray) -> Spread:
-    """The spread of some numbers of ratings, in any order; a tenth is rounded, but at least one."""
+def measure_spread(counts: IntArray) -> Spread:
+    """The distribution of numbers of ratings, in any order; the tenth is rounded, and at least one user or movie."""
     descending = np.sort(counts)[::-1]
     lower, median, upper = np.quantile(counts, [0.25, 0.5, 0.75])
     top = max(round(len(counts) * TOP_SHARE), 1)

@@ -1,1 +1,1 @@
-"""What models are judged by: interfaces, metrics, and protocols applied."""
+"""Evaluation: what a model has to offer, metrics of stars and of lists, and the scoring of both."""

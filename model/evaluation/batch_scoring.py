@@ -1,4 +1,4 @@
-"""Scores of the whole catalogue by a trained network, for many users."""
+"""Answers of a trained network for many users: stars for their targets, or scores of the whole catalogue."""
 
 from collections.abc import Iterator
 
@@ -7,13 +7,41 @@ import torch
 
 from model.data.sequences import Examples, Sequences, ragged_range
 from model.evaluation.rating_metrics import Predicted
-from model.network.batch import Users
+from model.network.batch import USERS_PER_BATCH, Users
 from model.network.ranking import RankingNetwork
 from model.network.rating import SeqRec
 from model.types import FloatArray, IntArray
 
-USERS_AT_ONCE = 128
-"""Users whose histories are encoded together."""
+
+@torch.inference_mode()
+def predict(network: SeqRec, examples: Examples, device: torch.device) -> Predicted:
+    """Stars for the examples' targets, in their order; each history is encoded once."""
+    network.eval()
+    movies = network.encode_movies(torch.arange(len(network.movies), device=device))
+    scored = []
+    for part in examples.batches(USERS_PER_BATCH):
+        users = network.encode_users(histories(part.sequences, np.arange(len(part)), part.history_lengths).to(device))
+        user_index = torch.from_numpy(np.repeat(np.arange(len(part)), part.target_counts)).to(device)
+        indices = torch.from_numpy(part.sequences.movies[part.targets]).to(device)
+        scored.append(network.score(users.take(user_index), movies.take(indices)))
+    means = torch.cat([stars.mean for stars in scored]).float().cpu().numpy()
+    probabilities = [stars.probabilities for stars in scored if stars.probabilities is not None]
+    return Predicted(means, torch.cat(probabilities).float().cpu().numpy() if probabilities else None)
+
+
+@torch.inference_mode()
+def predicted_stars(network: SeqRec, histories: Sequences, device: torch.device) -> FloatArray:
+    """The stars that each user would give each movie, not clipped, shape (users, movies)."""
+    network.eval()
+    movies = network.encode_movies(torch.arange(len(network.movies), device=device))
+    stars = []
+    for users in _batches(histories, device):
+        encoded = network.encode_users(users)
+        stars += [
+            network.score(encoded.take(torch.tensor([user], device=device)), movies).mean.float().cpu()
+            for user in range(len(users.lengths))
+        ]
+    return torch.stack(stars).numpy()
 
 
 @torch.inference_mode()
@@ -26,45 +54,10 @@ def relevances(network: RankingNetwork, histories: Sequences, device: torch.devi
     return torch.cat(scores).numpy()
 
 
-@torch.inference_mode()
-def predicted_stars(network: SeqRec, histories: Sequences, device: torch.device) -> FloatArray:
-    """The stars that each user would give each movie, not clipped, shape (users, movies)."""
-    network.eval()
-    movies = network.encode_movies(torch.arange(len(network.movies), device=device))
-    indices = []
-    for users in _batches(histories, device):
-        encoded = network.encode_users(users)
-        indices += [
-            network.score(encoded.take(torch.tensor([user], device=device)), movies).mean.float().cpu()
-            for user in range(len(users.lengths))
-        ]
-    return torch.stack(indices).numpy()
-
-
 def _batches(sequences: Sequences, device: torch.device) -> Iterator[Users]:
-    for start in range(0, len(sequences), USERS_AT_ONCE):
-        part = sequences.take(np.arange(start, min(start + USERS_AT_ONCE, len(sequences))))
+    for start in range(0, len(sequences), USERS_PER_BATCH):
+        part = sequences.take(np.arange(start, min(start + USERS_PER_BATCH, len(sequences))))
         yield histories(part, np.arange(len(part)), part.counts).to(device)
-
-
-PREDICT_USERS = 64
-"""Users whose histories are encoded together when predicting."""
-
-
-@torch.inference_mode()
-def predict(network: SeqRec, examples: Examples, device: torch.device) -> Predicted:
-    """Answers for the targets of a examples, in its order; each history is encoded once."""
-    network.eval()
-    movies = network.encode_movies(torch.arange(len(network.movies), device=device))
-    scored = []
-    for part in examples.batches(PREDICT_USERS):
-        users = network.encode_users(histories(part.sequences, np.arange(len(part)), part.history_lengths).to(device))
-        user_index = torch.from_numpy(np.repeat(np.arange(len(part)), part.target_counts)).to(device)
-        indices = torch.from_numpy(part.sequences.movies[part.targets]).to(device)
-        scored.append(network.score(users.take(user_index), movies.take(indices)))
-    means = torch.cat([stars.mean for stars in scored]).float().cpu().numpy()
-    known = [stars.probabilities for stars in scored if stars.probabilities is not None]
-    return Predicted(means, torch.cat(known).float().cpu().numpy() if known else None)
 
 
 def histories(sequences: Sequences, users: IntArray, history_lengths: IntArray) -> Users:

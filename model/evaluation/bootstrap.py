@@ -1,4 +1,4 @@
-"""How sure a difference between two models is."""
+"""Confidence intervals of the difference between two models."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ LEVEL = 0.95
 
 
 class Difference(NamedTuple):
-    """RMSE of a model minus that of another, in stars, with the ends of the interval that holds 95 % of resamples."""
+    """RMSE of a model minus that of another, in stars, and the ends of its 95 % interval."""
 
     rmse: float
     low: float
@@ -29,34 +29,34 @@ def paired_difference(
     seed: int = 0,
     levels: RatingScale = WHOLE_STARS,
 ) -> Difference:
-    """Compare two models' stars for the same targets by a bootstrap over users.
+    """Compare two models' stars for the same targets by a paired bootstrap over users, with a percentile interval.
 
-    The errors of one user hang together and those of two models on one target do too: so users are drawn, with
-    replacement, each with all of their targets, and both models are judged on the same draw. Percentile interval.
+    The errors of one user are correlated, and so are those of two models on one target. Users are therefore drawn with
+    replacement, each with all targets, and both models are scored on the same draw. A draw is a vector of counts per
+    user, so that one matrix product gives all resamples; `scipy.stats.bootstrap` draws other numbers from a seed, and
+    published intervals would change.
 
     Args:
         first: stars of the first model, not clipped, shape (targets,).
         second: stars of the second, likewise.
         actual: the stars given, shape (targets,).
         users: the user of each target, from 0, shape (targets,).
-        resamples: how many times users are drawn.
-        seed: what draws them.
-        levels: what users can give.
+        resamples: number of draws.
+        seed: of the draws.
+        levels: the rating scale.
     """
     totals = np.stack(
         [_squares(first, actual, users, levels), _squares(second, actual, users, levels), np.bincount(users)]
-    )
-    people = totals.shape[1]
-    draws = np.random.default_rng(seed).multinomial(people, np.full(people, 1 / people), size=resamples)
+    )  # (3, users)
+    count = totals.shape[1]
+    draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
     low, high = np.quantile(_difference(totals @ draws.T), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Difference(float(_difference(totals.sum(axis=1))), float(low), float(high))
 
 
-def _squares(
-    predicted: FloatArray, actual: FloatArray, users: IntArray, levels: RatingScale
-) -> npt.NDArray[np.float64]:
+def _squares(predicted: FloatArray, actual: FloatArray, users: IntArray, scale: RatingScale) -> npt.NDArray[np.float64]:
     """Each user's sum of squared errors, shape (users,)."""
-    squares = np.square(clip(predicted, levels) - actual, dtype=np.float64)
+    squares = np.square(clip(predicted, scale) - actual, dtype=np.float64)
     return np.bincount(users, weights=squares).astype(np.float64)
 
 

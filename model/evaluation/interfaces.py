@@ -1,4 +1,4 @@
-"""What a model that makes lists is."""
+"""What a model has to offer to be evaluated."""
 
 from typing import Protocol
 
@@ -9,37 +9,14 @@ from model.evaluation.rating_metrics import Predicted
 from model.types import FloatArray
 
 
-class Ranker(Protocol):
-    """Scores the whole catalogue for a user, given the history; the best is what the user will want next.
+class Model(Protocol):
+    """Learns from a split's training examples; it may choose settings and epochs on the validation examples.
 
     Attributes:
-        name: as in `model.baselines.ranking_models`.
-        inductive: whether it can score for users that it was not fitted to, from their histories alone.
-        indices: indices of the catalogue.
-    """
-
-    name: str
-    inductive: bool
-    vocabulary_size: int
-
-    @property
-    def epochs(self) -> list[Epoch]:
-        """Of its training; empty for a model without epochs."""
-
-    def fit(self, split: Split) -> None:
-        """Learn from the training examples; settings may be chosen on the validation examples."""
-
-    def scores(self, histories: Sequences) -> FloatArray:
-        """A score for every index, higher is better, for each of the users, shape (users, movies)."""
-
-
-class RatingModel(Protocol):
-    """Learns from a split's training examples, choosing on its validation examples, and predicts a examples's targets.
-
-    Attributes:
-        name: its index in every table.
-        inductive: False if it can only predict for users whose histories it was fitted to (`Split.known`).
-        epochs: what each epoch of the last `fit` came to; empty where it has no epochs.
+        name: in the registry and in every table.
+        inductive: whether it can answer for users that it was not fitted to, from their histories alone. If not, it is
+            fitted to all histories of the split (`Split.known`).
+        epochs: of the last `fit`; empty for a model without epochs.
     """
 
     @property
@@ -53,5 +30,22 @@ class RatingModel(Protocol):
 
     def fit(self, split: Split) -> None: ...
 
+
+class RatingModel(Model, Protocol):
+    """Predicts stars."""
+
     def predict(self, examples: Examples) -> Predicted:
-        """Answers for the targets in the examples's order."""
+        """Answers for the targets of the examples, in their order."""
+
+
+class Ranker(Model, Protocol):
+    """Scores the whole catalogue for a user, given the history; lists hold the movies with the highest scores.
+
+    Attributes:
+        vocabulary_size: movie indices, the unknown movie's included.
+    """
+
+    vocabulary_size: int
+
+    def scores(self, histories: Sequences) -> FloatArray:
+        """A score for every movie index for each of the users, higher is better, shape (users, movies)."""

@@ -1,8 +1,8 @@
-"""What a list of movies is judged by.
+"""Metrics of ranked lists.
 
-A list is the whole catalogue in the order of a model's scores, without the movies that the user has rated before.
-Nothing is sampled: sampled candidates rank models differently (Krichene and Rendle 2020, "On sampled metrics for item
-recommendation").
+A list is the whole catalogue in the order of a model's scores, without the movies that the user has rated before. All
+movies are candidates: metrics on sampled candidates rank models differently (Krichene and Rendle 2020, "On sampled
+metrics for item recommendation").
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import numpy as np
 from model.types import FloatArray, IntArray
 
 TOP = 10
-"""The entries that a list is judged by."""
+"""Entries of a list that count."""
 
 POPULAR_SHARE = 0.1
 """The most popular movies, as a share of those that were rated in training."""
@@ -21,7 +21,8 @@ POPULAR_SHARE = 0.1
 def top(scores: FloatArray, n: int = TOP) -> IntArray:
     """The ``n`` best indices for each user, shape (users, n), best first, equal scores by index.
 
-    ``scores`` has shape (users, movies). Rows of minus infinity are left out: they are -1, behind all others.
+    ``scores`` has shape (users, movies). Movies with minus infinity are left out; -1 fills a list that is
+    shorter than ``n``.
     """
     n = min(n, scores.shape[1])
     best = np.argsort(-scores, axis=1, kind="stable")[:, :n]
@@ -32,42 +33,41 @@ def top(scores: FloatArray, n: int = TOP) -> IntArray:
 def ranks(scores: FloatArray, indices: IntArray) -> IntArray:
     """Ranks of these movies in one user's list, ``scores`` (movies,): 0 for the first, equal scores by index."""
     order = np.argsort(-scores, kind="stable")
-    places = np.empty_like(order)
-    places[order] = np.arange(len(order))
-    return places[indices]
+    rank_of_movie = np.empty_like(order)
+    rank_of_movie[order] = np.arange(len(order))
+    return rank_of_movie[indices]
 
 
 def hit_rate(ranks_of_users: Sequence[IntArray]) -> float:
     """HR@10: share of users with at least one of their targets among the first 10."""
-    return float(np.mean([bool((found < TOP).any()) for found in ranks_of_users]))
+    return float(np.mean([bool((ranks < TOP).any()) for ranks in ranks_of_users]))
 
 
 def ndcg(ranks_of_users: Sequence[IntArray]) -> float:
-    """NDCG@10: the discounted gain of the first 10, of the greatest that there can be; mean over users.
+    """NDCG@10: the discounted gain of the first 10 as a share of the greatest possible one; mean over users.
 
-    A target at rank r (0 for the first) has the gain ``1 / log2(r + 2)``, everything else none (Järvelin and Kekäläinen
-    2002). The greatest gain has as many targets as fit at the head of the list.
+    A target at rank r (0 for the first) has the gain ``1 / log2(r + 2)``, any other movie none (Järvelin and Kekäläinen
+    2002). The gain is greatest where as many targets as fit stand at the head of the list.
     """
     gains = 1 / np.log2(np.arange(TOP) + 2)
-    return float(np.mean([gains[found[found < TOP]].sum() / gains[: len(found)].sum() for found in ranks_of_users]))
+    return float(np.mean([gains[ranks[ranks < TOP]].sum() / gains[: len(ranks)].sum() for ranks in ranks_of_users]))
 
 
 def mrr(ranks_of_users: Sequence[IntArray]) -> float:
-    """Mean reciprocal rank: of each user's target that comes first, ``1 / (r + 1)`` in the whole list."""
-    return float(np.mean([1 / (found.min() + 1) for found in ranks_of_users]))
+    """Mean reciprocal rank: ``1 / (r + 1)`` of each user's first target in the whole list."""
+    return float(np.mean([1 / (ranks.min() + 1) for ranks in ranks_of_users]))
 
 
 def coverage(lists: IntArray, candidates: int) -> float:
-    """Share of all ``candidates`` that are in the first 10 of at least one user; ``lists`` has shape (users, 10)."""
+    """Share of all candidates that are in the first 10 of at least one user; ``lists`` has shape (users, 10)."""
     return len(np.unique(lists[lists >= 0])) / candidates
 
 
 def popular_share(lists: IntArray, counts: IntArray) -> float:
-    """Share of the entries of all first 10 that are of the most popular decile.
+    """Share of the most popular decile in the entries of all first 10.
 
-    The decile is a tenth, rounded up, of the movies with a rating in training, those with the most; ``counts`` is the
-    number of these ratings of each index. Of equally popular movies, the one with the smaller index is in before the
-    other.
+    The decile is a tenth, rounded up, of the movies with a rating in training: those with the most ratings, equal
+    counts by index. ``counts`` is the number of ratings in training of each movie index.
     """
     decile = int(np.ceil((counts > 0).sum() * POPULAR_SHARE))
     popular = np.argsort(-counts, kind="stable")[:decile]

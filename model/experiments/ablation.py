@@ -1,18 +1,18 @@
-"""The paper's ablations (Table 5): what SeqRec loses when it is deprived of an entity after training.
+"""The paper's ablations (Table 5): the error of SeqRec after parts of the trained network are set to zero.
 
-The trained network keeps its shape. The weights of what is zeroed are set to zero and frozen, so that nothing but
-zeros comes out of it, and two more epochs let the rest of the network recover. (That holds for the published network;
-one with a distribution over stars reads the length of the history besides.)
+The network keeps its shape. The weights of the ablated parts are set to zero and frozen, so that these parts output
+nothing but zeros; two more epochs let the rest of the network recover. (Outputs are zeros in the published network; the
+history branch of one with a distribution over stars also passes on the length of the history.)
 
-How the paper's eight rows are read here. The movie embedding is one table, which both the history and the movie
-branch read; it is zeroed only where the row takes the movie's id away.
+This is how the eight rows of the paper's table are read here. The movie embedding is one table, which both the history
+branch and the movie branch read; it is zeroed only in the rows that remove the movie's id.
 
-- *movie information* is the branch that reads embedding and genres. The title is left.
-- *movie id + title*: with it the published error is that of answering the mean, so nothing of the movie can have been
-  left. Embedding, movie branch (with the genres) and title branch are zeroed. The history then reads stars without
-  movies.
+- *movie information* is the movie branch, which reads embedding and genres. The title stays.
+- *movie id + title*: the published error is that of predicting the mean, so no information about the movie can have
+  been left. Embedding, movie branch (with the genres) and title branch are zeroed. The history branch then reads
+  stars without movies.
 - *history + information* are both branches of the user.
-- *none* silences nothing and has the same two epochs more, so that the other rows are compared with their like.
+- *none* zeroes nothing and has the same two further epochs, so that all rows have been trained equally long.
 """
 
 from typing import NamedTuple
@@ -23,22 +23,22 @@ from torch import nn
 from model.data.splits import Split
 from model.network.rating import SeqRec
 from model.training.context import TrainingContext
-from model.training.estimator import NeuralModel
+from model.training.estimator import SeqRecEstimator
 from model.training.presets import Preset
 
 RECOVERY_EPOCHS = 2
 
 EMBEDDING = "embedding"
-"""Names the table of movie embeddings beside the names of branches."""
+"""Stands for the table of movie embeddings, among the names of branches."""
 
 
 class Ablation(NamedTuple):
-    """A row of the paper's Table 5.
+    """One ablation of the paper's Table 5.
 
     Attributes:
         name: as published.
-        zeroed: names of branches, and `EMBEDDING`.
-        published: test RMSE.
+        zeroed: names of branches, or `EMBEDDING`.
+        published: test RMSE in stars.
     """
 
     name: str
@@ -58,11 +58,11 @@ ABLATIONS = (
 )
 
 
-class AblatedModel(NeuralModel):
-    """A preset's network, trained whole, then zeroed in part and left to recover.
+class AblatedModel(SeqRecEstimator):
+    """A preset's network that is trained, then zeroed in part and trained further.
 
-    The whole training is the preset's own, so its checkpoint is taken up where there is one. ``epochs`` are those of
-    the recovery; as in every training, the better one on validation is kept.
+    The first training is exactly the preset's own, so all ablations share its checkpoint. ``epochs`` are those of the
+    recovery; as in every training, the weights with the smallest validation error are used.
     """
 
     def __init__(self, ablation: Ablation, preset: Preset, context: TrainingContext) -> None:
@@ -79,9 +79,9 @@ class AblatedModel(NeuralModel):
 
 @torch.no_grad()
 def zero_out(network: SeqRec, names: tuple[str, ...]) -> None:
-    """Make branches, or the movie embedding, give zeros for good: no training that follows changes them."""
+    """Set the weights of branches, or of the movie embedding, to zero and freeze them."""
     for name in names:
-        zeroed: nn.Module = network.movies.embedding if name == EMBEDDING else network.branches[name]
-        for parameter in zeroed.parameters():
+        part: nn.Module = network.movies.embedding if name == EMBEDDING else network.branches[name]
+        for parameter in part.parameters():
             parameter.zero_()
             parameter.requires_grad_(False)

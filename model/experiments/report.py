@@ -1,4 +1,4 @@
-"""What the experiment leaves for readers: README.md, results.json and figures, from the results that are there."""
+"""Writes the report: README.md, results.json and the figures, from the results that are available."""
 
 import json
 from collections.abc import Iterable
@@ -9,39 +9,39 @@ from model.data.dataset import MovieLens
 from model.data.summary import ratings_per_movie, ratings_per_user
 from model.errors import SettingsError
 from model.experiments.figures import draw_imbalance
-from model.experiments.findings import Findings
 from model.experiments.plan import Plan
-from model.experiments.rows import Result, Rows
-from model.experiments.sections import IMBALANCE_FIGURE, SECTIONS, head
-from model.experiments.storage import write_text
+from model.experiments.results import Result
+from model.experiments.runs import RunStore
+from model.experiments.sections import IMBALANCE_FIGURE, SECTIONS, Findings, introduction
 from model.experiments.tables import summary_table
+from model.files import atomic_write
 
 BEGIN, END = "<!-- results: written by seqrec experiments paper -->", "<!-- end of results -->"
-"""Between these, a README has the summary of the results."""
+"""The summary of the results stands between these marks in a README."""
 
 
-def write_report(folder: Path, data: MovieLens, rows: Rows, plan: Plan, readme: Path | None = None) -> None:
-    """Write everything that can be shown of the results so far; a figure without results is left out.
+def write_report(folder: Path, data: MovieLens, store: RunStore, plan: Plan, readme: Path | None = None) -> None:
+    """Write every section, also those that have no results yet; their figures are left out.
 
-    A ``readme`` gets the summary of it; see `write_summary`.
+    If a ``readme`` is given, it gets the summary; see `write_summary`.
     """
-    findings = Findings.gathered(data, rows, plan)
+    findings = Findings.collect(data, store, plan)
     draw_imbalance(folder / IMBALANCE_FIGURE, ratings_per_user(data), ratings_per_movie(data))
     sections = [section(findings, folder) for section in SECTIONS]
-    write_text(folder / "README.md", "\n".join([head(findings), *sections]))
-    write_text(folder / "results.json", _as_json(findings))
+    write_text(folder / "README.md", "\n".join([introduction(findings), *sections]))
+    write_text(folder / "results.json", _to_json(findings))
     if readme is not None:
         write_summary(readme, findings.models)
 
 
 def write_summary(readme: Path, results: Iterable[Result]) -> None:
-    """Put the summary table into a Markdown file, between its two marks."""
+    """Write the summary table into a Markdown file, between its two marks."""
     before, after = around_summary(readme)
     write_text(readme, f"{before}{BEGIN}\n{summary_table(results)}{END}{after}")
 
 
 def around_summary(readme: Path, begin: str = BEGIN, end: str = END) -> tuple[str, str]:
-    """What stands before and after the summary; `SettingsError` if the file has no single place for it."""
+    """The text before and after the marks; `SettingsError` unless the file has each mark once, in this order."""
     parts = readme.read_text(encoding="utf-8").split(begin)
     before, (_, *after) = parts[0], parts[-1].split(end)
     if len(parts) != 2 or len(after) != 1:
@@ -49,7 +49,12 @@ def around_summary(readme: Path, begin: str = BEGIN, end: str = END) -> tuple[st
     return before, after[0]
 
 
-def _as_json(findings: Findings) -> str:
+def write_text(path: Path, text: str) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _to_json(findings: Findings) -> str:
     record = {
         "data": findings.data.model_dump(mode="json"),
         "imbalance": findings.imbalance.model_dump(mode="json"),

@@ -1,16 +1,83 @@
-"""The report, section by section: prose, table and figure. Each section draws its own figure into the folder."""
+"""The sections of the report: prose, table and figure. Each section draws its own figure into the folder."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from model.card import DataSource
+from model.data.dataset import MovieLens
+from model.data.summary import Imbalance, measure_imbalance
 from model.evaluation.bootstrap import LEVEL, RESAMPLES
 from model.experiments import figures, tables
-from model.experiments.findings import Findings
-from model.experiments.plan import OTHER_SEEDS, OUR_MODEL, SEEDS
+from model.experiments.ablation import Ablation
+from model.experiments.plan import OTHER_SEEDS, OUR_MODEL, SEEDS, Plan, Variant, find_results
+from model.experiments.results import Comparison, Result
+from model.experiments.runs import RunStore
+from model.pipeline import source
 
 IMBALANCE_FIGURE = "figure-1-imbalance.png"
 
 
-def head(findings: Findings) -> str:
+@dataclass(frozen=True)
+class Findings:
+    """All available results, in the order of the plan.
+
+    Attributes:
+        models: Table 4.
+        unfinished: titles of the runs that Table 4 still lacks.
+        ablations: Table 5.
+        variants: our model with one thing changed, and the comparison with our model itself.
+        comparisons: our model with baselines, on several splits of users.
+        examined: our model and its baselines on the paper's split, whose errors are shown in bins.
+        other_seeds: of the further splits of users.
+    """
+
+    data: DataSource
+    imbalance: Imbalance
+    models: list[Result]
+    unfinished: list[str]
+    ablations: list[tuple[Ablation, Result]]
+    variants: list[tuple[Variant, Result, Comparison]]
+    comparisons: list[Comparison]
+    examined: list[Result]
+    other_seeds: Sequence[tuple[int, int]]
+
+    @classmethod
+    def collect(cls, data: MovieLens, store: RunStore, plan: Plan) -> "Findings":
+        models = find_results(store, plan.table_4())
+        comparisons = [store.find_comparison(ours, baseline) for ours, baseline in plan.comparisons(models)]
+        return cls(
+            data=source(data),
+            imbalance=measure_imbalance(data),
+            models=models,
+            unfinished=[run.title for run in plan.table_4() if store.find(run) is None],
+            ablations=[
+                (ablation, result) for ablation, run in plan.table_5() if (result := store.find(run)) is not None
+            ],
+            variants=_find_variants(store, plan),
+            comparisons=[comparison for comparison in comparisons if comparison is not None],
+            examined=_select_examined(models, plan),
+            other_seeds=plan.other_seeds,
+        )
+
+
+def _find_variants(store: RunStore, plan: Plan) -> list[tuple[Variant, Result, Comparison]]:
+    variants = []
+    for variant, varied, unchanged in plan.variants():
+        result, comparison = store.find(varied), store.find_comparison(varied, unchanged)
+        if result is not None and comparison is not None:
+            variants.append((variant, result, comparison))
+    return variants
+
+
+def _select_examined(models: Sequence[Result], plan: Plan) -> list[Result]:
+    """Our model, the bias model and the best published model on the paper's split, inductive or not."""
+    names = [OUR_MODEL, *plan.baselines(models, inductive=False)]
+    tested = {result.model: result for result in models if result.protocol == "paper" and result.evaluation is not None}
+    return [tested[name] for name in names if name in tested]
+
+
+def introduction(findings: Findings) -> str:
     data = findings.data
     notice = "**Not real data: people, movies and ratings are made up.**\n\n" if data.generated else ""
     seeds = "; ".join(f"`{protocol}` {first}, {second}" for protocol, (first, second) in SEEDS.items())
@@ -24,7 +91,7 @@ file, the figures and `results.json` are written by
 {_command(findings)}
 ```
 
-Each row is kept in `rows/` as it is finished, and a second run goes on from there.
+The result of each run is saved in `rows/`; the command continues from there after an interruption.
 
 - Data: {data.name}, {data.users:,} users, {data.movies:,} movies, {data.ratings:,} ratings, SHA-256 `{data.checksum}`.
 - Splits and their seeds: {seeds}.
@@ -34,10 +101,10 @@ Each row is kept in `rows/` as it is finished, and a second run goes on from the
   validation ratings in the histories when they are tested; `glocal-k` and `gc-mc` do not see them.
 - A model is *inductive* on a split if no rating of a test user was there in training, and *transductive* otherwise.
 - RMSE in stars, predictions clipped to 1..5. Accuracy: share of the predictions that round to the given star. Mode
-  accuracy: share of the ratings whose likeliest star is the given one. Seconds: of training and predicting; of a row
+  accuracy: share of the ratings whose likeliest star is the given one. Seconds: of training and predicting; for a run
   that was interrupted, of its epochs.
 - Settings were chosen on validation; the error on test was taken once, at the end.
-- `seqrec-rating` is `seqrec` without the part that ranks, which has no share in the stars; it is judged in `lists.md`.
+- `seqrec-rating` is `seqrec` without its ranking network, which has no effect on predicted stars; see `lists.md`.
 - Versions: {_versions(findings)}.
 """
 
@@ -77,12 +144,12 @@ def _training_section(findings: Findings, folder: Path) -> str:
     name = "figure-4-training.png"
     trained = [one for one in findings.models if one.evaluation is not None and one.evaluation.learning_curve]
     if not trained:
-        return _without(folder, name, "## Figure 4: training", "No model with epochs has been trained yet.")
-    figures.draw_training(folder / name, trained, _looks(findings))
+        return _empty_section(folder, name, "## Figure 4: training", "No model with epochs has been trained yet.")
+    figures.draw_training(folder / name, trained, _styles(findings))
     return f"""\
 ## Figure 4: training
 
-The epoch with the smallest validation error is the one that is kept, but for `gc-mc`, which keeps the last. An epoch
+Each model has the weights of the epoch with the smallest validation error, but `gc-mc` those of the last one. An epoch
 of `gc-mc` stands for 50 published ones, one of `glocal-k` for a round of L-BFGS steps. The loss of a network is taken
 with dropout on, and while the weights move. It is the mean squared error, but for models with probabilities (ours,
 `gc-mc`) the cross-entropy: their curves compare with themselves alone.
@@ -111,17 +178,17 @@ def _ablations_section(findings: Findings, folder: Path) -> str:
     if not measured:
         missing = [result.missing for _, result in findings.ablations if result.missing is not None]
         reason = f"They were not run: {missing[0]}." if missing else "No ablation has been run yet."
-        return _without(folder, name, "## Table 5: ablations", reason)
+        return _empty_section(folder, name, "## Table 5: ablations", reason)
     figures.draw_ablations(folder / name, measured)
     return f"""\
 ## Table 5: ablations
 
-By the paper's method: the weights of what is zeroed are set to zero in the trained `seqrec-paper` and stay so, and
-two further epochs let the rest recover. `movie`, `title`, `history` and `profile` are branches of the network;
-`embedding` is the table of movie embeddings, which history and movie branch share. The paper's row *movie id + title*
-has the error of answering the mean, so nothing of the movie can have been left, and the genres are zeroed with the
-rest; what is still read are the profile and the stars in the history. *Change* is to the row *none*, which has the same
-two epochs more.
+By the paper's method: weights of the trained `seqrec-paper` are set to zero and frozen, and two further epochs let the
+rest recover. `movie`, `title`, `history` and `profile` are branches of the network; `embedding` is the table of movie
+embeddings, which history and movie branch share. The paper's row *movie id + title* has the error of predicting the
+mean, so no information about the movie can have been left: the genres are zeroed too, and the network still reads the
+profile and the stars in the history. *Change* is the difference to the row *none*, which has the same two further
+epochs.
 
 {tables.ablation_table(measured)}
 ![Ablations, measured and published]({name})
@@ -130,28 +197,30 @@ two epochs more.
 
 def _variants_section(findings: Findings, folder: Path) -> str:  # noqa: ARG001 - one signature for all
     heading = "## What each part is worth"
-    whole = next((one for one in findings.models if (one.model, one.protocol) == (OUR_MODEL, "paper")), None)
-    if not findings.variants or whole is None or whole.evaluation is None:
+    unchanged = next((one for one in findings.models if (one.model, one.protocol) == (OUR_MODEL, "paper")), None)
+    if not findings.variants or unchanged is None or unchanged.evaluation is None:
         return f"{heading}\n\nNo variant has been run yet.\n"
     return f"""\
 {heading}
 
 `{OUR_MODEL}` with one thing changed, trained anew on the split `paper`. *Change* is the variant's test RMSE minus that
 of the model as it is served, so what is above 0 is a loss; the interval is a paired bootstrap over the test users,
-which does not know the chance of another training seed. The rows answer what the paper leaves as future work:
+which does not cover the choice of the training seed. The rows answer what the paper leaves as future work:
 demographics, the gap between training and validation, the imbalance of users and movies, and the graph of users and
 movies.
 
-{tables.variants_table(whole.evaluation, findings.variants)}"""
+{tables.variants_table(unchanged.evaluation, findings.variants)}"""
 
 
 def _errors_section(findings: Findings, folder: Path) -> str:
     name = "errors.png"
-    if not findings.contenders:
-        return _without(folder, name, "## Where the errors are", "None of the models to compare has been run yet.")
-    figures.draw_errors(folder / name, findings.contenders, _looks(findings))
-    by_history = {result.model: result.by_history for result in findings.contenders}
-    by_popularity = {result.model: result.by_popularity for result in findings.contenders}
+    if not findings.examined:
+        return _empty_section(
+            folder, name, "## Where the errors are", "None of the models to compare has been run yet."
+        )
+    figures.draw_errors(folder / name, findings.examined, _styles(findings))
+    by_history = {result.model: result.by_history for result in findings.examined}
+    by_popularity = {result.model: result.by_popularity for result in findings.examined}
     return f"""\
 ## Where the errors are
 
@@ -169,8 +238,8 @@ def _calibration_section(findings: Findings, folder: Path) -> str:
     name = "calibration.png"
     calibrated = [result for result in findings.models if result.calibration is not None]
     if not calibrated:
-        return _without(folder, name, "## Calibration", "No model that has been run gives probabilities.")
-    figures.draw_calibration(folder / name, calibrated, _looks(findings))
+        return _empty_section(folder, name, "## Calibration", "No model that has been run gives probabilities.")
+    figures.draw_calibration(folder / name, calibrated, _styles(findings))
     return f"""\
 ## Calibration
 
@@ -185,26 +254,27 @@ expected calibration error (ECE) is of the likeliest one, in 15 bins of equal wi
 def _splits_section(findings: Findings, folder: Path) -> str:
     name = "other-splits.png"
     if not findings.comparisons:
-        return _without(folder, name, "## Other splits of the users", "Nothing has been compared yet.")
-    figures.draw_differences(folder / name, findings.comparisons, _looks(findings))
+        return _empty_section(folder, name, "## Other splits of the users", "Nothing has been compared yet.")
+    figures.draw_differences(folder / name, findings.comparisons, _styles(findings))
     return f"""\
 ## Other splits of the users
 
-`{OUR_MODEL}` against the bias model and the best inductive rival (by validation error on the split `paper`), drawn and
-trained anew with other seeds. The interval holds {100 * LEVEL:.0f} % of {RESAMPLES:,} resamples of the test users
-(paired bootstrap, seed 0): both models are judged on the same draw of users.
+`{OUR_MODEL}` against two baselines: the bias model, and the published inductive model with the smallest validation
+error on the split `paper`. Users are divided anew with other seeds, and all models trained anew. The interval holds
+{100 * LEVEL:.0f} % of {RESAMPLES:,} resamples of the test users (paired bootstrap, seed 0): each resample holds the
+same users for both models.
 
 {tables.comparisons_table(findings.comparisons)}
 ![Differences by split]({name})
 """
 
 
-def _looks(findings: Findings) -> dict[str, figures.Look]:
-    return figures.looks(result.model for result in findings.models)
+def _styles(findings: Findings) -> dict[str, figures.LineStyle]:
+    return figures.assign_styles(result.model for result in findings.models)
 
 
-def _without(folder: Path, figure: str, heading: str, reason: str) -> str:
-    """A section that has nothing to show; a figure of earlier results would be out of date."""
+def _empty_section(folder: Path, figure: str, heading: str, reason: str) -> str:
+    """A section without results; deletes the figure of earlier results, which would be out of date."""
     (folder / figure).unlink(missing_ok=True)
     return f"{heading}\n\n{reason}\n"
 

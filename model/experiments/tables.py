@@ -5,17 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from model.card import Evaluation
 from model.data.summary import Imbalance, Spread
 from model.experiments.ablation import Ablation
-from model.experiments.bins import BinError
-from model.experiments.comparisons import Comparison
-from model.experiments.plan import OUR_MODEL, PUBLISHED, Published
-from model.experiments.rows import Result
-from model.experiments.variants import Variant
+from model.experiments.plan import OUR_MODEL, PUBLISHED, Published, Variant
+from model.experiments.results import BinError, Comparison, Result
 
 NOTHING = "-"
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
-    """A table; the first ``texts`` columns are text, the others are numbers and stand to the right."""
+    """A Markdown table; the first ``texts`` columns are text, the others are numbers, aligned to the right."""
     marks = ["---"] * texts + ["---:"] * (len(header) - texts)
     lines = [header, marks, *([cell.replace("|", "\\|") for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
@@ -36,10 +33,10 @@ def data_table(data: Imbalance) -> str:
 
 def spread_table(data: Imbalance) -> str:
     header = ["ratings", "min", "lower quartile", "median", "upper quartile", "mean", "max", "held by the top 10 %"]
-    return markdown(header, [_spread("per user", data.per_user), _spread("per rated movie", data.per_movie)])
+    return markdown(header, [_spread_row("per user", data.per_user), _spread_row("per rated movie", data.per_movie)])
 
 
-def _spread(name: str, spread: Spread) -> list[str]:
+def _spread_row(name: str, spread: Spread) -> list[str]:
     quartiles = [f"{value:,.5g}" for value in (spread.lower_quartile, spread.median, spread.upper_quartile)]
     return [
         name,
@@ -60,7 +57,7 @@ def stars_table(data: Imbalance) -> str:
 
 
 def models_table(results: Iterable[Result]) -> str:
-    """Table 4: one line a model and protocol, the published value at its end."""
+    """Table 4: one row a model and protocol, with the published value in the last column."""
     header = [
         "model",
         "split",
@@ -73,7 +70,7 @@ def models_table(results: Iterable[Result]) -> str:
         "seconds",
         "published RMSE / accuracy",
     ]
-    return markdown(header, [_model_line(result) for result in results], texts=3)
+    return markdown(header, [_model_row(result) for result in results], texts=3)
 
 
 SUMMARY_MODELS = ("movie-mean", "bias", "seqrec", "bst", "glocal-k")
@@ -81,16 +78,16 @@ SUMMARY_MODELS = ("movie-mean", "bias", "seqrec", "bst", "glocal-k")
 
 
 def summary_table(results: Iterable[Result]) -> str:
-    """What matters of Table 4 for those who read no more than the project's README."""
+    """One row for each of `SUMMARY_MODELS`: the most important columns of Table 4, for the project's README."""
     tested = {(one.model, one.protocol): one.evaluation for one in results if one.evaluation is not None}
     header = ["model", "paper split: RMSE", "accuracy", "random split: RMSE", "published RMSE / accuracy"]
     models = dict.fromkeys(model for model, _ in tested if model in SUMMARY_MODELS)
-    return markdown(header, [_summary_line(model, tested) for model in models])
+    return markdown(header, [_summary_row(model, tested) for model in models])
 
 
-def _summary_line(model: str, tested: Mapping[tuple[str, str], Evaluation]) -> list[str]:
+def _summary_row(model: str, tested: Mapping[tuple[str, str], Evaluation]) -> list[str]:
     paper, random = (tested.get((model, protocol)) for protocol in ("paper", "random"))
-    published = [_published(value) for (name, _), value in PUBLISHED.items() if name == model]
+    published = [_published_cell(value) for (name, _), value in PUBLISHED.items() if name == model]
     return [
         f"`{model}`" + ("" if paper is None or paper.inductive else " (transductive)"),
         NOTHING if paper is None else f"{paper.rmse:.4f}",
@@ -100,14 +97,14 @@ def _summary_line(model: str, tested: Mapping[tuple[str, str], Evaluation]) -> l
     ]
 
 
-def _model_line(result: Result) -> list[str]:
-    published = _published(PUBLISHED.get((result.model, result.protocol)))
+def _model_row(result: Result) -> list[str]:
+    published = _published_cell(PUBLISHED.get((result.model, result.protocol)))
     if result.evaluation is None:
         return [f"`{result.model}`", result.protocol, "not run", *[NOTHING] * 6, published]
-    return [f"`{result.model}`", result.protocol, *_measured(result.evaluation), published]
+    return [f"`{result.model}`", result.protocol, *_scores(result.evaluation), published]
 
 
-def _measured(evaluation: Evaluation) -> list[str]:
+def _scores(evaluation: Evaluation) -> list[str]:
     return [
         "inductive" if evaluation.inductive else "transductive",
         f"{evaluation.rmse:.4f}",
@@ -119,23 +116,23 @@ def _measured(evaluation: Evaluation) -> list[str]:
     ]
 
 
-def _published(published: Published | None) -> str:
+def _published_cell(published: Published | None) -> str:
     if published is None:
         return NOTHING
     accuracy = "" if published.accuracy is None else f" / {published.accuracy:.3f}"
     return f"{published.rmse:.3g}{accuracy} ({published.source})"
 
 
-def ablation_table(lines: Iterable[tuple[Ablation, Result]]) -> str:
-    """Table 5: the error of each ablation, and how far it is from that of the ablation of nothing."""
-    measured = [(ablation, result.evaluation) for ablation, result in lines if result.evaluation is not None]
-    whole = next((evaluation.rmse for ablation, evaluation in measured if not ablation.zeroed), None)
+def ablation_table(ablations: Iterable[tuple[Ablation, Result]]) -> str:
+    """Table 5: the error of each ablation, and its difference to the ablation of nothing."""
+    measured = [(ablation, result.evaluation) for ablation, result in ablations if result.evaluation is not None]
+    unchanged = next((evaluation.rmse for ablation, evaluation in measured if not ablation.zeroed), None)
     rows = [
         [
             ablation.name,
             ", ".join(ablation.zeroed) or NOTHING,
             f"{evaluation.rmse:.4f}",
-            NOTHING if whole is None or not ablation.zeroed else f"{evaluation.rmse - whole:+.4f}",
+            NOTHING if unchanged is None or not ablation.zeroed else f"{evaluation.rmse - unchanged:+.4f}",
             f"{evaluation.accuracy:.4f}",
             f"{ablation.published:.3f}",
         ]
@@ -145,11 +142,11 @@ def ablation_table(lines: Iterable[tuple[Ablation, Result]]) -> str:
     return markdown(header, rows, texts=2)
 
 
-def variants_table(whole: Evaluation, lines: Iterable[tuple[Variant, Result, Comparison]]) -> str:
+def variants_table(unchanged: Evaluation, variants: Iterable[tuple[Variant, Result, Comparison]]) -> str:
     """Our model, then its variants with their difference to it."""
     header = ["variant", "question", "test RMSE", "change", "95 % interval", "accuracy", "mode accuracy", "best epoch"]
-    rows = [["as served", NOTHING, f"{whole.rmse:.4f}", NOTHING, NOTHING, *_accuracies(whole)]]
-    for variant, result, change in lines:
+    rows = [["as served", NOTHING, f"{unchanged.rmse:.4f}", NOTHING, NOTHING, *_accuracies(unchanged)]]
+    for variant, result, change in variants:
         if result.evaluation is not None:
             interval = f"{change.low:+.4f} to {change.high:+.4f}"
             errors = [f"{result.evaluation.rmse:.4f}", f"{change.difference:+.4f}", interval]
@@ -158,20 +155,20 @@ def variants_table(whole: Evaluation, lines: Iterable[tuple[Variant, Result, Com
 
 
 def _accuracies(evaluation: Evaluation) -> list[str]:
-    """Both accuracies, and the epoch that was kept."""
+    """Both accuracies, and the epoch with the smallest validation error, whose weights are used."""
     curve = evaluation.learning_curve
     best = min(curve, key=lambda epoch: epoch.validation_rmse or 0.0).number if curve else 0
     return [f"{evaluation.accuracy:.4f}", _number(evaluation.mode_accuracy), f"{best} of {len(curve)}"]
 
 
-def bins_table(what: str, bins: dict[str, list[BinError]]) -> str:
-    """Errors of some models, by name, in bins of the same targets."""
-    targets = {part.bin: part.targets for parts in bins.values() for part in parts}
-    errors = {name: {part.bin: f"{part.rmse:.4f}" for part in parts} for name, parts in bins.items()}
+def bins_table(quantity: str, bins: dict[str, list[BinError]]) -> str:
+    """Errors of several models, by name, in bins of the same targets; ``quantity`` is what decides the bin."""
+    targets = {one.bin: one.targets for errors in bins.values() for one in errors}
+    cells = {name: {one.bin: f"{one.rmse:.4f}" for one in errors} for name, errors in bins.items()}
     rows = [
-        [label, f"{count:,}", *(errors[name].get(label, NOTHING) for name in bins)] for label, count in targets.items()
+        [label, f"{count:,}", *(cells[name].get(label, NOTHING) for name in bins)] for label, count in targets.items()
     ]
-    return markdown([what, "test ratings", *(f"`{name}`" for name in bins)], rows)
+    return markdown([quantity, "test ratings", *(f"`{name}`" for name in bins)], rows)
 
 
 def calibration_table(results: Iterable[Result]) -> str:

@@ -1,1 +1,1 @@
-"""Bayesian matrix factorization, fitted offline; what it comes to is served by `model.network.prior`."""
+"""Fits the priors offline: bias model and Bayesian matrix factorization. `model.network.prior` predicts with them."""

@@ -1,4 +1,4 @@
-"""The bias prior: what a rating is before taste comes in."""
+"""The bias model: mean, movie bias and user bias, each shrunk towards zero."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,10 @@ from model.features.catalogue import UNKNOWN
 from model.types import FloatArray, IntArray
 
 MOVIE_SHRINKAGE = 5.0
+"""Ratings of average stars added to those of every movie."""
+
 USER_SHRINKAGE = 8.0
+"""Ratings without residual added to those of every user."""
 
 
 @dataclass(frozen=True)
@@ -17,8 +20,8 @@ class Bias:
 
     Attributes:
         mean: mean of all training ratings, in stars.
-        movies: deviation of each movie index from the mean, shape (movies,); 0 for movies without ratings.
-        user_shrinkage: ratings at the movie's own level that a user is taken to have given beforehand.
+        movies: bias of each movie index, in stars, shape (movies,); 0 for movies without ratings.
+        user_shrinkage: see `USER_SHRINKAGE`.
     """
 
     mean: float
@@ -27,18 +30,15 @@ class Bias:
 
     @classmethod
     def fitted(cls, movies: IntArray, stars: FloatArray, vocabulary_size: int) -> "Bias":
-        """Fit to ratings of catalogue vocabulary_size ``movies``, of which there are ``vocabulary_size``.
-
-        Movie biases are shrunk towards 0 as if each movie had `MOVIE_SHRINKAGE` further average ratings.
-        """
+        """Fit to ratings, given as movie indices and stars, both of shape (ratings,)."""
         mean = float(stars.mean(dtype=np.float64))
         totals = np.bincount(movies, weights=stars - mean, minlength=vocabulary_size)
         counts = np.bincount(movies, minlength=vocabulary_size)
         biases = totals / (counts + MOVIE_SHRINKAGE)
-        biases[UNKNOWN] = 0.0
+        biases[UNKNOWN] = 0.0  # an unknown movie is an average one
         return cls(mean, biases.astype(np.float32))
 
     def user(self, movies: IntArray, stars: FloatArray) -> float:
-        """Bias of the user with this history, shrunk towards 0; exactly 0 for an empty history."""
+        """Bias of the user with this history, in stars; exactly 0 for an empty history."""
         residuals = stars - self.mean - self.movies[movies]
         return float(residuals.sum() / (len(movies) + self.user_shrinkage))

@@ -1,4 +1,9 @@
-"""Fits priors to ratings, crosswise where a prior would otherwise know the ratings that the network learns from."""
+"""Fits priors to ratings, with cross-fitting where a prior would already know the ratings that the network learns from.
+
+A factorization predicts the ratings it was fitted to better than any other ratings. A network that learns from its
+residuals on them would trust it too much. Therefore the users are divided into folds, as in cross-validation: while the
+network learns, each user is encoded by a prior that was fitted to the other folds.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +19,7 @@ from model.errors import CheckpointError
 from model.factorization.bias import Bias
 from model.factorization.gibbs import sample_factors
 from model.factorization.side_information import SideInformation, centred, movie_columns, movie_coordinates
+from model.files import atomic_write
 from model.network.config import FactorizationConfig, NetworkConfig
 from model.network.prior import FactorizationPrior, MeanPrior, Prior, empty_prior, rating_distribution, user_columns
 from model.network.scale import level_indices
@@ -21,20 +27,21 @@ from model.rating_scale import WHOLE_STARS, RatingScale
 from model.types import FloatArray, IntArray
 
 SMALLEST_SCALE = 0.01
-"""A column of the users' side information that varies less among the training users is left out: others may be far."""
+"""Columns of the users' side information with a smaller standard deviation are ignored. Standardised, they would be
+huge for a served user who differs from the training users."""
 
 OnFit = Callable[[int, int], None]
-"""Called with the sweeps done so far and the number of all sweeps of all priors."""
+"""Called with the number of finished sweeps and the number of sweeps of all priors together."""
 
 
 @dataclass(frozen=True)
 class FittedPriors:
-    """One prior for use and, for training the network, one for each part of the users that has not seen that part.
+    """The prior to serve, and for each fold of the users the prior that the network sees them through in training.
 
     Attributes:
-        whole: fitted to all users.
-        parts: ``parts[k]`` is fitted to all users but those of part k.
-        fold_of_user: shape (users,).
+        full: fitted to all users.
+        folds: ``folds[k]`` is fitted to all users except those of fold k; without cross-fitting, ``[full]``.
+        fold_of_user: fold of each user, shape (users,).
     """
 
     full: Prior
@@ -42,25 +49,23 @@ class FittedPriors:
     fold_of_user: IntArray
 
     def save(self, file: Path) -> None:
-        """Write to a file, aside and renamed."""
-        priors = {"whole": self.full} | {str(part): prior for part, prior in enumerate(self.folds)}
-        # Copies: with one part, its prior is that of all, and the file format wants every tensor once.
+        """Write to a file."""
+        priors = {"full": self.full} | {str(fold): prior for fold, prior in enumerate(self.folds)}
+        # Copies: with one fold, its prior is the full one, and the file format refuses a tensor that occurs twice.
         tensors = {
             f"{name}.{key}": value.clone() for name, one in priors.items() for key, value in one.state_dict().items()
         }
-        file.parent.mkdir(parents=True, exist_ok=True)
-        aside = file.with_suffix(".writing")
-        save_file(tensors | {"fold_of_user": torch.from_numpy(self.fold_of_user)}, aside)
-        aside.replace(file)
+        with atomic_write(file) as temporary:
+            save_file(tensors | {"fold_of_user": torch.from_numpy(self.fold_of_user)}, temporary)
 
     @classmethod
     def load(cls, file: Path, config: NetworkConfig, vocabulary_size: int) -> "FittedPriors":
-        """Read what `save` wrote for this configuration; `CheckpointError` if it does not fit."""
+        """Read what `save` wrote for this configuration; `CheckpointError` if the file is damaged or does not fit."""
         factorization = config.factorization
         of_fold = (
             config.model_copy(update={"factorization": factorization.of_fold}) if factorization.folds > 1 else config
         )
-        names = ["whole", *(str(part) for part in range(factorization.folds))]
+        names = ["full", *(str(fold) for fold in range(factorization.folds))]
         priors = [empty_prior(config, vocabulary_size), *(empty_prior(of_fold, vocabulary_size) for _ in names[1:])]
         try:
             tensors = load_file(file)
@@ -74,33 +79,35 @@ class FittedPriors:
 def fit_priors(
     config: NetworkConfig, sequences: Sequences, content: FloatArray, seed: int, on_fit: OnFit = lambda *_: None
 ) -> FittedPriors:
-    """Fit a configuration's prior to the ratings of the sequences.
+    """Fit the prior of a configuration to the ratings of the sequences.
 
-    ``content`` (movies, columns) is what is known of each movie index without any rating.
-    A user's own ratings weigh next to nothing in means and biases, so these are fitted once. Factors know the
-    ratings they were fitted to: the network would learn to trust them too much, so it sees each user through a prior
-    that was fitted to the other users. With one part it does not, and sees everyone through the same prior.
+    Cross-fitting is for factorizations with more than one fold. A mean or a bias model is fitted once: a user's own
+    ratings change it very little.
+
+    ``content`` (movies, columns) are movie features that need no ratings, see `Catalogue.content_matrix`; ``seed``
+    draws folds and samples.
     """
     if config.prior != "factorization":
-        whole = _fit_simple(config, sequences, len(content))
-        return FittedPriors(whole, [whole], np.zeros(len(sequences), dtype=np.int64))
-    whole_config, part_config = config.factorization, config.factorization.of_fold
-    parts = whole_config.folds if whole_config.folds > 1 else 0
-    fold_of_user = np.random.default_rng(seed).permutation(len(sequences)) % max(parts, 1)
-    total = parts * part_config.sweeps + whole_config.sweeps
+        full = _fit_simple(config, sequences, len(content))
+        return FittedPriors(full, [full], np.zeros(len(sequences), dtype=np.int64))
+    full_config, fold_config = config.factorization, config.factorization.of_fold
+    folds = full_config.folds if full_config.folds > 1 else 0
+    # Remainders of a permutation: a random division into folds whose sizes differ by one user at most.
+    fold_of_user = np.random.default_rng(seed).permutation(len(sequences)) % max(folds, 1)
+    total = folds * fold_config.sweeps + full_config.sweeps
     fitted: list[Prior] = []
-    for part in range(parts):
-        others = sequences.take(np.flatnonzero(fold_of_user != part))
-        share = _Share(on_fit, part * part_config.sweeps, total)
-        fitted.append(_fit_posterior(part_config, others, content, seed, share))
-    share = _Share(on_fit, parts * part_config.sweeps, total)
-    whole = _fit_posterior(whole_config, sequences, content, seed, share)
-    return FittedPriors(whole, fitted or [whole], fold_of_user)
+    for fold in range(folds):
+        others = sequences.take(np.flatnonzero(fold_of_user != fold))
+        progress = _OverallProgress(on_fit, fold * fold_config.sweeps, total)
+        fitted.append(_fit_factorization(fold_config, others, content, seed, progress))
+    progress = _OverallProgress(on_fit, folds * fold_config.sweeps, total)
+    full = _fit_factorization(full_config, sequences, content, seed, progress)
+    return FittedPriors(full, fitted or [full], fold_of_user)
 
 
 @dataclass(frozen=True)
-class _Share:
-    """Passes the progress of one prior on as a share of all priors."""
+class _OverallProgress:
+    """Converts the progress of one prior to that of all priors: ``before`` sweeps of ``total`` were done earlier."""
 
     on_fit: OnFit
     before: int
@@ -110,32 +117,34 @@ class _Share:
         self.on_fit(self.before + done, self.total)
 
 
-def _fit_posterior(
+def _fit_factorization(
     config: FactorizationConfig, sequences: Sequences, content: FloatArray, seed: int, on_sweep: OnFit
 ) -> FactorizationPrior:
     coordinates = centred(movie_coordinates(sequences, len(content), config.coordinates), sequences)
     profiles = sequences.profiles if config.profiles else np.zeros_like(sequences.profiles)
     columns = user_columns(*map(torch.from_numpy, (profiles, sequences.movies, sequences.user_index, coordinates)))
     centre, scale = columns.mean(0), columns.std(0)
-    scale = scale.where(scale > SMALLEST_SCALE, torch.inf)
+    scale = scale.where(scale > SMALLEST_SCALE, torch.inf)  # dividing by infinity makes a column zeros
     information = SideInformation(((columns - centre) / scale).numpy(), movie_columns(content, sequences, coordinates))
     samples = sample_factors(sequences, information, config, seed, on_sweep)
     prior = FactorizationPrior(len(content), config.samples, config.factors, config.coordinates, sequences.rating_scale)
     prior.profile.copy_(torch.from_numpy(sequences.profiles.mean(0)))
     prior.coordinates.copy_(torch.from_numpy(coordinates))
-    # Served users come with columns as they are: the standardisation goes into weights and mean.
+    # The prior reads columns that are not standardised, so weights and mean take the standardisation in:
+    # user_mean + ((x - centre) / scale) @ w = (user_mean - centre @ (w / scale)) + x @ (w / scale).
     prior.user_weights.copy_(samples.user_weights / scale.unsqueeze(-1))
     prior.user_mean.copy_(samples.user_mean - centre @ prior.user_weights)
     prior.mean.fill_(samples.mean)
     prior.noise_precision.copy_(samples.noise_precision)
     prior.movies.copy_(samples.movies)
     prior.user_precision.copy_(samples.user_precision)
-    return _with_reception(prior, sequences)
+    return _with_rating_distributions(prior, sequences)
 
 
-def _with_reception(prior: FactorizationPrior, sequences: Sequences) -> FactorizationPrior:
+def _with_rating_distributions(prior: FactorizationPrior, sequences: Sequences) -> FactorizationPrior:
     levels = level_indices(torch.from_numpy(sequences.stars), prior.rating_scale)
     counts = torch.bincount(levels, minlength=len(prior.rating_scale)).float()
+    # One more rating of each level: shares are divided by, and a level may be missing in small data.
     prior.level_shares.copy_((counts + 1) / (counts + 1).sum())
     movies = torch.from_numpy(sequences.movies)
     prior.rating_distributions.copy_(
@@ -150,15 +159,15 @@ def _fit_simple(config: NetworkConfig, sequences: Sequences, vocabulary_size: in
         prior = MeanPrior()
         prior.mean.fill_(bias.mean)
         return prior
-    return _with_reception(bias_prior(bias, sequences.rating_scale), sequences)
+    return _with_rating_distributions(bias_prior(bias, sequences.rating_scale), sequences)
 
 
 def bias_prior(bias: Bias, rating_scale: RatingScale = WHOLE_STARS) -> FactorizationPrior:
-    """The bias model as a posterior prior: one sample, no factors, nothing known besides the stars."""
+    """The bias model as a factorization with one sample, no factors and no side information."""
     prior = FactorizationPrior(len(bias.movies), samples=1, factors=0, coordinates=0, rating_scale=rating_scale)
     prior.mean.fill_(bias.mean)
     prior.movies.copy_(torch.from_numpy(bias.movies).view(1, -1, 1))
-    # With noise of precision 1, a prior of precision s is the same as s average ratings.
+    # With a noise precision of 1, a prior precision of s has the effect of s ratings without residual.
     prior.noise_precision.fill_(1.0)
     prior.user_precision.fill_(bias.user_shrinkage)
     return prior

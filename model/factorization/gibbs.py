@@ -1,13 +1,17 @@
 """Bayesian matrix factorization with side information, by Gibbs sampling.
 
-A rating is ``mean + b_u + c_m + p_u . q_m`` plus noise. User vectors ``(b_u, p_u)`` and movie vectors ``(c_m, q_m)``
-have normal priors, whose means and precisions have normal-Wishart priors (Salakhutdinov and Mnih 2008, equations 5 to
-8 and 11 to 14). The precision of the noise, fixed there, has a gamma prior of shape and rate 1. A prior's mean is not
-the same for all: it is a linear function of what is known besides the stars, with a normal prior on its weights (Simm
-et al. 2017, "Macau"); see `model.factorization.side_information`.
+The model of a rating is::
 
-What is kept of each sample is the movies' side and the users' prior: a user who was not in training is inferred from
-the history in closed form (`model.network.prior`), so this is inductive.
+    r_um = mean + b_u + c_m + p_u . q_m + noise
+
+User vectors ``(b_u, p_u)`` and movie vectors ``(c_m, q_m)`` have normal priors, whose means and precisions have
+normal-Wishart priors (Salakhutdinov and Mnih 2008, equations 5 to 8 and 11 to 14). Two things differ from that paper.
+The precision of the noise is not fixed, but has a gamma prior with shape and rate 1. And the mean of a prior is a
+linear function of side information, with a normal prior on its weights (Simm et al. 2017, "Macau"); see
+`model.factorization.side_information`.
+
+A sample consists of the movie vectors and the users' prior. User vectors are not kept: a user's posterior is computed
+from the history in closed form (`model.network.prior`), also for users who were not in training.
 """
 
 from collections.abc import Callable
@@ -24,28 +28,28 @@ from model.factorization.side_information import SideInformation
 from model.network.config import FactorizationConfig
 
 MEAN_STRENGTH = 2.0
-"""beta_0: users or movies that the prior of a prior's mean counts as."""
+"""beta_0 of the normal-Wishart prior: its mean of 0 counts as much as this number of users or movies."""
 
 WEIGHT_STRENGTH = 10.0
-"""Precision of a regression weight beforehand, in units of the precision of the vectors it predicts."""
+"""Prior precision of a regression weight, in units of the precision of the vectors that it predicts."""
 
 OnSweep = Callable[[int, int], None]
-"""Called with the sweeps done so far and their number."""
+"""Called with the number of finished sweeps and the number of all sweeps."""
 
 Normal = Callable[..., Tensor]
-"""Standard normal values of the shape given."""
+"""Draws standard normal values of a shape."""
 
 
 @dataclass(frozen=True)
 class FactorSamples:
-    """Kept samples of everything but the users, S of them, with D = 1 + factors values a vector.
+    """S samples of all variables but the user vectors; a vector has D = 1 + factors values, the first a bias.
 
     Attributes:
         mean: mean of the training ratings, in stars.
         noise_precision: 1 / variance of a rating around its prediction, shape (S,).
         movies: bias and factors of each movie index, shape (S, movies, D).
-        user_mean: prior mean of a user's vector, side information left out, shape (S, D).
-        user_weights: what each column of the users' side information adds to it, shape (S, columns, D).
+        user_mean: prior mean of a user's vector where the side information is zeros, shape (S, D).
+        user_weights: regression weights of the users' side information, shape (S, columns, D).
         user_precision: prior precision of a user's vector, shape (S, D, D).
     """
 
@@ -58,76 +62,99 @@ class FactorSamples:
 
 
 class _Prior:
-    """The normal distribution that the vectors of one side come from, its mean ``centre + features @ weights``."""
+    """The normal prior of the vectors of one side, users or movies; its mean is ``centre + features @ weights``."""
 
     def __init__(self, features: Tensor, informative: Tensor, width: int) -> None:
-        """``features`` (count, columns); only the vectors where ``informative`` say something of the prior."""
+        """``features`` is the side information, shape (count, columns).
+
+        Only vectors where ``informative``, shape (count,), are used to learn the prior: the vector of a movie without
+        ratings is drawn from the prior itself and would only confirm it.
+        """
         self.features = features
         self.informative = informative
         self.weights = torch.zeros(features.shape[1], width)
+        # The system of the regression, F'F + strength * I, is the same in every sweep: factorize it once.
         known = features[informative].double()
         ridge = WEIGHT_STRENGTH * torch.eye(features.shape[1], dtype=torch.double)
         self.root = torch.linalg.cholesky(known.T @ known + ridge).float()
 
     @property
     def means(self) -> Tensor:
-        """Of each vector, shape (count, D)."""
+        """Prior mean of each vector, shape (count, D)."""
         means: Tensor = self.centre + self.features @ self.weights
         return means
 
     def sample(self, vectors: Tensor, normal: Normal, random: np.random.Generator) -> None:
-        """Draw centre, precision and weights given the vectors, shape (count, D)."""
+        """Draw centre, precision and weights given ``vectors``, shape (count, D)."""
         vectors, features = vectors[self.informative], self.features[self.informative]
         self._sample_centre(vectors - features @ self.weights, normal, random)
-        spread = torch.linalg.cholesky(torch.linalg.inv(self.precision.double())).float().T
-        noise = normal(*vectors.shape) @ spread
-        ridge_noise = WEIGHT_STRENGTH**0.5 * normal(*self.weights.shape) @ spread
+        # Weights by Macau's noise injection: the solution of a ridge regression on targets with added noise has exactly
+        # the posterior distribution, without forming its covariance of size (columns * D)^2.
+        deviation = torch.linalg.cholesky(torch.linalg.inv(self.precision.double())).float().T  # (D, D)
+        noise = normal(*vectors.shape) @ deviation
+        ridge_noise = WEIGHT_STRENGTH**0.5 * normal(*self.weights.shape) @ deviation
         target = features.T @ (vectors - self.centre + noise) + ridge_noise
         self.weights = torch.cholesky_solve(target, self.root)
 
     def _sample_centre(self, residuals: Tensor, normal: Normal, random: np.random.Generator) -> None:
-        """Equation 14 of Salakhutdinov and Mnih with W_0 = identity, nu_0 = D; the weights count as observations."""
+        """Draw precision and centre by equation 14 of Salakhutdinov and Mnih, with W_0 = identity and nu_0 = D.
+
+        The regression weights have the same precision (times a constant), so they count as observations of it too.
+        """
         count, width = residuals.shape
         residuals, weights = residuals.double(), self.weights.double()
         mean = residuals.mean(0)
         scatter = (residuals - mean).T @ (residuals - mean) + WEIGHT_STRENGTH * weights.T @ weights
         shrunk = MEAN_STRENGTH * count / (MEAN_STRENGTH + count) * torch.outer(mean, mean)
         scale = torch.linalg.inv(torch.eye(width, dtype=torch.double) + scatter + shrunk)
-        drawn = wishart.rvs(width + count + len(weights), scale.numpy(), random_state=random)
-        precision = torch.from_numpy(np.asarray(drawn).reshape(width, width))
+        sample = wishart.rvs(width + count + len(weights), scale.numpy(), random_state=random)
+        precision = torch.from_numpy(np.asarray(sample).reshape(width, width))  # scipy gives a number for 1 x 1
+        # With L the Cholesky factor of a precision, L'^-1 z has that precision for standard normal z.
         root = torch.linalg.cholesky((MEAN_STRENGTH + count) * precision)
-        spread = torch.linalg.solve_triangular(root.T, normal(width, 1).double(), upper=True).squeeze(-1)
-        self.centre = (count * mean / (MEAN_STRENGTH + count) + spread).float()
+        deviation = torch.linalg.solve_triangular(root.T, normal(width, 1).double(), upper=True).squeeze(-1)
+        self.centre = (count * mean / (MEAN_STRENGTH + count) + deviation).float()
         self.precision = precision.float()
 
 
 class _Side:
-    """The users or the movies in the sampler: their vectors and who rated whom."""
+    """One side of the sampler, users or movies, with its ratings sorted by user or by movie."""
 
-    def __init__(self, user_index: np.ndarray, others: np.ndarray, stars: np.ndarray, count: int) -> None:
-        order = np.argsort(user_index, kind="stable")
-        counts = np.bincount(user_index, minlength=count)
+    def __init__(self, own: np.ndarray, others: np.ndarray, stars: np.ndarray, count: int) -> None:
+        """For each rating, the index on this side, the index on the other side, and the stars minus the mean.
+
+        ``count`` is the number of users or movies on this side.
+        """
+        order = np.argsort(own, kind="stable")
+        counts = np.bincount(own, minlength=count)
         self.count = count
         self.others = torch.from_numpy(others[order])
         self.stars = torch.from_numpy(stars[order])
         self.starts = torch.from_numpy(np.cumsum(counts) - counts)
 
     def sample(self, others: Tensor, prior: _Prior, noise_precision: float, normal: Normal) -> tuple[Tensor, float]:
-        """Draw all vectors of this side given the other side's; returns them (count, D) and their squared error."""
+        """Draw all vectors of this side given those of the other side, shape (others, D).
+
+        Returns the vectors, shape (count, D), and the sum of squared errors of all ratings with them. Given the other
+        side, a rating is a linear observation of this side's vector, so that all posteriors are normal and
+        independent (equations 11 to 13): one batched Cholesky solve draws them all.
+        """
         design, offsets = others.clone(), others[:, 0]
-        design[:, 0] = 1.0
+        design[:, 0] = 1.0  # instead of the other side's bias, which is an offset: it meets this side's bias
         residuals = self.stars - offsets[self.others]
         gram = self._gram(design)
+        # `embedding_bag` sums rows of each user's or movie's ratings without a copy of the rows for every rating.
         weighted = embedding_bag(self.others, design, self.starts, mode="sum", per_sample_weights=residuals)
         root = torch.linalg.cholesky(noise_precision * gram + prior.precision)
         centre = torch.cholesky_solve((noise_precision * weighted + prior.means @ prior.precision).unsqueeze(-1), root)
         noise = normal(self.count, design.shape[1], 1)
         vectors = (centre + torch.linalg.solve_triangular(root.mT, noise, upper=True)).squeeze(-1)
-        base = torch.linalg.vecdot(vectors, 2 * weighted - (gram @ vectors.unsqueeze(-1)).squeeze(-1))
-        return vectors, float(residuals.double().square().sum() - base.double().sum())
+        # |r - Xv|^2 = |r|^2 - v'(2 X'r - X'X v), from sums that are there already.
+        explained = torch.linalg.vecdot(vectors, 2 * weighted - (gram @ vectors.unsqueeze(-1)).squeeze(-1))
+        return vectors, float(residuals.double().square().sum() - explained.double().sum())
 
     def _gram(self, design: Tensor) -> Tensor:
-        """The other side's outer products, summed over each one's ratings, shape (count, D, D)."""
+        """X'X of each user or movie, X being the other side's vectors of its ratings, shape (count, D, D)."""
+        # Symmetric: only the upper triangle is summed, which is half of the work.
         upper = torch.triu_indices(design.shape[1], design.shape[1])
         products = embedding_bag(self.others, design[:, upper[0]] * design[:, upper[1]], self.starts, mode="sum")
         gram = design.new_empty(self.count, design.shape[1], design.shape[1])
@@ -143,7 +170,7 @@ def sample_factors(
     seed: int,
     on_sweep: OnSweep = lambda *_: None,
 ) -> FactorSamples:
-    """Sample from all ratings of the sequences; the same seed gives the same samples."""
+    """Sample the factorization of all ratings of the sequences; the same seed gives the same samples."""
     torch_random = torch.Generator().manual_seed(seed)
     random = np.random.default_rng(seed)
     vocabulary_size, width = len(information.movies), 1 + config.factors
@@ -158,20 +185,22 @@ def sample_factors(
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=torch_random)
 
+    # Small random vectors break the symmetry between factors.
     user_vectors, movie_vectors = 0.1 * normal(len(sequences), width), 0.1 * normal(vocabulary_size, width)
     noise_precision = 1.0
-    kept: list[tuple[Tensor, ...]] = []
+    samples: list[tuple[Tensor, ...]] = []
     for sweep in range(1, config.sweeps + 1):
         user_prior.sample(user_vectors, normal, random)
         movie_prior.sample(movie_vectors, normal, random)
         user_vectors, _ = users.sample(movie_vectors, user_prior, noise_precision, normal)
         movie_vectors, squares = movies.sample(user_vectors, movie_prior, noise_precision, normal)
+        # Posterior of the noise precision: gamma with shape 1 + n / 2 and rate 1 + (sum of squared errors) / 2.
         noise_precision = float(random.gamma(1 + len(stars) / 2, 1 / (1 + squares / 2)))
         if sweep > config.burn_in and (sweep - config.burn_in) % config.keep_every == 0:
-            # Without ratings a movie is what its content says, not a random one.
-            served = torch.where(rated.unsqueeze(-1), movie_vectors, movie_prior.means)
-            kept.append(
-                (torch.tensor(noise_precision), served, user_prior.centre, user_prior.weights, user_prior.precision)
+            # A movie without ratings gets its prior mean: a draw from the prior would add noise to its predictions.
+            expected = torch.where(rated.unsqueeze(-1), movie_vectors, movie_prior.means)
+            samples.append(
+                (torch.tensor(noise_precision), expected, user_prior.centre, user_prior.weights, user_prior.precision)
             )
         on_sweep(sweep, config.sweeps)
-    return FactorSamples(mean, *(torch.stack(values) for values in zip(*kept, strict=True)))
+    return FactorSamples(mean, *(torch.stack(values) for values in zip(*samples, strict=True)))

@@ -1,9 +1,10 @@
-"""What is known of users and movies besides the stars; the factorization's priors are linear in it.
+"""Side information on users and movies; the means of the factorization's priors are linear in it.
 
-Which movies a user chose to rate, and by whom a movie was rated, says much about both before any star is read. It is
-condensed as in correspondence analysis (Benzecri 1973) of the table of users and movies: every movie gets coordinates,
-and a user has the mean coordinates of the movies in the history, so a user who was not in training has them too. Since
-popularity is shrunk, the first coordinate is no constant, as it is there, but nearly the popularity.
+Which movies a user chose to rate, and which users rated a movie, says much about both, whatever the stars. A
+correspondence analysis (Benzecri 1973) of the table of users and movies condenses it: every movie gets coordinates,
+and a user gets the mean coordinates of the rated movies, so that users who were not in training have coordinates too.
+Unlike in correspondence analysis, popularities are shrunk; therefore the first coordinate is not a constant, but nearly
+the popularity.
 """
 
 from dataclasses import dataclass
@@ -17,10 +18,11 @@ from model.features.catalogue import UNKNOWN
 from model.types import FloatArray
 
 POPULARITY_SHRINKAGE = 10.0
-"""Ratings that every movie has beforehand, so that rarely rated movies do not rule the coordinates."""
+"""Ratings added to those of every movie. Otherwise rarely rated movies, divided by the root of a small number, would
+have the largest entries and determine the coordinates."""
 
 RELATIVE_STRENGTH = 1e-3
-"""Coordinates with a smaller singular value, compared with the largest, are rounding errors."""
+"""Smallest singular value, as a share of the largest, that counts: smaller ones are rounding errors."""
 
 
 @dataclass(frozen=True)
@@ -32,30 +34,32 @@ class SideInformation:
 
 
 def movie_coordinates(sequences: Sequences, vocabulary_size: int, width: int) -> FloatArray:
-    """Coordinates of each movie by who rated it, shape (vocabulary_size, width), of unit scale; zeros without ratings.
+    """Coordinates of each movie by who rated it, standardised, shape (movies, width).
 
-    With fewer movies or users than ``width`` asks for, the columns beyond are zeros.
+    Zeros for movies without ratings. Columns beyond the number of movies or users are zeros.
     """
     counts = np.bincount(sequences.movies, minlength=vocabulary_size)
     by_movie = 1 / np.sqrt(counts + POPULARITY_SHRINKAGE)
     by_user = 1 / np.sqrt(np.maximum(sequences.counts, 1))
+    # Normalized table: 1 / sqrt(ratings of the user * ratings of the movie) for every rating.
     ones = np.ones(len(sequences.movies))
     table = csr_array((ones, (sequences.user_index, sequences.movies)), shape=(len(sequences), vocabulary_size))
-    found = min(width, min(table.shape) - 1)
-    placed = np.zeros((vocabulary_size, width))
-    if found > 0:
+    rank = min(width, min(table.shape) - 1)  # `svds` finds at most so many
+    coordinates = np.zeros((vocabulary_size, width))
+    if rank > 0:
+        # A fixed start: the solver's own is random, and would change signs and last digits from run to run.
         start = np.random.default_rng(0).normal(size=min(table.shape))
-        _, strengths, vectors = svds(diags_array(by_user) @ table @ diags_array(by_movie), k=found, v0=start)
+        _, strengths, vectors = svds(diags_array(by_user) @ table @ diags_array(by_movie), k=rank, v0=start)
         vectors[strengths < RELATIVE_STRENGTH * strengths.max()] = 0.0
-        placed[:, :found] = by_movie[:, None] * vectors.T
+        coordinates[:, :rank] = by_movie[:, None] * vectors.T
     rated = counts > 0
-    return _standardised(placed, rated) * rated[:, None].astype(np.float32)
+    return _standardised(coordinates, rated) * rated[:, None].astype(np.float32)
 
 
 def centred(coordinates: FloatArray, sequences: Sequences) -> FloatArray:
-    """The coordinates shifted so that the users' means are 0 on average: there stands who has no history.
+    """Coordinates shifted so that the average user's are 0, which are also those of a user without history.
 
-    Rows of zeros, which are those of movies without ratings, stay what they are.
+    Movies without ratings keep their zeros.
     """
     sums = np.zeros((len(sequences), coordinates.shape[1]))
     np.add.at(sums, sequences.user_index, coordinates[sequences.movies])
@@ -65,14 +69,15 @@ def centred(coordinates: FloatArray, sequences: Sequences) -> FloatArray:
 
 
 def movie_columns(content: FloatArray, sequences: Sequences, coordinates: FloatArray) -> FloatArray:
-    """Content, popularity and coordinates of each movie, shape (movies, columns).
+    """Side information on movies: content, popularity and coordinates, standardised, shape (movies, columns).
 
-    ``content`` (movies, columns) is what is known of a movie without any rating. A movie without ratings is of average
-    popularity: it may be new, not unwanted. The unknown movie is average in everything.
+    ``content`` (movies, columns) are movie features that need no ratings. A movie without ratings has average
+    popularity, since it may just be new. The unknown movie is average in all columns.
     """
     counts = np.bincount(sequences.movies, minlength=len(content))
     rated = counts > 0
     popularity = np.log1p(counts)[:, None]
+    # The square lets the effect of popularity bend.
     popularity = _standardised(np.hstack([popularity, popularity**2]), rated) * rated[:, None]
     columns = np.hstack([_standardised(content, rated), popularity, coordinates]).astype(np.float32)
     columns[UNKNOWN] = 0.0
@@ -80,9 +85,10 @@ def movie_columns(content: FloatArray, sequences: Sequences, coordinates: FloatA
 
 
 def _standardised(columns: np.ndarray, by: np.ndarray) -> FloatArray:
-    """Mean 0 and standard deviation 1 over the indices ``by``; a column that is the same everywhere becomes zeros."""
+    """Columns with mean 0 and standard deviation 1 over the indices ``by``; constant columns become zeros."""
     columns = columns.astype(np.float64)
     mean, deviation = columns[by].mean(0), columns[by].std(0)
+    # Relative to the size of the values, since rounding errors of a constant column are relative to it too.
     varies = deviation > 1e-6 * np.abs(columns[by]).max(0, initial=0.0)
     standardised: FloatArray = ((columns - mean) / np.where(varies, deviation, np.inf)).astype(np.float32)
     return standardised

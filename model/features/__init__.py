@@ -1,1 +1,1 @@
-"""What is known of movies and users besides the ratings, encoded once for training and serving."""
+"""Features of movies and users besides ratings: one encoding for training and serving."""

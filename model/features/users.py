@@ -29,11 +29,11 @@ PROFILE_WIDTH = sum(PROFILE_FIELDS)
 
 @dataclass(frozen=True)
 class Profile:
-    """What is known of a user besides ratings; None where unknown.
+    """A user's demographics; None where unknown.
 
     Attributes:
         gender: ``F`` or ``M``.
-        age: in years; MovieLens gives the lower bound of the group, one of `AGES`.
+        age: in years; in MovieLens the lower bound of an age group, one of `AGES`.
         occupation: MovieLens code, 0 to 20.
     """
 
@@ -51,15 +51,15 @@ class Rated:
 
 
 def age_group(age: int) -> int:
-    """Lower bound of the age group that an age in years belongs to."""
+    """Lower bound of the age group of an age in years."""
     return AGES[max(bisect_right(AGES, age) - 1, 0)]
 
 
 def encode_profiles(profiles: Sequence[Profile]) -> FloatArray:
-    """Profiles as the user information branch reads them, shape (users, 24).
+    """Encoded profiles, shape (users, 24).
 
-    Unknown fields are zeros, also for a gender or occupation outside MovieLens' codes. The age is the lower bound of
-    its group divided by that of the oldest group, so it lies in 0..1.
+    Unknown fields are zeros, and so are genders and occupations that MovieLens has no code for. The age is the lower
+    bound of its group divided by that of the oldest group, so that it is between 0 and 1.
     """
     encoded = np.zeros((len(profiles), PROFILE_WIDTH), dtype=np.float32)
     for index, profile in enumerate(profiles):

@@ -1,4 +1,4 @@
-"""The trained model on disk: a folder that is written aside, renamed, and never changed afterwards.
+"""The trained model on disk: a folder that is written whole and never changed afterwards.
 
 =======================  ==========================================================================
 ``weights.safetensors``  what the network learned
@@ -12,8 +12,6 @@
 Artifacts lie side by side in one folder, each named by the time it was made and its model; the newest is served.
 """
 
-import hashlib
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +24,7 @@ from model import legacy
 from model.card import Card
 from model.errors import ArtifactError
 from model.features.catalogue import Catalogue
+from model.files import atomic_folder, sha256
 from model.network.config import NetworkConfig
 from model.network.rating import SeqRec
 
@@ -58,18 +57,15 @@ class Artifact:
 def save(root: Path, network: SeqRec, catalogue: Catalogue, card: Card) -> Path:
     """Write a new artifact into ``root`` and return its folder; a kill leaves the older ones as they are."""
     folder = root / f"{card.created_at:%Y%m%dT%H%M%SZ}-{card.model}"
-    aside = root / f".{folder.name}.writing"
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
     weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
-    save_file(weights, aside / WEIGHTS)
-    save_file({"titles": network.movies.titles.cpu().contiguous()}, aside / TITLES)
-    (aside / NETWORK).write_text(network.config.model_dump_json(indent=2))
-    (aside / CATALOGUE).write_bytes(_CATALOGUE.dump_json(catalogue))
-    (aside / CARD).write_text(card.model_dump_json(indent=2))
-    files = {file.name: _sha256(file) for file in sorted(aside.iterdir())}
-    (aside / MANIFEST).write_text(Manifest(format=FORMAT, files=files).model_dump_json(indent=2))
-    aside.replace(folder)
+    with atomic_folder(folder) as temporary:
+        save_file(weights, temporary / WEIGHTS)
+        save_file({"titles": network.movies.titles.cpu().contiguous()}, temporary / TITLES)
+        (temporary / NETWORK).write_text(network.config.model_dump_json(indent=2))
+        (temporary / CATALOGUE).write_bytes(_CATALOGUE.dump_json(catalogue))
+        (temporary / CARD).write_text(card.model_dump_json(indent=2))
+        files = {file.name: sha256(file) for file in sorted(temporary.iterdir())}
+        (temporary / MANIFEST).write_text(Manifest(format=FORMAT, files=files).model_dump_json(indent=2))
     return folder
 
 
@@ -125,7 +121,7 @@ def _check_files(folder: Path) -> None:
         path = folder / name
         if not path.is_file():
             raise ArtifactError(f"{path} is missing. Restore the artifact from a copy or train again.")
-        if _sha256(path) != manifest.files.get(name):
+        if sha256(path) != manifest.files.get(name):
             raise ArtifactError(
                 f"{path} is damaged: its checksum is not the one in {MANIFEST}. "
                 f"Restore the artifact from a copy or train again."
@@ -142,11 +138,6 @@ def _is_of_other_format(folder: Path) -> bool:
         return not _is_readable(Manifest.model_validate_json((folder / MANIFEST).read_bytes()).format)
     except (OSError, ValidationError):
         return False
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _first_line(error: Exception) -> str:

@@ -11,13 +11,10 @@ from model.features.users import Profile, Rated, encode_profiles
 from model.inference.artifact import Artifact
 from model.inference.cold_start import ColdStartMovie, with_cold_start
 from model.inference.ranking import RANKING_DECIMALS, EncodedCatalogue, RankBy, UserRanking
-from model.network.batch import Users
+from model.network.batch import USERS_PER_BATCH, Users
 from model.network.heads import Stars
 from model.rating_scale import RatingScale
 from model.types import FloatArray, IntArray, clip
-
-READERS_AT_ONCE = 64
-"""Histories that are encoded together."""
 
 RELEVANCE_DECIMALS = 6
 
@@ -236,9 +233,9 @@ class Scorer:
     ) -> list[PredictedRating]:
         """What ``readers[user_index[k]]`` would give the movie at ``indices[k]``."""
         predicted: list[PredictedRating | None] = [None] * len(indices)
-        for start in range(0, len(readers), READERS_AT_ONCE):
-            users = self._network.encode_users(self._read(readers[start : start + READERS_AT_ONCE]))
-            pairs = np.flatnonzero(user_index // READERS_AT_ONCE == start // READERS_AT_ONCE)
+        for start in range(0, len(readers), USERS_PER_BATCH):
+            users = self._network.encode_users(self._read(readers[start : start + USERS_PER_BATCH]))
+            pairs = np.flatnonzero(user_index // USERS_PER_BATCH == start // USERS_PER_BATCH)
             own = torch.from_numpy(user_index[pairs] - start).to(self.device)
             movies = self._encoded_catalogue.movies.take(torch.from_numpy(indices[pairs]).to(self.device))
             for pair, one in zip(pairs, self._shown(self._network.score(users.take(own), movies)), strict=True):

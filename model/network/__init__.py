@@ -1,1 +1,1 @@
-"""The network: configuration, branches, heads, the prior in front of it and the part that ranks."""
+"""The network: configuration, recurrent layers, branches, heads, the prior and the ranking network."""

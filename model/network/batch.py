@@ -1,19 +1,27 @@
-"""A batch of users as the network reads them."""
+"""Batches of users, the input of the network.
+
+Histories have different lengths. They are stored one after the other without padding, so that the prior and the
+residuals take exactly as many operations as there are ratings. Only the recurrent layers need a rectangular input:
+`Users.latest` gives them one.
+"""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+USERS_PER_BATCH = 64
+"""Users that are encoded and scored together, in evaluation as in the service."""
+
 
 class Users(NamedTuple):
-    """A batch of users as the network reads them; histories one after the other, each oldest first.
+    """A batch of users; their histories one after the other, each oldest rating first.
 
     Attributes:
-        profiles: shape (users, 24).
+        profiles: encoded, shape (users, 24).
         movies: movie indices of the rated movies, shape (ratings,).
         stars: shape (ratings,).
-        lengths: ratings of each user, shape (users,).
+        lengths: number of ratings of each user, shape (users,).
     """
 
     profiles: Tensor
@@ -30,33 +38,40 @@ class Users(NamedTuple):
         return torch.repeat_interleave(torch.arange(len(self.lengths), device=self.lengths.device), self.lengths)
 
     def latest(self, limit: int) -> "Latest":
-        """The places of the last ``limit`` ratings of each user."""
-        lengths = self.lengths.clamp(max=limit)
+        """The last ``limit`` ratings of each user, side by side."""
+        lengths = self.lengths.clamp(max=limit)  # (users,)
         steps = int(lengths.max()) if len(lengths) else 0
-        time = torch.arange(steps, device=lengths.device).unsqueeze(1)
-        places = self.lengths.cumsum(0) - lengths + time
-        # Beyond a user's last rating the place is whatever: no state from there is ever taken.
-        return Latest(places.clamp(max=max(len(self.movies) - 1, 0)), lengths)
+        time = torch.arange(steps, device=lengths.device).unsqueeze(1)  # (time, 1)
+        indices = self.lengths.cumsum(0) - lengths + time  # (time, users)
+        # Beyond a user's last rating the index points to the next user's ratings, or past the end of the batch. It
+        # only has to be valid: `last` and `mean` never read a state from there, and no earlier state depends on it.
+        return Latest(indices.clamp(max=max(len(self.movies) - 1, 0)), lengths)
 
 
 class Latest(NamedTuple):
-    """Where the latest ratings of a batch of users are, for a recurrent layer to read side by side.
+    """The latest ratings of a batch of users, as the rectangular input of a recurrent layer.
 
     Attributes:
-        places: indices into the batch's ratings, oldest first, shape (time, users).
-        lengths: how many of them are each user's, shape (users,).
+        indices: into the batch's ratings, oldest first, shape (time, users).
+        lengths: number of valid steps of each user, shape (users,).
     """
 
-    places: Tensor
+    indices: Tensor
     lengths: Tensor
 
     def last(self, states: Tensor) -> Tensor:
-        """Of states of shape (time, users, width), each user's after the last rating; zeros for who has none."""
+        """Each user's state after the last rating, shape (users, width), of ``states`` (time, users, width).
+
+        Zeros for an empty history.
+        """
         users = torch.arange(len(self.lengths), device=states.device)
-        read_anything = (self.lengths > 0).unsqueeze(-1)
-        return torch.where(read_anything, states[(self.lengths - 1).clamp(min=0), users], 0.0)
+        has_ratings = (self.lengths > 0).unsqueeze(-1)  # (users, 1)
+        return torch.where(has_ratings, states[(self.lengths - 1).clamp(min=0), users], 0.0)
 
     def mean(self, states: Tensor) -> Tensor:
-        """Of states of shape (time, users, width), each user's mean over the ratings; zeros for who has none."""
-        read = torch.arange(len(states), device=states.device).unsqueeze(1) < self.lengths
-        return (states * read.unsqueeze(-1)).sum(0) / self.lengths.clamp(min=1).unsqueeze(-1)
+        """Each user's mean state over the ratings, shape (users, width), of ``states`` (time, users, width).
+
+        Zeros for an empty history.
+        """
+        is_step = torch.arange(len(states), device=states.device).unsqueeze(1) < self.lengths  # (time, users)
+        return (states * is_step.unsqueeze(-1)).sum(0) / self.lengths.clamp(min=1).unsqueeze(-1)

@@ -1,8 +1,8 @@
-"""The branches of SeqRec: one entity each, one small class each.
+"""The branches of SeqRec. Each encodes one entity: user history, user profile, movie, title.
 
-A branch reads either users or movies and gives a vector for each; the output network reads the vectors of all
-branches side by side. To add an entity, write a class and add one line to `BRANCHES`; the configuration of a network
-lists its branches.
+A branch reads either users or movies and outputs one vector for each. The output network reads the concatenated
+vectors of all branches. To add a branch, write a class and add one line to `BRANCHES`; a network's configuration names
+its branches.
 """
 
 from typing import ClassVar, Literal
@@ -17,22 +17,25 @@ from model.network.config import NetworkConfig
 from model.network.recurrent import RECURRENT
 from model.network.scale import level_indices
 
+LOG_LENGTH_SCALE = 4
+"""Divides the logarithm of a history's length: MovieLens users have a median of about 100 ratings, log 100 = 4.6, so
+the quotient is near 1, as large as the other inputs of the output network."""
+
 
 def graph_width(config: NetworkConfig) -> int:
-    """Eigenvectors that the movie embedding is smoothed with."""
+    """Number of singular vectors for graph convolution; 0 without it."""
     return config.factorization.coordinates if config.graph_convolution else 0
 
 
 class MovieTable(nn.Module):
-    """What is known of each movie index; shared by all branches that read movies.
+    """Data and embedding of each movie index, shared by all branches that read movies. Index 0 is the unknown movie.
 
-    The embedding is learned; genres and title vectors are given, and so is the number of ratings in training. Index 0
-    is the unknown movie.
+    The embedding is learned. Genres, title vectors and the number of training ratings are data.
 
-    With graph convolution, a movie's embedding is its own plus those of its neighbours in the graph of users and
-    movies. Neighbours are weighed by their coordinates
-    (`model.factorization.side_information`), the leading singular vectors of the graph, after the idea that a
-    convolution is a low-pass filter (Shen et al. 2021, "How powerful is graph convolution for recommendation?").
+    With graph convolution, the embeddings of a movie's neighbours in the graph of users and movies are added to its
+    own. The weights of neighbours come from their coordinates (`model.factorization.side_information`), which are the
+    leading singular vectors of the graph: a convolution is a low-pass filter (Shen et al. 2021, "How powerful is graph
+    convolution for recommendation?").
     """
 
     genres: Tensor
@@ -46,6 +49,7 @@ class MovieTable(nn.Module):
         self.unknown_rate = config.unknown_rate
         self.embedding = nn.Embedding(len(genres), config.embedding)
         nn.init.normal_(self.embedding.weight, std=0.1)
+        # Genres and titles are in files of their own in the artifact, and not among the weights.
         self.register_buffer("genres", genres, persistent=False)
         self.register_buffer("titles", titles, persistent=False)
         self.register_buffer("graph", torch.zeros(len(genres), graph_width(config)))
@@ -55,27 +59,32 @@ class MovieTable(nn.Module):
         return len(self.genres)
 
     def embed(self, indices: Tensor) -> Tensor:
-        """Embeddings of movie indices; in training, some of them are shown as the unknown movie."""
+        """Embeddings of movie indices, shape (..., embedding).
+
+        In training, some movies are replaced by the unknown movie: otherwise its embedding would never be learned, and
+        it stands for every movie without ratings.
+        """
         if self.training and self.unknown_rate:
             hidden = torch.rand(indices.shape, device=indices.device) < self.unknown_rate
             indices = indices.masked_fill(hidden, UNKNOWN)
         embedded: Tensor = self.embedding(indices)
         if self.graph.shape[1]:
+            # From right to left: (coordinates, embedding) is small, a (movies, movies) matrix of weights is not.
             embedded = embedded + self.graph[indices] @ (self.graph.T @ self.embedding.weight) / len(self)
         return embedded
 
     @torch.no_grad()
     def reset(self, indices: Tensor) -> None:
-        """Make these indices equal to the unknown movie: they had no rating to learn from."""
+        """Give these movies the embedding of the unknown movie: without ratings, their own is still random."""
         self.embedding.weight[indices] = self.embedding.weight[UNKNOWN].clone()
 
 
 class Branch(nn.Module):
-    """One entity's part of the network.
+    """One part of the network, for one entity.
 
-    A subclass sets ``side`` to what it reads, sets ``width`` to the length of its vectors, and in ``forward``
-    gives a tensor of shape (users or movies, width). On side ``user`` it reads `Users` and what the prior leaves open
-    of each of their ratings, in stars, shape (ratings,); on side ``movie``, movie indices of shape (movies,).
+    A subclass sets ``side``, the input it reads, and ``width``, the length of its vectors. ``forward`` outputs shape
+    (users or movies, width). On side ``user`` it reads `Users` and the residuals of their ratings after the prior, in
+    stars, shape (ratings,); on side ``movie`` it reads movie indices, shape (movies,).
     """
 
     side: ClassVar[Literal["user", "movie"]]
@@ -83,7 +92,7 @@ class Branch(nn.Module):
 
 
 def feed_forward(inputs: int, layers: tuple[int, ...], dropout: float) -> nn.Sequential:
-    """Linear, ReLU and dropout for each of the layers."""
+    """Linear, ReLU and dropout for each width in ``layers``."""
     modules: list[nn.Module] = []
     for width in layers:
         modules += [nn.Linear(inputs, width), nn.ReLU(), nn.Dropout(dropout)]
@@ -92,14 +101,14 @@ def feed_forward(inputs: int, layers: tuple[int, ...], dropout: float) -> nn.Seq
 
 
 class HistoryBranch(Branch):
-    """User history: the latest ratings, as (movie embedding, rating), through the recurrent layer.
+    """User history: the latest ratings, as (movie embedding, residual), through the recurrent layer.
 
-    Departs from the publication in two ways. The rating enters at its own scale, where the published code divides
-    it by 1.155 x 110 until nothing of it is left. And no padding is read: the history starts at the first step
-    and the state is taken after its last one; an empty history is a zero vector.
+    It differs from the publication in two ways. The rating enters at its own scale; the published code divides it by
+    1.155 x 110, which leaves it too small to have an effect. And there is no padding: the first step is the oldest
+    rating, and the output is the state after the latest one; an empty history gives zeros.
 
-    For a distribution over stars it also reads which level of stars was given, and gives the mean of the states and
-    the length of the history beside the last state: how a user spreads the stars is not a matter of the last rating.
+    For a distribution over stars, the branch also reads the level of each rating, and outputs the mean of all states
+    and the length of the history beside the last state: a user's distribution shows in all ratings, not in the latest.
     """
 
     side = "user"
@@ -109,26 +118,27 @@ class HistoryBranch(Branch):
         self.limit = config.history_length
         self.scale = config.residual_divisor
         self.rating_scale = config.rating_scale
-        self.whole = config.likelihood == "categorical"
-        hidden = config.embedding + 1
-        self.width = 2 * hidden + 1 if self.whole else hidden
-        inputs = hidden + len(self.rating_scale) if self.whole else hidden
+        self.for_distribution = config.likelihood == "categorical"
+        hidden = config.embedding + 1  # as published: as wide as its input, the embedding and the rating
+        self.width = 2 * hidden + 1 if self.for_distribution else hidden
+        inputs = hidden + len(self.rating_scale) if self.for_distribution else hidden
         self.recurrent = RECURRENT[config.recurrent](inputs, hidden)
 
     def forward(self, users: Users, residuals: Tensor, movies: MovieTable) -> Tensor:
         latest = users.latest(self.limit)
-        if not len(latest.places):
+        if not len(latest.indices):  # all histories are empty
             return users.profiles.new_zeros(len(users.lengths), self.width)
-        states = self._states(users, residuals, movies, latest.places)
-        if not self.whole:
+        states = self._states(users, residuals, movies, latest.indices)
+        if not self.for_distribution:
             return latest.last(states)
-        return torch.cat([latest.last(states), latest.mean(states), torch.log1p(users.lengths).unsqueeze(-1) / 4], -1)
+        length = torch.log1p(users.lengths).unsqueeze(-1) / LOG_LENGTH_SCALE  # (users, 1)
+        return torch.cat([latest.last(states), latest.mean(states), length], -1)
 
-    def _states(self, users: Users, residuals: Tensor, movies: MovieTable, places: Tensor) -> Tensor:
-        """After each of the ratings at ``places`` (time, users), shape (time, users, hidden)."""
-        inputs = [movies.embed(users.movies[places]), residuals[places].unsqueeze(-1) / self.scale]
-        if self.whole:
-            levels = level_indices(users.stars[places], self.rating_scale)
+    def _states(self, users: Users, residuals: Tensor, movies: MovieTable, indices: Tensor) -> Tensor:
+        """States after each of the ratings at ``indices`` (time, users), shape (time, users, hidden)."""
+        inputs = [movies.embed(users.movies[indices]), residuals[indices].unsqueeze(-1) / self.scale]
+        if self.for_distribution:
+            levels = level_indices(users.stars[indices], self.rating_scale)
             inputs.append(nn.functional.one_hot(levels, len(self.rating_scale)))
         states: Tensor = self.recurrent(torch.cat(inputs, dim=-1))
         return states
@@ -150,7 +160,7 @@ class ProfileBranch(Branch):
 
 
 class MovieBranch(Branch):
-    """Movie information: the embedding that the history reads too, and the genres."""
+    """Movie information: the embedding, which the history branch reads too, and the genres."""
 
     side = "movie"
 
@@ -166,7 +176,7 @@ class MovieBranch(Branch):
 
 
 class TitleBranch(Branch):
-    """Movie title: its sentence embedding, computed once before training."""
+    """Movie title: its sentence vector, computed once before training (`model.features.titles`)."""
 
     side = "movie"
 

@@ -1,4 +1,7 @@
-"""The configuration of the network and of its training, as stored in an artifact."""
+"""Configurations of the network and of its training, as stored in an artifact.
+
+Every configuration also reads the field names of earlier versions; see `model.legacy`.
+"""
 
 from itertools import pairwise
 from typing import Any, Literal, Self
@@ -10,18 +13,19 @@ from model.rating_scale import WHOLE_STARS, RatingScale
 
 
 class FactorizationConfig(BaseModel):
-    """How the factorization behind the posterior prior is sampled.
+    """How the factorization of the prior is sampled.
 
     Attributes:
-        factors: taste factors of a movie, its bias not counted.
+        factors: latent factors of a movie, its bias not counted.
         coordinates: coordinates of a movie by who rated it; see `model.factorization.side_information`.
-        profiles: whether the priors of users know their profiles.
-        sweeps: Gibbs sweeps altogether.
-        burn_in: sweeps before the first one that is kept.
-        keep_every: of the sweeps after that, each of this distance is kept.
-        parts: parts that the users are divided into for crosswise fitting.
-        fold_sweeps: sweeps for each part, which need be less exact, since the network only learns from them.
-        fold_keep_every: as ``keep_every``, for a part.
+        profiles: whether users' profiles are side information.
+        sweeps: Gibbs sweeps in total.
+        burn_in: sweeps before the first sample.
+        keep_every: after the burn-in, every so many sweeps are kept as a sample.
+        folds: folds of the users for cross-fitting; 1 for no cross-fitting.
+        fold_sweeps: sweeps for a fold; fewer suffice, because the network learns from these priors and is never served
+            with them.
+        fold_keep_every: as ``keep_every``, for a fold.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,38 +42,39 @@ class FactorizationConfig(BaseModel):
 
     @model_validator(mode="after")
     def _keeps_a_sample(self) -> Self:
-        part = (self.fold_sweeps - self.burn_in) // self.fold_keep_every
-        if self.samples < 1 or (self.folds > 1 and part < 1):
+        fold_samples = (self.fold_sweeps - self.burn_in) // self.fold_keep_every
+        if self.samples < 1 or (self.folds > 1 and fold_samples < 1):
             raise ValueError("no sweep is kept: take more sweeps, or a shorter burn-in")
         return self
 
     @property
     def samples(self) -> int:
-        """How many samples are kept."""
+        """Number of samples that are kept."""
         return (self.sweeps - self.burn_in) // self.keep_every
 
     @property
     def of_fold(self) -> "FactorizationConfig":
-        """The configuration for one part."""
+        """The configuration for one fold."""
         return self.model_copy(update={"sweeps": self.fold_sweeps, "keep_every": self.fold_keep_every})
 
     @model_validator(mode="before")
     @classmethod
-    def _under_names_of_today(cls, values: object) -> Any:  # noqa: ANN401 - as it was given
+    def _under_names_of_today(cls, values: object) -> Any:  # noqa: ANN401 - a validator receives anything
         return legacy.fields("factorization", values)
 
 
 class RankingConfig(BaseModel):
-    """The part that ranks.
+    """The ranking network (`model.network.ranking`).
 
     Attributes:
         embedding: width of a movie's vector.
-        hidden: width of the state of the history's encoder.
-        history_length: ratings that it reads, the latest ones.
-        unknown_rate: share of movies of which in training nothing but genres and title is shown.
-        title_components: principal components of the titles' vectors that a movie's vector is made from.
-        input_dropout, output_dropout: of the vectors of the movies read and of the states, the same entries at every
-            step of a history (Gal and Ghahramani 2016).
+        hidden: width of the history encoder's state.
+        history_length: number of ratings that the encoder reads, the latest ones.
+        unknown_rate: share of movies that have no embedding of their own in a training step, so that the network learns
+            to rank new movies by genres and title.
+        title_components: principal components of the title vectors that enter a movie's vector.
+        input_dropout, output_dropout: rates for the movies' vectors and for the queries; the same entries are dropped
+            at every step of a history (Gal and Ghahramani 2016).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -88,20 +93,20 @@ class NetworkConfig(BaseModel):
 
     Attributes:
         branches: names in `model.network.branches.BRANCHES`; the output network reads their concatenation.
-        recurrent: what reads the history, a name in `model.network.recurrent.RECURRENT`.
+        recurrent: the layer that reads the history, a name in `model.network.recurrent.RECURRENT`.
         embedding: width of the movie embedding.
-        history_length: ratings that the recurrent layer reads, the latest ones.
-        likelihood: what the output network says of a rating: its mean, with ``normal`` noise of one size, as published;
-            or a ``categorical`` distribution over the levels of stars.
-        prior: what the network's output is added to: the ``mean`` of all ratings, as published; mean, movie bias
-            and user ``bias``; or the ``posterior`` of a factorization given the history.
-        factorization: of the posterior prior.
-        unknown_rate: share of movies shown as unknown in training, so that the network can serve a movie
-            without ratings from its content.
+        history_length: number of ratings that the recurrent layer reads, the latest ones.
+        likelihood: of a rating: ``normal``, where the network predicts the mean, as published; or ``categorical``, a
+            distribution over the levels of the rating scale.
+        prior: base predictor whose residual the network learns: the ``mean`` of all ratings, as published; ``bias``,
+            which is mean, movie bias and user bias; or ``factorization``, its posterior given the history.
+        factorization: of the prior ``factorization``; its coordinates also serve graph convolution.
+        unknown_rate: share of movies replaced by the unknown movie in training, so that the network learns to predict
+            for a movie without ratings from its content.
         graph_convolution: smooth the movie embedding over the graph of users and movies; see `model.network.branches`.
-        residual_divisor: stars (or residuals) are divided by this before the recurrent layer reads them.
-        relevance: the part that ranks; None for a network that predicts stars alone.
-        rating_scale: what a user can give, ascending and evenly spaced; that of the data which the network learns from.
+        residual_divisor: residuals are divided by this before the recurrent layer reads them.
+        ranking: the ranking network; None for a network that predicts stars alone.
+        rating_scale: of the data that the network learns from, in stars, ascending and evenly spaced.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -122,8 +127,8 @@ class NetworkConfig(BaseModel):
     graph_convolution: bool = False
     residual_divisor: float = 1.0
     ranking: RankingConfig | None = None
-    # Written only where it says something: artifacts, checkpoints and results of whole stars are from before there
-    # were others, and stay valid.
+    # Left out of the JSON for whole stars: settings of artifacts, checkpoints and results from before there were other
+    # scales have no such field, and must stay equal to those of today.
     rating_scale: RatingScale = Field(WHOLE_STARS, exclude_if=lambda levels: levels == WHOLE_STARS)
 
     @field_validator("rating_scale")
@@ -136,7 +141,7 @@ class NetworkConfig(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _under_names_of_today(cls, values: object) -> Any:  # noqa: ANN401 - as it was given
+    def _under_names_of_today(cls, values: object) -> Any:  # noqa: ANN401 - a validator receives anything
         return legacy.fields("network", values)
 
 
@@ -144,14 +149,15 @@ class TrainingConfig(BaseModel):
     """How a network is trained; the defaults are the paper's (section on training), 16 x 32 = 512 samples a step.
 
     Attributes:
-        epochs: at most; training stops after ``patience`` epochs without a better validation error.
+        epochs: at most; training stops after ``patience`` epochs without a smaller validation error.
         users_per_step: histories encoded in one step.
-        samples_per_user: targets that share one encoded history in one step, at most.
-        random_history_lengths: draw a new history_length between history and targets for each step, over the user's
-            whole sequence, instead of the examples's own; the network then meets histories of every length, none
-            included. Where the examples's targets are interleaved in time, so are those drawn, over at most half of
-        the sequence. balance: against the imbalance of the data: a sample weighs as (ratings of its user x ratings of
-            its movie) to the power of minus this; 0 weighs all alike, as published.
+        samples_per_user: targets for each encoded history in one step, at most.
+        random_history_lengths: draw a new history length for each user and step, from the user's whole sequence,
+            instead of that of the examples; the network then sees histories of every length, including empty ones.
+            If the examples' targets are interleaved in time with the history, so are the drawn targets, and at most
+            half of the sequence is drawn.
+        balance: exponent against the imbalance of the data: a sample's weight is (ratings of its user x ratings of its
+            movie) ** -balance; with 0 all samples weigh the same, as published.
         learning_rate: reached after the first epoch, which starts at half of it.
         final_rate: share of the learning rate that is left at the end of the last epoch.
     """
@@ -173,23 +179,23 @@ class TrainingConfig(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _under_names_of_today(cls, values: object) -> Any:  # noqa: ANN401 - as it was given
+    def _under_names_of_today(cls, values: object) -> Any:  # noqa: ANN401 - a validator receives anything
         return legacy.fields("training", values)
 
 
 class RankingTrainingConfig(BaseModel):
-    """How the part that ranks learns which movie comes next, and which are liked later.
+    """How the ranking network learns which movie comes next, and which movies are relevant.
 
     Attributes:
-        epochs: in each, every user gives one window of the history, drawn anew.
-        users_per_step: windows that are read in one step.
-        learning_rate: the highest, reached after the share ``warm_up`` of all steps, in a line from zero; then it falls
-            to zero on half a cosine.
-        weight_decay: as of AdamW; most of what keeps the lists from being learned by heart.
-        largest_gradient: the norm that gradients are history_length to.
-        relevance_weight: how much it counts, beside the next movie, which ones are liked from here on.
-        refit_epochs, refit_rate: in coordinate of ``epochs`` and ``learning_rate``, for a network that knows most of
-            the users already and goes on with all of them.
+        epochs: in each, one window of every user's history is drawn at random.
+        users_per_step: windows in one step.
+        learning_rate: the highest one. It rises from zero in a straight line over the share ``warm_up`` of all steps,
+            then falls to zero on half a cosine.
+        weight_decay: of AdamW; the most effective regularization of this network.
+        largest_gradient: gradients with a larger norm are clipped to it.
+        relevance_weight: of the loss on relevant movies, beside that on the next movie, whose weight is 1.
+        refit_epochs, refit_rate: instead of ``epochs`` and ``learning_rate``, to continue the training of a network on
+            all users that has learned from most of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -208,10 +214,10 @@ class RankingTrainingConfig(BaseModel):
 
     @property
     def refit(self) -> "RankingTrainingConfig":
-        """The configuration for going on with more users."""
+        """The configuration for continuing with more users."""
         return self.model_copy(update={"epochs": self.refit_epochs, "learning_rate": self.refit_rate})
 
     @model_validator(mode="before")
     @classmethod
-    def _under_names_of_today(cls, values: object) -> Any:  # noqa: ANN401 - as it was given
+    def _under_names_of_today(cls, values: object) -> Any:  # noqa: ANN401 - a validator receives anything
         return legacy.fields("ranking_training", values)

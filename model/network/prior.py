@@ -1,7 +1,7 @@
-"""What stands in front of the network: a prediction in closed form, to which the network adds what it leaves open.
+"""Closed-form base predictors; the network learns the residual.
 
-Every prior gives each user and each movie a vector and each movie an offset in stars, so that its prediction is one
-dot product plus the offset, for one pair as for a user and the whole catalogue.
+Every prior encodes a user as a vector, and a movie as a vector and an offset in stars. Its prediction is the dot
+product of both vectors plus the offset, so that a user's predictions for the whole catalogue are one matrix product.
 """
 
 from typing import NamedTuple
@@ -15,18 +15,22 @@ from model.network.config import NetworkConfig
 from model.rating_scale import WHOLE_STARS, RatingScale
 
 HISTORY_SHRINKAGE = 40.0
-"""Average movies in every history beforehand, so that without ratings a user is an average one."""
+"""Movies with average coordinates, which are 0, added to every history: a user without ratings is an average one, and
+few ratings move a user only a little."""
 
 SHARE_SHRINKAGE = 5.0
-"""Average ratings that everyone and everything has beforehand when level_shares of stars are taken."""
+"""Ratings with the average distribution added to those of every movie, against chance in the shares of rare movies."""
+
+LOG_COUNT_SCALE = 4
+"""Divides the logarithm of a number of ratings, so that this feature is about as large as the shares beside it."""
 
 
 class MovieFactors(NamedTuple):
-    """The movies' side of a prior.
+    """Movies, encoded by a prior.
 
     Attributes:
-        vectors: shape (movies, width).
-        offsets: stars of each movie from a user without history, taste left out, shape (movies,).
+        vectors: shape (movies, width); the width is that of the users' vectors.
+        offsets: the part of the prediction that is the same for all users, in stars, shape (movies,).
     """
 
     vectors: Tensor
@@ -34,7 +38,7 @@ class MovieFactors(NamedTuple):
 
 
 class MeanPrior(nn.Module):
-    """The mean of the training ratings for everything: the network alone, as published."""
+    """Predicts the mean of the training ratings for every pair, so that the network learns everything, as published."""
 
     mean: Tensor
     feature_width = 0
@@ -44,32 +48,46 @@ class MeanPrior(nn.Module):
         self.register_buffer("mean", torch.zeros(()))
 
     def encode_users(self, users: Users) -> Tensor:
-        """Vectors of width 0, shape (users, 0)."""
+        """Empty vectors, shape (users, 0)."""
         return users.profiles.new_zeros(len(users.lengths), 0)
 
     def encode_movies(self, indices: Tensor) -> MovieFactors:
         return MovieFactors(self.mean.new_zeros(len(indices), 0), self.mean.expand(len(indices)))
 
     def movie_features(self, indices: Tensor) -> Tensor:
-        """Nothing, shape (movies, 0)."""
+        """No features, shape (movies, 0)."""
         return self.mean.new_zeros(len(indices), 0)
 
     def residuals(self, users: Users, vectors: Tensor) -> Tensor:  # noqa: ARG002 - one signature for all
-        """What the ratings in the histories are beyond the mean, in stars, shape (ratings,)."""
+        """The users' ratings minus the mean, in stars, shape (ratings,)."""
         return users.stars - self.mean
 
 
 class FactorizationPrior(nn.Module):
-    """Averages the user's posterior given the history over samples of a factorization.
+    """Predicts with the user's posterior given the history, averaged over samples of a matrix factorization.
 
-    For each sample, the user's vector has a normal prior around a linear function of profile and coordinates, and
-    every rating in the history is a noisy linear observation of it; the posterior mean solves one small linear
-    system. The samples' vectors are laid side by side, so that the average over all samples is one dot product.
+    In each sample, a user's vector has a normal prior, whose mean is a linear function of profile and coordinates.
+    Every rating in the history is a noisy linear observation of the vector, so its posterior is normal too, and the
+    posterior mean solves a linear system of D equations (`encode_users`). A user who was not in training needs nothing
+    more than this: the prior is inductive. The vectors of all samples are concatenated, so that the average over
+    samples is one dot product.
 
-    It also describes movies by how their stars are spread, which a prediction of the mean leaves out.
+    The mean of a movie's ratings does not tell how they are distributed; `movie_features` does.
 
-    Shapes: S samples, D = 1 + factors, the first value a bias; C coordinates; index 0 is the unknown movie. One sample
-    without factors and coordinates is the bias model: `model.factorization.bias`.
+    Shapes: S samples; D = 1 + factors, the first value being a bias; C coordinates; movie index 0 is the unknown movie.
+    With one sample and neither factors nor coordinates it is the bias model (`model.factorization.bias`).
+
+    Buffers:
+        mean: of the training ratings, in stars.
+        noise_precision: 1 / variance of a rating around its prediction, shape (S,).
+        movies: bias and factors of each movie, shape (S, movies, D).
+        user_mean: prior mean of a user's vector for a user whose columns are zeros, shape (S, D).
+        user_weights: what each column of `user_columns` adds to it, shape (S, 24 + C, D).
+        user_precision: prior precision of a user's vector, shape (S, D, D).
+        profile: mean of the training users' profiles, shape (24,).
+        coordinates: shape (movies, C).
+        level_shares: share of each level of stars in the training ratings, shape (levels,).
+        rating_distributions: see `rating_distribution`, shape (movies, levels + 1).
     """
 
     mean: Tensor
@@ -91,10 +109,10 @@ class FactorizationPrior(nn.Module):
         coordinates: int,
         rating_scale: RatingScale = WHOLE_STARS,
     ) -> None:
-        """All values are to be loaded; ``coordinates`` is the number of coordinates."""
+        """All buffers are placeholders until they are loaded or fitted; ``coordinates`` is C."""
         super().__init__()
         self.rating_scale = rating_scale
-        self.feature_width = len(rating_scale) + 1  # the width of a description
+        self.feature_width = len(rating_scale) + 1  # the shares of all levels, and the number of ratings
         width = 1 + factors
         self.register_buffer("mean", torch.zeros(()))
         self.register_buffer("noise_precision", torch.zeros(samples))
@@ -108,37 +126,50 @@ class FactorizationPrior(nn.Module):
         self.register_buffer("rating_distributions", torch.zeros(vocabulary_size, self.feature_width))
 
     def encode_users(self, users: Users) -> Tensor:
-        """Posterior means of all samples side by side, shape (users, S * D)."""
+        """Posterior means of all samples, concatenated, shape (users, S * D).
+
+        With X the vectors of the rated movies, their bias replaced by 1, and r the ratings minus mean and movie bias,
+        the posterior of a user's vector has::
+
+            precision P = noise * X'X + user_precision
+            mean      P^-1 (noise * X'r + user_precision * prior mean)
+        """
         gram = self.user_precision.new_zeros(len(users.lengths), *self.user_precision.shape)
         weighted = self.user_mean.new_zeros(len(users.lengths), *self.user_mean.shape)
         lengths = users.lengths.tolist()
+        # One user at a time: padding all histories to the longest one, of up to 2,300 ratings, would take S * D values
+        # for each padded rating.
         for user, (indices, stars) in enumerate(
             zip(torch.split(users.movies, lengths), torch.split(users.stars, lengths), strict=True)
         ):
             vectors = self.movies[:, indices]  # (S, ratings, D)
-            residuals = (stars - self.mean - vectors[..., 0]).unsqueeze(-1)
-            design = _with_ones(vectors)
-            gram[user] = design.mT @ design
-            weighted[user] = (design.mT @ residuals).squeeze(-1)
-        noise = self.noise_precision.unsqueeze(-1)
+            residuals = (stars - self.mean - vectors[..., 0]).unsqueeze(-1)  # (S, ratings, 1)
+            design = _with_ones(vectors)  # (S, ratings, D)
+            gram[user] = design.mT @ design  # (S, D, D)
+            weighted[user] = (design.mT @ residuals).squeeze(-1)  # (S, D)
+        noise = self.noise_precision.unsqueeze(-1)  # (S, 1)
         prior = (self.user_precision @ self._prior_means(users).unsqueeze(-1)).squeeze(-1)
-        precision = noise.unsqueeze(-1) * gram + self.user_precision
+        precision = noise.unsqueeze(-1) * gram + self.user_precision  # (users, S, D, D), positive definite
         means = torch.cholesky_solve((noise * weighted + prior).unsqueeze(-1), torch.linalg.cholesky(precision))
         return means.flatten(1)
 
     def _prior_means(self, users: Users) -> Tensor:
-        """Of each user's vector under each sample, shape (users, S, D)."""
+        """Prior mean of each user's vector in each sample, shape (users, S, D)."""
         profiles = with_average_for_unknown(users.profiles, self.profile)
-        known = user_columns(profiles, users.movies, users.user_index, self.coordinates)
-        return self.user_mean + torch.einsum("uc,scd->usd", known, self.user_weights)
+        columns = user_columns(profiles, users.movies, users.user_index, self.coordinates)
+        return self.user_mean + torch.einsum("uc,scd->usd", columns, self.user_weights)
 
     def encode_movies(self, indices: Tensor) -> MovieFactors:
-        vectors = self.movies[:, indices]
-        offsets = self.mean + vectors[..., 0].mean(0)
+        vectors = self.movies[:, indices]  # (S, movies, D)
+        offsets = self.mean + vectors[..., 0].mean(0)  # (movies,)
+        # Dividing by S here makes the dot product with a user's vectors the average over samples.
         return MovieFactors(_with_ones(vectors).transpose(0, 1).flatten(1) / len(vectors), offsets)
 
     def residuals(self, users: Users, vectors: Tensor) -> Tensor:
-        """What the ratings in the histories are beyond the biases of movie and user, in stars, shape (ratings,)."""
+        """The users' ratings minus mean, movie bias and user bias, in stars, shape (ratings,).
+
+        Only biases are subtracted: what the factors explain, the user's taste, stays for the history branch to read.
+        """
         samples, _, width = self.movies.shape
         user_bias = vectors.view(-1, samples, width)[..., 0].mean(1)
         movie_bias = self.movies[:, users.movies, 0].mean(0)
@@ -146,15 +177,15 @@ class FactorizationPrior(nn.Module):
         return users.stars - expected
 
     def movie_features(self, indices: Tensor) -> Tensor:
-        """How each movie got stars in training, see `rating_distribution`, shape (movies, feature_width)."""
+        """Each movie's distribution of stars in training, see `rating_distribution`, shape (movies, feature_width)."""
         features: Tensor = self.rating_distributions[indices]
         return features
 
 
 def with_average_for_unknown(profiles: Tensor, average: Tensor) -> Tensor:
-    """Encoded profiles, shape (users, 24), in which fields that are unknown have the values of the average user.
+    """Encoded profiles, shape (users, 24), whose unknown fields have the values of the average user.
 
-    The encoding of an unknown field is zeros, which a linear function would take for someone younger than everyone.
+    An unknown field is encoded as zeros. To a linear function, an age of zero is that of a user younger than all.
     """
     fields = zip(
         torch.split(profiles, list(PROFILE_FIELDS), dim=-1), torch.split(average, list(PROFILE_FIELDS)), strict=True
@@ -164,10 +195,10 @@ def with_average_for_unknown(profiles: Tensor, average: Tensor) -> Tensor:
 
 
 def user_columns(profiles: Tensor, movies: Tensor, user_index: Tensor, coordinates: Tensor) -> Tensor:
-    """Profile and mean coordinates of some users' histories, shape (users, columns), not standardised.
+    """Side information on users: profile and mean coordinates of the history, shape (users, 24 + C), not standardised.
 
-    ``movies`` and ``user_index`` are the index and the user of each rating, ``coordinates`` the coordinates of all
-    indices; see `model.factorization.side_information`.
+    ``movies`` and ``user_index`` are the movie and the user of each rating, shape (ratings,); ``coordinates`` those of
+    all movies, shape (movies, C); see `model.factorization.side_information`.
     """
     count = len(profiles)
     sums = coordinates.new_zeros(count, coordinates.shape[1]).index_add_(0, user_index, coordinates[movies])
@@ -175,25 +206,29 @@ def user_columns(profiles: Tensor, movies: Tensor, user_index: Tensor, coordinat
     return torch.cat([profiles, sums / (lengths + HISTORY_SHRINKAGE)], dim=-1)
 
 
-def rating_distribution(levels: Tensor, user_index: Tensor, count: int, level_shares: Tensor) -> Tensor:
-    """How the stars of each owner are spread, shape (count, levels + 1).
+def rating_distribution(levels: Tensor, movies: Tensor, count: int, level_shares: Tensor) -> Tensor:
+    """The distribution of stars of each of ``count`` movies, shape (count, levels + 1).
 
-    ``levels`` and ``user_index`` are the level of stars and the owner of each rating, as indices. The share of each
-    level beyond ``level_shares``, that of all ratings, shrunk towards it, and the number of ratings, as a logarithm;
-    all of about unit size, and zeros for an owner without ratings.
+    The columns are, for each level, its share minus that in all ratings, shrunk towards 0; and the logarithm of the
+    number of ratings. All are of about unit size. A movie without ratings has zeros.
+
+    Args:
+        levels: index of the level of each rating, shape (ratings,).
+        movies: index of the movie of each rating, shape (ratings,).
+        count: number of movie indices.
+        level_shares: share of each level in all ratings, shape (levels,).
     """
-    given = (
-        torch.bincount(user_index * len(level_shares) + levels, minlength=count * len(level_shares))
-        .float()
-        .view(count, -1)
-    )
-    number = given.sum(1, keepdim=True)
-    beyond = (given - number * level_shares) / (number + SHARE_SHRINKAGE)
-    return torch.cat([beyond / level_shares.sqrt(), torch.log1p(number) / 4], dim=1)
+    # Movie and level as one number, so that one count gives the whole table.
+    pairs = movies * len(level_shares) + levels
+    counts = torch.bincount(pairs, minlength=count * len(level_shares)).float().view(count, -1)  # (count, levels)
+    number = counts.sum(1, keepdim=True)  # (count, 1)
+    excess = (counts - number * level_shares) / (number + SHARE_SHRINKAGE)
+    # A share's standard deviation grows with the root of its expectation; dividing by it makes rare levels as large.
+    return torch.cat([excess / level_shares.sqrt(), torch.log1p(number) / LOG_COUNT_SCALE], dim=1)
 
 
 def _with_ones(vectors: Tensor) -> Tensor:
-    """Movie vectors with 1 in the coordinate of the bias, so that it meets the user's bias."""
+    """Movie vectors with 1 instead of the movie's bias: a dot product with them then includes the user's bias."""
     return torch.cat([torch.ones_like(vectors[..., :1]), vectors[..., 1:]], dim=-1)
 
 
@@ -201,7 +236,7 @@ Prior = MeanPrior | FactorizationPrior
 
 
 def empty_prior(config: NetworkConfig, vocabulary_size: int) -> Prior:
-    """The prior of a configuration, with zeros for values."""
+    """A prior of the configuration's shape, its values still placeholders."""
     if config.prior == "mean":
         return MeanPrior()
     if config.prior == "bias":

@@ -1,4 +1,4 @@
-"""The part of the network that ranks: movies' vectors, an encoder of the history, and the head that joins them."""
+"""The ranking network: movie vectors, an encoder of the history, and a head for queries."""
 
 from typing import NamedTuple
 
@@ -13,18 +13,19 @@ from model.network.recurrent import RECURRENT
 from model.network.scale import level_indices
 
 HORIZONS = ("next", "relevance")
-"""What a movie may be relevant for: that it comes next; or that the user will like it, sooner or later."""
+"""What a score predicts: that the user rates this movie next; or that the user gives it 4 or more stars, at any later
+time."""
 
-PROFILES_LEFT_OUT = 0.1
-"""Share of users, in training."""
+PROFILE_DROPOUT = 0.1
+"""Share of users without a profile in a training step, so that the network can also serve users without one."""
 
 
 class MovieVectors(NamedTuple):
-    """All movies as the head reads them.
+    """All movies, encoded.
 
     Attributes:
         vectors: shape (movies, width).
-        popularity: what is added to a movie's score for everyone, shape (movies, horizons).
+        popularity: the part of a movie's logit that is the same for all users, shape (movies, horizons).
     """
 
     vectors: Tensor
@@ -32,12 +33,13 @@ class MovieVectors(NamedTuple):
 
 
 class RankingNetwork(nn.Module):
-    """How relevant each movie is to a user: the dot product of a query with the movie's vector.
+    """Scores movies for a user: a movie's logit is the dot product of a query with its vector, plus its popularity.
 
-    There is a query for each of `HORIZONS`. A multiplicative LSTM reads the history, movie after movie with the stars
-    that each got; its last state and the profile make the queries. It level_shares nothing with the branches that
-    stars are predicted from: what it learns of its training users, which movies they came to next, is less true of
-    others, and stars that are predicted from its state are the worse for it.
+    A recurrent layer reads the history, each movie with its stars. Its last state and the profile make one query for
+    each of `HORIZONS`.
+
+    It shares no weights with the branches that predict stars. What it learns, which movies its training users rated
+    next, holds less for other users, and stars predicted from its states had a larger error.
     """
 
     def __init__(self, config: NetworkConfig, ranking: RankingConfig, genres: Tensor, titles: Tensor) -> None:
@@ -49,32 +51,37 @@ class RankingNetwork(nn.Module):
         self.head = QueryHead(ranking)
 
     def forward(self, profiles: Tensor, movies: Tensor, stars: Tensor, table: Tensor) -> Tensor:
-        """Queries for each step, from what was rated before it, shape (time, users, horizons, width).
+        """Queries at every step, from the ratings before it, shape (time, users, horizons, width).
 
-        ``profiles`` have shape (users, 24); ``movies`` are movie indices and ``stars`` what they got, shape
-        (time, users), from the first rating on; ``table`` the vectors of all indices.
+        Args:
+            profiles: shape (users, 24).
+            movies: movie indices, shape (time, users), from each user's first rating on.
+            stars: of these movies, shape (time, users).
+            table: vectors of all movies, shape (movies, width).
         """
-        states = self.encoder(table[movies[:-1]], stars[:-1])
+        # The query at step t must not know rating t: the states are shifted by one step, and the first one is zeros.
+        states = self.encoder(table[movies[:-1]], stars[:-1])  # (time - 1, users, hidden)
         queries: Tensor = self.head(torch.cat([states.new_zeros(1, *states.shape[1:]), states]), profiles)
         return queries
 
     def queries(self, users: Users, movies: MovieVectors) -> Tensor:
-        """Of users as they are now, shape (users, horizons, width); ``movies`` as `MovieEncoder` gives them."""
+        """Queries from whole histories, shape (users, horizons, width); ``movies`` from `MovieEncoder`."""
         latest = users.latest(self.config.history_length)
-        read = latest.places
-        if len(read):
-            states = latest.last(self.encoder(movies.vectors[users.movies[read]], users.stars[read]))
-        else:
+        indices = latest.indices  # (time, users)
+        if len(indices):
+            states = latest.last(self.encoder(movies.vectors[users.movies[indices]], users.stars[indices]))
+        else:  # all histories are empty
             states = users.profiles.new_zeros(len(users.lengths), self.encoder.hidden)
         queries: Tensor = self.head(states, users.profiles)
         return queries
 
     def queries_without_each(self, user: Users, movies: MovieVectors, latest: int) -> Tensor:
-        """The queries of one user if one rating were missing, for each of the ``latest``, oldest first.
+        """Queries of one user without one of the ratings, for each of the last ``latest`` ratings, oldest first.
 
-        Shape (latest, horizons, width).
+        They explain a list: a rating is a reason for a movie if the movie's score falls without it. Shape
+        (latest, horizons, width).
         """
-        # One rating more than is read of a whole history: it moves up where another one is missing.
+        # One rating more than the encoder reads of a whole history: with one of them missing, it reads this one too.
         read = slice(-(self.config.history_length + 1), None)
         states = self.encoder.without_each(movies.vectors[user.movies[read]], user.stars[read], latest)
         queries: Tensor = self.head(states, user.profiles.expand(latest, -1))
@@ -82,16 +89,15 @@ class RankingNetwork(nn.Module):
 
     @staticmethod
     def logits(queries: Tensor, movies: MovieVectors, horizon: str) -> Tensor:
-        """Of each movie's relevance on one of `HORIZONS`, shape (users, movies), for `queries` of some users."""
-        place = HORIZONS.index(horizon)
-        return torch.addmm(movies.popularity[:, place], queries[:, place], movies.vectors.T)
+        """Logits of all movies on one of `HORIZONS`, shape (users, movies); queries (users, horizons, width)."""
+        column = HORIZONS.index(horizon)
+        return torch.addmm(movies.popularity[:, column], queries[:, column], movies.vectors.T)
 
 
 class MovieEncoder(nn.Module):
-    """A movie's vector: its embedding plus a linear function of its genres and of what its title is about.
+    """A movie's vector: its embedding plus a linear function of its genres and of its title's principal components.
 
-    So a movie that nobody has rated yet has a vector too. The title's part is the principal components of the title's
-    vector, found once in all titles.
+    So a movie without ratings has a vector too. The principal components are those of all titles in the catalogue.
     """
 
     genres: Tensor
@@ -106,6 +112,7 @@ class MovieEncoder(nn.Module):
         self.content = nn.Linear(genres.shape[1] + config.title_components, config.embedding, bias=False)
         self.popularity = nn.Parameter(torch.zeros(len(genres), len(HORIZONS)))
         nn.init.normal_(self.embedding.weight, std=0.1)
+        # Content starts small beside the embedding.
         nn.init.normal_(self.content.weight, std=0.02)
         self.register_buffer("genres", genres, persistent=False)
         self.register_buffer("titles", titles, persistent=False)
@@ -116,37 +123,41 @@ class MovieEncoder(nn.Module):
         return len(self.genres)
 
     def forward(self) -> MovieVectors:
-        """Of all indices; in training, some movies have but their genres and title."""
+        """Encodes all movies; in training, some of them by genres and title only."""
         indices = torch.arange(len(self), device=self.genres.device)
         if self.training and self.unknown_rate:
             hidden = torch.rand(indices.shape, device=indices.device) < self.unknown_rate
             indices = indices.masked_fill(hidden, UNKNOWN)
-        known = self.titles.any(-1, keepdim=True)  # a title that was never read is no extreme one
+        # A movie without a title (zeros) gets the components of an average title, which are zeros too. Without the mask
+        # it would get those of -title_mean, an extreme title.
+        known = self.titles.any(-1, keepdim=True)  # (movies, 1)
         components = known * ((self.titles - self.title_mean) @ self.title_axes)
         content = self.content(torch.cat([self.genres, components], dim=-1))
         return MovieVectors(self.embedding(indices) + content, self.popularity[indices])
 
     @torch.no_grad()
     def fit_titles(self) -> None:
-        """Find the principal components of the titles, scaled to unit size all together."""
+        """Compute the principal components of all titles, by one factor scaled to a standard deviation of 1."""
         titles = self.titles[self.titles.any(-1)]
         self.title_mean.copy_(titles.mean(0))
         centred = titles - self.title_mean
+        # Rows of Vh are orthogonal directions, those of the largest variance first.
         directions = torch.linalg.svd(centred, full_matrices=False).Vh[: self.title_axes.shape[1]]
-        axes = directions.T / (centred @ directions.T).std()
-        self.title_axes[:, : axes.shape[1]] = axes
+        axes = directions.T / (centred @ directions.T).std()  # (title width, components)
+        self.title_axes[:, : axes.shape[1]] = axes  # with fewer titles than components, the others stay zeros
 
     @torch.no_grad()
     def reset(self, indices: Tensor) -> None:
-        """Leave these indices nothing but genres and title: they had no rating to learn from."""
+        """Give these movies the embedding and popularity of the unknown movie: they had no ratings to learn from."""
         self.embedding.weight[indices] = self.embedding.weight[UNKNOWN].clone()
         self.popularity[indices] = self.popularity[UNKNOWN].clone()
 
 
 class HistoryEncoder(nn.Module):
-    """Reads rated movies one after the other; what was disliked is read as such.
+    """Reads a history, movie after movie.
 
-    Each step reads the vector of a movie plus a vector for the stars that it got.
+    The input of a step is the movie's vector plus a vector for its level of stars, so that the encoder can tell liked
+    movies from disliked ones.
     """
 
     def __init__(self, config: NetworkConfig, ranking: RankingConfig) -> None:
@@ -161,7 +172,7 @@ class HistoryEncoder(nn.Module):
     def forward(self, movies: Tensor, stars: Tensor) -> Tensor:
         """States after every step, shape (time, users, hidden).
 
-        ``movies`` are vectors, shape (time, users, width), and ``stars`` what they got, shape (time, users).
+        ``movies`` are movies' vectors, shape (time, users, width), and ``stars`` those of each, shape (time, users).
         """
         states: Tensor = self.recurrent(self.dropout(self._inputs(movies, stars)))
         return states
@@ -171,22 +182,24 @@ class HistoryEncoder(nn.Module):
         return inputs
 
     def without_each(self, movies: Tensor, stars: Tensor, latest: int) -> Tensor:
-        """The last state of one history if one rating were not in it, for each of the ``latest``, oldest first.
+        """The last state of one history without one of its ratings, for each of the last ``latest``, oldest first.
 
-        ``movies`` have shape (time, width) and ``stars`` shape (time,); the states, (latest, hidden). All that comes
-        before a rating is read once for all.
+        ``movies`` have shape (time, width), ``stars`` shape (time,), and the states shape (latest, hidden).
+
+        The batch grows while the history is read: its first element reads every rating, and each of the others leaves
+        one out. They start from the state before the missing rating, so the ratings before it are read only once.
         """
         state = self.recurrent.start(1)
         for step, inputs in enumerate(self._inputs(movies, stars).unsqueeze(1)):
             before = tuple(part[:1] for part in state)
             state = self.recurrent.advance(inputs, state)
-            if step >= len(movies) - latest:  # one more that goes on from here as if there had been no such step
+            if step >= len(movies) - latest:
                 state = torch.cat([state[0], before[0]]), torch.cat([state[1], before[1]])
         return state[0][1:]
 
 
 class QueryHead(nn.Module):
-    """Queries from the state of the history and from the profile, which is all there is before the first rating."""
+    """Queries from the state of the history and the profile; before the first rating, from the profile alone."""
 
     def __init__(self, config: RankingConfig) -> None:
         super().__init__()
@@ -195,18 +208,19 @@ class QueryHead(nn.Module):
         self.dropout = LockedDropout(config.output_dropout)
 
     def forward(self, states: Tensor, profiles: Tensor) -> Tensor:
-        """Queries, shape (..., users, horizons, width), of states (..., users, hidden) and profiles (users, 24).
-
-        In training, the profile of some users is left out, so that a query without one is known too.
-        """
+        """Queries, shape (..., users, horizons, width), of states (..., users, hidden) and profiles (users, 24)."""
         if self.training:
-            profiles = profiles * (torch.rand(len(profiles), 1, device=profiles.device) >= PROFILES_LEFT_OUT)
+            # All steps of a user have a profile or none has: a user without one has none at any time.
+            profiles = profiles * (torch.rand(len(profiles), 1, device=profiles.device) >= PROFILE_DROPOUT)
         queries: Tensor = self.dropout(self.query(states) + self.profile(profiles))
         return queries.view(*queries.shape[:-1], len(HORIZONS), -1)
 
 
 class LockedDropout(nn.Module):
-    """Dropout of the same entries at every step, for tensors of shape (time, users, width)."""
+    """Dropout of the same entries at every step, for tensors of shape (time, users, width) (Gal and Ghahramani 2016).
+
+    With new entries at every step, the noise would add up in the recurrent state.
+    """
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -215,5 +229,5 @@ class LockedDropout(nn.Module):
     def forward(self, steps: Tensor) -> Tensor:
         if not self.training or not self.rate:
             return steps
-        kept = torch.empty_like(steps[:1]).bernoulli_(1 - self.rate)
-        return steps * (kept / (1 - self.rate))
+        mask = torch.empty_like(steps[:1]).bernoulli_(1 - self.rate)  # (1, users, width), the same for all steps
+        return steps * (mask / (1 - self.rate))

@@ -1,4 +1,4 @@
-"""SeqRec: a prior in closed form, branches, and the output network."""
+"""The SeqRec network: prior, branches, output network and head."""
 
 from dataclasses import dataclass
 
@@ -9,79 +9,86 @@ from model.errors import NoRelevanceError
 from model.network.batch import Users
 from model.network.branches import BRANCHES, Branch, MovieTable, feed_forward
 from model.network.config import NetworkConfig
-from model.network.heads import Stars, head_of
+from model.network.heads import Stars, build_head
 from model.network.prior import MovieFactors, Prior, empty_prior
 from model.network.ranking import RankingNetwork
 
 
 @dataclass(frozen=True)
 class EncodedUsers:
-    """Users, encoded as far as one can go without a movie.
+    """Users, encoded up to the point where the movie comes in.
 
     Attributes:
-        hidden: their share of the first output layer, before the activation, shape (users, hidden).
-        vectors: their vectors on the prior, shape (users, width).
+        hidden: the users' summand of the first output layer, before the activation, shape (users, hidden).
+        vectors: their encoding by the prior, shape (users, width).
     """
 
     hidden: Tensor
     vectors: Tensor
 
     def take(self, index: Tensor) -> "EncodedUsers":
-        """Some of the users, any of them more than once."""
+        """The users at these indices, which may repeat."""
         return EncodedUsers(self.hidden[index], self.vectors[index])
 
 
 @dataclass(frozen=True)
 class EncodedMovies:
-    """Movies, encoded as far as one can go without a user.
+    """Movies, encoded up to the point where the user comes in.
 
     Attributes:
-        hidden: their share of the first output layer, before the activation, shape (movies, hidden).
-        prior: their side of the prior.
+        hidden: the movies' summand of the first output layer, before the activation, shape (movies, hidden).
+        prior: their encoding by the prior.
     """
 
     hidden: Tensor
     prior: MovieFactors
 
     def take(self, index: Tensor) -> "EncodedMovies":
-        """Some of the movies, any of them more than once."""
+        """The movies at these indices, which may repeat."""
         return EncodedMovies(self.hidden[index], MovieFactors(self.prior.vectors[index], self.prior.offsets[index]))
 
 
 class SeqRec(nn.Module):
     """Predicts the stars that a user would give a movie.
 
-    The paper concatenates all branches and sends them through the output network. The first layer of that network
-    is linear, so its share from the user and its share from the movie are computed apart and added: a movie's
-    share is the same for every user, and a user's share the same for every movie.
+    A prior (`model.network.prior`) makes a base prediction, and the network learns its residual; the history branch
+    reads residuals instead of stars. The published network has the mean of all ratings as its prior.
 
-    In front of the network stands a prediction in closed form (`model.network.prior`); the network adds to it, and the
-    history branch reads what that prior's biases leave residuals in place of stars. As published, the prior is the mean
-    of all ratings. Behind the network stands a head (`model.network.heads`). For a distribution over stars it does not
-    do to know their mean: the output network then also reads the prior's prediction, and how each movie's stars are
-    spread.
+    The outputs of all branches are concatenated and passed through the output network. Its first layer is linear in the
+    concatenation [u; m] of the user's and the movie's branches, so it splits into two summands::
 
-    A network that makes lists has a second part beside all this, which says how relevant each movie is
-    (`model.network.ranking`).
+        W [u; m] + b = (W_u u + b) + W_m m
+
+    Each is computed once: a movie's for all users, and a user's for all movies. Scoring a user against the whole
+    catalogue takes one pass of the branches for the user and none for the movies.
+
+    A head (`model.network.heads`) turns outputs and base prediction into stars. For a distribution over stars, the
+    output network also reads the base prediction and each movie's distribution of ratings, since the shape of the
+    distribution depends on where on the scale its mean is.
+
+    A network that also ranks has a `RankingNetwork`, which shares no weights with the rest (`model.network.ranking`).
     """
 
     def __init__(self, config: NetworkConfig, genres: Tensor, titles: Tensor) -> None:
         """``genres`` (movies, genres) and ``titles`` (movies, title width); index 0 is the unknown movie.
 
-        The prior's values are zeros, to be loaded.
+        The prior's values are placeholders, to be loaded.
         """
         super().__init__()
         self.config = config
+        # The order in which the modules are built decides which random numbers they start with: to reorder them changes
+        # what a seed trains.
         self.prior = empty_prior(config, len(genres))
         self.movies = MovieTable(config, genres, titles)
         self.branches = nn.ModuleDict({name: BRANCHES[name](config, self.movies) for name in config.branches})
-        self.head = head_of(config)
+        self.head = build_head(config)
         self.reads_prior = config.likelihood == "categorical"
         self.user_width, self.movie_width = (
             sum(b.width for b in self._side(side).values()) for side in ("user", "movie")
         )
         if self.reads_prior:
             self.movie_width += self.prior.feature_width
+        # Columns of the weight: user branches, movie branches, and last the base prediction, if it is read.
         self.first = nn.Linear(self.user_width + self.movie_width + self.reads_prior, config.output_layers[0])
         self.rest = nn.Sequential(
             nn.ReLU(),
@@ -89,7 +96,7 @@ class SeqRec(nn.Module):
             *feed_forward(config.output_layers[0], config.output_layers[1:], config.dropout),
             nn.Linear(config.output_layers[-1], self.head.outputs),
         )
-        # Built last, so that stars begin with the same random weights with and without it.
+        # Built last, so that all other weights start the same with it and without it.
         self.ranking = RankingNetwork(config, config.ranking, genres, titles) if config.ranking else None
 
     def _side(self, side: str) -> dict[str, Branch]:
@@ -97,13 +104,17 @@ class SeqRec(nn.Module):
         return {name: branch for name, branch in branches if branch.side == side}
 
     def require_ranking(self) -> RankingNetwork:
-        """The part that ranks; `NoRelevanceError` in a network that predicts stars alone."""
+        """The ranking network; `NoRelevanceError` if this network predicts stars alone."""
         if self.ranking is None:
             raise NoRelevanceError
         return self.ranking
 
     def encode_users(self, users: Users, prior: Prior | None = None) -> EncodedUsers:
-        """Encode a batch of users from profile and history; ``prior`` stands in for the network's own in training."""
+        """Encode a batch of users from profile and history.
+
+        ``prior`` replaces the network's own: in training, users are encoded by a prior that was not fitted to them
+        (`model.factorization.cross_fitting`).
+        """
         prior = prior or self.prior
         with _full_precision(users.stars):
             vectors = prior.encode_users(users)
@@ -114,39 +125,41 @@ class SeqRec(nn.Module):
         return EncodedUsers(hidden, vectors)
 
     def encode_movies(self, indices: Tensor, prior: Prior | None = None) -> EncodedMovies:
-        """Encode the movies at these movie indices, shape (movies,)."""
+        """Encode the movies at these indices, shape (movies,); ``prior`` as for `encode_users`."""
         prior = prior or self.prior
         outputs = [branch(indices, self.movies) for branch in self._side("movie").values()]
         if self.reads_prior:
             outputs.append(prior.movie_features(indices))
         weight = self.first.weight[:, self.user_width : self.user_width + self.movie_width]
-        hidden = nn.functional.linear(torch.cat(outputs, dim=-1), weight)
+        hidden = nn.functional.linear(torch.cat(outputs, dim=-1), weight)  # the bias is in the users' summand
         return EncodedMovies(hidden, prior.encode_movies(indices))
 
     def score(self, users: EncodedUsers, movies: EncodedMovies) -> Stars:
-        """Stars for pairs; a side of one index is paired with every row of the other."""
+        """Stars for pairs: the k-th user with the k-th movie, or a single user or movie with all on the other side."""
         return self.head.stars(*self._outputs(users, movies))
 
-    def losses(self, users: EncodedUsers, movies: EncodedMovies, given: Tensor) -> Tensor:
-        """What training makes small: the head's loss of each pair that was given these stars, shape (pairs,)."""
-        return self.head.losses(*self._outputs(users, movies), given)
+    def losses(self, users: EncodedUsers, movies: EncodedMovies, stars: Tensor) -> Tensor:
+        """The head's loss for each pair and the stars in the data; all of shape (pairs,)."""
+        return self.head.losses(*self._outputs(users, movies), stars)
 
     def _outputs(self, users: EncodedUsers, movies: EncodedMovies) -> tuple[Tensor, Tensor]:
-        """Of the last layer, shape (pairs, outputs), and the prior's prediction, shape (pairs,)."""
+        """Outputs of the last layer, shape (pairs, outputs), and the base prediction in stars, shape (pairs,)."""
         with _full_precision(users.vectors):
             base = _products(users.vectors, movies.prior.vectors) + movies.prior.offsets
         hidden = users.hidden + movies.hidden
         if self.reads_prior:
+            # The last column of the first layer; centred, so that the input is small.
             hidden = hidden + (base - self.prior.mean).unsqueeze(-1) * self.first.weight[:, -1]
         return self.rest(hidden), base
 
 
 def _products(users: Tensor, movies: Tensor) -> Tensor:
-    """Dot product of each pair of indices, shape (pairs,); one user's with all movies need no copies of the user."""
+    """Dot product of each pair, shape (pairs,)."""
+    # A single user against the whole catalogue is a matrix-vector product: no copies of the user for each movie.
     products: Tensor = movies @ users[0] if len(users) == 1 else torch.linalg.vecdot(users, movies)
     return products
 
 
 def _full_precision(tensor: Tensor) -> torch.autocast:
-    """The prior is exact to the last digits of a star: mixed precision is for the network only."""
+    """Turns mixed precision off for the prior: between 2 and 4, bfloat16 has steps of 0.016 stars."""
     return torch.autocast(tensor.device.type, enabled=False)

@@ -1,4 +1,8 @@
-"""The recurrent layers that read a rating history."""
+"""Recurrent layers that read a history.
+
+All have one interface, `RecurrentLayer`. ``forward`` reads whole sequences, for training and for scoring.
+``advance`` reads one step, for the explanation of a list, which continues many histories from one common state.
+"""
 
 from typing import Any, Protocol
 
@@ -7,27 +11,27 @@ from torch import Tensor, nn
 from torch.amp import custom_bwd, custom_fwd
 
 State = tuple[Tensor, Tensor]
-"""What a layer knows after a step: the state that it gives, shape (batch, hidden), and what it keeps beside it."""
+"""After a step: the layer's output, shape (batch, hidden), and what else the next step needs, as an LSTM's cell."""
 
 
 class RecurrentLayer(Protocol):
-    """Reads inputs one after the other, all at once or step by step."""
+    """Reads a sequence, all at once or step by step."""
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """States after every step, shape (time, batch, hidden), for inputs of shape (time, batch, inputs)."""
 
     def start(self, batch: int) -> State:
-        """Before the first step."""
+        """The state before the first step."""
 
     def advance(self, inputs: Tensor, state: State) -> State:
-        """After one more step, for inputs of shape (batch, inputs) or (1, inputs), the same for all."""
+        """The state after one more step, for inputs of shape (batch, inputs), or (1, inputs) for the whole batch."""
 
 
 class MultiplicativeLSTM(nn.Module):
     """Multiplicative LSTM (Krause et al. 2016, "Multiplicative LSTM for sequence modelling").
 
-    An LSTM whose gates read an intermediate state in place of the last hidden one, so that each input chooses
-    its own transition (equations 16 to 22)::
+    An LSTM whose gates read an intermediate state instead of the last hidden state. The intermediate state is the
+    hidden state, multiplied by a function of the input: each input has its own transition (equations 16 to 22)::
 
         m_t = (W_im x_t + b_im) * (W_hm h_{t-1} + b_hm)
         i, f, o, u = W_x x_t + W_m m_t + b
@@ -38,19 +42,22 @@ class MultiplicativeLSTM(nn.Module):
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
         self.hidden = hidden
+        # One matrix for all that depends on the input alone: one large product is faster than five small ones.
         self.from_input = nn.Linear(inputs, 5 * hidden)  # to m, then to i, f, o, u
         self.from_state = nn.Linear(hidden, hidden)
         self.from_intermediate = nn.Linear(hidden, 4 * hidden, bias=False)
         bound = hidden**-0.5
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)
-        with torch.no_grad():  # begin with a memory that keeps and a transition that passes the input on
+        with torch.no_grad():
+            # Forget gates start near sigmoid(2) = 0.88, so that the cell remembers and gradients reach early steps. The
+            # transition starts near m = W x + b, so that gates depend on the input before the state carries anything.
             self.from_input.bias[2 * hidden : 3 * hidden].add_(2.0)
             self.from_state.bias.add_(1.0)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """States after every step, shape (time, batch, hidden), for inputs of shape (time, batch, inputs)."""
-        # Everything that does not depend on the state is computed for all steps at once.
+        # What does not depend on the state is computed for all steps at once.
         to_intermediate, to_gates = self.from_input(inputs).split([self.hidden, 4 * self.hidden], dim=-1)
         states: Tensor = _Recurrence.apply(  # type: ignore[no-untyped-call]
             to_intermediate,
@@ -62,7 +69,7 @@ class MultiplicativeLSTM(nn.Module):
         return states
 
     def advance(self, inputs: Tensor, state: State) -> State:
-        """One step by the same equations, for inputs of shape (batch, inputs); see `RecurrentLayer`."""
+        """One step of the same equations; see `RecurrentLayer`."""
         hidden, cell = state
         to_intermediate, to_gates = self.from_input(inputs).split([self.hidden, 4 * self.hidden], dim=-1)
         intermediate = to_intermediate * self.from_state(hidden)
@@ -77,10 +84,11 @@ class MultiplicativeLSTM(nn.Module):
 
 
 class _Recurrence(torch.autograd.Function):
-    """The steps of the multiplicative LSTM with a backward pass written out.
+    """All steps of the multiplicative LSTM, with an explicit backward pass.
 
-    The gradients of the weights are one product over all steps instead of one a step, which halves the time of a
-    training step on a CPU. Runs in single precision under autocast: the cell adds up over many steps.
+    Automatic differentiation would compute the gradient of each weight matrix step by step. Here it is one product
+    over all steps, which halves the time of a training step on a CPU. Under autocast it runs in single precision, since
+    rounding errors of the cell add up over many steps.
     """
 
     @staticmethod
@@ -94,10 +102,11 @@ class _Recurrence(torch.autograd.Function):
         gate_weight: Tensor,
     ) -> Tensor:
         time, batch, hidden = to_intermediate.shape
-        states, cells = to_gates.new_zeros(2, time + 1, batch, hidden)
+        states, cells = to_gates.new_zeros(2, time + 1, batch, hidden)  # index 0 is the state before the first step
+        # Filled step by step and needed by the backward pass: W_hm h + b_hm, the intermediate state m, and tanh(c).
         projected, intermediate, squashed = to_gates.new_empty(3, time, batch, hidden)
         gates = to_gates.new_empty(time, batch, 4 * hidden)
-        # A view for every step, made at once: for one user, making views step by step takes a third of the time.
+        # All views at once: for a single user, indexing the tensors step by step takes a third of the time.
         state, cell = states.unbind(), cells.unbind()
         sigmoids = gates[..., : 3 * hidden].unbind()
         i, f, o, update = (part.unbind() for part in gates.chunk(4, dim=-1))
@@ -113,13 +122,13 @@ class _Recurrence(torch.autograd.Function):
         state_matrix, gate_matrix = state_weight.t(), gate_weight.t()
         for t, (from_input, to_gate, project, mixed, gate, squash) in enumerate(steps):
             torch.addmm(state_bias, state[t], state_matrix, out=project)
-            torch.mul(from_input, project, out=mixed)
+            torch.mul(from_input, project, out=mixed)  # m_t
             torch.addmm(to_gate, mixed, gate_matrix, out=gate)
-            sigmoids[t].sigmoid_()
-            update[t].tanh_()
-            torch.mul(f[t], cell[t], out=cell[t + 1]).addcmul_(i[t], update[t])
+            sigmoids[t].sigmoid_()  # i, f, o in place, inside ``gates``
+            update[t].tanh_()  # u in place
+            torch.mul(f[t], cell[t], out=cell[t + 1]).addcmul_(i[t], update[t])  # c_t
             torch.tanh(cell[t + 1], out=squash)
-            torch.mul(o[t], squash, out=state[t + 1])
+            torch.mul(o[t], squash, out=state[t + 1])  # h_t
         ctx.save_for_backward(
             to_intermediate,
             state_weight,
@@ -150,25 +159,27 @@ class _Recurrence(torch.autograd.Function):
         ) = ctx.saved_tensors
         time, batch, hidden = to_intermediate.shape
         sigmoids, update = gates.split([3 * hidden, hidden], dim=-1)
-        slopes = torch.cat([sigmoids * (1 - sigmoids), 1 - update * update], dim=-1)
+        # Derivatives of the activations, from their values: s' = s (1 - s) for a sigmoid, 1 - u^2 for a tanh.
+        slopes = torch.cat([sigmoids * (1 - sigmoids), 1 - update * update], dim=-1)  # (time, batch, 4 hidden)
         d_gates = torch.empty_like(gates)
         d_intermediate, d_projected = torch.empty_like(projected), torch.empty_like(projected)
-        state_to_cell = gates[..., 2 * hidden : 3 * hidden] * (1 - squashed * squashed)
+        state_to_cell = gates[..., 2 * hidden : 3 * hidden] * (1 - squashed * squashed)  # dh/dc = o (1 - tanh(c)^2)
         d_state, d_cell = d_states.new_zeros(2, batch, hidden)
         for t in reversed(range(time)):
             i, f, _, u = gates[t].chunk(4, dim=-1)
             d_i, d_f, d_o, d_u = d_gates[t].chunk(4, dim=-1)
-            d_state = d_state + d_states[t]
+            d_state = d_state + d_states[t]  # from step t + 1, and from the loss
             d_cell = torch.addcmul(d_cell, d_state, state_to_cell[t])
             torch.mul(d_cell, u, out=d_i)
-            torch.mul(d_cell, cells[t], out=d_f)
+            torch.mul(d_cell, cells[t], out=d_f)  # ``cells[t]`` is the cell before step t: the first is that of zeros
             torch.mul(d_state, squashed[t], out=d_o)
             torch.mul(d_cell, i, out=d_u)
-            d_gates[t] *= slopes[t]
+            d_gates[t] *= slopes[t]  # through the activations
             torch.mm(d_gates[t], gate_weight, out=d_intermediate[t])
             torch.mul(d_intermediate[t], to_intermediate[t], out=d_projected[t])
             d_state = d_projected[t] @ state_weight
             d_cell = d_cell * f
+        # In the order of forward's arguments; for each weight, one product over all steps and the whole batch.
         return (
             d_intermediate * projected,
             d_gates,
@@ -179,7 +190,7 @@ class _Recurrence(torch.autograd.Function):
 
 
 class LSTM(nn.Module):
-    """The ordinary LSTM of the paper's SeqRec_LSTM, with the interface of `MultiplicativeLSTM`."""
+    """The ordinary LSTM, as in the paper's SeqRec_LSTM; see `RecurrentLayer`."""
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -187,7 +198,7 @@ class LSTM(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """States after every step, shape (time, batch, hidden), for inputs of shape (time, batch, inputs)."""
-        if not len(inputs):  # which the library refuses
+        if not len(inputs):  # `nn.LSTM` raises an error for a sequence without steps
             return inputs.new_zeros(0, inputs.shape[1], self.lstm.hidden_size)
         states: Tensor = self.lstm(inputs)[0]
         return states
@@ -203,7 +214,7 @@ class LSTM(nn.Module):
 
 
 class Bag(nn.Module):
-    """No recurrence: the mean of what was read so far, one layer deep; tells what the order of a history is worth."""
+    """No recurrence: the mean of one layer's outputs so far. The baseline that shows what the order of ratings adds."""
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -220,7 +231,7 @@ class Bag(nn.Module):
         return empty, empty[:, :1]
 
     def advance(self, inputs: Tensor, state: State) -> State:
-        mean, steps = state
+        mean, steps = state  # (batch, hidden), and the number of steps, (batch, 1)
         return mean + (torch.tanh(self.layer(inputs)) - mean) / (steps + 1), steps + 1
 
 

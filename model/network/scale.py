@@ -7,6 +7,7 @@ from model.rating_scale import RatingScale
 
 
 def level_indices(stars: Tensor, levels: RatingScale) -> Tensor:
-    """Index into ``levels`` of the nearest one, the lower one of two, of the shape of ``stars``."""
-    known = stars.new_tensor(levels)
-    return torch.bucketize(stars, (known[1:] + known[:-1]) / 2)
+    """Index of the nearest level, the lower of two equally near ones; of the shape of ``stars``."""
+    scale = stars.new_tensor(levels)
+    # Boundaries lie half-way between neighbouring levels; `bucketize` puts a value on a boundary below it.
+    return torch.bucketize(stars, (scale[1:] + scale[:-1]) / 2)

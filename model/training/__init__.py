@@ -1,1 +1,1 @@
-"""Training: tasks, the loop that they share, checkpoints and presets."""
+"""Training: one loop, its tasks, checkpoints, presets and estimators."""

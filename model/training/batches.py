@@ -1,4 +1,4 @@
-"""Divides training into steps in which samples of one user share one encoded history."""
+"""Divides ratings into training steps in which all samples of a user share one encoded history."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -15,15 +15,15 @@ from model.types import FloatArray, IntArray
 
 
 class Batch(NamedTuple):
-    """One step's users and their samples.
+    """The users of one step, and samples of their ratings.
 
     Attributes:
-        users: each user's history.
-        fold: which fold of the users they are all from; see `model.factorization.cross_fitting`.
+        users: with their histories.
+        fold: of all these users; see `model.factorization.cross_fitting`.
         sample_users: index into ``users`` of each sample, shape (samples,).
         sample_movies: movie index of each sample, shape (samples,).
-        sample_stars: what to predict, shape (samples,).
-        sample_weights: how much each counts in the loss, shape (samples,).
+        sample_stars: the rating to predict, shape (samples,).
+        sample_weights: of each sample in the loss, shape (samples,).
     """
 
     users: Users
@@ -35,10 +35,11 @@ class Batch(NamedTuple):
 
 
 class Batches:
-    """Divides the targets of a examples into steps.
+    """Divides the targets of the examples into steps.
 
-    Each user's targets are shuffled and history_length into groups of at most ``samples_per_user``; a step takes
-    ``users_per_step`` groups of any users of one part. The history of each group is encoded once.
+    Each user's targets are shuffled and divided into groups of at most ``samples_per_user``. A step takes
+    ``users_per_step`` groups, of users of one fold, since all users of a step share a prior. The history of each group
+    is encoded once.
     """
 
     def __init__(self, examples: Examples, config: TrainingConfig, fold_of_user: IntArray) -> None:
@@ -55,7 +56,11 @@ class Batches:
         return int(np.ceil(groups / self.config.users_per_step).sum())
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """The steps of one epoch; the same for the same seed and number, whatever ran before."""
+        """The steps of one epoch; the same for the same seed and number, whatever ran before.
+
+        With `TrainingConfig.random_history_lengths`, each group gets a history of a random length, and its targets come
+        from the rest of the user's ratings. Otherwise the histories are those of the examples.
+        """
         random = np.random.default_rng([self.config.seed, number])
         shuffled = self._shuffled_targets(random)
         for groups in self._steps(random):
@@ -65,17 +70,17 @@ class Batches:
                 yield self._with_own_history_lengths(groups, shuffled)
 
     def _steps(self, random: np.random.Generator) -> list[IntArray]:
-        """The groups of each step, shuffled within the parts, and the steps shuffled."""
+        """The groups of each step: groups shuffled within folds, then the steps shuffled."""
         order = random.permutation(len(self.group_users))
-        parts = self.fold_of_user[self.group_users[order]]
+        folds = self.fold_of_user[self.group_users[order]]
         steps = []
-        for part in np.unique(parts):
-            groups = order[parts == part]
+        for fold in np.unique(folds):
+            groups = order[folds == fold]
             steps += np.split(groups, range(self.config.users_per_step, len(groups), self.config.users_per_step))
         return [steps[index] for index in random.permutation(len(steps))]
 
     def _shuffled_targets(self, random: np.random.Generator) -> IntArray:
-        """The examples's targets, shuffled within each user."""
+        """Indices of the examples' targets, shuffled within each user, shape (targets,)."""
         user_index = np.repeat(np.arange(len(self.examples)), self.examples.target_counts)
         return self.examples.targets[np.lexsort((random.random(len(user_index)), user_index))]
 
@@ -94,11 +99,8 @@ class Batches:
         totals = self.examples.sequences.counts[users]
         history_lengths = random.integers(totals // 2 if self.examples.interleaved else 0, totals)
         orders = [random.permutation(total) if self.examples.interleaved else np.arange(total) for total in totals]
-        pasts = [np.sort(order[:history_length]) for order, history_length in zip(orders, history_lengths, strict=True)]
-        futures = [
-            random.permutation(order[history_length:])
-            for order, history_length in zip(orders, history_lengths, strict=True)
-        ]
+        pasts = [np.sort(order[:length]) for order, length in zip(orders, history_lengths, strict=True)]
+        futures = [random.permutation(order[length:]) for order, length in zip(orders, history_lengths, strict=True)]
         picks = [future[: self.config.samples_per_user] for future in futures]
         starts = self.examples.sequences.offsets[users]
         counts = np.array([len(pick) for pick in picks])
@@ -109,7 +111,10 @@ class Batches:
     def _batch(
         self, users: IntArray, history: IntArray, lengths: IntArray, targets: IntArray, counts: IntArray
     ) -> Batch:
-        """``lengths`` ratings of history and ``counts`` targets for each user, as indices into the sequences."""
+        """A step of these users, with ``lengths`` ratings of history and ``counts`` targets each.
+
+        ``history`` and ``targets`` are indices into the ratings of the sequences, user after user.
+        """
         sequences = self.examples.sequences
         return Batch(
             users=batch_of(sequences, users, history, lengths),
@@ -124,9 +129,9 @@ class Batches:
 
 
 def balanced(sequences: Sequences, balance: float) -> tuple[FloatArray, FloatArray]:
-    """Weights of users and of movies; the product of a rating's two is 1 on average.
+    """Weights of users and of movies, as `TrainingConfig.balance` says.
 
-    See `TrainingConfig.balance`.
+    A rating weighs the product of its user's and its movie's weight, which is 1 on average.
     """
     movie_counts = np.bincount(sequences.movies)
     users = np.maximum(sequences.counts, 1.0) ** -balance

@@ -1,4 +1,4 @@
-"""The state of interrupted trainings as safetensors files, and names that keep one run's file from another's."""
+"""Reads and writes the state of interrupted runs as safetensors files, each named by what the run depends on."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -11,12 +11,13 @@ from torch import Tensor
 
 from model.data.sequences import Examples
 from model.errors import CheckpointError
+from model.files import atomic_write
 
 
 def run_name(name: str, settings: str, example_sets: Iterable[Examples], content: bytes = b"") -> str:
-    """One name for each combination of settings and data, so that no run takes up another's.
+    """A name for each combination of settings and data, so that no run resumes another's checkpoint.
 
-    ``content`` is what the run learns from besides the example_sets.
+    ``content`` is what the run learns from besides the examples.
     """
     digest = hashlib.sha256(settings.encode() + content)
     for examples in example_sets:
@@ -30,17 +31,15 @@ def run_name(name: str, settings: str, example_sets: Iterable[Examples], content
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write beside ``path`` and rename, so that a kill leaves the last state whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".writing")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, aside, metadata)
-    aside.replace(path)
+    """Write a checkpoint; an interruption leaves the one before."""
+    with atomic_write(path) as temporary:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, metadata)
 
 
 def read(path: Path, device: torch.device, settings: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors and metadata that a run wrote, whose metadata ``config`` has to be these ``settings``.
+    """The tensors and metadata that a run with these settings wrote.
 
-    `CheckpointError` if the file cannot be read or if it is of a run with other settings.
+    `CheckpointError` if the file cannot be read, or if its metadata ``config`` are other settings.
     """
     try:
         with safe_open(path, framework="pt", device=str(device)) as file:
@@ -54,7 +53,7 @@ def read(path: Path, device: torch.device, settings: str) -> tuple[dict[str, Ten
 
 
 def over(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors with a prefix put before their names."""
+    """The tensors, their names with this prefix."""
     return {f"{prefix}{name}": tensor for name, tensor in tensors.items()}
 
 

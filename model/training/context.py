@@ -1,4 +1,4 @@
-"""What every model of ratings is, and what building and training one takes."""
+"""What building and training a model takes besides the ratings."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,18 +14,18 @@ from model.types import FloatArray
 
 @dataclass(frozen=True)
 class TrainingContext:
-    """What building and training a network takes besides the ratings.
+    """What building and training a model takes besides the ratings.
 
     Attributes:
         catalogue: the movies.
-        titles: computes or fetches the title vectors, shape (movies, title width).
-        bert_titles: the same by the title model of ``ffnn-bert``.
+        titles: computes the title vectors or reads them from a cache, shape (movies, title width).
+        bert_titles: the same, by the title model of ``ffnn-bert``.
         device: where to train.
-        checkpoints: folder for the state of interrupted runs; None keeps none.
-        resume: take up an interrupted run of the same data and settings.
-        on_fit: called while the path in front of the network is fitted.
-        on_progress: called after every step.
-        used_checkpoints: files that this context's runs have written.
+        checkpoints: folder for the state of interrupted runs; None writes none.
+        resume: whether to resume interrupted runs of the same data and settings.
+        on_fit: called while the prior is fitted.
+        on_progress: called after every training step.
+        used_checkpoints: files of the runs with this context.
     """
 
     catalogue: Catalogue
@@ -40,11 +40,11 @@ class TrainingContext:
 
     @property
     def vocabulary_size(self) -> int:
-        """Rows of the catalogue, the unknown movie's among them."""
+        """Movie indices, the unknown movie's included."""
         return len(self.catalogue.vocabulary)
 
     def checkpoint(self, name: str) -> Path | None:
-        """Where the run of this name keeps its state; what an earlier one left is kept only to be resumed."""
+        """The file for the state of the run of this name; deletes an earlier run's file unless `resume` is set."""
         if self.checkpoints is None:
             return None
         path = self.checkpoints / f"{name}.safetensors"
@@ -54,6 +54,6 @@ class TrainingContext:
         return path
 
     def discard_checkpoints(self) -> None:
-        """For when what the runs were for is done: until then, also a finished run need not be run again."""
+        """Delete the files of all runs, once their results are written: until then a resumed job repeats no run."""
         for path in self.used_checkpoints:
             path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""A preset's network, trained for stars and for lists on the training examples, tested on another."""
+"""Estimators of a preset's network: fit to training examples, then predict stars or score movies for others."""
 
 from functools import partial
 from pathlib import Path
@@ -20,12 +20,19 @@ from model.training.context import TrainingContext
 from model.training.presets import Preset
 from model.training.ranking_task import RankingTask
 from model.training.rating_task import RatingTask
-from model.training.trainer import Task, Trainer
+from model.training.trainer import Trainer
 from model.types import FloatArray
 
 
-class NeuralModel:
-    """A preset's network; stars are learned until the validation examples stops improving."""
+class SeqRecEstimator:
+    """A preset's network; learns stars until the validation error stops falling.
+
+    Attributes:
+        network: there from `begin` on.
+        epochs: of learning stars.
+        ranking_epochs: of learning to rank.
+        best_epoch: number of the epoch of learning stars that was kept.
+    """
 
     inductive = True
 
@@ -38,12 +45,12 @@ class NeuralModel:
         self.best_epoch = 0
 
     def fit(self, split: Split) -> None:
-        """Learn stars alone; what a network that ranks learns of lists changes none of them."""
+        """Learn stars alone: learning to rank would change none of them."""
         self.begin(split.train)
         self.fit_stars(split.train, split.validation)
 
     def begin(self, train: Examples) -> None:
-        """A fresh network for the rating scale of the examples, with what is known of movies before training."""
+        """Build an untrained network for the examples' rating scale, with the movies' graph and rating counts."""
         catalogue = self.context.catalogue
         config = self.preset.network.model_copy(update={"rating_scale": train.rating_scale})
         titles = torch.from_numpy(self.context.titles())
@@ -56,25 +63,27 @@ class NeuralModel:
             self.network.ranking.movies.fit_titles()
 
     def fit_ranking(self, train: Examples, validation: Examples | None, start: SeqRec | None = None) -> None:
-        """Learn which movie comes next and which are liked later, unless the preset is of stars alone.
+        """Learn which movie comes next and which are relevant from then on; does nothing for a preset of stars alone.
 
-        The part that ranks goes on from where that of ``start`` is, which has learned from other ratings.
+        With ``start``, the ranking tower goes on from that network's, at the rate and for the epochs of a refit.
         """
-        relevance, config = self.network.ranking, self.preset.ranking_training
-        if relevance is None or config is None:
+        tower, config = self.network.ranking, self.preset.ranking_training
+        if tower is None or config is None:
             return
         if start is not None:
-            relevance.load_state_dict(start.require_ranking().state_dict())
+            tower.load_state_dict(start.require_ranking().state_dict())
             config = config.refit
-        task = RankingTask(relevance, train.sequences, validation, config, self.context.device)
-        # The validation examples draws a curve and decides nothing, so that runs may share what they came to.
+        task = RankingTask(tower, train.sequences, validation, config, self.context.device)
+        # Validation examples change nothing in this task, so runs with and without them share a checkpoint.
         settings = self.network.config.model_dump_json() + config.model_dump_json()
-        run = run_name(f"{self.preset.name}-next-movie", settings, [train], self._content)
-        self.ranking_epochs = self._trained(task, self.context.checkpoint(run)).epochs
-        relevance.movies.reset(self._unrated(train))
+        run = run_name(f"{self.preset.name}-ranking", settings, [train], self._content)
+        trainer = Trainer(task)
+        trainer.run(self.context.checkpoint(run), self.context.on_progress)
+        self.ranking_epochs = trainer.epochs
+        tower.movies.reset(self._unrated(train))
 
     def fit_stars(self, train: Examples, validation: Examples | None, last_epoch: int | None = None) -> None:
-        """Learn stars; without a validation examples, for exactly ``last_epoch`` epochs."""
+        """Learn stars; without validation examples, for exactly ``last_epoch`` epochs."""
         self.priors = self._fitted_priors(train)
         example_sets = (train,) if validation is None else (train, validation)
         run = run_name(self.preset.name, self.preset.model_dump_json(), example_sets, self._content)
@@ -88,27 +97,22 @@ class NeuralModel:
         checkpoint: Path | None = None,
         last_epoch: int | None = None,
     ) -> None:
-        """Train the network as it is, or go on from the checkpoint."""
+        """Train the network from its present weights, or go on from the checkpoint."""
         task = RatingTask(self.network, train, validation, config, self.context.device, self.priors)
-        trainer = self._trained(task, checkpoint, last_epoch)
+        trainer = Trainer(task, last_epoch)
+        trainer.run(checkpoint, self.context.on_progress)
         self.epochs = trainer.epochs
         self.best_epoch = trainer.best_epoch.number if trainer.best_epoch else 0
         self.network.movies.reset(self._unrated(train))
 
-    def _trained(self, task: Task, checkpoint: Path | None = None, last_epoch: int | None = None) -> Trainer:
-        trainer = Trainer(task, self.context.device, last_epoch)
-        if checkpoint and checkpoint.exists():
-            trainer.resume(checkpoint)
-        trainer.run(checkpoint, self.context.on_progress)
-        return trainer
-
     @property
     def _content(self) -> bytes:
-        """What a run learns of the movies themselves."""
+        """What a run reads of the movies besides their ratings."""
         catalogue = self.context.catalogue
         return catalogue.genre_matrix.tobytes() + "\n".join(catalogue.titles).encode()
 
     def _unrated(self, train: Examples) -> Tensor:
+        """Whether each movie has no rating in training, shape (movies,)."""
         unrated = torch.ones(len(self.network.movies), dtype=torch.bool)
         unrated[train.sequences.movies] = False
         return unrated.to(self.context.device)
@@ -117,14 +121,14 @@ class NeuralModel:
         return predict(self.network, examples, self.context.device)
 
     def _fitted_priors(self, train: Examples) -> FittedPriors:
-        """The paths for this examples; networks that differ in nothing that matters to them share their checkpoint."""
+        """Fit the priors to the examples; presets with the same factorization share their checkpoint."""
         config, seed = self.network.config, self.preset.training.seed
         content = self.context.catalogue.content_matrix
         fit = partial(fit_priors, config, train.sequences, content, seed, self.context.on_fit)
         if config.prior != "factorization":
             return fit()
         settings = f"{config.factorization.model_dump_json()} {seed}"
-        checkpoint = self.context.checkpoint(run_name("paths", settings, [train], content.tobytes()))
+        checkpoint = self.context.checkpoint(run_name("priors", settings, [train], content.tobytes()))
         if checkpoint and checkpoint.exists():
             return FittedPriors.load(checkpoint, config, len(content))
         priors = fit()
@@ -134,14 +138,14 @@ class NeuralModel:
 
 
 class NetworkRanker:
-    """A preset's network: by relevance on a horizon if it knows that, otherwise by predicted stars.
+    """Ranks by a preset's network: by relevance on a horizon where it has a ranking tower, else by predicted stars.
 
-    It learns what its lists are ordered by, and nothing else.
+    It learns only what it orders lists by.
     """
 
     inductive = True
 
-    def __init__(self, model: NeuralModel, horizon: str) -> None:
+    def __init__(self, model: SeqRecEstimator, horizon: str) -> None:
         self.model = model
         self.horizon = horizon
         self.name = model.name

@@ -1,4 +1,4 @@
-"""The networks that have a name."""
+"""Named networks with their training."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,7 +12,7 @@ class Preset(BaseModel):
 
     Attributes:
         training: how it learns stars.
-        ranking_training: how a network that ranks learns which movie comes next, and which are liked later.
+        ranking_training: how its ranking tower learns; None for a network that predicts stars alone.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,7 +54,10 @@ PRESETS = {
 
 
 def preset(name: str, recurrent: str | None = None) -> Preset:
-    """The preset of this name, if asked for with another recurrent layer; `UnknownNameError` if there is none."""
+    """The preset of this name, or its variant with another recurrent layer; `UnknownNameError` if there is none.
+
+    A variant that is itself a preset goes by that preset's name.
+    """
     if name not in PRESETS:
         raise UnknownNameError("network", name, PRESETS)
     chosen = PRESETS[name]

@@ -1,4 +1,4 @@
-"""The task of ranking: at each step of a history, which movie comes next, and which are relevant from there on."""
+"""The task of ranking: learns at each step of a history which movie comes next and which are relevant from then on."""
 
 import math
 from collections.abc import Iterator
@@ -12,37 +12,39 @@ from torch import Tensor
 from model.data.sequences import Examples, Sequences, ragged_range
 from model.data.splits import RELEVANT_STARS
 from model.evaluation.batch_scoring import relevances
-from model.evaluation.ranking import score
+from model.evaluation.scoring import score_lists
 from model.features.catalogue import UNKNOWN
 from model.network.config import RankingTrainingConfig
 from model.network.ranking import HORIZONS, MovieVectors, RankingNetwork
 from model.training.softmax import next_movie_loss
-from model.training.trainer import Step
+from model.training.steps import Step, StepTask
+from model.training.trainer import EarlyStopping
 from model.types import BoolArray, IntArray
 
 VALIDATION_USERS = 1000
-"""Users, drawn once, whose lists are judged after each epoch."""
+"""Users, drawn once, whose lists are scored after each epoch."""
 
 LATEST = 0.5
-"""Share of windows at the end of a history, where a list is asked for; the others are anywhere."""
+"""Share of windows at the end of a history, where the service makes lists; the others lie anywhere."""
 
 NEVER = torch.iinfo(torch.int16).max
+
 LENGTH_JITTER = 30
-"""Windows of a step differ in length by about so many ratings: shorter steps, and still other company each time."""
+"""Windows of a step differ in length by about so many ratings: little padding, and other steps in every epoch."""
 
 
 class Windows(NamedTuple):
-    """A stretch of each of some users' histories, padded at the end with index 0.
+    """Consecutive ratings of some users, padded at the end with movie index 0.
 
     Attributes:
         profiles: encoded, shape (users, 24).
         movies, stars: shape (time, users).
         lengths: of the windows, shape (users,).
-        relevant: a movie that the user relevant at this step or later in the window, drawn at random; index 0 where
-            there is none, shape (time, users).
-        from_start: whether a window begins where the history does, shape (users,).
-        rated_at: step at which each user rated each movie, -1 if before the window, `NEVER` if not up to its end,
-            shape (users, movies).
+        relevant: a movie, drawn at random, of those that the user finds relevant at this step or later in the window;
+            index 0 where there is none, shape (time, users).
+        from_start: whether a window begins with the history, shape (users,).
+        rated_at: step of the window at which each user rated each movie, -1 if before the window, `NEVER` if not up to
+            its end, shape (users, movies).
     """
 
     profiles: Tensor
@@ -57,24 +59,27 @@ class Windows(NamedTuple):
         return Windows(*(tensor.to(device, non_blocking=True) for tensor in self))
 
     def predicted(self) -> tuple[Tensor, Tensor]:
-        """The steps and users whose movie is to be predicted: all but the first of a window inside a history."""
+        """Step and user of each movie to predict.
+
+        The first movie of a window inside a history is read only: the window does not hold what came before it.
+        """
         steps = torch.arange(len(self.movies), device=self.movies.device).unsqueeze(1)
-        asked = (steps < self.lengths) & ((steps > 0) | self.from_start)
-        steps, users = asked.nonzero(as_tuple=True)
+        predicted = (steps < self.lengths) & ((steps > 0) | self.from_start)
+        steps, users = predicted.nonzero(as_tuple=True)
         return steps, users
 
 
-class RankingTask:
-    """Learns both horizons at every step of all users' histories; see `model.training.trainer.Task`.
+class RankingTask(StepTask):
+    """Learns both horizons at every step of all users' histories.
 
-    The loss of either is the cross-entropy of the whole catalogue, movies rated before left out. Compared with one
-    negative sample, that is most of what separates published recommenders (Klenitskiy and Vasilev 2023, "Turning dross
-    into gold loss"). Learning what is relevant later, at any distance, makes better lists for the long run, where it
-    does not count what comes first.
+    The loss of each horizon is the cross-entropy over the whole catalogue without the movies rated before. Using it in
+    place of one negative sample makes most of the difference between published recommenders (Klenitskiy and Vasilev
+    2023, "Turning dross into gold loss"). The horizon "relevance" learns from relevant movies at any later step, which
+    makes better lists where the order of what follows does not count.
     """
 
     name = "next movie"
-    selects = False  # the rate has fallen to nothing by the last epoch, so that is the one
+    early_stopping: EarlyStopping | None = None  # the rate falls to zero by the last epoch, which is kept
 
     def __init__(
         self,
@@ -84,29 +89,23 @@ class RankingTask:
         config: RankingTrainingConfig,
         device: torch.device,
     ) -> None:
-        self.network = network
+        self.network: RankingNetwork = network.to(device)
         self.sequences = train
         self.examples = validation and _some(validation, config.seed)
         self.config = config
         self.device = device
         self.settings = config.model_dump_json()
-        self.seed, self.epochs, self.patience = config.seed, config.epochs, config.epochs
-        self.largest_gradient: float | None = config.largest_gradient
+        self.seed, self.epochs = config.seed, config.epochs
+        self.largest_gradient = config.largest_gradient
         self.users = np.flatnonzero(train.counts)
         self.counts = np.bincount(train.movies, minlength=len(network.movies))
         self.length = network.config.history_length
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.users) / self.config.users_per_step)
-
-    def optimizer(self) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(
-            self.network.parameters(),
-            lr=0.0,
-            betas=self.config.adam_betas,
-            weight_decay=self.config.weight_decay,
-            fused=True,
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(), lr=0.0, betas=config.adam_betas, weight_decay=config.weight_decay, fused=True
         )
+
+    def step_count(self, epoch: int) -> int:  # noqa: ARG002 - every epoch has as many
+        return math.ceil(len(self.users) / self.config.users_per_step)
 
     def rate(self, epochs_done: float) -> float:
         share, warm_up = epochs_done / self.config.epochs, self.config.warm_up
@@ -121,8 +120,8 @@ class RankingTask:
         anywhere = (random.random(len(lengths)) * (latest + 1)).astype(np.int64)
         starts = np.where(random.random(len(lengths)) < LATEST, latest, anywhere)
         order = np.argsort(lengths + random.random(len(lengths)) * LENGTH_JITTER, kind="stable")
-        groups = np.array_split(order, len(self))
-        for step in random.permutation(len(self)):
+        groups = np.array_split(order, self.step_count(epoch))
+        for step in random.permutation(len(groups)):
             group = groups[step]
             yield self._step(
                 windows(
@@ -134,12 +133,12 @@ class RankingTask:
         now = windows.to(self.device)
         steps, users = now.predicted()
         movies = self.network.movies()
-        queries = self.network(now.profiles, now.movies, now.stars, movies.vectors)
+        queries = self.network(now.profiles, now.movies, now.stars, movies.vectors)  # (time, users, horizons, width)
         loss = self._loss("next", queries, movies, now.movies, now, (steps, users))
-        some = now.relevant[steps, users] != UNKNOWN
+        some = now.relevant[steps, users] != UNKNOWN  # steps with a relevant movie to come
         if self.config.relevance_weight and some.any():
-            later = self._loss("relevance", queries, movies, now.relevant, now, (steps[some], users[some]))
-            loss = loss + self.config.relevance_weight * later
+            relevance = self._loss("relevance", queries, movies, now.relevant, now, (steps[some], users[some]))
+            loss = loss + self.config.relevance_weight * relevance
         return Step(loss, len(steps))
 
     @staticmethod
@@ -149,14 +148,14 @@ class RankingTask:
         movies: MovieVectors,
         targets: Tensor,
         now: Windows,
-        asked: tuple[Tensor, Tensor],
+        at: tuple[Tensor, Tensor],
     ) -> Tensor:
-        """Of one horizon at the steps and users asked for; ``targets`` have shape (time, users)."""
-        place, (steps, users) = HORIZONS.index(horizon), asked
+        """The loss of one horizon at some steps and users; ``targets`` has shape (time, users)."""
+        index, (steps, users) = HORIZONS.index(horizon), at
         return next_movie_loss(
-            queries[steps, users, place],
+            queries[steps, users, index],
             movies.vectors,
-            movies.popularity[:, place],
+            movies.popularity[:, index],
             targets[steps, users],
             now.rated_at,
             users,
@@ -167,8 +166,7 @@ class RankingTask:
         if self.examples is None:
             return {}
         by_next = partial(relevances, self.network, device=self.device, horizon="next")
-        ranked = score(by_next, self.examples, self.counts)
-        return {"validation_ndcg": ranked.ndcg_at_10}
+        return {"validation_ndcg": score_lists(by_next, self.examples, self.counts).ndcg_at_10}
 
 
 def _some(examples: Examples, seed: int) -> Examples:
@@ -185,12 +183,12 @@ def windows(
     vocabulary_size: int,
     random: np.random.Generator,
 ) -> Windows:
-    """For each user, ``lengths`` ratings from the one at ``starts`` on."""
+    """For each user, ``lengths`` ratings from the one number ``starts`` of the history on, all of shape (users,)."""
     steps = np.arange(lengths.max())[:, None]
     inside = steps < lengths
-    places = np.where(inside, sequences.offsets[users] + starts + steps, 0)
-    movies = np.where(inside, sequences.movies[places], UNKNOWN)
-    relevant = inside & (sequences.stars[places] >= RELEVANT_STARS)
+    ratings = np.where(inside, sequences.offsets[users] + starts + steps, 0)  # (time, users)
+    movies = np.where(inside, sequences.movies[ratings], UNKNOWN)
+    relevant = inside & (sequences.stars[ratings] >= RELEVANT_STARS)
     rated_at = np.full((len(users), vocabulary_size), NEVER, dtype=np.int16)
     before = ragged_range(sequences.offsets[users], starts)
     rated_at[np.repeat(np.arange(len(users)), starts), sequences.movies[before]] = -1
@@ -199,25 +197,25 @@ def windows(
     return Windows(
         profiles=torch.from_numpy(sequences.profiles[users]),
         movies=torch.from_numpy(movies),
-        stars=torch.from_numpy(np.where(inside, sequences.stars[places], sequences.rating_scale[0])),
-        relevant=torch.from_numpy(_relevant_from_each_step(movies, relevant, random)),
+        stars=torch.from_numpy(np.where(inside, sequences.stars[ratings], sequences.rating_scale[0])),
+        relevant=torch.from_numpy(_draw_relevant(movies, relevant, random)),
         lengths=torch.from_numpy(lengths),
         from_start=torch.from_numpy(starts == 0),
         rated_at=torch.from_numpy(rated_at),
     )
 
 
-def _relevant_from_each_step(movies: IntArray, relevant: BoolArray, random: np.random.Generator) -> IntArray:
-    """Of what is relevant at a step or later, one movie drawn with equal chances; index 0 where there is none.
+def _draw_relevant(movies: IntArray, relevant: BoolArray, random: np.random.Generator) -> IntArray:
+    """Draw one of the movies that are relevant at a step or later, for each step; index 0 where there is none.
 
-    All have shape (time, users).
+    Arguments and result have shape (time, users).
     """
     total = relevant.sum(0)
     before: IntArray = np.cumsum(relevant, axis=0) - relevant
     left = total - before
-    drawn = before + (random.random(relevant.shape) * left).astype(np.int64)
-    users, steps = np.nonzero(relevant.T)  # user after user, so that each one's relevant movies lie side by side
+    drawn = before + (random.random(relevant.shape) * left).astype(np.int64)  # number among the user's relevant movies
+    users, steps = np.nonzero(relevant.T)  # the relevant movies of each user side by side
     if not len(users):
         return np.full(movies.shape, UNKNOWN)
-    places = np.where(left > 0, np.cumsum(total) - total + drawn, 0)
-    return np.where(left > 0, movies[steps[places], users[places]], UNKNOWN)
+    chosen = np.where(left > 0, np.cumsum(total) - total + drawn, 0)
+    return np.where(left > 0, movies[steps[chosen], users[chosen]], UNKNOWN)

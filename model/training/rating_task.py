@@ -1,8 +1,9 @@
-"""The task of predicting stars: the ratings after a history_length, from those before it."""
+"""The task of predicting stars: learns the ratings after a history from the history."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
+from torch import nn
 
 from model.data.sequences import Examples
 from model.evaluation.batch_scoring import predict
@@ -11,17 +12,17 @@ from model.factorization.cross_fitting import FittedPriors
 from model.network.config import TrainingConfig
 from model.network.rating import SeqRec
 from model.training.batches import Batch, Batches
-from model.training.trainer import Step
+from model.training.steps import Step, StepTask
+from model.training.trainer import EarlyStopping
 
 
-class RatingTask:
-    """Learns the stars of a examples's targets; see `model.training.trainer.Task`.
+class RatingTask(StepTask):
+    """Learns the stars of the targets; the ranking tower takes no part.
 
-    On CUDA, steps run in bfloat16 where it saves time. The part of a network that ranks has no share in it.
+    On CUDA, steps run in bfloat16 where it saves time.
     """
 
     name = "stars"
-    largest_gradient: float | None = None
 
     def __init__(
         self,
@@ -32,36 +33,31 @@ class RatingTask:
         device: torch.device,
         priors: FittedPriors,
     ) -> None:
+        """Without ``validation``, all epochs are trained and the last one is kept."""
         network.prior = priors.full
-        self.network = network
-        self.priors = [path.to(device) for path in priors.folds]
+        self.network: SeqRec = network.to(device)
+        self.priors = [prior.to(device) for prior in priors.folds]
         self.device = device
         self.config = config
         self.settings = config.model_dump_json()
-        self.seed, self.epochs, self.patience = config.seed, config.epochs, config.patience
+        self.seed, self.epochs = config.seed, config.epochs
         self.examples = validation
-        self.selects = validation is not None
+        self.early_stopping = EarlyStopping("validation_rmse", config.patience) if validation is not None else None
         self.batches = Batches(train, config, priors.fold_of_user)
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def optimizer(self) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(
+        self.optimizer = adam_w(
             [
                 parameter
-                for name, parameter in self.network.named_parameters()
+                for name, parameter in network.named_parameters()
                 if parameter.requires_grad and not name.startswith("ranking.")
             ],
-            lr=self.config.learning_rate,
-            betas=self.config.adam_betas,
-            eps=self.config.adam_epsilon,
-            weight_decay=self.config.weight_decay,
-            fused=True,
+            config,
         )
 
+    def step_count(self, epoch: int) -> int:  # noqa: ARG002 - every epoch has as many
+        return len(self.batches)
+
     def rate(self, epochs_done: float) -> float:
-        """From half the rate to the full one within the first epoch, then in a line to the final one at the end."""
+        """Rise from half the rate to the full one within the first epoch, then fall linearly to the final one."""
         if epochs_done <= 1:
             share = 0.5 + 0.5 * epochs_done
         else:
@@ -87,3 +83,15 @@ class RatingTask:
             return {}
         stars = predict(self.network, self.examples, self.device).stars
         return {"validation_rmse": rmse(stars, self.examples.target_stars, self.examples.rating_scale)}
+
+
+def adam_w(parameters: Iterable[nn.Parameter], config: TrainingConfig) -> torch.optim.AdamW:
+    """The optimizer of the configuration."""
+    return torch.optim.AdamW(
+        parameters,
+        lr=config.learning_rate,
+        betas=config.adam_betas,
+        eps=config.adam_epsilon,
+        weight_decay=config.weight_decay,
+        fused=True,
+    )

@@ -4,27 +4,16 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-MOST_MOVIES = 1000
-"""Movies or pairs in one request."""
-
-LARGEST_ID = 2**31 - 1
-
-LATEST = 253_402_300_799
-"""The last second of the year 9999; who sends milliseconds is told."""
+from seqrec.limits import EARLIEST_YEAR, LARGEST_ID, LATEST, LATEST_YEAR, MOST_RATINGS
 
 Id = Annotated[int, Field(ge=1, le=LARGEST_ID, description="Id as in MovieLens.", examples=[1])]
 Stars = Annotated[float, Field(ge=0.5, le=5, multiple_of=0.5, description="0.5 to 5 stars, in halves.", examples=[4.0])]
 UnixTime = Annotated[int, Field(ge=0, le=LATEST, description="Seconds since 1970.", examples=[978300760])]
-
-
-EARLIEST_YEAR, LATEST_YEAR = 1800, 2200
-"""Of release."""
-
 Year = Annotated[int, Field(ge=EARLIEST_YEAR, le=LATEST_YEAR)]
 
 
 class Request(BaseModel):
-    """A body that a caller sends; a field that is not known is refused, so that no typing error is passed over."""
+    """A body that a caller sends. An unknown field is refused, so that a misspelt one is not ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -39,15 +28,15 @@ class MovieAnswer(BaseModel):
 
 
 class ProfileFields(Request):
-    """What is known of a user besides ratings; all of it may be left out."""
+    """What is known of a user besides ratings. Any of it may be left out."""
 
-    gender: str | None = Field(None, pattern="^[FM]$", description="F or M.", examples=["F"])
-    age: int | None = Field(None, ge=1, le=120, description="In years.", examples=[25])
-    occupation: int | None = Field(None, ge=0, le=20, description="MovieLens' code.", examples=[12])
+    gender: str | None = Field(default=None, pattern="^[FM]$", description="F or M.", examples=["F"])
+    age: int | None = Field(default=None, ge=1, le=120, description="In years.", examples=[25])
+    occupation: int | None = Field(default=None, ge=0, le=20, description="MovieLens' code.", examples=[12])
 
 
 class HistoryRating(Request):
-    """A movie that someone has rated."""
+    """A rated movie of a history."""
 
     movie_id: Id
     stars: Stars
@@ -64,13 +53,13 @@ def _rated_once(history: list[HistoryRating]) -> list[HistoryRating]:
 
 History = Annotated[
     list[HistoryRating],
-    Field(max_length=10_000, description="Everything rated so far, the oldest first."),
+    Field(max_length=MOST_RATINGS, description="Everything rated so far, the oldest first."),
     AfterValidator(_rated_once),
 ]
 
 
 class AnonymousUser(Request):
-    """AnonymousUser who is no user: nothing of it is stored."""
+    """A user who is not in the database. Nothing of it is stored."""
 
     profile: ProfileFields = ProfileFields()
     history: History = []

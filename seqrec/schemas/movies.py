@@ -5,7 +5,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
-from seqrec.schemas.common import LARGEST_ID, MovieAnswer, Request, Year
+from seqrec.limits import LARGEST_ID, MOST_GENRES
+from seqrec.schemas.common import MovieAnswer, Request, Year
 
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 
@@ -19,22 +20,22 @@ GenreList = Annotated[list[GenreName], Field(max_length=30, examples=[["Comedy",
 
 
 class NewMovie(Request):
-    """A movie to be added."""
+    """A new movie of the catalogue."""
 
     movie_id: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = Field(
-        None, description="Left out: one greater than every other.", examples=[4000]
+        default=None, description="Left out: one greater than every other.", examples=[4000]
     )
     title: Title
-    year: Year | None = Field(None, description="Left out: the one at the end of the title.", examples=[2026])
+    year: Year | None = Field(default=None, description="Left out: the one at the end of the title.", examples=[2026])
     genres: GenreList = Field(default=[])
-    hidden: bool = Field(False, description="Whether it is never to be recommended.")
+    hidden: bool = Field(default=False, description="True: it is never recommended.")
 
 
 class MovieChange(Request):
-    """Fields of a movie to be set; those left out stay."""
+    """New values of a movie's fields. Those left out stay."""
 
     title: Title | None = None
-    year: Year | None = Field(None, description="Null for one that is not known. Left out: that of a new title.")
+    year: Year | None = Field(default=None, description="Null for an unknown year. Left out: that of a new title.")
     genres: GenreList | None = None
     hidden: bool | None = None
 
@@ -47,23 +48,27 @@ class MovieChange(Request):
 
 
 class MovieSearch(Request):
-    """Which movies of the catalogue are asked for."""
+    """A search in the catalogue."""
 
-    q: str = Field("", max_length=200, description="Words of the title, or their beginnings.")
-    genre: list[str] = Field([], max_length=50, description="Only movies of any of these genres; may be repeated.")
-    limit: int = Field(20, ge=1, le=1000, description="Movies on a page.")
-    cursor: str | None = Field(None, description="`next_cursor` of the page before.")
+    q: str = Field(default="", max_length=200, description="Words of the title, or their beginnings.")
+    genre: list[str] = Field(
+        default=[], max_length=MOST_GENRES, description="Only movies of any of these genres; may be repeated."
+    )
+    limit: int = Field(default=20, ge=1, le=1000, description="Movies on a page.")
+    cursor: str | None = Field(default=None, description="`next_cursor` of the page before.")
 
 
 class PopularSearch(Request):
-    """Which popular movies are asked for."""
+    """A search for popular movies."""
 
-    n: int = Field(10, ge=1, le=100, description="How many movies.")
-    genre: list[str] = Field([], max_length=50, description="Only movies of any of these genres; may be repeated.")
-    since: datetime | None = Field(
-        None, description="Only ratings from then on: ISO 8601 (UTC if it says no zone), or Unix seconds."
+    n: int = Field(default=10, ge=1, le=100, description="How many movies.")
+    genre: list[str] = Field(
+        default=[], max_length=MOST_GENRES, description="Only movies of any of these genres; may be repeated."
     )
-    until: datetime | None = Field(None, description="Only ratings before then.")
+    since: datetime | None = Field(
+        default=None, description="Only ratings from then on: ISO 8601 (UTC if it says no zone), or Unix seconds."
+    )
+    until: datetime | None = Field(default=None, description="Only ratings before then.")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -86,7 +91,7 @@ class Movie(MovieAnswer):
 
 
 class MovieDetails(Movie):
-    """An entry of the catalogue, and how it is received."""
+    """An entry of the catalogue, with the number and the mean of its ratings."""
 
     ratings: int = Field(description="How many users have rated it.", examples=[2227])
     mean_stars: float | None = Field(description="Of its ratings; null without any.", examples=[4.55])
@@ -106,13 +111,13 @@ class GenreNames(BaseModel):
 
 
 class SimilarMovie(MovieAnswer):
-    """A movie that is like another one."""
+    """A movie that is similar to another one."""
 
     similarity: float = Field(description="Cosine of the model's vectors, 1 for the same direction.", examples=[0.83])
 
 
 class SimilarMovies(BaseModel):
-    """The most similar movies, the nearest first."""
+    """The most similar movies, most similar first."""
 
     model: str = Field(description="Version of the model that answered.", examples=["20261123T220000Z-seqrec"])
     movie_id: int = Field(examples=[1])
@@ -120,10 +125,10 @@ class SimilarMovies(BaseModel):
 
 
 class PopularMovie(MovieAnswer):
-    """A movie that many like."""
+    """A movie with a high weighted rating."""
 
     weighted_rating: float = Field(
-        description="Mean of its ratings and of 50 more that are as the average rating: few ratings say little.",
+        description="Mean of its ratings and of 50 more of the average stars, since few ratings say little.",
         examples=[4.51],
     )
     ratings: int = Field(description="In the time asked for.", examples=[2227])
@@ -131,6 +136,6 @@ class PopularMovie(MovieAnswer):
 
 
 class PopularMovies(BaseModel):
-    """Movies by weighted rating, the best first."""
+    """Movies by weighted rating, best first."""
 
     movies: list[PopularMovie]

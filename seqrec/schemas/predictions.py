@@ -1,13 +1,11 @@
 """Predicted stars."""
 
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from seqrec.schemas.common import MOST_MOVIES, History, Id, ProfileFields, Request
-
-if TYPE_CHECKING:
-    from app.services.answers import Prediction
+from seqrec.limits import MOST_MOVIES
+from seqrec.schemas.common import History, Id, ProfileFields, Request
 
 
 class PredictionQuery(Request):
@@ -18,7 +16,7 @@ class PredictionQuery(Request):
 
 
 class PredictionRequest(Request):
-    """One user and some movies, or someone's history and some movies, or a list of (user, movie) pairs."""
+    """Movies and a user, or movies and the history of an anonymous user, or pairs of user and movie."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -31,25 +29,25 @@ class PredictionRequest(Request):
     )
 
     user_id: Id | None = None
-    profile: ProfileFields | None = Field(None, description="Of someone who is no user.")
-    history: History | None = Field(None, description="Of someone who is no user, the oldest rating first.")
-    movie_ids: list[Id] | None = Field(None, min_length=1, max_length=MOST_MOVIES)
-    queries: list[PredictionQuery] | None = Field(None, min_length=1, max_length=MOST_MOVIES)
+    profile: ProfileFields | None = Field(default=None, description="Of an anonymous user.")
+    history: History | None = Field(default=None, description="Of an anonymous user, the oldest rating first.")
+    movie_ids: list[Id] | None = Field(default=None, min_length=1, max_length=MOST_MOVIES)
+    queries: list[PredictionQuery] | None = Field(default=None, min_length=1, max_length=MOST_MOVIES)
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
-        someone = self.history is not None or self.profile is not None
-        one = (self.user_id is not None) != someone and self.movie_ids is not None and self.queries is None
-        pairs = self.user_id is None and not someone and self.movie_ids is None and self.queries is not None
-        if not one and not pairs:
+        anonymous = self.history is not None or self.profile is not None
+        one_user = (self.user_id is not None) != anonymous and self.movie_ids is not None and self.queries is None
+        pairs = self.user_id is None and not anonymous and self.movie_ids is None and self.queries is not None
+        if not one_user and not pairs:
             raise ValueError("give either user_id and movie_ids, or history and movie_ids, or queries")
         return self
 
 
 class PredictedStars(BaseModel):
-    """What one user is predicted to give one movie."""
+    """The predicted stars of one user for one movie."""
 
-    user_id: int | None = Field(description="Null for someone who is no user.", examples=[1])
+    user_id: int | None = Field(description="Null for an anonymous user.", examples=[1])
     movie_id: int
     title: str
     predicted_stars: float = Field(
@@ -63,24 +61,9 @@ class PredictedStars(BaseModel):
         description="False for a movie that came after training: the model knows its genres and title alone."
     )
 
-    @classmethod
-    def of(cls, prediction: "Prediction") -> Self:
-        probabilities = prediction.probabilities
-        return cls(
-            user_id=prediction.user_id,
-            movie_id=prediction.movie.id,
-            title=prediction.movie.title,
-            predicted_stars=prediction.stars,
-            probabilities=None
-            if probabilities is None
-            else {f"{level:g}": probability for level, probability in probabilities.items()},
-            own_stars=prediction.own_stars,
-            in_model=prediction.in_model,
-        )
-
 
 class Predictions(BaseModel):
-    """One answer a query, in the order of the queries."""
+    """Predicted stars, in the order of the request."""
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -2,28 +2,26 @@
 
 from pydantic import BaseModel, Field
 
+from seqrec.limits import MOST_RATINGS
 from seqrec.schemas.common import Id, MovieAnswer, Request, Stars, UnixTime
-
-MOST_RATINGS = 10_000
-"""In one request."""
 
 
 class StarsGiven(Request):
-    """What a user gives one movie."""
+    """The stars that a user gives one movie."""
 
     stars: Stars
-    rated_at: UnixTime | None = Field(None, description="Left out: now.")
+    rated_at: UnixTime | None = Field(default=None, description="Left out: now.")
 
 
 class NewRating(StarsGiven):
-    """A rating of one user and movie; it replaces an older one of both."""
+    """A rating of a movie by a user. It replaces an older one."""
 
     user_id: Id
     movie_id: Id
 
 
 class NewRatings(Request):
-    """Ratings to be written together."""
+    """Ratings that are written in one transaction."""
 
     ratings: list[NewRating] = Field(
         min_length=1, max_length=MOST_RATINGS, description="Of two of the same user and movie, the latter is kept."
@@ -40,7 +38,7 @@ class Rating(BaseModel):
 
 
 class Written(BaseModel):
-    """What a request has written."""
+    """How many ratings a request has written."""
 
     written: int = Field(description="Ratings, each new or in place of an older one.", examples=[2])
 

@@ -1,42 +1,42 @@
-"""Lists."""
+"""Lists of recommended or ranked movies."""
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from seqrec.schemas.common import MOST_MOVIES, AnonymousUser, Id, MovieAnswer, Request, Year
-
-if TYPE_CHECKING:
-    from app.services.answers import RecommendedMovie
+from seqrec.limits import MOST_GENRES, MOST_MOVIES
+from seqrec.schemas.common import AnonymousUser, Id, MovieAnswer, Request, Year
 
 RankBy = Literal["relevance", "next", "rating"]
 
 
 class Ranking(Request):
-    """What a list is ordered by, and whether it says why."""
+    """The order of a list, and whether it names reasons."""
 
     rank_by: RankBy | None = Field(
-        None,
+        default=None,
         description="`relevance`: how likely it is a movie that the user likes from here on. `next`: how likely the "
         "user picks it next, liked or not. `rating`: the predicted stars. Left out: relevance (or rating, from a model "
-        "that predicts stars alone); and where nothing is known of the user, what is popular.",
+        "that predicts stars alone); for a user of whom nothing is known, popularity.",
     )
     explain: bool = Field(
-        False, description="Whether to name the ratings that count most for each movie; takes a while longer."
+        default=False, description="True: name the ratings that count most for each movie, which takes longer."
     )
 
 
 class ListOptions(Ranking):
-    """Which movies a list has, and which part of it is asked for. Filters act before paging."""
+    """Filters and page of a list. Filters act before paging."""
 
-    n: int = Field(10, ge=1, le=100, description="How many movies.")
-    offset: int = Field(0, ge=0, le=2**31 - 1, description="How many of the best to leave out first.")
-    genre: list[str] = Field([], max_length=50, description="Only movies of any of these genres; may be repeated.")
-    year_from: Year | None = Field(None, description="Only movies of this year or later.")
-    year_to: Year | None = Field(None, description="Only movies of this year or earlier.")
-    exclude: list[Id] = Field([], max_length=MOST_MOVIES, description="Movies to leave out; may be repeated.")
+    n: int = Field(default=10, ge=1, le=100, description="How many movies.")
+    offset: int = Field(default=0, ge=0, le=2**31 - 1, description="How many of the best to leave out first.")
+    genre: list[str] = Field(
+        default=[], max_length=MOST_GENRES, description="Only movies of any of these genres; may be repeated."
+    )
+    year_from: Year | None = Field(default=None, description="Only movies of this year or later.")
+    year_to: Year | None = Field(default=None, description="Only movies of this year or earlier.")
+    exclude: list[Id] = Field(default=[], max_length=MOST_MOVIES, description="Movies to leave out; may be repeated.")
     diversity: float | None = Field(
-        None,
+        default=None,
         ge=0,
         le=1,
         description="How much it counts that the list has genres and popularity in the proportions of the user's "
@@ -51,7 +51,7 @@ class ListOptions(Ranking):
 
 
 class RecommendationRequest(ListOptions, AnonymousUser):
-    """A list for someone who is no user; nothing is stored."""
+    """A list for an anonymous user. Nothing is stored."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -61,7 +61,7 @@ class RecommendationRequest(ListOptions, AnonymousUser):
 
 
 class RankRequest(Ranking, AnonymousUser):
-    """Movies to be ordered, for a user or for someone who is none."""
+    """Movies to rank, for a user or for an anonymous user."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -76,14 +76,14 @@ class RankRequest(Ranking, AnonymousUser):
     movie_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_MOVIES)]
 
     @model_validator(mode="after")
-    def _one_reader(self) -> Self:
+    def _one_user(self) -> Self:
         if self.user_id is not None and self.model_fields_set & {"profile", "history"}:
             raise ValueError("give either user_id, or profile and history")
         return self
 
 
 class Reason(BaseModel):
-    """A movie that the user has rated and that speaks for a recommended one."""
+    """A rated movie of the user that speaks for a recommended one."""
 
     movie_id: int
     title: str
@@ -102,7 +102,7 @@ class Recommendation(MovieAnswer):
         "with `rating`, that of `relevance`. Null from a model that predicts stars alone."
     )
     source: Literal["model", "popular"] = Field(
-        description="What put it into the list: the model, or, where nothing is known of the user, its popularity."
+        description="What put it into the list: the model, or its popularity where nothing is known of the user."
     )
     in_model: bool = Field(
         description="False for a movie that came after training: the model knows its genres and title alone."
@@ -110,27 +110,6 @@ class Recommendation(MovieAnswer):
     reasons: list[Reason] | None = Field(
         description="The up to three ratings that count most, the most important first; null unless asked for."
     )
-
-    @classmethod
-    def of(cls, entry: "RecommendedMovie") -> Self:
-        movie = entry.movie
-        reasons = None
-        if entry.reasons is not None:
-            reasons = [
-                Reason(movie_id=reason.movie.id, title=reason.movie.title, contribution=reason.contribution)
-                for reason in entry.reasons
-            ]
-        return cls(
-            movie_id=movie.id,
-            title=movie.title,
-            year=movie.year,
-            genres=list(movie.genres),
-            predicted_stars=entry.stars,
-            relevance=entry.relevance,
-            source=entry.source,
-            in_model=entry.in_model,
-            reasons=reasons,
-        )
 
 
 class Recommendations(BaseModel):
@@ -163,7 +142,7 @@ class Recommendations(BaseModel):
     )
 
     model: str = Field(description="Version of the model that answered.")
-    user_id: int | None = Field(description="Null for someone who is no user.")
+    user_id: int | None = Field(description="Null for an anonymous user.")
     based_on: Literal["history", "profile", "nothing"] = Field(
         description="`profile` if there are no ratings yet, `nothing` if there is no profile either."
     )

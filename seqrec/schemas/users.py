@@ -4,19 +4,20 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from seqrec.schemas.common import LARGEST_ID, ProfileFields
+from seqrec.limits import LARGEST_ID
+from seqrec.schemas.common import ProfileFields
 
 
 class NewUser(ProfileFields):
-    """A user to be added."""
+    """A new user."""
 
     user_id: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = Field(
-        None, description="Left out: one greater than every other.", examples=[6041]
+        default=None, description="Left out: one greater than every other.", examples=[6041]
     )
 
 
 class ProfileChange(ProfileFields):
-    """Fields of a profile to be set; those left out stay, null makes one unknown."""
+    """New values of a profile's fields. Those left out stay, null makes one unknown."""
 
 
 class User(BaseModel):
@@ -30,14 +31,14 @@ class User(BaseModel):
 
 
 class SimilarUser(BaseModel):
-    """Another user of whom the model has a similar idea."""
+    """Another user with a similar representation in the model."""
 
     user_id: int = Field(examples=[2])
     similarity: float = Field(description="Cosine, 1 for the same direction.", examples=[0.91])
 
 
 class SimilarUsers(BaseModel):
-    """The most similar users, the nearest first."""
+    """The most similar users, most similar first."""
 
     model: str = Field(description="Version of the model that answered.", examples=["20261123T220000Z-seqrec"])
     user_id: int = Field(examples=[1])

@@ -15,13 +15,12 @@ from pydantic import ValidationError
 from app.jobs.bulk_load import load
 from app.main import create_app
 from app.storage.database import connect, upgrade
-from model.baselines.rating_models import PUBLISHED_MODELS, build
+from model.baselines.registry import PUBLISHED_MODELS, RATING
 from model.data import dataset
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
 from model.data.splits import paper_split
 from model.errors import DataError
-from model.evaluation.rating import evaluate
 from model.features.users import Profile, Rated
 from model.inference import artifact
 from model.inference.scorer import Scorer
@@ -163,14 +162,14 @@ def test_models_without_levels_of_their_own_are_judged_by_those_of_the_data(late
     context = context_for(latest)
     split = paper_split(Sequences.of(latest))
 
-    assert evaluate(build(name, context), split, context).evaluation.rmse < 2
+    assert RATING.evaluate(RATING.build(name, context), split, context).evaluation.rmse < 2
 
 
 def test_gc_mc_refuses_half_stars(latest: MovieLens) -> None:
     context = context_for(latest)
 
     with pytest.raises(DataError, match="gc-mc is for 1 to 5 whole stars"):
-        build("gc-mc", context).fit(paper_split(Sequences.of(latest)))
+        RATING.build("gc-mc", context).fit(paper_split(Sequences.of(latest)))
 
 
 def test_data_in_which_no_movie_has_a_genre_is_trained_on_and_loaded(latest: MovieLens, tmp_path: Path) -> None:

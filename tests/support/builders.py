@@ -1,4 +1,4 @@
-"""Builders of small models and inputs."""
+"""Builders of small models and of their inputs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,7 +39,7 @@ SMALL = Preset(
 
 
 def context_for(data: MovieLens, checkpoints: Path | None = None, *, resume: bool = False) -> TrainingContext:
-    """Title vectors drawn at random: what they mean is the business of `test_titles`."""
+    """With random title vectors; `test_titles` tests real ones."""
     catalogue = data.catalogue
     size = len(catalogue.vocabulary)
     return TrainingContext(

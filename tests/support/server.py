@@ -1,10 +1,17 @@
-"""A real server, in a thread of its own, on a free port."""
+"""Real servers on free ports: in a thread of this process, or in processes of their own."""
 
+import os
+import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -25,3 +32,47 @@ def running(app: ASGIApp) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(30)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def workers(
+    count: int,
+    database_url: str,
+    artifacts: Path,
+    log: Path,
+    command: str = "from app.cli import main; main()",
+    folder: Path | None = None,
+    python_path: Path | None = None,
+) -> Iterator[str]:
+    """The address of a service of several processes, started by the command line ``command`` in ``folder``."""
+    port = free_port()
+    environment = os.environ | {"SEQREC_DATABASE_URL": database_url, "SEQREC_ARTIFACTS": str(artifacts)}
+    if python_path is not None:
+        environment["PYTHONPATH"] = os.pathsep.join([str(python_path), os.environ.get("PYTHONPATH", "")])
+    serve = [sys.executable, "-c", command, "serve", "--port", str(port), "--workers", str(count)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            serve, env=environment, cwd=folder, stderr=output, stdout=output, start_new_session=True
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                httpx.get(f"{address}/health/ready").raise_for_status()
+                break
+            except httpx.TransportError:
+                assert time.monotonic() < deadline, log.read_text()
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.2)
+        yield address
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)

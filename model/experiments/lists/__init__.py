@@ -1,1 +1,1 @@
-"""How good lists are: the runs, their figures and their report."""
+"""The list experiment: its runs, figures and report."""

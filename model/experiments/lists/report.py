@@ -1,4 +1,4 @@
-"""What the experiment with lists leaves for readers: a page, its figures, and the summary in the README."""
+"""Writes the report of the list experiment: lists.md with its figures, and the summary in the README."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -7,13 +7,12 @@ from typing import NamedTuple
 from model.card import RankingScore
 from model.data.splits import PROTOCOLS
 from model.experiments.lists.figures import draw_curves, draw_diversity, draw_models
-from model.experiments.lists.runs import DIVERSE, Lists, Peer, Result
-from model.experiments.report import around_summary
-from model.experiments.storage import write_text
+from model.experiments.lists.runs import OUR_MODEL, ExternalResult, ListResults, Result
+from model.experiments.report import around_summary, write_text
 from model.experiments.tables import markdown
 
 BEGIN, END = "<!-- lists: written by seqrec experiments lists -->", "<!-- end of lists -->"
-"""Between these, a README has the summary of the lists."""
+"""The summary of the lists stands between these marks in a README."""
 
 SUMMARY_MODELS = ("seqrec", "sasrec", "ease", "item-knn", "popularity")
 """Rows of the summary: our model, the best external baseline on either protocol, and our own baselines."""
@@ -22,7 +21,7 @@ MODELS_FIGURE, CURVES_FIGURE, DIVERSITY_FIGURE = "lists.png", "lists-training.pn
 
 
 class Published(NamedTuple):
-    """HR@10 and NDCG@10 on leave-one-out, with the whole catalogue ranked, as its authors or a comparison say."""
+    """Published HR@10 and NDCG@10 on leave-one-out, of the whole catalogue; by the authors or in a comparison."""
 
     model: str
     hr_at_10: float
@@ -40,87 +39,91 @@ PUBLISHED = (
 )
 
 
-class Line(NamedTuple):
-    """A model in a table."""
+class TableRow(NamedTuple):
+    """A model and its score on one protocol."""
 
     name: str
-    score: RankingScore | Peer
+    score: RankingScore | ExternalResult
     inductive: bool
     seconds: float
 
 
-def write_lists(folder: Path, lists: Lists, readme: Path | None = None) -> None:
-    """Write ``lists.md`` with its figures; the summary goes into ``readme``, where one is given."""
-    by_protocol = lines(lists)
+def write_lists(folder: Path, results: ListResults, readme: Path | None = None) -> None:
+    """Write ``lists.md`` with its figures, and the summary into ``readme``, if given."""
+    by_protocol = rank_models(results)
     draw_models(
         folder / MODELS_FIGURE,
         {
-            protocol: [(line.name.strip("`"), line.score.ndcg_at_10) for line in lines]
-            for protocol, lines in by_protocol.items()
+            protocol: [(row.name.strip("`"), row.score.ndcg_at_10) for row in rows]
+            for protocol, rows in by_protocol.items()
         },
     )
-    ours = {one.evaluation.protocol: one for one in lists.results if one.evaluation.model == DIVERSE}
+    ours = {one.evaluation.protocol: one for one in results.own if one.evaluation.model == OUR_MODEL}
     draw_curves(folder / CURVES_FIGURE, {name: one.evaluation.learning_curve for name, one in ours.items()})
     draw_diversity(folder / DIVERSITY_FIGURE, {name: one.diversity for name, one in ours.items()})
-    tables = "\n".join(f"## {protocol}\n\n{_table(lines)}" for protocol, lines in by_protocol.items())
-    write_text(folder / "lists.md", _page(tables, ours.values(), lists.peers))
+    tables = "\n".join(f"## {protocol}\n\n{_models_table(rows)}" for protocol, rows in by_protocol.items())
+    write_text(folder / "lists.md", _page(tables, ours.values(), results.external))
     if readme is not None:
         before, after = around_summary(readme, BEGIN, END)
-        write_text(readme, f"{before}{BEGIN}\n{summary(by_protocol)}{END}{after}")
+        write_text(readme, f"{before}{BEGIN}\n{summarize(by_protocol)}{END}{after}")
 
 
-def lines(lists: Lists) -> dict[str, list[Line]]:
-    """Every model on each protocol that has any, the best first."""
-    by_protocol = {protocol: _lines(lists, protocol) for protocol in PROTOCOLS["ranking"]}
-    return {protocol: found for protocol, found in by_protocol.items() if found}
+def rank_models(results: ListResults) -> dict[str, list[TableRow]]:
+    """All models on each protocol that has results, sorted by descending NDCG@10."""
+    by_protocol = {protocol: _rank_models_of(results, protocol) for protocol in PROTOCOLS["ranking"]}
+    return {protocol: rows for protocol, rows in by_protocol.items() if rows}
 
 
-def _lines(lists: Lists, protocol: str) -> list[Line]:
-    """Every model on one protocol, the best first."""
-    own = [one.evaluation for one in lists.results if one.evaluation.protocol == protocol]
-    lines = [Line(f"`{one.model}`", one, one.inductive, one.seconds) for one in own]
-    peers = [one for one in lists.peers if one.protocol == protocol]
-    lines += [Line(f"{one.model} ({one.library} {one.version})", one, one.inductive, one.seconds) for one in peers]
-    return sorted(lines, key=lambda line: -line.score.ndcg_at_10)
+def _rank_models_of(results: ListResults, protocol: str) -> list[TableRow]:
+    own = [one.evaluation for one in results.own if one.evaluation.protocol == protocol]
+    external = [one for one in results.external if one.protocol == protocol]
+    rows = [TableRow(f"`{one.model}`", one, one.inductive, one.seconds) for one in own]
+    rows += [
+        TableRow(f"{one.model} ({one.library} {one.version})", one, one.inductive, one.seconds) for one in external
+    ]
+    return sorted(rows, key=lambda row: -row.score.ndcg_at_10)
 
 
-def _table(lines: Iterable[Line]) -> str:
+def _models_table(rows: Iterable[TableRow]) -> str:
     header = ["model", "NDCG@10", "HR@10", "MRR", "coverage", "popular decile", "users of the test", "minutes"]
     return markdown(
         header,
         [
             [
-                line.name,
-                f"{line.score.ndcg_at_10:.4f}",
-                f"{line.score.hr_at_10:.4f}",
-                f"{line.score.mrr:.4f}",
-                f"{line.score.coverage_at_10:.1%}",
-                f"{line.score.popular_share_at_10:.1%}",
-                "unknown" if line.inductive else "known",
-                f"{line.seconds / 60:.1f}",
+                row.name,
+                f"{row.score.ndcg_at_10:.4f}",
+                f"{row.score.hr_at_10:.4f}",
+                f"{row.score.mrr:.4f}",
+                f"{row.score.coverage_at_10:.1%}",
+                f"{row.score.popular_share_at_10:.1%}",
+                "unknown" if row.inductive else "known",
+                f"{row.seconds / 60:.1f}",
             ]
-            for line in lines
+            for row in rows
         ],
     )
 
 
-def summary(by_protocol: dict[str, list[Line]]) -> str:
-    """NDCG@10 and HR@10 of `SUMMARY_MODELS` on both protocols; ``lists.md`` has all models."""
-    values = {protocol: {line.name: line.score for line in lines} for protocol, lines in by_protocol.items()}
-    everyone = dict.fromkeys(line.name for lines in by_protocol.values() for line in lines)
+def summarize(by_protocol: dict[str, list[TableRow]]) -> str:
+    """The table of NDCG@10 and HR@10 of `SUMMARY_MODELS` on both protocols; ``lists.md`` has all models."""
+    scores = {protocol: {row.name: row.score for row in rows} for protocol, rows in by_protocol.items()}
+    everyone = dict.fromkeys(row.name for rows in by_protocol.values() for row in rows)
     names = [name for name in everyone if name.strip("`").split()[0] in SUMMARY_MODELS]
     header = ["model", *(cell for protocol in by_protocol for cell in (f"{protocol}: NDCG@10", "HR@10"))]
     return markdown(
         header,
-        [[name, *(cell for protocol in by_protocol for cell in _two(values[protocol].get(name)))] for name in names],
+        [
+            [name, *(cell for protocol in by_protocol for cell in _ndcg_and_hr(scores[protocol].get(name)))]
+            for name in names
+        ],
     )
 
 
-def _two(score: RankingScore | Peer | None) -> tuple[str, str]:
+def _ndcg_and_hr(score: RankingScore | ExternalResult | None) -> tuple[str, str]:
     return ("-", "-") if score is None else (f"{score.ndcg_at_10:.4f}", f"{score.hr_at_10:.4f}")
 
 
-def _page(tables: str, ours: Iterable[Result], peers: Sequence[Peer]) -> str:
+def _page(tables: str, ours: Iterable[Result], external: Sequence[ExternalResult]) -> str:
     published = markdown(
         ["published", "HR@10", "NDCG@10"],
         [[one.model, f"{one.hr_at_10:.3f}", f"{one.ndcg_at_10:.3f}"] for one in PUBLISHED],
@@ -128,49 +131,50 @@ def _page(tables: str, ours: Iterable[Result], peers: Sequence[Peer]) -> str:
     return f"""\
 # Lists
 
-What a list is worth: a model orders the whole catalogue, without what the user has rated, and is asked for what the
-user rated next. Nothing is sampled. Written by `seqrec experiments lists --data DIR --out OUT`, a single row by
-`seqrec evaluate --task ranking --model NAME --protocol leave-one-out|user-split --data DIR --json`.
+How good the recommended lists are: a model ranks the whole catalogue except for the movies that the user has already
+rated; the targets are movies that the user rated later. No candidates are sampled. This file is written by
+`seqrec experiments lists --data DIR --out OUT`; `seqrec evaluate --task ranking --model NAME
+--protocol leave-one-out|user-split --data DIR --json` computes a single row.
 
 - `leave-one-out`: the last movie of each user is for test, the one before for validation, all others for training.
-- `user-split`: a tenth of the users is for test, and nothing of them is known in training. Given the first half of
-  each history, which movies of the second half got 4 or 5 stars?
+- `user-split`: a tenth of the users is for test, and none of their ratings is in training. The first half of a user's
+  ratings is the history; the targets are the movies of the second half with 4 or 5 stars.
 - HR@10: share of users with a target among the first ten. NDCG@10: discounted gain of the first ten, as a share of
   the greatest. MRR: mean reciprocal rank of a user's first target in the whole list. Coverage: share of the
-  catalogue that is in anyone's first ten. Popular decile: share of the entries of all first tens that are of the most
-  popular tenth of the movies. `model/evaluation/ranking_metrics.py` defines them.
-- `seqrec` has two orders: on `leave-one-out` it is asked for the movie that comes next, on `user-split` for movies that
-  are liked from there on. It is one network; `rank_by` says which.
+  catalogue that is in the first ten of at least one user. Popular decile: share of the movies in all first tens that
+  belong to the most popular tenth of the catalogue. `model/evaluation/ranking_metrics.py` defines them.
+- `seqrec` ranks for two horizons: on `leave-one-out` by which movie comes next, on `user-split` by relevance, the
+  movies that get 4 or 5 stars later. It is one network; `rank_by` chooses the horizon.
 - Settings were chosen on validation. Minutes are of training and ranking on one thread of a CPU; those of other
   libraries include the choice of their settings.
 
 ![NDCG@10 of all models]({MODELS_FIGURE})
 
 {tables}
-Values of others on `leave-one-out` of the same data set, for orientation: their copies of the data and the
-order of ratings given in the same second may differ.
+Published values on `leave-one-out` of the same data set, for orientation: the copies of the data and the order of
+ratings given in the same second may differ.
 
 {published}
 ## Training
 
-`seqrec` learns at every step of every history which movie comes next and, at half the weight, which are liked later:
-the cross-entropy is that of both. NDCG@10 is by what comes next, for at most 1,000 users of the validation examples; it
-decides nothing.
+At every step of every history, `seqrec` learns which movie comes next and, at half the weight, which movies are
+relevant; the cross-entropy is the weighted sum of both. NDCG@10 is that of the next movie, for at most 1,000 validation
+users; no setting depends on it.
 
 ![Training curves]({CURVES_FIGURE})
 
 ## Diversity
 
-With `diversity`, a list is chosen so that genres and popularity of its movies come in the proportions of the
-user's history (Steck 2018, "Calibrated recommendations"). *Distance* is the divergence of the first ten from the
-history, on validation; 0 would be the same proportions.
+With `diversity`, the list is chosen so that the genres and the popularity of its movies have the same proportions as
+in the user's history (Steck 2018, "Calibrated recommendations"). *Distance* is the divergence of the first ten movies
+from the history, on validation; 0 means the same proportions.
 
 {"".join(_diversity_table(one) for one in ours)}
-![What diversity gives and takes]({DIVERSITY_FIGURE})
+![NDCG@10 by distance from the history]({DIVERSITY_FIGURE})
 
 ## Settings of the other libraries
 
-{_settings_table(peers) if peers else "None is measured yet: see `benchmarks/`."}
+{_settings_table(external) if external else "None have been measured yet: see `benchmarks/`."}
 """
 
 
@@ -190,7 +194,7 @@ def _diversity_table(result: Result) -> str:
     return f"`{result.evaluation.protocol}`:\n\n{markdown(header, rows)}\n"
 
 
-def _settings_table(peers: Sequence[Peer]) -> str:
+def _settings_table(external: Sequence[ExternalResult]) -> str:
     rows = [
         [
             one.model,
@@ -198,6 +202,6 @@ def _settings_table(peers: Sequence[Peer]) -> str:
             f"{one.library} {one.version}",
             ", ".join(f"{k} {v}" for k, v in one.settings.items()),
         ]
-        for one in peers
+        for one in external
     ]
     return markdown(["model", "protocol", "library", "chosen settings"], rows, texts=4)

@@ -1,4 +1,4 @@
-"""How good lists are: our models, the baselines, and other libraries' where their results are there."""
+"""Evaluates recommendation lists: our models and the simple baselines; external baselines are read from their files."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,36 +6,37 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 
 from model import legacy
-from model.baselines.ranking_models import build_ranker
+from model.baselines.registry import RANKING
 from model.card import RankingEvaluation, RankingScore
 from model.data.dataset import MovieLens
 from model.data.sequences import Examples, Sequences
 from model.data.splits import PROTOCOLS, Split, split
 from model.evaluation import ranking_metrics
 from model.evaluation.interfaces import Ranker
-from model.evaluation.ranking import Scores, evaluate, score, unseen
-from model.experiments.rows import settings
-from model.experiments.storage import read_record, write_text
+from model.evaluation.scoring import Scores, mask_rated, score_lists
+from model.experiments.results import read_record, write_record
+from model.experiments.runs import settings_of
 from model.inference.diversity import CategoryDistribution, divergence, diversified
+from model.network.batch import USERS_PER_BATCH
 from model.training.context import TrainingContext
 from model.types import FloatArray
 
 MODELS = ("popularity", "item-knn", "seqrec-rating", "seqrec")
-DIVERSE = "seqrec"
-"""The model whose lists are also made diverse."""
+OUR_MODEL = "seqrec"
+"""The model whose lists are also diversified."""
 
 DIVERSITIES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
 
 
-class Effect(BaseModel):
-    """What one diversity does to the lists of a model.
+class DiversityEffect(BaseModel):
+    """The effect of one value of diversity on a model's lists.
 
     Attributes:
-        distance: of the first ten from the user's history, in genres and popularity, mean over users; see
-            `model.inference.diversity.divergence`.
+        distance: of the first ten movies from the user's history, in genres and popularity, mean over the validation
+            users; see `model.inference.diversity.divergence`.
     """
 
     diversity: float
@@ -45,21 +46,27 @@ class Effect(BaseModel):
 
 
 class Result(BaseModel):
-    """What a model came to on a protocol.
+    """The result of a model on a protocol.
 
     Attributes:
-        data_checksum: of the data that it was measured on.
-        settings: what the model was built with; another setting makes another result.
+        data_checksum: of the data set that the model was measured on.
+        settings: what the model was built with; with other settings the result is no longer valid.
+        diversity: one effect for each of `DIVERSITIES`; empty for all but `OUR_MODEL`.
     """
 
     data_checksum: str
     settings: dict[str, Any]
     evaluation: RankingEvaluation
-    diversity: list[Effect] = []
+    diversity: list[DiversityEffect] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _under_names_of_today(cls, values: object) -> Any:  # noqa: ANN401 - a validator receives anything
+        return legacy.fields("result", values)
 
 
-class Peer(BaseModel):
-    """What ``benchmarks/`` has measured of another library: the part that is shown."""
+class ExternalResult(BaseModel):
+    """The result of another library's model, measured by ``benchmarks/``: the fields that the tables show."""
 
     library: str
     version: str
@@ -75,118 +82,122 @@ class Peer(BaseModel):
     seconds: float
 
 
-class Lists(NamedTuple):
-    """All that there is, in the order in which it is shown."""
+class ListResults(NamedTuple):
+    """All results, in the order of the protocols and of `MODELS`; external ones in the order of their files."""
 
-    results: list[Result]
-    peers: list[Peer]
+    own: list[Result]
+    external: list[ExternalResult]
 
 
-def measure(folder: Path, data: MovieLens, context: TrainingContext, on_line: Callable[[str], None]) -> Lists:
-    """Run every model on every protocol, unless the result is kept in the folder, and add what peers came to."""
+def execute_all(folder: Path, data: MovieLens, context: TrainingContext, on_line: Callable[[str], None]) -> ListResults:
+    """Evaluate every model on every protocol, unless the folder holds a valid result; return all results."""
     sequences = Sequences.of(data)
     context = replace(context, checkpoints=folder / ".checkpoints", resume=True)
     for protocol in PROTOCOLS["ranking"]:
-        drawn = split(protocol, sequences, task="ranking")
+        examples = split(protocol, sequences, task="ranking")
         for name in MODELS:
-            model = build_ranker(name, context, protocol)
-            file = _file(folder, protocol, name)
-            result = read_record(file, Result)
-            if result is None or (result.data_checksum, legacy.fields("settings", result.settings)) != (
-                data.checksum,
-                _settings(model),
-            ):
+            model = RANKING.build(name, context, protocol)
+            if not is_cached(folder, protocol, name, data.checksum, ranker_settings(model)):
                 on_line(f"{protocol}: {name}")
-                write_text(file, measured(model, drawn, data, context).model_dump_json(indent=2) + "\n")
+                write_record(_result_file(folder, protocol, name), evaluate_model(model, examples, data, context))
     context.discard_checkpoints()
-    return kept(folder)
+    return load_results(folder)
 
 
-def kept(folder: Path) -> Lists:
-    """All results that are in the folder."""
-    files = (_file(folder, protocol, name) for protocol in PROTOCOLS["ranking"] for name in MODELS)
-    results = (read_record(file, Result) for file in files)
-    peers = (read_record(file, Peer) for file in sorted((folder / "peers").glob("*.json")))
-    return Lists(
-        [result for result in results if result is not None],
-        [peer for peer in peers if peer is not None],
+def is_cached(folder: Path, protocol: str, name: str, data_checksum: str, settings: dict[str, Any]) -> bool:
+    """Whether the folder holds the result of this model for this data and these settings."""
+    result = read_record(_result_file(folder, protocol, name), Result)
+    return result is not None and (result.data_checksum, result.settings) == (data_checksum, settings)
+
+
+def load_results(folder: Path) -> ListResults:
+    """All results in the folder."""
+    files = (_result_file(folder, protocol, name) for protocol in PROTOCOLS["ranking"] for name in MODELS)
+    own = (read_record(file, Result) for file in files)
+    # Version 0.1 gave the folder its name: external baselines are peers there.
+    external = (read_record(file, ExternalResult) for file in sorted((folder / "peers").glob("*.json")))
+    return ListResults(
+        [result for result in own if result is not None],
+        [result for result in external if result is not None],
     )
 
 
-def _file(folder: Path, protocol: str, model: str) -> Path:
+def _result_file(folder: Path, protocol: str, model: str) -> Path:
     return folder / "lists" / f"{protocol}-{model}.json"
 
 
-def measured(model: Ranker, drawn: Split, data: MovieLens, context: TrainingContext) -> Result:
-    """Train a model and evaluate_trained its lists; those of our own at every diversity."""
-    built_with = _settings(model)
-    evaluation = evaluate(model, drawn)
+def evaluate_model(model: Ranker, examples: Split, data: MovieLens, context: TrainingContext) -> Result:
+    """Train a model and evaluate its lists; for `OUR_MODEL`, at every diversity too."""
+    settings = ranker_settings(model)  # now: training adds attributes
+    evaluation = RANKING.evaluate(model, examples, context).evaluation
     effects = []
-    if model.name == DIVERSE:
-        counts = np.bincount(drawn.train.sequences.movies, minlength=context.vocabulary_size)
+    if model.name == OUR_MODEL:
+        counts = np.bincount(examples.train.sequences.movies, minlength=context.vocabulary_size)
         categories = CategoryDistribution(context.catalogue.genre_matrix, counts)
-        effects = measured_effects(model.scores, categories, drawn)
-    return Result(data_checksum=data.checksum, settings=built_with, evaluation=evaluation, diversity=effects)
+        effects = evaluate_diversities(model.scores, categories, examples)
+    return Result(data_checksum=data.checksum, settings=settings, evaluation=evaluation, diversity=effects)
 
 
-def measured_effects(scores: Scores, categories: CategoryDistribution, drawn: Split) -> list[Effect]:
-    """What each of `DIVERSITIES` does to lists by these scores."""
-    once = remembered(scores)
-    return [_effect(once, categories, drawn, diversity) for diversity in DIVERSITIES]
+def evaluate_diversities(scores: Scores, categories: CategoryDistribution, examples: Split) -> list[DiversityEffect]:
+    """The effect of each of `DIVERSITIES` on lists by these scores."""
+    cached = cache_scores(scores)  # they do not depend on the diversity
+    return [_evaluate_diversity(cached, categories, examples, diversity) for diversity in DIVERSITIES]
 
 
-def remembered(scores: Scores) -> Scores:
-    """The same scores, computed once for each batch of histories."""
-    known: dict[bytes, FloatArray] = {}
+def cache_scores(scores: Scores) -> Scores:
+    """The same scores, computed only once for each batch of histories."""
+    cache: dict[bytes, FloatArray] = {}
 
-    def again(histories: Sequences) -> FloatArray:
+    def cached(histories: Sequences) -> FloatArray:
         key = histories.offsets.tobytes() + histories.movies.tobytes()
-        if key not in known:
-            known[key] = scores(histories)
-        return known[key]
+        if key not in cache:
+            cache[key] = scores(histories)
+        return cache[key]
 
-    return again
+    return cached
 
 
-def _effect(scores: Scores, categories: CategoryDistribution, drawn: Split, diversity: float) -> Effect:
-    made = diverse(scores, categories, diversity)
-    return Effect(
+def _evaluate_diversity(
+    scores: Scores, categories: CategoryDistribution, examples: Split, diversity: float
+) -> DiversityEffect:
+    diverse = diversify_scores(scores, categories, diversity)
+    return DiversityEffect(
         diversity=diversity,
-        validation=score(made, drawn.validation, categories.counts),
-        test=score(made, drawn.test, categories.counts),
-        distance=_distance(made, categories, drawn.validation),
+        validation=score_lists(diverse, examples.validation, categories.counts),
+        test=score_lists(diverse, examples.test, categories.counts),
+        distance=_mean_distance(diverse, categories, examples.validation),
     )
 
 
-def diverse(scores: Scores, categories: CategoryDistribution, diversity: float) -> Scores:
-    """Scores in whose order the first ten are those of a diverse list; the others follow as before."""
+def diversify_scores(scores: Scores, categories: CategoryDistribution, diversity: float) -> Scores:
+    """Scores whose ten highest are those of a diversified list; all other movies keep their order."""
 
-    def reordered(histories: Sequences) -> FloatArray:
-        left = unseen(scores(histories), histories.user_index, histories.movies)
-        for user, own in enumerate(left):
-            rows = np.argsort(-own, kind="stable")[: int(np.isfinite(own).sum())]
+    def diversified_scores(histories: Sequences) -> FloatArray:
+        ranked = mask_rated(scores(histories), histories)  # (users, movies)
+        for user, own in enumerate(ranked):
+            indices = np.argsort(-own, kind="stable")[: int(np.isfinite(own).sum())]  # without rated movies
             history = histories.movies[histories.offsets[user] : histories.offsets[user + 1]]
-            worth = np.exp(own[rows] - own[rows].max())
-            order = diversified(worth, rows, history, categories, diversity, ranking_metrics.TOP)
-            own[order] = -np.arange(len(order), dtype=np.float32)
-        return left
+            weights = np.exp(own[indices] - own[indices].max())
+            order = diversified(weights, indices, history, categories, diversity, ranking_metrics.TOP)
+            own[order] = -np.arange(len(order), dtype=np.float32)  # any descending scores give this order
+        return ranked
 
-    return reordered
+    return diversified_scores
 
 
-def _distance(scores: Scores, categories: CategoryDistribution, examples: Examples) -> float:
-    """Of the first ten from the history, mean over the users of a examples that have one."""
+def _mean_distance(scores: Scores, categories: CategoryDistribution, examples: Examples) -> float:
+    """Distance of the first ten movies from the history, mean over those users who have a history."""
     distances = []
-    for part in examples.batches(256):
-        histories = part.histories()
-        lists = ranking_metrics.top(unseen(scores(histories), histories.user_index, histories.movies))
+    for batch in examples.batches(USERS_PER_BATCH):
+        histories = batch.histories()
+        lists = ranking_metrics.top(mask_rated(scores(histories), histories))
         for user in np.flatnonzero(histories.counts):
             history = histories.movies[histories.offsets[user] : histories.offsets[user + 1]]
             distances.append(float(divergence(categories.of(history), categories.shares[lists[user]].mean(0))))
     return float(np.mean(distances))
 
 
-def _settings(model: Ranker) -> dict[str, Any]:
-    """What a model was built with; of a network, its preset."""
-    inner = getattr(model, "model", None)
-    return settings(model) | (settings(inner) if inner is not None else {})
+def ranker_settings(model: Ranker) -> dict[str, Any]:
+    """What a ranker was built with; for a network, the settings of the network's estimator too."""
+    estimator = getattr(model, "model", None)
+    return settings_of(model) | (settings_of(estimator) if estimator is not None else {})

@@ -2,13 +2,8 @@
 
 import json
 import logging
-import os
 import re
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 import tracemalloc
@@ -20,23 +15,27 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from server import running
+from server import free_port, running, workers
 from sqlalchemy import Engine, text
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.error_handlers import answer
 from app.api.security import Keys
 from app.main import create_app, listening_address
 from app.services.ratings import Ratings
 from app.settings import Settings
 from app.storage.database import Database, connect
-from model.errors import SettingsError
 from model.inference import artifact
 from model.inference.scorer import Scorer
-from seqrec.client import Client, UnexpectedAnswer, Unreachable
-from seqrec.errors import DatabaseUnavailable, InvalidRequest, KeyRefused, KeyRequired, ReloadRefused, UserExists
+from seqrec import (
+    Client,
+    DatabaseUnavailable,
+    InvalidRequest,
+    KeyRefused,
+    KeyRequired,
+    ReloadRefused,
+    Unreachable,
+    UserExists,
+)
 
 KEYS = Keys(api=("user", "writer"), admin="chief")
 
@@ -68,7 +67,7 @@ def test_a_key_opens_what_it_is_for(guarded: str) -> None:
     with Client(guarded, key="writer") as writer:
         assert writer.rate(1, 1, 4).stars == 4
         with pytest.raises(KeyRefused, match="SEQREC_ADMIN_KEY"):
-            writer.reload()
+            writer.reload_model()
     with Client(guarded, key="chief") as chief:
         assert chief.user(1).user_id == 1
 
@@ -144,7 +143,7 @@ def test_a_reload_serves_the_newest_artifact_and_drops_no_request(
     root = tmp_path / "artifacts"
     shutil.copytree(artifact_folder, root / artifact_folder.name)
     with running(create_app(loaded, scorer, root)) as address, Client(address) as client:
-        assert client.reload().version == scorer.version
+        assert client.reload_model().version == scorer.version
         with later_artifacts(artifact_folder, tmp_path / "relevance") as later:
             shutil.copytree(later, root / later.name)
         stop = threading.Event()
@@ -158,7 +157,7 @@ def test_a_reload_serves_the_newest_artifact_and_drops_no_request(
         with ThreadPoolExecutor(4) as threads:
             asking = [threads.submit(ask) for _ in range(4)]
             time.sleep(0.3)
-            reloaded = client.reload()
+            reloaded = client.reload_model()
             time.sleep(0.3)
             stop.set()
             seen = set.union(*(asked.result() for asked in asking))
@@ -175,42 +174,8 @@ def test_a_damaged_artifact_is_refused_and_the_one_before_served_on(
         (later / "weights.safetensors").write_bytes(b"damaged")
     with running(create_app(loaded, scorer, tmp_path)) as address, Client(address) as client:
         with pytest.raises(ReloadRefused, match=f"damaged.*{scorer.version} is served on"):
-            client.reload()
+            client.reload_model()
         assert client.recommend(1).model == scorer.version
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
-@contextmanager
-def workers(count: int, database_url: str, artifacts: Path, log: Path) -> Iterator[str]:
-    """The address of a service of several processes, started by the command line."""
-    port = free_port()
-    environment = os.environ | {"SEQREC_DATABASE_URL": database_url, "SEQREC_ARTIFACTS": str(artifacts)}
-    command = [sys.executable, "-c", "from app.cli import main; main()", "serve", "--port", str(port)]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, "--workers", str(count)], env=environment, stderr=output, stdout=output, start_new_session=True
-        )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 120
-        while True:
-            try:
-                httpx.get(f"{address}/health/ready").raise_for_status()
-                break
-            except httpx.TransportError:
-                assert time.monotonic() < deadline, log.read_text()
-                assert process.poll() is None, log.read_text()
-                time.sleep(0.2)
-        yield address
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
 
 
 def test_what_one_worker_writes_counts_in_the_next_answer_of_every_worker(
@@ -223,10 +188,10 @@ def test_what_one_worker_writes_counts_in_the_next_answer_of_every_worker(
         for attempt in range(30):
             with Client(address) as writer, Client(address) as user:  # each a connection, maybe to another worker
                 first = writer.recommend(1).recommendations[0].movie_id
-                writer.change_movie(first, hidden=attempt % 2 == 0)
+                writer.update_movie(first, hidden=attempt % 2 == 0)
                 listed = [entry.movie_id for entry in user.recommend(1, n=100).recommendations]
                 assert (first in listed) == (attempt % 2 == 1)
-                writer.change_movie(first, hidden=False)
+                writer.update_movie(first, hidden=False)
                 writer.rate(1, first, 5)
                 assert first not in [entry.movie_id for entry in user.recommend(1, n=100).recommendations]
                 writer.delete_rating(1, first)
@@ -234,7 +199,7 @@ def test_what_one_worker_writes_counts_in_the_next_answer_of_every_worker(
         with later_artifacts(artifact_folder, tmp_path / "relevance") as later:
             shutil.copytree(later, artifacts / later.name)
         with Client(address) as chief:
-            chief.reload()
+            chief.reload_model()
         deadline = time.monotonic() + 30
         while {httpx.get(f"{address}/health/live").headers["x-model-version"] for _ in range(20)} != {later.name}:
             for _ in range(5):
@@ -255,11 +220,11 @@ def test_what_one_worker_writes_counts_in_the_next_answer_of_every_worker(
 
 def test_many_write_at_once_and_nothing_is_lost(loaded: Engine, scorer: Scorer) -> None:
     with running(create_app(loaded, scorer)) as address, Client(address) as client:
-        someone = client.add_user().user_id
+        someone = client.create_user().user_id
 
         def write(movie_id: int) -> None:
             client.rate(someone, movie_id, 3)
-            client.add_user()
+            client.create_user()
             client.recommend(someone, n=1)
 
         with ThreadPoolExecutor(8) as threads:
@@ -274,54 +239,6 @@ def test_a_taken_id_is_refused(client: TestClient, loaded: Engine, scorer: Score
     assert (answer.status_code, answer.json()["code"]) == (409, UserExists.code)
     answer = client.post("/movies", json={"movie_id": 1, "title": "Another"})
     assert (answer.status_code, answer.json()["code"]) == (409, "movie_exists")
-
-
-class Ailing:
-    """An app that cannot answer at first: 503 for so many requests, then as the app behind it."""
-
-    def __init__(self, app: ASGIApp, failures: int) -> None:
-        self.app = app
-        self.failures = failures
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self.failures > 0:
-            self.failures -= 1
-            await answer(DatabaseUnavailable())(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
-
-
-def test_the_client_tries_again_what_may_be_done_twice_while_the_service_cannot_answer(
-    loaded: Engine, scorer: Scorer
-) -> None:
-    ailing = Ailing(create_app(loaded, scorer), failures=2)
-    with running(ailing) as address, Client(address, retries=2) as client:
-        assert client.user(1).user_id == 1
-
-        ailing.failures = 3
-        with pytest.raises(DatabaseUnavailable):
-            client.user(1)
-        assert ailing.failures == 0
-
-        ailing.failures = 2
-        with pytest.raises(DatabaseUnavailable):
-            client.add_user()  # sent again, it might sign up two
-        assert ailing.failures == 1
-
-
-def test_a_service_that_is_not_there_or_is_another_one_is_told_from_one_that_answers(tmp_path: Path) -> None:
-    with Client(f"http://127.0.0.1:{free_port()}", retries=1) as client, pytest.raises(Unreachable):
-        client.user(1)
-    with running(FastAPI()) as address, Client(address) as client, pytest.raises(UnexpectedAnswer):
-        client.user(1)
-
-
-def test_importing_the_client_loads_no_server_and_no_torch() -> None:
-    script = "import seqrec.client, sys; print([m for m in sys.argv[1:] if m in sys.modules])"
-    heavy = ["fastapi", "uvicorn", "sqlalchemy", "torch", "numpy", "app.main"]
-    done = subprocess.run([sys.executable, "-c", script, *heavy], capture_output=True, text=True, check=True)
-
-    assert done.stdout.strip() == "[]"
 
 
 def test_an_import_six_times_as_long_takes_no_more_memory(loaded: Engine, tmp_path: Path) -> None:
@@ -366,7 +283,7 @@ def test_readers_are_answered_while_writers_wait_for_their_turn(loaded: Engine, 
 
 def test_many_sign_up_at_once_and_all_get_an_id(loaded: Engine, scorer: Scorer) -> None:
     with running(create_app(loaded, scorer)) as address, Client(address) as client, ThreadPoolExecutor(8) as threads:
-        ids = [user.user_id for user in threads.map(lambda _: client.add_user(), range(24))]
+        ids = [user.user_id for user in threads.map(lambda _: client.create_user(), range(24))]
 
     assert sorted(ids) == list(range(121, 145))
 
@@ -401,20 +318,6 @@ def test_an_export_without_a_database_is_an_error_and_no_empty_file(scorer: Scor
             next(client.export_ratings())
     with Client(f"http://127.0.0.1:{free_port()}") as client, pytest.raises(Unreachable):
         next(client.export_ratings())
-
-
-def test_the_client_refuses_what_the_service_would_with_the_same_error(guarded: str) -> None:
-    with Client(guarded, key="chief") as client:
-        for refused in (
-            lambda: client.rate(1, 1, stars=7),
-            lambda: client.recommend(1, n=1000),
-            lambda: client.rank([1, 2], user_id=1, history={1: 5}),
-            lambda: client.user(2**40),
-        ):
-            with pytest.raises(InvalidRequest):
-                refused()
-    with pytest.raises(SettingsError, match="no header can carry"):
-        Client(guarded, key="schlüssel")
 
 
 def test_the_api_is_documented_without_another_host(client: TestClient) -> None:

@@ -13,7 +13,7 @@ from model.baselines.feed_forward import FeedForward, FeedForwardConfig
 from model.baselines.gc_mc import Edges, GcMc, GcMcConfig, GcMcNetwork
 from model.baselines.glocal_k import GLocalK, GLocalKConfig, KernelLayer, KnownMatrix
 from model.baselines.known_ratings import KnownRatings
-from model.baselines.rating_models import PUBLISHED_MODELS, build
+from model.baselines.registry import PUBLISHED_MODELS, RATING
 from model.baselines.simple import MovieMean
 from model.baselines.sparse_pairs import Pairs
 from model.data.dataset import MovieLens
@@ -36,7 +36,7 @@ SMALL_TRAINING = TrainingConfig(epochs=25, patience=25, users_per_step=16, sampl
 SMALL_BST = BstConfig(window=6, width=16, heads=2, layers=(32, 16))
 SMALL_FEED_FORWARD = FeedForwardConfig(embedding=8, title=8, layers=(16, 16, 8), dropout=0.1)
 
-SMALL_RIVALS: dict[str, Callable[[TrainingContext], RatingModel]] = {
+SMALL_BASELINES: dict[str, Callable[[TrainingContext], RatingModel]] = {
     "glocal-k": lambda context: GLocalK(context, SMALL_GLOCAL_K),
     "gc-mc": lambda context: GcMc(context, SMALL_GC_MC),
     "bst": lambda context: Bst(context, SMALL_BST, SMALL_TRAINING),
@@ -46,7 +46,7 @@ SMALL_RIVALS: dict[str, Callable[[TrainingContext], RatingModel]] = {
     ),
 }
 READ_RATINGS = ("glocal-k", "gc-mc", "bst")
-"""The rivals that can know a taste from a user's ratings."""
+"""The baselines that can know a taste from a user's ratings."""
 
 MOVIES = 20
 
@@ -91,39 +91,41 @@ def error(model: RatingModel, split: Split) -> float:
 
 
 @pytest.mark.parametrize("name", READ_RATINGS)
-def test_a_rival_that_reads_ratings_beats_the_movies_mean(name: str, small_context: TrainingContext) -> None:
+def test_a_baseline_that_reads_ratings_beats_the_movies_mean(name: str, small_context: TrainingContext) -> None:
     split = paper_split(without_profiles(tastes()))
 
-    assert error(SMALL_RIVALS[name](small_context), split) < 0.4 * error(MovieMean(MOVIES + 1), split)
+    assert error(SMALL_BASELINES[name](small_context), split) < 0.4 * error(MovieMean(MOVIES + 1), split)
 
 
 @pytest.mark.parametrize("name", ["mlp3", "ffnn-bert"])
-def test_a_rival_without_history_beats_the_movies_mean_by_the_profile_alone(
+def test_a_baseline_without_history_beats_the_movies_mean_by_the_profile_alone(
     name: str, small_context: TrainingContext
 ) -> None:
     split, blind = paper_split(tastes()), paper_split(without_profiles(tastes()))
     mean = error(MovieMean(MOVIES + 1), split)
 
-    assert error(SMALL_RIVALS[name](small_context), split) < 0.4 * mean
-    assert error(SMALL_RIVALS[name](small_context), blind) > 0.95 * mean
+    assert error(SMALL_BASELINES[name](small_context), split) < 0.4 * mean
+    assert error(SMALL_BASELINES[name](small_context), blind) > 0.95 * mean
 
 
 @pytest.mark.parametrize("name", READ_RATINGS)
-def test_a_rival_learns_nothing_from_shuffled_ratings(name: str, small_context: TrainingContext) -> None:
-    assert error(SMALL_RIVALS[name](small_context), paper_split(tastes(shuffled=True))) > 1.85
+def test_a_baseline_learns_nothing_from_shuffled_ratings(name: str, small_context: TrainingContext) -> None:
+    assert error(SMALL_BASELINES[name](small_context), paper_split(tastes(shuffled=True))) > 1.85
 
 
 @pytest.fixture(scope="module")
 def fitted(sample: MovieLens) -> dict[str, RatingModel]:
-    """Every rival, fitted to the generated sample on a random split."""
-    models = {name: make(context_for(sample)) for name, make in SMALL_RIVALS.items()}
+    """Every published network, fitted to the generated sample on a random split."""
+    models = {name: make(context_for(sample)) for name, make in SMALL_BASELINES.items()}
     for model in models.values():
         model.fit(random_split(Sequences.of(sample)))
     return models
 
 
-@pytest.mark.parametrize("name", SMALL_RIVALS)
-def test_predictions_are_in_the_folds_order(name: str, sample: MovieLens, fitted: dict[str, RatingModel]) -> None:
+@pytest.mark.parametrize("name", SMALL_BASELINES)
+def test_predictions_are_in_the_order_of_the_examples(
+    name: str, sample: MovieLens, fitted: dict[str, RatingModel]
+) -> None:
     examples = random_split(Sequences.of(sample)).test
     order = np.random.default_rng(0).permutation(len(examples))
     shuffled = Examples(examples.sequences.take(order), examples.history_lengths[order])
@@ -134,7 +136,7 @@ def test_predictions_are_in_the_folds_order(name: str, sample: MovieLens, fitted
     assert np.concatenate([parts[user] for user in order]) == pytest.approx(mixed, abs=1e-4)
 
 
-@pytest.mark.parametrize("name", SMALL_RIVALS)
+@pytest.mark.parametrize("name", SMALL_BASELINES)
 def test_the_stars_of_test_targets_are_never_read(name: str, small_context: TrainingContext) -> None:
     split = paper_split(tastes())
     changed = split.test.sequences.stars.copy()
@@ -142,19 +144,19 @@ def test_the_stars_of_test_targets_are_never_read(name: str, small_context: Trai
     altered = Examples(replace(split.test.sequences, stars=changed), split.test.history_lengths)
     predictions = []
     for test in (split.test, altered):
-        model = SMALL_RIVALS[name](small_context)
+        model = SMALL_BASELINES[name](small_context)
         model.fit(replace(split, test=test))
         predictions.append(model.predict(test).stars)
 
     assert np.array_equal(*predictions)
 
 
-@pytest.mark.parametrize("name", SMALL_RIVALS)
+@pytest.mark.parametrize("name", SMALL_BASELINES)
 def test_a_resumed_run_ends_exactly_where_an_uninterrupted_one_does(
     name: str, sample: MovieLens, tmp_path: Path
 ) -> None:
     split = paper_split(Sequences.of(sample))
-    whole = SMALL_RIVALS[name](context_for(sample))
+    whole = SMALL_BASELINES[name](context_for(sample))
     whole.fit(split)
 
     def interrupt(progress: Progress) -> None:
@@ -162,9 +164,9 @@ def test_a_resumed_run_ends_exactly_where_an_uninterrupted_one_does(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        SMALL_RIVALS[name](replace(context_for(sample, tmp_path), on_progress=interrupt)).fit(split)
+        SMALL_BASELINES[name](replace(context_for(sample, tmp_path), on_progress=interrupt)).fit(split)
     steps: list[Progress] = []
-    resumed = SMALL_RIVALS[name](replace(context_for(sample, tmp_path, resume=True), on_progress=steps.append))
+    resumed = SMALL_BASELINES[name](replace(context_for(sample, tmp_path, resume=True), on_progress=steps.append))
     resumed.fit(split)
 
     assert steps[0].epoch == 3
@@ -172,18 +174,18 @@ def test_a_resumed_run_ends_exactly_where_an_uninterrupted_one_does(
     assert np.array_equal(resumed.predict(split.test).stars, whole.predict(split.test).stars)
 
 
-def test_a_damaged_checkpoint_of_a_rival_is_refused(sample: MovieLens, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_of_a_baseline_is_refused(sample: MovieLens, tmp_path: Path) -> None:
     split = paper_split(Sequences.of(sample))
-    SMALL_RIVALS["gc-mc"](context_for(sample, tmp_path)).fit(split)
+    SMALL_BASELINES["gc-mc"](context_for(sample, tmp_path)).fit(split)
     (checkpoint,) = tmp_path.iterdir()
     checkpoint.write_bytes(b"not a checkpoint")
 
     with pytest.raises(CheckpointError, match="cannot be read"):
-        SMALL_RIVALS["gc-mc"](context_for(sample, tmp_path, resume=True)).fit(split)
+        SMALL_BASELINES["gc-mc"](context_for(sample, tmp_path, resume=True)).fit(split)
 
 
-def test_every_rival_says_truly_whether_it_needs_to_know_its_users(sample: MovieLens) -> None:
-    inductive = {name: build(name, context_for(sample)).inductive for name in PUBLISHED_MODELS}
+def test_every_published_network_says_truly_whether_it_is_inductive(sample: MovieLens) -> None:
+    inductive = {name: RATING.build(name, context_for(sample)).inductive for name in PUBLISHED_MODELS}
 
     assert inductive == {"mlp3": True, "ffnn-bert": True, "bst": True, "glocal-k": False, "gc-mc": False}
 
@@ -233,8 +235,8 @@ def test_the_local_kernel_falls_with_the_squared_distance_and_is_never_negative(
     layer = KernelLayer(2, 2, width=2)
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([[2.0, 2.0], [2.0, 4.0]]))
-        layer.input_places.copy_(torch.tensor([[0.0, 0.0], [1.0, 0.0]]))
-        layer.output_places.copy_(torch.tensor([[0.6, 0.0], [0.0, 1.5]]))
+        layer.input_coordinates.copy_(torch.tensor([[0.0, 0.0], [1.0, 0.0]]))
+        layer.output_coordinates.copy_(torch.tensor([[0.6, 0.0], [0.0, 1.5]]))
 
     weight, penalty = layer.weight_and_penalty(GLocalKConfig(weight_penalty=10, kernel_penalty=100))
 
@@ -259,25 +261,25 @@ def test_a_graph_convolution_sums_ordinal_messages_over_the_root_of_both_degrees
     edges = Edges.of((torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1])), torch.tensor([0, 2, 1]), (2, 2))
     weights = torch.tensor([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0], [0.0, 0.0], [0.0, 0.0]]).unsqueeze(2)
 
-    arrived = edges.receive(weights).flatten().tolist()
+    received = edges.receive(weights).flatten().tolist()
 
     first = 1 / np.sqrt(2 * 1) + (10 + 20 + 30) / np.sqrt(2 * 2)
-    assert arrived == pytest.approx([first, (10 + 20) / np.sqrt(1 * 2)])
+    assert received == pytest.approx([first, (10 + 20) / np.sqrt(1 * 2)])
 
 
-def test_a_mute_node_sends_nothing_and_the_others_send_the_same() -> None:
+def test_a_dropped_node_sends_nothing_and_the_others_send_the_same() -> None:
     edges = Edges.of((torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1])), torch.tensor([0, 2, 1]), (2, 2))
     weights = torch.tensor([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0], [0.0, 0.0], [0.0, 0.0]]).unsqueeze(2)
-    kept = torch.tensor([False, True])
-    heard = weights[:, kept].clone().requires_grad_()
+    sending = torch.tensor([False, True])
+    sent = weights[:, sending].clone().requires_grad_()
 
-    arrived = edges.only_from(kept).receive(heard)
-    arrived.sum().backward()
+    received = edges.only_from(sending).receive(sent)
+    received.sum().backward()
 
-    assert arrived.flatten().tolist() == pytest.approx([60 / 2, 30 / np.sqrt(2)])
+    assert received.flatten().tolist() == pytest.approx([60 / 2, 30 / np.sqrt(2)])
     one, both = 1 / 2, 1 / 2 + 1 / np.sqrt(2)
-    assert heard.grad is not None
-    assert heard.grad.flatten().tolist() == pytest.approx([both, both, one, 0, 0])
+    assert sent.grad is not None
+    assert sent.grad.flatten().tolist() == pytest.approx([both, both, one, 0, 0])
 
 
 def test_the_decoder_mixes_its_bases_for_every_level() -> None:
@@ -294,7 +296,7 @@ def test_the_decoder_mixes_its_bases_for_every_level() -> None:
     assert logits[:, 0].tolist() == [11, 22, 6, 12, 17]
 
 
-def test_movies_without_a_known_rating_share_the_last_place() -> None:
+def test_movies_without_a_known_rating_share_the_last_number() -> None:
     sequences = Sequences(
         user_ids=np.array([7, 3]),
         profiles=np.zeros((2, 24), dtype=np.float32),
@@ -344,7 +346,7 @@ def catalogue(*names: str) -> Catalogue:
     return Catalogue(movie_ids=tuple(range(1, len(names) + 1)), titles=names, genres=((),) * len(names), genre_names=())
 
 
-def test_bert_gives_one_vector_a_title_whatever_titles_stand_beside_it(tmp_path: Path) -> None:
+def test_bert_gives_one_vector_a_title_whatever_other_titles_are_encoded(tmp_path: Path) -> None:
     bert = str(tiny_bert(tmp_path / "bert"))
 
     one = bert_title_vectors(catalogue("Emma (1996)"), bert, tmp_path / "cache")

@@ -57,12 +57,14 @@ def test_line_ends_of_windows_are_read_too(tmp_path: Path) -> None:
         pytest.param({"ratings": RATINGS + "1::1::3::1\n"}, "ratings.dat, line 3: the user has", id="rated twice"),
     ],
 )
-def test_a_bad_row_is_refused_by_file_line_and_reason(tmp_path: Path, files: dict[str, str], complaint: str) -> None:
+def test_a_bad_line_is_refused_with_file_line_and_complaint(
+    tmp_path: Path, files: dict[str, str], complaint: str
+) -> None:
     with pytest.raises(DataError, match=complaint):
         dataset.read(write(tmp_path, **files))
 
 
-def test_of_many_bad_rows_the_first_five_are_shown_and_the_rest_counted(tmp_path: Path) -> None:
+def test_the_message_names_the_first_five_bad_lines_and_counts_the_others(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="and 2 more bad lines") as caught:
         dataset.read(write(tmp_path, ratings="1::1::9::1\n" * 7))
 

@@ -55,7 +55,7 @@ def test_the_archive_is_downloaded_checked_and_unpacked(server: str, archive: by
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["ml-1m"]
 
 
-def test_the_next_address_is_asked_where_one_does_not_answer(server: str, archive: bytes, tmp_path: Path) -> None:
+def test_the_next_address_is_tried_if_one_does_not_answer(server: str, archive: bytes, tmp_path: Path) -> None:
     urls = (NOWHERE, f"{server}/missing.zip", f"{server}/damaged.zip", f"{server}/ml-1m.zip")
     download.download(tmp_path / "ml-1m", urls, sha256=hashlib.sha256(archive).hexdigest())
 

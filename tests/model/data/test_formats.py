@@ -74,7 +74,7 @@ def test_later_sets_have_half_stars_and_users_of_whom_nothing_is_known(
     assert not Sequences.of(data).profiles.any()
 
 
-def test_line_ends_of_windows_and_a_byte_order_mark_are_passed_over(tmp_path: Path) -> None:
+def test_line_ends_of_windows_and_a_byte_order_mark_are_ignored(tmp_path: Path) -> None:
     written = {name: "\ufeff" + content.replace("\n", "\r\n") for name, content in OF_CSV.items()}
 
     assert len(dataset.read(write(tmp_path, written)).ratings) == 2
@@ -90,7 +90,7 @@ def test_a_format_is_known_by_its_files_and_not_by_the_folders_name(tmp_path: Pa
 def test_a_set_is_named_by_its_numbers_of_users_movies_and_ratings(tmp_path: Path) -> None:
     users = [f"{user}|30|F|other|0" for user in range(1, 944)]
     movies = [f"{movie}|M{movie}||||1{'|0' * 18}" for movie in range(1, 1683)]
-    ratings = [f"{1 + place % 943}\t{1 + place // 943}\t4\t0" for place in range(100_000)]
+    ratings = [f"{1 + number % 943}\t{1 + number // 943}\t4\t0" for number in range(100_000)]
     files = dict(zip(ML_100K.files, ("\n".join(lines) for lines in (users, movies, ratings)), strict=True))
 
     assert dataset.read(write(tmp_path, files)).name == "ml-100k"
@@ -123,7 +123,7 @@ def test_a_set_is_named_by_its_numbers_of_users_movies_and_ratings(tmp_path: Pat
         pytest.param(OF_CSV, "ratings.csv", "", "the line does not have 4 fields", id="csv blank line"),
     ],
 )
-def test_a_bad_row_is_named_by_file_line_and_fault(
+def test_a_bad_line_is_reported_with_file_line_and_complaint(
     tmp_path: Path, files: Mapping[str, str], name: str, line: str, complaint: str
 ) -> None:
     number = files[name].count("\n") + 1
@@ -136,7 +136,7 @@ def test_a_bad_row_is_named_by_file_line_and_fault(
         dataset.read(folder)
 
 
-def test_bad_lines_of_all_files_are_found_in_one_pass_each_with_its_first_fault(tmp_path: Path) -> None:
+def test_bad_lines_of_all_files_are_reported_in_one_pass_each_with_its_first_complaint(tmp_path: Path) -> None:
     folder = write(
         tmp_path,
         {

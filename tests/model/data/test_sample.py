@@ -3,7 +3,7 @@ from pathlib import Path
 import polars as pl
 from builders import context_for
 
-from model.baselines.rating_models import BASELINES, build
+from model.baselines.registry import RATING
 from model.data import dataset
 from model.data.dataset import MovieLens
 from model.data.sample import NAME, write_sample
@@ -41,8 +41,8 @@ def test_movies_and_users_differ_so_that_each_baseline_beats_the_one_before(samp
     context = context_for(sample)
     split = paper_split(Sequences.of(sample))
     errors = []
-    for name in BASELINES:
-        model = build(name, context)
+    for name in RATING.baselines:
+        model = RATING.build(name, context)
         model.fit(split)
         errors.append(rmse(model.predict(split.train).stars, split.train.target_stars))
 

@@ -30,14 +30,14 @@ def test_a_ragged_range_is_one_run_after_the_other() -> None:
     assert ragged_range(np.array([], dtype=np.int64), np.array([], dtype=np.int64)).tolist() == []
 
 
-def test_the_first_half_is_history_the_larger_one_where_odd() -> None:
+def test_the_history_is_the_first_half_and_the_larger_one_for_an_odd_number() -> None:
     examples = split_in_half(sequences(5, 2, 1))
 
     assert examples.history_lengths.tolist() == [3, 1, 1]
     assert examples.targets.tolist() == [3, 4, 6]
 
 
-def test_batches_of_users_give_the_targets_in_the_folds_order() -> None:
+def test_batches_have_the_targets_in_the_order_of_the_examples() -> None:
     examples = split_in_half(sequences(5, 4, 3, 6, 2))
 
     parts = [part.sequences.movies[part.targets] for part in examples.batches(2)]
@@ -73,7 +73,7 @@ def test_the_papers_split_has_the_papers_sample_counts(large: MovieLens) -> None
     assert large.generated or samples == ML_1M_SAMPLES
 
 
-def test_no_user_is_in_two_folds_and_other_seeds_draw_other_users(large: MovieLens) -> None:
+def test_a_user_is_either_in_training_validation_or_test_and_other_seeds_draw_other_users(large: MovieLens) -> None:
     everyone = Sequences.of(large)
     split, other = paper_split(everyone), paper_split(everyone, (1, 2))
 
@@ -83,7 +83,7 @@ def test_no_user_is_in_two_folds_and_other_seeds_draw_other_users(large: MovieLe
     assert set(other.test.sequences.user_ids.tolist()) != users[2]
 
 
-def test_a_fold_without_targets_is_empty_and_not_an_error() -> None:
+def test_examples_without_targets_are_not_an_error() -> None:
     examples = Examples(sequences(2), np.array([2]))
 
     assert examples.target_stars.tolist() == []
@@ -93,7 +93,7 @@ def pairs(sequences: Sequences) -> list[tuple[int, int]]:
     return list(zip(sequences.user_ids[sequences.user_index].tolist(), sequences.movies.tolist(), strict=True))
 
 
-def test_the_random_split_gives_every_rating_one_place_and_leaves_histories_in_order() -> None:
+def test_the_random_split_uses_every_rating_once_and_keeps_histories_in_order() -> None:
     everyone = sequences(40, 30, 30)
     split = random_split(everyone, (1, 2))
 
@@ -107,7 +107,7 @@ def test_the_random_split_gives_every_rating_one_place_and_leaves_histories_in_o
     assert pairs(split.known()) == pairs(split.train.sequences)
 
 
-def test_known_on_the_papers_split_is_training_and_the_first_halves_of_the_others() -> None:
+def test_known_ratings_of_the_papers_split_are_training_and_the_first_halves_of_the_others() -> None:
     split = paper_split(sequences(*[5] * 50))
 
     known = split.known()
@@ -122,6 +122,6 @@ def test_known_on_the_papers_split_is_training_and_the_first_halves_of_the_other
 
 
 @pytest.mark.parametrize("draw", [paper_split, random_split])
-def test_data_of_which_nothing_is_left_to_predict_is_refused(draw: Callable[[Sequences], Split]) -> None:
+def test_data_without_targets_is_refused(draw: Callable[[Sequences], Split]) -> None:
     with pytest.raises(DataError, match="too few ratings"):
         draw(sequences(*[1] * 30 if draw is paper_split else [1] * 4))

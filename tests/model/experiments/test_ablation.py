@@ -13,7 +13,7 @@ from model.network.branches import BRANCHES
 from model.network.config import NetworkConfig
 from model.network.rating import SeqRec
 from model.training.context import TrainingContext
-from model.training.estimator import NeuralModel
+from model.training.estimator import SeqRecEstimator
 from model.training.trainer import Progress
 
 PAPER = RATING_ONLY.model_copy(
@@ -34,17 +34,17 @@ def fitted(ablation: Ablation, context: TrainingContext, split: Split) -> Ablate
 
 
 def outputs(network: SeqRec) -> dict[str, torch.Tensor]:
-    """What each branch, and the table of embeddings, gives for some users or movies."""
-    rows = torch.arange(1, 9)
-    users = Users(torch.eye(24)[:4], rows, torch.full((8,), 5.0), torch.tensor([1, 2, 2, 3]))
-    given = {"user": (users, users.stars), "movie": (rows,)}
+    """The output of each branch, and of the table of embeddings, for some users or movies."""
+    indices = torch.arange(1, 9)
+    users = Users(torch.eye(24)[:4], indices, torch.full((8,), 5.0), torch.tensor([1, 2, 2, 3]))
+    inputs = {"user": (users, users.stars), "movie": (indices,)}
     with torch.no_grad():
-        vectors = {name: branch(*given[branch.side], network.movies) for name, branch in network.branches.items()}
-        return {**vectors, EMBEDDING: network.movies.embed(rows)}
+        vectors = {name: branch(*inputs[branch.side], network.movies) for name, branch in network.branches.items()}
+        return {**vectors, EMBEDDING: network.movies.embed(indices)}
 
 
 @pytest.mark.parametrize("ablation", ABLATIONS, ids=lambda ablation: ablation.name)
-def test_what_is_silenced_stays_silent_through_the_recovery_and_nothing_else_is(
+def test_what_is_zeroed_stays_zero_through_the_recovery_and_nothing_else_is(
     ablation: Ablation, context: TrainingContext, split: Split
 ) -> None:
     model = fitted(ablation, context, split)
@@ -55,7 +55,9 @@ def test_what_is_silenced_stays_silent_through_the_recovery_and_nothing_else_is(
 
 
 @pytest.mark.parametrize("recurrent", ["mlstm", "lstm"])
-def test_a_silenced_history_gives_zeros_whatever_reads_it(recurrent: str, sample: MovieLens, split: Split) -> None:
+def test_a_zeroed_history_branch_gives_zeros_with_every_recurrent_layer(
+    recurrent: str, sample: MovieLens, split: Split
+) -> None:
     network = NetworkConfig(**{**PAPER.network.model_dump(), "recurrent": recurrent})
     preset = PAPER.model_copy(update={"network": network})
     model = AblatedModel(Ablation("", ("history",), 0.0), preset, context_for(sample))
@@ -65,7 +67,7 @@ def test_a_silenced_history_gives_zeros_whatever_reads_it(recurrent: str, sample
 
 
 def test_the_recovery_trains_what_is_left(context: TrainingContext, split: Split) -> None:
-    whole = NeuralModel(PAPER, context)
+    whole = SeqRecEstimator(PAPER, context)
     whole.fit(split)
     ablated = fitted(Ablation("title", ("title",), 0.0), context, split).network
 
@@ -75,7 +77,7 @@ def test_the_recovery_trains_what_is_left(context: TrainingContext, split: Split
     assert not [name for name, parameter in after.items() if name.startswith("branches.title") and parameter.any()]
 
 
-def test_with_everything_silenced_all_targets_get_one_answer(context: TrainingContext, split: Split) -> None:
+def test_with_everything_zeroed_all_targets_get_the_same_stars(context: TrainingContext, split: Split) -> None:
     predicted = fitted(ABLATIONS[-1], context, split).predict(split.test).stars
 
     assert predicted.max() - predicted.min() < 1e-5
@@ -91,5 +93,5 @@ def test_the_whole_network_is_trained_once_for_all_ablations(sample: MovieLens, 
     assert len(epochs_begun) == PAPER.training.epochs + 3 * 2
 
 
-def test_every_ablation_names_parts_that_there_are() -> None:
+def test_every_ablation_names_parts_of_the_network() -> None:
     assert {name for ablation in ABLATIONS for name in ablation.zeroed} == {*BRANCHES, EMBEDDING}

@@ -11,24 +11,30 @@ from builders import RATING_ONLY, SMALL_NETWORK, context_for
 from matplotlib.image import imread
 from pydantic import ValidationError
 
-from model.baselines.rating_models import BUILDERS, TrainingContext
+from model.baselines.registry import RATING
 from model.card import Epoch
 from model.data.dataset import MovieLens
 from model.data.sequences import Examples, Sequences
 from model.data.splits import Split
-from model.data.summary import imbalance, spread
+from model.data.summary import measure_imbalance, measure_spread
 from model.errors import SettingsError, TitleModelError, UnknownNameError
 from model.evaluation.rating_metrics import Predicted
 from model.experiments.ablation import ABLATIONS
-from model.experiments.bins import POPULARITY_BINS, BinError, bin_labels, binned_errors, by_history, by_popularity
-from model.experiments.comparisons import compare
-from model.experiments.paper import PARTS, reproduce, run_parts
-from model.experiments.plan import Plan, parsed_seeds
+from model.experiments.paper import PARTS, execute_parts, reproduce
+from model.experiments.plan import VARIANTS, Plan, Variant, parse_seeds
 from model.experiments.report import BEGIN, END, write_summary
-from model.experiments.rows import Result, Row, Rows, settings
+from model.experiments.results import (
+    POPULARITY_BINS,
+    BinError,
+    Result,
+    bin_labels,
+    binned_errors,
+    errors_by_history,
+    errors_by_popularity,
+)
+from model.experiments.runs import Run, RunStore, settings_of
 from model.experiments.tables import SUMMARY_MODELS, markdown
-from model.experiments.variants import VARIANTS, Variant
-from model.training.estimator import NeuralModel
+from model.training.estimator import SeqRecEstimator
 from model.training.presets import PRESETS
 
 PAPER = RATING_ONLY.model_copy(
@@ -40,7 +46,7 @@ PAPER = RATING_ONLY.model_copy(
 
 
 class Guess:
-    """Answers every target by the stars in training, off by a number of its own; notes that it was fitted."""
+    """Predicts the distribution of stars in training, its mean shifted by ``off``; records that it was fitted."""
 
     epochs: Sequence[Epoch] = ()
 
@@ -70,13 +76,13 @@ class Interrupted(Guess):
 
 
 def small_plan(fitted: list[str]) -> Plan:
-    """Two small networks; all others are guesses, which say when they are fitted."""
+    """Two small networks; all other models are guesses, which record that they were fitted."""
     return Plan(
         builders={
             "mean": lambda _: Guess("mean", fitted),
-            "bias": BUILDERS["bias"],
-            "seqrec-paper": partial(NeuralModel, PAPER),
-            "seqrec-rating": partial(NeuralModel, RATING_ONLY),
+            "bias": partial(RATING.build, "bias"),
+            "seqrec-paper": partial(SeqRecEstimator, PAPER),
+            "seqrec-rating": partial(SeqRecEstimator, RATING_ONLY),
             "near": lambda _: Guess("near", fitted, off=0.1),
             "far": lambda _: Guess("far", fitted, off=0.5),
             "known": lambda _: Guess("known", fitted, off=0.01, inductive=False),
@@ -90,19 +96,19 @@ def small_plan(fitted: list[str]) -> Plan:
 
 @pytest.fixture(scope="module")
 def fitted() -> list[str]:
-    """What was fitted, in order."""
+    """Models and splits that were fitted, in order."""
     return []
 
 
 @pytest.fixture(scope="module")
 def lines() -> list[str]:
-    """What was said meanwhile."""
+    """The lines of progress."""
     return []
 
 
 @pytest.fixture(scope="module")
 def results(sample: MovieLens, fitted: list[str], lines: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a whole run from nothing."""
+    """The folder of a complete experiment that started from nothing."""
     folder = tmp_path_factory.mktemp("docs") / "results"
     reproduce(folder, sample, context_for(sample), small_plan(fitted), on_line=lines.append)
     return folder
@@ -113,12 +119,12 @@ def readme(results: Path) -> str:
     return (results / "README.md").read_text()
 
 
-def row(fitted: list[str], model: str = "near", *, off: float = 0.0) -> Row:
-    return Row(model, lambda _: Guess(model, fitted, off), "paper", (1, 2))
+def near_run(fitted: list[str], model: str = "near", *, off: float = 0.0) -> Run:
+    return Run(model, lambda _: Guess(model, fitted, off), "paper", (1, 2))
 
 
-def rows_in(folder: Path, data: MovieLens) -> Rows:
-    return Rows(folder, data, context_for(data))
+def store_in(folder: Path, data: MovieLens) -> RunStore:
+    return RunStore(folder, data, context_for(data))
 
 
 def test_from_an_empty_folder_every_table_and_figure_appears(results: Path, readme: str) -> None:
@@ -158,7 +164,7 @@ def test_table_4_has_every_model_on_both_splits_beside_what_was_published(readme
     assert lines["seqrec-rating", "paper"][5] != "-"
 
 
-def test_a_model_that_lacks_something_is_a_row_that_says_so_and_stops_nothing(readme: str, lines: list[str]) -> None:
+def test_a_model_without_its_title_model_is_reported_and_stops_nothing(readme: str, lines: list[str]) -> None:
     assert "| `titles` | paper | not run | - |" in readme
     assert "`titles` was not run: The title model is not to be had.\n" in readme
     assert "titles was not run: The title model is not to be had" in lines
@@ -188,7 +194,7 @@ def test_table_5_has_the_eight_ablations_of_one_network(readme: str) -> None:
     assert "| movie id + title | embedding, movie, title | " in section
 
 
-def test_our_model_is_compared_with_the_best_inductive_rival_on_every_split(results: Path) -> None:
+def test_our_model_is_compared_with_the_best_inductive_published_model_on_every_split(results: Path) -> None:
     record = json.loads((results / "results.json").read_text())
 
     assert [(one["seeds"], one["first"], one["second"]) for one in record["comparisons"]] == [
@@ -202,7 +208,7 @@ def test_our_model_is_compared_with_the_best_inductive_rival_on_every_split(resu
         assert one["low"] < one["difference"] < one["high"]
 
 
-def test_where_the_errors_are_shows_the_best_rival_of_any_kind(readme: str) -> None:
+def test_where_the_errors_are_shows_the_best_published_model_of_any_kind(readme: str) -> None:
     assert "| ratings of the user before | test ratings | `seqrec-rating` | `bias` | `known` |" in readme
 
 
@@ -228,7 +234,7 @@ def test_a_second_run_runs_nothing_again_and_writes_the_same(
     assert (results / "results.json").read_bytes() == record
 
 
-def test_results_that_came_without_their_predictions_are_kept(
+def test_results_without_predictions_are_valid(
     results: Path, sample: MovieLens, fitted: list[str], tmp_path: Path
 ) -> None:
     # As after cloning the repository, which holds no predictions.
@@ -242,7 +248,7 @@ def test_results_that_came_without_their_predictions_are_kept(
     assert (tmp_path / "results.json").read_bytes() == (results / "results.json").read_bytes()
 
 
-def test_an_interrupted_run_goes_on_without_repeating_finished_rows(sample: MovieLens, tmp_path: Path) -> None:
+def test_an_interrupted_run_goes_on_without_repeating_finished_runs(sample: MovieLens, tmp_path: Path) -> None:
     fitted: list[str] = []
     names = ["first", "second", "third"]
     builders = {name: partial(lambda name, _: Guess(name, fitted), name) for name in names}
@@ -257,95 +263,95 @@ def test_an_interrupted_run_goes_on_without_repeating_finished_rows(sample: Movi
     assert not list(tmp_path.rglob("*.writing"))
 
 
-def test_a_row_is_run_again_when_the_data_differ(sample: MovieLens, tmp_path: Path) -> None:
+def test_a_run_is_repeated_when_the_data_differ(sample: MovieLens, tmp_path: Path) -> None:
     fitted: list[str] = []
-    rows_in(tmp_path, sample).run(row(fitted))
+    store_in(tmp_path, sample).get(near_run(fitted))
     other = replace(sample, checksum="0" * 64)
 
-    assert rows_in(tmp_path, other).find(row(fitted)) is None
-    assert rows_in(tmp_path, other).run(row(fitted)).data_checksum == "0" * 64
+    assert store_in(tmp_path, other).find(near_run(fitted)) is None
+    assert store_in(tmp_path, other).get(near_run(fitted)).data_checksum == "0" * 64
     assert len(fitted) == 2
 
 
-def test_a_row_is_run_again_when_the_models_settings_differ(sample: MovieLens, tmp_path: Path) -> None:
+def test_a_run_is_repeated_when_the_models_settings_differ(sample: MovieLens, tmp_path: Path) -> None:
     fitted: list[str] = []
-    rows = rows_in(tmp_path, sample)
-    errors = [rows.run(row(fitted, off=off)).evaluation for off in (0.0, 0.0, 1.0)]
+    store = store_in(tmp_path, sample)
+    errors = [store.get(near_run(fitted, off=off)).evaluation for off in (0.0, 0.0, 1.0)]
 
     assert len(fitted) == 2
     assert errors[0] == errors[1] != errors[2]
 
 
-def test_a_damaged_result_is_run_again(sample: MovieLens, tmp_path: Path) -> None:
+def test_a_run_with_a_damaged_result_is_repeated(sample: MovieLens, tmp_path: Path) -> None:
     fitted: list[str] = []
-    rows = rows_in(tmp_path, sample)
-    rows.run(row(fitted))
+    store = store_in(tmp_path, sample)
+    store.get(near_run(fitted))
     (file,) = tmp_path.glob("rows/*.json")
     file.write_text(file.read_text()[:100])
-    rows.run(row(fitted))
+    store.get(near_run(fitted))
 
     assert len(fitted) == 2
 
 
-def test_a_row_that_lacked_something_is_tried_again(sample: MovieLens, tmp_path: Path) -> None:
+def test_a_run_without_its_title_model_is_tried_again(sample: MovieLens, tmp_path: Path) -> None:
     fitted: list[str] = []
-    rows = rows_in(tmp_path, sample)
-    assert rows.run(Row("near", lambda _: WithoutTitles("near", fitted), "paper", (1, 2))).missing
-    assert rows.run(row(fitted)).missing is None
+    store = store_in(tmp_path, sample)
+    assert store.get(Run("near", lambda _: WithoutTitles("near", fitted), "paper", (1, 2))).missing
+    assert store.get(near_run(fitted)).missing is None
 
 
-def test_a_comparison_is_made_again_only_when_a_row_is_another(sample: MovieLens, tmp_path: Path) -> None:
+def test_a_comparison_is_computed_again_only_when_a_result_differs(sample: MovieLens, tmp_path: Path) -> None:
     fitted: list[str] = []
-    rows = rows_in(tmp_path, sample)
-    first = compare(rows, row(fitted, "a"), row(fitted, "b", off=0.2))
+    store = store_in(tmp_path, sample)
+    first = store.compare(near_run(fitted, "a"), near_run(fitted, "b", off=0.2))
     for path in tmp_path.glob(".predictions/*"):
         path.unlink()
 
-    assert compare(rows, row(fitted, "a"), row(fitted, "b", off=0.2)) == first
+    assert store.compare(near_run(fitted, "a"), near_run(fitted, "b", off=0.2)) == first
     assert len(fitted) == 2
-    assert compare(rows, row(fitted, "a"), row(fitted, "b", off=0.4)) != first
+    assert store.compare(near_run(fitted, "a"), near_run(fitted, "b", off=0.4)) != first
 
 
-def test_rows_whose_predictions_are_gone_are_run_again_to_compare_them(sample: MovieLens, tmp_path: Path) -> None:
+def test_runs_without_cached_predictions_are_repeated_to_compare_them(sample: MovieLens, tmp_path: Path) -> None:
     fitted: list[str] = []
-    rows = rows_in(tmp_path, sample)
+    store = store_in(tmp_path, sample)
     for model in ("a", "b"):
-        rows.run(row(fitted, model))
+        store.get(near_run(fitted, model))
     (tmp_path / ".predictions" / "a_paper_1_2.safetensors").unlink()
     (tmp_path / ".predictions" / "b_paper_1_2.safetensors").write_bytes(b"damaged")
 
-    comparison = compare(rows, row(fitted, "a"), row(fitted, "b"))
+    comparison = store.compare(near_run(fitted, "a"), near_run(fitted, "b"))
     assert comparison is not None
     assert comparison.difference == 0
     assert len(fitted) == 4
 
 
-def test_a_result_outlives_a_row_that_cannot_be_run_again(sample: MovieLens, tmp_path: Path) -> None:
+def test_a_result_stays_when_its_run_cannot_be_repeated(sample: MovieLens, tmp_path: Path) -> None:
     fitted: list[str] = []
-    rows = rows_in(tmp_path, sample)
-    result = rows.run(row(fitted))
+    store = store_in(tmp_path, sample)
+    result = store.get(near_run(fitted))
     (tmp_path / ".predictions" / "near_paper_1_2.safetensors").unlink()
-    without = Row("near", lambda _: WithoutTitles("near", fitted), "paper", (1, 2))
+    without = Run("near", lambda _: WithoutTitles("near", fitted), "paper", (1, 2))
 
-    assert rows.predicted(without) is None
-    assert rows.find(row(fitted)) == result
+    assert store.predictions(without) is None
+    assert store.find(near_run(fitted)) == result
 
 
 def test_only_the_chosen_models_and_parts_are_run(sample: MovieLens, tmp_path: Path) -> None:
     fitted: list[str] = []
     chosen = replace(small_plan(fitted), models=frozenset({"near", "mean"}))
-    rows = rows_in(tmp_path, sample)
-    run_parts(rows, chosen, ["table-5", "other-splits"])
+    store = store_in(tmp_path, sample)
+    execute_parts(store, chosen, ["table-5", "other-splits"])
     assert fitted == []
-    run_parts(rows, chosen, PARTS)
+    execute_parts(store, chosen, PARTS)
     assert fitted == ["mean paper 2658", "near paper 2658", "mean random 1234", "near random 1234"]
 
 
 def test_the_settings_of_a_network_are_its_preset(sample: MovieLens) -> None:
-    context: TrainingContext = context_for(sample)
+    context = context_for(sample)
     preset = PRESETS["seqrec-rating"]
 
-    assert settings(NeuralModel(preset, context))["preset"] == preset.model_dump(mode="json", exclude_none=True)
+    assert settings_of(SeqRecEstimator(preset, context))["preset"] == preset.model_dump(mode="json", exclude_none=True)
 
 
 def test_unknown_names_and_bad_seeds_are_refused(sample: MovieLens, tmp_path: Path) -> None:
@@ -355,8 +361,8 @@ def test_unknown_names_and_bad_seeds_are_refused(sample: MovieLens, tmp_path: Pa
         reproduce(tmp_path, sample, context_for(sample), Plan(), ["table-9"])
     for text in ("1", "1,x", "1,2,3", "-1,2"):
         with pytest.raises(SettingsError, match="two numbers"):
-            parsed_seeds(text)
-    assert parsed_seeds("1, 2") == (1, 2)
+            parse_seeds(text)
+    assert parse_seeds("1, 2") == (1, 2)
 
 
 def test_bins_are_named_by_their_first_and_last_value() -> None:
@@ -376,7 +382,7 @@ def test_a_value_is_in_the_bin_that_names_it_and_empty_bins_are_left_out() -> No
     ]
 
 
-def test_errors_are_binned_by_the_cut_of_the_user_and_by_training_ratings_of_the_movie() -> None:
+def test_errors_are_binned_by_history_length_and_by_training_ratings_of_the_movie() -> None:
     # Training: movie 1 twice, movie 2 once. Test: a user with one rating before, then movies 1 and 3.
     profile = np.zeros((1, 24), dtype=np.float32)
     ones = np.ones(3, dtype=np.float32)
@@ -385,15 +391,15 @@ def test_errors_are_binned_by_the_cut_of_the_user_and_by_training_ratings_of_the
     split = Split("paper", (1, 2), True, train, test, test)
     stars = np.array([2, 3], dtype=np.float32)  # off by 1 and by 2
 
-    assert by_history(stars, split) == [BinError(bin="1-10", targets=2, rmse=np.sqrt(5 / 2))]
-    assert by_popularity(stars, split) == [
+    assert errors_by_history(stars, split) == [BinError(bin="1-10", targets=2, rmse=np.sqrt(5 / 2))]
+    assert errors_by_popularity(stars, split) == [
         BinError(bin="0", targets=1, rmse=2.0),
         BinError(bin="1-10", targets=1, rmse=1.0),
     ]
 
 
 def test_the_spread_of_some_counts_worked_by_hand() -> None:
-    one = spread(np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 55]))
+    one = measure_spread(np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 55]))
 
     assert (one.minimum, one.lower_quartile, one.median, one.upper_quartile) == (1, 3.25, 5.5, 7.75)
     assert (one.mean, one.maximum) == (10.0, 55)
@@ -401,7 +407,7 @@ def test_the_spread_of_some_counts_worked_by_hand() -> None:
 
 
 def test_the_imbalance_counts_users_rated_movies_and_stars(sample: MovieLens) -> None:
-    found = imbalance(sample)
+    found = measure_imbalance(sample)
 
     assert (found.users, found.ratings, sum(found.stars)) == (120, len(sample.ratings), len(sample.ratings))
     assert found.listed_movies >= found.movies == sample.ratings["movie_id"].n_unique()
@@ -428,7 +434,7 @@ def test_the_summary_stands_between_its_marks_and_nothing_else_changes(tmp_path:
     assert "old" not in table
 
 
-def test_a_readme_without_a_place_for_the_summary_is_left_alone(tmp_path: Path) -> None:
+def test_a_readme_without_marks_for_the_summary_is_left_alone(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     for text in ("Nothing.\n", f"{BEGIN}\n", f"{END} {BEGIN}"):
         readme.write_text(text)
@@ -437,7 +443,7 @@ def test_a_readme_without_a_place_for_the_summary_is_left_alone(tmp_path: Path) 
         assert readme.read_text() == text
 
 
-def test_the_projects_readme_has_the_summary_of_the_results_that_are_kept(tmp_path: Path) -> None:
+def test_the_projects_readme_has_the_summary_of_the_saved_results(tmp_path: Path) -> None:
     root = Path(__file__).parents[3]
     kept = json.loads((root / "docs" / "results" / "results.json").read_text())["models"]
     copy = tmp_path / "README.md"
@@ -450,11 +456,11 @@ def test_the_projects_readme_has_the_summary_of_the_results_that_are_kept(tmp_pa
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
 def test_every_variant_changes_something_of_our_model(variant: Variant) -> None:
-    ours, varied = PRESETS["seqrec-rating"], variant.of(PRESETS["seqrec-rating"])
+    ours, varied = PRESETS["seqrec-rating"], variant.apply(PRESETS["seqrec-rating"])
 
     assert (varied.network, varied.training) != (ours.network, ours.training)
 
 
-def test_a_variant_of_what_there_is_not_is_refused() -> None:
+def test_a_variant_of_an_unknown_setting_is_refused() -> None:
     with pytest.raises(ValidationError, match="droput"):
-        Variant("typo", "?", network={"droput": 0.0}).of(PRESETS["seqrec-rating"])
+        Variant("typo", "?", network={"droput": 0.0}).apply(PRESETS["seqrec-rating"])

@@ -1,24 +1,33 @@
-"""The experiment with lists, on a small network, and what the repository says of the real one."""
+"""The list experiment on a small network, and the results of the real one."""
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import SMALL, context_for
 
-from model.baselines.ranking_models import HORIZON_OF, build_ranker
+from model.baselines.registry import HORIZON_OF_PROTOCOL, RANKING
 from model.card import RankingScore
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
 from model.evaluation import ranking_metrics
 from model.evaluation.interfaces import Ranker
-from model.experiments.lists.report import BEGIN, END, lines, summary, write_lists
-from model.experiments.lists.runs import DIVERSITIES, Lists, Peer, diverse, kept, measure
+from model.experiments.lists.report import BEGIN, END, rank_models, summarize, write_lists
+from model.experiments.lists.runs import (
+    DIVERSITIES,
+    ExternalResult,
+    ListResults,
+    diversify_scores,
+    execute_all,
+    load_results,
+)
 from model.inference.diversity import CategoryDistribution
 from model.training.context import TrainingContext
-from model.training.estimator import NetworkRanker, NeuralModel
+from model.training.estimator import NetworkRanker, SeqRecEstimator
 from model.types import FloatArray
 
 ROOT = Path(__file__).parents[3]
@@ -30,33 +39,34 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def small(name: str, context: TrainingContext, protocol: str) -> Ranker:
-    """A network of this name that is trained in no time."""
+    """A small network under this name."""
     if not name.startswith("seqrec"):
-        return build_ranker(name, context, protocol)
+        return RANKING.build(name, context, protocol)
     preset = SMALL.model_copy(update={"name": name})
     if name == "seqrec-rating":
         network = SMALL.network.model_copy(update={"ranking": None})
         preset = preset.model_copy(update={"network": network, "ranking_training": None})
-    return NetworkRanker(NeuralModel(preset, context), HORIZON_OF[protocol])
+    return NetworkRanker(SeqRecEstimator(preset, context), HORIZON_OF_PROTOCOL[protocol])
 
 
 @pytest.fixture(scope="module")
-def measured(folder: Path, sample: MovieLens) -> tuple[Lists, Callable[[], list[str]]]:
-    """The results, and what runs when the experiment is asked for again."""
+def measured(folder: Path, sample: MovieLens) -> tuple[ListResults, Callable[[], list[str]]]:
+    """The results, and a function that repeats the experiment and returns the models that were run."""
 
-    def run() -> tuple[Lists, list[str]]:
+    def run() -> tuple[ListResults, list[str]]:
         ran: list[str] = []
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("model.experiments.lists.runs.build_ranker", small)
-            return measure(folder, sample, context_for(sample), ran.append), ran
+            task = replace(RANKING, builders={name: partial(small, name) for name in RANKING.builders})
+            patch.setattr("model.experiments.lists.runs.RANKING", task)
+            return execute_all(folder, sample, context_for(sample), ran.append), ran
 
     return run()[0], lambda: run()[1]
 
 
-def test_every_model_is_judged_on_every_protocol_once(measured: tuple[Lists, Callable[[], list[str]]]) -> None:
+def test_every_model_is_evaluated_on_every_protocol_once(measured: tuple[ListResults, Callable[[], list[str]]]) -> None:
     lists, again = measured
 
-    assert [(one.evaluation.protocol, one.evaluation.model) for one in lists.results] == [
+    assert [(one.evaluation.protocol, one.evaluation.model) for one in lists.own] == [
         (protocol, model)
         for protocol in ("leave-one-out", "user-split")
         for model in ("popularity", "item-knn", "seqrec-rating", "seqrec")
@@ -64,8 +74,8 @@ def test_every_model_is_judged_on_every_protocol_once(measured: tuple[Lists, Cal
     assert again() == []
 
 
-def test_our_lists_are_judged_at_every_diversity(measured: tuple[Lists, object]) -> None:
-    for result in measured[0].results:
+def test_our_lists_are_evaluated_at_every_diversity(measured: tuple[ListResults, object]) -> None:
+    for result in measured[0].own:
         if result.evaluation.model != "seqrec":
             assert result.diversity == []
             continue
@@ -75,10 +85,10 @@ def test_our_lists_are_judged_at_every_diversity(measured: tuple[Lists, object])
         assert result.diversity[-1].distance < result.diversity[0].distance
 
 
-def test_the_report_shows_tables_figures_and_peers(
-    measured: tuple[Lists, object], folder: Path, tmp_path: Path
+def test_the_report_shows_tables_figures_and_external_baselines(
+    measured: tuple[ListResults, object], folder: Path, tmp_path: Path
 ) -> None:
-    evaluation = measured[0].results[0].evaluation
+    evaluation = measured[0].own[0].evaluation
     peer = evaluation.model_dump() | {
         "model": "als",
         "library": "implicit",
@@ -86,7 +96,7 @@ def test_the_report_shows_tables_figures_and_peers(
         "settings": {"factors": 64},
         "ndcg_at_10": 0.99,
     }
-    lists = Lists(measured[0].results, [kept_peer(tmp_path, peer)])
+    lists = ListResults(measured[0].own, [external_result(tmp_path, peer)])
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{BEGIN}\n{END}\nafter\n")
 
@@ -105,14 +115,14 @@ def test_the_report_shows_tables_figures_and_peers(
     assert text.endswith(f"{END}\nafter\n")
 
 
-def kept_peer(folder: Path, values: dict[str, object]) -> Peer:
+def external_result(folder: Path, values: dict[str, object]) -> ExternalResult:
     (folder / "peers").mkdir()
     (folder / "peers" / "leave-one-out-als.json").write_text(json.dumps(values))
-    return kept(folder).peers[0]
+    return load_results(folder).external[0]
 
 
-def test_a_diverse_order_leaves_what_was_seen_last_and_moves_only_the_pool() -> None:
-    # Two genres by turns; the reader likes both alike and the scores only the even rows.
+def test_a_diversified_order_leaves_rated_movies_last_and_balances_the_first_ten() -> None:
+    # Genres alternate. The history holds both equally; the scores prefer even indices.
     genres = np.eye(2, dtype=np.float32)[np.arange(40) % 2]
     categories = CategoryDistribution(genres, np.ones(40, dtype=np.int64))
 
@@ -127,22 +137,22 @@ def test_a_diverse_order_leaves_what_was_seen_last_and_moves_only_the_pool() -> 
         stars=np.ones(4, dtype=np.float32),
         offsets=np.array([0, 4]),
     )
-    plain = ranking_metrics.top(diverse(scores, categories, 0.0)(histories))[0]
-    mixed = ranking_metrics.top(diverse(scores, categories, 0.9)(histories))[0]
+    plain = ranking_metrics.top(diversify_scores(scores, categories, 0.0)(histories))[0]
+    mixed = ranking_metrics.top(diversify_scores(scores, categories, 0.9)(histories))[0]
 
     assert not set(plain) & {0, 2, 3, 4, 5}
     assert (plain % 2).sum() == 0
     assert (mixed % 2).sum() == 5
 
 
-def test_the_readme_has_the_lists_that_the_results_say() -> None:
+def test_the_readme_has_the_summary_of_the_saved_results() -> None:
     readme = (ROOT / "README.md").read_text()
 
-    assert f"{BEGIN}\n{summary(lines(kept(ROOT / 'docs' / 'results')))}{END}" in readme
+    assert f"{BEGIN}\n{summarize(rank_models(load_results(ROOT / 'docs' / 'results')))}{END}" in readme
 
 
 def test_our_lists_are_the_best_of_the_table() -> None:
-    by_protocol = lines(kept(ROOT / "docs" / "results"))
+    by_protocol = rank_models(load_results(ROOT / "docs" / "results"))
 
     assert {protocol: rows[0].name for protocol, rows in by_protocol.items()} == dict.fromkeys(
         ("leave-one-out", "user-split"), "`seqrec`"

@@ -11,7 +11,7 @@ from model.network.prior import user_columns
 
 def sequences(*movies: list[int], stars: list[list[float]] | None = None) -> Sequences:
     """Users who rated these movies."""
-    counts = [len(rows) for rows in movies]
+    counts = [len(indices) for indices in movies]
     return Sequences(
         user_ids=np.arange(len(movies)),
         profiles=np.zeros((len(movies), 24), dtype=np.float32),
@@ -21,11 +21,11 @@ def sequences(*movies: list[int], stars: list[list[float]] | None = None) -> Seq
     )
 
 
-def test_the_first_coordinates_tell_movies_apart_that_different_people_rate() -> None:
-    # Two crowds with one movie, 4, in common; movie 8 has no ratings.
-    crowds = sequences(*[[1, 2, 3, 4]] * 30, *[[4, 5, 6, 7]] * 30)
+def test_movies_rated_by_different_users_differ_in_their_first_coordinates() -> None:
+    # Two groups of users, with one movie, 4, in common; movie 8 has no ratings.
+    groups = sequences(*[[1, 2, 3, 4]] * 30, *[[4, 5, 6, 7]] * 30)
 
-    coordinates = movie_coordinates(crowds, vocabulary_size=9, width=2)
+    coordinates = movie_coordinates(groups, vocabulary_size=9, width=2)
 
     apart = coordinates[:, np.abs(coordinates[1] - coordinates[5]).argmax()]
     assert np.sign(apart[[1, 2, 3]]).tolist() == [np.sign(apart[1])] * 3
@@ -34,7 +34,7 @@ def test_the_first_coordinates_tell_movies_apart_that_different_people_rate() ->
     assert not coordinates[[0, 8]].any()
 
 
-def test_coordinates_that_nothing_speaks_for_are_zeros() -> None:
+def test_coordinates_beyond_the_rank_of_the_table_are_zeros() -> None:
     everyone_rates_all = sequences(*[[1, 2, 3]] * 20)
 
     assert not movie_coordinates(everyone_rates_all, vocabulary_size=4, width=3).any()
@@ -50,7 +50,7 @@ def test_centred_coordinates_have_the_average_user_at_zero() -> None:
     assert shifted[:, 0].tolist() == [0, 1 - 2.5, 3 - 2.5, 0]
 
 
-def test_a_user_stands_where_the_rated_movies_stand_drawn_towards_the_middle() -> None:
+def test_a_users_coordinates_are_the_mean_of_the_rated_movies_shrunk_towards_zero() -> None:
     coordinates = torch.tensor([[0.0], [1.0], [2.0]])
     profiles = torch.eye(24)[:2]
 
@@ -71,28 +71,28 @@ def test_a_movie_without_ratings_is_of_average_popularity_but_keeps_its_content(
     assert columns[0].tolist() == [0, 0, 0]  # the unknown movie
 
 
-def test_the_prior_of_an_unrated_movie_comes_from_what_is_known_of_it() -> None:
+def test_the_prior_of_an_unrated_movie_comes_from_its_side_information() -> None:
     # Movies of the first kind get 4 stars, those of the second 2; movies 101 and 102 have no ratings.
     random = np.random.default_rng(0)
     categories = np.array([0, *[1, -1] * 50, 1, -1], dtype=np.float32)[:, None]
     rated = [random.permutation(100)[:15] + 1 for _ in range(60)]
-    stars = [(3 + categories[rows, 0] + random.normal(0, 0.3, 15)).tolist() for rows in rated]
-    everyone = sequences(*[rows.tolist() for rows in rated], stars=stars)
+    stars = [(3 + categories[indices, 0] + random.normal(0, 0.3, 15)).tolist() for indices in rated]
+    everyone = sequences(*[indices.tolist() for indices in rated], stars=stars)
     information = SideInformation(np.zeros((60, 0), dtype=np.float32), categories)
 
     samples = sample_factors(everyone, information, FactorizationConfig(factors=1, sweeps=60, burn_in=30), seed=0)
 
-    good, bad = (samples.mean + samples.movies[:, row, 0].mean().item() for row in (101, 102))
+    good, bad = (samples.mean + samples.movies[:, index, 0].mean().item() for index in (101, 102))
     assert good == pytest.approx(4, abs=0.4)
     assert bad == pytest.approx(2, abs=0.4)
 
 
-def test_the_prior_of_a_user_comes_from_what_is_known_of_the_user() -> None:
+def test_the_prior_of_a_user_comes_from_the_users_side_information() -> None:
     random = np.random.default_rng(0)
     categories = np.array([1, -1] * 40, dtype=np.float32)[:, None]
     rated = [random.permutation(30)[:12] + 1 for _ in categories]
     stars = [(3 + kind[0] + random.normal(0, 0.3, 12)).tolist() for kind in categories]
-    everyone = sequences(*[rows.tolist() for rows in rated], stars=stars)
+    everyone = sequences(*[indices.tolist() for indices in rated], stars=stars)
     information = SideInformation(categories, np.zeros((31, 0), dtype=np.float32))
 
     samples = sample_factors(everyone, information, FactorizationConfig(factors=1, sweeps=60, burn_in=30), seed=0)

@@ -5,7 +5,7 @@ from model.features.catalogue import UNKNOWN, Catalogue, Vocabulary
 from model.features.users import Profile, encode_profiles
 
 
-def test_ids_have_the_rows_of_their_order_and_row_zero_is_unknown() -> None:
+def test_ids_have_the_indices_of_their_order_and_index_zero_is_unknown() -> None:
     vocabulary = Vocabulary([10, 7, 42])
 
     assert vocabulary.indices([7, 10, 42, 8]).tolist() == [2, 1, 3, UNKNOWN]
@@ -29,7 +29,7 @@ def test_a_profile_is_gender_age_and_occupation_in_24_values() -> None:
     assert np.array_equal(encoded, expected)
 
 
-def test_what_is_unknown_of_a_profile_is_zero() -> None:
+def test_unknown_fields_of_a_profile_are_zeros() -> None:
     assert not encode_profiles([Profile()]).any()
 
 

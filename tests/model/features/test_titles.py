@@ -27,7 +27,7 @@ def no_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(titles, "PACKAGE", "a_package_that_is_not_installed")
 
 
-def test_titles_become_unit_vectors_in_which_like_is_near_like(tmp_path: Path) -> None:
+def test_titles_become_unit_vectors_and_similar_titles_have_similar_vectors(tmp_path: Path) -> None:
     vectors = titles.title_vectors(catalogue("Star Wars (1977)", "Star Trek (1979)", "Emma (1996)"), tmp_path)
 
     assert vectors.shape == (4, 384)
@@ -65,6 +65,14 @@ def test_weights_that_are_not_the_published_ones_are_refused(tmp_path: Path, mon
 
     with pytest.raises(TitleModelError, match="is not the published sentence-transformers/all-MiniLM-L6-v2"):
         titles.weights_folder()
+
+
+def test_without_sentence_transformers_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    titles._transformer.cache_clear()
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+
+    with pytest.raises(TitleModelError, match=r"pip install 'seqrec\[service\]'"):
+        titles.encode(("Toy Story (1995)",))
 
 
 @pytest.fixture

@@ -1,20 +1,28 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from builders import SMALL, context_for
+from safetensors.torch import load_file
 
+from model import legacy
 from model.data.dataset import MovieLens
 from model.data.splits import Split
 from model.errors import ArtifactError
 from model.evaluation.batch_scoring import predict
+from model.features.users import Profile, Rated
+from model.files import sha256
 from model.inference import artifact
-from model.training.estimator import NeuralModel
+from model.inference.scorer import Scorer
+from model.training.estimator import SeqRecEstimator
 
 CPU = torch.device("cpu")
+FROM_0_1 = Path(__file__).parent / "artifact-0.1"
+"""Written by version 0.1, in format 5: SeqRec with a factorization as prior and a part that ranks."""
 
 
 @pytest.fixture
@@ -26,7 +34,7 @@ def test_a_loaded_network_predicts_what_the_saved_one_did(
     sample: MovieLens, split: Split, artifact_folder: Path, tmp_path: Path
 ) -> None:
     context = context_for(sample)
-    model = NeuralModel(SMALL, context)
+    model = SeqRecEstimator(SMALL, context)
     model.fit(split)
     before = model.predict(split.test).stars
     card = artifact.load_card(artifact_folder)
@@ -135,8 +143,62 @@ def test_weights_of_another_size_are_refused(copy: Path) -> None:
     network = json.loads((copy / "network.json").read_text())
     (copy / "network.json").write_text(json.dumps({**network, "embedding": 9}))
     manifest = json.loads((copy / "manifest.json").read_text())
-    manifest["files"]["network.json"] = artifact._sha256(copy / "network.json")
+    manifest["files"]["network.json"] = sha256(copy / "network.json")
     (copy / "manifest.json").write_text(json.dumps(manifest))
 
     with pytest.raises(ArtifactError, match="was not written by this version"):
         artifact.load(copy)
+
+
+@pytest.fixture(scope="module")
+def scorer_from_0_1() -> Scorer:
+    return Scorer(artifact.load(FROM_0_1), CPU)
+
+
+@pytest.fixture(scope="module")
+def answers_of_0_1() -> dict[str, list[dict[str, Any]]]:
+    """What version 0.1 answered with its artifact."""
+    answers: dict[str, list[dict[str, Any]]] = json.loads((FROM_0_1.parent / "answers-0.1.json").read_text())
+    return answers
+
+
+PROFILE_0_1 = Profile("F", 25, 3)
+HISTORY_0_1 = [Rated(movie_id, float(1 + movie_id % 5)) for movie_id in range(1, 30)]
+
+
+def test_an_artifact_of_version_0_1_recommends_what_it_did(
+    scorer_from_0_1: Scorer, answers_of_0_1: dict[str, list[dict[str, Any]]]
+) -> None:
+    expected = answers_of_0_1["recommended"]
+
+    recommended = scorer_from_0_1.recommend(
+        PROFILE_0_1, HISTORY_0_1, range(1, 81), n=20, rank_by="relevance", diversity=0.1, explain=True
+    )
+
+    assert [one.movie_id for one in recommended] == [one["movie_id"] for one in expected]
+    for one, before in zip(recommended, expected, strict=True):
+        assert one.stars == pytest.approx(before["stars"], abs=2e-4)
+        assert one.relevance == pytest.approx(before["relevance"], abs=2e-6)
+        assert [reason.movie_id for reason in one.reasons or ()] == [movie_id for movie_id, _ in before["reasons"]]
+
+
+def test_an_artifact_of_version_0_1_predicts_what_it_did(
+    scorer_from_0_1: Scorer, answers_of_0_1: dict[str, list[dict[str, Any]]]
+) -> None:
+    expected = answers_of_0_1["predicted"]
+
+    predicted = scorer_from_0_1.predict(PROFILE_0_1, HISTORY_0_1, [one["movie_id"] for one in expected])
+
+    for one, before in zip(predicted, expected, strict=True):
+        assert one.stars == pytest.approx(before["stars"], abs=2e-4)
+        assert one.probabilities == pytest.approx(before["probabilities"], abs=2e-4)
+
+
+def test_every_weight_of_version_0_1_has_a_name_of_today_and_is_loaded_unchanged() -> None:
+    written = load_file(FROM_0_1 / "weights.safetensors")
+    loaded = artifact.load(FROM_0_1).network.state_dict()
+    mapped = legacy.weights(written)
+
+    assert len(mapped) == len(written)
+    assert set(mapped) == set(loaded)
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in mapped.items())

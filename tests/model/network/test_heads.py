@@ -8,7 +8,7 @@ from model.network.scale import level_indices
 from model.rating_scale import HALF_STARS, WHOLE_STARS
 
 
-def test_a_silent_network_leaves_a_normal_distribution_around_the_path_cut_into_stars() -> None:
+def test_outputs_of_zero_give_a_normal_distribution_around_the_prior_on_the_levels() -> None:
     head = CategoricalHead()
     torch.nn.init.zeros_(head.log_precision)  # precision 1
 
@@ -29,7 +29,7 @@ def test_the_network_can_move_all_probability_to_one_star() -> None:
     assert stars.mean.item() == pytest.approx(3.0, abs=1e-4)
 
 
-def test_the_categorical_loss_is_minus_the_logarithm_of_the_given_stars_probability() -> None:
+def test_the_categorical_loss_is_minus_the_logarithm_of_the_probability_of_the_stars() -> None:
     head, outputs, base = CategoricalHead(), torch.randn(3, 5), torch.tensor([1.5, 3.0, 4.2])
     probabilities = head.stars(outputs, base).probabilities
     assert probabilities is not None
@@ -39,7 +39,7 @@ def test_the_categorical_loss_is_minus_the_logarithm_of_the_given_stars_probabil
     assert losses.tolist() == pytest.approx((-probabilities[[0, 1, 2], [4, 2, 0]].log()).tolist(), abs=1e-6)
 
 
-def test_the_normal_head_adds_its_output_to_the_path_and_loses_squares() -> None:
+def test_the_normal_head_adds_its_output_to_the_prior_and_its_loss_is_the_squared_error() -> None:
     head = NormalHead()
     outputs, base = torch.tensor([[0.5], [-1.0]]), torch.tensor([3.0, 4.0])
 

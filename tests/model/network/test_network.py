@@ -4,17 +4,17 @@ import torch
 from builders import RATING_ONLY, SMALL, context_for, network, user
 from torch import Tensor
 
+from model.baselines.registry import RATING
 from model.data.dataset import MovieLens
 from model.data.splits import Split
 from model.errors import NoRelevanceError
-from model.evaluation.rating import evaluate
 from model.factorization.bias import Bias
 from model.features.catalogue import UNKNOWN
 from model.network.batch import Users
 from model.network.branches import BRANCHES, Branch, MovieTable
 from model.network.config import FactorizationConfig, NetworkConfig
 from model.network.rating import SeqRec
-from model.training.estimator import NeuralModel
+from model.training.estimator import SeqRecEstimator
 from model.training.presets import PRESETS, Preset, preset
 
 PAPER = NetworkConfig()
@@ -34,19 +34,19 @@ def test_the_paper_network_has_the_papers_sizes() -> None:
 
 def test_splitting_the_first_output_layer_changes_nothing() -> None:
     seqrec = network(PAPER, vocabulary_size=10)
-    users, rows = user([1, 2, 3], [5, 3, 4]), torch.tensor([4])
+    users, indices = user([1, 2, 3], [5, 3, 4]), torch.tensor([4])
     residuals = users.stars - seqrec.prior.mean
     branches = seqrec.branches
     concatenated = torch.cat(
         [branches[name](users, residuals, seqrec.movies) for name in ("history", "profile")]
-        + [branches[name](rows, seqrec.movies) for name in ("movie", "title")],
+        + [branches[name](indices, seqrec.movies) for name in ("movie", "title")],
         dim=-1,
     )
 
     expected = seqrec.rest(seqrec.first(concatenated)).squeeze(-1) + seqrec.prior.mean
 
     assert torch.allclose(
-        seqrec.score(seqrec.encode_users(users), seqrec.encode_movies(rows)).mean, expected, atol=1e-6
+        seqrec.score(seqrec.encode_users(users), seqrec.encode_movies(indices)).mean, expected, atol=1e-6
     )
 
 
@@ -90,7 +90,7 @@ def test_stars_and_their_order_in_the_history_matter() -> None:
     assert not torch.allclose(hidden[0], hidden[2], atol=1e-4)
 
 
-def test_the_bias_path_is_the_bias_model_where_the_network_is_silent() -> None:
+def test_with_outputs_of_zero_the_bias_prior_is_the_bias_model() -> None:
     bias = Bias(3.5, np.array([0, 0.5, -0.5, 1.0], dtype=np.float32))
     seqrec = network(NetworkConfig(prior="bias"), vocabulary_size=4, bias=bias)
     torch.nn.init.zeros_(seqrec.rest[-1].weight)
@@ -102,7 +102,7 @@ def test_the_bias_path_is_the_bias_model_where_the_network_is_silent() -> None:
     assert stars.tolist() == pytest.approx([3.5 + 1.0 + own])
 
 
-def test_a_forgotten_movie_is_the_unknown_one() -> None:
+def test_a_movie_that_was_reset_is_the_unknown_one() -> None:
     seqrec = network(PAPER, vocabulary_size=5)
     seqrec.movies.reset(torch.tensor([False, False, True, False, False]))
 
@@ -111,7 +111,7 @@ def test_a_forgotten_movie_is_the_unknown_one() -> None:
 
 
 class GenreCountBranch(Branch):
-    """A new entity: how many genres a movie has."""
+    """A new entity: the number of a movie's genres."""
 
     side = "movie"
 
@@ -119,8 +119,8 @@ class GenreCountBranch(Branch):
         super().__init__()
         self.width = 1
 
-    def forward(self, rows: Tensor, movies: MovieTable) -> Tensor:
-        return movies.genres[rows].sum(dim=-1, keepdim=True)
+    def forward(self, indices: Tensor, movies: MovieTable) -> Tensor:
+        return movies.genres[indices].sum(dim=-1, keepdim=True)
 
 
 def test_a_new_branch_is_one_class_and_one_line(
@@ -129,9 +129,9 @@ def test_a_new_branch_is_one_class_and_one_line(
     monkeypatch.setitem(BRANCHES, "genre-count", GenreCountBranch)
     branches = (*RATING_ONLY.network.branches, "genre-count")
     config = RATING_ONLY.network.model_copy(update={"branches": branches, "likelihood": "normal"})
-    model = NeuralModel(Preset(name="wider", network=config, training=RATING_ONLY.training), context_for(sample))
+    model = SeqRecEstimator(Preset(name="wider", network=config, training=RATING_ONLY.training), context_for(sample))
 
-    evaluation = evaluate(model, split, model.context).evaluation
+    evaluation = RATING.evaluate(model, split, model.context).evaluation
 
     assert evaluation.n_test == len(split.test.targets)
     assert model.network.first.in_features == 9 + 6 + 12 + 8 + 1
@@ -144,20 +144,20 @@ def test_without_a_branch_the_network_is_that_much_narrower() -> None:
     assert isinstance(seqrec, SeqRec)
 
 
-def test_graph_convolution_adds_the_embeddings_of_the_movies_that_stand_nearby() -> None:
-    # One coordinate: movies 1 and 2 stand at 1, movie 3 at -1. Four rows with the unknown movie.
-    config = PAPER.model_copy(update={"graph_convolution": True, "factorization": FactorizationConfig(places=1)})
+def test_graph_convolution_adds_the_embeddings_of_movies_with_similar_coordinates() -> None:
+    # One coordinate, which is 1 for movies 1 and 2, and -1 for movie 3.
+    config = PAPER.model_copy(update={"graph_convolution": True, "factorization": FactorizationConfig(coordinates=1)})
     seqrec = network(config, vocabulary_size=4)
     seqrec.movies.graph.copy_(torch.tensor([[0.0], [1.0], [1.0], [-1.0]]))
     own = seqrec.movies.embedding.weight
 
     smoothed = seqrec.movies.embed(torch.tensor([0, 1, 3]))
 
-    nearby = (own[1] + own[2] - own[3]) / 4
-    assert torch.allclose(smoothed, torch.stack([own[0], own[1] + nearby, own[3] - nearby]), atol=1e-6)
+    neighbours = (own[1] + own[2] - own[3]) / 4
+    assert torch.allclose(smoothed, torch.stack([own[0], own[1] + neighbours, own[3] - neighbours]), atol=1e-6)
 
 
-def test_a_network_of_stars_knows_no_relevance_and_says_so() -> None:
+def test_a_network_without_ranking_network_refuses_to_rank() -> None:
     with pytest.raises(NoRelevanceError):
         network(RATING_ONLY.network, vocabulary_size=5).require_ranking()
 
@@ -176,25 +176,25 @@ def test_a_movie_that_nobody_rated_is_ranked_by_its_genres_and_title() -> None:
     assert torch.allclose(encoded.vectors[7] - movies.embedding.weight[UNKNOWN], of_content, atol=1e-5)
 
 
-def test_a_step_of_training_asks_as_a_reader_of_that_history_would_be_asked_for() -> None:
-    relevance = network(SMALL.network, vocabulary_size=30).require_ranking()
-    movies = relevance.movies()
+def test_a_step_of_training_has_the_query_of_a_user_with_the_history_before_it() -> None:
+    ranking = network(SMALL.network, vocabulary_size=30).require_ranking()
+    movies = ranking.movies()
     rated, stars = [3, 4, 9], [5.0, 1.0, 3.0]
     profile = user([], []).profiles
 
-    steps = relevance(profile, torch.tensor([[*rated, 8]]).T, torch.tensor([[*stars, 0.0]]).T, movies.vectors)
+    steps = ranking(profile, torch.tensor([[*rated, 8]]).T, torch.tensor([[*stars, 0.0]]).T, movies.vectors)
 
     for step in range(4):
-        asked = relevance.queries(user(rated[:step], stars[:step]), movies)
-        assert torch.allclose(steps[step], asked, atol=1e-5)
+        query = ranking.queries(user(rated[:step], stars[:step]), movies)
+        assert torch.allclose(steps[step], query, atol=1e-5)
 
 
 def test_only_the_latest_ratings_are_read_for_a_list() -> None:
-    relevance = network(SMALL.network, vocabulary_size=60).require_ranking()
-    movies = relevance.movies()
+    ranking = network(SMALL.network, vocabulary_size=60).require_ranking()
+    movies = ranking.movies()
     long, latest = (list(range(start, 51)) for start in (1, 31))
 
-    queries = [relevance.queries(user(rated, [4.0] * len(rated)), movies) for rated in (long, latest)]
+    queries = [ranking.queries(user(rated, [4.0] * len(rated)), movies) for rated in (long, latest)]
 
     assert len(latest) == SMALL.network.ranking.history_length  # type: ignore[union-attr]
     assert torch.equal(*queries)

@@ -17,18 +17,18 @@ from model.network.batch import Users
 from model.network.config import FactorizationConfig, NetworkConfig
 from model.network.prior import FactorizationPrior, MeanPrior, Prior, with_average_for_unknown
 
-ROWS = 41
-NOTHING_ELSE = np.zeros((ROWS, 0), dtype=np.float32)
-"""The content of movies of which nothing is known but their ratings."""
+MOVIES = 41
+NO_CONTENT = np.zeros((MOVIES, 0), dtype=np.float32)
+"""No content features."""
 QUICK = FactorizationConfig(factors=2, coordinates=3, sweeps=60, burn_in=20, folds=2, fold_sweeps=60)
 
 
-def predict(prior: Prior, users: Users, rows: torch.Tensor) -> torch.Tensor:
-    movies = prior.encode_movies(rows)
+def predict(prior: Prior, users: Users, indices: torch.Tensor) -> torch.Tensor:
+    movies = prior.encode_movies(indices)
     return prior.encode_users(users) @ movies.vectors.T + movies.offsets
 
 
-def test_without_factors_the_posterior_is_the_bias_model() -> None:
+def test_a_factorization_without_factors_is_the_bias_model() -> None:
     bias = Bias(3.5, np.array([0, 0.5, -0.5, 1.0], dtype=np.float32))
     prior = bias_prior(bias)
 
@@ -38,7 +38,7 @@ def test_without_factors_the_posterior_is_the_bias_model() -> None:
     assert stars.squeeze().tolist() == pytest.approx([3.5 + 1.0 + own, 3.5 + own])
 
 
-def test_one_observation_moves_the_prior_as_worked_by_hand() -> None:
+def test_one_rating_moves_the_posterior_as_worked_by_hand() -> None:
     # One factor; movie 1 has bias 0 and factor 2. The user's bias is known to be 0, the taste 1 with precision 4.
     # A rating one star above the mean, noise precision 1: precision 4 + 2*2, taste (4*1 + 2*1) / 8 = 0.75.
     prior = FactorizationPrior(vocabulary_size=2, samples=1, factors=1, coordinates=0)
@@ -53,7 +53,7 @@ def test_one_observation_moves_the_prior_as_worked_by_hand() -> None:
     assert stars.item() == pytest.approx(3.0 + 0.75 * 2.0, abs=1e-4)
 
 
-def test_without_history_the_prior_speaks() -> None:
+def test_without_history_the_posterior_is_the_prior() -> None:
     prior = FactorizationPrior(vocabulary_size=2, samples=2, factors=1, coordinates=0)
     prior.mean.fill_(3.0)
     prior.noise_precision.fill_(1.0)
@@ -66,9 +66,9 @@ def test_without_history_the_prior_speaks() -> None:
 
 @pytest.fixture(scope="module")
 def low_rank() -> Sequences:
-    """Two tastes decide, beside a bias of user and movie; noise of 0.3 stars."""
+    """Ratings from two factors and biases of user and movie, with noise of 0.3 stars."""
     random = np.random.default_rng(0)
-    users, movies = 300, ROWS - 1
+    users, movies = 300, MOVIES - 1
     tastes, qualities = random.normal(0, 0.7, (users, 2)), random.normal(0, 0.7, (movies, 2))
     biases = random.normal(0, 0.3, (users, 1)) + random.normal(0, 0.3, movies)
     stars = 3 + biases + tastes @ qualities.T + random.normal(0, 0.3, (users, movies))
@@ -84,7 +84,7 @@ def low_rank() -> Sequences:
 
 def unclipped_error(prior: Prior, examples: Examples) -> float:
     users = histories(examples.sequences, np.arange(len(examples)), examples.history_lengths)
-    stars = predict(prior, users, torch.arange(ROWS))
+    stars = predict(prior, users, torch.arange(MOVIES))
     user_index = np.repeat(np.arange(len(examples)), examples.target_counts)
     predicted = stars[user_index, examples.sequences.movies[examples.targets]].numpy()
     return float(np.sqrt(np.mean((predicted - examples.target_stars) ** 2)))
@@ -93,31 +93,31 @@ def unclipped_error(prior: Prior, examples: Examples) -> float:
 @pytest.fixture(scope="module")
 def fitted(low_rank: Sequences) -> FittedPriors:
     train = low_rank.take(np.arange(240))
-    return fit_priors(NetworkConfig(prior="factorization", factorization=QUICK), train, NOTHING_ELSE, seed=0)
+    return fit_priors(NetworkConfig(prior="factorization", factorization=QUICK), train, NO_CONTENT, seed=0)
 
 
 def test_the_posterior_predicts_new_users_almost_as_well_as_the_noise_allows(
     low_rank: Sequences, fitted: FittedPriors
 ) -> None:
     test = split_in_half(low_rank.take(np.arange(240, 300)))
-    bias = fit_priors(NetworkConfig(prior="bias"), low_rank.take(np.arange(240)), NOTHING_ELSE, seed=0).full
+    bias = fit_priors(NetworkConfig(prior="bias"), low_rank.take(np.arange(240)), NO_CONTENT, seed=0).full
 
     assert unclipped_error(fitted.full, test) < 0.36
     assert unclipped_error(bias, test) > 0.6
 
 
-def test_a_parts_path_has_not_seen_the_ratings_of_that_part(low_rank: Sequences) -> None:
+def test_the_prior_of_a_fold_does_not_depend_on_ratings_of_the_fold(low_rank: Sequences) -> None:
     config = NetworkConfig(
         prior="factorization",
         factorization=FactorizationConfig(
             factors=2, coordinates=3, sweeps=4, burn_in=2, keep_every=1, folds=2, fold_sweeps=4, fold_keep_every=1
         ),
     )
-    before = fit_priors(config, low_rank, NOTHING_ELSE, seed=0)
+    before = fit_priors(config, low_rank, NO_CONTENT, seed=0)
     own = np.repeat(before.fold_of_user, low_rank.counts) == 0
     altered = replace(low_rank, stars=np.where(own, 1.0, low_rank.stars).astype(np.float32))
 
-    after = fit_priors(config, altered, NOTHING_ELSE, seed=0)
+    after = fit_priors(config, altered, NO_CONTENT, seed=0)
 
     assert np.array_equal(before.fold_of_user, after.fold_of_user)
     assert torch.equal(movies_of(before.folds[0]), movies_of(after.folds[0]))
@@ -130,7 +130,7 @@ def movies_of(prior: Prior) -> torch.Tensor:
     return prior.movies
 
 
-def nothing_known(sequences: Sequences, vocabulary_size: int) -> SideInformation:
+def no_side_information(sequences: Sequences, vocabulary_size: int) -> SideInformation:
     return SideInformation(
         np.zeros((len(sequences), 0), dtype=np.float32), np.zeros((vocabulary_size, 0), dtype=np.float32)
     )
@@ -140,7 +140,7 @@ def test_the_same_seed_draws_the_same_samples(low_rank: Sequences) -> None:
     first, again, other = (
         sample_factors(
             low_rank,
-            nothing_known(low_rank, ROWS),
+            no_side_information(low_rank, MOVIES),
             FactorizationConfig(factors=2, coordinates=3, sweeps=4, burn_in=2, keep_every=1),
             seed,
         )
@@ -151,21 +151,21 @@ def test_the_same_seed_draws_the_same_samples(low_rank: Sequences) -> None:
     assert not torch.equal(first.movies, other.movies)
 
 
-def test_a_movie_without_ratings_is_the_average_one_and_no_random_one(low_rank: Sequences) -> None:
+def test_a_movie_without_ratings_is_the_average_one_and_not_a_random_one(low_rank: Sequences) -> None:
     samples = sample_factors(
         low_rank,
-        nothing_known(low_rank, ROWS + 1),
+        no_side_information(low_rank, MOVIES + 1),
         FactorizationConfig(factors=2, coordinates=3, sweeps=6, burn_in=2, keep_every=1),
         seed=0,
     )
 
-    unknown, unrated, rated = (samples.movies[:, row] for row in (0, ROWS, 1))
+    unknown, unrated, rated = (samples.movies[:, index] for index in (0, MOVIES, 1))
     assert torch.equal(unknown, unrated)
     assert not torch.equal(unknown, rated)
     assert unknown.abs().max() < rated.abs().max()
 
 
-def test_progress_counts_the_sweeps_of_all_paths(low_rank: Sequences) -> None:
+def test_progress_counts_the_sweeps_of_all_priors(low_rank: Sequences) -> None:
     seen: list[tuple[int, int]] = []
     config = NetworkConfig(
         prior="factorization",
@@ -173,7 +173,7 @@ def test_progress_counts_the_sweeps_of_all_paths(low_rank: Sequences) -> None:
             factors=2, coordinates=3, sweeps=5, burn_in=1, folds=2, fold_sweeps=3, fold_keep_every=1
         ),
     )
-    fit_priors(config, low_rank, NOTHING_ELSE, 0, lambda done, total: seen.append((done, total)))
+    fit_priors(config, low_rank, NO_CONTENT, 0, lambda done, total: seen.append((done, total)))
 
     assert seen == [(done, 11) for done in range(1, 12)]
 
@@ -181,7 +181,7 @@ def test_progress_counts_the_sweeps_of_all_paths(low_rank: Sequences) -> None:
 @pytest.mark.parametrize(
     "prior", [MeanPrior(), FactorizationPrior(vocabulary_size=5, samples=2, factors=3, coordinates=2)]
 )
-def test_every_path_takes_users_without_history_beside_others(prior: Prior) -> None:
+def test_every_prior_encodes_users_without_history_beside_others(prior: Prior) -> None:
     if isinstance(prior, FactorizationPrior):
         prior.user_precision[:] = torch.eye(4)
     users = Users(
@@ -198,25 +198,25 @@ def test_fitted_priors_are_read_back_as_they_were_written(low_rank: Sequences, t
         factors=2, coordinates=3, sweeps=6, burn_in=2, keep_every=1, folds=folds, fold_sweeps=4, fold_keep_every=2
     )
     config = NetworkConfig(prior="factorization", factorization=quick)
-    written = fit_priors(config, low_rank, NOTHING_ELSE, seed=0)
+    written = fit_priors(config, low_rank, NO_CONTENT, seed=0)
 
     written.save(tmp_path / "priors.safetensors")
-    read = FittedPriors.load(tmp_path / "priors.safetensors", config, ROWS)
+    read = FittedPriors.load(tmp_path / "priors.safetensors", config, MOVIES)
 
     assert np.array_equal(read.fold_of_user, written.fold_of_user)
     for before, after in zip([written.full, *written.folds], [read.full, *read.folds], strict=True):
         assert all(torch.equal(value, after.state_dict()[name]) for name, value in before.state_dict().items())
 
 
-def test_with_one_part_everyone_is_seen_through_the_path_of_all(low_rank: Sequences) -> None:
+def test_with_one_fold_all_users_are_encoded_by_the_full_prior(low_rank: Sequences) -> None:
     quick = FactorizationConfig(factors=2, coordinates=3, sweeps=4, burn_in=2, keep_every=1, folds=1)
-    fitted = fit_priors(NetworkConfig(prior="factorization", factorization=quick), low_rank, NOTHING_ELSE, seed=0)
+    fitted = fit_priors(NetworkConfig(prior="factorization", factorization=quick), low_rank, NO_CONTENT, seed=0)
 
     assert fitted.folds == [fitted.full]
     assert set(fitted.fold_of_user.tolist()) == {0}
 
 
-def test_what_is_unknown_of_a_profile_is_taken_for_average() -> None:
+def test_unknown_fields_of_a_profile_have_the_average_values() -> None:
     profiles = torch.zeros(2, 24)
     profiles[0, [0, 2, 3]] = torch.tensor([1.0, 0.5, 1.0])
     average = torch.linspace(0.1, 0.9, 24)
@@ -227,7 +227,7 @@ def test_what_is_unknown_of_a_profile_is_taken_for_average() -> None:
     assert filled[1].equal(average)
 
 
-def test_a_factorisation_that_would_keep_no_sweep_is_refused() -> None:
+def test_a_factorization_without_samples_is_refused() -> None:
     with pytest.raises(ValidationError, match="no sweep is kept"):
         FactorizationConfig(sweeps=40, burn_in=40)
     with pytest.raises(ValidationError, match="no sweep is kept"):

@@ -50,7 +50,7 @@ def test_a_state_depends_on_nothing_that_comes_later() -> None:
         assert torch.allclose(layer(inputs)[:3], layer(inputs[:3]))
 
 
-def test_a_bag_gives_the_mean_of_what_was_read_so_far_in_whatever_order() -> None:
+def test_a_bag_is_the_mean_of_the_inputs_so_far_in_any_order() -> None:
     bag = Bag(3, 4)
     inputs = torch.randn(5, 2, 3)
 
@@ -62,7 +62,7 @@ def test_a_bag_gives_the_mean_of_what_was_read_so_far_in_whatever_order() -> Non
 
 
 @pytest.mark.parametrize("kind", RECURRENT)
-def test_no_step_gives_no_state(kind: str) -> None:
+def test_without_steps_there_are_no_states(kind: str) -> None:
     assert RECURRENT[kind](3, 4)(torch.zeros(0, 5, 3)).shape == (0, 5, 4)
 
 
@@ -71,9 +71,9 @@ def test_step_by_step_is_the_same_as_all_at_once(kind: str) -> None:
     torch.manual_seed(0)
     layer = RECURRENT[kind](3, 4)
     inputs = torch.randn(6, 2, 3)
-    whole = layer(inputs)
+    at_once = layer(inputs)
 
     state = layer.start(2)
-    for step, states in zip(inputs, whole, strict=True):
+    for step, states in zip(inputs, at_once, strict=True):
         state = layer.advance(step, state)
         assert torch.allclose(state[0], states, atol=1e-6)

@@ -1,4 +1,4 @@
-"""Protocols of lists, the baselines, and the head that learns which movie comes next."""
+"""Protocols of lists, their baselines, and the task of ranking."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,18 +10,18 @@ from builders import RATING_ONLY, SMALL, context_for
 from torch import nn
 
 from model.baselines.lists import ItemKnn, Popularity
-from model.baselines.ranking_models import RANKERS, build_ranker
+from model.baselines.registry import RANKING
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
 from model.data.splits import Split, leave_one_out, split, user_split
 from model.errors import SettingsError, UnknownNameError
 from model.evaluation.interfaces import Ranker
-from model.evaluation.ranking import evaluate, score
+from model.evaluation.scoring import rank, score_lists
 from model.features.catalogue import UNKNOWN
 from model.network.config import RankingConfig, RankingTrainingConfig
-from model.training.estimator import NetworkRanker, NeuralModel
+from model.training.estimator import NetworkRanker, SeqRecEstimator
 from model.training.presets import PRESETS
-from model.training.ranking_task import NEVER, _relevant_from_each_step, windows
+from model.training.ranking_task import NEVER, _draw_relevant, windows
 from model.training.softmax import next_movie_loss
 from model.types import FloatArray
 
@@ -31,20 +31,20 @@ def sequences(*users: list[int], stars: float = 4.0) -> Sequences:
     return Sequences(
         user_ids=np.arange(1, len(users) + 1),
         profiles=np.zeros((len(users), 24), dtype=np.float32),
-        movies=np.array([row for rows in users for row in rows], dtype=np.int64),
+        movies=np.array([movie for movies in users for movie in movies], dtype=np.int64),
         stars=np.full(sum(map(len, users)), stars, dtype=np.float32),
         offsets=np.cumsum([0, *map(len, users)]),
     )
 
 
 def test_leave_one_out_tests_the_last_movie_and_validates_on_the_one_before() -> None:
-    drawn = leave_one_out(sequences([1, 2, 3, 4], [5, 6], [7, 8, 9]))
+    divided = leave_one_out(sequences([1, 2, 3, 4], [5, 6], [7, 8, 9]))
 
-    assert drawn.train.sequences.movies.tolist() == [1, 2, 5, 6, 7]
-    assert drawn.validation.sequences.movies[drawn.validation.targets].tolist() == [3, 8]
-    assert drawn.validation.histories().movies.tolist() == [1, 2, 5, 6, 7]
-    assert drawn.test.sequences.movies[drawn.test.targets].tolist() == [4, 9]
-    assert drawn.test.histories().movies.tolist() == [1, 2, 3, 5, 6, 7, 8]
+    assert divided.train.sequences.movies.tolist() == [1, 2, 5, 6, 7]
+    assert divided.validation.sequences.movies[divided.validation.targets].tolist() == [3, 8]
+    assert divided.validation.histories().movies.tolist() == [1, 2, 5, 6, 7]
+    assert divided.test.sequences.movies[divided.test.targets].tolist() == [4, 9]
+    assert divided.test.histories().movies.tolist() == [1, 2, 3, 5, 6, 7, 8]
 
 
 def test_leave_one_out_draws_nothing_and_says_so(sample: MovieLens) -> None:
@@ -52,7 +52,7 @@ def test_leave_one_out_draws_nothing_and_says_so(sample: MovieLens) -> None:
         split("leave-one-out", Sequences.of(sample), (1, 2), task="ranking")
 
 
-def test_the_user_split_asks_for_liked_movies_of_the_second_half(sample: MovieLens) -> None:
+def test_the_user_split_asks_for_relevant_movies_of_the_second_half(sample: MovieLens) -> None:
     everyone = Sequences.of(sample)
     lists, stars = user_split(everyone), split("paper", everyone)
 
@@ -60,7 +60,6 @@ def test_the_user_split_asks_for_liked_movies_of_the_second_half(sample: MovieLe
     relevant = stars.test.targets[stars.test.target_stars >= 4]
     assert lists.test.sequences.movies[lists.test.targets].tolist() == stars.test.sequences.movies[relevant].tolist()
     assert (lists.test.target_stars >= 4).all()
-    assert lists.train is not None
     assert set(lists.train.sequences.user_ids).isdisjoint(lists.test.sequences.user_ids)
 
 
@@ -76,7 +75,7 @@ def test_popularity_counts_ratings_in_training() -> None:
     assert popularity.scores(sequences([5], [])).tolist() == [[0, 1, 3, 1, 1, 0]] * 2
 
 
-def test_likeness_of_movies_is_the_shrunk_cosine_of_their_raters() -> None:
+def test_similarity_of_movies_is_the_shrunk_cosine_of_their_raters() -> None:
     # Movies 1 and 2 have two raters in common, of three and of two: 2 / (sqrt(3) * sqrt(2) + 20).
     knn = ItemKnn(vocabulary_size=5)
     knn.fit(leave_one_out(sequences([1, 2, 3, 4], [1, 2, 3, 4], [1, 3, 4, 2])))
@@ -86,16 +85,29 @@ def test_likeness_of_movies_is_the_shrunk_cosine_of_their_raters() -> None:
     assert knn.scores(sequences([2]))[0, 4] == 0
 
 
-def test_lists_hold_nothing_that_was_seen_and_not_the_unknown_movie() -> None:
-    # Everyone's best scores are for the unknown movie, then for what was rated: the target, row 4, comes right after.
+def test_lists_hold_neither_rated_movies_nor_the_unknown_one() -> None:
+    # Everyone's best scores are for the unknown movie, then for what was rated: the target, movie 4, comes right after.
     def scores(histories: Sequences) -> FloatArray:
         return np.tile(np.array([9, 8, 7, 6, 5, 4], dtype=np.float32), (len(histories), 1))
 
-    judged = score(scores, leave_one_out(sequences([1, 2, 3, 4], [2, 1, 3, 4])).test, np.array([0, 4, 4, 1, 1, 1]))
+    score = score_lists(scores, leave_one_out(sequences([1, 2, 3, 4], [2, 1, 3, 4])).test, np.array([0, 4, 4, 1, 1, 1]))
 
-    assert (judged.ndcg_at_10, judged.hr_at_10, judged.mrr) == (1, 1, 1)
-    assert judged.coverage_at_10 == 2 / 5  # rows 4 and 5 of the five movies
-    assert judged.popular_share_at_10 == 0
+    assert (score.ndcg_at_10, score.hr_at_10, score.mrr) == (1, 1, 1)
+    assert score.coverage_at_10 == 2 / 5  # movies 4 and 5 of five
+    assert score.popular_share_at_10 == 0
+
+
+def test_a_ranker_is_given_the_histories_and_no_target() -> None:
+    given: list[list[int]] = []
+
+    def scores(histories: Sequences) -> FloatArray:
+        given.extend(part.tolist() for part in np.split(histories.movies, histories.offsets[1:-1]))
+        return np.zeros((len(histories), 10), dtype=np.float32)
+
+    divided = leave_one_out(sequences([1, 2, 3, 4], [5, 6], [7, 8, 9]))
+    score_lists(scores, divided.test, np.ones(10, dtype=np.int64))
+
+    assert given == [[1, 2, 3], [7, 8]]  # who has two ratings has no target
 
 
 def rated_before(users: int, vocabulary_size: int, *, rated: dict[tuple[int, int], int]) -> torch.Tensor:
@@ -151,17 +163,17 @@ def test_windows_know_what_was_rated_before_them() -> None:
     assert sorted(zip(users.tolist(), steps.tolist(), strict=True)) == [(0, 1), (1, 0), (1, 1)]
 
 
-def test_a_movie_to_be_liked_is_drawn_from_those_at_a_step_or_later() -> None:
+def test_a_relevant_movie_is_drawn_from_those_at_a_step_or_later() -> None:
     movies = np.array([[5, 9], [6, 3], [7, 0]])
     relevant = np.array([[True, False], [False, True], [True, False]])
 
-    drawn = np.stack([_relevant_from_each_step(movies, relevant, np.random.default_rng(seed)) for seed in range(50)])
+    drawn = np.stack([_draw_relevant(movies, relevant, np.random.default_rng(seed)) for seed in range(50)])
 
     assert set(drawn[:, 0, 0].tolist()) == {5, 7}
     assert (drawn[:, 1:, 0] == 7).all()
     assert (drawn[:, :2, 1] == 3).all()
     assert (drawn[:, 2, 1] == UNKNOWN).all()  # nothing that is relevant is left
-    assert not _relevant_from_each_step(movies, np.zeros_like(relevant), np.random.default_rng(0)).any()
+    assert not _draw_relevant(movies, np.zeros_like(relevant), np.random.default_rng(0)).any()
 
 
 def chains(users: int, *, shuffled: bool = False) -> Sequences:
@@ -184,8 +196,10 @@ def ndcg_on_chains(sample: MovieLens, *, shuffled: bool) -> float:
             "ranking_training": RankingTrainingConfig(epochs=30, learning_rate=2e-2),
         }
     )
-    model = NetworkRanker(NeuralModel(preset, context_for(sample)), "next")
-    return evaluate(model, leave_one_out(chains(200, shuffled=shuffled))).ndcg_at_10
+    model = NetworkRanker(SeqRecEstimator(preset, context_for(sample)), "next")
+    return RANKING.evaluate(
+        model, leave_one_out(chains(200, shuffled=shuffled)), model.model.context
+    ).evaluation.ndcg_at_10
 
 
 def test_the_network_learns_which_movie_comes_next(sample: MovieLens) -> None:
@@ -197,14 +211,14 @@ def test_the_network_learns_no_order_where_there_is_none(sample: MovieLens) -> N
     assert ndcg_on_chains(sample, shuffled=True) < 0.55
 
 
-def test_in_the_long_run_a_list_has_what_is_liked_whatever_comes_next(sample: MovieLens) -> None:
+def test_by_relevance_a_list_has_relevant_movies_whatever_comes_next(sample: MovieLens) -> None:
     # Everyone rates all of 20 movies in some order, and likes the first ten.
     random = np.random.default_rng(1)
     orders = [(1 + random.permutation(20)).tolist() for _ in range(150)]
     read = sequences(*orders)
     rated = replace(read, stars=np.where(read.movies <= 10, 5.0, 2.0).astype(np.float32))
     preset = SMALL.model_copy(update={"ranking_training": RankingTrainingConfig(epochs=15, learning_rate=2e-2)})
-    model = NetworkRanker(NeuralModel(preset, context_for(sample)), "relevance")
+    model = NetworkRanker(SeqRecEstimator(preset, context_for(sample)), "relevance")
     model.fit(leave_one_out(rated))
 
     later = model.scores(sequences([11], [1]))[:, 1:21]
@@ -216,7 +230,7 @@ def test_in_the_long_run_a_list_has_what_is_liked_whatever_comes_next(sample: Mo
 
 
 def test_a_disliked_movie_counts_differently_from_a_loved_one(sample: MovieLens) -> None:
-    model = NetworkRanker(NeuralModel(SMALL, context_for(sample)), "relevance")
+    model = NetworkRanker(SeqRecEstimator(SMALL, context_for(sample)), "relevance")
     model.fit(user_split(Sequences.of(sample)))
 
     loved, hated = model.scores(sequences([3, 4, 5], stars=5.0)), model.scores(sequences([3, 4, 5], stars=1.0))
@@ -225,25 +239,27 @@ def test_a_disliked_movie_counts_differently_from_a_loved_one(sample: MovieLens)
 
 
 @pytest.fixture(scope="module")
-def drawn(sample: MovieLens) -> Split:
+def lists_split(sample: MovieLens) -> Split:
     return user_split(Sequences.of(sample))
 
 
 @pytest.fixture(scope="module", params=["popularity", "item-knn", "small", "small-rating"])
-def ranker(request: pytest.FixtureRequest, sample: MovieLens, drawn: Split) -> Ranker:
+def ranker(request: pytest.FixtureRequest, sample: MovieLens, lists_split: Split) -> Ranker:
     context = context_for(sample)
     presets = {"small": SMALL, "small-rating": RATING_ONLY}
     model = (
-        NetworkRanker(NeuralModel(presets[request.param], context), "relevance")
+        NetworkRanker(SeqRecEstimator(presets[request.param], context), "relevance")
         if request.param in presets
-        else build_ranker(request.param, context, "user-split")
+        else RANKING.build(request.param, context, "user-split")
     )
-    model.fit(drawn)
+    model.fit(lists_split)
     return model
 
 
-def test_every_ranker_scores_every_row_for_every_user_whoever_else_is_asked_for(ranker: Ranker, drawn: Split) -> None:
-    histories = drawn.test.histories()
+def test_every_ranker_scores_every_movie_for_every_user_whoever_else_is_in_the_batch(
+    ranker: Ranker, lists_split: Split
+) -> None:
+    histories = lists_split.test.histories()
     together = ranker.scores(histories)
 
     assert together.shape == (len(histories), ranker.vocabulary_size)
@@ -257,28 +273,35 @@ def test_every_ranker_answers_for_an_empty_history(ranker: Ranker) -> None:
     assert np.isfinite(ranker.scores(sequences([], [1]))).all()
 
 
-def test_what_comes_after_the_history_changes_no_score(ranker: Ranker, drawn: Split) -> None:
-    """Scores read the histories of the test users and nothing of their targets."""
-    changed = replace(drawn.test.sequences, movies=drawn.test.sequences.movies.copy())
-    changed.movies[drawn.test.targets] = 1
-    altered = replace(drawn.test, sequences=changed)
+def test_what_comes_after_the_history_changes_no_list(ranker: Ranker, lists_split: Split) -> None:
+    """An evaluation hands a ranker the histories of the test users and nothing of their targets."""
+    changed = replace(lists_split.test.sequences, movies=lists_split.test.sequences.movies.copy())
+    changed.movies[lists_split.test.targets] = (
+        1 + (changed.movies[lists_split.test.targets] + 40) % 80
+    )  # 80 movies in all
+    altered = replace(lists_split.test, sequences=changed)
 
-    assert np.array_equal(ranker.scores(drawn.test.histories()), ranker.scores(altered.histories()))
+    assert not np.array_equal(altered.sequences.movies, lists_split.test.sequences.movies)
+    assert np.array_equal(rank(ranker.scores, altered).lists, rank(ranker.scores, lists_split.test).lists)
 
 
-def test_an_evaluation_has_the_baselines_beside_it(sample: MovieLens, drawn: Split) -> None:
-    evaluation = evaluate(NetworkRanker(NeuralModel(SMALL, context_for(sample)), "relevance"), drawn)
+def test_an_evaluation_has_the_baselines_beside_it(sample: MovieLens, lists_split: Split) -> None:
+    context = context_for(sample)
+    model = NetworkRanker(SeqRecEstimator(SMALL, context), "relevance")
+    evaluation = RANKING.evaluate(model, lists_split, context).evaluation
 
     assert (evaluation.model, evaluation.protocol, evaluation.inductive) == ("small", "user-split", True)
     assert set(evaluation.baselines) == {"popularity", "item-knn"}
-    assert evaluation.n_users == int((drawn.test.target_counts > 0).sum())
+    assert evaluation.n_users == int((lists_split.test.target_counts > 0).sum())
     assert len(evaluation.learning_curve) == 2
     assert all(epoch.validation_ndcg is not None for epoch in evaluation.learning_curve)
 
 
-def test_an_interrupted_ranking_run_goes_on_where_it_stopped(sample: MovieLens, drawn: Split, tmp_path: Path) -> None:
-    whole = NetworkRanker(NeuralModel(SMALL, context_for(sample)), "relevance")
-    whole.fit(drawn)
+def test_an_interrupted_ranking_run_goes_on_where_it_stopped(
+    sample: MovieLens, lists_split: Split, tmp_path: Path
+) -> None:
+    whole = NetworkRanker(SeqRecEstimator(SMALL, context_for(sample)), "relevance")
+    whole.fit(lists_split)
 
     def interrupt(progress: object) -> None:
         if progress.epoch == 2:  # type: ignore[attr-defined]
@@ -286,53 +309,53 @@ def test_an_interrupted_ranking_run_goes_on_where_it_stopped(sample: MovieLens, 
 
     with pytest.raises(KeyboardInterrupt):
         NetworkRanker(
-            NeuralModel(SMALL, replace(context_for(sample, tmp_path), on_progress=interrupt)), "relevance"
-        ).fit(drawn)
-    resumed = NetworkRanker(NeuralModel(SMALL, context_for(sample, tmp_path, resume=True)), "relevance")
-    resumed.fit(drawn)
+            SeqRecEstimator(SMALL, replace(context_for(sample, tmp_path), on_progress=interrupt)), "relevance"
+        ).fit(lists_split)
+    resumed = NetworkRanker(SeqRecEstimator(SMALL, context_for(sample, tmp_path, resume=True)), "relevance")
+    resumed.fit(lists_split)
 
-    histories = drawn.test.histories()
+    histories = lists_split.test.histories()
     assert np.array_equal(resumed.scores(histories), whole.scores(histories))
 
 
 def test_stars_and_lists_are_the_same_whether_a_network_learns_one_of_them_or_both(
-    sample: MovieLens, drawn: Split
+    sample: MovieLens, lists_split: Split
 ) -> None:
-    histories, context = drawn.test.histories(), context_for(sample)
+    histories, context = lists_split.test.histories(), context_for(sample)
     stars_alone, lists_alone = (
-        NeuralModel(RATING_ONLY, context),
-        NetworkRanker(NeuralModel(SMALL, context), "relevance"),
+        SeqRecEstimator(RATING_ONLY, context),
+        NetworkRanker(SeqRecEstimator(SMALL, context), "relevance"),
     )
-    stars_alone.fit(drawn)
-    lists_alone.fit(drawn)
-    both = NeuralModel(SMALL, context)
-    both.fit(drawn)
-    both.fit_ranking(drawn.train, drawn.validation)
+    stars_alone.fit(lists_split)
+    lists_alone.fit(lists_split)
+    both = SeqRecEstimator(SMALL, context)
+    both.fit(lists_split)
+    both.fit_ranking(lists_split.train, lists_split.validation)
 
-    assert np.array_equal(both.predict(drawn.test).stars, stars_alone.predict(drawn.test).stars)
+    assert np.array_equal(both.predict(lists_split.test).stars, stars_alone.predict(lists_split.test).stars)
     assert np.array_equal(NetworkRanker(both, "relevance").scores(histories), lists_alone.scores(histories))
 
 
-def test_what_learns_from_more_users_goes_on_from_what_the_others_taught(sample: MovieLens, drawn: Split) -> None:
+def test_a_refit_on_more_users_starts_from_the_first_fit(sample: MovieLens, lists_split: Split) -> None:
     patient = SMALL.model_copy(
         update={"ranking_training": RankingTrainingConfig(epochs=2, refit_epochs=1, refit_rate=0.0)}
     )
-    first, second = (NeuralModel(patient, context_for(sample)) for _ in range(2))
+    first, second = (SeqRecEstimator(patient, context_for(sample)) for _ in range(2))
     for model in (first, second):
-        model.begin(drawn.train)
-    first.fit_ranking(drawn.train, drawn.validation)
-    second.fit_ranking(drawn.train, None, start=first.network)  # at a rate of 0
+        model.begin(lists_split.train)
+    first.fit_ranking(lists_split.train, lists_split.validation)
+    second.fit_ranking(lists_split.train, None, start=first.network)  # at a rate of 0
 
-    histories = drawn.test.histories()
+    histories = lists_split.test.histories()
     assert np.array_equal(
         NetworkRanker(second, "relevance").scores(histories), NetworkRanker(first, "relevance").scores(histories)
     )
 
 
-def test_every_preset_can_be_judged_by_its_lists() -> None:
-    assert {*PRESETS, "popularity", "item-knn"} == set(RANKERS)
+def test_every_preset_can_be_evaluated_by_its_lists() -> None:
+    assert {*PRESETS, "popularity", "item-knn"} == set(RANKING.builders)
 
 
 def test_an_unknown_ranker_is_named_beside_those_that_there_are(sample: MovieLens) -> None:
     with pytest.raises(UnknownNameError, match="popularity, item-knn"):
-        build_ranker("best", context_for(sample), "user-split")
+        RANKING.build("best", context_for(sample), "user-split")

@@ -18,7 +18,7 @@ from model.inference.artifact import load_card
 from model.network.config import FactorizationConfig, TrainingConfig
 from model.pipeline import train
 from model.training.batches import Batches, balanced
-from model.training.estimator import NeuralModel
+from model.training.estimator import SeqRecEstimator
 from model.training.rating_task import RatingTask
 from model.training.trainer import Progress, Trainer
 from model.types import IntArray
@@ -28,13 +28,13 @@ CPU = torch.device("cpu")
 
 def trainer(split: Split, vocabulary_size: int, **settings: object) -> Trainer:
     config = TrainingConfig(**{"epochs": 3, **settings})  # type: ignore[arg-type]
-    paths = fit_priors(SMALL_NETWORK, split.train.sequences, np.zeros((vocabulary_size, 0), dtype=np.float32), seed=0)
+    priors = fit_priors(SMALL_NETWORK, split.train.sequences, np.zeros((vocabulary_size, 0), dtype=np.float32), seed=0)
     return Trainer(
-        RatingTask(network(SMALL_NETWORK, vocabulary_size), split.train, split.validation, config, CPU, paths), CPU
+        RatingTask(network(SMALL_NETWORK, vocabulary_size), split.train, split.validation, config, CPU, priors)
     )
 
 
-def one_part(examples: Examples) -> IntArray:
+def one_fold(examples: Examples) -> IntArray:
     return np.zeros(len(examples), dtype=np.int64)
 
 
@@ -46,7 +46,7 @@ def vocabulary_size(sample: MovieLens) -> int:
 def test_an_epoch_has_every_target_once_after_its_own_users_history(split: Split) -> None:
     examples = split.train
     movies_of_targets, stars_of_targets = [], []
-    for batch in Batches(examples, TrainingConfig(), one_part(examples)).epoch(1):
+    for batch in Batches(examples, TrainingConfig(), one_fold(examples)).epoch(1):
         assert len(batch.users.lengths) <= 16
         assert np.bincount(batch.sample_users.numpy()).max() <= 32
         movies_of_targets += batch.sample_movies.tolist()
@@ -75,12 +75,12 @@ def test_a_batch_pairs_each_sample_with_the_history_of_its_user() -> None:
                 assert all(movie > earlier and movie // 100 == earlier // 100 for earlier in history.tolist())
 
 
-def test_the_users_of_a_step_are_of_one_part_and_every_target_is_still_there_once(split: Split) -> None:
+def test_the_users_of_a_step_are_of_one_fold_and_every_target_is_still_there_once(split: Split) -> None:
     numbers = np.arange(len(split.train))
     profiles = np.repeat(numbers, 24).reshape(-1, 24).astype(np.float32)  # tell who is who
     examples = Examples(replace(split.train.sequences, profiles=profiles), split.train.history_lengths)
-    parts = numbers % 3
-    batches = Batches(examples, TrainingConfig(users_per_step=4), parts)
+    folds = numbers % 3
+    batches = Batches(examples, TrainingConfig(users_per_step=4), folds)
     steps = list(batches.epoch(1))
 
     assert len(steps) == len(batches)
@@ -88,14 +88,14 @@ def test_the_users_of_a_step_are_of_one_part_and_every_target_is_still_there_onc
     assert {step.fold for step in steps} == {0, 1, 2}
     for step in steps:
         users = step.users.profiles[:, 0].long().numpy()
-        assert (parts[users] == step.fold).all()
+        assert (folds[users] == step.fold).all()
 
 
-def test_random_cuts_meet_histories_of_every_length(split: Split) -> None:
+def test_random_history_lengths_meet_histories_of_every_length(split: Split) -> None:
     lengths = [
         length
         for number in range(1, 30)
-        for batch in Batches(split.train, TrainingConfig(random_history_lengths=True), one_part(split.train)).epoch(
+        for batch in Batches(split.train, TrainingConfig(random_history_lengths=True), one_fold(split.train)).epoch(
             number
         )
         for length in batch.users.lengths.tolist()
@@ -198,19 +198,16 @@ def test_training_stops_after_epochs_without_a_better_error_and_keeps_the_best(
 
 def test_the_rate_rises_in_the_first_epoch_and_falls_to_half(split: Split, vocabulary_size: int) -> None:
     one = trainer(split, vocabulary_size, epochs=3, learning_rate=1.0)
-    rates = []
-    for epochs_done in (0.0, 0.5, 1.0, 2.0, 3.0):
-        one._set_rate(epochs_done)
-        rates.append(one.optimizer.param_groups[0]["lr"])
+    rates = [one.task.rate(epochs_done) for epochs_done in (0.0, 0.5, 1.0, 2.0, 3.0)]
 
     assert rates == [0.5, 0.75, 1.0, 0.75, 0.5]
 
 
-def test_where_targets_are_scattered_in_time_so_are_those_of_random_cuts(split: Split) -> None:
+def test_where_targets_are_interleaved_in_time_so_are_those_of_random_history_lengths(split: Split) -> None:
     numbered = replace(split.train.sequences, movies=np.arange(len(split.train.sequences.movies)))
     interleaved = Examples(numbered, split.train.history_lengths, interleaved=True)
     earlier_than_some_history = 0
-    for batch in Batches(interleaved, TrainingConfig(random_history_lengths=True), one_part(interleaved)).epoch(1):
+    for batch in Batches(interleaved, TrainingConfig(random_history_lengths=True), one_fold(interleaved)).epoch(1):
         ends = batch.users.lengths.cumsum(0)
         for user, movie in zip(batch.sample_users.tolist(), batch.sample_movies.tolist(), strict=True):
             history = batch.users.movies[ends[user] - batch.users.lengths[user] : ends[user]].tolist()
@@ -240,7 +237,7 @@ def test_balanced_samples_of_quiet_users_and_rare_movies_weigh_more_and_the_mean
 
 
 def test_without_balance_all_samples_weigh_one(split: Split) -> None:
-    for batch in Batches(split.train, TrainingConfig(), one_part(split.train)).epoch(1):
+    for batch in Batches(split.train, TrainingConfig(), one_fold(split.train)).epoch(1):
         assert batch.sample_weights.tolist() == pytest.approx([1.0] * len(batch.sample_stars))
 
 
@@ -266,8 +263,8 @@ def test_the_network_learns_from_the_history_how_a_user_spreads_the_stars() -> N
         Examples(everyone.sequences.take(users), everyone.history_lengths[users])
         for users in np.split(np.arange(300), [240])
     )
-    paths = fit_priors(SMALL_NETWORK, learning.sequences, np.zeros((21, 0), dtype=np.float32), seed=0)
-    one = Trainer(RatingTask(network(SMALL_NETWORK, 21), learning, None, CHECKERBOARD, CPU, paths), CPU)
+    priors = fit_priors(SMALL_NETWORK, learning.sequences, np.zeros((21, 0), dtype=np.float32), seed=0)
+    one = Trainer(RatingTask(network(SMALL_NETWORK, 21), learning, None, CHECKERBOARD, CPU, priors))
     one.run()
 
     probabilities = predict(one.network, test, CPU).probabilities
@@ -304,8 +301,8 @@ def error_on_checkerboard(*, shuffled: bool) -> float:
         Examples(everyone.sequences.take(users), everyone.history_lengths[users])
         for users in np.split(np.arange(300), [240])
     )
-    paths = fit_priors(SMALL_NETWORK, learning.sequences, np.zeros((21, 0), dtype=np.float32), seed=0)
-    one = Trainer(RatingTask(network(SMALL_NETWORK, 21), learning, None, CHECKERBOARD, CPU, paths), CPU)
+    priors = fit_priors(SMALL_NETWORK, learning.sequences, np.zeros((21, 0), dtype=np.float32), seed=0)
+    one = Trainer(RatingTask(network(SMALL_NETWORK, 21), learning, None, CHECKERBOARD, CPU, priors))
     one.run()
     return rmse(predict(one.network, test, CPU).stars, test.target_stars)
 
@@ -321,7 +318,7 @@ def test_the_network_learns_nothing_from_shuffled_ratings() -> None:
     assert error_on_checkerboard(shuffled=True) > 1.9  # always answering the mean, 3 stars, has 2.0
 
 
-POSTERIOR = SMALL.model_copy(
+FACTORIZATION = SMALL.model_copy(
     update={
         "name": "factorization",
         "network": SMALL.network.model_copy(
@@ -346,7 +343,7 @@ POSTERIOR = SMALL.model_copy(
 def test_a_finished_training_that_is_resumed_trains_nothing_again_and_predicts_the_same(
     sample: MovieLens, split: Split, tmp_path: Path
 ) -> None:
-    first = NeuralModel(POSTERIOR, context_for(sample, tmp_path))
+    first = SeqRecEstimator(FACTORIZATION, context_for(sample, tmp_path))
     first.fit(split)
     steps: list[Progress] = []
     sweeps: list[tuple[int, int]] = []
@@ -356,7 +353,7 @@ def test_a_finished_training_that_is_resumed_trains_nothing_again_and_predicts_t
         on_fit=lambda done, total: sweeps.append((done, total)),
     )
 
-    again = NeuralModel(POSTERIOR, resuming)
+    again = SeqRecEstimator(FACTORIZATION, resuming)
     again.fit(split)
 
     assert (steps, sweeps) == ([], [])
@@ -372,7 +369,7 @@ def test_the_stars_of_test_targets_are_never_read(sample: MovieLens, draw: Calla
 
     predictions = []
     for known in (split, altered):
-        model = NeuralModel(POSTERIOR, context_for(sample))
+        model = SeqRecEstimator(FACTORIZATION, context_for(sample))
         model.fit(known)
         predictions.append(model.predict(known.test).stars)
 

@@ -1,0 +1,70 @@
+"""Writes files and folders whole or not at all, and computes their checksums."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Give a temporary file to write; it becomes ``path`` when the block ends, and is removed if the block raises.
+
+    A reader sees the old file or the new one, and a crash of the machine leaves one of the two.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path)
+    try:
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
+@contextmanager
+def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Give an empty temporary folder to fill; it becomes the folder ``path``, as in `atomic_write`.
+
+    `FileExistsError` if there is such a folder already, unless ``replace`` is set: then the old one is deleted.
+    """
+    if path.exists() and not replace:
+        raise FileExistsError(f"{path} exists already.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path)
+    shutil.rmtree(temporary, ignore_errors=True)  # a killed process may have had the same id
+    temporary.mkdir()
+    try:
+        yield temporary
+        for file in temporary.rglob("*"):
+            _sync(file)
+        _sync(temporary)
+        if replace:
+            shutil.rmtree(path, ignore_errors=True)  # no system call replaces a folder that holds files
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    _sync(path.parent)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's content, hexadecimal; reads the file in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _temporary(path: Path) -> Path:
+    """A name in the same folder, since a rename is atomic within one file system, and of this process alone."""
+    return path.with_name(f".{path.name}.{os.getpid()}.writing")
+
+
+def _sync(path: Path) -> None:
+    """Wait until the disk holds a file's content or a folder's list of names."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

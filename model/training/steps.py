@@ -1,0 +1,97 @@
+"""Tasks that are learned by gradient steps: what an epoch of them consists of."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from model.training.checkpoint import load_optimizer, optimizer_tensors, over, under
+from model.training.trainer import EarlyStopping, Report
+
+
+class Step(NamedTuple):
+    """The loss of one step.
+
+    Attributes:
+        loss: mean over the step's samples; its gradients are still to be taken.
+        samples: how many.
+        weight: of the loss in the mean of the epoch; None for the number of samples.
+    """
+
+    loss: Tensor
+    samples: int
+    weight: int | None = None
+
+
+class StepTask(ABC):
+    """A `model.training.trainer.Task` whose epochs are gradient steps.
+
+    Attributes:
+        seed: of everything that an epoch draws.
+        largest_gradient: the norm that the gradients of a step are clipped to; None clips nothing.
+        network: what predicts.
+        optimizer: of the parameters of `trained`.
+    """
+
+    name: str
+    settings: str
+    epochs: int
+    early_stopping: EarlyStopping | None
+    seed: int
+    largest_gradient: float | None = None
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+
+    @property
+    def trained(self) -> nn.Module:
+        """What the steps change: the network itself, unless a task says otherwise."""
+        return self.network
+
+    @abstractmethod
+    def step_count(self, epoch: int) -> int:
+        """Steps of an epoch."""
+
+    @abstractmethod
+    def steps(self, epoch: int) -> Iterator[Step]:
+        """The steps of an epoch; the same for the same seed, whatever ran before."""
+
+    @abstractmethod
+    def rate(self, epochs_done: float) -> float:
+        """The learning rate after so many epochs, a fraction of one included."""
+
+    @abstractmethod
+    def validation(self) -> dict[str, float]: ...
+
+    def run_epoch(self, number: int, report: Report) -> float:
+        torch.manual_seed(hash((self.seed, number)))  # dropout; a resumed run draws the same
+        self.trained.train()
+        total, weights, samples, count = 0.0, 0, 0, self.step_count(number)
+        for done, step in enumerate(self.steps(number), start=1):
+            weight = step.samples if step.weight is None else step.weight
+            self._set_rate((number - 1) + done / count)
+            total += self._take(step) * weight
+            weights += weight
+            samples += step.samples
+            report(done, count, total / weights, samples)
+        return total / weights
+
+    def _take(self, step: Step) -> float:
+        """Change the parameters by one step; returns the mean loss of its samples."""
+        self.optimizer.zero_grad(set_to_none=True)
+        step.loss.backward()  # type: ignore[no-untyped-call]
+        if self.largest_gradient is not None:
+            torch.nn.utils.clip_grad_norm_(self.trained.parameters(), self.largest_gradient)
+        self.optimizer.step()
+        return step.loss.item()
+
+    def _set_rate(self, epochs_done: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate(epochs_done)
+
+    def state(self) -> dict[str, Tensor]:
+        return over("optimizer.", optimizer_tensors(self.optimizer))
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        load_optimizer(self.optimizer, under(state, "optimizer."))

@@ -1,0 +1,30 @@
+"""The console script ``seqrec``: finds the service and runs its command line.
+
+An installed distribution has the packages of the service in a folder of its own, so that they meet no package of the
+same name in another project. A checkout has them beside this package.
+"""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+SERVICE = Path(__file__).parent / "_service"
+
+SERVICE_PACKAGES = {"app", "model", "migrations"}
+
+EXTRAS = {"polars": "training", "scipy": "training", "sklearn": "training", "matplotlib": "experiments"}
+"""By package, the extra of this distribution that installs it; ``service`` installs the others."""
+
+
+def main() -> None:
+    """Run a command; says what to install where the packages that it needs are missing."""
+    if SERVICE.is_dir():
+        sys.path.insert(0, str(SERVICE))
+    try:
+        import_module("app.cli").main()
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in SERVICE_PACKAGES and SERVICE.is_dir():
+            raise
+        extra = EXTRAS.get(missing, "service")
+        sys.exit(f"Error: This command needs the package {missing}. Install it with: pip install 'seqrec[{extra}]'")

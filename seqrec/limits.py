@@ -1,0 +1,19 @@
+"""Limits of what the service accepts, for programs that want to know them before they ask."""
+
+LARGEST_ID = 2**31 - 1
+"""Of users and movies: what a column of 32 bits holds."""
+
+MOST_MOVIES = 1000
+"""Movies, or pairs of user and movie, in one request."""
+
+MOST_RATINGS = 10_000
+"""Ratings in one request, and in the history of an anonymous user; an import has no limit."""
+
+MOST_GENRES = 50
+"""Genres in one filter."""
+
+EARLIEST_YEAR, LATEST_YEAR = 1800, 2200
+"""Of a movie's release."""
+
+LATEST = 253_402_300_799
+"""The last second of the year 9999, in seconds since 1970: milliseconds sent by mistake are beyond it."""

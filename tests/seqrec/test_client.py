@@ -1,0 +1,204 @@
+"""What the Python client does beside sending and reading: refusing, retrying and telling errors apart."""
+
+import asyncio
+import inspect
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from fastapi import FastAPI
+from server import free_port, running
+from sqlalchemy import Engine
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api.error_handlers import answer
+from app.api.security import Keys
+from app.main import api, create_app
+from model.inference.scorer import Scorer
+from seqrec import (
+    AsyncClient,
+    Client,
+    DatabaseUnavailable,
+    InvalidKey,
+    InvalidRequest,
+    ProfileFields,
+    SeqRecError,
+    ServiceError,
+    UnexpectedAnswer,
+    Unreachable,
+    UserNotFound,
+    calls,
+    errors,
+)
+from seqrec.retries import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, wait_seconds
+
+
+class Ailing:
+    """An app that cannot answer at first: 503 for so many requests, then as the app behind it."""
+
+    def __init__(self, app: ASGIApp, failures: int, retry_after: str | None = None) -> None:
+        self.app = app
+        self.failures = failures
+        self.retry_after = retry_after
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self.failures > 0:
+            self.failures -= 1
+            response = answer(DatabaseUnavailable())
+            if self.retry_after is not None:
+                response.headers["Retry-After"] = self.retry_after
+            await response(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+def test_it_tries_again_what_may_be_done_twice_while_the_service_cannot_answer(loaded: Engine, scorer: Scorer) -> None:
+    ailing = Ailing(create_app(loaded, scorer), failures=2)
+    with running(ailing) as address, Client(address, retries=2) as client:
+        assert client.user(1).user_id == 1
+
+        ailing.failures = 3
+        with pytest.raises(DatabaseUnavailable):
+            client.user(1)
+        assert ailing.failures == 0
+
+        ailing.failures = 2
+        with pytest.raises(DatabaseUnavailable):
+            client.create_user()  # sent again, it might add two
+        assert ailing.failures == 1
+
+
+def test_it_waits_as_long_as_the_service_asks_for_but_not_for_minutes(loaded: Engine, scorer: Scorer) -> None:
+    ailing = Ailing(create_app(loaded, scorer), failures=1, retry_after="1")
+    with running(ailing) as address:
+
+        def wait() -> int:
+            with Client(address) as client:
+                return client.user(1).user_id
+
+        async def wait_async() -> int:
+            async with AsyncClient(address) as client:
+                return (await client.user(1)).user_id
+
+        for asked in (wait, lambda: asyncio.run(wait_async())):
+            ailing.failures = 1
+            started = time.monotonic()
+            assert asked() == 1
+            assert time.monotonic() - started >= 1
+
+        ailing.failures, ailing.retry_after = 1, "3600"
+        started = time.monotonic()
+        with Client(address) as client, pytest.raises(DatabaseUnavailable):
+            client.user(1)
+        assert time.monotonic() - started < 5
+
+
+def test_waits_double_and_differ_between_clients() -> None:
+    first, third = ({wait_seconds(attempt, None) for _ in range(100)} for attempt in (0, 2))
+
+    assert len(first) > 50
+    assert FIRST_WAIT_SECONDS / 2 <= min(first) <= max(first) <= FIRST_WAIT_SECONDS
+    assert 4 * FIRST_WAIT_SECONDS / 2 <= min(third) <= max(third) <= 4 * FIRST_WAIT_SECONDS
+
+
+def test_the_header_retry_after_is_read_as_seconds_and_as_a_date() -> None:
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=10), usegmt=True)
+    late = format_datetime(datetime.now(UTC) + timedelta(seconds=2 * LONGEST_WAIT_SECONDS), usegmt=True)
+
+    assert 7 <= (wait_seconds(0, "7") or 0) <= 7 + FIRST_WAIT_SECONDS
+    assert 8 <= (wait_seconds(0, soon) or 0) <= 11
+    assert wait_seconds(0, late) is None
+    assert (wait_seconds(0, "in a moment") or 1) <= FIRST_WAIT_SECONDS
+
+
+def test_a_service_that_is_not_there_or_is_another_one_is_told_from_one_that_answers() -> None:
+    with Client(f"http://127.0.0.1:{free_port()}", retries=1) as client, pytest.raises(Unreachable):
+        client.user(1)
+    with running(FastAPI()) as address, Client(address) as client, pytest.raises(UnexpectedAnswer):
+        client.user(1)
+    with running(PlainTextResponse("no JSON")) as address, Client(address) as client, pytest.raises(UnexpectedAnswer):
+        client.user(1)
+
+
+def test_it_refuses_what_the_service_would_with_the_same_error(loaded: Engine, scorer: Scorer) -> None:
+    with running(create_app(loaded, scorer)) as address, Client(address) as client:
+        for refused in (
+            lambda: client.rate(1, 1, stars=7),
+            lambda: client.recommend(1, n=1000),
+            lambda: client.rank([1, 2], user_id=1, history={1: 5}),
+            lambda: client.predict([1, 2], user_id=1, profile=ProfileFields(age=25)),
+            lambda: client.user(2**40),
+        ):
+            with pytest.raises(InvalidRequest):
+                refused()
+
+
+def test_a_key_that_no_header_can_carry_is_refused() -> None:
+    with pytest.raises(InvalidKey, match="no header can carry"):
+        Client(key="schlüssel")
+
+
+def test_an_anonymous_user_is_known_by_history_or_profile_or_both(loaded: Engine, scorer: Scorer) -> None:
+    profile = ProfileFields(gender="F", age=25)
+    with running(create_app(loaded, scorer)) as address, Client(address) as client:
+        user = client.create_user(gender="F", age=25).user_id
+
+        for history in (None, {3: 5.0, 7: 1.0}):
+            for movie_id, stars in (history or {}).items():
+                client.rate(user, movie_id, stars, rated_at=movie_id)
+            known, given = {"user_id": user}, {"history": history, "profile": profile}
+            assert client.rank([1, 2, 5], **known).recommendations == client.rank([1, 2, 5], **given).recommendations
+            assert [entry.predicted_stars for entry in client.predict([1, 5], **known).predictions] == [
+                entry.predicted_stars for entry in client.predict([1, 5], **given).predictions
+            ]
+            assert client.recommend(user).recommendations == client.recommend_anonymous(**given).recommendations
+
+
+def test_errors_have_what_the_service_answered(loaded: Engine, scorer: Scorer) -> None:
+    with running(create_app(loaded, scorer, keys=Keys(api=("key",)))) as address, Client(address, key="key") as client:
+        with pytest.raises(UserNotFound, match="There is no user 9999") as missing:
+            client.user(9999)
+        with pytest.raises(InvalidRequest) as invalid:
+            client.import_ratings([b"{}"])
+
+    assert (missing.value.status, missing.value.code) == (404, "user_not_found")
+    assert invalid.value.details[0].field.startswith("line 1")
+    assert isinstance(missing.value, ServiceError)
+    assert isinstance(missing.value, SeqRecError)
+
+
+def test_all_errors_are_exported() -> None:
+    import seqrec  # noqa: PLC0415
+
+    own = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, SeqRecError)}
+    assert own <= set(seqrec.__all__)
+
+
+def test_methods_show_their_arguments_and_their_answer() -> None:
+    assert str(inspect.signature(Client.user)) == "(self, user_id: int) -> seqrec.schemas.users.User"
+    assert str(inspect.signature(Client().user)) == "(user_id: int) -> seqrec.schemas.users.User"
+    assert str(inspect.signature(AsyncClient.delete_rating)) == "(self, user_id: int, movie_id: int) -> None"
+    assert {"user_id", "n", "genre", "rank_by", "explain"} <= set(inspect.signature(Client.recommend).parameters)
+    assert inspect.iscoroutinefunction(AsyncClient.recommend)
+    assert Client.recommend.__doc__ == calls.recommend.__doc__
+
+
+def test_every_operation_but_those_of_machines_has_a_method() -> None:
+    source = inspect.getsource(calls) + inspect.getsource(inspect.getmodule(Client))
+    for path in api().openapi()["paths"]:
+        if path not in {"/health/live", "/health/ready", "/metrics"}:
+            assert f'"{path}"' in source, path
+
+
+def test_both_clients_have_every_call() -> None:
+    built = {
+        name
+        for name, call in vars(calls).items()
+        if inspect.isfunction(call) and call.__module__ == calls.__name__ and not name.startswith("_")
+    }
+    for client in (Client, AsyncClient):
+        assert built | {"export_ratings"} <= set(dir(client))
+        for name in built:
+            assert calls.__dict__[name].__doc__, name
