@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from itertools import product
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from pydantic import BaseModel
@@ -80,8 +80,8 @@ class Tuned:
         limit = {"minutes": minutes} if peer.takes_time else {}
         self.grid = [settings | limit for settings in peer.grid(protocol)]
         self.vocabulary_size = vocabulary_size
-        self.name: str = peer.name
-        self.inductive: bool = peer.inductive
+        self.name = cast(str, peer.name)
+        self.inductive = cast(bool, peer.inductive)
         self.epochs: list[Epoch] = []
         self.trials: list[Trial] = []
 

@@ -12,9 +12,6 @@ import typer.main
 from click import Group
 
 from app.cli import app as command_line
-from app.cli.api_reference import page
-from app.main import api
-from app.settings import Settings
 from model.baselines.registry import RATING
 
 ROOT = Path(__file__).parents[1]
@@ -174,18 +171,6 @@ def test_scoring_means_imports_no_published_network(sample_folder: Path) -> None
     done = subprocess.run([sys.executable, "-c", script, sample_folder], capture_output=True, text=True, check=True)
 
     assert done.stdout.splitlines()[-1] == "[]"
-
-
-def test_every_setting_is_in_the_readme_with_its_default() -> None:
-    readme = (ROOT / "README.md").read_text()
-    for name, field in Settings.model_fields.items():
-        (line,) = [line for line in readme.splitlines() if line.startswith(f"| `SEQREC_{name.upper()}` |")]
-        assert field.default in (None, ()) or str(field.default) in line, name
-        assert field.description, name
-
-
-def test_the_reference_of_the_api_is_the_one_that_its_description_gives() -> None:
-    assert (ROOT / "docs" / "api.md").read_text() == page(api().openapi())
 
 
 def test_every_option_of_every_command_has_a_help_text() -> None:

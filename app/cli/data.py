@@ -1,10 +1,13 @@
 """Commands for MovieLens data."""
 
 import json
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from app.cli.options import FolderArgument, JsonOption, settings_with
+from model.errors import SettingsError
 
 commands = typer.Typer(help="MovieLens data.", no_args_is_help=True)
 
@@ -17,6 +20,21 @@ def data_get() -> None:
 
     with reporter() as progress:
         folder = download_data(settings_with(), progress)
+    typer.echo(folder)
+
+
+@commands.command("sample")
+def data_sample(
+    folder: Annotated[Path, typer.Argument(help="Folder to write.", metavar="DIR")] = Path("data/sample"),
+    users: Annotated[int, typer.Option(min=20, help="How many users.")] = 800,
+    movies: Annotated[int, typer.Option(min=20, help="How many movies.")] = 400,
+) -> None:
+    """Generate a small data set: made-up users, movies and ratings, for trying things out without a download."""
+    from model.data.sample import write_sample
+
+    if folder.exists():
+        raise SettingsError(f"{folder} is there already. Name another folder, or remove it first.")
+    write_sample(folder, users, movies)
     typer.echo(folder)
 
 

@@ -14,6 +14,9 @@ from model.experiments.tables import markdown
 BEGIN, END = "<!-- lists: written by seqrec experiments lists -->", "<!-- end of lists -->"
 """The summary of the lists stands between these marks in a README."""
 
+SUMMARY_MODELS = ("seqrec", "sasrec", "ease", "item-knn", "popularity")
+"""Rows of the summary: our model, the best external baseline on either protocol, and our own baselines."""
+
 MODELS_FIGURE, CURVES_FIGURE, DIVERSITY_FIGURE = "lists.png", "lists-training.png", "lists-diversity.png"
 
 
@@ -102,9 +105,10 @@ def _models_table(rows: Iterable[TableRow]) -> str:
 
 
 def summarize(by_protocol: dict[str, list[TableRow]]) -> str:
-    """The table of NDCG@10 and HR@10 of every model on both protocols."""
+    """The table of NDCG@10 and HR@10 of `SUMMARY_MODELS` on both protocols; ``lists.md`` has all models."""
     scores = {protocol: {row.name: row.score for row in rows} for protocol, rows in by_protocol.items()}
-    names = list(dict.fromkeys(row.name for rows in by_protocol.values() for row in rows))
+    everyone = dict.fromkeys(row.name for rows in by_protocol.values() for row in rows)
+    names = [name for name in everyone if name.strip("`").split()[0] in SUMMARY_MODELS]
     header = ["model", *(cell for protocol in by_protocol for cell in (f"{protocol}: NDCG@10", "HR@10"))]
     return markdown(
         header,

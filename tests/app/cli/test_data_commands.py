@@ -33,6 +33,16 @@ def test_check_counts_what_has_no_problems(seqrec: Run, sample_folder: Path, sam
     assert seqrec("data", "check", write(tmp_path))[1] == "2 users, 3 movies, 3 ratings: no problems\n"
 
 
+def test_sample_writes_a_folder_that_is_marked_as_generated_and_overwrites_nothing(seqrec: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "made"
+    assert seqrec("data", "sample", folder, "--users", 20, "--movies", 30) == (0, f"{folder}\n", "")
+    assert seqrec("data", "check", folder)[1].startswith("20 users, 30 movies, ")
+    assert "sample (generated)" in seqrec("data", "describe", folder)[1]
+
+    status, _, err = seqrec("data", "sample", folder)
+    assert (status, err) == (1, f"Error: {folder} is there already. Name another folder, or remove it first.\n")
+
+
 def test_check_says_what_a_folder_without_data_should_hold(seqrec: Run, tmp_path: Path) -> None:
     status, out, err = seqrec("data", "check", tmp_path)
 

@@ -35,7 +35,7 @@ from model.experiments.results import (
     errors_by_popularity,
 )
 from model.experiments.runs import Run, RunStore, settings_of
-from model.experiments.tables import markdown
+from model.experiments.tables import SUMMARY_MODELS, markdown
 from model.training.context import TrainingContext
 from model.training.estimator import SeqRecEstimator
 from model.training.presets import PRESETS
@@ -434,7 +434,8 @@ def test_the_summary_stands_between_its_marks_and_nothing_else_changes(tmp_path:
 
     before, table, after = re.split(f"{BEGIN}\n|{END}", readme.read_text())
     assert (before, after) == ("Before.\n\n", "\n\nAfter.\n")
-    assert "| `seqrec-rating` |" in table
+    assert "| `seqrec` |" in table
+    assert len(table.splitlines()) == 2 + len(SUMMARY_MODELS)
     assert "old" not in table
 
 

@@ -1,0 +1,87 @@
+"""What documents list is what there is: commands, routes, settings, metrics, rooms and promises."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from documents import ROOT, section
+
+from app.api.page import HEADERS
+from app.cli import app as command_line
+from app.cli import command_reference
+from app.cli.api_reference import page as api_page
+from app.main import api
+from app.observability import metrics
+from app.settings import Settings
+
+DOCS = ROOT / "docs"
+
+
+def test_the_reference_of_the_api_is_the_one_that_its_description_gives() -> None:
+    assert (DOCS / "api.md").read_text() == api_page(api().openapi()), "run: seqrec openapi --markdown > docs/api.md"
+
+
+def test_the_reference_of_the_command_line_is_the_one_that_the_commands_give() -> None:
+    written = command_reference.page(command_line)
+
+    assert (DOCS / "cli.md").read_text() == written, "run: python -m app.cli.command_reference > docs/cli.md"
+
+
+def test_every_setting_is_a_row_of_the_operators_page_with_default_and_description() -> None:
+    rows = [line for line in section(DOCS / "operations.md", "Settings").splitlines() if line.startswith("| `SEQREC_")]
+    expected = []
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in (None, ()) else f"`{field.default}`"
+        expected.append(f"| `SEQREC_{name.upper()}` | {default} | {field.description} |")
+
+    assert rows == expected, "the table should be:\n" + "\n".join(expected)
+
+
+def test_every_metric_is_described_for_the_operator() -> None:
+    text = section(DOCS / "operations.md", "Metrics")
+    for collected in metrics.REGISTRY.collect():
+        assert f"`{collected.name}" in text, collected.name
+
+
+def test_alerts_name_metrics_that_there_are() -> None:
+    endings = ("", "_total", "_bucket", "_sum", "_count")
+    known = {f"{collected.name}{ending}" for collected in metrics.REGISTRY.collect() for ending in endings}
+    used = set(re.findall(r"\bseqrec_\w+", section(DOCS / "operations.md", "Alerts")))
+
+    assert used
+    assert used <= known
+
+
+def test_the_policy_of_the_page_is_the_one_that_is_promised() -> None:
+    promised = " ".join((DOCS / "security.md").read_text().split())
+
+    assert HEADERS["Content-Security-Policy"] in promised
+
+
+@pytest.mark.parametrize("package", ["app", "model"])
+def test_the_plan_of_the_house_has_every_room(package: str) -> None:
+    plan = (DOCS / "architecture.md").read_text()
+    rooms = {path.name for path in (ROOT / package).iterdir() if path.is_dir() and (path / "__init__.py").exists()}
+
+    assert rooms
+    for room in rooms:
+        assert f"`{room}/`" in plan, f"{package}/{room}"
+
+
+def test_a_release_has_a_date_and_the_newest_stands_first() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text()
+    releases = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - (\d{4}-\d{2}-\d{2})$", text, flags=re.MULTILINE)
+
+    assert [version for version, _ in releases][-1] == "0.1.0"
+    assert releases == sorted(releases, reverse=True)
+    assert releases[0][0] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    headings = re.findall(r"^## (.+)$", text, flags=re.MULTILINE)
+    assert [heading for heading in headings if not re.match(r"\[\d", heading)] in ([], ["[Unreleased]"])
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_files_that_the_documents_name_are_there(name: str) -> None:
+    text = (ROOT / name).read_text()
+    for path in re.findall(r"`((?:app|model|seqrec|tests|migrations|docs|benchmarks)/[\w./-]+)`", text):
+        assert Path(ROOT / path).exists(), path
