@@ -108,7 +108,7 @@ def _title(parameter: Command, context: typer.Context) -> str:
     names = ", ".join([*parameter.opts, *parameter.secondary_opts])
     if parameter.is_flag:
         return f"`{names}`"
-    value = str(parameter.metavar or parameter.display_type(context)).strip("<>[]").replace("|", " or ")
+    value = str(parameter.metavar or parameter.make_metavar(context)).strip("<>[]").replace("|", " or ")
     value = value.removesuffix(" range")
     return f"`{names} {value.upper() if value.isidentifier() else value}`"
 

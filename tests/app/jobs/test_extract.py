@@ -86,7 +86,7 @@ def test_a_model_learns_from_the_database_and_is_kept_when_everything_is_prepare
     assert "trained before" in seqrec("prepare", "--data", sample_folder)[2]
     assert [folder.name for folder in Path("data/artifacts").iterdir() if folder.name[0] != "."] == [learned.version]
 
-    monkeypatch.setattr("app.jobs.prepare.train", interrupted)
+    monkeypatch.setattr("app.jobs.training.train", interrupted)
     assert "training seqrec-rating" in seqrec("prepare", "--data", sample_folder, "--model", "seqrec-rating")[2]
     assert "There is no network 'x'" in seqrec("prepare", "--data", sample_folder, "--model", "x")[2]
 
