@@ -11,7 +11,7 @@ from app.api import error_handlers, movies, operations, page, predictions, ratin
 from app.api.dependencies import Services
 from app.api.middleware import Requests
 from app.api.security import Keys, with_key
-from app.services.model_host import ModelHost
+from app.services.model_host import USER_CACHE, ModelHost
 from app.storage.database import Database
 from model.inference.scorer import Scorer
 from seqrec.errors import InternalError, KeyRefused, KeyRequired
@@ -26,13 +26,20 @@ the request if it has one, and `X-Model-Version`. A service with keys wants one 
 """
 
 
-def create_app(engine: Engine, scorer: Scorer, artifacts: Path | None = None, keys: Keys = Keys()) -> FastAPI:  # noqa: B008 - a tuple cannot be changed
+def create_app(
+    engine: Engine,
+    scorer: Scorer,
+    artifacts: Path | None = None,
+    keys: Keys = Keys(),  # noqa: B008 - a tuple cannot be changed
+    user_cache: int = USER_CACHE,
+) -> FastAPI:
     """The service over a database with a current schema and a loaded model.
 
-    ``artifacts`` is the folder to look for newer models in.
+    ``artifacts`` is the folder to look for newer models in, ``user_cache`` the bytes that what the model knows of users
+    may take.
     """
     app = api()
-    host = ModelHost(Database(engine), scorer, artifacts)
+    host = ModelHost(Database(engine), scorer, artifacts, user_cache)
     app.state.services = Services.over(host)
     app.state.keys = keys
     app.add_middleware(Requests, version=lambda: host.model.version, guarded=not keys)

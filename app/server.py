@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import torch
 import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import Engine
@@ -53,7 +54,7 @@ def from_environment() -> FastAPI:
 def from_settings(settings: Settings) -> FastAPI:
     """The service that the settings describe, warmed up; errors as for `load`."""
     engine, scorer = load(settings)
-    app = create_app(engine, scorer, settings.artifacts, keys_from(settings))
+    app = create_app(engine, scorer, settings.artifacts, keys_from(settings), user_cache=settings.user_cache_mb << 20)
     app.state.services.host.warm_up()
     return app
 
@@ -69,6 +70,8 @@ def load(settings: Settings) -> tuple[Engine, Scorer]:
 
     Raises `DatabaseError` if the schema is not the newest, and `ArtifactError` if there is no model that can be loaded.
     """
+    # A request is short: a second thread inside an operator would cost it more than it saves, and other requests too.
+    torch.set_num_threads(1)
     engine, folder = _require_database_and_artifact(settings)
     scorer = Scorer(artifact.load(folder), choose_device(settings.device))
     _warn_of_other_data(engine, scorer.card.data)

@@ -35,6 +35,9 @@ class Settings(BaseSettings):
         (), description="Keys for reading and writing, separated by commas; without any, no other machine is served."
     )
     admin_key: SecretStr | None = Field(None, description="Key for everything, and the only one for /admin.")
+    user_cache_mb: int = Field(
+        128, ge=1, description="MiB of memory, in each worker, to keep what the model knows of users who asked lately."
+    )
     unprotected: bool = Field(
         False,
         description="Serve other machines without keys. For networks that restrict access otherwise, as Docker does by "

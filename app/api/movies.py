@@ -6,7 +6,6 @@ from app.api import translation
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import responses
 from app.api.parameters import MovieId, Nearest
-from app.services.popularity import find_popular
 from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieExists, MovieNotFound
 from seqrec.schemas.movies import (
     GenreNames,
@@ -53,7 +52,7 @@ def list_popular_movies(
     wanted: Annotated[PopularSearch, Query()],
 ) -> PopularMovies:
     since, until = translation.unix_seconds_from(wanted.since), translation.unix_seconds_from(wanted.until)
-    popular = find_popular(services.host, wanted.genre, since, until, wanted.n)
+    popular = services.popularity.find(wanted.genre, since, until, wanted.n)
     return PopularMovies(movies=[translation.popular_movie(movie) for movie in popular])
 
 

@@ -1,7 +1,7 @@
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from app.api import translation
-from app.api.dependencies import ServicesDependency
+from app.api.dependencies import ServicesDependency, in_scoring_thread
 from app.api.error_handlers import responses
 from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, UserNotFound
 from seqrec.schemas.predictions import PredictionRequest, Predictions
@@ -12,12 +12,17 @@ router = APIRouter(tags=["predictions"])
 @router.post(
     "/predict",
     summary="Predict the stars that users would give movies",
+    response_model=Predictions,
     responses=responses(UserNotFound, MovieNotFound, InvalidRequest, DatabaseUnavailable),
 )
-def predict_ratings(request: PredictionRequest, services: ServicesDependency) -> Predictions:
+async def predict_ratings(request: PredictionRequest, services: ServicesDependency) -> Response:
+    recommender = services.recommender
     if request.user_id is None and request.queries is None:
         user, movie_ids = translation.user_context_from(request.profile, request.history), request.movie_ids or []
-        answer = services.recommender.predict_anonymous(user, movie_ids)
-        return translation.predictions([None] * len(movie_ids), answer)
+        anonymous = await in_scoring_thread(recommender.predict_anonymous, user, movie_ids)
+        return translation.as_response(translation.predictions([None] * len(movie_ids), anonymous))
     queries = translation.prediction_queries_from(request)
-    return translation.predictions([query.user_id for query in queries], services.recommender.predict(queries))
+    answer = recommender.predict_now(queries)
+    if answer is None:
+        answer = await in_scoring_thread(recommender.predict, queries)
+    return translation.as_response(translation.predictions([query.user_id for query in queries], answer))

@@ -1,9 +1,9 @@
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from app.api import translation
-from app.api.dependencies import ServicesDependency
+from app.api.dependencies import ServicesDependency, in_scoring_thread
 from app.api.error_handlers import responses
 from app.api.parameters import UserId
 from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, NoRelevance, UserNotFound
@@ -15,36 +15,43 @@ router = APIRouter(tags=["recommendations"])
 @router.get(
     "/users/{user_id}/recommendations",
     summary="Recommend movies that a user has not rated",
+    response_model=Recommendations,
     responses=responses(UserNotFound, NoRelevance, InvalidRequest, DatabaseUnavailable),
 )
-def recommend_for_user(
+async def recommend_for_user(
     user_id: UserId, options: Annotated[ListOptions, Query()], services: ServicesDependency
-) -> Recommendations:
-    answer = services.recommender.recommend(user_id, translation.recommendation_options_from(options))
-    return translation.recommendations(user_id, answer)
+) -> Response:
+    recommender, chosen = services.recommender, translation.recommendation_options_from(options)
+    answer = recommender.recommend_now(user_id, chosen)
+    if answer is None:
+        answer = await in_scoring_thread(recommender.recommend, user_id, chosen)
+    return translation.as_response(translation.recommendations(user_id, answer))
 
 
 @router.post(
     "/recommendations",
     summary="Recommend movies to an anonymous user; nothing is stored",
+    response_model=Recommendations,
     responses=responses(MovieNotFound, NoRelevance, InvalidRequest, DatabaseUnavailable),
 )
-def recommend_anonymous(request: RecommendationRequest, services: ServicesDependency) -> Recommendations:
+async def recommend_anonymous(request: RecommendationRequest, services: ServicesDependency) -> Response:
     user = translation.user_context_from(request.profile, request.history)
-    answer = services.recommender.recommend_anonymous(user, translation.recommendation_options_from(request))
-    return translation.recommendations(None, answer)
+    options = translation.recommendation_options_from(request)
+    answer = await in_scoring_thread(services.recommender.recommend_anonymous, user, options)
+    return translation.as_response(translation.recommendations(None, answer))
 
 
 @router.post(
     "/rank",
     summary="Rank given movies for a user or an anonymous user",
+    response_model=Recommendations,
     responses=responses(UserNotFound, MovieNotFound, NoRelevance, InvalidRequest, DatabaseUnavailable),
 )
-def rank_movies(request: RankRequest, services: ServicesDependency) -> Recommendations:
+async def rank_movies(request: RankRequest, services: ServicesDependency) -> Response:
     asked = request.movie_ids, request.rank_by, request.explain
     if request.user_id is not None:
-        answer = services.recommender.rank(request.user_id, *asked)
+        answer = await in_scoring_thread(services.recommender.rank, request.user_id, *asked)
     else:
         user = translation.user_context_from(request.profile, request.history)
-        answer = services.recommender.rank_anonymous(user, *asked)
-    return translation.recommendations(request.user_id, answer)
+        answer = await in_scoring_thread(services.recommender.rank_anonymous, user, *asked)
+    return translation.as_response(translation.recommendations(request.user_id, answer))

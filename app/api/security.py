@@ -39,11 +39,11 @@ class Keys(NamedTuple):
             raise KeyRefused(admin)
 
 
-def _require_key(request: Request, given: Annotated[str | None, Security(header)]) -> None:
+async def _require_key(request: Request, given: Annotated[str | None, Security(header)]) -> None:
     cast(Keys, request.app.state.keys).require(given)
 
 
-def _require_admin(request: Request, given: Annotated[str | None, Security(header)]) -> None:
+async def _require_admin(request: Request, given: Annotated[str | None, Security(header)]) -> None:
     cast(Keys, request.app.state.keys).require(given, admin=True)
 
 

@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from fastapi import Response
+from pydantic import BaseModel
+
 from app.services.catalogue import Filter
 from app.services.model_host import ModelState
 from app.services.movies import CatalogueEntry
@@ -54,7 +57,7 @@ def recommendation_options_from(options: recommendation_bodies.ListOptions) -> R
         rank_by=options.rank_by,
         diversity=DEFAULT_DIVERSITY if options.diversity is None else options.diversity,
         explain=options.explain,
-        filter=Filter(options.genre, options.year_from, options.year_to, options.exclude),
+        filter=Filter(tuple(options.genre), options.year_from, options.year_to, tuple(options.exclude)),
     )
 
 
@@ -68,6 +71,11 @@ def unix_seconds_from(moment: datetime | None) -> int | None:
 # To bodies
 
 
+def as_response(body: BaseModel) -> Response:
+    """An answer whose values are known to be right: written once, and not validated again."""
+    return Response(body.__pydantic_serializer__.to_json(body), media_type="application/json")
+
+
 def movie_fields(movie: MovieRecord) -> dict[str, object]:
     """The fields of a `MovieAnswer`."""
     return {"movie_id": movie.id, "title": movie.title, "year": movie.year, "genres": list(movie.genres)}
@@ -76,7 +84,7 @@ def movie_fields(movie: MovieRecord) -> dict[str, object]:
 def predictions(user_ids: Iterable[int | None], answer: Predictions) -> prediction_bodies.Predictions:
     """``user_ids`` has the user of each prediction, None for an anonymous user."""
     state = answer.state
-    return prediction_bodies.Predictions(
+    return prediction_bodies.Predictions.model_construct(
         model=state.scorer.version,
         predictions=[
             predicted_stars(user_id, prediction, state)
@@ -90,7 +98,7 @@ def predicted_stars(user_id: int | None, prediction: Prediction, state: ModelSta
     if prediction.probabilities is not None:
         steps = (f"{stars:g}" for stars in state.scorer.rating_scale)
         probabilities = dict(zip(steps, prediction.probabilities, strict=True))
-    return prediction_bodies.PredictedStars(
+    return prediction_bodies.PredictedStars.model_construct(
         user_id=user_id,
         movie_id=prediction.movie_id,
         title=state.catalogue.movies[prediction.movie_id].title,
@@ -102,7 +110,7 @@ def predicted_stars(user_id: int | None, prediction: Prediction, state: ModelSta
 
 
 def recommendations(user_id: int | None, answer: RecommendationList) -> recommendation_bodies.Recommendations:
-    return recommendation_bodies.Recommendations(
+    return recommendation_bodies.Recommendations.model_construct(
         model=answer.state.scorer.version,
         user_id=user_id,
         based_on=answer.user.based_on,
@@ -113,15 +121,17 @@ def recommendations(user_id: int | None, answer: RecommendationList) -> recommen
 
 def recommendation(entry: Recommendation, answer: RecommendationList) -> recommendation_bodies.Recommendation:
     state = answer.state
-    return recommendation_bodies.Recommendation.model_validate(
-        {
-            **movie_fields(state.catalogue.movies[entry.movie_id]),
-            "predicted_stars": entry.stars,
-            "relevance": entry.relevance,
-            "source": answer.source,
-            "in_model": entry.movie_id in state.scorer.trained_ids,
-            "reasons": None if entry.reasons is None else _reasons(entry.reasons, state),
-        }
+    record = state.catalogue.movies[entry.movie_id]
+    return recommendation_bodies.Recommendation.model_construct(
+        movie_id=record.id,
+        title=record.title,
+        year=record.year,
+        genres=list(record.genres),
+        predicted_stars=entry.stars,
+        relevance=entry.relevance,
+        source=answer.source,
+        in_model=entry.movie_id in state.scorer.trained_ids,
+        reasons=None if entry.reasons is None else _reasons(entry.reasons, state),
     )
 
 
@@ -129,7 +139,7 @@ def _reasons(reasons: Sequence[Reason], state: ModelState) -> list[recommendatio
     """Leaves out movies of the history that have left the catalogue."""
     movies = state.catalogue.movies
     return [
-        recommendation_bodies.Reason(
+        recommendation_bodies.Reason.model_construct(
             movie_id=reason.movie_id, title=movies[reason.movie_id].title, contribution=reason.contribution
         )
         for reason in reasons

@@ -32,6 +32,18 @@ catalogue_cache = Counter(
     ["result"],
     registry=REGISTRY,
 )
+user_cache = Counter(
+    "seqrec_user_cache",
+    "Requests that found what the model knows of the user in memory (hit), or had to compute it (miss).",
+    ["result"],
+    registry=REGISTRY,
+)
+user_cache_bytes = Gauge(
+    "seqrec_user_cache_bytes",
+    "Memory of what the model knows of users, in all processes.",
+    registry=REGISTRY,
+    multiprocess_mode="livesum",
+)
 model_info = Gauge(
     "seqrec_model_info",
     "1 for the version of the model that is served.",

@@ -3,12 +3,17 @@
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
+
 from app.services.paging import Position
 from app.storage.movies import MovieRecord
+from model.features.catalogue import UNKNOWN
+from model.inference.scorer import Scorer
+from model.types import BoolArray, FloatArray, IntArray
 from seqrec.errors import InvalidField, InvalidRequest
 
 WORD = re.compile(r"\w+")
@@ -32,11 +37,13 @@ class Filter(NamedTuple):
 class Catalogue:
     """All movies, in memory. It never changes; another revision of the database gets a new one."""
 
-    def __init__(self, movies: Iterable[MovieRecord], times_rated: Callable[[Sequence[int]], Sequence[int]]) -> None:
-        """``times_rated`` counts the ratings of movies in training, which order a search."""
+    def __init__(self, movies: Iterable[MovieRecord], scorer: Scorer) -> None:
+        """``scorer`` knows the movies; a search is ordered by how often each was rated in its training."""
         self.movies = {movie.id: movie for movie in movies}
         ids = list(self.movies)
-        self._positions = {id_: (-int(times), id_) for id_, times in zip(ids, times_rated(ids), strict=True)}
+        self._positions = {id_: (-times, id_) for id_, times in zip(ids, scorer.times_rated(ids).tolist(), strict=True)}
+        self._indices = scorer.catalogue.vocabulary.indices(ids)
+        self._vocabulary_size = len(scorer.catalogue.vocabulary)
 
     @cached_property
     def genres(self) -> tuple[str, ...]:
@@ -44,17 +51,61 @@ class Catalogue:
         return tuple(sorted({name for movie in self.movies.values() for name in movie.genres}))
 
     def select(self, wanted: Filter = Filter()) -> list[int]:  # noqa: B008 - a tuple cannot be changed
-        """Ids of the movies that may be recommended; never hidden ones."""
-        genres, excluded = self.match_genres(wanted.genres), set(wanted.exclude)
-        return [
-            movie.id
-            for movie in self.movies.values()
-            if not movie.hidden
-            and movie.id not in excluded
-            and (not genres or not genres.isdisjoint(movie.genres))
-            and (wanted.year_from is None or (movie.year is not None and movie.year >= wanted.year_from))
-            and (wanted.year_to is None or (movie.year is not None and movie.year <= wanted.year_to))
-        ]
+        """Ids of the movies that may be recommended, ascending; never hidden ones."""
+        ids: list[int] = self._ids[self._selected(wanted)].tolist()
+        return ids
+
+    def mask(self, wanted: Filter = Filter()) -> BoolArray:  # noqa: B008 - as above
+        """The same as a mask of the scorer's movie indices, shape (vocabulary,)."""
+        if wanted == Filter():
+            return self._recommendable
+        return self._mask(self._selected(wanted))
+
+    @cached_property
+    def _recommendable(self) -> BoolArray:
+        return self._mask(self._visible)
+
+    def _mask(self, selected: BoolArray) -> BoolArray:
+        mask = np.zeros(self._vocabulary_size, dtype=bool)
+        mask[self._indices[selected]] = True
+        mask[UNKNOWN] = False
+        return mask
+
+    def _selected(self, wanted: Filter) -> BoolArray:
+        """Which of the catalogue's movies, in the order of their ids, pass a filter, shape (movies,)."""
+        selected = self._visible.copy()
+        if names := self.match_genres(wanted.genres):
+            selected &= np.any([self._with_genre[name] for name in names], axis=0)
+        if wanted.year_from is not None:
+            selected &= self._years >= wanted.year_from  # a comparison with NaN is False
+        if wanted.year_to is not None:
+            selected &= self._years <= wanted.year_to
+        if wanted.exclude:
+            selected &= ~np.isin(self._ids, wanted.exclude)
+        return selected
+
+    @cached_property
+    def _ids(self) -> IntArray:
+        return np.array(list(self.movies), dtype=np.int64)
+
+    @cached_property
+    def _visible(self) -> BoolArray:
+        return np.array([not movie.hidden for movie in self.movies.values()], dtype=bool)
+
+    @cached_property
+    def _years(self) -> FloatArray:
+        """Of release; NaN where not known."""
+        years = [np.nan if movie.year is None else movie.year for movie in self.movies.values()]
+        return np.array(years, dtype=np.float32)
+
+    @cached_property
+    def _with_genre(self) -> dict[str, BoolArray]:
+        """Which movies have each genre."""
+        having = {name: np.zeros(len(self.movies), dtype=bool) for name in self.genres}
+        for number, movie in enumerate(self.movies.values()):
+            for name in movie.genres:
+                having[name][number] = True
+        return having
 
     def search(self, text: str, genres: Sequence[str], limit: int, after: Position | None) -> list[MovieRecord]:
         """Movies whose title has, for every word of the text, a word that begins with it; hidden ones too.

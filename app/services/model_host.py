@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.observability import metrics
 from app.services.catalogue import Catalogue
+from app.services.user_states import UserStates
 from app.storage import movies, revisions
 from app.storage.database import Database
 from app.storage.movies import MovieRecord
@@ -23,6 +24,9 @@ from model.types import FloatArray
 from seqrec.errors import ReloadRefused
 
 logger = logging.getLogger(__name__)
+
+USER_CACHE = 128 << 20
+"""Bytes that what the model knows of users may take."""
 
 
 class Snapshot(NamedTuple):
@@ -44,10 +48,12 @@ class ModelState(NamedTuple):
 
     Attributes:
         scorer: knows every movie of the catalogue, also those added after training.
+        users: what the scorer knows of users who asked lately.
     """
 
     scorer: Scorer
     catalogue: Catalogue
+    users: UserStates
 
 
 class _CachedState(NamedTuple):
@@ -64,9 +70,12 @@ class ModelHost:
     A request works with the state that it began with, so a replacement interrupts none.
     """
 
-    def __init__(self, database: Database, model: Scorer, artifacts: Path | None = None) -> None:
-        """``artifacts`` is the folder to look for newer models in."""
+    def __init__(
+        self, database: Database, model: Scorer, artifacts: Path | None = None, user_cache: int = USER_CACHE
+    ) -> None:
+        """``artifacts`` is the folder to look for newer models in; ``user_cache`` the bytes to keep users in."""
         self.database = database
+        self.user_cache = user_cache
         self.artifacts = artifacts
         self._model = model
         self._snapshot: Snapshot | None = None
@@ -80,9 +89,12 @@ class ModelHost:
         """The model alone, as it was trained."""
         return self._model
 
-    def snapshot(self, session: Session) -> Snapshot:
-        """The catalogue as of this transaction, from memory unless it has changed."""
-        current = revisions.read(session)
+    def snapshot(self, session: Session, current: Revisions | None = None) -> Snapshot:
+        """The catalogue as of this transaction, from memory unless it has changed.
+
+        ``current`` are the revisions of the transaction, where they have been read already.
+        """
+        current = current or revisions.read(session)
         self._follow_reloads(current)
         cached = self._snapshot
         if cached is not None and cached.revision == current.catalogue:
@@ -93,6 +105,14 @@ class ModelHost:
         self._snapshot = fresh  # another thread may store its own at the same time; both are right
         return fresh
 
+    def state_at(self, current: Revisions) -> ModelState | None:
+        """Model and catalogue at these revisions, if they are in memory."""
+        self._follow_reloads(current)
+        cached = self._cached
+        if cached is None or cached.revision != current.catalogue or cached.model is not self._model:
+            return None
+        return cached.state
+
     def state(self, snapshot: Snapshot) -> ModelState:
         """Model and catalogue. Call it after the transaction: a changed catalogue has to be encoded first."""
         cached = self._cached
@@ -101,7 +121,9 @@ class ModelHost:
         with self._building:
             cached, model = self._cached, self._model
             if cached is None or cached.revision != snapshot.revision or cached.model is not model:
-                cached = self._cached = _CachedState(model, snapshot.revision, _build_state(model, snapshot))
+                cached = self._cached = _CachedState(
+                    model, snapshot.revision, _build_state(model, snapshot, self.user_cache)
+                )
             return cached.state
 
     def current_state(self) -> ModelState:
@@ -160,14 +182,14 @@ class ModelHost:
                 logger.warning("serving %s in place of %s, like the process that reloaded", self._model.version, before)
 
 
-def _build_state(model: Scorer, snapshot: Snapshot) -> ModelState:
+def _build_state(model: Scorer, snapshot: Snapshot, user_cache: int) -> ModelState:
     cold_start_movies = [
         ColdStartMovie(movie.id, movie.title, movie.genres, _decode(snapshot.title_vectors.get(movie.id)))
         for movie in snapshot.movies
         if movie.id not in model.trained_ids
     ]
     scorer = model.with_cold_start(cold_start_movies) if cold_start_movies else model
-    return ModelState(scorer, Catalogue(snapshot.movies, lambda ids: scorer.times_rated(ids).tolist()))
+    return ModelState(scorer, Catalogue(snapshot.movies, scorer), UserStates(user_cache))
 
 
 def _decode(stored: bytes | None) -> FloatArray | None:

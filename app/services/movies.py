@@ -44,7 +44,8 @@ class Movies:
 
         See `Catalogue.search`.
         """
-        scorer, catalogue = self.host.current_state()
+        state = self.host.current_state()
+        scorer, catalogue = state.scorer, state.catalogue
         matches = catalogue.search(text, genres, limit + 1, decode_cursor(cursor))
         page = [CatalogueEntry(movie, movie.id in scorer.trained_ids) for movie in matches[:limit]]
         has_more = len(matches) > limit

@@ -1,7 +1,10 @@
 """Popular movies, by weighted rating."""
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
+
+from sqlalchemy.orm import Session
 
 from app.services.catalogue import Filter
 from app.services.model_host import ModelHost
@@ -13,6 +16,18 @@ PRIOR_RATINGS = 50
 """How many ratings at the overall average each movie gets in addition to its own."""
 
 
+LONGEST_AGE = 30.0
+"""Seconds."""
+
+
+class _Counted(NamedTuple):
+    """Rating statistics, when they were counted, and after how many writes of this process."""
+
+    writes: int
+    at: float
+    stats: Mapping[int, RatingStats]
+
+
 class PopularMovie(NamedTuple):
     """A movie, its weighted rating in stars, and the statistics that it comes from."""
 
@@ -21,16 +36,37 @@ class PopularMovie(NamedTuple):
     rating_stats: RatingStats
 
 
-def find_popular(
-    host: ModelHost, genres: list[str], since: int | None, until: int | None, n: int
-) -> list[PopularMovie]:
-    """The best ``n`` movies of any of the genres, by ratings from ``since`` on, before ``until`` (Unix seconds)."""
-    with host.database.reads() as session:
-        snapshot = host.snapshot(session)
-        stats = ratings.rating_stats_by_movie(session, since, until)
-    catalogue = host.state(snapshot).catalogue
-    best = by_weighted_rating(stats, catalogue.select(Filter(genres)))[:n]
-    return [PopularMovie(catalogue.movies[id_], weighted, stats[id_]) for id_, weighted in best]
+class Popularity:
+    """Which movies are popular, by the ratings of the database."""
+
+    def __init__(self, host: ModelHost) -> None:
+        self.host = host
+        self._counted: _Counted | None = None
+
+    def find(self, genres: Sequence[str], since: int | None, until: int | None, n: int) -> list[PopularMovie]:
+        """The best ``n`` movies of any of the genres, by ratings from ``since`` on, before ``until`` (Unix seconds)."""
+        with self.host.database.reads() as session:
+            snapshot = self.host.snapshot(session)
+            stats = self.rating_stats(session, since, until)
+        catalogue = self.host.state(snapshot).catalogue
+        best = by_weighted_rating(stats, catalogue.select(Filter(tuple(genres))))[:n]
+        return [PopularMovie(catalogue.movies[id_], weighted, stats[id_]) for id_, weighted in best]
+
+    def rating_stats(
+        self, session: Session, since: int | None = None, until: int | None = None
+    ) -> Mapping[int, RatingStats]:
+        """Of each rated movie, by its id.
+
+        Counting a million ratings takes a tenth of a second, so those of all times are counted at most every
+        `LONGEST_AGE` seconds, and anew after each write of this process. What other processes write counts by then.
+        """
+        if since is not None or until is not None:
+            return ratings.rating_stats_by_movie(session, since, until)
+        counted, writes = self._counted, self.host.database.writes_done
+        if counted is None or counted.writes != writes or time.monotonic() - counted.at > LONGEST_AGE:
+            counted = _Counted(writes, time.monotonic(), ratings.rating_stats_by_movie(session))
+            self._counted = counted
+        return counted.stats
 
 
 def by_weighted_rating(stats: Mapping[int, RatingStats], movie_ids: Iterable[int]) -> list[tuple[int, float]]:

@@ -1,16 +1,21 @@
 """Predictions and lists."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
+
+from sqlalchemy.orm import Session
 
 from app.observability import metrics
 from app.services.catalogue import Catalogue, Filter
 from app.services.model_host import ModelHost, ModelState, Snapshot
-from app.services.popularity import by_weighted_rating
-from app.storage import ratings, users
+from app.services.popularity import Popularity, by_weighted_rating
+from app.storage import ratings, revisions, users
+from app.storage.revisions import RevisionReader
 from model.errors import NoRelevanceError
 from model.features.users import UserContext
 from model.inference.diversity import DEFAULT_DIVERSITY
+from model.inference.ranking import UserState
 from model.inference.results import Prediction, RankBy, Recommendation
 from seqrec.errors import MovieNotFound, NoRelevance, UserNotFound
 
@@ -74,73 +79,155 @@ class Similar(NamedTuple):
     nearest: list[tuple[int, float]]
 
 
-class Recommender:
-    """Predicts and recommends, for users of the database and for anonymous users."""
+class KnownUser(NamedTuple):
+    """A user, what the model knows of the user, and the cache entry that it goes into.
 
-    def __init__(self, host: ModelHost) -> None:
+    Attributes:
+        key: the user's id, or a digest for an anonymous user.
+        revision: of the user's profile and ratings; 0 for an anonymous user, whose digest says it all.
+    """
+
+    key: int | bytes
+    revision: int
+    user: UserState
+    state: ModelState
+
+    def keep(self) -> None:
+        """Into the cache, with what has been computed by now."""
+        self.state.users.put(self.key, self.revision, self.user)
+
+
+class Recommender:
+    """Predicts and recommends, for users of the database and for anonymous users.
+
+    Methods that end in ``_now`` answer from memory or not at all: they neither wait nor compute for long.
+    """
+
+    def __init__(self, host: ModelHost, popularity: Popularity) -> None:
         self.host = host
+        self.popularity = popularity
         self.database = host.database
+        self.revisions = RevisionReader(host.database.engine)
 
     def predict(self, queries: Sequence[PredictionQuery]) -> Predictions:
         """Answer each query, in their order; `UserNotFound` or `MovieNotFound` name every missing id."""
         user_ids = sorted({query.user_id for query in queries})
+        movie_ids = [query.movie_id for query in queries]
+        if len(user_ids) == 1:
+            return self._predict(self._read_user(user_ids[0]), movie_ids)
         contexts, snapshot = self._read_contexts(user_ids)
+        state = self.host.state(snapshot)
+        _require_movies(state.catalogue, movie_ids)
         position = {user_id: index for index, user_id in enumerate(user_ids)}
-        return self._predict(
-            self.host.state(snapshot),
-            [contexts[user_id] for user_id in user_ids],
-            [position[query.user_id] for query in queries],
-            [query.movie_id for query in queries],
-        )
+        user_index = [position[query.user_id] for query in queries]
+        with metrics.scoring_seconds.labels("predict").time():
+            return Predictions(state, state.scorer.predict_pairs(list(contexts.values()), user_index, movie_ids))
+
+    def predict_now(self, queries: Sequence[PredictionQuery]) -> Predictions | None:
+        """As `predict`, for predictions of one user that are in memory."""
+        if len({query.user_id for query in queries}) > 1:
+            return None
+        known = self._find_user(queries[0].user_id)
+        if known is None or not known.user.predictions.keys() >= {query.movie_id for query in queries}:
+            return None
+        return self._predict(known, [query.movie_id for query in queries])
 
     def predict_anonymous(self, user: UserContext, movie_ids: Sequence[int]) -> Predictions:
         """Predict an anonymous user's stars for each movie, in their order; `MovieNotFound`."""
-        return self._predict(self._state_for(user), [user], [0] * len(movie_ids), movie_ids)
+        return self._predict(self._anonymous(user), movie_ids)
 
     def recommend(self, user_id: int, options: RecommendationOptions) -> RecommendationList:
         """A page of the user's best unrated movies, best first; `UserNotFound` or `NoRelevance`."""
-        user, snapshot = self._read_context(user_id)
-        return self._recommend(user, self.host.state(snapshot), options)
+        return self._recommend(self._read_user(user_id), options)
+
+    def recommend_now(self, user_id: int, options: RecommendationOptions) -> RecommendationList | None:
+        """As `recommend`, for a user whose movies are in order already."""
+        if options.explain or options.diversity:
+            return None
+        known = self._find_user(user_id)
+        if known is None or (options.rank_by is None and known.user.context.based_on == "nothing"):
+            return None
+        if not known.user.is_ready(options.rank_by or known.state.scorer.default_rank_by):
+            return None
+        return self._recommend(known, options)
 
     def recommend_anonymous(self, user: UserContext, options: RecommendationOptions) -> RecommendationList:
         """The same for an anonymous user; `MovieNotFound` names unknown movies of the history."""
-        return self._recommend(user, self._state_for(user), options)
+        return self._recommend(self._anonymous(user), options)
 
     def rank(
         self, user_id: int, movie_ids: Sequence[int], rank_by: RankBy | None = None, explain: bool = False
     ) -> RecommendationList:
         """All of the movies, best first, also hidden and rated ones; `UserNotFound`, `MovieNotFound`, `NoRelevance`."""
-        user, snapshot = self._read_context(user_id)
-        return self._rank(user, self.host.state(snapshot), movie_ids, rank_by, explain)
+        return self._rank(self._read_user(user_id), movie_ids, rank_by, explain)
 
     def rank_anonymous(
         self, user: UserContext, movie_ids: Sequence[int], rank_by: RankBy | None = None, explain: bool = False
     ) -> RecommendationList:
         """The same for an anonymous user."""
-        return self._rank(user, self._state_for(user), movie_ids, rank_by, explain)
+        return self._rank(self._anonymous(user), movie_ids, rank_by, explain)
 
     def similar_movies(self, movie_id: int, n: int) -> Similar:
         """The movies most similar to this one that are not hidden; `MovieNotFound`."""
         state = self.host.current_state()
         _require_movies(state.catalogue, [movie_id])
         with metrics.scoring_seconds.labels("similar_movies").time():
-            return Similar(state, state.scorer.similar_movies(movie_id, state.catalogue.select(), n))
+            return Similar(state, state.scorer.similar_movies(movie_id, state.catalogue.mask(), n))
 
     def similar_users(self, user_id: int, n: int) -> Similar:
         """The most similar of the users who share the most of this user's latest movies; `UserNotFound`.
 
-        Every call reads the ratings anew, so everyone's newest ratings count.
+        Everyone's newest ratings count: who has changed is read and encoded anew, the others are in memory.
         """
-        user, snapshot = self._read_context(user_id)
-        latest = [entry.movie_id for entry in user.history[-LATEST_SHARED:]]
+        known = self._read_user(user_id)
+        latest = [entry.movie_id for entry in known.user.context.history[-LATEST_SHARED:]]
         with self.database.reads() as session:
             ids = ratings.users_who_share(session, user_id, latest, MOST_SHARING)
-            profiles = users.profiles(session, ids)
-            histories = ratings.histories(session, ids)
-        others = {other: UserContext(profile, histories[other]) for other, profile in profiles.items()}
-        state = self.host.state(snapshot)
+            others = self._read_users(session, known.state, ids)
         with metrics.scoring_seconds.labels("similar_users").time():
-            return Similar(state, state.scorer.similar_users(user, others, n))
+            nearest = known.state.scorer.similar_users(
+                known.user, {id_: other.user for id_, other in others.items()}, n
+            )
+        for user in (known, *others.values()):
+            user.keep()
+        return Similar(known.state, nearest)
+
+    def _find_user(self, user_id: int) -> KnownUser | None:
+        """The user from memory, after one small read; None where that could wait, or if the user is not there."""
+        if not self.revisions.is_immediate:
+            return None
+        current, revision = self.revisions.read(user_id)
+        state = self.host.state_at(current)
+        if state is None or revision is None:
+            return None
+        user = state.users.get(user_id, revision)
+        return None if user is None else KnownUser(user_id, revision, user, state)
+
+    def _read_user(self, user_id: int) -> KnownUser:
+        """The user, whose history is read only if it has changed; `UserNotFound`."""
+        with self.database.reads() as session:
+            current, revision = revisions.read_with_user(session, user_id)
+            if revision is None:
+                raise UserNotFound([user_id])
+            snapshot = self.host.snapshot(session, current)
+            state = self.host.state_at(current)
+            if state is not None and (user := state.users.get(user_id, revision)) is not None:
+                return KnownUser(user_id, revision, user, state)
+            context = UserContext(
+                users.profiles(session, [user_id])[user_id], ratings.histories(session, [user_id])[user_id]
+            )
+        state = self.host.state(snapshot)
+        return KnownUser(user_id, revision, state.scorer.read(context), state)
+
+    def _read_users(self, session: Session, state: ModelState, user_ids: Sequence[int]) -> dict[int, KnownUser]:
+        """Several users for one state of the model; only those who have changed are read. Missing ones are left out."""
+        _, revision_of = revisions.read_with_users(session, user_ids)
+        cached = {id_: state.users.get(id_, revision) for id_, revision in revision_of.items()}
+        missing = [id_ for id_, user in cached.items() if user is None]
+        profiles, histories = users.profiles(session, missing), ratings.histories(session, missing)
+        for id_ in missing:
+            cached[id_] = state.scorer.read(UserContext(profiles[id_], histories[id_]))
+        return {id_: KnownUser(id_, revision_of[id_], user, state) for id_, user in cached.items() if user is not None}
 
     def _read_contexts(self, user_ids: Sequence[int]) -> tuple[Mapping[int, UserContext], Snapshot]:
         """Users by id and the catalogue, as of one transaction; `UserNotFound` names every missing id."""
@@ -152,64 +239,69 @@ class Recommender:
             raise UserNotFound(missing)
         return {id_: UserContext(profiles[id_], histories[id_]) for id_ in user_ids}, snapshot
 
-    def _read_context(self, user_id: int) -> tuple[UserContext, Snapshot]:
-        contexts, snapshot = self._read_contexts([user_id])
-        return contexts[user_id], snapshot
-
-    def _state_for(self, user: UserContext) -> ModelState:
-        """The current state; `MovieNotFound` names movies of the history that it lacks."""
+    def _anonymous(self, context: UserContext) -> KnownUser:
+        """An anonymous user, from memory if the same one has asked before; `MovieNotFound`."""
         state = self.host.current_state()
-        _require_movies(state.catalogue, user.stars)
-        return state
+        _require_movies(state.catalogue, context.stars)
+        key = hashlib.blake2b(repr((context.profile, context.history)).encode(), digest_size=16).digest()
+        user = state.users.get(key, revision=0)
+        return KnownUser(key, 0, state.scorer.read(context) if user is None else user, state)
 
     @staticmethod
-    def _predict(
-        state: ModelState, contexts: Sequence[UserContext], user_index: Sequence[int], movie_ids: Sequence[int]
-    ) -> Predictions:
-        """Predict ``movie_ids[k]`` for ``contexts[user_index[k]]``; `MovieNotFound`."""
-        _require_movies(state.catalogue, movie_ids)
+    def _predict(known: KnownUser, movie_ids: Sequence[int]) -> Predictions:
+        _require_movies(known.state.catalogue, movie_ids)
         with metrics.scoring_seconds.labels("predict").time():
-            return Predictions(state, state.scorer.predict_pairs(contexts, user_index, movie_ids))
+            predictions = known.state.scorer.predict_from(known.user, movie_ids)
+        known.keep()
+        return Predictions(known.state, predictions)
 
-    def _recommend(self, user: UserContext, state: ModelState, options: RecommendationOptions) -> RecommendationList:
-        candidates = state.catalogue.select(options.filter)
-        if options.rank_by is None and user.based_on == "nothing":
-            return self._recommend_popular(user, state, candidates, options)
+    def _recommend(self, known: KnownUser, options: RecommendationOptions) -> RecommendationList:
+        user, state = known.user, known.state
+        if options.rank_by is None and user.context.based_on == "nothing":
+            return self._recommend_popular(known, options)
         rank_by = options.rank_by or state.scorer.default_rank_by
         with metrics.scoring_seconds.labels("recommend").time():
             try:
-                recommendations = state.scorer.recommend(
-                    user, candidates, options.n, options.offset, rank_by, options.diversity, options.explain
+                recommendations = state.scorer.recommend_from(
+                    user,
+                    state.catalogue.mask(options.filter),
+                    options.n,
+                    options.offset,
+                    rank_by,
+                    options.diversity,
+                    options.explain,
                 )
             except NoRelevanceError as error:
                 raise NoRelevance from error
-        return RecommendationList(state, user, rank_by, "model", recommendations)
+        known.keep()
+        return RecommendationList(state, user.context, rank_by, "model", recommendations)
 
-    def _recommend_popular(
-        self, user: UserContext, state: ModelState, candidates: Sequence[int], options: RecommendationOptions
-    ) -> RecommendationList:
+    def _recommend_popular(self, known: KnownUser, options: RecommendationOptions) -> RecommendationList:
         """Where nothing is known of the user: the movies that all users rate highest, then those without ratings."""
+        state = known.state
+        candidates = state.catalogue.select(options.filter)
         with self.database.reads() as session:
-            stats = ratings.rating_stats_by_movie(session)
+            stats = self.popularity.rating_stats(session)
         rated = [movie_id for movie_id, _ in by_weighted_rating(stats, candidates)]
         unrated = [movie_id for movie_id in candidates if movie_id not in stats]
         page = (rated + unrated)[options.offset : options.offset + options.n]
-        scored = state.scorer.rank(user, page, explain=options.explain) if page else []
+        scored = state.scorer.rank_from(known.user, page, explain=options.explain) if page else []
         by_id = {entry.movie_id: entry for entry in scored}
-        return RecommendationList(state, user, "popularity", "popular", [by_id[movie_id] for movie_id in page])
+        entries = [by_id[movie_id] for movie_id in page]
+        return RecommendationList(state, known.user.context, "popularity", "popular", entries)
 
     @staticmethod
-    def _rank(
-        user: UserContext, state: ModelState, movie_ids: Sequence[int], rank_by: RankBy | None, explain: bool
-    ) -> RecommendationList:
+    def _rank(known: KnownUser, movie_ids: Sequence[int], rank_by: RankBy | None, explain: bool) -> RecommendationList:
+        state = known.state
         _require_movies(state.catalogue, movie_ids)
         rank_by = rank_by or state.scorer.default_rank_by
         with metrics.scoring_seconds.labels("rank").time():
             try:
-                recommendations = state.scorer.rank(user, movie_ids, rank_by, explain)
+                recommendations = state.scorer.rank_from(known.user, movie_ids, rank_by, explain)
             except NoRelevanceError as error:
                 raise NoRelevance from error
-        return RecommendationList(state, user, rank_by, "model", recommendations)
+        known.keep()
+        return RecommendationList(state, known.user.context, rank_by, "model", recommendations)
 
 
 def _require_movies(catalogue: Catalogue, movie_ids: Sequence[int] | Mapping[int, float]) -> None:

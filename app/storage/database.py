@@ -84,6 +84,7 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._write_lock = threading.Lock()
+        self.writes_done = 0
         self._reading = sessionmaker(engine)
         self._writing = sessionmaker(engine.execution_options(**{WRITES: True}))
 
@@ -96,17 +97,20 @@ class Database:
 
         SQLite has one writer at a time. The others wait here, so that they hold no connection that readers could use.
         """
-        if self.engine.dialect.name != "sqlite":
-            with self._writing.begin() as session:
-                yield session
-            return
-        if not self._write_lock.acquire(timeout=SQLITE_WAIT_SECONDS):
-            raise DatabaseUnavailable
         try:
-            with self._writing.begin() as session:
-                yield session
+            if self.engine.dialect.name != "sqlite":
+                with self._writing.begin() as session:
+                    yield session
+                return
+            if not self._write_lock.acquire(timeout=SQLITE_WAIT_SECONDS):
+                raise DatabaseUnavailable
+            try:
+                with self._writing.begin() as session:
+                    yield session
+            finally:
+                self._write_lock.release()
         finally:
-            self._write_lock.release()
+            self.writes_done += 1  # after the commit: who sees the number sees what was written
 
     def write_with_free_id(self, write: Callable[[Session], T]) -> T:
         """Run ``write`` in a transaction and return its result; try again if another one has taken the same free id."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,16 +15,22 @@ from model.features.catalogue import UNKNOWN, Vocabulary
 from model.features.users import UserContext, encode_profiles
 from model.inference.diversity import CategoryDistribution, diversified
 from model.inference.explanation import LATEST_EXPLAINED, MOST_REASONS, encode_without_each
-from model.inference.results import RankBy, Reason, Recommendation
-from model.network.batch import Users
+from model.inference.results import Prediction, RankBy, Reason, Recommendation
+from model.network.batch import USERS_PER_BATCH, Users
 from model.network.ranking import MovieVectors, RankingNetwork
 from model.network.rating import EncodedMovies, EncodedUsers, SeqRec
-from model.types import FloatArray, IntArray, clip
+from model.types import BoolArray, FloatArray, IntArray, clip
 
 RANKING_DECIMALS = 4
 """Stars, logits and cosines that are equal in these decimals are a tie."""
 
 RELEVANCE_DECIMALS = 6
+
+HORIZON: dict[RankBy, str] = {"relevance": "relevance", "next": "next", "rating": "relevance"}
+"""Of the relevance that a list shows, by what it is ordered by."""
+
+BYTES_PER_ENTRY = 250
+"""Of a rating in a history, and of a prediction: Python's objects, not their values, take the memory."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,17 @@ class EncodedCatalogue:
         categories = CategoryDistribution(network.movies.genres.cpu().numpy(), network.movies.ratings.cpu().numpy())
         return cls(network, vocabulary, movies, vectors, categories)
 
+    @cached_property
+    def ids(self) -> IntArray:
+        """Movie id of each movie index, 0 for the unknown movie, shape (movies,)."""
+        return np.array([0, *self.vocabulary.ids], dtype=np.int64)
+
+    @cached_property
+    def normalized_directions(self) -> FloatArray:
+        """`movie_directions` of length 1, shape (movies, width)."""
+        directions: FloatArray = torch.nn.functional.normalize(self.movie_directions, dim=-1).float().cpu().numpy()
+        return directions
+
     def require_ranking(self) -> tuple[RankingNetwork, MovieVectors]:
         """The ranking network and its movie vectors; `NoRelevanceError` if there is none."""
         if self.vectors is None:
@@ -66,8 +84,18 @@ class EncodedCatalogue:
         """A vector for each movie index, shape (movies, width); similar movies point the same way."""
         return self.movies.prior.vectors if self.vectors is None else self.vectors.vectors
 
-    def user_directions(self, users: Users) -> Tensor:
-        """The same for users, shape (users, width)."""
+    def user_directions(self, users: Sequence["UserState"]) -> FloatArray:
+        """A vector of length 1 for each user, shape (users, width); similar users point the same way."""
+        missing = [user for user in users if user.direction is None]
+        for start in range(0, len(missing), USERS_PER_BATCH):
+            some = missing[start : start + USERS_PER_BATCH]
+            directions = self._user_directions(self.batch([user.context for user in some]))
+            for user, direction in zip(some, torch.nn.functional.normalize(directions, dim=-1), strict=True):
+                user.direction = direction.float().cpu().numpy()
+        return np.array([user.direction for user in users], dtype=np.float32)
+
+    def _user_directions(self, users: Users) -> Tensor:
+        """The same of any length, for a batch of users."""
         if self.vectors is None:
             return self.network.encode_users(users).vectors
         return self.network.require_ranking().queries(users, self.vectors).flatten(1)
@@ -84,31 +112,141 @@ class EncodedCatalogue:
         return batch.to(self.network.movies.titles.device)
 
 
-class UserRanking:
-    """Orders movies for one user. Movie ids come in and recommendations go out; in between there are movie indices."""
+class UserState:
+    """What the model computes of one user. Each part is computed when it is first needed, and then kept.
 
-    def __init__(self, catalogue: EncodedCatalogue, context: UserContext, rank_by: RankBy | None) -> None:
-        """Raises `NoRelevanceError` if relevance is asked for and the network knows none."""
+    Attributes:
+        user: a batch of this one user, as the network reads it.
+        rated: movie indices of the history.
+        predictions: those made so far, by movie id.
+        direction: of length 1, in which similar users point too; None before `EncodedCatalogue.user_directions`.
+    """
+
+    def __init__(self, catalogue: EncodedCatalogue, context: UserContext) -> None:
         self.catalogue = catalogue
         self.context = context
         self.user = catalogue.batch([context])
-        self.rank_by = rank_by or catalogue.default_rank_by
-        self.horizon = "next" if self.rank_by == "next" else "relevance"
+        self.predictions: dict[int, Prediction] = {}
+        self.direction: FloatArray | None = None
+        self.rated: IntArray = self.user.movies.cpu().numpy()
+        self._encoded: EncodedUsers | None = None
+        self._queries: Tensor | None = None
+        self._log_relevance: dict[str, FloatArray] = {}
+        self._orders: dict[RankBy, IntArray] = {}
+        self._stars = np.full(len(catalogue.vocabulary), np.nan, dtype=np.float32)
+
+    # Not cached properties: before Python 3.12 one lock of theirs makes the threads of all users wait for each other.
+
+    @property
+    def encoded(self) -> EncodedUsers:
+        """The user as the rating network sees one."""
+        if self._encoded is None:
+            self._encoded = self.catalogue.network.encode_users(self.user)
+        return self._encoded
+
+    @property
+    def queries(self) -> Tensor:
+        """The user as the ranking network sees one; `NoRelevanceError` if there is none."""
+        if self._queries is None:
+            ranking, movies = self.catalogue.require_ranking()
+            self._queries = ranking.queries(self.user, movies)
+        return self._queries
+
+    def log_relevance(self, horizon: str) -> FloatArray | None:
+        """Log-probability of each movie index over all that are not rated, shape (movies,); None without a tower."""
+        if self.catalogue.vectors is None:
+            return None
+        if horizon not in self._log_relevance:
+            self._log_relevance[horizon] = self.log_relevance_for(self.queries, horizon)[0].cpu().numpy()
+        return self._log_relevance[horizon]
+
+    def log_relevance_for(self, queries: Tensor, horizon: str) -> Tensor:
+        """The same for several queries, shape (queries, movies); minus infinity for what this user has rated."""
+        ranking, movies = self.catalogue.require_ranking()
+        logits = ranking.logits(queries, movies, horizon).float()
+        logits[:, UNKNOWN] = -torch.inf
+        logits[:, self.user.movies] = -torch.inf
+        return logits.log_softmax(-1)
+
+    def stars(self, indices: IntArray) -> FloatArray:
+        """Predicted stars of some movie indices, not clipped, shape (movies,)."""
+        missing = indices[np.isnan(self._stars[indices])]
+        if len(missing):
+            self._stars[missing] = self.stars_for(self.encoded, missing)[0].cpu().numpy()
+        stars: FloatArray = self._stars[indices]
+        return stars
+
+    def stars_for(self, users: EncodedUsers, indices: IntArray) -> Tensor:
+        """The same for several users, shape (users, movies)."""
+        movies = self.catalogue.movies
+        if len(indices) < len(self._stars):
+            movies = movies.take(torch.from_numpy(indices).to(users.hidden.device))
+        numbers = torch.arange(len(users.hidden), device=users.hidden.device)
+        one_by_one = (users.take(number) for number in numbers.unsqueeze(1))
+        return torch.stack([self.catalogue.network.score(user, movies).mean.float() for user in one_by_one])
+
+    def is_ready(self, rank_by: RankBy) -> bool:
+        """Whether `order` is computed already."""
+        return rank_by in self._orders
+
+    def order(self, rank_by: RankBy) -> IntArray:
+        """All movie indices that the user has not rated, best first, ties by movie id; shape (unrated,)."""
+        if rank_by not in self._orders:
+            scores = self.scores(rank_by)
+            order = np.lexsort((self.catalogue.ids, -np.round(scores, RANKING_DECIMALS)))
+            unrated = np.ones(len(scores), dtype=bool)
+            unrated[self.rated] = unrated[UNKNOWN] = False
+            self._orders[rank_by] = order[unrated[order]].astype(np.int32)
+        return self._orders[rank_by]
+
+    def scores(self, rank_by: RankBy) -> FloatArray:
+        """What a list is ordered by, for each movie index, shape (movies,)."""
+        if rank_by == "rating":
+            return self.stars(np.arange(len(self._stars)))
+        scores = self.log_relevance(HORIZON[rank_by])
+        if scores is None:
+            raise NoRelevanceError
+        return scores
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the state takes now, about."""
+        arrays: tuple[npt.NDArray[Any], ...] = (self._stars, *self._orders.values(), *self._log_relevance.values())
+        tensors: list[Tensor] = [self.user.movies, self.user.stars, *([] if self._queries is None else [self._queries])]
+        if self._encoded is not None:
+            tensors += [self._encoded.hidden, self._encoded.vectors]
+        held = sum(array.nbytes for array in arrays) + sum(tensor.nbytes for tensor in tensors)
+        return held + BYTES_PER_ENTRY * (len(self.context.history) + len(self.predictions))
+
+
+class UserRanking:
+    """Orders movies for one user. Movie indices come in and recommendations go out."""
+
+    def __init__(self, state: UserState, rank_by: RankBy | None) -> None:
+        """Raises `NoRelevanceError` if relevance is asked for and the network knows none."""
+        self.state = state
+        self.catalogue = state.catalogue
+        self.rank_by = rank_by or self.catalogue.default_rank_by
+        self.horizon = HORIZON[self.rank_by]
         if self.rank_by != "rating":
-            catalogue.require_ranking()
+            self.catalogue.require_ranking()
 
     def best(
-        self, movie_ids: Sequence[int], n: int, offset: int = 0, diversity: float = 0.0, explain: bool = False
+        self, among: BoolArray, n: int, offset: int = 0, diversity: float = 0.0, explain: bool = False
     ) -> list[Recommendation]:
-        """The best ``n`` after the first ``offset`` of movies that the network knows and the user has not rated.
+        """The best ``n`` after the first ``offset`` of the movies that the user has not rated, ties by id.
 
-        ``movie_ids`` ascend; ties keep that order.
+        ``among`` says of each movie index whether the list may contain it, shape (movies,).
         """
-        indices = self.catalogue.vocabulary.indices(movie_ids)
-        id_of = dict(zip(indices.tolist(), movie_ids, strict=True))
-        page = self._order(indices, diversity, offset + n)[offset : offset + n]
-        stars = np.round(clip(self._stars(page), self._rating_scale).astype(np.float64), RANKING_DECIMALS)
-        return self._entries([id_of[index] for index in page.tolist()], page, stars.tolist(), explain)
+        order = self.state.order(self.rank_by)
+        order = order[among[order]]
+        if diversity:
+            scores = self.state.scores(self.rank_by)[order]
+            worth = scores if self.rank_by == "rating" else np.exp(scores)
+            order = diversified(worth, order, self.state.rated, self.catalogue.categories, diversity, offset + n)
+        page = order[offset : offset + n]
+        stars = np.round(clip(self.state.stars(page), self._rating_scale).astype(np.float64), RANKING_DECIMALS)
+        return self._entries(self.catalogue.ids[page].tolist(), page, stars.tolist(), explain)
 
     def all(self, movie_ids: Sequence[int], stars: Sequence[float], explain: bool = False) -> list[Recommendation]:
         """All of these movies, best first, also rated ones, whose relevance is 0.
@@ -116,93 +254,37 @@ class UserRanking:
         ``stars`` are the predictions for them. ``movie_ids`` ascend; ties keep that order.
         """
         indices, predicted = self.catalogue.vocabulary.indices(movie_ids), np.array(stars, dtype=np.float64)
-        relevance = None if self.rank_by == "rating" else self.log_relevance
+        relevance = None if self.rank_by == "rating" else self.state.log_relevance(self.horizon)
         order = _descending(predicted if relevance is None else relevance[indices])
         ids = np.array(movie_ids, dtype=np.int64)[order].tolist()
         return self._entries(ids, indices[order], predicted[order].tolist(), explain)
 
-    @cached_property
-    def encoded(self) -> EncodedUsers:
-        """The user as the rating network sees one."""
-        return self.catalogue.network.encode_users(self.user)
-
-    @cached_property
-    def queries(self) -> Tensor:
-        """The user as the ranking network sees one; `NoRelevanceError` if there is none."""
-        ranking, movies = self.catalogue.require_ranking()
-        return ranking.queries(self.user, movies)
-
-    @cached_property
-    def rated(self) -> IntArray:
-        """Movie indices of the history."""
-        return self.user.movies.cpu().numpy()
-
-    @cached_property
-    def log_relevance(self) -> FloatArray | None:
-        """Log-probability of each movie index over all that are not rated, shape (movies,)."""
-        return None if self.catalogue.vectors is None else self._log_relevance(self.queries)[0].cpu().numpy()
-
-    def _log_relevance(self, queries: Tensor) -> Tensor:
-        """The same for several queries, shape (queries, movies); minus infinity for what this user has rated."""
-        ranking, movies = self.catalogue.require_ranking()
-        logits = ranking.logits(queries, movies, self.horizon).float()
-        logits[:, UNKNOWN] = -torch.inf
-        logits[:, self.user.movies] = -torch.inf
-        return logits.log_softmax(-1)
-
     @property
     def _rating_scale(self) -> tuple[float, ...]:
         return self.catalogue.network.config.rating_scale
-
-    @cached_property
-    def _all_stars(self) -> FloatArray:
-        """Predicted stars of every movie index, not clipped, shape (movies,)."""
-        return self.catalogue.network.score(self.encoded, self.catalogue.movies).mean.float().cpu().numpy()
-
-    def _stars(self, indices: IntArray) -> FloatArray:
-        """Predicted stars of some movie indices, not clipped, shape (movies,)."""
-        if self.rank_by == "rating":  # the order has needed all of them
-            return self._all_stars[indices]
-        return self._stars_for(self.encoded, indices)[0].cpu().numpy()
-
-    def _stars_for(self, users: EncodedUsers, indices: IntArray) -> Tensor:
-        """The same for several users, shape (users, movies)."""
-        movies = self.catalogue.movies.take(torch.from_numpy(indices).to(users.hidden.device))
-        numbers = torch.arange(len(users.hidden), device=users.hidden.device)
-        one_by_one = (users.take(number) for number in numbers.unsqueeze(1))
-        return torch.stack([self.catalogue.network.score(user, movies).mean.float() for user in one_by_one])
-
-    def _order(self, indices: IntArray, diversity: float, n: int) -> IntArray:
-        """The indices, best first; the first ``n`` are chosen for diversity too."""
-        if self.rank_by != "rating" and self.log_relevance is not None:
-            scores = self.log_relevance[indices]
-            worth = np.exp(scores)
-        else:
-            scores = worth = self._stars(indices)
-        order = _descending(scores)
-        return diversified(worth[order], indices[order], self.rated, self.catalogue.categories, diversity, n)
 
     def _entries(
         self, movie_ids: Sequence[int], indices: IntArray, stars: Sequence[float], explain: bool
     ) -> list[Recommendation]:
         """Recommendations in the order given; ids, indices and stars go together."""
         relevances: Sequence[float | None] = [None] * len(indices)
-        if self.log_relevance is not None:
-            probabilities = np.exp(self.log_relevance[indices], dtype=np.float64)
+        log_relevance = self.state.log_relevance(self.horizon)
+        if log_relevance is not None:
+            probabilities = np.exp(log_relevance[indices], dtype=np.float64)
             relevances = np.round(probabilities, RELEVANCE_DECIMALS).tolist()
         reasons = self._reasons(indices) if explain else [None] * len(indices)
         return [Recommendation(*entry) for entry in zip(movie_ids, stars, relevances, reasons, strict=True)]
 
     def _reasons(self, indices: IntArray) -> list[tuple[Reason, ...]]:
         """For each movie index, the ratings that speak for it most; see `model.inference.explanation`."""
-        latest = min(len(self.rated), LATEST_EXPLAINED)
+        latest = min(len(self.state.rated), LATEST_EXPLAINED)
         if self.rank_by != "rating":  # the ranking network reads no further back
             latest = min(latest, self.catalogue.network.require_ranking().config.history_length)
         if latest == 0:
             return [() for _ in indices]
         lost = self._lost_without_each(indices, latest).float().cpu().numpy()  # (latest, movies)
         best = np.argsort(-lost, axis=0, kind="stable")[:MOST_REASONS]
-        examined = self.context.history[-latest:]
+        examined = self.state.context.history[-latest:]
         return [
             tuple(
                 Reason(examined[position].movie_id, round(float(lost[position, movie]), RANKING_DECIMALS))
@@ -214,12 +296,14 @@ class UserRanking:
 
     def _lost_without_each(self, indices: IntArray, latest: int) -> Tensor:
         """What the score loses without each of the latest ratings, shape (latest, movies)."""
+        state = self.state
         if self.rank_by == "rating":
-            without = encode_without_each(self.catalogue.network, self.user, latest)
-            return self._stars_for(self.encoded, indices) - self._stars_for(without, indices)
+            without = encode_without_each(self.catalogue.network, state.user, latest)
+            return state.stars_for(state.encoded, indices) - state.stars_for(without, indices)
         ranking, movies = self.catalogue.require_ranking()
-        queries = ranking.queries_without_each(self.user, movies, latest)
-        return self._log_relevance(self.queries)[:, indices] - self._log_relevance(queries)[:, indices]
+        queries = ranking.queries_without_each(state.user, movies, latest)
+        whole = state.log_relevance_for(state.queries, self.horizon)
+        return whole[:, indices] - state.log_relevance_for(queries, self.horizon)[:, indices]
 
 
 def _descending(scores: npt.NDArray[np.floating]) -> IntArray:

@@ -1,19 +1,20 @@
 """Predicts and ranks for users that each call describes in full: the scorer stores nothing about them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
 
+from model.features.catalogue import UNKNOWN
 from model.features.users import UserContext
 from model.inference.artifact import Artifact
 from model.inference.cold_start import ColdStartMovie, with_cold_start
-from model.inference.ranking import RANKING_DECIMALS, EncodedCatalogue, UserRanking
+from model.inference.ranking import RANKING_DECIMALS, EncodedCatalogue, UserRanking, UserState
 from model.inference.results import Prediction, RankBy, Recommendation
 from model.network.batch import USERS_PER_BATCH
 from model.network.heads import Stars
 from model.rating_scale import RatingScale
-from model.types import FloatArray, IntArray
+from model.types import BoolArray, FloatArray, IntArray
 
 
 class Scorer:
@@ -69,6 +70,22 @@ class Scorer:
         return self.predict_pairs([user], [0] * len(movie_ids), movie_ids)
 
     @torch.inference_mode()
+    def predict_from(self, state: UserState, movie_ids: Sequence[int]) -> list[Prediction]:
+        """As `predict`, for a state of this scorer, which keeps the predictions."""
+        known = state.predictions
+        missing = [movie_id for movie_id in dict.fromkeys(movie_ids) if movie_id not in known]
+        rated = [movie_id for movie_id in missing if movie_id in state.context.stars]
+        unrated = [movie_id for movie_id in missing if movie_id not in state.context.stars]
+        if rated:
+            known.update(zip(rated, self.predict(state.context, rated), strict=True))
+        if unrated:
+            indices = torch.from_numpy(self.catalogue.vocabulary.indices(unrated)).to(self.device)
+            scored = self._network.score(state.encoded, self._encoded_catalogue.movies.take(indices))
+            for movie_id, mean, shares in zip(unrated, *self._rounded(scored), strict=True):
+                known[movie_id] = Prediction(movie_id, mean, shares, None)
+        return [known[movie_id] for movie_id in movie_ids]
+
+    @torch.inference_mode()
     def predict_pairs(
         self, users: Sequence[UserContext], user_index: Sequence[int], movie_ids: Sequence[int]
     ) -> list[Prediction]:
@@ -94,6 +111,17 @@ class Scorer:
         return [predictions[pair] for pair in range(len(movie_ids))]
 
     @torch.inference_mode()
+    def read(self, user: UserContext) -> UserState:
+        """The state of a user, for several questions about the same one."""
+        return UserState(self._encoded_catalogue, user)
+
+    def mask(self, movie_ids: Iterable[int]) -> BoolArray:
+        """Which movie indices belong to these ids, shape (vocabulary,); ids that the model does not know have none."""
+        mask = np.zeros(len(self.catalogue.vocabulary), dtype=bool)
+        mask[self.catalogue.vocabulary.indices(movie_ids)] = True
+        mask[UNKNOWN] = False
+        return mask
+
     def recommend(
         self,
         user: UserContext,
@@ -109,10 +137,22 @@ class Scorer:
         Movies of the history and movies that the model does not know are left out. ``diversity``, 0 to 1, is that of
         `model.inference.diversity`. `NoRelevanceError` if ``rank_by`` is relevance and the model knows none.
         """
-        candidates = sorted(id_ for id_ in among if id_ in self and id_ not in user.stars)
-        return UserRanking(self._encoded_catalogue, user, rank_by).best(candidates, n, offset, diversity, explain)
+        return self.recommend_from(self.read(user), self.mask(among), n, offset, rank_by, diversity, explain)
 
     @torch.inference_mode()
+    def recommend_from(
+        self,
+        state: UserState,
+        among: BoolArray,
+        n: int,
+        offset: int = 0,
+        rank_by: RankBy | None = None,
+        diversity: float = 0.0,
+        explain: bool = False,
+    ) -> list[Recommendation]:
+        """As `recommend`, for a state of this scorer and a mask of movie indices."""
+        return UserRanking(state, rank_by).best(among, n, offset, diversity, explain)
+
     def rank(
         self, user: UserContext, movie_ids: Sequence[int], rank_by: RankBy | None = None, explain: bool = False
     ) -> list[Recommendation]:
@@ -121,30 +161,37 @@ class Scorer:
         Movies of the history are ranked too: their relevance is 0, because they do not come again, and their stars are
         predicted without the user's own rating. Errors as for `recommend`.
         """
-        ranking, ids = UserRanking(self._encoded_catalogue, user, rank_by), sorted(set(movie_ids))
-        return ranking.all(ids, [prediction.stars for prediction in self.predict(user, ids)], explain)
+        return self.rank_from(self.read(user), movie_ids, rank_by, explain)
 
     @torch.inference_mode()
-    def similar_movies(self, movie_id: int, among: Collection[int], n: int) -> list[tuple[int, float]]:
-        """Ids and cosines of the movies of ``among`` that are most similar to this one, which is left out.
+    def rank_from(
+        self, state: UserState, movie_ids: Sequence[int], rank_by: RankBy | None = None, explain: bool = False
+    ) -> list[Recommendation]:
+        """As `rank`, for a state of this scorer."""
+        ranking, ids = UserRanking(state, rank_by), sorted(set(movie_ids))
+        return ranking.all(ids, [prediction.stars for prediction in self.predict_from(state, ids)], explain)
+
+    @torch.inference_mode()
+    def similar_movies(self, movie_id: int, among: BoolArray, n: int) -> list[tuple[int, float]]:
+        """Ids and cosines of the movies of a mask that are most similar to this one, which is left out.
 
         The most similar come first, ties by id.
         """
-        candidates = sorted(id_ for id_ in among if id_ in self and id_ != movie_id)
-        indices = self.catalogue.vocabulary.indices([movie_id, *candidates])
-        vectors = torch.nn.functional.normalize(self._encoded_catalogue.movie_directions[indices], dim=-1)
-        return _nearest(candidates, (vectors[1:] @ vectors[0]).float().cpu().numpy(), n)
+        catalogue = self._encoded_catalogue
+        own = self.catalogue.vocabulary.index(movie_id)
+        indices = np.flatnonzero(among)
+        indices = indices[indices != own]
+        cosines = catalogue.normalized_directions[indices] @ catalogue.normalized_directions[own]
+        return _nearest(catalogue.ids[indices], cosines, n)
 
     @torch.inference_mode()
-    def similar_users(self, user: UserContext, others: Mapping[int, UserContext], n: int) -> list[tuple[int, float]]:
-        """Ids and cosines of the most similar of the others, which are given by user id.
+    def similar_users(self, user: UserState, others: Mapping[int, UserState], n: int) -> list[tuple[int, float]]:
+        """Ids and cosines of the most similar of the others, which are given by user id; all are states of this scorer.
 
         The most similar come first, ties by id.
         """
-        ids = sorted(others)
-        users = self._encoded_catalogue.batch([user, *(others[id_] for id_ in ids)])
-        vectors = torch.nn.functional.normalize(self._encoded_catalogue.user_directions(users), dim=-1)
-        return _nearest(ids, (vectors[1:] @ vectors[0]).float().cpu().numpy(), n)
+        directions = self._encoded_catalogue.user_directions([user, *others.values()])
+        return _nearest(np.array(list(others), dtype=np.int64), directions[1:] @ directions[0], n)
 
     def _rounded(self, stars: Stars) -> tuple[list[float], Sequence[tuple[float, ...] | None]]:
         """Means within the rating scale, and probabilities, rounded as in every answer."""
@@ -175,7 +222,7 @@ def _without_own_ratings(
     return contexts, context_index
 
 
-def _nearest(ids: Sequence[int], cosines: FloatArray, n: int) -> list[tuple[int, float]]:
+def _nearest(ids: IntArray, cosines: FloatArray, n: int) -> list[tuple[int, float]]:
     rounded = np.round(cosines.astype(np.float64), RANKING_DECIMALS)
-    best = np.argsort(-rounded, kind="stable")[:n]
-    return [(ids[position], float(rounded[position])) for position in best]
+    best = np.lexsort((ids, -rounded))[:n]
+    return list(zip(ids[best].tolist(), rounded[best].tolist(), strict=True))

@@ -11,7 +11,7 @@ from builders import RATING_ONLY, SMALL, network, user
 from model.errors import NoRelevanceError
 from model.features.catalogue import Vocabulary
 from model.features.users import Profile, Rated, UserContext
-from model.inference.ranking import EncodedCatalogue, UserRanking
+from model.inference.ranking import EncodedCatalogue, UserRanking, UserState
 from model.inference.results import RankBy, Recommendation
 from model.inference.scorer import Scorer
 from model.network.config import NetworkConfig
@@ -131,9 +131,8 @@ def test_of_a_long_history_the_latest_ratings_are_looked_at() -> None:
     catalogue = encoded_catalogue(SMALL.network, movies=89)
     history = [Rated(movie_id, 4.0) for movie_id in range(1, 61)]
     with torch.inference_mode():
-        entries = UserRanking(catalogue, UserContext(history=history), "relevance").best(
-            range(61, 90), n=29, explain=True
-        )
+        state = UserState(catalogue, UserContext(history=history))
+        entries = UserRanking(state, "relevance").best(np.arange(90) > 60, n=29, explain=True)
 
     reasons = [reason.movie_id for entry in entries for reason in entry.reasons or ()]
     assert reasons
@@ -155,10 +154,10 @@ def test_pages_of_a_diverse_list_join_without_a_gap(scorer: Scorer) -> None:
 
 def test_a_model_of_stars_ranks_by_them_and_refuses_relevance() -> None:
     catalogue = encoded_catalogue(RATING_ONLY.network, movies=29)
-    context = UserContext(history=[Rated(3, 5.0), Rated(4, 2.0)])
-    assert UserRanking(catalogue, context, None).rank_by == "rating"
+    state = UserState(catalogue, UserContext(history=[Rated(3, 5.0), Rated(4, 2.0)]))
+    assert UserRanking(state, None).rank_by == "rating"
     with pytest.raises(NoRelevanceError, match="rank by rating"):
-        UserRanking(catalogue, context, "relevance")
+        UserRanking(state, "relevance")
 
 
 def test_what_is_served_ranks() -> None:
