@@ -13,7 +13,8 @@ from model.errors import NoRelevanceError
 from model.features.catalogue import UNKNOWN, Vocabulary
 from model.features.users import UserContext, encode_profiles
 from model.inference.diversity import CategoryDistribution, diversified
-from model.inference.explanation import LATEST_EXPLAINED, MOST_REASONS, encode_without_each
+from model.inference.encoder import UserEncoder
+from model.inference.explanation import LATEST_EXPLAINED, MOST_REASONS
 from model.inference.results import RankBy, Reason, Recommendation
 from model.network.batch import Users
 from model.network.ranking import MovieVectors, RankingNetwork
@@ -34,6 +35,7 @@ class EncodedCatalogue:
         vocabulary: translates movie ids to indices.
         vectors: movies as the ranking network compares them; None for a network without one.
         categories: what a diverse list is measured by.
+        encoder: encodes the users.
     """
 
     network: SeqRec
@@ -41,6 +43,7 @@ class EncodedCatalogue:
     movies: EncodedMovies
     vectors: MovieVectors | None
     categories: CategoryDistribution
+    encoder: UserEncoder
 
     @classmethod
     def of(cls, network: SeqRec, vocabulary: Vocabulary, device: torch.device) -> "EncodedCatalogue":
@@ -48,7 +51,7 @@ class EncodedCatalogue:
             movies = network.encode_movies(torch.arange(len(network.movies), device=device))
             vectors = network.ranking.movies() if network.ranking is not None else None
         categories = CategoryDistribution(network.movies.genres.cpu().numpy(), network.movies.ratings.cpu().numpy())
-        return cls(network, vocabulary, movies, vectors, categories)
+        return cls(network, vocabulary, movies, vectors, categories, UserEncoder(network, movies, vectors))
 
     def require_ranking(self) -> tuple[RankingNetwork, MovieVectors]:
         """The ranking network and its movie vectors; `NoRelevanceError` if there is none."""
@@ -124,13 +127,12 @@ class UserRanking:
     @cached_property
     def encoded(self) -> EncodedUsers:
         """The user as the rating network sees one."""
-        return self.catalogue.network.encode_users(self.user)
+        return self.catalogue.encoder.encode(self.user)
 
     @cached_property
     def queries(self) -> Tensor:
         """The user as the ranking network sees one; `NoRelevanceError` if there is none."""
-        ranking, movies = self.catalogue.require_ranking()
-        return ranking.queries(self.user, movies)
+        return self.catalogue.encoder.queries(self.user)
 
     @cached_property
     def rated(self) -> IntArray:
@@ -168,9 +170,7 @@ class UserRanking:
     def _stars_for(self, users: EncodedUsers, indices: IntArray) -> Tensor:
         """The same for several users, shape (users, movies)."""
         movies = self.catalogue.movies.take(torch.from_numpy(indices).to(users.hidden.device))
-        numbers = torch.arange(len(users.hidden), device=users.hidden.device)
-        one_by_one = (users.take(number) for number in numbers.unsqueeze(1))
-        return torch.stack([self.catalogue.network.score(user, movies).mean.float() for user in one_by_one])
+        return self.catalogue.network.score_each(users, movies).mean.float()
 
     def _order(self, indices: IntArray, diversity: float, n: int) -> IntArray:
         """The indices, best first; the first ``n`` are chosen for diversity too."""
@@ -215,10 +215,9 @@ class UserRanking:
     def _lost_without_each(self, indices: IntArray, latest: int) -> Tensor:
         """What the score loses without each of the latest ratings, shape (latest, movies)."""
         if self.rank_by == "rating":
-            without = encode_without_each(self.catalogue.network, self.user, latest)
+            without = self.catalogue.encoder.encode_without_each(self.user, latest)
             return self._stars_for(self.encoded, indices) - self._stars_for(without, indices)
-        ranking, movies = self.catalogue.require_ranking()
-        queries = ranking.queries_without_each(self.user, movies, latest)
+        queries = self.catalogue.encoder.queries_without_each(self.user, latest)
         return self._log_relevance(self.queries)[:, indices] - self._log_relevance(queries)[:, indices]
 
 
