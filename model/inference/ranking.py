@@ -14,7 +14,8 @@ from model.errors import NoRelevanceError
 from model.features.catalogue import UNKNOWN, Vocabulary
 from model.features.users import UserContext, encode_profiles
 from model.inference.diversity import CategoryDistribution, diversified
-from model.inference.explanation import LATEST_EXPLAINED, MOST_REASONS, encode_without_each
+from model.inference.encoder import UserEncoder
+from model.inference.explanation import LATEST_EXPLAINED, MOST_REASONS
 from model.inference.results import Prediction, RankBy, Reason, Recommendation
 from model.network.batch import USERS_PER_BATCH, Users
 from model.network.ranking import MovieVectors, RankingNetwork
@@ -41,6 +42,7 @@ class EncodedCatalogue:
         vocabulary: translates movie ids to indices.
         vectors: movies as the ranking network compares them; None for a network without one.
         categories: what a diverse list is measured by.
+        encoder: encodes the users.
     """
 
     network: SeqRec
@@ -48,6 +50,7 @@ class EncodedCatalogue:
     movies: EncodedMovies
     vectors: MovieVectors | None
     categories: CategoryDistribution
+    encoder: UserEncoder
 
     @classmethod
     def of(cls, network: SeqRec, vocabulary: Vocabulary, device: torch.device) -> "EncodedCatalogue":
@@ -55,7 +58,7 @@ class EncodedCatalogue:
             movies = network.encode_movies(torch.arange(len(network.movies), device=device))
             vectors = network.ranking.movies() if network.ranking is not None else None
         categories = CategoryDistribution(network.movies.genres.cpu().numpy(), network.movies.ratings.cpu().numpy())
-        return cls(network, vocabulary, movies, vectors, categories)
+        return cls(network, vocabulary, movies, vectors, categories, UserEncoder(network, movies, vectors))
 
     @cached_property
     def ids(self) -> IntArray:
@@ -141,15 +144,14 @@ class UserState:
     def encoded(self) -> EncodedUsers:
         """The user as the rating network sees one."""
         if self._encoded is None:
-            self._encoded = self.catalogue.network.encode_users(self.user)
+            self._encoded = self.catalogue.encoder.encode(self.user)
         return self._encoded
 
     @property
     def queries(self) -> Tensor:
         """The user as the ranking network sees one; `NoRelevanceError` if there is none."""
         if self._queries is None:
-            ranking, movies = self.catalogue.require_ranking()
-            self._queries = ranking.queries(self.user, movies)
+            self._queries = self.catalogue.encoder.queries(self.user)
         return self._queries
 
     def log_relevance(self, horizon: str) -> FloatArray | None:
@@ -181,9 +183,7 @@ class UserState:
         movies = self.catalogue.movies
         if len(indices) < len(self._stars):
             movies = movies.take(torch.from_numpy(indices).to(users.hidden.device))
-        numbers = torch.arange(len(users.hidden), device=users.hidden.device)
-        one_by_one = (users.take(number) for number in numbers.unsqueeze(1))
-        return torch.stack([self.catalogue.network.score(user, movies).mean.float() for user in one_by_one])
+        return self.catalogue.network.score_each(users, movies).mean.float()
 
     def is_ready(self, rank_by: RankBy) -> bool:
         """Whether `order` is computed already."""
@@ -298,10 +298,9 @@ class UserRanking:
         """What the score loses without each of the latest ratings, shape (latest, movies)."""
         state = self.state
         if self.rank_by == "rating":
-            without = encode_without_each(self.catalogue.network, state.user, latest)
+            without = self.catalogue.encoder.encode_without_each(state.user, latest)
             return state.stars_for(state.encoded, indices) - state.stars_for(without, indices)
-        ranking, movies = self.catalogue.require_ranking()
-        queries = ranking.queries_without_each(state.user, movies, latest)
+        queries = self.catalogue.encoder.queries_without_each(state.user, latest)
         whole = state.log_relevance_for(state.queries, self.horizon)
         return whole[:, indices] - state.log_relevance_for(queries, self.horizon)[:, indices]
 

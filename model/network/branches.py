@@ -119,6 +119,7 @@ class HistoryBranch(Branch):
         self.scale = config.residual_divisor
         self.rating_scale = config.rating_scale
         self.for_distribution = config.likelihood == "categorical"
+        self.residual_column = config.embedding
         hidden = config.embedding + 1  # as published: as wide as its input, the embedding and the rating
         self.width = 2 * hidden + 1 if self.for_distribution else hidden
         inputs = hidden + len(self.rating_scale) if self.for_distribution else hidden
@@ -128,20 +129,28 @@ class HistoryBranch(Branch):
         latest = users.latest(self.limit)
         if not len(latest.indices):  # all histories are empty
             return users.profiles.new_zeros(len(users.lengths), self.width)
-        states = self._states(users, residuals, movies, latest.indices)
-        if not self.for_distribution:
-            return latest.last(states)
-        length = torch.log1p(users.lengths).unsqueeze(-1) / LOG_LENGTH_SCALE  # (users, 1)
-        return torch.cat([latest.last(states), latest.mean(states), length], -1)
+        states = self.recurrent(self.inputs(users, residuals, movies, latest.indices))
+        return self.join(latest.last(states), latest.mean(states), users.lengths)
 
-    def _states(self, users: Users, residuals: Tensor, movies: MovieTable, indices: Tensor) -> Tensor:
-        """States after each of the ratings at ``indices`` (time, users), shape (time, users, hidden)."""
+    def inputs(self, users: Users, residuals: Tensor, movies: MovieTable, indices: Tensor) -> Tensor:
+        """What the recurrent layer reads of the ratings at ``indices`` (time, users), shape (time, users, inputs).
+
+        The column `residual_column` is linear in the residuals, and no other column depends on them.
+        """
         inputs = [movies.embed(users.movies[indices]), residuals[indices].unsqueeze(-1) / self.scale]
         if self.for_distribution:
             levels = level_indices(users.stars[indices], self.rating_scale)
             inputs.append(nn.functional.one_hot(levels, len(self.rating_scale)))
-        states: Tensor = self.recurrent(torch.cat(inputs, dim=-1))
-        return states
+        return torch.cat(inputs, dim=-1)
+
+    def join(self, last: Tensor, mean: Tensor, lengths: Tensor) -> Tensor:
+        """The branch's vectors from last and mean states, shape (users, hidden), and the histories' lengths (users,).
+
+        Without a distribution over stars it is the last state alone.
+        """
+        if not self.for_distribution:
+            return last
+        return torch.cat([last, mean, torch.log1p(lengths).unsqueeze(-1) / LOG_LENGTH_SCALE], -1)
 
 
 class ProfileBranch(Branch):

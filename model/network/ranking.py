@@ -174,10 +174,11 @@ class HistoryEncoder(nn.Module):
 
         ``movies`` are movies' vectors, shape (time, users, width), and ``stars`` those of each, shape (time, users).
         """
-        states: Tensor = self.recurrent(self.dropout(self._inputs(movies, stars)))
+        states: Tensor = self.recurrent(self.dropout(self.inputs(movies, stars)))
         return states
 
-    def _inputs(self, movies: Tensor, stars: Tensor) -> Tensor:
+    def inputs(self, movies: Tensor, stars: Tensor) -> Tensor:
+        """What the recurrent layer reads: of vectors (..., width) and stars (...), shape (..., width)."""
         inputs: Tensor = movies + self.stars(level_indices(stars, self.rating_scale))
         return inputs
 
@@ -190,7 +191,7 @@ class HistoryEncoder(nn.Module):
         one out. They start from the state before the missing rating, so the ratings before it are read only once.
         """
         state = self.recurrent.start(1)
-        for step, inputs in enumerate(self._inputs(movies, stars).unsqueeze(1)):
+        for step, inputs in enumerate(self.inputs(movies, stars).unsqueeze(1)):
             before = tuple(part[:1] for part in state)
             state = self.recurrent.advance(inputs, state)
             if step >= len(movies) - latest:

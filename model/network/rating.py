@@ -1,5 +1,6 @@
 """The SeqRec network: prior, branches, output network and head."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -103,6 +104,11 @@ class SeqRec(nn.Module):
         branches = ((name, branch) for name, branch in self.branches.items() if isinstance(branch, Branch))
         return {name: branch for name, branch in branches if branch.side == side}
 
+    @property
+    def user_branches(self) -> list[Branch]:
+        """The branches that read users, in the order in which the output network reads them."""
+        return list(self._side("user").values())
+
     def require_ranking(self) -> RankingNetwork:
         """The ranking network; `NoRelevanceError` if this network predicts stars alone."""
         if self.ranking is None:
@@ -119,9 +125,13 @@ class SeqRec(nn.Module):
         with _full_precision(users.stars):
             vectors = prior.encode_users(users)
         residuals = prior.residuals(users, vectors)
-        outputs = [branch(users, residuals, self.movies) for branch in self._side("user").values()]
+        outputs = [branch(users, residuals, self.movies) for branch in self.user_branches]
+        return self.join_users(outputs, vectors)
+
+    def join_users(self, outputs: Sequence[Tensor], vectors: Tensor) -> EncodedUsers:
+        """Users from the outputs of all `user_branches`, each (users, width), and their vectors by the prior."""
         weight = self.first.weight[:, : self.user_width]
-        hidden = nn.functional.linear(torch.cat(outputs, dim=-1), weight, self.first.bias)
+        hidden = nn.functional.linear(torch.cat(list(outputs), dim=-1), weight, self.first.bias)
         return EncodedUsers(hidden, vectors)
 
     def encode_movies(self, indices: Tensor, prior: Prior | None = None) -> EncodedMovies:
@@ -138,6 +148,12 @@ class SeqRec(nn.Module):
         """Stars for pairs: the k-th user with the k-th movie, or a single user or movie with all on the other side."""
         return self.head.stars(*self._outputs(users, movies))
 
+    def score_each(self, users: EncodedUsers, movies: EncodedMovies) -> Stars:
+        """Stars of every user for every movie, shape (users, movies)."""
+        with _full_precision(users.vectors):
+            base = users.vectors @ movies.prior.vectors.T + movies.prior.offsets
+        return self.head.stars(self._residual_outputs(users.hidden.unsqueeze(1) + movies.hidden, base), base)
+
     def losses(self, users: EncodedUsers, movies: EncodedMovies, stars: Tensor) -> Tensor:
         """The head's loss for each pair and the stars in the data; all of shape (pairs,)."""
         return self.head.losses(*self._outputs(users, movies), stars)
@@ -146,11 +162,15 @@ class SeqRec(nn.Module):
         """Outputs of the last layer, shape (pairs, outputs), and the base prediction in stars, shape (pairs,)."""
         with _full_precision(users.vectors):
             base = _products(users.vectors, movies.prior.vectors) + movies.prior.offsets
-        hidden = users.hidden + movies.hidden
+        return self._residual_outputs(users.hidden + movies.hidden, base), base
+
+    def _residual_outputs(self, hidden: Tensor, base: Tensor) -> Tensor:
+        """Outputs of the last layer, shape (..., outputs), from both summands of the first and the base prediction."""
         if self.reads_prior:
             # The last column of the first layer; centred, so that the input is small.
             hidden = hidden + (base - self.prior.mean).unsqueeze(-1) * self.first.weight[:, -1]
-        return self.rest(hidden), base
+        outputs: Tensor = self.rest(hidden)
+        return outputs
 
 
 def _products(users: Tensor, movies: Tensor) -> Tensor:

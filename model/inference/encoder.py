@@ -1,0 +1,204 @@
+"""Encodes users for serving: a single user on a CPU by NumPy, all others by the network itself.
+
+Both give the same numbers, within rounding. PyTorch takes more time to start the many small operations of a single
+user's history than to compute them; for a batch, or on a GPU, it is the faster one.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.errors import NoRelevanceError
+from model.inference.explanation import encode_without_each
+from model.inference.posterior import PosteriorEncoder
+from model.inference.recurrence import Recurrence
+from model.network.batch import Users
+from model.network.branches import HistoryBranch, ProfileBranch
+from model.network.prior import FactorizationPrior
+from model.network.ranking import MovieVectors, RankingNetwork
+from model.network.rating import EncodedMovies, EncodedUsers, SeqRec
+from model.network.recurrent import MultiplicativeLSTM
+from model.types import FloatArray, IntArray
+
+
+class UserEncoder:
+    """Users as the rating network and the ranking network see them."""
+
+    def __init__(self, network: SeqRec, movies: EncodedMovies, vectors: MovieVectors | None) -> None:
+        """``movies`` and ``vectors`` are all movies, encoded; without a ranking network ``vectors`` is None.
+
+        The weights are copied: they must not change afterwards.
+        """
+        self._network = network
+        self._vectors = vectors
+        self._rating = _SingleRatingEncoder.of(network, movies)
+        self._ranking = _SingleRankingEncoder.of(network, vectors)
+
+    def encode(self, users: Users) -> EncodedUsers:
+        """As `SeqRec.encode_users`."""
+        if self._rating is not None and len(users.lengths) == 1:
+            return self._rating.encode(users)
+        return self._network.encode_users(users)
+
+    def encode_without_each(self, user: Users, latest: int) -> EncodedUsers:
+        """As `model.inference.explanation.encode_without_each`, for a batch of one user."""
+        if self._rating is not None:
+            return self._rating.encode_without_each(user, latest)
+        return encode_without_each(self._network, user, latest)
+
+    def queries(self, users: Users) -> Tensor:
+        """As `RankingNetwork.queries`; `NoRelevanceError` if there is no ranking network."""
+        if self._ranking is not None and len(users.lengths) == 1:
+            return self._ranking.queries(users)
+        return self._network.require_ranking().queries(users, self._movie_vectors)
+
+    def queries_without_each(self, user: Users, latest: int) -> Tensor:
+        """As `RankingNetwork.queries_without_each`; `NoRelevanceError` if there is no ranking network."""
+        if self._ranking is not None:
+            return self._ranking.queries_without_each(user, latest)
+        return self._network.require_ranking().queries_without_each(user, self._movie_vectors, latest)
+
+    @property
+    def _movie_vectors(self) -> MovieVectors:
+        if self._vectors is None:
+            raise NoRelevanceError
+        return self._vectors
+
+
+class _SingleRankingEncoder:
+    """One user's queries, by NumPy."""
+
+    def __init__(self, network: RankingNetwork, vectors: Tensor, recurrence: Recurrence) -> None:
+        self._network = network
+        self._vectors = vectors
+        self._recurrence = recurrence
+
+    @classmethod
+    def of(cls, network: SeqRec, movies: MovieVectors | None) -> "_SingleRankingEncoder | None":
+        """None where NumPy does not compute what the network does."""
+        ranking = network.ranking
+        if ranking is None or movies is None or not _is_on_cpu(ranking):
+            return None
+        layer = ranking.encoder.recurrent
+        return cls(ranking, movies.vectors, Recurrence(layer)) if isinstance(layer, MultiplicativeLSTM) else None
+
+    def queries(self, user: Users) -> Tensor:
+        states = self._recurrence.read(self._projected(user, self._network.config.history_length)).states
+        return self._head(states[-1:], user)
+
+    def queries_without_each(self, user: Users, latest: int) -> Tensor:
+        # One rating more than the encoder reads of a whole history: with one of them missing, it reads this one too.
+        projected = self._projected(user, self._network.config.history_length + 1)
+        return self._head(self._recurrence.without_each(projected, latest), user)
+
+    def _projected(self, user: Users, ratings: int) -> FloatArray:
+        inputs = self._network.encoder.inputs(self._vectors[user.movies[-ratings:]], user.stars[-ratings:])
+        return self._recurrence.project(inputs.numpy())
+
+    def _head(self, states: FloatArray, user: Users) -> Tensor:
+        queries: Tensor = self._network.head(torch.from_numpy(states), user.profiles)
+        return queries
+
+
+class _SingleRatingEncoder:
+    """One user as the rating network sees one, by NumPy."""
+
+    def __init__(
+        self,
+        network: SeqRec,
+        movies: EncodedMovies,
+        posterior: PosteriorEncoder,
+        recurrences: dict[HistoryBranch, Recurrence],
+    ) -> None:
+        self._network = network
+        self._offsets = movies.prior.offsets
+        self._posterior = posterior
+        self._recurrences = recurrences
+
+    @classmethod
+    def of(cls, network: SeqRec, movies: EncodedMovies) -> "_SingleRatingEncoder | None":
+        """None where NumPy does not compute what the network does."""
+        if not _is_on_cpu(network) or not isinstance(network.prior, FactorizationPrior):
+            return None
+        recurrences = {}
+        for branch in network.user_branches:
+            if isinstance(branch, HistoryBranch) and isinstance(branch.recurrent, MultiplicativeLSTM):
+                recurrences[branch] = Recurrence(branch.recurrent)
+            elif not isinstance(branch, ProfileBranch):
+                return None
+        return cls(network, movies, PosteriorEncoder(network.prior, movies.prior), recurrences)
+
+    def encode(self, user: Users) -> EncodedUsers:
+        means = self._posterior.means(user)
+        residuals = self._residuals(user, means)
+        outputs = [
+            self._history(branch, user, residuals)
+            if isinstance(branch, HistoryBranch)
+            else branch(user, residuals, self._network.movies)
+            for branch in self._network.user_branches
+        ]
+        return self._network.join_users(outputs, torch.from_numpy(means))
+
+    def encode_without_each(self, user: Users, latest: int) -> EncodedUsers:
+        whole, without = self._posterior.means(user), self._posterior.means_without_each(user, latest)
+        residuals = self._residuals(user, whole)
+        # Without a rating the user's bias is another one, and so are the residuals of all other ratings.
+        shifts = self._posterior.user_biases(whole) - self._posterior.user_biases(without)  # (latest,)
+        outputs = [
+            self._histories_without_each(branch, user, residuals, shifts)
+            if isinstance(branch, HistoryBranch)
+            else branch(user, residuals, self._network.movies).expand(latest, -1)
+            for branch in self._network.user_branches
+        ]
+        return self._network.join_users(outputs, torch.from_numpy(without))
+
+    def _residuals(self, user: Users, means: FloatArray) -> Tensor:
+        """As the prior's: stars less mean, movie bias and user bias, shape (ratings,)."""
+        residuals: Tensor = user.stars - self._offsets[user.movies] - float(self._posterior.user_biases(means)[0])
+        return residuals
+
+    def _history(self, branch: HistoryBranch, user: Users, residuals: Tensor) -> Tensor:
+        """The branch's vector, shape (1, width)."""
+        projected = self._projected(branch, user, residuals, branch.limit)
+        states = self._recurrences[branch].read(projected).states
+        mean = states[1:].sum(0, keepdims=True) / np.float32(max(len(projected), 1))
+        return branch.join(torch.from_numpy(states[-1:]), torch.from_numpy(mean), user.lengths)
+
+    def _histories_without_each(
+        self, branch: HistoryBranch, user: Users, residuals: Tensor, shifts: FloatArray
+    ) -> Tensor:
+        """The branch's vector without each of the latest ratings, whose absence shifts all residuals.
+
+        Shape (latest, width). No two histories have a state in common, so all are read side by side from their start.
+        """
+        recurrence, latest, ratings = self._recurrences[branch], len(shifts), len(user.movies)
+        projected = self._projected(branch, user, residuals, branch.limit + 1)
+        shifted = (shifts / np.float32(branch.scale))[:, None] * recurrence.from_input[branch.residual_column]
+        states, cells, total = np.zeros((3, latest, recurrence.hidden), np.float32)
+        steps = min(ratings - 1, branch.limit)
+        for row in _rows_without_each(ratings, latest, steps) - (ratings - len(projected)):
+            recurrence.advance(projected[row] + shifted, states, cells)
+            total += states
+        mean = total / np.float32(max(steps, 1))
+        return branch.join(torch.from_numpy(states), torch.from_numpy(mean), user.lengths.expand(latest) - 1)
+
+    def _projected(self, branch: HistoryBranch, user: Users, residuals: Tensor, ratings: int) -> FloatArray:
+        """Of the latest ratings, so many of them, shape (ratings, 5 hidden)."""
+        latest = torch.arange(max(len(user.movies) - ratings, 0), len(user.movies))
+        inputs = branch.inputs(user, residuals, self._network.movies, latest)
+        return self._recurrences[branch].project(inputs.numpy())
+
+
+def _rows_without_each(ratings: int, latest: int, steps: int) -> IntArray:
+    """Positions of the last ``steps`` ratings that remain of a history without one of the latest, oldest first.
+
+    Shape (steps, latest).
+    """
+    left_out = np.arange(ratings - latest, ratings)
+    remaining = np.arange(ratings - 1 - steps, ratings - 1)[:, None]
+    rows: IntArray = remaining + (remaining >= left_out)
+    return rows
+
+
+def _is_on_cpu(network: torch.nn.Module) -> bool:
+    return next(network.parameters()).device.type == "cpu"
