@@ -99,6 +99,7 @@ class Ratings:
         problems: list[InvalidField] = []
         known, written = _KnownIds(), 0
         with self.database.writes() as session:
+            ratings.lock_all(session)  # the lines come in any order of users
             for block in _read_blocks(file, problems):
                 records = [record for _, record in block]
                 for index, field, message in known.missing(session, records):

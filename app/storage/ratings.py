@@ -1,13 +1,13 @@
 """Ratings and statistics of them."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Select, delete, func, select, tuple_
+from sqlalchemy import Select, bindparam, delete, func, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from app.storage.tables import Rating
+from app.storage.tables import Rating, User
 from model.features.users import Rated
 
 
@@ -18,6 +18,9 @@ class RatingRecord(NamedTuple):
     movie_id: int
     stars: float
     rated_at: int
+
+
+COLUMNS = RatingRecord._fields
 
 
 class RatingStats(NamedTuple):
@@ -62,17 +65,57 @@ def put(session: Session, ratings: Sequence[RatingRecord]) -> None:
     """Insert or replace ratings; of two for the same user and movie, the later in the list counts."""
     if not ratings:
         return
-    connection = session.connection()
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(Rating)
-    statement = insert.on_conflict_do_update(
+    latest = {(rating.user_id, rating.movie_id): rating for rating in ratings}
+    rows = [latest[key] for key in sorted(latest)]
+    lock(session, {rating.user_id for rating in rows})
+    if session.get_bind().dialect.name == "sqlite":
+        statement = _replacing(sqlite.insert(Rating))
+        session.connection().execute(statement, [rating._asdict() for rating in rows])
+    else:  # in one statement, after which the database counts each user up once
+        session.connection().execute(_replacing(postgresql.insert(Rating).from_select(COLUMNS, _unnested(rows))))
+
+
+InsertT = TypeVar("InsertT", sqlite.Insert, postgresql.Insert)
+
+
+def _replacing(insert: InsertT) -> InsertT:
+    return insert.on_conflict_do_update(
         index_elements=[Rating.user_id, Rating.movie_id],
         set_={"stars": insert.excluded.stars, "rated_at": insert.excluded.rated_at},
     )
-    connection.execute(statement, [rating._asdict() for rating in ratings])
+
+
+def _unnested(rows: Sequence[RatingRecord]) -> Select[*tuple[Any, ...]]:
+    """The rows as a table, one array a column."""
+    types = (Rating.__table__.c[name].type for name in COLUMNS)
+    arrays = (
+        bindparam(None, list(values), postgresql.ARRAY(type_))
+        for values, type_ in zip(zip(*rows, strict=True), types, strict=True)
+    )
+    return select(func.unnest(*arrays).table_valued(*COLUMNS).render_derived())
+
+
+def lock(session: Session, user_ids: Collection[int]) -> None:
+    """Make other transactions that write ratings of these users wait until this one ends.
+
+    Every write counts its users' revisions up, in the order of their ids. Who locks them first, in that order, and has
+    no need of others later, cannot wait for someone who waits for him. SQLite has one writer at a time anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        # First of all the table: the deletion of a user or a movie locks it whole, and rows of users afterwards.
+        session.execute(text("LOCK TABLE ratings IN ROW EXCLUSIVE MODE"))
+        users = select(User.id).where(User.id.in_(user_ids)).order_by(User.id)
+        session.execute(users.with_for_update(key_share=True))
+
+
+def lock_all(session: Session) -> None:
+    """Make all other transactions that write ratings wait until this one ends; for writes in several statements."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("LOCK TABLE ratings IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def remove(session: Session, user_id: int, movie_id: int) -> None:
+    lock(session, [user_id])
     session.execute(delete(Rating).where(Rating.user_id == user_id, Rating.movie_id == movie_id))
 
 

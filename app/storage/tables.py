@@ -1,6 +1,6 @@
 """The database's tables."""
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, MetaData, String, false
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, MetaData, String, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -19,7 +19,11 @@ class Base(DeclarativeBase):
 
 
 class User(Base):
-    """A user; unknown fields of the profile are null."""
+    """A user; unknown fields of the profile are null.
+
+    Triggers give a new user the Unix time in microseconds as revision, and increase it with every change of the profile
+    and of the user's ratings. An id that is used again begins above all revisions it has had.
+    """
 
     __tablename__ = "users"
     __table_args__ = (
@@ -32,6 +36,7 @@ class User(Base):
     gender: Mapped[str | None] = mapped_column(String(1))
     age: Mapped[int | None]
     occupation: Mapped[int | None]
+    revision: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
 
 
 class Movie(Base):
@@ -95,6 +100,7 @@ class Revision(Base):
     Attributes:
         catalogue: triggers increase it with every change of `movies` and `movie_genres`.
         reloads: increased to make all processes load the newest artifact.
+        users_above: the greatest revision of a user who was deleted; triggers begin new users above it.
     """
 
     __tablename__ = "revisions"
@@ -103,6 +109,7 @@ class Revision(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     catalogue: Mapped[int] = mapped_column(BigInteger)
     reloads: Mapped[int] = mapped_column(BigInteger)
+    users_above: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
 
 
 class Dataset(Base):

@@ -53,9 +53,9 @@ def test_a_database_that_is_behind_is_refused_with_the_command_that_mends_it(dat
 @pytest.mark.parametrize(
     "statement",
     [
-        pytest.param("INSERT INTO users VALUES (1, 'X', 25, 1)", id="gender"),
-        pytest.param("INSERT INTO users VALUES (1, 'F', 0, 1)", id="age"),
-        pytest.param("INSERT INTO users VALUES (1, 'F', 25, 21)", id="occupation"),
+        pytest.param("INSERT INTO users (id, gender, age, occupation) VALUES (1, 'X', 25, 1)", id="gender"),
+        pytest.param("INSERT INTO users (id, gender, age, occupation) VALUES (1, 'F', 0, 1)", id="age"),
+        pytest.param("INSERT INTO users (id, gender, age, occupation) VALUES (1, 'F', 25, 21)", id="occupation"),
         pytest.param("INSERT INTO movies (id, title, year) VALUES (1, '', 1999)", id="title"),
         pytest.param("INSERT INTO ratings VALUES (7, 1, 5, 0)", id="rating of an unknown user"),
         pytest.param("INSERT INTO ratings VALUES (2, 7, 5, 0)", id="rating of an unknown movie"),
@@ -66,7 +66,7 @@ def test_a_database_that_is_behind_is_refused_with_the_command_that_mends_it(dat
 )
 def test_the_database_itself_refuses_what_cannot_be(engine: Engine, statement: str) -> None:
     with engine.begin() as connection:
-        connection.execute(text("INSERT INTO users VALUES (2, NULL, NULL, NULL)"))
+        connection.execute(text("INSERT INTO users (id, gender, age, occupation) VALUES (2, NULL, NULL, NULL)"))
         connection.execute(text("INSERT INTO movies (id, title, year) VALUES (2, 'A', NULL)"))
 
     with pytest.raises(IntegrityError), engine.begin() as connection:
