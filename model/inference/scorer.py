@@ -98,7 +98,7 @@ class Scorer:
         indices = self.catalogue.vocabulary.indices(movie_ids)
         predictions: dict[int, Prediction] = {}
         for start in range(0, len(contexts), USERS_PER_BATCH):
-            encoded = self._network.encode_users(
+            encoded = self._encoded_catalogue.encoder.encode(
                 self._encoded_catalogue.batch(contexts[start : start + USERS_PER_BATCH])
             )
             pairs = np.flatnonzero(context_index // USERS_PER_BATCH == start // USERS_PER_BATCH)
