@@ -65,7 +65,7 @@ class ModelHost:
     """
 
     def __init__(self, database: Database, model: Scorer, artifacts: Path | None = None) -> None:
-        """``artifacts`` is the folder to look for newer models in."""
+        """``artifacts`` is the folder to look for newer models in; without it, the model stays the same."""
         self.database = database
         self.artifacts = artifacts
         self._model = model
@@ -144,7 +144,7 @@ class ModelHost:
 
     def _follow_reloads(self, current: Revisions) -> None:
         """Reload in the background if another process has reloaded."""
-        if self._reloads is None or current.reloads <= self._reloads:
+        if self.artifacts is None or self._reloads is None or current.reloads <= self._reloads:
             self._reloads = current.reloads
             return
         self._reloads = current.reloads

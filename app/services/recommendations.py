@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from sqlalchemy.orm import Session
+
 from app.observability import metrics
 from app.services.catalogue import Catalogue, Filter
 from app.services.model_host import ModelHost, ModelState, Snapshot
@@ -106,6 +108,24 @@ class Recommender:
         """The same for an anonymous user; `MovieNotFound` names unknown movies of the history."""
         return self._recommend(user, self._state_for(user), options)
 
+    def recommend_many(self, user_ids: Sequence[int], options: RecommendationOptions) -> list[RecommendationList]:
+        """What `recommend` answers for each user, in the order given and without reasons, computed in batches.
+
+        `UserNotFound` names every missing user; `NoRelevance`.
+        """
+        contexts, snapshot = self._read_contexts(sorted(set(user_ids)))
+        lists = self._recommend_many(contexts, self.host.state(snapshot), options)
+        return [lists[user_id] for user_id in user_ids]
+
+    def recommend_between(
+        self, first: int, last: int, options: RecommendationOptions
+    ) -> tuple[dict[int, RecommendationList], int]:
+        """The same by id, for all users with ids from ``first`` to ``last``; and the catalogue's revision."""
+        with self.database.reads() as session:
+            ids = users.ids_between(session, first, last)
+            contexts, snapshot = self._contexts(session, ids)
+        return self._recommend_many(contexts, self.host.state(snapshot), options), snapshot.revision
+
     def rank(
         self, user_id: int, movie_ids: Sequence[int], rank_by: RankBy | None = None, explain: bool = False
     ) -> RecommendationList:
@@ -145,12 +165,17 @@ class Recommender:
     def _read_contexts(self, user_ids: Sequence[int]) -> tuple[Mapping[int, UserContext], Snapshot]:
         """Users by id and the catalogue, as of one transaction; `UserNotFound` names every missing id."""
         with self.database.reads() as session:
-            profiles = users.profiles(session, user_ids)
-            histories = ratings.histories(session, user_ids)
-            snapshot = self.host.snapshot(session)
-        if missing := [user_id for user_id in user_ids if user_id not in profiles]:
+            contexts, snapshot = self._contexts(session, user_ids)
+        if missing := [user_id for user_id in user_ids if user_id not in contexts]:
             raise UserNotFound(missing)
-        return {id_: UserContext(profiles[id_], histories[id_]) for id_ in user_ids}, snapshot
+        return contexts, snapshot
+
+    def _contexts(self, session: Session, user_ids: Sequence[int]) -> tuple[dict[int, UserContext], Snapshot]:
+        """Those of the users who exist, in the order given, and the catalogue."""
+        profiles = users.profiles(session, user_ids)
+        histories = ratings.histories(session, user_ids)
+        contexts = {id_: UserContext(profiles[id_], histories[id_]) for id_ in user_ids if id_ in profiles}
+        return contexts, self.host.snapshot(session)
 
     def _read_context(self, user_id: int) -> tuple[UserContext, Snapshot]:
         contexts, snapshot = self._read_contexts([user_id])
@@ -173,7 +198,7 @@ class Recommender:
 
     def _recommend(self, user: UserContext, state: ModelState, options: RecommendationOptions) -> RecommendationList:
         candidates = state.catalogue.select(options.filter)
-        if options.rank_by is None and user.based_on == "nothing":
+        if _asks_for_popular(user, options):
             return self._recommend_popular(user, state, candidates, options)
         rank_by = options.rank_by or state.scorer.default_rank_by
         with metrics.scoring_seconds.labels("recommend").time():
@@ -184,6 +209,27 @@ class Recommender:
             except NoRelevanceError as error:
                 raise NoRelevance from error
         return RecommendationList(state, user, rank_by, "model", recommendations)
+
+    def _recommend_many(
+        self, contexts: Mapping[int, UserContext], state: ModelState, options: RecommendationOptions
+    ) -> dict[int, RecommendationList]:
+        candidates = state.catalogue.select(options.filter)
+        rank_by = options.rank_by or state.scorer.default_rank_by
+        known = {id_: user for id_, user in contexts.items() if not _asks_for_popular(user, options)}
+        asked = options.n, options.offset, rank_by, options.diversity
+        with metrics.scoring_seconds.labels("recommend_many").time():
+            try:
+                recommended = state.scorer.recommend_many(list(known.values()), candidates, *asked)
+            except NoRelevanceError as error:
+                raise NoRelevance from error
+        lists = {
+            id_: RecommendationList(state, user, rank_by, "model", entries)
+            for (id_, user), entries in zip(known.items(), recommended, strict=True)
+        }
+        if unknown := contexts.keys() - known.keys():
+            # All of whom nothing is known get the same list.
+            lists |= dict.fromkeys(unknown, self._recommend_popular(UserContext(), state, candidates, options))
+        return {id_: lists[id_] for id_ in contexts}
 
     def _recommend_popular(
         self, user: UserContext, state: ModelState, candidates: Sequence[int], options: RecommendationOptions
@@ -210,6 +256,11 @@ class Recommender:
             except NoRelevanceError as error:
                 raise NoRelevance from error
         return RecommendationList(state, user, rank_by, "model", recommendations)
+
+
+def _asks_for_popular(user: UserContext, options: RecommendationOptions) -> bool:
+    """Whether popularity orders the list: nothing is known of the user, and no other order is asked for."""
+    return options.rank_by is None and user.based_on == "nothing"
 
 
 def _require_movies(catalogue: Catalogue, movie_ids: Sequence[int] | Mapping[int, float]) -> None:

@@ -117,7 +117,7 @@ class UserRanking:
         """
         indices, predicted = self.catalogue.vocabulary.indices(movie_ids), np.array(stars, dtype=np.float64)
         relevance = None if self.rank_by == "rating" else self.log_relevance
-        order = _descending(predicted if relevance is None else relevance[indices])
+        order = descending(predicted if relevance is None else relevance[indices])
         ids = np.array(movie_ids, dtype=np.int64)[order].tolist()
         return self._entries(ids, indices[order], predicted[order].tolist(), explain)
 
@@ -179,7 +179,7 @@ class UserRanking:
             worth = np.exp(scores)
         else:
             scores = worth = self._stars(indices)
-        order = _descending(scores)
+        order = descending(scores)
         return diversified(worth[order], indices[order], self.rated, self.catalogue.categories, diversity, n)
 
     def _entries(
@@ -222,6 +222,6 @@ class UserRanking:
         return self._log_relevance(self.queries)[:, indices] - self._log_relevance(queries)[:, indices]
 
 
-def _descending(scores: npt.NDArray[np.floating]) -> IntArray:
+def descending(scores: npt.NDArray[np.floating]) -> IntArray:
     """Positions of the scores, the highest first; ties keep their order."""
     return np.argsort(-np.round(scores, RANKING_DECIMALS), kind="stable")
