@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -65,7 +64,7 @@ class BatchRanking:
     def best(self, page: Page) -> list[list[Recommendation]]:
         """The page of each user's list, best first, ties by id; movies of the history are left out."""
         pages = self._pages(page)
-        stars = iter(self._stars(pages).tolist())
+        stars = iter(self._stars(pages))
         relevance = iter(self._relevance(pages))
         return [
             [
@@ -132,12 +131,13 @@ class BatchRanking:
         logits[self.users.user_index, self.users.movies] = -torch.inf
         return logits.log_softmax(-1)
 
-    def _stars(self, pages: Sequence[IntArray]) -> npt.NDArray[np.float64]:
+    def _stars(self, pages: Sequence[IntArray]) -> list[float]:
         """Predicted stars of all listed movies, one list after the other, rounded as in every answer."""
         users, movies = self._pairs(pages)
         predicted = self.catalogue.network.score(self._encoded.take(users), self.catalogue.movies.take(movies)).mean
         stars = clip(predicted.float().cpu().numpy(), self.catalogue.network.config.rating_scale)
-        return np.round(stars.astype(np.float64), RANKING_DECIMALS)
+        rounded: list[float] = np.round(stars.astype(np.float64), RANKING_DECIMALS).tolist()
+        return rounded
 
     def _relevance(self, pages: Sequence[IntArray]) -> list[float] | list[None]:
         """Probabilities of all listed movies, one list after the other; None each if the network has none."""
