@@ -12,9 +12,10 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -81,20 +82,17 @@ def recommend_all(
     format_ = format_of(out)
     newest = _require_artifact(settings.artifacts)
     recommender = _load(settings, newest)
-    plan = _prepare(out, options, settings, newest, recommender.database)
-    blocks, count = _divide(recommender.database)
-    if blocks:  # options that ask for what there is not fail here, once, and not in every process
-        recommender.recommend_between(blocks[0].first, blocks[0].first, options)
-    missing = [block for block in blocks if not plan.path(block).exists()]
-    done = len(blocks) - len(missing)
-    reporter.progress("Lists", done, len(blocks))
-    for _ in _make(plan, missing, recommender, workers):
-        done += 1
-        reporter.progress("Lists", done, len(blocks))
+    try:
+        plan = _prepare(out, options, settings, newest, recommender.database)
+        blocks, count = _divide(recommender.database)
+        if blocks:  # options that ask for what there is not fail here, once, and not in every process
+            recommender.recommend_between(blocks[0].first, blocks[0].first, options)
+        _make(plan, blocks, recommender, reporter, workers)
+    finally:
+        recommender.database.engine.dispose()
     with atomic_write(out) as temporary:
         format_.join([plan.path(block) for block in blocks], temporary)
     shutil.rmtree(plan.folder)
-    recommender.database.engine.dispose()
     return count
 
 
@@ -143,19 +141,29 @@ def _divide(database: Database) -> tuple[list[Block], int]:
     return blocks, count
 
 
-def _make(plan: Plan, blocks: Sequence[Block], recommender: Recommender, workers: int | None) -> Iterator[None]:
-    """Make blocks; yields whenever one more file is there."""
+def _make(
+    plan: Plan, blocks: Sequence[Block], recommender: Recommender, reporter: Reporter, workers: int | None
+) -> None:
+    """Make the blocks that are not there yet."""
+    missing = [block for block in blocks if not plan.path(block).exists()]
     on_gpu = recommender.host.model.device.type == "cuda"
-    workers = min(workers or (1 if on_gpu else _cores()), len(blocks))
-    if workers <= 1:
-        for block in blocks:
-            _write(plan, recommender, block)
-            yield
-        return
-    yield from _share(plan, blocks, workers)
+    workers = min(workers or (1 if on_gpu else _cores()), len(missing))
+    made = _share(plan, missing, workers) if workers > 1 else _make_here(plan, missing, recommender)
+    kept = len(blocks) - len(missing)
+    reporter.progress("Lists", kept, len(blocks))
+    with closing(made):  # an interruption ends the processes too
+        for done, _ in enumerate(made, start=kept + 1):
+            reporter.progress("Lists", done, len(blocks))
 
 
-def _share(plan: Plan, blocks: Sequence[Block], workers: int) -> Iterator[None]:
+def _make_here(plan: Plan, blocks: Sequence[Block], recommender: Recommender) -> Generator[None]:
+    """Make blocks; yields whenever one more file is there."""
+    for block in blocks:
+        _write(plan, recommender, block)
+        yield
+
+
+def _share(plan: Plan, blocks: Sequence[Block], workers: int) -> Generator[None]:
     """The same by several processes; `WorkerError` if one of them dies."""
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_process)
     try:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -15,7 +16,7 @@ from sqlalchemy import Engine, text
 
 from app.jobs import recommend_all as job
 from app.main import create_app
-from app.services.recommendations import RecommendationOptions
+from app.services.recommendations import RecommendationOptions, Recommender
 from app.settings import Settings
 from app.storage.database import connect
 from model.inference.scorer import Scorer
@@ -143,7 +144,7 @@ def written_blocks(monkeypatch: pytest.MonkeyPatch) -> list[job.Block]:
     """The blocks that are made from now on."""
     made, write = [], job._write
 
-    def recorded(plan: job.Plan, recommender: job.Recommender, block: job.Block) -> None:
+    def recorded(plan: job.Plan, recommender: Recommender, block: job.Block) -> None:
         made.append(block)
         write(plan, recommender, block)
 
@@ -167,7 +168,7 @@ def test_a_killed_run_leaves_no_processes_and_no_output(filled: Run, tmp_path: P
     assert not (tmp_path / "a.jsonl").exists()
 
 
-def until(condition: object, seconds: float = 60) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     ends = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < ends

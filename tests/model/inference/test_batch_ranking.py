@@ -1,5 +1,7 @@
 """Lists of many users at once are those of each user alone."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -32,7 +34,7 @@ def users(count: int) -> list[UserContext]:
         pytest.param({"offset": 7}, id="offset"),
     ],
 )
-def test_the_lists_of_many_users_are_those_of_each_alone(scorer: Scorer, options: dict[str, object]) -> None:
+def test_the_lists_of_many_users_are_those_of_each_alone(scorer: Scorer, options: dict[str, Any]) -> None:
     among = scorer.catalogue.movie_ids[3:]
     many = users(150)
 
