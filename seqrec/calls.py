@@ -16,14 +16,22 @@ from seqrec.schemas.movies import GenreNames, MovieChange, MovieDetails, Movies,
 from seqrec.schemas.operations import Reloaded
 from seqrec.schemas.predictions import PredictionQuery, PredictionRequest, Predictions
 from seqrec.schemas.ratings import NewRating, NewRatings, Rating, StarsGiven, UserRatings, Written
-from seqrec.schemas.recommendations import ListOptions, RankBy, RankRequest, RecommendationRequest, Recommendations
+from seqrec.schemas.recommendations import (
+    BatchRecommendations,
+    BatchRequest,
+    ListOptions,
+    RankBy,
+    RankRequest,
+    RecommendationRequest,
+    Recommendations,
+)
 from seqrec.schemas.users import NewUser, ProfileChange, SimilarUsers, User
 
 T = TypeVar("T")
 
 
-class ListChoices(TypedDict, total=False):
-    """Filters, page and order of a list, as `ListOptions` describes them. Any of them may be left out."""
+class PageChoices(TypedDict, total=False):
+    """Filters, page and order of a list, as `ListPage` describes them. Any of them may be left out."""
 
     n: int
     offset: int
@@ -33,6 +41,11 @@ class ListChoices(TypedDict, total=False):
     exclude: list[int]
     rank_by: RankBy | None
     diversity: float | None
+
+
+class ListChoices(PageChoices, total=False):
+    """The same, and whether the list names reasons."""
+
     explain: bool
 
 
@@ -98,6 +111,12 @@ def recommend_anonymous(
     """Movies for a user who is not in the database: ``history`` is stars by movie id, oldest first."""
     body = RecommendationRequest(**_anonymous(history, profile), **chosen)
     return _call(Recommendations, "POST", "/recommendations", body=body)
+
+
+def recommend_for_users(user_ids: Sequence[int], **chosen: Unpack[PageChoices]) -> Call[BatchRecommendations]:
+    """A list for each of up to 1,000 users, in their order; `recommend` for many at once, without reasons."""
+    body = BatchRequest(user_ids=list(user_ids), **chosen)
+    return _call(BatchRecommendations, "POST", "/recommendations/batch", body=body)
 
 
 def rank(

@@ -162,6 +162,7 @@ class Client(_Connection):
 
     recommend = _sync(calls.recommend)
     recommend_anonymous = _sync(calls.recommend_anonymous)
+    recommend_for_users = _sync(calls.recommend_for_users)
     rank = _sync(calls.rank)
     predict = _sync(calls.predict)
     predict_pairs = _sync(calls.predict_pairs)
@@ -245,6 +246,7 @@ class AsyncClient(_Connection):
 
     recommend = _async(calls.recommend)
     recommend_anonymous = _async(calls.recommend_anonymous)
+    recommend_for_users = _async(calls.recommend_for_users)
     rank = _async(calls.rank)
     predict = _async(calls.predict)
     predict_pairs = _async(calls.predict_pairs)

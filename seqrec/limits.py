@@ -6,6 +6,9 @@ LARGEST_ID = 2**31 - 1
 MOST_MOVIES = 1000
 """Movies, or pairs of user and movie, in one request."""
 
+MOST_USERS = 1000
+"""Users in one request for lists."""
+
 MOST_RATINGS = 10_000
 """Ratings in one request, and in the history of an anonymous user; an import has no limit."""
 

@@ -7,7 +7,14 @@ from app.api.dependencies import ServicesDependency, in_scoring_thread
 from app.api.error_handlers import responses
 from app.api.parameters import UserId
 from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, NoRelevance, UserNotFound
-from seqrec.schemas.recommendations import ListOptions, RankRequest, RecommendationRequest, Recommendations
+from seqrec.schemas.recommendations import (
+    BatchRecommendations,
+    BatchRequest,
+    ListOptions,
+    RankRequest,
+    RecommendationRequest,
+    Recommendations,
+)
 
 router = APIRouter(tags=["recommendations"])
 
@@ -39,6 +46,16 @@ async def recommend_anonymous(request: RecommendationRequest, services: Services
     options = translation.recommendation_options_from(request)
     answer = await in_scoring_thread(services.recommender.recommend_anonymous, user, options)
     return translation.as_response(translation.recommendations(None, answer))
+
+
+@router.post(
+    "/recommendations/batch",
+    summary="Recommend movies to many users at once",
+    responses=responses(UserNotFound, NoRelevance, InvalidRequest, DatabaseUnavailable),
+)
+def recommend_for_users(request: BatchRequest, services: ServicesDependency) -> BatchRecommendations:
+    answers = services.recommender.recommend_many(request.user_ids, translation.batch_options_from(request))
+    return translation.batch_recommendations(request.user_ids, answers)
 
 
 @router.post(

@@ -51,12 +51,15 @@ def prediction_queries_from(request: prediction_bodies.PredictionRequest) -> lis
 
 
 def recommendation_options_from(options: recommendation_bodies.ListOptions) -> RecommendationOptions:
+    return batch_options_from(options)._replace(explain=options.explain)
+
+
+def batch_options_from(options: recommendation_bodies.ListPage) -> RecommendationOptions:
     return RecommendationOptions(
         n=options.n,
         offset=options.offset,
         rank_by=options.rank_by,
         diversity=DEFAULT_DIVERSITY if options.diversity is None else options.diversity,
-        explain=options.explain,
         filter=Filter(tuple(options.genre), options.year_from, options.year_to, tuple(options.exclude)),
     )
 
@@ -117,6 +120,13 @@ def recommendations(user_id: int | None, answer: RecommendationList) -> recommen
         rank_by=answer.rank_by,
         recommendations=[recommendation(entry, answer) for entry in answer.recommendations],
     )
+
+
+def batch_recommendations(
+    user_ids: Sequence[int], answers: Sequence[RecommendationList]
+) -> recommendation_bodies.BatchRecommendations:
+    lists = [recommendations(user_id, answer) for user_id, answer in zip(user_ids, answers, strict=True)]
+    return recommendation_bodies.BatchRecommendations(model=lists[0].model, lists=lists)
 
 
 def recommendation(entry: Recommendation, answer: RecommendationList) -> recommendation_bodies.Recommendation:

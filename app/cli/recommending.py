@@ -1,13 +1,16 @@
 """Commands that ask the model once, without a server."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from app.cli.options import JsonOption, settings_with
 from model.errors import SettingsError
+from seqrec.limits import EARLIEST_YEAR, LARGEST_ID, LATEST_YEAR
 
 if TYPE_CHECKING:
+    from app.services.recommendations import RecommendationOptions
     from model.features.users import Rated
     from model.rating_scale import RatingScale
 
@@ -46,20 +49,78 @@ def recommend(
             show_default="0.0",
         ),
     ] = None,
+    genre: Annotated[
+        list[str] | None,
+        typer.Option(help="Only movies of any of these genres; may be repeated.", show_default="all"),
+    ] = None,
+    year_from: Annotated[
+        int | None,
+        typer.Option(
+            min=EARLIEST_YEAR, max=LATEST_YEAR, help="Only movies of this year or later.", show_default="any year"
+        ),
+    ] = None,
+    year_to: Annotated[
+        int | None,
+        typer.Option(
+            min=EARLIEST_YEAR, max=LATEST_YEAR, help="Only movies of this year or earlier.", show_default="any year"
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1, max=LARGEST_ID, help="A movie to leave out; may be repeated.", metavar="ID", show_default="none"
+        ),
+    ] = None,
+    all_users: Annotated[
+        bool,
+        typer.Option("--all", help="Write lists for all users of the database into the file --out, without reasons."),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --all, the file to write: Parquet if it ends in .parquet, JSON Lines if in .jsonl.",
+            dir_okay=False,
+            show_default="none",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="With --all, how many processes.", show_default="one for each core")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print a user's latest ratings, and the movies to see next with their reasons."""
+    """Print a user's latest ratings, and the movies to see next with their reasons; or write lists for all users.
+
+    An interrupted --all continues where it stopped if the same command is run again.
+    """
+    from app.services.catalogue import Filter
+    from app.services.recommendations import RecommendationOptions
+
+    if year_from is not None and year_to is not None and year_from > year_to:
+        raise SettingsError("--year-from is later than --year-to.")
+    allowed = Filter(genre or (), year_from, year_to, exclude or ())
+    options = RecommendationOptions(n=n, rank_by=rank_by, filter=allowed)
+    if diversity is not None:
+        options = options._replace(diversity=diversity)
+    if all_users:
+        if out is None or user_id is not None or rated:
+            raise SettingsError("With --all, say into which file by --out, and name no user.")
+        _recommend_all(out, options, workers)
+    elif out is not None or workers is not None:
+        raise SettingsError("--out and --workers are options of --all.")
+    else:
+        _recommend_one(user_id, rated, options._replace(explain=True), as_json)
+
+
+def _recommend_one(
+    user_id: int | None, rated: list[str] | None, options: "RecommendationOptions", as_json: bool
+) -> None:
     from app.api import translation
     from app.cli.tables import print_recommendations
     from app.server import services_from
-    from app.services.recommendations import RecommendationOptions
     from model.features.users import UserContext
 
     if (user_id is None) == (not rated):
         raise SettingsError("Say for whom: either a USER_ID, or an anonymous user's ratings with --rated ID=STARS.")
-    options = RecommendationOptions(n=n, rank_by=rank_by, explain=True)
-    if diversity is not None:
-        options = options._replace(diversity=diversity)
     services = services_from(settings_with())
     if user_id is None:
         history = _parse_history(rated or [], services.host.model.rating_scale)
@@ -70,6 +131,19 @@ def recommend(
         typer.echo(translation.recommendations(user_id, answer).model_dump_json())
     else:
         print_recommendations("The anonymous user" if user_id is None else f"User {user_id}", answer)
+
+
+def _recommend_all(out: Path, options: "RecommendationOptions", workers: int | None) -> None:
+    from app.cli.console import reporter, say
+    from app.jobs.recommend_all import recommend_all
+
+    with reporter() as progress:
+        try:
+            users = recommend_all(out, options, settings_with(), progress, workers)
+        except KeyboardInterrupt:
+            progress.message("Interrupted. Finished lists are kept: the same command continues from there.")
+            raise
+    say(f"{out}: lists for {users:,} users")
 
 
 def _parse_history(texts: list[str], scale: "RatingScale") -> list["Rated"]:

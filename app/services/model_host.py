@@ -166,7 +166,7 @@ class ModelHost:
 
     def _follow_reloads(self, current: Revisions) -> None:
         """Reload in the background if another process has reloaded."""
-        if self._reloads is None or current.reloads <= self._reloads:
+        if self.artifacts is None or self._reloads is None or current.reloads <= self._reloads:
             self._reloads = current.reloads
             return
         self._reloads = current.reloads

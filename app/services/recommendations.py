@@ -145,7 +145,7 @@ class Recommender:
         if options.explain or options.diversity:
             return None
         known = self._find_user(user_id)
-        if known is None or (options.rank_by is None and known.user.context.based_on == "nothing"):
+        if known is None or _asks_for_popular(known.user.context, options):
             return None
         if not known.user.is_ready(options.rank_by or known.state.scorer.default_rank_by):
             return None
@@ -154,6 +154,24 @@ class Recommender:
     def recommend_anonymous(self, user: UserContext, options: RecommendationOptions) -> RecommendationList:
         """The same for an anonymous user; `MovieNotFound` names unknown movies of the history."""
         return self._recommend(self._anonymous(user), options)
+
+    def recommend_many(self, user_ids: Sequence[int], options: RecommendationOptions) -> list[RecommendationList]:
+        """What `recommend` answers for each user, in the order given and without reasons, computed in batches.
+
+        `UserNotFound` names every missing user; `NoRelevance`.
+        """
+        contexts, snapshot = self._read_contexts(sorted(set(user_ids)))
+        lists = self._recommend_many(contexts, self.host.state(snapshot), options)
+        return [lists[user_id] for user_id in user_ids]
+
+    def recommend_between(
+        self, first: int, last: int, options: RecommendationOptions
+    ) -> tuple[dict[int, RecommendationList], int]:
+        """The same by id, for all users with ids from ``first`` to ``last``; and the catalogue's revision."""
+        with self.database.reads() as session:
+            ids = users.ids_between(session, first, last)
+            contexts, snapshot = self._contexts(session, ids)
+        return self._recommend_many(contexts, self.host.state(snapshot), options), snapshot.revision
 
     def rank(
         self, user_id: int, movie_ids: Sequence[int], rank_by: RankBy | None = None, explain: bool = False
@@ -232,12 +250,17 @@ class Recommender:
     def _read_contexts(self, user_ids: Sequence[int]) -> tuple[Mapping[int, UserContext], Snapshot]:
         """Users by id and the catalogue, as of one transaction; `UserNotFound` names every missing id."""
         with self.database.reads() as session:
-            profiles = users.profiles(session, user_ids)
-            histories = ratings.histories(session, user_ids)
-            snapshot = self.host.snapshot(session)
-        if missing := [user_id for user_id in user_ids if user_id not in profiles]:
+            contexts, snapshot = self._contexts(session, user_ids)
+        if missing := [user_id for user_id in user_ids if user_id not in contexts]:
             raise UserNotFound(missing)
-        return {id_: UserContext(profiles[id_], histories[id_]) for id_ in user_ids}, snapshot
+        return contexts, snapshot
+
+    def _contexts(self, session: Session, user_ids: Sequence[int]) -> tuple[dict[int, UserContext], Snapshot]:
+        """Those of the users who exist, in the order given, and the catalogue."""
+        profiles = users.profiles(session, user_ids)
+        histories = ratings.histories(session, user_ids)
+        contexts = {id_: UserContext(profiles[id_], histories[id_]) for id_ in user_ids if id_ in profiles}
+        return contexts, self.host.snapshot(session)
 
     def _anonymous(self, context: UserContext) -> KnownUser:
         """An anonymous user, from memory if the same one has asked before; `MovieNotFound`."""
@@ -257,7 +280,7 @@ class Recommender:
 
     def _recommend(self, known: KnownUser, options: RecommendationOptions) -> RecommendationList:
         user, state = known.user, known.state
-        if options.rank_by is None and user.context.based_on == "nothing":
+        if _asks_for_popular(user.context, options):
             return self._recommend_popular(known, options)
         rank_by = options.rank_by or state.scorer.default_rank_by
         with metrics.scoring_seconds.labels("recommend").time():
@@ -275,6 +298,28 @@ class Recommender:
                 raise NoRelevance from error
         known.keep()
         return RecommendationList(state, user.context, rank_by, "model", recommendations)
+
+    def _recommend_many(
+        self, contexts: Mapping[int, UserContext], state: ModelState, options: RecommendationOptions
+    ) -> dict[int, RecommendationList]:
+        candidates = state.catalogue.select(options.filter)
+        rank_by = options.rank_by or state.scorer.default_rank_by
+        known = {id_: user for id_, user in contexts.items() if not _asks_for_popular(user, options)}
+        asked = options.n, options.offset, rank_by, options.diversity
+        with metrics.scoring_seconds.labels("recommend_many").time():
+            try:
+                recommended = state.scorer.recommend_many(list(known.values()), candidates, *asked)
+            except NoRelevanceError as error:
+                raise NoRelevance from error
+        lists = {
+            id_: RecommendationList(state, user, rank_by, "model", entries)
+            for (id_, user), entries in zip(known.items(), recommended, strict=True)
+        }
+        if unknown := contexts.keys() - known.keys():
+            # All of whom nothing is known get the same list.
+            nobody = KnownUser(b"", 0, state.scorer.read(UserContext()), state)
+            lists |= dict.fromkeys(unknown, self._recommend_popular(nobody, options))
+        return {id_: lists[id_] for id_ in contexts}
 
     def _recommend_popular(self, known: KnownUser, options: RecommendationOptions) -> RecommendationList:
         """Where nothing is known of the user: the movies that all users rate highest, then those without ratings."""
@@ -302,6 +347,11 @@ class Recommender:
                 raise NoRelevance from error
         known.keep()
         return RecommendationList(state, known.user.context, rank_by, "model", recommendations)
+
+
+def _asks_for_popular(user: UserContext, options: RecommendationOptions) -> bool:
+    """Whether popularity orders the list: nothing is known of the user, and no other order is asked for."""
+    return options.rank_by is None and user.based_on == "nothing"
 
 
 def _require_movies(catalogue: Catalogue, movie_ids: Sequence[int] | Mapping[int, float]) -> None:

@@ -52,6 +52,11 @@ class RevisionReader:
         self._on_postgresql = engine.dialect.name == "postgresql"
         self._statement = _READ_WITH_USER.format("%s" if self._on_postgresql else "?")
 
+    @property
+    def is_immediate(self) -> bool:
+        """Whether a read takes microseconds and waits for nobody: SQLite's readers do not wait for its writer."""
+        return not self._on_postgresql
+
     def read(self, user_id: int) -> tuple[Revisions, int | None]:
         """The counters and the revision of a user; None if there is no such user."""
         try:

@@ -21,6 +21,16 @@ def existing(session: Session, user_ids: Collection[int]) -> set[int]:
     return set(session.scalars(select(User.id).where(User.id.in_(user_ids))))
 
 
+def next_ids(session: Session, after: int, limit: int) -> list[int]:
+    """The ``limit`` smallest ids above ``after``, ascending."""
+    return list(session.scalars(select(User.id).where(User.id > after).order_by(User.id).limit(limit)))
+
+
+def ids_between(session: Session, first: int, last: int) -> list[int]:
+    """All ids from ``first`` to ``last``, both included, ascending."""
+    return list(session.scalars(select(User.id).where(User.id.between(first, last)).order_by(User.id)))
+
+
 def free_id(session: Session) -> int:
     return choose_free_id(session, User.id)
 

@@ -255,7 +255,7 @@ class UserRanking:
         """
         indices, predicted = self.catalogue.vocabulary.indices(movie_ids), np.array(stars, dtype=np.float64)
         relevance = None if self.rank_by == "rating" else self.state.log_relevance(self.horizon)
-        order = _descending(predicted if relevance is None else relevance[indices])
+        order = descending(predicted if relevance is None else relevance[indices])
         ids = np.array(movie_ids, dtype=np.int64)[order].tolist()
         return self._entries(ids, indices[order], predicted[order].tolist(), explain)
 
@@ -305,6 +305,6 @@ class UserRanking:
         return whole[:, indices] - state.log_relevance_for(queries, self.horizon)[:, indices]
 
 
-def _descending(scores: npt.NDArray[np.floating]) -> IntArray:
+def descending(scores: npt.NDArray[np.floating]) -> IntArray:
     """Positions of the scores, the highest first; ties keep their order."""
     return np.argsort(-np.round(scores, RANKING_DECIMALS), kind="stable")

@@ -8,6 +8,7 @@ import torch
 from model.features.catalogue import UNKNOWN
 from model.features.users import UserContext
 from model.inference.artifact import Artifact
+from model.inference.batch_ranking import Candidates, Page, rank_many
 from model.inference.cold_start import ColdStartMovie, with_cold_start
 from model.inference.ranking import RANKING_DECIMALS, EncodedCatalogue, UserRanking, UserState
 from model.inference.results import Prediction, RankBy, Recommendation
@@ -153,6 +154,24 @@ class Scorer:
         """As `recommend`, for a state of this scorer and a mask of movie indices."""
         return UserRanking(state, rank_by).best(among, n, offset, diversity, explain)
 
+    @torch.inference_mode()
+    def recommend_many(
+        self,
+        users: Sequence[UserContext],
+        among: Collection[int],
+        n: int,
+        offset: int = 0,
+        rank_by: RankBy | None = None,
+        diversity: float = 0.0,
+    ) -> list[list[Recommendation]]:
+        """What `recommend` answers for each user, in their order, without reasons; computed in batches.
+
+        A number may differ by one in its last decimal.
+        """
+        candidates = Candidates(self._encoded_catalogue, sorted(id_ for id_ in among if id_ in self))
+        return rank_many(candidates, users, rank_by or self.default_rank_by, Page(n, offset, diversity))
+
+    @torch.inference_mode()
     def rank(
         self, user: UserContext, movie_ids: Sequence[int], rank_by: RankBy | None = None, explain: bool = False
     ) -> list[Recommendation]:

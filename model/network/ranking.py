@@ -9,7 +9,7 @@ from model.features.catalogue import UNKNOWN
 from model.features.users import PROFILE_WIDTH
 from model.network.batch import Users
 from model.network.config import NetworkConfig, RankingConfig
-from model.network.recurrent import RECURRENT
+from model.network.recurrent import RECURRENT, last_states
 from model.network.scale import level_indices
 
 HORIZONS = ("next", "relevance")
@@ -66,12 +66,8 @@ class RankingNetwork(nn.Module):
 
     def queries(self, users: Users, movies: MovieVectors) -> Tensor:
         """Queries from whole histories, shape (users, horizons, width); ``movies`` from `MovieEncoder`."""
-        latest = users.latest(self.config.history_length)
-        indices = latest.indices  # (time, users)
-        if len(indices):
-            states = latest.last(self.encoder(movies.vectors[users.movies[indices]], users.stars[indices]))
-        else:  # all histories are empty
-            states = users.profiles.new_zeros(len(users.lengths), self.encoder.hidden)
+        indices, lengths = users.latest(self.config.history_length)  # (time, users), (users,)
+        states = self.encoder.last(movies.vectors[users.movies[indices]], users.stars[indices], lengths)
         queries: Tensor = self.head(states, users.profiles)
         return queries
 
@@ -176,6 +172,13 @@ class HistoryEncoder(nn.Module):
         """
         states: Tensor = self.recurrent(self.dropout(self.inputs(movies, stars)))
         return states
+
+    def last(self, movies: Tensor, stars: Tensor, lengths: Tensor) -> Tensor:
+        """The state after each user's last rating, shape (users, hidden); zeros for an empty history.
+
+        ``movies`` and ``stars`` are as for `forward`, ``lengths`` are the numbers of ratings, shape (users,).
+        """
+        return last_states(self.recurrent, self.inputs(movies, stars), lengths)
 
     def inputs(self, movies: Tensor, stars: Tensor) -> Tensor:
         """What the recurrent layer reads: of vectors (..., width) and stars (...), shape (..., width)."""

@@ -27,6 +27,24 @@ class RecurrentLayer(Protocol):
         """The state after one more step, for inputs of shape (batch, inputs), or (1, inputs) for the whole batch."""
 
 
+def last_states(layer: RecurrentLayer, inputs: Tensor, lengths: Tensor) -> Tensor:
+    """The output after each sequence's last step, shape (batch, hidden); zeros for a sequence without steps.
+
+    Takes as many steps as there are inputs: a sequence leaves the batch when it ends. No state but the last is kept.
+    ``inputs`` have shape (time, batch, inputs), ``lengths`` shape (batch,).
+    """
+    if len(lengths) == 1 and len(inputs):  # nothing leaves: all at once is faster
+        return layer(inputs)[-1]
+    longest_first = lengths.argsort(descending=True, stable=True)
+    steps = torch.arange(len(inputs), device=lengths.device).unsqueeze(1)
+    going_on = (steps < lengths).sum(1).tolist()  # (time,)
+    state = tuple(part.clone() for part in layer.start(len(lengths)))
+    for step, count in zip(inputs[:, longest_first].unbind(), going_on, strict=True):
+        output, rest = layer.advance(step[:count], (state[0][:count], state[1][:count]))
+        state[0][:count], state[1][:count] = output, rest
+    return torch.empty_like(state[0]).index_copy_(0, longest_first, state[0])
+
+
 class MultiplicativeLSTM(nn.Module):
     """Multiplicative LSTM (Krause et al. 2016, "Multiplicative LSTM for sequence modelling").
 

@@ -4,14 +4,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from seqrec.limits import MOST_GENRES, MOST_MOVIES
+from seqrec.limits import MOST_GENRES, MOST_MOVIES, MOST_USERS
 from seqrec.schemas.common import AnonymousUser, Id, MovieAnswer, Request, Year
 
 RankBy = Literal["relevance", "next", "rating"]
 
 
-class Ranking(Request):
-    """The order of a list, and whether it names reasons."""
+class Order(Request):
+    """The order of a list."""
 
     rank_by: RankBy | None = Field(
         default=None,
@@ -19,12 +19,17 @@ class Ranking(Request):
         "user picks it next, liked or not. `rating`: the predicted stars. Left out: relevance (or rating, from a model "
         "that predicts stars alone); for a user of whom nothing is known, popularity.",
     )
+
+
+class Ranking(Order):
+    """The order of a list, and whether it names reasons."""
+
     explain: bool = Field(
         default=False, description="True: name the ratings that count most for each movie, which takes longer."
     )
 
 
-class ListOptions(Ranking):
+class ListPage(Order):
     """Filters and page of a list. Filters act before paging."""
 
     n: int = Field(default=10, ge=1, le=100, description="How many movies.")
@@ -48,6 +53,20 @@ class ListOptions(Ranking):
         if self.year_from is not None and self.year_to is not None and self.year_from > self.year_to:
             raise ValueError("year_from is later than year_to")
         return self
+
+
+class ListOptions(ListPage, Ranking):
+    """Filters and page of a list, and whether it names reasons."""
+
+
+class BatchRequest(ListPage):
+    """Lists for many users, all with the same options."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"user_ids": [1, 2, 3], "n": 5}]})
+
+    user_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_USERS)] = Field(
+        description="The users, in the order of their lists."
+    )
 
 
 class RecommendationRequest(ListOptions, AnonymousUser):
@@ -148,3 +167,10 @@ class Recommendations(BaseModel):
     )
     rank_by: Literal["relevance", "next", "rating", "popularity"] = Field(description="What the list is ordered by.")
     recommendations: list[Recommendation]
+
+
+class BatchRecommendations(BaseModel):
+    """Lists for many users."""
+
+    model: str = Field(description="Version of the model that answered.")
+    lists: list[Recommendations] = Field(description="One for each user, in the order asked.")

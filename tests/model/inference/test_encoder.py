@@ -16,7 +16,7 @@ from model.features.users import Profile, Rated, UserContext
 from model.inference.cold_start import ColdStartMovie
 from model.inference.encoder import UserEncoder
 from model.inference.explanation import encode_without_each
-from model.inference.ranking import RANKING_DECIMALS, EncodedCatalogue, UserRanking
+from model.inference.ranking import RANKING_DECIMALS, EncodedCatalogue, UserRanking, UserState
 from model.inference.recurrence import Recurrence
 from model.inference.results import RankBy
 from model.inference.scorer import Scorer
@@ -115,11 +115,11 @@ def generated_users(count: int, ids: list[int]) -> list[UserContext]:
 
 def assert_same_scores(catalogue: EncodedCatalogue, context: UserContext) -> int:
     """Every score within 1e-4. Counts the orders, by relevance and by rating, whose first ten are the same."""
-    ours, theirs = UserRanking(catalogue, context, None), UserRanking(trained(catalogue), context, None)
+    ours, theirs = UserState(catalogue, context), UserState(trained(catalogue), context)
     same = 0
-    for own, expected in ((ours._all_stars, theirs._all_stars), (ours.log_relevance, theirs.log_relevance)):
-        assert own is not None
-        assert expected is not None
+    rank_by: RankBy
+    for rank_by in ("rating", "relevance"):
+        own, expected = ours.scores(rank_by), theirs.scores(rank_by)
         np.testing.assert_allclose(own, expected, atol=1e-4)
         candidates = np.setdiff1d(np.arange(1, len(own)), ours.rated)
         same += np.array_equal(first_ten(own[candidates]), first_ten(expected[candidates]))
@@ -186,9 +186,8 @@ def test_without_each_rating_the_queries_are_those_of_a_history_without_it(ratin
 def test_reasons_are_those_of_the_network(rank_by: RankBy) -> None:
     catalogue = encoded_catalogue(FACTORIZED, MOVIES)
     for context in generated_users(16, list(range(1, MOVIES + 1))):
-        candidates = [id_ for id_ in range(1, MOVIES + 1) if id_ not in context.stars]
         ours, theirs = (
-            UserRanking(one, context, rank_by).best(candidates, 10, explain=True)
+            UserRanking(UserState(one, context), rank_by).best(np.ones(MOVIES + 1, dtype=bool), 10, explain=True)
             for one in (catalogue, trained(catalogue))
         )
         for own, expected in zip(ours, theirs, strict=True):

@@ -1,0 +1,217 @@
+"""Lists for all users, in one file.
+
+Users are taken in blocks, which several processes share. A finished block is a file in a folder beside the output.
+Blocks are joined when all are there, so the output appears whole. An interrupted run leaves its finished blocks, and
+the next run uses them if model, catalogue and options are the same; ratings that came in between count only in the
+blocks that are made later.
+"""
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Generator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from app.errors import DatabaseError, WorkerError
+from app.jobs.list_files import format_of, rows
+from app.jobs.reporter import Reporter
+from app.services.model_host import ModelHost
+from app.services.popularity import Popularity
+from app.services.recommendations import RecommendationOptions, Recommender
+from app.settings import Settings
+from app.storage import revisions, users
+from app.storage.database import Database, connect, public_url, require_current
+from model.device import choose_device
+from model.errors import ArtifactError
+from model.files import atomic_write
+from model.inference import artifact
+from model.inference.scorer import Scorer
+
+USERS_PER_BLOCK = 256
+"""Users that are read, scored and written together: what an interruption loses, in each process."""
+
+
+class Block(NamedTuple):
+    """All users with ids from ``first`` to ``last``, both included."""
+
+    first: int
+    last: int
+
+
+class Plan(NamedTuple):
+    """What every block of a run is made from.
+
+    Attributes:
+        artifact: the model's folder.
+        revision: of the catalogue.
+        folder: where finished blocks are.
+        suffix: of the output's name, and of each block's.
+    """
+
+    settings: Settings
+    artifact: Path
+    revision: int
+    options: RecommendationOptions
+    folder: Path
+    suffix: str
+
+    def path(self, block: Block) -> Path:
+        return self.folder / f"{block.first}-{block.last}{self.suffix}"
+
+
+def recommend_all(
+    out: Path, options: RecommendationOptions, settings: Settings, reporter: Reporter, workers: int | None = None
+) -> int:
+    """Write a list for every user of the database to ``out``; returns the number of users.
+
+    Rows are those of `app.jobs.list_files`, users by id ascending. ``workers`` is how many processes share the work:
+    by default one for each core, or one alone on a GPU.
+
+    Raises `SettingsError` for an unknown ending of the name, `DatabaseError` or `ArtifactError` if database or model
+    cannot be used, and what `Recommender.recommend_many` raises.
+    """
+    format_ = format_of(out)
+    newest = _require_artifact(settings.artifacts)
+    recommender = _load(settings, newest)
+    try:
+        plan = _prepare(out, options, settings, newest, recommender.database)
+        blocks, count = _divide(recommender.database)
+        if blocks:  # options that ask for what there is not fail here, once, and not in every process
+            recommender.recommend_between(blocks[0].first, blocks[0].first, options)
+        _make(plan, blocks, recommender, reporter, workers)
+    finally:
+        recommender.database.engine.dispose()
+    with atomic_write(out) as temporary:
+        format_.join([plan.path(block) for block in blocks], temporary)
+    shutil.rmtree(plan.folder)
+    return count
+
+
+def _require_artifact(artifacts: Path) -> Path:
+    newest = artifact.newest(artifacts)
+    if newest is None:
+        raise ArtifactError(f"There is no trained model in {artifacts}. Run: seqrec train")
+    return newest
+
+
+def _load(settings: Settings, folder: Path) -> Recommender:
+    """The database with this one model, whatever newer ones there will be."""
+    engine = connect(settings.database_url)
+    require_current(engine)
+    host = ModelHost(Database(engine), Scorer(artifact.load(folder), choose_device(settings.device)))
+    return Recommender(host, Popularity(host))
+
+
+def _prepare(out: Path, options: RecommendationOptions, settings: Settings, newest: Path, database: Database) -> Plan:
+    """The plan of a run; its folder holds the blocks of an earlier run of the same plan, and no others."""
+    with database.reads() as session:
+        revision = revisions.read(session).catalogue
+    folder = out.with_name(f".{out.name}.blocks")
+    origin = json.dumps(
+        {
+            "model": newest.name,
+            "database": public_url(database.engine),
+            "catalogue": revision,
+            "options": {**options._asdict(), "filter": options.filter._asdict()},
+        }
+    )
+    record = folder / "origin.json"
+    if not record.exists() or record.read_text() != origin:
+        shutil.rmtree(folder, ignore_errors=True)
+        with atomic_write(record) as temporary:
+            temporary.write_text(origin)
+    return Plan(settings, newest, revision, options, folder, out.suffix)
+
+
+def _divide(database: Database) -> tuple[list[Block], int]:
+    """All users in blocks, and their number."""
+    blocks, count, after = [], 0, 0
+    with database.reads() as session:
+        while ids := users.next_ids(session, after, USERS_PER_BLOCK):
+            blocks.append(Block(ids[0], ids[-1]))
+            count, after = count + len(ids), ids[-1]
+    return blocks, count
+
+
+def _make(
+    plan: Plan, blocks: Sequence[Block], recommender: Recommender, reporter: Reporter, workers: int | None
+) -> None:
+    """Make the blocks that are not there yet."""
+    missing = [block for block in blocks if not plan.path(block).exists()]
+    on_gpu = recommender.host.model.device.type == "cuda"
+    workers = min(workers or (1 if on_gpu else _cores()), len(missing))
+    made = _share(plan, missing, workers) if workers > 1 else _make_here(plan, missing, recommender)
+    kept = len(blocks) - len(missing)
+    reporter.progress("Lists", kept, len(blocks))
+    with closing(made):  # an interruption ends the processes too
+        for done, _ in enumerate(made, start=kept + 1):
+            reporter.progress("Lists", done, len(blocks))
+
+
+def _make_here(plan: Plan, blocks: Sequence[Block], recommender: Recommender) -> Generator[None]:
+    """Make blocks; yields whenever one more file is there."""
+    for block in blocks:
+        _write(plan, recommender, block)
+        yield
+
+
+def _share(plan: Plan, blocks: Sequence[Block], workers: int) -> Generator[None]:
+    """The same by several processes; `WorkerError` if one of them dies."""
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_process)
+    try:
+        for made in as_completed([pool.submit(_write_in_process, plan, block) for block in blocks]):
+            made.result()
+            yield
+    except BrokenProcessPool as error:
+        raise WorkerError(
+            "A process that made lists has ended, perhaps for lack of memory. Finished lists are kept: run the same "
+            "command again, with fewer --workers."
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_process() -> None:
+    torch.set_num_threads(1)  # each process has a core of its own
+    # An interruption reaches every process of the terminal: this one finishes its block, and the parent ends it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)  # the parent was killed: nobody waits for more blocks
+
+
+def _write_in_process(plan: Plan, block: Block) -> None:
+    _write(plan, _loaded_once(plan.settings, plan.artifact), block)
+
+
+@cache
+def _loaded_once(settings: Settings, folder: Path) -> Recommender:
+    return _load(settings, folder)
+
+
+def _write(plan: Plan, recommender: Recommender, block: Block) -> None:
+    """Make the file of a block; `DatabaseError` if the catalogue is no longer the plan's."""
+    lists, revision = recommender.recommend_between(block.first, block.last, plan.options)
+    if revision != plan.revision:
+        raise DatabaseError("The catalogue has changed while lists were made: run the same command again.")
+    with atomic_write(plan.path(block)) as temporary:
+        format_of(plan.path(block)).write(rows(lists, plan.options.offset), temporary)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
