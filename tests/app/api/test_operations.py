@@ -21,7 +21,7 @@ from sqlalchemy import Engine, text
 
 from app.api.security import Keys
 from app.main import create_app
-from app.server import listening_address
+from app.server import listening_address, local_url
 from app.services.ratings import Ratings
 from app.settings import Settings
 from app.storage.database import Database, connect
@@ -94,6 +94,20 @@ def test_without_keys_no_other_machine_is_served(caplog: pytest.LogCaptureFixtur
     assert listening_address(Settings(host="0.0.0.0", api_keys="key")) == "0.0.0.0"
     assert listening_address(Settings(host="0.0.0.0", unprotected=True)) == "0.0.0.0"
     assert listening_address(Settings(host="localhost")) == "localhost"
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:8000"),
+        ("::", "http://[::1]:8000"),
+        ("::1", "http://[::1]:8000"),
+        ("192.0.2.7", "http://192.0.2.7:8000"),
+        ("localhost", "http://localhost:8000"),
+    ],
+)
+def test_the_announced_address_can_be_opened(host: str, url: str) -> None:
+    assert local_url(host, 8000) == url
 
 
 def test_metrics_count_requests_by_route_and_status_and_know_times_cache_and_version(
