@@ -66,4 +66,6 @@ CMD ["serve"]
 FROM base AS training
 
 COPY --from=training-build /opt/seqrec /opt/seqrec
+# The first process of a container ignores SIGTERM where it has no handler: training has one for SIGINT alone.
+STOPSIGNAL SIGINT
 CMD ["up"]
