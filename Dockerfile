@@ -15,7 +15,8 @@ COPY constraints.txt .
 RUN pip install --constraint constraints.txt --extra-index-url "$TORCH_INDEX" torch
 
 # The dependencies alone, of a package without code: a change of the code does not install them again.
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml LICENSE ./
+COPY docs/pypi.md docs/pypi.md
 RUN mkdir app model migrations seqrec \
  && touch app/__init__.py model/__init__.py migrations/__init__.py seqrec/__init__.py \
  && pip install --constraint constraints.txt '.[service]'
