@@ -16,8 +16,8 @@ RUN pip install --constraint constraints.txt --extra-index-url "$TORCH_INDEX" to
 
 # The dependencies alone, by way of an empty package: a change of the code or of a document does not install them again.
 COPY pyproject.toml .
-RUN mkdir app model migrations seqrec \
- && touch README.md LICENSE app/__init__.py model/__init__.py migrations/__init__.py seqrec/__init__.py \
+RUN mkdir app docs model migrations seqrec \
+ && touch LICENSE docs/pypi.md app/__init__.py model/__init__.py migrations/__init__.py seqrec/__init__.py \
  && pip install --constraint constraints.txt '.[service]' \
  && pip uninstall --yes seqrec
 
@@ -31,7 +31,8 @@ RUN pip install --constraint constraints.txt '.[training]' \
 # The package alone, in a folder of its own, so that it is a small layer of the images.
 FROM service-dependencies AS package
 
-COPY README.md LICENSE ./
+COPY LICENSE ./
+COPY docs/pypi.md docs/pypi.md
 COPY app app
 COPY model model
 COPY migrations migrations
