@@ -58,8 +58,8 @@ def test_a_new_user_signs_up_rates_filters_by_genre_and_deletes_the_rating(
     page.get_by_role("combobox", name="Occupation").select_option("programmer")
     page.get_by_role("button", name="Start", exact=True).click()
 
-    expect(page.locator("#who-profile")).to_have_text("female · age 30 · programmer")
-    user = int(page.locator("#who-name").inner_text().removeprefix("User "))
+    expect(page.locator("#user-profile")).to_have_text("female · age 30 · programmer")
+    user = int(page.locator("#user-name").inner_text().removeprefix("User "))
     stored = httpx.get(f"{address}/users/{user}").json()
     assert (stored["gender"], stored["age"], stored["occupation"]) == ("F", 30, 12)
     expect(page.locator("#list-basis")).to_contain_text("From your profile alone")
