@@ -21,8 +21,8 @@ def test_the_model_card_has_version_errors_beside_baselines_and_both_curves(visi
     for score in (card["held_out_lists"], card["held_out_lists"]["baselines"]["popularity"]):
         expect(panel).to_contain_text(f"{score['ndcg_at_10']:.3f}")
     expect(panel.get_by_role("img")).to_have_count(2)
-    expect(panel.get_by_role("img", name=re.compile(r"NDCG@10 by epoch, from .* best"))).to_be_visible()
-    expect(panel.get_by_role("img", name=re.compile(r"RMSE in stars by epoch, from .* best"))).to_be_visible()
+    expect(panel.get_by_role("img", name=re.compile(r"NDCG@10 by epoch, from .*; last "))).to_be_visible()
+    expect(panel.get_by_role("img", name=re.compile(r"RMSE in stars by epoch, from .*; best "))).to_be_visible()
     panel.get_by_text("As a table").first.click()
     expect(panel.get_by_role("row")).to_have_count(len(card["held_out_lists"]["learning_curve"]) + 1)
     assert page.get_by_text("Sample data.").is_visible() == model["sample_data"]
