@@ -141,7 +141,7 @@ def require_free_port(settings: Settings) -> None:
         except OSError as error:
             raise SettingsError(
                 f"Nothing can listen on {settings.host}:{settings.port} ({error.strerror}). "
-                f"Choose another port by SEQREC_PORT, or an address by SEQREC_HOST."
+                "Choose another port (--port or SEQREC_PORT), or another address (--host or SEQREC_HOST)."
             ) from error
 
 
