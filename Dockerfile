@@ -14,34 +14,30 @@ ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 COPY constraints.txt .
 RUN pip install --constraint constraints.txt --extra-index-url "$TORCH_INDEX" torch
 
-# The dependencies alone, of a package without code: a change of the code does not install them again.
-COPY pyproject.toml README.md LICENSE ./
-RUN mkdir app model migrations seqrec \
- && touch app/__init__.py model/__init__.py migrations/__init__.py seqrec/__init__.py \
- && pip install --constraint constraints.txt '.[service]'
+# The dependencies alone, by way of an empty package: a change of the code or of a document does not install them again.
+COPY pyproject.toml .
+RUN mkdir app docs model migrations seqrec \
+ && touch LICENSE docs/pypi.md app/__init__.py model/__init__.py migrations/__init__.py seqrec/__init__.py \
+ && pip install --constraint constraints.txt '.[service]' \
+ && pip uninstall --yes seqrec
 
 
 FROM service-dependencies AS training-dependencies
 
-RUN pip install --constraint constraints.txt '.[training]'
+RUN pip install --constraint constraints.txt '.[training]' \
+ && pip uninstall --yes seqrec
 
 
-FROM service-dependencies AS service-build
+# The package alone, in a folder of its own, so that it is a small layer of the images.
+FROM service-dependencies AS package
 
+COPY LICENSE ./
+COPY docs/pypi.md docs/pypi.md
 COPY app app
 COPY model model
 COPY migrations migrations
 COPY seqrec seqrec
-RUN pip install --no-deps --force-reinstall .
-
-
-FROM training-dependencies AS training-build
-
-COPY app app
-COPY model model
-COPY migrations migrations
-COPY seqrec seqrec
-RUN pip install --no-deps --force-reinstall .
+RUN pip install --no-deps --prefix /package .
 
 
 FROM python:3.11-slim AS base
@@ -59,11 +55,15 @@ ENTRYPOINT ["seqrec"]
 
 FROM base AS api
 
-COPY --from=service-build /opt/seqrec /opt/seqrec
+COPY --from=service-dependencies /opt/seqrec /opt/seqrec
+COPY --from=package /package /opt/seqrec
 CMD ["serve"]
 
 
 FROM base AS training
 
-COPY --from=training-build /opt/seqrec /opt/seqrec
+COPY --from=training-dependencies /opt/seqrec /opt/seqrec
+COPY --from=package /package /opt/seqrec
+# The first process of a container ignores SIGTERM where it has no handler: training has one for SIGINT alone.
+STOPSIGNAL SIGINT
 CMD ["up"]

@@ -128,6 +128,12 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def local_url(host: str, port: int) -> str:
+    """Where this machine reaches a server that listens on ``host``, which may mean all addresses."""
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - replaced, not listened on
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+
+
 def require_free_port(settings: Settings) -> None:
     """Raise `SettingsError` if the service cannot listen on the address and port of the settings."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
@@ -138,7 +144,7 @@ def require_free_port(settings: Settings) -> None:
         except OSError as error:
             raise SettingsError(
                 f"Nothing can listen on {settings.host}:{settings.port} ({error.strerror}). "
-                f"Choose another port by SEQREC_PORT, or an address by SEQREC_HOST."
+                "Choose another port (--port or SEQREC_PORT), or another address (--host or SEQREC_HOST)."
             ) from error
 
 
@@ -148,7 +154,7 @@ class _AnnouncingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            address = f"http://{self.config.host}:{self.config.port}"
+            address = local_url(self.config.host, self.config.port)
             sys.stderr.write(
                 f"\nSeqRec is ready: {address} (its API: {address}/docs)\nTry:\n"
                 f"  curl '{address}/users/1/recommendations?n=5'\n"

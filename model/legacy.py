@@ -1,4 +1,4 @@
-"""Old names on disk and their names of today. No other module knows the old names.
+"""Old names on disk and their current names. No other module knows the old names.
 
 Artifacts of format 5 and results of version 0.1 stay valid: their names are mapped when they are read.
 """
@@ -33,7 +33,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "result": {},
     "comparison": {},
 }
-"""By kind of record: the old name of each renamed field, and its name of today."""
+"""By kind of record: the old name of each renamed field, and its current name."""
 
 RECORDS = {
     "network": "network",
@@ -45,13 +45,13 @@ RECORDS = {
     "settings": "settings",
     "evaluation": "evaluation",
 }
-"""Fields that contain a record, by their names of today, and its kind."""
+"""Fields that contain a record, by their current names, and its kind."""
 
 VALUES = {("prior", "posterior"): "factorization", ("horizon", "later"): "relevance"}
-"""Values of today, by the field's name of today and the old value."""
+"""Current values, by the field's current name and the old value."""
 
 RUNS = {"bias prior": "bias path", "no cross-fitting": "no crosswise fitting"}
-"""Renamed variants of the experiments: the name of today, and the old one, which their result files still have."""
+"""Renamed variants of the experiments: the current name, and the old one, which their result files still have."""
 
 RUN_NAMES = ("model", "name", "first", "second")
 """Fields with the name of a model, which may contain that of a variant."""
@@ -63,11 +63,11 @@ WEIGHTS = (
     (re.compile(r"^path\."), "prior."),
     (re.compile(r"^relevance\."), "ranking."),
 )
-"""Patterns of old names of weights, and the names of today; the first pattern that matches counts."""
+"""Patterns of old names of weights, and the current names; the first pattern that matches counts."""
 
 
 def fields(kind: str, values: object) -> Any:  # noqa: ANN401 - a validator receives anything
-    """A record of this kind, and the records in it, with the names of today; anything but a mapping as it is."""
+    """A record of this kind, and the records in it, with their current names; anything but a mapping as it is."""
     if not isinstance(values, Mapping):
         return values
     return dict(_field(kind, name, value) for name, value in values.items())
@@ -79,27 +79,27 @@ def _field(kind: str, name: str, value: object) -> tuple[str, Any]:
     if new in RECORDS and isinstance(value, Mapping):
         return new, fields(RECORDS[new], value)
     if isinstance(value, str) and new in RUN_NAMES:
-        return new, _name_of_today(value)
+        return new, _current_name(value)
     if isinstance(value, str):
         return new, VALUES.get((new, value), value.replace('"random_cuts"', '"random_history_lengths"'))
     return new, value
 
 
 def name_in_files(model: str) -> str:
-    """The name of a run's model in the names of its files, for its name of today."""
-    for today, old in RUNS.items():
-        model = model.replace(today, old)
+    """The name of a run's model in the names of its files, for its current name."""
+    for current, old in RUNS.items():
+        model = model.replace(current, old)
     return model
 
 
-def _name_of_today(model: str) -> str:
-    for today, old in RUNS.items():
-        model = model.replace(old, today)
+def _current_name(model: str) -> str:
+    for current, old in RUNS.items():
+        model = model.replace(old, current)
     return model
 
 
 def weights(tensors: Mapping[str, Any]) -> dict[str, Any]:
-    """The weights of a network, with the names of today."""
+    """The weights of a network, with their current names."""
     return {_weight(name): tensor for name, tensor in tensors.items()}
 
 

@@ -1,4 +1,4 @@
-"""Array types that all rooms share."""
+"""Array types that all packages share."""
 
 import numpy as np
 import numpy.typing as npt

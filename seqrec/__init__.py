@@ -10,6 +10,8 @@ This package needs httpx and pydantic alone. `seqrec.schemas` has the bodies of 
 the errors, and `seqrec.limits` the limits of what the service accepts.
 """
 
+from importlib.metadata import version
+
 from seqrec.client import AsyncClient, Client
 from seqrec.errors import (
     Conflict,
@@ -61,4 +63,7 @@ __all__ = [
     "UnsupportedMedia",
     "UserExists",
     "UserNotFound",
+    "__version__",
 ]
+
+__version__ = version("seqrec")

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class PageChoices(TypedDict, total=False):
-    """Filters, page and order of a list, as `ListPage` describes them. Any of them may be left out."""
+    """Filters, page and order of a list; any may be left out. See `seqrec.schemas.recommendations.ListPage`."""
 
     n: int
     offset: int
@@ -100,7 +100,7 @@ def _call(answer: type[T], method: str, path: str, **rest: Any) -> Call[T]:  # n
 
 
 def recommend(user_id: int, **chosen: Unpack[ListChoices]) -> Call[Recommendations]:
-    """Movies that a user has not rated, best first; `ListOptions` describes the options."""
+    """Movies that a user has not rated, best first. Options: `seqrec.schemas.recommendations.ListOptions`."""
     query = ListOptions(**chosen).model_dump(exclude_defaults=True)
     return _call(Recommendations, "GET", f"/users/{user_id}/recommendations", query=query)
 

@@ -21,7 +21,6 @@ from seqrec import calls
 from seqrec.calls import Call
 from seqrec.errors import (
     ErrorBody,
-    InvalidField,
     InvalidKey,
     InvalidRequest,
     SeqRecError,
@@ -31,7 +30,9 @@ from seqrec.errors import (
 )
 from seqrec.retries import RETRIED_STATUSES, wait_seconds
 from seqrec.schemas.ratings import Rating
+from seqrec.schemas.recommendations import ListOptions
 from seqrec.signatures import method_signature
+from seqrec.validation import invalid_fields
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -71,9 +72,8 @@ def _validated(build: Callable[P, T]) -> Callable[P, T]:
         try:
             return build(*arguments, **options)
         except ValidationError as error:
-            raise InvalidRequest(
-                [InvalidField(field=".".join(map(str, one["loc"])), message=one["msg"]) for one in error.errors()]
-            ) from error
+            whole = "query" if error.title == ListOptions.__name__ else "body"
+            raise InvalidRequest(invalid_fields(error.errors(), whole)) from error
 
     return validated
 

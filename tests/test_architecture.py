@@ -1,4 +1,4 @@
-"""House rules that the code is held to."""
+"""Rules of design that the code is held to."""
 
 import ast
 import re
@@ -22,7 +22,7 @@ SERVING = GROUND | {"model.features", "model.network", "model.card", "model.infe
 LEARNING = GROUND | {"model.features", "model.data", "model.network", "model.card", "model.factorization"}
 TRAINING = LEARNING | {"model.evaluation", "model.training"}
 
-ROOMS: dict[str, set[str]] = {
+LAYERS: dict[str, set[str]] = {
     **dict.fromkeys(sorted(GROUND), GROUND),
     "model.features": GROUND,
     "model.data": GROUND | {"model.features"},
@@ -55,7 +55,7 @@ ROOMS: dict[str, set[str]] = {
         "app.server",
     },
 }
-"""Every room, and the rooms that it may import; ``model`` stands for all of the model's."""
+"""Every package, and the packages that it may import; ``model`` stands for all of the model's."""
 
 MOST_MODULES = 14
 """In one folder."""
@@ -66,20 +66,20 @@ def modules(package: str) -> Iterator[tuple[str, ast.Module]]:
         yield str(path.relative_to(ROOT / package)), ast.parse(path.read_text())
 
 
-def room_of(module: str) -> str:
-    """The room of a module of app or model: its first two names."""
+def package_of(module: str) -> str:
+    """The package of a module of app or model: its first two names."""
     return ".".join(module.split(".")[:2])
 
 
-def rooms_imported_by(room: str) -> dict[str, list[str]]:
-    """The other rooms of app and model that a room imports, each with the files that do."""
-    package, name = room.split(".")
+def packages_imported_by(layer: str) -> dict[str, list[str]]:
+    """The other packages of app and model that a package imports, each with the files that do."""
+    top, name = layer.split(".")
     found: dict[str, list[str]] = {}
-    for path, tree in modules(package):
+    for path, tree in modules(top):
         if path.partition("/")[0].removesuffix(".py") == name:
-            for other in {room_of(module) for module in imported(tree) if module.startswith(("app.", "model."))}:
-                if other != room:
-                    found.setdefault(other, []).append(f"{package}/{path}")
+            for other in {package_of(module) for module in imported(tree) if module.startswith(("app.", "model."))}:
+                if other != layer:
+                    found.setdefault(other, []).append(f"{top}/{path}")
     return found
 
 
@@ -93,10 +93,10 @@ def imported(tree: ast.AST) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("room", sorted(ROOMS))
-def test_a_room_imports_only_the_rooms_below_it(room: str) -> None:
-    allowed = ROOMS[room]
-    for other, files in rooms_imported_by(room).items():
+@pytest.mark.parametrize("layer", sorted(LAYERS))
+def test_a_package_imports_only_the_packages_below_it(layer: str) -> None:
+    allowed = LAYERS[layer]
+    for other, files in packages_imported_by(layer).items():
         assert other in allowed or other.split(".")[0] in allowed, f"{other} is imported by {', '.join(files)}"
 
 
@@ -105,18 +105,18 @@ def test_the_client_knows_nothing_of_app_and_model() -> None:
         assert not {module for module in imported(tree) if module.split(".")[0] in {"app", "model"}}, name
 
 
-def test_every_module_is_in_a_room() -> None:
+def test_every_module_is_in_a_package() -> None:
     for package in ("app", "model"):
         names = {path.partition("/")[0].removesuffix(".py") for path, _ in modules(package)} - {"__init__"}
-        assert {f"{package}.{name}" for name in names} <= set(ROOMS)
+        assert {f"{package}.{name}" for name in names} <= set(LAYERS)
 
 
-def test_rooms_import_one_way() -> None:
-    arrows = {room: set(rooms_imported_by(room)) & set(ROOMS) for room in ROOMS}
-    while arrows:  # take away the rooms that import no other, again and again: a circle would stay
-        lowest = {room for room, others in arrows.items() if not others & set(arrows)}
+def test_packages_import_one_way() -> None:
+    arrows = {layer: set(packages_imported_by(layer)) & set(LAYERS) for layer in LAYERS}
+    while arrows:  # take away the packages that import no other, again and again: a circle would stay
+        lowest = {layer for layer, others in arrows.items() if not others & set(arrows)}
         assert lowest, f"a circle among {sorted(arrows)}"
-        arrows = {room: others for room, others in arrows.items() if room not in lowest}
+        arrows = {layer: others for layer, others in arrows.items() if layer not in lowest}
 
 
 def test_no_folder_has_more_modules_than_one_can_take_in() -> None:

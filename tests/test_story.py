@@ -33,44 +33,44 @@ def seqrec(address: str) -> Iterator[Client]:
 
 
 def test_from_signing_up_to_leaving(seqrec: Client, sample: MovieLens) -> None:
-    someone = seqrec.create_user(gender="F", age=25)
-    assert someone.user_id == 121
-    assert seqrec.recommend(someone.user_id).based_on == "profile"
+    user = seqrec.create_user(gender="F", age=25)
+    assert user.user_id == 121
+    assert seqrec.recommend(user.user_id).based_on == "profile"
 
     rated = [movie.movie_id for movie in seqrec.search_movies(limit=10).movies]
     for movie_id in rated:
-        seqrec.rate(someone.user_id, movie_id, stars=1 + movie_id % 5)
-    assert seqrec.user(someone.user_id).ratings == 10
+        seqrec.rate(user.user_id, movie_id, stars=1 + movie_id % 5)
+    assert seqrec.user(user.user_id).ratings == 10
 
-    listed = seqrec.recommend(someone.user_id, explain=True)
+    listed = seqrec.recommend(user.user_id, explain=True)
     ids = [entry.movie_id for entry in listed.recommendations]
     assert (listed.based_on, listed.rank_by, len(ids)) == ("history", "relevance", 10)
     assert not set(ids) & set(rated)
     assert all(entry.source == "model" for entry in listed.recommendations)
     assert {reason.movie_id for entry in listed.recommendations for reason in entry.reasons or []} <= set(rated)
 
-    dramas = seqrec.recommend(someone.user_id, genre=["Drama"], year_from=1960, exclude=ids[:1], n=100)
+    dramas = seqrec.recommend(user.user_id, genre=["Drama"], year_from=1960, exclude=ids[:1], n=100)
     assert dramas.recommendations
     assert all("Drama" in entry.genres and (entry.year or 0) >= 1960 for entry in dramas.recommendations)
     assert ids[0] not in [entry.movie_id for entry in dramas.recommendations]
 
     seen: list[int] = []
-    while page := seqrec.recommend(someone.user_id, n=17, offset=len(seen)).recommendations:
+    while page := seqrec.recommend(user.user_id, n=17, offset=len(seen)).recommendations:
         seen += [entry.movie_id for entry in page]
     assert sorted(seen) == sorted(set(range(1, 81)) - set(rated))
 
     seqrec.update_movie(ids[0], hidden=True)
-    assert ids[0] not in [entry.movie_id for entry in seqrec.recommend(someone.user_id, n=100).recommendations]
+    assert ids[0] not in [entry.movie_id for entry in seqrec.recommend(user.user_id, n=100).recommendations]
 
-    seqrec.delete_rating(someone.user_id, rated[0])
-    assert rated[0] in [entry.movie_id for entry in seqrec.recommend(someone.user_id, n=100).recommendations]
+    seqrec.delete_rating(user.user_id, rated[0])
+    assert rated[0] in [entry.movie_id for entry in seqrec.recommend(user.user_id, n=100).recommendations]
 
-    exported = [rating for rating in seqrec.export_ratings() if rating.user_id == someone.user_id]
+    exported = [rating for rating in seqrec.export_ratings() if rating.user_id == user.user_id]
     assert {rating.movie_id: rating.stars for rating in exported} == {id_: 1 + id_ % 5 for id_ in rated[1:]}
 
-    seqrec.delete_user(someone.user_id)
+    seqrec.delete_user(user.user_id)
     with pytest.raises(UserNotFound, match="There is no user 121"):
-        seqrec.recommend(someone.user_id)
+        seqrec.recommend(user.user_id)
     assert sum(1 for _ in seqrec.export_ratings()) == len(sample.ratings)
 
 
@@ -90,7 +90,7 @@ def test_the_history_comes_newest_first_and_in_pages_that_join(seqrec: Client, s
     ).rows()
 
 
-def test_a_batch_is_written_whole_or_not_at_all_and_bad_entries_are_named_by_place(seqrec: Client) -> None:
+def test_a_batch_is_written_whole_or_not_at_all_and_bad_entries_are_named_by_index(seqrec: Client) -> None:
     good = [NewRating(user_id=1, movie_id=movie_id, stars=4.5, rated_at=2_000_000_000) for movie_id in (1, 2)]
     bad = [NewRating(user_id=1, movie_id=900, stars=3), NewRating(user_id=901, movie_id=1, stars=3)]
     before = seqrec.user(1).ratings
@@ -119,26 +119,26 @@ def test_an_export_can_be_imported_and_a_bad_line_is_named_and_writes_nothing(ad
     assert [rating.model_dump_json().encode() + b"\n" for rating in seqrec.export_ratings()] == exported
 
 
-def test_of_someone_of_whom_nothing_is_known_the_popular_movies_are_shown_and_said_to_be(seqrec: Client) -> None:
-    someone = seqrec.create_user()
-    listed = seqrec.recommend(someone.user_id, n=5)
+def test_a_user_without_ratings_and_profile_gets_popular_movies_marked_as_popular(seqrec: Client) -> None:
+    user = seqrec.create_user()
+    listed = seqrec.recommend(user.user_id, n=5)
     popular = seqrec.popular_movies(n=5)
 
     assert (listed.based_on, listed.rank_by) == ("nothing", "popularity")
     assert {entry.source for entry in listed.recommendations} == {"popular"}
     assert [entry.movie_id for entry in listed.recommendations] == [movie.movie_id for movie in popular.movies]
-    assert seqrec.recommend(someone.user_id, rank_by="relevance").recommendations[0].source == "model"
+    assert seqrec.recommend(user.user_id, rank_by="relevance").recommendations[0].source == "model"
 
 
 def test_anyone_gets_the_list_of_a_user_with_the_same_history_and_profile(seqrec: Client) -> None:
-    someone = seqrec.create_user()
+    user = seqrec.create_user()
     history = {5: 5.0, 9: 2.0, 30: 4.0}
     for at, (movie_id, stars) in enumerate(history.items()):
-        seqrec.rate(someone.user_id, movie_id, stars, rated_at=1000 + at)
+        seqrec.rate(user.user_id, movie_id, stars, rated_at=1000 + at)
 
-    assert seqrec.recommend_anonymous(history).recommendations == seqrec.recommend(someone.user_id).recommendations
+    assert seqrec.recommend_anonymous(history).recommendations == seqrec.recommend(user.user_id).recommendations
     assert [entry.predicted_stars for entry in seqrec.predict([1, 5], history=history).predictions] == [
-        entry.predicted_stars for entry in seqrec.predict([1, 5], user_id=someone.user_id).predictions
+        entry.predicted_stars for entry in seqrec.predict([1, 5], user_id=user.user_id).predictions
     ]
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from seqrec.errors import Conflict, DatabaseUnavailable, ErrorBody, InvalidField, InvalidRequest, ServiceError
+from seqrec.validation import invalid_fields
 
 logger = logging.getLogger(__name__)
 
@@ -48,16 +49,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:
-        return answer(
-            InvalidRequest(
-                [
-                    InvalidField(
-                        field=".".join(map(str, problem["loc"])), message=problem["msg"].removeprefix("Value error, ")
-                    )
-                    for problem in error.errors()
-                ]
-            )
-        )
+        return answer(InvalidRequest(invalid_fields(error.errors())))
 
     @app.exception_handler(HTTPException)
     def http_error(request: Request, error: HTTPException) -> JSONResponse:

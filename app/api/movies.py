@@ -1,3 +1,5 @@
+"""Routes that search the catalogue and change its movies."""
+
 from typing import Annotated
 
 from fastapi import APIRouter, Query

@@ -1,3 +1,5 @@
+"""Routes for operators: health, metrics, the model card, and the reload of the model."""
+
 import logging
 
 from fastapi import APIRouter, Response

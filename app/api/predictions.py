@@ -1,3 +1,5 @@
+"""Routes that predict stars."""
+
 from fastapi import APIRouter, Response
 
 from app.api import translation

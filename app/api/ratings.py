@@ -1,3 +1,5 @@
+"""Routes that read, write, export and import ratings."""
+
 from collections.abc import Iterator
 from itertools import chain, islice
 from tempfile import SpooledTemporaryFile

@@ -1,3 +1,5 @@
+"""Routes that recommend movies and rank given ones."""
+
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response

@@ -1,3 +1,5 @@
+"""Routes that create, read, change and delete users."""
+
 from fastapi import APIRouter
 
 from app.api import translation

@@ -20,7 +20,8 @@ BEGINNING = """\
 # The command line
 
 Written by `python -m app.cli.command_reference` from the commands themselves; a test holds both together.
-`seqrec COMMAND --help` prints the same. Settings that commands share are in [operations.md](operations.md#settings).
+`seqrec COMMAND --help` prints the arguments and options of one command. Settings that commands share are in
+[operations.md](operations.md#settings).
 
 The command is `.venv/bin/seqrec`. Messages and progress go to standard error, results to standard output. With
 `--json`, commands that print a table print one JSON object instead. `seqrec --install-completion` lets your shell
@@ -86,11 +87,11 @@ def _row(parameter: Command, context: typer.Context) -> Sequence[str]:
     default = "required" if parameter.required else _default(parameter)
     if not default and (named := DEFAULT_IN_HELP.search(about)):
         default, about = named[1], about[: named.start()]
-    return _title(parameter, context), default, f"{about}{_range(parameter)}"
+    return _title(parameter, context), default, f"{about.removesuffix('.')}{_range(parameter)}."
 
 
 def _range(parameter: Command) -> str:
-    low, high = getattr(parameter, "min", None), getattr(parameter, "max", None)
+    low, high = getattr(parameter.type, "min", None), getattr(parameter.type, "max", None)
     if low is None and high is None:
         return ""
     return (
@@ -114,7 +115,7 @@ def _title(parameter: Command, context: typer.Context) -> str:
 
 
 def _argument(parameter: Command) -> str:
-    return str(parameter.metavar or parameter.name.upper())
+    return str(parameter.metavar or parameter.name.upper()).removesuffix("...")
 
 
 def _default(parameter: Command) -> str:

@@ -35,7 +35,9 @@ def export_ratings(
 
 @commands.command("import")
 def import_ratings(
-    file: Annotated[typer.FileBinaryRead, typer.Argument(help="JSON Lines as export writes; - for standard input.")],
+    file: Annotated[
+        typer.FileBinaryRead, typer.Argument(help="JSON Lines as export writes; - for standard input.", metavar="FILE")
+    ],
 ) -> None:
     """Write ratings into the database, all or none; ratings of the same user and movie are replaced."""
     from app.cli.console import say
@@ -62,7 +64,9 @@ def db_stats(as_json: JsonOption = False) -> None:
 
     database, counts = stats(settings_with())
     if as_json:
-        typer.echo(json.dumps({"database": database, **counts._asdict()}))
+        fields = counts._asdict()
+        times = {f"{name}_rating": fields.pop(name) for name in ("oldest", "newest")}
+        typer.echo(json.dumps({"database": database, **fields, **times}))
     else:
         print_stats(database, counts)
 

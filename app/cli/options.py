@@ -1,5 +1,6 @@
 """Options that several commands share, and the settings and data that they name."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 from app.jobs.reporter import Reporter
 from app.settings import Settings
 from model.errors import SettingsError
+from seqrec.validation import invalid_fields
 
 DataOption = Annotated[
     Path | None,
@@ -22,14 +24,14 @@ HostOption = Annotated[
     str | None, typer.Option("--host", help="Address to listen on.", show_default="SEQREC_HOST, or 127.0.0.1")
 ]
 PortOption = Annotated[
-    int | None, typer.Option("--port", help="Port to listen on.", show_default="SEQREC_PORT, or 8000")
+    int | None, typer.Option("--port", min=1, max=65535, help="Port to listen on.", show_default="SEQREC_PORT, or 8000")
 ]
 PresetOption = Annotated[
     str | None,
     typer.Option(
         "--model",
-        help="What to train: seqrec, or seqrec-small for a quick look: a smaller network that trains in a tenth of the "
-        "time and is less exact.",
+        help="What to train: seqrec, seqrec-small (a smaller network that trains in a tenth of the time and is less "
+        "exact), seqrec-rating, seqrec-paper or seqrec-lstm.",
         show_default="any model that is there, or seqrec",
     ),
 ]
@@ -60,6 +62,7 @@ SeedsOption = Annotated[
     tuple[int, int] | None,
     typer.Option(
         "--split-seeds",
+        metavar="SEED SEED",
         help="Seeds of the split.",
         show_default="2658 4769 for the protocol paper and user-split, 1234 1234 for random",
     ),
@@ -88,8 +91,16 @@ def settings_with(**options: object) -> Settings:
     try:
         return Settings(**{name: value for name, value in options.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as error:
-        problems = [f"SEQREC_{problem['loc'][0]!s}".upper() + f": {problem['msg']}" for problem in error.errors()]
+        problems = [f"{_source(field.field, options)}: {field.message}" for field in invalid_fields(error.errors())]
         raise SettingsError("The settings are invalid. " + "; ".join(problems)) from error
+
+
+def _source(field: str, options: Mapping[str, object]) -> str:
+    """The option that gave a setting its value, or else the variable."""
+    name = field.partition(".")[0]
+    if options.get(name) is None:
+        return f"SEQREC_{name.upper()}"
+    return "--out" if name == "artifacts" else f"--{name}"
 
 
 def data_folder(settings: Settings, reporter: Reporter) -> Path:

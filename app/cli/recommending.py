@@ -20,7 +20,8 @@ commands = typer.Typer()
 @commands.command()
 def recommend(
     user_id: Annotated[
-        int | None, typer.Argument(min=1, help="A user of the database.", show_default="the user of --rated")
+        int | None,
+        typer.Argument(min=1, help="A user of the database.", metavar="USER_ID", show_default="the user of --rated"),
     ] = None,
     rated: Annotated[
         list[str] | None,
@@ -119,8 +120,10 @@ def _recommend_one(
     from app.server import services_from
     from model.features.users import UserContext
 
-    if (user_id is None) == (not rated):
-        raise SettingsError("Say for whom: either a USER_ID, or an anonymous user's ratings with --rated ID=STARS.")
+    if user_id is None and not rated:
+        raise SettingsError("Give a USER_ID, or the ratings of an anonymous user with --rated ID=STARS.")
+    if user_id is not None and rated:
+        raise SettingsError("Give a USER_ID or --rated, not both: --rated is for a user who is not in the database.")
     services = services_from(settings_with())
     if user_id is None:
         history = _parse_history(rated or [], services.host.model.rating_scale)
@@ -167,8 +170,8 @@ def _parse_rating(text: str, scale: "RatingScale") -> "Rated":
 
 @commands.command()
 def predict(
-    user_id: Annotated[int, typer.Argument(min=1, help="A user of the database.")],
-    movie_ids: Annotated[list[int], typer.Argument(min=1, help="Movies of the database.")],
+    user_id: Annotated[int, typer.Argument(min=1, help="A user of the database.", metavar="USER_ID")],
+    movie_ids: Annotated[list[int], typer.Argument(min=1, help="Movies of the database.", metavar="MOVIE_ID...")],
     as_json: JsonOption = False,
 ) -> None:
     """Print the stars that a user would give some movies."""

@@ -16,6 +16,9 @@ from model.card import Evaluation, RankingEvaluation
 LATEST_RATINGS = 10
 """How many of a user's latest ratings are printed beside a list."""
 
+WITHOUT_RATINGS = {"profile": "no ratings", "nothing": "no ratings and no profile"}
+"""What is known of a user without ratings, by what the answer is based on."""
+
 TEXT_COLUMNS = {"model", "movie", "because of"}
 
 RATING_COLUMNS = {
@@ -64,8 +67,8 @@ def print_recommendations(user: str, answer: RecommendationList) -> None:
         for movie, stars in history[: -LATEST_RATINGS - 1 : -1]:
             table.add_row(f"{stars:g}", _format_movie(movie))
         output.print(table)
-    else:
-        output.print(f"{user} has rated no movie yet: the list rests on the profile alone.")
+    elif answer.user.based_on in WITHOUT_RATINGS:
+        output.print(f"{user} has {WITHOUT_RATINGS[answer.user.based_on]}: {_describe_source(answer)}.")
     output.print()
     table = _table("To see next", "", "movie", "stars", "relevance", "because of")
     for rank, entry in enumerate(answer.recommendations, start=1):
@@ -76,11 +79,17 @@ def print_recommendations(user: str, answer: RecommendationList) -> None:
     output.print(table)
 
 
+def _describe_source(answer: RecommendationList) -> str:
+    if answer.source == "popular":
+        return "the most popular movies"
+    return "a list for the profile alone" if answer.user.based_on == "profile" else "a list for an average user"
+
+
 def print_predictions(user_id: int, answer: Predictions) -> None:
     """Predicted stars, their probabilities, and the stars that the user gave."""
     scale, movies = answer.state.scorer.rating_scale, answer.state.catalogue.movies
     headings = (f"{stars:g}" for stars in scale)
-    table = _table(f"What user {user_id} would give", "movie", "stars", *headings, "gave")
+    table = _table(f"Predicted stars of user {user_id}", "movie", "stars", *headings, "own rating")
     for entry in answer.predictions:
         shares = ["-"] * len(scale) if entry.probabilities is None else [f"{one:.0%}" for one in entry.probabilities]
         own = "" if entry.own_stars is None else f"{entry.own_stars:g}"
@@ -96,7 +105,7 @@ def print_evaluation(evaluation: Evaluation | RankingEvaluation) -> None:
         columns, tested = RANKING_COLUMNS, f"lists for {evaluation.n_users:,} users"
     seeds = ", ".join(map(str, evaluation.split_seeds))
     seeded = f", seeds {seeds}" if seeds else ""
-    table = _table(f"{evaluation.protocol} split{seeded}: {tested}", "model", *columns.values())
+    table = _table(f"Protocol {evaluation.protocol}{seeded}: {tested}", "model", *columns.values())
     scores: Mapping[str, BaseModel] = {**evaluation.baselines, evaluation.model: evaluation}
     for name, score in scores.items():
         style = "bold" if name == evaluation.model else ""

@@ -16,7 +16,7 @@ SAMPLE_NOTICE = """\
   *  NOT REAL DATA: movies, users and ratings of this service are made up.        *
   *  For real data, set SEQREC_DATA to the folder of a MovieLens data set, or     *
   *  run `seqrec data get` where there is a network; then start with an empty     *
-  *  database: remove data/seqrec.db, or with Docker run                          *
+  *  database: set SEQREC_DATABASE_URL to a new one, or with Docker run           *
   *  `docker compose down --volumes`.                                             *
   *********************************************************************************"""
 

@@ -135,7 +135,7 @@ class Catalogue:
         return known
 
     def _search_titles(self, text: str) -> set[int]:
-        matches = [self._with_word(word) for word in WORD.findall(fold(text))]
+        matches = [self._with_word(word) for word in WORD.findall(normalize_text(text))]
         return set.intersection(*matches) if matches else set()
 
     def _with_word(self, beginning: str) -> set[int]:
@@ -150,11 +150,11 @@ class Catalogue:
     @cached_property
     def _words(self) -> list[tuple[str, int]]:
         """Each word of each title with the movie's id, in alphabetical order."""
-        titles = ((fold(movie.title), movie.id) for movie in self.movies.values())
+        titles = ((normalize_text(movie.title), movie.id) for movie in self.movies.values())
         return sorted({(word, id_) for title, id_ in titles for word in WORD.findall(title)})
 
 
-def fold(text: str) -> str:
+def normalize_text(text: str) -> str:
     """Remove case and accents."""
     decomposed = unicodedata.normalize("NFKD", text)
     return "".join(character for character in decomposed if not unicodedata.combining(character)).casefold()

@@ -29,18 +29,18 @@ async function write(movie, stars, { undoing = false } = {}) {
     await session.write(movie, stars);
   } catch (error) {
     for (const part of [recommendations, search, similar, history]) part.refresh();
-    toast(error.message, { fault: true });
+    toast(error.message, { error: true });
     return;
   }
   const title = plainTitle(movie);
-  const said = stars === null ? `${title}: rating deleted.` : `${title}: ${spoken(stars)}.`;
-  toast(said, undoing ? {} : { undo: () => write(movie, before, { undoing: true }) });
+  const message = stars === null ? `${title}: rating deleted.` : `${title}: ${spoken(stars)}.`;
+  toast(message, undoing ? {} : { undo: () => write(movie, before, { undoing: true }) });
 }
 
 session.addEventListener("change", ({ detail }) => {
   warn(null);
   history.apply(detail);
-  recommendations.load({ said: `${plainTitle(detail.movie)} is ${detail.stars === null ? "no longer " : ""}rated.` });
+  recommendations.load({ message: `${plainTitle(detail.movie)} is ${detail.stars === null ? "no longer " : ""}rated.` });
   search.predictAgain();
   similar.refresh();
 });
@@ -51,7 +51,7 @@ session.addEventListener("user", () => {
   warn(null);
   showUser();
   by("welcome").hidden = true;
-  by("desk").hidden = false;
+  by("workspace").hidden = false;
   by("tabs").hidden = false;
   for (const part of document.querySelectorAll(".bar [data-open-user], .bar-new")) part.hidden = false;
   by("bar-user").value = session.id;
@@ -64,8 +64,8 @@ session.addEventListener("user", () => {
 });
 
 function showUser() {
-  by("who-name").textContent = `User ${session.id}`;
-  by("who-profile").textContent = profileOf(session.user);
+  by("user-name").textContent = `User ${session.id}`;
+  by("user-profile").textContent = profileOf(session.user);
 }
 
 /** Open a user; where that fails, say why and stay with the one before. */
@@ -80,7 +80,7 @@ async function open(id) {
     warn(error.message, error.code === "unreachable" || error.status === 401 ? () => start(id) : null);
     return;
   }
-  by("who-name").focus({ preventScroll: true });
+  by("user-name").focus({ preventScroll: true });
 }
 
 function welcome() {
@@ -89,10 +89,10 @@ function welcome() {
 
 /** A notice above everything, until something works. */
 function warn(message, again = null) {
-  const place = by("notice");
-  place.replaceChildren();
+  const container = by("notice");
+  container.replaceChildren();
   if (!message) return;
-  const notice = node("div", "notice fault");
+  const notice = node("div", "notice error");
   notice.append(node("span", "", message));
   if (again) {
     const button = node("button", "button small", "Try again");
@@ -100,7 +100,7 @@ function warn(message, again = null) {
     button.addEventListener("click", again);
     notice.append(button);
   }
-  place.append(notice);
+  container.append(notice);
 }
 
 async function start(id) {

@@ -48,7 +48,7 @@ class EvaluationTask(Generic[ModelT, AnswersT, EvaluationT]):
         builders: its models by name.
         baselines: names of the models without a network; their scores stand beside every other model's.
         preset_builder: builds the variant of a preset with another recurrent layer; None where the task has no
-            variants, since a ranking tower has a recurrent layer of its own.
+            variants, since a ranking network has a recurrent layer of its own.
     """
 
     name: str

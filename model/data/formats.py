@@ -130,7 +130,7 @@ def require_format(folder: Path) -> Format:
     known = format_of(folder)
     if known is None:
         choices = "".join(f"\n  {', '.join(one.files)} ({one.sets})" for one in FORMATS)
-        raise DataError(f"{folder} is not a MovieLens folder. It must hold either of these:{choices}")
+        raise DataError(f"{folder} is not a MovieLens folder. It must hold one of these sets of files:{choices}")
     return known
 
 

@@ -1,6 +1,6 @@
 """The sections of the report: prose, table and figure. Each section draws its own figure into the folder."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,7 +105,9 @@ The result of each run is saved in `rows/`; the command continues from there aft
   that was interrupted, of its epochs.
 - Settings were chosen on validation; the error on test was taken once, at the end.
 - `seqrec-rating` is `seqrec` without its ranking network, which has no effect on predicted stars; see `lists.md`.
-- Versions: {_versions(findings)}.
+- Versions: {_versions(findings)}.{_renamed(findings)}
+- `-` in a table: not measured; in a column of published values: not published. Mode accuracy and calibration error are
+  of models that give probabilities.
 """
 
 
@@ -120,13 +122,23 @@ def _unusual(findings: Findings) -> bool:
 
 def _versions(findings: Findings) -> str:
     """Every set of versions that a result in the tables was computed with."""
-    results = [
-        *findings.models,
-        *(result for _, result in findings.ablations),
-        *(result for _, result, _ in findings.variants),
-    ]
-    sets = dict.fromkeys(", ".join(f"{name} {value}" for name, value in one.versions.items()) for one in results)
+    sets = dict.fromkeys(
+        ", ".join(f"{name} {value}" for name, value in versions.items()) for versions in _all_versions(findings)
+    )
     return "; ".join(sets) or "none yet"
+
+
+def _renamed(findings: Findings) -> str:
+    if any(versions.get("seqrec") == "0.1.0" for versions in _all_versions(findings)):
+        return "\n  Measured with 0.1.0, before the release of 0.2.0; 0.2.0 changes names only."
+    return ""
+
+
+def _all_versions(findings: Findings) -> Iterator[Mapping[str, str]]:
+    """The versions of each result in the tables."""
+    yield from (result.versions for result in findings.models)
+    yield from (result.versions for _, result in findings.ablations)
+    yield from (result.versions for _, result, _ in findings.variants)
 
 
 def _imbalance_section(findings: Findings, folder: Path) -> str:  # noqa: ARG001 - one signature for all

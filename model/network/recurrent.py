@@ -148,15 +148,7 @@ class _Recurrence(torch.autograd.Function):
             torch.tanh(cell[t + 1], out=squash)
             torch.mul(o[t], squash, out=state[t + 1])  # h_t
         ctx.save_for_backward(
-            to_intermediate,
-            state_weight,
-            gate_weight,
-            states,
-            cells,
-            projected,
-            intermediate,
-            squashed,
-            gates,
+            to_intermediate, state_weight, gate_weight, states, cells, projected, intermediate, squashed, gates
         )
         after_each_step: Tensor = states[1:]
         return after_each_step
@@ -164,17 +156,9 @@ class _Recurrence(torch.autograd.Function):
     @staticmethod
     @custom_bwd(device_type="cuda")  # type: ignore[untyped-decorator]
     def backward(ctx: Any, d_states: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # noqa: ANN401
-        (
-            to_intermediate,
-            state_weight,
-            gate_weight,
-            states,
-            cells,
-            projected,
-            intermediate,
-            squashed,
-            gates,
-        ) = ctx.saved_tensors
+        to_intermediate, state_weight, gate_weight, states, cells, projected, intermediate, squashed, gates = (
+            ctx.saved_tensors
+        )
         time, batch, hidden = to_intermediate.shape
         sigmoids, update = gates.split([3 * hidden, hidden], dim=-1)
         # Derivatives of the activations, from their values: s' = s (1 - s) for a sigmoid, 1 - u^2 for a tanh.

@@ -65,22 +65,22 @@ class SeqRecEstimator:
     def fit_ranking(self, train: Examples, validation: Examples | None, start: SeqRec | None = None) -> None:
         """Learn which movie comes next and which are relevant from then on; does nothing for a preset of stars alone.
 
-        With ``start``, the ranking tower goes on from that network's, at the rate and for the epochs of a refit.
+        With ``start``, the ranking network goes on from that network's, at the rate and for the epochs of a refit.
         """
-        tower, config = self.network.ranking, self.preset.ranking_training
-        if tower is None or config is None:
+        ranking, config = self.network.ranking, self.preset.ranking_training
+        if ranking is None or config is None:
             return
         if start is not None:
-            tower.load_state_dict(start.require_ranking().state_dict())
+            ranking.load_state_dict(start.require_ranking().state_dict())
             config = config.refit
-        task = RankingTask(tower, train.sequences, validation, config, self.context.device)
+        task = RankingTask(ranking, train.sequences, validation, config, self.context.device)
         # Validation examples change nothing in this task, so runs with and without them share a checkpoint.
         settings = self.network.config.model_dump_json() + config.model_dump_json()
         run = run_name(f"{self.preset.name}-ranking", settings, [train], self._content)
         trainer = Trainer(task)
         trainer.run(self.context.checkpoint(run), self.context.on_progress)
         self.ranking_epochs = trainer.epochs
-        tower.movies.reset(self._unrated(train))
+        ranking.movies.reset(self._unrated(train))
 
     def fit_stars(self, train: Examples, validation: Examples | None, last_epoch: int | None = None) -> None:
         """Learn stars; without validation examples, for exactly ``last_epoch`` epochs."""
@@ -138,7 +138,7 @@ class SeqRecEstimator:
 
 
 class NetworkRanker:
-    """Ranks by a preset's network: by relevance on a horizon where it has a ranking tower, else by predicted stars.
+    """Ranks by a preset's network: by relevance on a horizon where it has a ranking network, else by predicted stars.
 
     It learns only what it orders lists by.
     """

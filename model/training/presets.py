@@ -18,7 +18,7 @@ class Preset(BaseModel):
 
     Attributes:
         training: how it learns stars.
-        ranking_training: how its ranking tower learns; None for a network that predicts stars alone.
+        ranking_training: how its ranking network learns; None for a network that predicts stars alone.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -78,7 +78,7 @@ class RankingTask(StepTask):
     makes better lists where the order of what follows does not count.
     """
 
-    name = "next movie"
+    name = "lists"
     early_stopping: EarlyStopping | None = None  # the rate falls to zero by the last epoch, which is kept
 
     def __init__(

@@ -17,7 +17,7 @@ from model.training.trainer import EarlyStopping
 
 
 class RatingTask(StepTask):
-    """Learns the stars of the targets; the ranking tower takes no part.
+    """Learns the stars of the targets; the ranking network takes no part.
 
     On CUDA, steps run in bfloat16 where it saves time.
     """

@@ -7,29 +7,34 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import builders
 import pytest
 import torch
 from builders import RATING_ONLY, SMALL, context_for
 from documents import RUN_ELSEWHERE, Block, blocks, documents
 from fastapi import APIRouter
 from fastapi.testclient import TestClient
+from server import running
 from sqlalchemy import Engine
 
 import app.api.movies as routes
 import app.services.movies as services
 import app.storage.movies as storage
+import seqrec.client
 import seqrec.schemas.movies as bodies
 from app.cli.api_reference import page
 from app.jobs.bulk_load import load
 from app.main import create_app
 from app.storage.database import connect, upgrade
 from model.data.dataset import MovieLens
-from model.data.splits import Split
+from model.data.sequences import Sequences
+from model.data.splits import Split, paper_split
 from model.inference import artifact
 from model.inference.scorer import Scorer
 from model.network import branches
 from model.pipeline import train
 from model.training.presets import PRESETS, Preset
+from seqrec import calls
 
 NAMED: dict[str, Block] = {
     block.comment.removeprefix(RUN_ELSEWHERE): block
@@ -64,6 +69,7 @@ def served(sample: MovieLens, preset: Preset, folder: Path) -> Iterator[TestClie
 def test_a_branch_is_a_class_and_one_line(sample: MovieLens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     branch = written("branch", branches)["PopularityBranch"]
     monkeypatch.setitem(branches.BRANCHES, "popularity", branch)
+    written("test of the branch", builders)["test_popularity_is_a_vector_for_each_movie"]()
     names = written("preset with the branch", branches)["network"].branches
     network = SMALL.network.model_copy(update={"branches": names})
     training = SMALL.training.model_copy(update={"epochs": 1})
@@ -72,6 +78,13 @@ def test_a_branch_is_a_class_and_one_line(sample: MovieLens, tmp_path: Path, mon
 
     assert "popularity" in names
     assert len({one["predicted_stars"] for one in predicted}) == 3
+
+
+def test_a_branch_of_users_is_a_class_too() -> None:
+    branch = written("user branch", branches)["ActivityBranch"]
+    tests = written("test of the user branch", builders, pytest=pytest, ActivityBranch=branch)
+
+    tests["test_activity_is_the_length_of_the_history"]()
 
 
 def test_a_preset_is_a_configuration(sample: MovieLens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,14 +97,16 @@ def test_a_preset_is_a_configuration(sample: MovieLens, tmp_path: Path, monkeypa
     assert (listed["rank_by"], len(listed["recommendations"])) == ("relevance", 5)
 
 
-def test_a_baseline_is_a_class_with_fit_and_predict(split: Split) -> None:
-    baseline = written("baseline")["UserMean"]()
+def test_a_baseline_is_a_class_with_fit_and_predict(sample: MovieLens, split: Split) -> None:
+    UserMean = written("baseline")["UserMean"]  # noqa: N806 - a class
+    names = {"UserMean": UserMean, "paper_split": paper_split, "Sequences": Sequences, "pytest": pytest}
+    tests = written("test of the baseline", MovieLens=MovieLens, **names)
+    tests["test_the_first_prediction_is_the_mean_of_the_first_history"](sample)
+    baseline = UserMean()
     baseline.fit(split)
     predicted = baseline.predict(split.test).stars
-    first = split.test.histories().stars[: split.test.history_lengths[0]]
 
     assert predicted.shape == split.test.target_stars.shape
-    assert predicted[0] == pytest.approx(first.mean())
     assert len(set(predicted.tolist())) > 5
 
 
@@ -107,11 +122,13 @@ def test_a_route_goes_from_the_query_to_the_documentation(
     app = create_app(loaded, scorer)
     app.include_router(router)
 
-    with TestClient(app) as client:
-        counted = client.get("/decades").json()["movies"]
+    monkeypatch.setattr(calls, "decades", written("call", calls, Decades=body)["decades"], raising=False)
+    method = written("client", seqrec.client)["decades"]
 
-    assert sum(counted.values()) == 80
-    assert list(counted) == sorted(counted)
+    with TestClient(app) as client:
+        written("test of the route", TestClient=TestClient)["test_every_movie_belongs_to_a_decade"](client)
+    with running(app) as address, seqrec.Client(address) as typed:
+        assert sum(method(typed).movies.values()) == 80
     assert "### `GET /decades`\n\nHow many movies each decade has." in page(app.openapi())
 
 

@@ -1,11 +1,11 @@
-"""What documents list is what there is: commands, routes, settings, metrics, rooms and promises."""
+"""What documents list is what there is: commands, routes, settings, metrics, packages, make targets and promises."""
 
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
-from documents import ROOT, section
+from documents import ROOT, blocks, documents, section
 
 from app.api.page import HEADERS
 from app.cli import app as command_line
@@ -59,14 +59,23 @@ def test_the_policy_of_the_page_is_the_one_that_is_promised() -> None:
     assert HEADERS["Content-Security-Policy"] in promised
 
 
-@pytest.mark.parametrize("package", ["app", "model"])
-def test_the_plan_of_the_house_has_every_room(package: str) -> None:
-    plan = (DOCS / "architecture.md").read_text()
-    rooms = {path.name for path in (ROOT / package).iterdir() if path.is_dir() and (path / "__init__.py").exists()}
+@pytest.mark.parametrize("path", [pytest.param(path, id=str(path.relative_to(ROOT))) for path in documents()])
+def test_make_targets_that_the_documents_name_are_in_the_makefile(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    code = [*re.findall(r"`([^`\n]+)`", text), *(block.text for block in blocks(path))]
+    named = {target for piece in code for target in re.findall(r"^(?:\S+=\S+ )*make ([a-z-]+)", piece, re.MULTILINE)}
 
-    assert rooms
-    for room in rooms:
-        assert f"`{room}/`" in plan, f"{package}/{room}"
+    assert named <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("package", ["app", "model"])
+def test_the_architecture_lists_every_package(package: str) -> None:
+    plan = (DOCS / "architecture.md").read_text()
+    names = {path.name for path in (ROOT / package).iterdir() if path.is_dir() and (path / "__init__.py").exists()}
+
+    assert names
+    for name in names:
+        assert f"`{name}/`" in plan, f"{package}/{name}"
 
 
 def test_a_release_has_a_date_and_the_newest_stands_first() -> None:
@@ -85,3 +94,12 @@ def test_files_that_the_documents_name_are_there(name: str) -> None:
     text = (ROOT / name).read_text()
     for path in re.findall(r"`((?:app|model|seqrec|tests|migrations|docs|benchmarks)/[\w./-]+)`", text):
         assert Path(ROOT / path).exists(), path
+
+
+def test_constants_that_contributing_places_in_a_file_are_in_it() -> None:
+    text = " ".join((ROOT / "CONTRIBUTING.md").read_text().split())
+    placed = re.findall(r"`([A-Z_]{4,})` in `([\w/]+\.py)`", text)
+
+    assert placed
+    for name, path in placed:
+        assert re.search(rf"^{name}\b", (ROOT / path).read_text(), re.MULTILINE), f"{name} in {path}"

@@ -32,6 +32,15 @@ def test_the_wheel_takes_the_name_seqrec_alone(wheel: Path) -> None:
     }
 
 
+def test_the_text_for_a_package_index_has_no_link_into_the_repository(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        text = archive.read(metadata).decode()
+
+    assert "from seqrec import Client" in text
+    assert "](" not in text
+
+
 def test_the_client_works_beside_packages_called_app_and_model(installed: Path, foreign_project: Path) -> None:
     script = (
         "import app, model, migrations, seqrec\n"

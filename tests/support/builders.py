@@ -80,12 +80,12 @@ def user(movies: Sequence[int], stars: Sequence[float]) -> Users:
 
 def write_a_million_ratings(folder: Path) -> Path:
     """A data set in the format of ML-1M, of 5,000 users who have rated 200 of 4,000 movies each."""
-    place = pl.int_range(1_000_000)
-    user, movie = 1 + place // 200, 1 + place * 7 % 4000
+    index = pl.int_range(1_000_000)
+    user, movie = 1 + index // 200, 1 + index * 7 % 4000
     for name, columns in {
         "users.dat": (1 + pl.int_range(5000), pl.lit("F"), pl.lit(25), pl.lit(1), pl.lit("00000")),
         "movies.dat": (1 + pl.int_range(4000), pl.lit("Made Up (2000)"), pl.lit("Drama")),
-        "ratings.dat": (user, movie, 1 + place % 5, 10**9 + place),
+        "ratings.dat": (user, movie, 1 + index % 5, 10**9 + index),
     }.items():
         lines = pl.select(pl.concat_str(columns, separator="::")).to_series()
         (folder / name).write_text("".join(f"{line}\n" for line in lines))

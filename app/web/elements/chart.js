@@ -25,13 +25,19 @@ export function ticks(least, most, count = 4) {
   return Array.from({ length: Math.max(2, last - first + 1) }, (_, at) => Number(((first + at) * step).toPrecision(12)));
 }
 
-/** A learning curve: points {x, y} by epoch, the best one marked. */
-export function curve({ title, note, measure, points, lowIsBest }) {
+/** A learning curve: points {x, y} by epoch, the kept one marked: the least (`kept` is "least") or the last. */
+export function curve({ title, note, measure, points, kept }) {
   const figure = fromTemplate("curve-template");
   figure.querySelector("strong").textContent = title;
-  const best = points.reduce((one, other) => ((lowIsBest ? other.y < one.y : other.y > one.y) ? other : one));
-  figure.querySelector(".muted").textContent = `${note}; best ${best.y.toFixed(4)} after epoch ${best.x}`;
-  figure.querySelector("figcaption").after(picture({ title, measure, points, best }));
+  if (points.length === 1) {
+    figure.querySelector(".muted").textContent = `${note}, after the only epoch`;
+    figure.querySelector("details").replaceWith(node("p", "single-value", `${measure} ${points[0].y.toFixed(4)}`));
+    return figure;
+  }
+  const marked = kept === "last" ? points.at(-1) : points.reduce((one, other) => (other.y < one.y ? other : one));
+  const mark = `${kept === "last" ? "last" : "best"} ${marked.y.toFixed(4)}, in epoch ${marked.x}`;
+  figure.querySelector(".muted").textContent = `${note}; ${mark}`;
+  figure.querySelector("figcaption").after(picture({ title, measure, points, marked, mark }));
   figure.querySelectorAll("th")[1].textContent = measure;
   figure.querySelector("tbody").append(...points.map((point) => {
     const row = node("tr");
@@ -41,7 +47,7 @@ export function curve({ title, note, measure, points, lowIsBest }) {
   return figure;
 }
 
-function picture({ title, measure, points, best }) {
+function picture({ title, measure, points, marked, mark }) {
   const values = points.map((point) => point.y);
   const levels = ticks(Math.min(...values), Math.max(...values));
   const lastX = points.at(-1).x;
@@ -49,7 +55,7 @@ function picture({ title, measure, points, best }) {
   const x = (value) => BOX.left + ((value - firstX) / (lastX - firstX || 1)) * (BOX.right - BOX.left);
   const y = (value) => BOX.bottom - ((value - levels[0]) / (levels.at(-1) - levels[0])) * (BOX.bottom - BOX.top);
   const summary = `${title}: ${measure} by epoch, from ${points[0].y.toFixed(4)} in epoch ${firstX} to ` +
-    `${points.at(-1).y.toFixed(4)} in epoch ${lastX}; best ${best.y.toFixed(4)} in epoch ${best.x}.`;
+    `${points.at(-1).y.toFixed(4)} in epoch ${lastX}; ${mark}.`;
   const image = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": summary });
   const decimals = Math.min(4, Math.max(0, ...levels.map((level) => (String(level).split(".")[1] ?? "").length)));
   for (const level of levels) {
@@ -66,7 +72,7 @@ function picture({ title, measure, points, best }) {
     svg("text", { class: "axis", x: 4, y: 12 }, measure),
     svg("polyline", { class: "line", points: points.map((point) => `${x(point.x)},${y(point.y)}`).join(" ") }),
     ...points.map((point) => svg("circle", { class: "point", cx: x(point.x), cy: y(point.y), r: 2.2 })),
-    svg("circle", { class: "best", cx: x(best.x), cy: y(best.y), r: 5 }),
+    svg("circle", { class: "marked", cx: x(marked.x), cy: y(marked.y), r: 5 }),
   );
   return image;
 }

@@ -17,21 +17,21 @@ export function node(name, className = "", text = "") {
 
 /** Say something in a panel where movies would be: an empty state or an error. Without a title, say nothing. */
 export function say(panel, title, text = "", action = null) {
-  const place = panel.querySelector("[data-said]");
+  const container = panel.querySelector("[data-message]");
   if (!title) {
-    place.replaceChildren();
+    container.replaceChildren();
     return;
   }
-  const box = fromTemplate("said-template");
-  box.querySelector(".said-title").textContent = title;
-  box.querySelector(".said-text").textContent = text;
+  const box = fromTemplate("message-template");
+  box.querySelector(".message-title").textContent = title;
+  box.querySelector(".message-text").textContent = text;
   if (action) {
     const button = box.querySelector("button");
     button.textContent = action.label;
     button.hidden = false;
     button.addEventListener("click", action.run);
   }
-  place.replaceChildren(box);
+  container.replaceChildren(box);
 }
 
 /** Tell a screen reader what changed on the page. */

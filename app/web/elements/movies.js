@@ -11,7 +11,7 @@ const HUES = {
 
 const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 
-/** A genre's place on the colour wheel, in degrees; the same for the same name. */
+/** A genre's position on the colour wheel, in degrees; the same for the same name. */
 export function hueOf(genre) {
   return HUES[genre] ?? [...(genre ?? "")].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 360, 7);
 }
@@ -32,7 +32,7 @@ export function percent(share) {
   return `${(share * 100).toFixed(share >= 0.0995 ? 0 : share >= 0.00995 ? 1 : 2)}%`;
 }
 
-/** One movie. Shown from: movie (as the API has it), own, predicted, badge, reasons, likely {share, of, text}, when. */
+/** One movie. Shown from: movie (as the API has it), own, predicted, badge, reasons, likely {share, of, text, hint}, when. */
 export class MovieRow {
   #part = (name) => this.element.querySelector(name);
 
@@ -41,7 +41,7 @@ export class MovieRow {
     this.element.dataset.movie = movie.movie_id;
     this.movie = movie;
     this.rating = new Rating(plainTitle(movie), (stars) => give(movie, stars));
-    this.#part(".rating-place").replaceWith(this.rating.element);
+    this.#part(".rating-container").replaceWith(this.rating.element);
     this.#describe(movie);
     const like = this.#part("[data-similar]");
     like.setAttribute("aria-label", `Similar to ${plainTitle(movie)}`);
@@ -62,7 +62,7 @@ export class MovieRow {
     this.#part(".likely").hidden = !likely;
     if (likely) {
       this.#part(".bar-fill").style.setProperty("--share", Math.min(1, likely.share / (likely.of || 1)));
-      this.#part(".likely-text").replaceChildren(percent(likely.share), node("span", "unseen", ` ${likely.text}`));
+      this.#part(".likely-text").replaceChildren(likely.text, node("span", "unseen", likely.hint ? ` ${likely.hint}` : ""));
     }
   }
 
@@ -88,11 +88,11 @@ export class MovieRow {
   }
 
   #explain(reasons) {
-    const place = this.#part(".reasons");
-    place.hidden = !reasons?.length;
-    if (place.hidden) return;
+    const container = this.#part(".reasons");
+    container.hidden = !reasons?.length;
+    if (container.hidden) return;
     const titles = reasons.map((reason) => node("cite", "", plainTitle(reason)));
-    place.replaceChildren("because you rated ", ...titles.flatMap((title, at) => (at ? [", ", title] : [title])));
+    container.replaceChildren("because you rated ", ...titles.flatMap((title, at) => (at ? [", ", title] : [title])));
   }
 }
 
@@ -113,7 +113,7 @@ export class MovieList {
     return this.#rows.get(movieId);
   }
 
-  /** Show these entries ({movie, ...} as `MovieRow.update` takes them), in their order; rows that stay slide to their place. */
+  /** Show these entries ({movie, ...} as `MovieRow.update` takes them), in their order; rows that stay slide to their new position. */
   show(entries, { animate = false } = {}) {
     const before = animate && !still.matches ? this.#tops() : null;
     const focused = this.#focusedIndex();
@@ -125,7 +125,7 @@ export class MovieList {
       rows.set(id, row);
     }
     this.#rows = rows;
-    this.#place([...rows.values()].map((row) => row.element));
+    this.#arrange([...rows.values()].map((row) => row.element));
     if (focused !== null && !this.element.contains(document.activeElement)) this.#focusAt(focused);
     if (before) this.#slide(before);
   }
@@ -135,7 +135,7 @@ export class MovieList {
   }
 
   /** Bring the children into this order while the rows that stay keep the focus, which a move would lose. */
-  #place(elements) {
+  #arrange(elements) {
     const staying = new Set(elements);
     for (const child of [...this.element.children]) if (!staying.has(child)) child.remove();
     const active = elements.find((element) => element.contains(document.activeElement));

@@ -9,7 +9,7 @@ export const spoken = (stars) => `${stars} star${stars === 1 ? "" : "s"}`;
 
 /**
  * A radio group of ten half stars. Arrow keys, Home, End and the digits 1 to 5 move, Enter or Space gives the stars, Escape
- * goes back; so a list that reorders on every rating does not run away under the keys. By mouse and finger the place within
+ * goes back; so a list that reorders on every rating does not run away under the keys. By mouse and finger the position within
  * the row counts.
  */
 export class Rating {
@@ -44,8 +44,8 @@ export class Rating {
   update(own, predicted) {
     this.#own = own;
     this.#predicted = predicted;
-    const said = predicted === null ? "" : `, predicted ${predicted.toFixed(1)} stars`;
-    this.#group.setAttribute("aria-label", `Your rating of ${this.#title}${said}`);
+    const prediction = predicted === null ? "" : `, predicted ${predicted.toFixed(1)} stars`;
+    this.#group.setAttribute("aria-label", `Your rating of ${this.#title}${prediction}`);
     for (const [step, radio] of this.#radios.entries()) radio.setAttribute("aria-checked", String(STEPS[step] === own));
     this.#tabStop(own ?? (predicted === null ? 3 : Math.min(5, Math.max(0.5, Math.round(predicted * 2) / 2))));
     this.#draw();

@@ -49,14 +49,14 @@ function addFacts(list, facts) {
 function measured({ model, held_out, held_out_lists }) {
   const figures = [measure({
     title: "Error of the predicted stars",
-    note: `RMSE on ${held_out.n_test.toLocaleString("en")} ratings of people it never met; less is better`,
+    note: `RMSE on ${held_out.n_test.toLocaleString("en")} ratings by users held out of training; less is better`,
     decimals: 3,
     rows: rowsOf(model, held_out, "rmse", (one, other) => one.value - other.value),
   })];
   if (held_out_lists) {
     figures.unshift(measure({
       title: "Quality of the lists",
-      note: `NDCG@10 for ${held_out_lists.n_users.toLocaleString("en")} people it never met; more is better`,
+      note: `NDCG@10 for ${held_out_lists.n_users.toLocaleString("en")} users held out of training; more is better`,
       decimals: 3,
       rows: rowsOf(model, held_out_lists, "ndcg_at_10", (one, other) => other.value - one.value),
     }));
@@ -78,12 +78,12 @@ function learned({ held_out, held_out_lists }) {
   const curves = [];
   if (lists.length) {
     curves.push(curve({
-      title: "Learning which movie comes next", note: "on validation", measure: "NDCG@10", points: lists, lowIsBest: false,
+      title: "Learning which movie comes next", note: "on validation", measure: "NDCG@10", points: lists, kept: "last",
     })); // prettier-ignore
   }
   if (stars.length) {
     curves.push(curve({
-      title: "Learning the stars", note: "on validation", measure: "RMSE in stars", points: stars, lowIsBest: true,
+      title: "Learning the stars", note: "on validation", measure: "RMSE in stars", points: stars, kept: "least",
     })); // prettier-ignore
   }
   return curves;

@@ -40,19 +40,19 @@ export function signUpDialog(signUp) {
   }));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const fault = form.querySelector(".fault");
-    fault.textContent = "";
+    const problem = form.querySelector(".error");
+    problem.textContent = "";
     try {
       await signUp(profileIn(form));
       dialog.close();
     } catch (error) {
-      fault.textContent = error.message;
+      problem.textContent = error.message;
     }
   });
   for (const button of document.querySelectorAll("[data-sign-up]")) {
     button.addEventListener("click", () => {
       form.reset();
-      form.querySelector(".fault").textContent = "";
+      form.querySelector(".error").textContent = "";
       dialog.showModal();
     });
   }
@@ -74,7 +74,7 @@ export function keyDialog() {
   return (refused) =>
     new Promise((resolve) => {
       let key = null;
-      form.querySelector(".fault").textContent = refused ? "That key was not accepted." : "";
+      form.querySelector(".error").textContent = refused ? "That key was not accepted." : "";
       form.onsubmit = () => {
         key = form.key.value.trim() || null;
       };

@@ -2,7 +2,7 @@
 
 import { api, isAbort, Latest } from "../api.js";
 import { announce, by, debounced, fromTemplate, plural, say } from "../elements/dom.js";
-import { hueOf, MovieList, plainTitle, ratingsOf } from "../elements/movies.js";
+import { hueOf, MovieList, percent, plainTitle, ratingsOf } from "../elements/movies.js";
 
 const PAGE = 10;
 const MOST = 100;
@@ -43,14 +43,14 @@ export class Recommendations {
   }
 
   /** Ask for the list anew, as long as it was. */
-  async load({ said = null } = {}) {
+  async load({ message = null } = {}) {
     const answer = await this.#ask({ n: Math.min(MOST, Math.max(PAGE, this.#entries.length)), offset: 0 });
     if (!answer) return;
     const animate = this.#entries.length > 0;
     this.#entries = answer.recommendations;
     this.#answer = answer;
     this.#draw(animate);
-    if (said) announce(`${said} The list is up to date${this.#first()}.`);
+    if (message) announce(`${message} The list is up to date${this.#first()}.`);
   }
 
   /** Draw again, with the ratings as they are now. */
@@ -124,7 +124,7 @@ export class Recommendations {
     this.#sayBasis();
     by("legend").hidden = !this.#entries.length;
     by("legend").classList.toggle("no-likely", most === 0);
-    if (order !== "popularity") this.#form.rank_by.value = order;
+    for (const radio of this.#form.rank_by) radio.checked = radio.value === order;
     this.#sayIfEmpty();
   }
 
@@ -139,7 +139,7 @@ export class Recommendations {
       predicted: entry.predicted_stars,
       reasons: entry.reasons,
       badge: entry.source === "popular" ? { text: "popular", title: "Here because many like it, not from your ratings" } : null,
-      likely: entry.relevance === null ? null : { share: entry.relevance, of: most, text: "likely" },
+      likely: entry.relevance === null ? null : { share: entry.relevance, of: most, text: percent(entry.relevance), hint: "likely" },
     };
   }
 
@@ -164,9 +164,9 @@ export class Recommendations {
   }
 
   /** Start over from the first page: other options make another list. */
-  #anew(said) {
+  #anew(message) {
     this.#entries = this.#entries.slice(0, PAGE);
-    this.load({ said });
+    this.load({ message });
   }
 
   #listen() {
@@ -195,6 +195,6 @@ function showDiversity(slider) {
 function basis({ based_on, rank_by }, user) {
   if (based_on === "history") return `From your ${ratingsOf(user.ratings)}.`;
   if (based_on === "profile") return "From your profile alone. Rate a movie, and the list becomes yours.";
-  const kind = rank_by === "popularity" ? "What most people watch" : "What suits most people";
-  return `${kind}, as nothing is known of you yet. Rate a movie, and the list becomes yours.`;
+  const kind = rank_by === "popularity" ? "Highest rated by all users" : "Predicted for an average user";
+  return `${kind}, since nothing is known of you yet. Rate a movie, and the list becomes yours.`;
 }

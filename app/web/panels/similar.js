@@ -67,7 +67,7 @@ export class Similar {
         movie,
         own: this.session.starsOf(movie.movie_id),
         predicted: this.#predicted.get(movie.movie_id) ?? null,
-        likely: { share: Math.max(0, movie.similarity), of: 1, text: "similar" },
+        likely: { share: Math.max(0, movie.similarity), of: 1, text: `similarity ${movie.similarity.toFixed(2)}` },
       })),
     );
   }

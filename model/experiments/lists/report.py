@@ -174,6 +174,8 @@ from the history, on validation; 0 means the same proportions.
 
 ## Settings of the other libraries
 
+A model without a row on a protocol was not run there.
+
 {_settings_table(external) if external else "None have been measured yet: see `benchmarks/`."}
 """
 

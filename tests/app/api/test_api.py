@@ -240,6 +240,50 @@ def test_a_body_that_is_no_json_is_an_error_of_the_same_shape(client: TestClient
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "field", "message"),
+    [
+        pytest.param("/users", {"gender": "X"}, "body.gender", "must be F or M", id="pattern"),
+        pytest.param("/users", {"x": 1}, "body.x", "there is no such field", id="unknown field"),
+        pytest.param("/users", {"age": "old"}, "body.age", "must be a whole number", id="text for a number"),
+        pytest.param("/users", {"age": 500}, "body.age", "must be at most 120", id="too large"),
+        pytest.param("/users", [1], "body", "must be an object", id="list"),
+        pytest.param("/users", None, "body", "send the body as Content-Type: application/json", id="no body"),
+        pytest.param("/predict", {"user_id": 1, "movie_ids": []}, "body.movie_ids", "has too few entries (minimum 1)",
+                     id="empty list"),
+        pytest.param("/predict", {"user_id": 2**31, "movie_ids": [1]}, "body.user_id", f"must be at most {2**31 - 1}",
+                     id="large id"),
+        pytest.param("/movies", {"title": "a\nb"}, "body.title", "must have no control characters", id="control"),
+        pytest.param("/movies", {}, "body.title", "is required", id="missing"),
+    ],
+)  # fmt: skip
+def test_an_invalid_field_is_described_in_a_plain_sentence(
+    client: TestClient, path: str, body: object, field: str, message: str
+) -> None:
+    answer = client.post(path, json=body) if body is not None else client.post(path)
+
+    assert answer.status_code == 422
+    assert answer.json()["details"] == [{"field": field, "message": message}]
+
+
+@pytest.mark.parametrize(
+    ("text", "headers", "message"),
+    [
+        pytest.param(
+            "{'a'", {"Content-Type": "application/json"}, "the body is not valid JSON (character 2)", id="text"
+        ),
+        pytest.param('{"age": 5}', {}, "send the body as Content-Type: application/json", id="no type"),
+    ],
+)
+def test_a_body_that_is_not_read_as_json_says_why(
+    client: TestClient, text: str, headers: dict[str, str], message: str
+) -> None:
+    answer = client.post("/users", content=text, headers=headers)
+
+    assert answer.status_code == 422
+    assert answer.json()["details"] == [{"field": "body", "message": message}]
+
+
 class Broken:
     """Stands in for a scorer with a fault."""
 

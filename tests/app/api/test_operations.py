@@ -21,7 +21,7 @@ from sqlalchemy import Engine, text
 
 from app.api.security import Keys
 from app.main import create_app
-from app.server import listening_address
+from app.server import listening_address, local_url
 from app.services.ratings import Ratings
 from app.settings import Settings
 from app.storage.database import Database, connect
@@ -61,10 +61,10 @@ def test_with_keys_every_route_but_health_and_metrics_wants_one(loaded: Engine, 
 
 
 def test_a_key_opens_what_it_is_for(guarded: str) -> None:
-    with Client(guarded) as nobody, pytest.raises(KeyRequired, match="X-API-Key"):
-        nobody.recommend(1)
-    with Client(guarded, key="wrong") as stranger, pytest.raises(KeyRefused):
-        stranger.recommend(1)
+    with Client(guarded) as without_key, pytest.raises(KeyRequired, match="X-API-Key"):
+        without_key.recommend(1)
+    with Client(guarded, key="wrong") as with_wrong_key, pytest.raises(KeyRefused):
+        with_wrong_key.recommend(1)
     with Client(guarded, key="writer") as writer:
         assert writer.rate(1, 1, 4).stars == 4
         with pytest.raises(KeyRefused, match="SEQREC_ADMIN_KEY"):
@@ -94,6 +94,20 @@ def test_without_keys_no_other_machine_is_served(caplog: pytest.LogCaptureFixtur
     assert listening_address(Settings(host="0.0.0.0", api_keys="key")) == "0.0.0.0"
     assert listening_address(Settings(host="0.0.0.0", unprotected=True)) == "0.0.0.0"
     assert listening_address(Settings(host="localhost")) == "localhost"
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:8000"),
+        ("::", "http://[::1]:8000"),
+        ("::1", "http://[::1]:8000"),
+        ("192.0.2.7", "http://192.0.2.7:8000"),
+        ("localhost", "http://localhost:8000"),
+    ],
+)
+def test_the_announced_address_can_be_opened(host: str, url: str) -> None:
+    assert local_url(host, 8000) == url
 
 
 def test_metrics_count_requests_by_route_and_status_and_know_times_cache_and_version(
@@ -223,18 +237,18 @@ def test_what_one_worker_writes_counts_in_the_next_answer_of_every_worker(
 
 def test_many_write_at_once_and_nothing_is_lost(loaded: Engine, scorer: Scorer) -> None:
     with running(create_app(loaded, scorer)) as address, Client(address) as client:
-        someone = client.create_user().user_id
+        user_id = client.create_user().user_id
 
         def write(movie_id: int) -> None:
-            client.rate(someone, movie_id, 3)
+            client.rate(user_id, movie_id, 3)
             client.create_user()
-            client.recommend(someone, n=1)
+            client.recommend(user_id, n=1)
 
         with ThreadPoolExecutor(8) as threads:
             list(threads.map(write, range(1, 61)))
 
-        assert client.user(someone).ratings == 60
-        assert len(client.recommend(someone, n=100).recommendations) == 20
+        assert client.user(user_id).ratings == 60
+        assert len(client.recommend(user_id, n=100).recommendations) == 20
 
 
 def test_a_taken_id_is_refused(client: TestClient, loaded: Engine, scorer: Scorer) -> None:
@@ -248,8 +262,8 @@ def test_a_taken_id_is_refused(client: TestClient, loaded: Engine, scorer: Score
 def test_an_import_six_times_as_long_takes_no_more_memory(loaded: Engine, tmp_path: Path) -> None:
     def peak(lines: int) -> int:
         with (tmp_path / "lines").open("wb") as file:
-            for place in range(lines):
-                file.write(b'{"user_id": %d, "movie_id": %d, "stars": 4}\n' % (1 + place % 120, 1 + place // 120 % 80))
+            for index in range(lines):
+                file.write(b'{"user_id": %d, "movie_id": %d, "stars": 4}\n' % (1 + index % 120, 1 + index // 120 % 80))
         tracemalloc.start()
         with (tmp_path / "lines").open("rb") as file:
             assert Ratings(Database(loaded)).import_lines(file) == lines
@@ -315,7 +329,7 @@ def test_what_is_asked_for_by_head_is_answered_without_its_body(client: TestClie
 
 
 def test_an_export_without_a_database_is_an_error_and_no_empty_file(scorer: Scorer) -> None:
-    engine = connect("postgresql://someone:secret@127.0.0.1:9/seqrec")
+    engine = connect("postgresql://seqrec:secret@127.0.0.1:9/seqrec")
     with running(create_app(engine, scorer)) as address:
         client = Client(address, retries=0)
         with client, pytest.raises(DatabaseUnavailable):

@@ -45,7 +45,7 @@ def test_evaluate_prints_a_table_with_the_baselines(seqrec: Run, sample_folder: 
     _, out, _ = seqrec("evaluate", "--data", sample_folder, "--model", "movie-mean")
 
     assert [row for row in ("mean", "movie-mean", "bias") if f" {row} " in out] == ["mean", "movie-mean", "bias"]
-    assert "paper split, seeds 2658, 4769" in out
+    assert "Protocol paper, seeds 2658, 4769" in out
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_taken_port_is_found_before_any_work(seqrec: Run, monkeypatch: pytest.
         status, _, err = seqrec("up", "--port", taken.getsockname()[1])
 
     assert status == 1
-    assert "SEQREC_PORT" in err
+    assert "(--port or SEQREC_PORT)" in err
     assert list(tmp_path.iterdir()) == []
 
 

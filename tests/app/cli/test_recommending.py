@@ -54,8 +54,8 @@ def test_predict_shows_stars_their_probabilities_and_what_the_user_gave(filled: 
     ("arguments", "complaint"),
     [
         pytest.param(("recommend", 7777), "no user 7777", id="user"),
-        pytest.param(("recommend",), "Say for whom", id="nobody"),
-        pytest.param(("recommend", 1, "--rated", "3=5"), "Say for whom", id="both"),
+        pytest.param(("recommend",), "Give a USER_ID, or the ratings", id="neither"),
+        pytest.param(("recommend", 1, "--rated", "3=5"), "not both", id="both"),
         pytest.param(("recommend", "--rated", "3"), "as in 260=5", id="no stars"),
         pytest.param(("recommend", "--rated", "3=6"), "as in 260=5", id="six stars"),
         pytest.param(("recommend", "--rated", "9999=5"), "no movie 9999", id="movie"),

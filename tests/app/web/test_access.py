@@ -12,7 +12,7 @@ def test_an_unknown_user_is_named_and_the_one_before_stays(visit: Visit) -> None
     page.get_by_role("button", name="Go", exact=True).click()
 
     expect(page.get_by_role("alert").filter(has_text="There is no user 987654.")).to_be_visible()
-    expect(page.locator("#who-name")).to_have_text("User 1")
+    expect(page.locator("#user-name")).to_have_text("User 1")
 
 
 def test_a_remembered_user_who_is_gone_leads_to_the_welcome(visit: Visit) -> None:
@@ -27,11 +27,11 @@ def test_the_last_user_is_remembered(visit: Visit) -> None:
     page = visit()
     page.get_by_role("spinbutton", name="User").fill("5")
     page.keyboard.press("Enter")
-    expect(page.locator("#who-name")).to_have_text("User 5")
+    expect(page.locator("#user-name")).to_have_text("User 5")
 
     page.reload()
 
-    expect(page.locator("#who-name")).to_have_text("User 5")
+    expect(page.locator("#user-name")).to_have_text("User 5")
 
 
 def test_a_service_that_wants_a_key_is_given_the_one_from_the_reader(visit: Visit) -> None:

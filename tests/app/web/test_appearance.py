@@ -12,7 +12,7 @@ def test_the_model_card_has_version_errors_beside_baselines_and_both_curves(visi
     page = visit()
     model = httpx.get(f"{address}/model").json()
     card = model["card"]
-    panel = page.get_by_role("region", name="The model behind it")
+    panel = page.get_by_role("region", name="Model card")
 
     expect(panel).to_contain_text(model["version"])
     expect(panel).to_contain_text(f"{card['data']['ratings']:,}")
@@ -21,8 +21,8 @@ def test_the_model_card_has_version_errors_beside_baselines_and_both_curves(visi
     for score in (card["held_out_lists"], card["held_out_lists"]["baselines"]["popularity"]):
         expect(panel).to_contain_text(f"{score['ndcg_at_10']:.3f}")
     expect(panel.get_by_role("img")).to_have_count(2)
-    expect(panel.get_by_role("img", name=re.compile(r"NDCG@10 by epoch, from .* best"))).to_be_visible()
-    expect(panel.get_by_role("img", name=re.compile(r"RMSE in stars by epoch, from .* best"))).to_be_visible()
+    expect(panel.get_by_role("img", name=re.compile(r"NDCG@10 by epoch, from .*; last "))).to_be_visible()
+    expect(panel.get_by_role("img", name=re.compile(r"RMSE in stars by epoch, from .*; best "))).to_be_visible()
     panel.get_by_text("As a table").first.click()
     expect(panel.get_by_role("row")).to_have_count(len(card["held_out_lists"]["learning_curve"]) + 1)
     assert page.get_by_text("Sample data.").is_visible() == model["sample_data"]
@@ -32,7 +32,7 @@ def test_the_model_card_has_version_errors_beside_baselines_and_both_curves(visi
 def test_nothing_scrolls_sideways_on_a_phone(visit: Visit, user: int | None) -> None:
     page = visit(user=user, viewport=PHONE, has_touch=True, is_mobile=True)
     width = "[document.documentElement.scrollWidth, window.innerWidth]"
-    page.get_by_role("region", name="The model behind it").get_by_role("img").first.wait_for()
+    page.get_by_role("region", name="Model card").get_by_role("img").first.wait_for()
     if user is None:
         assert page.evaluate(width) == [360, 360]
         return
@@ -98,7 +98,7 @@ CONTRASTS = """() => {
 def test_every_text_stands_out_from_its_ground(visit: Visit, scheme: str) -> None:
     page = visit(user=1, color_scheme=scheme)
     expect(movies(page, "recommendations")).to_have_count(10)
-    page.get_by_role("region", name="The model behind it").get_by_role("img").first.wait_for()
+    page.get_by_role("region", name="Model card").get_by_role("img").first.wait_for()
     page.get_by_role("checkbox").first.check()
     settled(page)
 

@@ -48,6 +48,19 @@ def test_a_rating_can_be_changed_taken_back_and_deleted(visit: Visit, address: s
     assert title not in titles(movies(page, "ratings"))
 
 
+def test_a_user_without_ratings_and_profile_sees_the_highest_rated_movies_in_no_chosen_order(visit: Visit) -> None:
+    page = visit()
+    page.get_by_role("button", name="Start as a new user").click()
+    page.get_by_role("button", name="Start", exact=True).click()
+
+    expect(page.locator("#list-basis")).to_contain_text("Highest rated by all users")
+    order = page.get_by_role("radiogroup", name="Order by")
+    expect(order.get_by_role("radio", checked=True)).to_have_count(0)
+    order.get_by_text("Predicted stars").click()
+    expect(page.locator("#list-basis")).to_contain_text("Predicted for an average user")
+    expect(order.get_by_role("radio", checked=True)).to_have_count(1)
+
+
 def test_a_new_user_signs_up_rates_filters_by_genre_and_deletes_the_rating(
     visit: Visit, address: str, sample: MovieLens
 ) -> None:
@@ -58,8 +71,8 @@ def test_a_new_user_signs_up_rates_filters_by_genre_and_deletes_the_rating(
     page.get_by_role("combobox", name="Occupation").select_option("programmer")
     page.get_by_role("button", name="Start", exact=True).click()
 
-    expect(page.locator("#who-profile")).to_have_text("female · age 30 · programmer")
-    user = int(page.locator("#who-name").inner_text().removeprefix("User "))
+    expect(page.locator("#user-profile")).to_have_text("female · age 30 · programmer")
+    user = int(page.locator("#user-name").inner_text().removeprefix("User "))
     stored = httpx.get(f"{address}/users/{user}").json()
     assert (stored["gender"], stored["age"], stored["occupation"]) == ("F", 30, 12)
     expect(page.locator("#list-basis")).to_contain_text("From your profile alone")

@@ -85,6 +85,7 @@ def test_similar_movies_come_on_a_click_and_lead_on(visit: Visit, address: str) 
     expect(rows.first).to_be_visible()
     said = httpx.get(f"{address}/movies/{movie['movie_id']}/similar", params={"n": 12}).json()["similar"]
     assert titles(rows) == heading(said)
+    expect(rows.first).to_contain_text(f"similarity {said[0]['similarity']:.2f}")
 
     rows.first.get_by_role("button", name="Similar to").click()
     expect(page.get_by_role("dialog", name=plain(said[0]["title"]))).to_be_visible()

@@ -29,8 +29,8 @@ data = dataset.read(Path(sys.argv[1]))
 context = TrainingContext(data.catalogue, titles=None, bert_titles=None, device=torch.device("cpu"))
 for name in RATING.baselines:
     evaluate(data, RATING, name, context)
-rooms = ("model.baselines.", "transformers", "sentence_transformers")
-print(sorted(module for module in sys.modules if module.startswith(rooms)))
+packages = ("model.baselines.", "transformers", "sentence_transformers")
+print(sorted(module for module in sys.modules if module.startswith(packages)))
 """
 
 

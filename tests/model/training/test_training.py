@@ -12,7 +12,7 @@ from model.data.sequences import Examples, Sequences, split_in_half
 from model.data.splits import Split, paper_split, random_split
 from model.errors import CheckpointError, DivergedError
 from model.evaluation.batch_scoring import predict
-from model.evaluation.rating_metrics import rmse
+from model.evaluation.rating_metrics import Predicted, rmse
 from model.factorization.cross_fitting import fit_priors
 from model.inference.artifact import load_card
 from model.network.config import FactorizationConfig, TrainingConfig
@@ -264,8 +264,8 @@ def styles(users: int) -> Examples:
     return split_in_half(sequences)
 
 
-def test_the_network_learns_from_the_history_how_a_user_spreads_the_stars() -> None:
-    everyone = styles(300)
+def predictions_of_unseen_users(everyone: Examples) -> tuple[Predicted, Examples]:
+    """Predictions for the last 60 of 300 users, and these users, after a short training on the others."""
     learning, test = (
         Examples(everyone.sequences.take(users), everyone.history_lengths[users])
         for users in np.split(np.arange(300), [240])
@@ -273,8 +273,12 @@ def test_the_network_learns_from_the_history_how_a_user_spreads_the_stars() -> N
     priors = fit_priors(SMALL_NETWORK, learning.sequences, np.zeros((21, 0), dtype=np.float32), seed=0)
     one = Trainer(RatingTask(network(SMALL_NETWORK, 21), learning, None, CHECKERBOARD, CPU, priors))
     one.run()
+    return predict(rating_network(one), test, CPU), test
 
-    probabilities = predict(rating_network(one), test, CPU).probabilities
+
+def test_the_network_learns_from_the_history_how_a_user_spreads_the_stars() -> None:
+    predictions, _ = predictions_of_unseen_users(styles(300))
+    probabilities = predictions.probabilities
 
     assert probabilities is not None
     of_three = probabilities[:, 2].reshape(60, 10).mean(1)
@@ -303,15 +307,8 @@ def checkerboard(users: int, *, shuffled: bool = False) -> Examples:
 
 def error_on_checkerboard(*, shuffled: bool) -> float:
     """RMSE for users that were not in training, after a short training."""
-    everyone = checkerboard(300, shuffled=shuffled)
-    learning, test = (
-        Examples(everyone.sequences.take(users), everyone.history_lengths[users])
-        for users in np.split(np.arange(300), [240])
-    )
-    priors = fit_priors(SMALL_NETWORK, learning.sequences, np.zeros((21, 0), dtype=np.float32), seed=0)
-    one = Trainer(RatingTask(network(SMALL_NETWORK, 21), learning, None, CHECKERBOARD, CPU, priors))
-    one.run()
-    return rmse(predict(rating_network(one), test, CPU).stars, test.target_stars)
+    predictions, test = predictions_of_unseen_users(checkerboard(300, shuffled=shuffled))
+    return rmse(predictions.stars, test.target_stars)
 
 
 CHECKERBOARD = TrainingConfig(epochs=30, learning_rate=1e-2)
