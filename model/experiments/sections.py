@@ -130,7 +130,10 @@ def _versions(findings: Findings) -> str:
 
 def _renamed(findings: Findings) -> str:
     if any(versions.get("seqrec") == "0.1.0" for versions in _all_versions(findings)):
-        return "\n  Measured with 0.1.0, before the release of 0.2.0; 0.2.0 changes names only."
+        return (
+            "\n  Measured before the release of 0.2.0, while the version still read 0.1.0; "
+            "settings have since changed in name only."
+        )
     return ""
 
 
