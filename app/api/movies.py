@@ -47,6 +47,7 @@ def list_genres(services: ServicesDependency) -> GenreNames:
 @router.get(
     "/movies/popular",
     summary="Popular movies, by weighted rating",
+    description="Ratings that another process wrote count after at most half a minute.",
     responses=responses(InvalidRequest, DatabaseUnavailable),
 )
 def list_popular_movies(
