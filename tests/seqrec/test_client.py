@@ -205,3 +205,13 @@ def test_both_clients_have_every_call() -> None:
         assert built | {"export_ratings"} <= set(dir(client))
         for name in built:
             assert calls.__dict__[name].__doc__, name
+
+
+def test_an_invalid_request_is_refused_in_the_words_of_the_service() -> None:
+    with Client("http://127.0.0.1:9", retries=0) as client:
+        with pytest.raises(InvalidRequest, match=r"body: give either user_id"):
+            client.predict([1])
+        with pytest.raises(InvalidRequest, match=r"query: year_from is later than year_to"):
+            client.recommend(1, year_from=2000, year_to=1990)
+        with pytest.raises(InvalidRequest, match=r"gender: must be F or M"):
+            client.create_user(gender="X")

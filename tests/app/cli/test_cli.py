@@ -119,6 +119,11 @@ def test_a_bad_setting_is_named(seqrec: Run, monkeypatch: pytest.MonkeyPatch) ->
     assert "SEQREC_PORT" in err
 
 
+def test_a_bad_option_is_named(seqrec: Run) -> None:
+    assert "--port" in seqrec("serve", "--port", 99999)[2]
+    assert "--device: must be" in seqrec("train", "--device", "tpu")[2]
+
+
 def test_openapi_prints_the_description_without_model_or_database(seqrec: Run) -> None:
     status, out, _ = seqrec("openapi")
 

@@ -80,7 +80,7 @@ def test_lists_are_evaluated_as_json_and_as_a_table(seqrec: Run, sample_folder: 
     assert (result["model"], result["protocol"]) == ("item-knn", "user-split")
     assert result["baselines"]["item-knn"]["ndcg_at_10"] == result["ndcg_at_10"]
     assert status == 0
-    assert "leave-one-out split: lists for 120 users" in table
+    assert "Protocol leave-one-out: lists for 120 users" in table
     assert "popularity" in table
 
 

@@ -56,7 +56,7 @@ def test_a_user_without_ratings_and_profile_sees_the_highest_rated_movies_in_no_
     expect(page.locator("#list-basis")).to_contain_text("Highest rated by all users")
     order = page.get_by_role("radiogroup", name="Order by")
     expect(order.get_by_role("radio", checked=True)).to_have_count(0)
-    order.get_by_text("Predicted stars").click()
+    order.get_by_role("radio", name="Predicted stars").check()
     expect(page.locator("#list-basis")).to_contain_text("Predicted for an average user")
     expect(order.get_by_role("radio", checked=True)).to_have_count(1)
 
