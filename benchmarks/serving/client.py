@@ -4,7 +4,7 @@ import http.client
 import json
 import time
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from benchmarks.serving.load import Request, percentile
 
@@ -22,10 +22,16 @@ class Latency(NamedTuple):
 
 
 class Client:
-    """A connection that is kept open."""
+    """A connection that is kept open until the block of ``with`` ends."""
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
 
     def latency(self, requests: Iterable[Request]) -> Latency:
         return Latency.of([self.time(request) for request in requests])

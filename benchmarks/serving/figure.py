@@ -69,4 +69,4 @@ def _shares(axes: Axes, measured: Measured) -> None:
     axes.set_xlim(0, 100)
     axes.set_xlabel("% of a request's processor time")
     axes.set_title("Where the time goes")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.35), ncols=4, fontsize=8)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.25, -0.35), ncols=4, fontsize=8)

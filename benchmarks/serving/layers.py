@@ -95,8 +95,10 @@ def run(environment: Mapping[str, str], task: Task, log: Path) -> Breakdown:
             env=os.environ | environment,
             stdout=subprocess.PIPE,
             stderr=output,
-            check=True,
+            check=False,
         )
+    if done.returncode:
+        raise RuntimeError(f"The service could not be looked at:\n{log.read_text()[-2000:]}")
     return Breakdown(*json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -151,7 +153,8 @@ def _measure(task: Task) -> Breakdown:
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     if task.repeated:  # what is repeated is to be warm
-        Client(port).latency(Request(*request) for request in dict.fromkeys(map(tuple, task.requests)))
+        with Client(port) as client:
+            client.latency(Request(*request) for request in task.requests)
     answers, seconds = _sampled(Plan(port, task.requests, repeated=task.repeated, seconds=task.seconds))
     server.should_exit = True
     serving.join()

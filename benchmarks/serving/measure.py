@@ -96,7 +96,8 @@ class Bench:
             with self.bare_route() as other:
                 self.warm(server, other)
                 self.check_against_wrk(other)
-            self.one_client(server)
+            with Client(server.port) as client:
+                self.one_client(client)
         with self.bare_route() as other:
             self.cold_users(other)
         self.two_workers()
@@ -129,18 +130,19 @@ class Bench:
     def keep_answers(self, server: Server) -> None:
         """Give the bare route the JSON that the service answers."""
         user = self.warm_users[0]
-        client = Client(server.port)
-        answers = {
-            bare.LIST: client.ask(requests.recommend(user)),
-            bare.PREDICTION: client.ask(requests.predict(user, self.population.unrated(user, 1)[0])),
-        }
+        with Client(server.port) as client:
+            answers = {
+                bare.LIST: client.ask(requests.recommend(user)),
+                bare.PREDICTION: client.ask(requests.predict(user, self.population.unrated(user, 1)[0])),
+            }
         (self.folder / "answers.json").write_text(json.dumps(answers))
 
     def warm(self, server: Server, other: Server) -> None:
         """Users who have asked before: lists, and predictions of one movie."""
         for key, asked in {"warm_list": self._warm_lists(), "warm_predict": self._warm_predictions()}.items():
             self.say(key)
-            Client(server.port).latency(asked)
+            with Client(server.port) as client:
+                client.latency(asked)
             self._compare(key, other, [server] * self.effort.rounds, asked)
 
     def cold_users(self, other: Server) -> None:
@@ -189,10 +191,9 @@ class Bench:
         ours = load.run(Plan(other.port, self._warm_lists()[:1], seconds=self.effort.seconds)).rate
         self.result.counts.update({"wrk_rate": rate, "own_rate": ours})
 
-    def one_client(self, server: Server) -> None:
+    def one_client(self, client: Client) -> None:
         """One request after the other, each for another user or movie where that makes a difference."""
         n, population = self.effort.repeats, self.population
-        client = Client(server.port)
         cold = [user for user in population.with_about(scoring.RATINGS, 10 * n) if user not in self.warm_users]
         explained = population.with_about(scoring.MANY_RATINGS, 2 * n + 2)
         asked = {
