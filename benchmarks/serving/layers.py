@@ -1,6 +1,6 @@
 """Where the time of a request goes, by layer of the service.
 
-A sampler looks at all threads of a loaded service every millisecond or so. What processor time a thread has had since
+A sampler looks at all threads of a service every millisecond or so, while one client asks. What processor time a thread has had since
 the last look goes to the layer of its innermost frame that belongs to one, so the layers add up to what a request
 costs. Native threads that do not belong to Python, such as torch's, count as the scorer's.
 
@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import uvicorn
 
@@ -86,7 +86,7 @@ class Breakdown(NamedTuple):
 
 
 def run(environment: Mapping[str, str], task: Task, log: Path) -> Breakdown:
-    """Load a service in a process of its own, and look where its time goes."""
+    """Ask a service in a process of its own, and look where its time goes."""
     command = [sys.executable, "-m", "benchmarks.serving.layers"]
     with log.open("ab") as output:
         done = subprocess.run(  # noqa: S603 - our own command
@@ -109,11 +109,11 @@ class _Sampler:
         self.seconds: dict[str, float] = dict.fromkeys(LAYERS, 0.0)
         self._clocks: dict[int, int] = {}
         self._before: dict[int, float] = {}
-        self._own = threading.get_ident()
+        self.ignored = {threading.get_ident()}
 
     def look(self) -> None:
         for thread, frame in sys._current_frames().items():
-            if thread != self._own and (spent := self._spent(thread)) > 0:
+            if thread not in self.ignored and (spent := self._spent(thread)) > 0:
                 self.seconds[_layer(frame)] += spent
 
     def _spent(self, thread: int) -> float:
@@ -155,7 +155,7 @@ def _measure(task: Task) -> Breakdown:
     if task.repeated:  # what is repeated is to be warm
         with Client(port) as client:
             client.latency(Request(*request) for request in task.requests)
-    answers, seconds = _sampled(Plan(port, task.requests, repeated=task.repeated, seconds=task.seconds))
+    answers, seconds = _sampled(Plan(port, task.requests, 1, task.repeated, seconds=task.seconds))
     server.should_exit = True
     serving.join()
     return Breakdown({layer: 1000 * seconds[layer] / answers for layer in LAYERS}, answers)
@@ -169,6 +169,7 @@ def _sampled(plan: Plan) -> tuple[int, Mapping[str, float]]:
     sampler.look()
     before, own_before = time.process_time(), time.thread_time()
     loading.start()
+    sampler.ignored.add(cast(int, loading.ident))
     while loading.is_alive():
         time.sleep(SAMPLE_SECONDS)
         sampler.look()

@@ -45,8 +45,8 @@ for minutes, so its figures move more.
 - Versions: {versions}.
 
 The *bare route* is what FastAPI reaches if nothing is computed: an asynchronous route that answers the same JSON from a
-dict, without logs, metrics and keys. Service and bare route take turns, each in a process of its own. *Warm* users have
-asked before; each *cold* one is new to the process.
+dict, without logs, metrics and keys; for `POST` it parses the body, without validating it. Service and bare route take
+turns, each in a process of its own. *Warm* users have asked before; each *cold* one is new to the process.
 
 ## All rows
 
@@ -78,7 +78,7 @@ passes times the number of candidates.
 
 ## Where the time goes
 
-Processor time of a request in milliseconds, by layer, sampled while the service is loaded.
+Processor time of a request in milliseconds, by layer, sampled while one client asks.
 
 {layers}
 """
@@ -190,9 +190,11 @@ def _latencies(latencies: Mapping[str, Latency]) -> str:
 
 def _others(measured: Measured) -> str:
     own = measured.values["scorer.cold_list"]
-    rows = [["the scorer, cold, 200 ratings", f"{own:,.2f}", "1"]]
+    rows = [["the scorer, cold, 200 ratings", f"{own:,.2f}", "1.000"]]
     for name, milliseconds in measured.lists_by_others.items():
-        shown = ["not installed", ""] if milliseconds is None else [f"{milliseconds:,.2f}", f"{milliseconds / own:.3g}"]
+        shown = (
+            ["not installed", ""] if milliseconds is None else [f"{milliseconds:,.2f}", f"{milliseconds / own:,.3f}"]
+        )
         rows.append([name, *shown])
     return _table(["", "ms", "times the scorer"], rows)
 
