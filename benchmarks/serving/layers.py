@@ -1,8 +1,8 @@
 """Where the time of a request goes, by layer of the service.
 
-A sampler looks at all threads of a service every millisecond or so, while one client asks. What processor time a thread has had since
-the last look goes to the layer of its innermost frame that belongs to one, so the layers add up to what a request
-costs. Native threads that do not belong to Python, such as torch's, count as the scorer's.
+A sampler looks at all threads of a service every millisecond or so, while one client asks. What processor time a thread
+has had since the last look goes to the layer of its innermost frame that belongs to one, so the layers add up to what a
+request costs. Native threads that do not belong to Python, such as torch's, count as the scorer's.
 
 Run as ``python -m benchmarks.serving.layers`` with `Task` on standard input; a `Breakdown` goes to standard output.
 """
