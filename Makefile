@@ -2,6 +2,7 @@
 # make check      lint, types and the fast tests, within a minute
 # make test       lint, types and tests, with a browser and with PostgreSQL
 # make soak       trains the whole model on the sample, and serves it: minutes
+# make bench      how fast the service answers, into docs/results: at most a quarter of an hour; BENCH=--quick: minutes
 # make hooks      lint and types before every commit
 # make install    the set-up alone
 
@@ -13,7 +14,7 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 WORKERS ?= auto
 PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS) --maxprocesses=4 --dist=worksteal
 
-.PHONY: run install lint check test soak hooks clean
+.PHONY: run install lint check test soak bench hooks clean
 .DEFAULT_GOAL := run
 
 run: install
@@ -35,6 +36,9 @@ check: lint
 test: lint
 	$(PYTEST) -m 'not soak' --cov --cov-report=term:skip-covered
 
+bench: $(VENV)/.installed-bench
+	$(BIN)/python -m benchmarks.serving $(BENCH)
+
 soak: $(VENV)/.installed-dev
 	$(BIN)/pytest -m soak
 
@@ -50,6 +54,13 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)
 	@echo "Installing SeqRec with what its tests need into $(VENV); the first time takes a few minutes"
 	@$(PIP) install --constraint constraints.txt --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+# The libraries to compare with are not needed to measure the service.
+$(VENV)/.installed-bench: pyproject.toml constraints.txt benchmarks/serving/requirements.txt | $(VENV)
+	@$(PIP) install --constraint constraints.txt --editable '.[experiments]'
+	@$(PIP) install --constraint constraints.txt --requirement benchmarks/serving/requirements.txt || \
+		echo "Without the libraries that lists are compared with" >&2
+	@touch $@
 
 $(VENV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "SeqRec needs Python 3.11; name it: make PYTHON=python3.11")'
