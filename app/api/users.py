@@ -51,8 +51,8 @@ def delete_user(user_id: UserId, services: ServicesDependency) -> None:
 @router.get(
     "/users/{user_id}/similar",
     summary="Users that the model represents similarly",
-    description="Among the 100 users who share the most of this user's latest 50 movies. Every request reads the "
-    "ratings anew, so the newest ones count.",
+    description="Among the 100 users who share the most of this user's latest 50 movies. Everyone's "
+    "newest ratings count.",
     responses=responses(UserNotFound, InvalidRequest, DatabaseUnavailable),
 )
 def list_similar_users(
