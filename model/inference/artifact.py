@@ -12,6 +12,7 @@
 Artifacts lie side by side in one folder, each named after its time of creation and its model; the newest is served.
 """
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +57,7 @@ class Artifact:
 
 def save(root: Path, network: SeqRec, catalogue: Catalogue, card: Card) -> Path:
     """Write a new artifact into ``root`` and return its folder; a kill leaves the older ones as they are."""
-    folder = root / f"{card.created_at:%Y%m%dT%H%M%SZ}-{card.model}"
+    folder = _free_folder(root, f"{card.created_at:%Y%m%dT%H%M%SZ}-{card.model}")
     weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
     with atomic_folder(folder) as temporary:
         save_file(weights, temporary / WEIGHTS)
@@ -67,6 +68,12 @@ def save(root: Path, network: SeqRec, catalogue: Catalogue, card: Card) -> Path:
         files = {file.name: sha256(file) for file in sorted(temporary.iterdir())}
         (temporary / MANIFEST).write_text(Manifest(format=FORMAT, files=files).model_dump_json(indent=2))
     return folder
+
+
+def _free_folder(root: Path, name: str) -> Path:
+    """``root / name``, or with a number behind the name if another training has ended in the same second."""
+    numbered = (root / f"{name}-{number}" for number in itertools.count(2))
+    return next(folder for folder in itertools.chain([root / name], numbered) if not folder.exists())
 
 
 def newest(root: Path) -> Path | None:

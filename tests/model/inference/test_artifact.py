@@ -82,6 +82,16 @@ def test_the_newest_artifact_is_the_one_made_last(artifact_folder: Path, tmp_pat
     assert newest.name == "20260103T000000Z-a"
 
 
+def test_two_trainings_that_end_in_the_same_second_both_keep_their_model(artifact_folder: Path, tmp_path: Path) -> None:
+    loaded = artifact.load(artifact_folder)
+
+    first = artifact.save(tmp_path, loaded.network, loaded.catalogue, loaded.card)
+    second = artifact.save(tmp_path, loaded.network, loaded.catalogue, loaded.card)
+
+    assert second.name == f"{first.name}-2"
+    assert artifact.newest(tmp_path) == second
+
+
 def test_a_killed_write_leaves_the_old_artifact_and_nothing_that_passes_for_a_new_one(
     artifact_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
