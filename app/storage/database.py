@@ -23,6 +23,8 @@ from seqrec.errors import DatabaseUnavailable
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 SQLITE_WAIT_SECONDS = 15
 POSTGRES_WAIT_SECONDS = 10
+POSTGRES_READERS, POSTGRES_WRITERS = 5, 10
+"""Connections of a process. Writers wait for each other's locks, and must leave some to readers, who do not wait."""
 
 ATTEMPTS = 20
 """How often a write that takes a free id is tried."""
@@ -40,6 +42,8 @@ def connect(url: str) -> Engine:
         return create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,
+            pool_size=POSTGRES_READERS,
+            max_overflow=POSTGRES_WRITERS,
             # A server that was set up without a locale would answer bytes in place of text.
             connect_args={"client_encoding": "utf8", "connect_timeout": POSTGRES_WAIT_SECONDS},
         )
@@ -83,7 +87,9 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._write_lock = threading.Lock()
+        postgres = engine.dialect.name == "postgresql"
+        self._writers = threading.Semaphore(POSTGRES_WRITERS if postgres else 1)
+        self._wait_seconds = POSTGRES_WAIT_SECONDS if postgres else SQLITE_WAIT_SECONDS
         self.writes_done = 0
         self._reading = sessionmaker(engine)
         self._writing = sessionmaker(engine.execution_options(**{WRITES: True}))
@@ -95,22 +101,17 @@ class Database:
     def writes(self) -> Iterator[Session]:
         """A transaction that writes; `DatabaseUnavailable` after too long a wait for other writers.
 
-        SQLite has one writer at a time. The others wait here, so that they hold no connection that readers could use.
+        SQLite has one writer at a time, PostgreSQL several. The others wait here, so that they hold no connection that
+        readers could use.
         """
+        if not self._writers.acquire(timeout=self._wait_seconds):
+            raise DatabaseUnavailable
         try:
-            if self.engine.dialect.name != "sqlite":
-                with self._writing.begin() as session:
-                    yield session
-                return
-            if not self._write_lock.acquire(timeout=SQLITE_WAIT_SECONDS):
-                raise DatabaseUnavailable
-            try:
-                with self._writing.begin() as session:
-                    yield session
-            finally:
-                self._write_lock.release()
+            with self._writing.begin() as session:
+                yield session
         finally:
             self.writes_done += 1  # after the commit: who sees the number sees what was written
+            self._writers.release()
 
     def write_with_free_id(self, write: Callable[[Session], T]) -> T:
         """Run ``write`` in a transaction and return its result; try again if another one has taken the same free id."""

@@ -91,6 +91,8 @@ assert len(call("list_user_ratings", user).ratings) == 6
 history = [models.HistoryRating(movie_id=1, stars=4)]
 assert len(call("recommend_for_user", user, n=5, genre=["Drama"], explain=True).recommendations) == 5
 assert call("recommend_anonymous", body=models.RecommendationRequest(history=history, n=3)).based_on == "history"
+lists = call("recommend_for_users", body=models.BatchRequest(user_ids=[1, user], n=3)).lists
+assert [(one.user_id, len(one.recommendations)) for one in lists] == [(1, 3), (user, 3)]
 assert len(call("rank_movies", body=models.RankRequest(movie_ids=[7, 8], user_id=user)).recommendations) == 2
 assert call("predict_ratings", body=models.PredictionRequest(user_id=user, movie_ids=[7])).predictions[0].movie_id == 7
 call("list_similar_users", user, n=2)

@@ -314,11 +314,11 @@ class Watched(Scorer):
         self.entered, self.leave = threading.Event(), threading.Event()
         self.connections: list[int] = []
 
-    def recommend(self, *arguments: object) -> list[Recommendation]:
+    def recommend_from(self, *arguments: object) -> list[Recommendation]:
         self.connections.append(self.engine.pool.checkedout())  # type: ignore[attr-defined]
         self.entered.set()
         assert self.leave.wait(30)
-        return super().recommend(*arguments)  # type: ignore[arg-type]
+        return super().recommend_from(*arguments)  # type: ignore[arg-type]
 
 
 def test_while_scoring_others_are_answered_and_no_connection_is_held(loaded: Engine, scorer: Scorer) -> None:
