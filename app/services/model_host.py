@@ -19,6 +19,7 @@ from model.errors import ArtifactError, SeqRecError
 from model.features.users import UserContext
 from model.inference import artifact
 from model.inference.cold_start import ColdStartMovie
+from model.inference.ranking import UserState
 from model.inference.scorer import Scorer
 from model.types import FloatArray
 from seqrec.errors import ReloadRefused
@@ -54,6 +55,11 @@ class ModelState(NamedTuple):
     scorer: Scorer
     catalogue: Catalogue
     users: UserStates
+
+    def read(self, user: UserContext) -> UserState:
+        """The state of a user who is not in memory."""
+        metrics.user_cache.labels("miss").inc()
+        return self.scorer.read(user)
 
 
 class _CachedState(NamedTuple):

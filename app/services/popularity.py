@@ -4,8 +4,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy.orm import Session
-
 from app.services.catalogue import Filter
 from app.services.model_host import ModelHost
 from app.storage import ratings
@@ -47,26 +45,28 @@ class Popularity:
         """The best ``n`` movies of any of the genres, by ratings from ``since`` on, before ``until`` (Unix seconds)."""
         with self.host.database.reads() as session:
             snapshot = self.host.snapshot(session)
-            stats = self.rating_stats(session, since, until)
+        stats = self.rating_stats(since, until)
         catalogue = self.host.state(snapshot).catalogue
         best = by_weighted_rating(stats, catalogue.select(Filter(tuple(genres))))[:n]
         return [PopularMovie(catalogue.movies[id_], weighted, stats[id_]) for id_, weighted in best]
 
-    def rating_stats(
-        self, session: Session, since: int | None = None, until: int | None = None
-    ) -> Mapping[int, RatingStats]:
+    def rating_stats(self, since: int | None = None, until: int | None = None) -> Mapping[int, RatingStats]:
         """Of each rated movie, by its id.
 
         Counting a million ratings takes a tenth of a second, so those of all times are counted at most every
         `LONGEST_AGE` seconds, and anew after each write of this process. What other processes write counts by then.
         """
-        if since is not None or until is not None:
-            return ratings.rating_stats_by_movie(session, since, until)
-        counted, writes = self._counted, self.host.database.writes_done
-        if counted is None or counted.writes != writes or time.monotonic() - counted.at > LONGEST_AGE:
-            counted = _Counted(writes, time.monotonic(), ratings.rating_stats_by_movie(session))
-            self._counted = counted
-        return counted.stats
+        # Before the transaction begins: what is written afterwards may be missing from it, and has to be counted anew.
+        writes, now = self.host.database.writes_done, time.monotonic()
+        of_all_times = since is None and until is None
+        counted = self._counted
+        if of_all_times and counted is not None and counted.writes == writes and now - counted.at <= LONGEST_AGE:
+            return counted.stats
+        with self.host.database.reads() as session:
+            stats = ratings.rating_stats_by_movie(session, since, until)
+        if of_all_times:
+            self._counted = _Counted(writes, now, stats)
+        return stats
 
 
 def by_weighted_rating(stats: Mapping[int, RatingStats], movie_ids: Iterable[int]) -> list[tuple[int, float]]:

@@ -212,9 +212,10 @@ class Recommender:
 
     def _find_user(self, user_id: int) -> KnownUser | None:
         """The user from memory, after one small read; None where that could wait, or if the user is not there."""
-        if not self.revisions.is_immediate:
+        found = self.revisions.read(user_id)
+        if found is None:
             return None
-        current, revision = self.revisions.read(user_id)
+        current, revision = found
         state = self.host.state_at(current)
         if state is None or revision is None:
             return None
@@ -235,7 +236,7 @@ class Recommender:
                 users.profiles(session, [user_id])[user_id], ratings.histories(session, [user_id])[user_id]
             )
         state = self.host.state(snapshot)
-        return KnownUser(user_id, revision, state.scorer.read(context), state)
+        return KnownUser(user_id, revision, state.read(context), state)
 
     def _read_users(self, session: Session, state: ModelState, user_ids: Sequence[int]) -> dict[int, KnownUser]:
         """Several users for one state of the model; only those who have changed are read. Missing ones are left out."""
@@ -244,7 +245,7 @@ class Recommender:
         missing = [id_ for id_, user in cached.items() if user is None]
         profiles, histories = users.profiles(session, missing), ratings.histories(session, missing)
         for id_ in missing:
-            cached[id_] = state.scorer.read(UserContext(profiles[id_], histories[id_]))
+            cached[id_] = state.read(UserContext(profiles[id_], histories[id_]))
         return {id_: KnownUser(id_, revision_of[id_], user, state) for id_, user in cached.items() if user is not None}
 
     def _read_contexts(self, user_ids: Sequence[int]) -> tuple[Mapping[int, UserContext], Snapshot]:
@@ -268,7 +269,7 @@ class Recommender:
         _require_movies(state.catalogue, context.stars)
         key = hashlib.blake2b(repr((context.profile, context.history)).encode(), digest_size=16).digest()
         user = state.users.get(key, revision=0)
-        return KnownUser(key, 0, state.scorer.read(context) if user is None else user, state)
+        return KnownUser(key, 0, state.read(context) if user is None else user, state)
 
     @staticmethod
     def _predict(known: KnownUser, movie_ids: Sequence[int]) -> Predictions:
@@ -325,8 +326,7 @@ class Recommender:
         """Where nothing is known of the user: the movies that all users rate highest, then those without ratings."""
         state = known.state
         candidates = state.catalogue.select(options.filter)
-        with self.database.reads() as session:
-            stats = self.popularity.rating_stats(session)
+        stats = self.popularity.rating_stats()
         rated = [movie_id for movie_id, _ in by_weighted_rating(stats, candidates)]
         unrated = [movie_id for movie_id in candidates if movie_id not in stats]
         page = (rated + unrated)[options.offset : options.offset + options.n]

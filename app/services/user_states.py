@@ -33,7 +33,6 @@ class UserStates:
         with self._lock:
             entry = self._entries.get(key)
             if entry is None or entry.revision != revision:
-                metrics.user_cache.labels("miss").inc()
                 return None
             self._entries.move_to_end(key)
             metrics.user_cache.labels("hit").inc()

@@ -1,10 +1,10 @@
 """Counters that tell each process what other processes have changed."""
 
+import sqlite3
 from collections.abc import Collection
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
-from sqlalchemy import Engine, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Engine, event, select, update
 from sqlalchemy.orm import Session
 
 from app.storage.tables import Revision, User
@@ -45,41 +45,44 @@ def count_reload(session: Session) -> int:
 
 
 class RevisionReader:
-    """Reads what `read_with_user` does, for every request: one statement straight to the driver, in no transaction."""
+    """Reads what `read_with_user` does, from SQLite, in microseconds and without waiting for anyone.
+
+    So the thread that all requests share may do it. The connection is the reader's own, outside the pool, which may be
+    empty; and a database that is locked for a moment is given up at once.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._on_postgresql = engine.dialect.name == "postgresql"
-        self._statement = _READ_WITH_USER.format("%s" if self._on_postgresql else "?")
+        self._connection: sqlite3.Connection | None = None
+        event.listen(engine, "engine_disposed", self._disconnect)
 
-    @property
-    def is_immediate(self) -> bool:
-        """Whether a read takes microseconds and waits for nobody: SQLite's readers do not wait for its writer."""
-        return not self._on_postgresql
+    def read(self, user_id: int) -> tuple[Revisions, int | None] | None:
+        """The counters and the revision of a user, which is None if there is no such user.
 
-    def read(self, user_id: int) -> tuple[Revisions, int | None]:
-        """The counters and the revision of a user; None if there is no such user."""
+        None in place of both if they cannot be read at once: on PostgreSQL, or after an error.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return None
         try:
-            catalogue, reloads, user = self._fetch(user_id)
-        except self._engine.dialect.loaded_dbapi.Error as error:
-            raise OperationalError(self._statement, None, error) from error
-        return Revisions(catalogue, reloads), user
+            if self._connection is None:
+                self._connection = self._connect()
+            ((catalogue, reloads, revision),) = self._connection.execute(_READ_WITH_USER, (user_id,)).fetchall()
+        except sqlite3.Error:
+            self._disconnect()
+            return None
+        return Revisions(catalogue, reloads), revision
 
-    def _fetch(self, user_id: int) -> tuple[int, int, int | None]:
-        connection = self._engine.raw_connection()
-        # SQLite's connections are in autocommit mode: `database.connect` leaves BEGIN to SQLAlchemy's transactions.
-        driver: Any = connection.driver_connection
-        try:
-            if self._on_postgresql:
-                driver.autocommit = True
-            (row,) = driver.execute(self._statement, (user_id,)).fetchall()
-            if self._on_postgresql:
-                driver.autocommit = False
-        except BaseException:
-            connection.invalidate()
-            raise
-        connection.close()
-        return cast(tuple[int, int, int | None], row)
+    def _connect(self) -> sqlite3.Connection:
+        address, options = self._engine.dialect.create_connect_args(self._engine.url)
+        # Autocommit: the end of each statement is the end of its transaction, so none sees an old state.
+        options.update(timeout=0, isolation_level=None, check_same_thread=False)
+        connection: sqlite3.Connection = self._engine.dialect.loaded_dbapi.connect(*address, **options)
+        return connection
+
+    def _disconnect(self, _: Engine | None = None) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
-_READ_WITH_USER = "SELECT catalogue, reloads, (SELECT revision FROM users WHERE id = {}) FROM revisions"
+_READ_WITH_USER = "SELECT catalogue, reloads, (SELECT revision FROM users WHERE id = ?) FROM revisions"

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from app.main import create_app
+from app.storage import ratings
+from app.storage.ratings import RatingStats
 from model.inference.scorer import Scorer
 
 WRITES = 40
@@ -78,3 +81,21 @@ def test_popular_counts_own_writes_at_once_and_those_of_others_soon(
         assert popular(client)[1] == before[1] + 1
         monkeypatch.setattr("app.services.popularity.LONGEST_AGE", 0.0)
         assert popular(client) == before
+
+
+def test_a_rating_written_while_the_popular_are_counted_counts_in_the_next_answer(
+    loaded: Engine, scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with TestClient(create_app(loaded, scorer)) as client:
+        user = client.post("/users", json={}).json()["user_id"]
+
+        def count(session: Session, since: int | None, until: int | None) -> dict[int, RatingStats]:
+            counted = original(session, since, until)
+            client.put(f"/users/{user}/ratings/1", json={"stars": 5})
+            monkeypatch.undo()
+            return counted
+
+        original = ratings.rating_stats_by_movie
+        monkeypatch.setattr(ratings, "rating_stats_by_movie", count)
+        before = popular(client)
+        assert popular(client)[1] == before[1] + 1
