@@ -1,5 +1,7 @@
 """Errors of the service that callers of the API never see."""
 
+from pathlib import Path
+
 from model.errors import SeqRecError
 
 
@@ -9,3 +11,13 @@ class DatabaseError(SeqRecError):
 
 class WorkerError(SeqRecError):
     """One of several processes that share a job has ended before its work was done."""
+
+
+class TrainingRuns(SeqRecError):
+    """Another process trains into the same folder."""
+
+    def __init__(self, artifacts: Path, process: str) -> None:
+        super().__init__(
+            f"Process {process} trains into {artifacts} already. Wait for it, stop it, or name another folder "
+            "(SEQREC_ARTIFACTS)."
+        )

@@ -122,9 +122,10 @@ class DataSource(BaseModel):
 class Card(BaseModel):
     """The model card of an artifact.
 
-    The weights were trained on all users. ``held_out`` evaluates an earlier run with the same settings on the paper's
-    split, which also decided the number of epochs. ``held_out_lists`` evaluates the lists of that run for the same test
-    users; None for a model that predicts stars alone.
+    ``held_out`` evaluates a training on the paper's split, which also decided the number of epochs; ``held_out_lists``
+    evaluates its lists for the same test users, and is None for a model that predicts stars alone. The weights come
+    from a second training, with the same settings, on all users; those of a ``preliminary`` model, which is served
+    while a better one is trained, from the first.
     """
 
     model: str
@@ -137,6 +138,13 @@ class Card(BaseModel):
     ranking_training: RankingTrainingConfig | None = None
     device: str
     versions: dict[str, str]
+    preliminary: bool = False
+
+    def is_better_than(self, other: "Card") -> bool:
+        """Whether its lists, or without lists its stars, are better for the same held-out users."""
+        if self.held_out_lists is None or other.held_out_lists is None:
+            return self.held_out.rmse < other.held_out.rmse
+        return self.held_out_lists.ndcg_at_10 > other.held_out_lists.ndcg_at_10
 
     @model_validator(mode="before")
     @classmethod

@@ -6,6 +6,7 @@ SeqRecError
  ├─ TitleModelError  a title model's weights are not available, or are not the pinned ones
  ├─ CheckpointError  a checkpoint does not fit the training that would resume from it
  ├─ DivergedError    the loss of a training is no longer a number
+ ├─ TrainingProcessError  a process that trained beside another one has ended too early
  ├─ SettingsError    a setting has an invalid value
  ├─ UnknownNameError there is no model, protocol or layer of this name
  ├─ DeviceError      the chosen device is not available
@@ -41,6 +42,16 @@ class DivergedError(SeqRecError):
 
     def __init__(self, epoch: int) -> None:
         super().__init__(f"The loss is no longer a number in epoch {epoch}. Train with a smaller learning rate.")
+
+
+class TrainingProcessError(SeqRecError):
+    """A process that trained beside another one has ended too early."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A process of the training has ended, perhaps for lack of memory. Finished epochs are saved: start again "
+            "with --resume, and with OMP_NUM_THREADS=1 to train in one process alone."
+        )
 
 
 class SettingsError(SeqRecError):

@@ -1,7 +1,9 @@
 """The use cases of training: from a data set to an artifact, and to the evaluation of one model."""
 
 import platform
+import time
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -9,10 +11,11 @@ from typing import NamedTuple
 import torch
 
 from model.baselines.registry import RANKING, RATING, EvaluationTask
-from model.card import Card, DataSource
+from model.card import Card, DataSource, Evaluation
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences, split_in_half
-from model.data.splits import paper_split, user_split
+from model.data.splits import Split, paper_split, user_split
+from model.errors import DataError
 from model.evaluation.evaluate import AnswersT, EvaluationT, ModelT
 from model.inference.artifact import save
 from model.training.context import TrainingContext
@@ -27,34 +30,69 @@ class TrainedModel(NamedTuple):
     card: Card
 
 
-def train(data: MovieLens, preset: Preset, root: Path, context: TrainingContext) -> TrainedModel:
-    """Train a preset twice and write an artifact into ``root``.
+class _HeldOut(NamedTuple):
+    """A model that some users were held out of, its card, and the ratings of all users."""
+
+    model: SeqRecEstimator
+    card: Card
+    sequences: Sequences
+
+
+def train(
+    data: MovieLens, preset: Preset, root: Path, context: TrainingContext, *, preliminary: bool = False
+) -> TrainedModel:
+    """Train a preset and write an artifact into ``root``.
 
     The first training holds users out: its test scores go on the card, and its best epoch decides how long to train.
     The second one is on all users for that many epochs, and its weights are served. Its ranking network starts from
-    that of the first one.
+    that of the first one. A preset without `Preset.refit` ends with the first one.
+
+    Data without relevant ratings has nothing to learn lists from: stars alone are trained on it.
+
+    ``preliminary`` goes on the card. Raises `DataError`, before anything is trained, if there are too few ratings.
     """
+    return _finished(_with_users_held_out(data, preset, context, preliminary=preliminary), root, context)
+
+
+def train_better(
+    data: MovieLens, preset: Preset, root: Path, context: TrainingContext, served: Card
+) -> TrainedModel | None:
+    """As `train`, if the model is better for the held-out users than the one of the card; otherwise None."""
+    held_out = _with_users_held_out(data, preset, context, preliminary=False)
+    if held_out.card.is_better_than(served):
+        return _finished(held_out, root, context)
+    context.discard_checkpoints()
+    return None
+
+
+def _with_users_held_out(data: MovieLens, preset: Preset, context: TrainingContext, *, preliminary: bool) -> _HeldOut:
     sequences = Sequences.of(data)
-    split = paper_split(sequences)
-    held_out = SeqRecEstimator(preset, context)
-    evaluation = RATING.evaluate(held_out, split, context).evaluation
-    held_out.fit_ranking(split.train, split.validation)
+    split, lists_split = paper_split(sequences), _lists_split(sequences)
+    if lists_split is None:
+        preset = preset.without_ranking()
+    split = split.with_ratings(preset.most_ratings, preset.training.seed)
+    context.on_stage("held-out")
+    model = SeqRecEstimator(preset, context)
+    started = time.perf_counter()
+    model.begin(split.train)
+
+    def learn_stars() -> Evaluation:
+        model.fit_stars(split.train, split.validation)
+        return RATING.evaluate_trained(model, split, context, time.perf_counter() - started).evaluation
+
+    evaluation = model.fit_ranking_beside(split.train, split.validation, learn_stars)
     lists = (
-        RANKING.evaluate_trained(NetworkRanker(held_out, "relevance"), user_split(sequences), context).evaluation
-        if preset.ranking_training
+        RANKING.evaluate_trained(NetworkRanker(model, "relevance"), lists_split, context).evaluation
+        if lists_split is not None and preset.ranking_training is not None
         else None
     )
-    served, everyone = SeqRecEstimator(preset, context), split_in_half(sequences)
-    served.begin(everyone)
-    served.fit_stars(everyone, None, last_epoch=held_out.best_epoch)
-    served.fit_ranking(everyone, None, start=held_out.network)
     card = Card(
         model=preset.name,
         created_at=datetime.now(UTC),
         data=source(data),
         held_out=evaluation,
         held_out_lists=lists,
-        epochs=held_out.best_epoch,
+        epochs=model.best_epoch,
         training=preset.training,
         ranking_training=preset.ranking_training,
         device=context.device.type,
@@ -63,10 +101,32 @@ def train(data: MovieLens, preset: Preset, root: Path, context: TrainingContext)
             "torch": torch.__version__,
             "python": platform.python_version(),
         },
+        preliminary=preliminary,
     )
-    folder = save(root, served.network, context.catalogue, card)
+    return _HeldOut(model, card, sequences)
+
+
+def _finished(held_out: _HeldOut, root: Path, context: TrainingContext) -> TrainedModel:
+    """Train on all users, if the preset says so, and write the artifact."""
+    preset, model = held_out.model.preset, held_out.model
+    if preset.refit:
+        context.on_stage("all users")
+        everyone, model = split_in_half(held_out.sequences), SeqRecEstimator(preset, context)
+        model.begin(everyone)
+        learn_stars = partial(model.fit_stars, everyone, None, last_epoch=held_out.model.best_epoch)
+        model.fit_ranking_beside(everyone, None, learn_stars, start=held_out.model.network)
+    card = held_out.card.model_copy(update={"created_at": datetime.now(UTC)})
+    folder = save(root, model.network, context.catalogue, card)
     context.discard_checkpoints()
     return TrainedModel(folder, card)
+
+
+def _lists_split(sequences: Sequences) -> Split | None:
+    """The held-out users with their relevant movies; None if they have none."""
+    try:
+        return user_split(sequences)
+    except DataError:
+        return None
 
 
 def evaluate(

@@ -43,7 +43,7 @@ LAYERS: dict[str, set[str]] = {
     "app.api": SERVING | {"app.errors", "app.observability", "app.storage", "app.services"},
     "app.main": SERVING | {"app.storage", "app.services", "app.api"},
     "app.server": SERVING | {"app.settings", "app.observability", "app.storage", "app.services", "app.api", "app.main"},
-    "app.jobs": {"model", "app.errors", "app.settings", "app.storage", "app.services"},
+    "app.jobs": {"model", "app.errors", "app.settings", "app.observability", "app.storage", "app.services"},
     "app.cli": {
         "model",
         "app.jobs",

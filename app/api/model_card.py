@@ -1,5 +1,6 @@
 """The model's card as the API answers it: the one place that knows both, so that names may change on either side."""
 
+from app.storage.training_state import TrainingState
 from model import card
 from seqrec.schemas import model
 
@@ -18,6 +19,18 @@ def model_card(own: card.Card) -> model.Card:
         ranking_training=None if ranking_training is None else ranking_training.model_dump(mode="json"),
         device=own.device,
         versions=dict(own.versions),
+        preliminary=own.preliminary,
+    )
+
+
+def training(own: TrainingState) -> model.Training:
+    return model.Training(
+        model=own.model,
+        state=own.state,
+        stage=own.stage,
+        share=own.share,
+        started_at=own.started_at,
+        ready_at=own.ready_at,
     )
 
 

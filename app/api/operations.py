@@ -5,9 +5,9 @@ import logging
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
+from app.api import model_card
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import responses
-from app.api.model_card import model_card
 from app.api.security import with_admin_key, with_key
 from app.errors import DatabaseError
 from app.observability import metrics
@@ -46,23 +46,27 @@ def check_readiness(services: ServicesDependency) -> Health:
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-def get_metrics() -> Response:
+def get_metrics(services: ServicesDependency) -> Response:
+    training = services.host.training()
+    metrics.record_training(training.share if training and training.state == "running" else None)
     return Response(metrics.exposition(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 @router.get(
     "/model",
-    summary="The served model with its card",
-    responses=responses(KeyRequired, KeyRefused),
+    summary="The served model with its card, and how far the training of the next one is",
+    responses=responses(KeyRequired, KeyRefused, DatabaseUnavailable),
     dependencies=[with_key],
 )
 def get_model(services: ServicesDependency) -> ModelInformation:
-    scorer = services.host.model
+    services.host.current_state()  # whoever waits for a new model asks here: see whether another process has one
+    scorer, training = services.host.model, services.host.training()
     return ModelInformation(
         version=scorer.version,
         device=scorer.device.type,
         sample_data=scorer.card.data.generated,
-        card=model_card(scorer.card),
+        card=model_card.model_card(scorer.card),
+        training=None if training is None else model_card.training(training),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 console = Console(stderr=True, highlight=False)
 output = Console(highlight=False)
@@ -23,7 +23,7 @@ class BarReporter:
 
     def __init__(self) -> None:
         self._bars: Progress | None = None
-        self._stage, self._done = "", 0
+        self._tasks: dict[str, TaskID] = {}
 
     def message(self, text: str) -> None:
         """Print a line below the bars so far; later stages get bars below it."""
@@ -35,17 +35,18 @@ class BarReporter:
         if self._bars is not None:
             for task in self._bars.task_ids:
                 self._bars.remove_task(task)
+            self._tasks = {}
         self.message(text)
 
     def progress(self, stage: str, done: int, total: int | None, detail: str = "") -> None:
         if self._bars is None:
             self._bars = _bars()
             self._bars.start()
-            self._stage = ""
-        if stage != self._stage or done < self._done:
-            self._task = self._bars.add_task(stage, detail=detail)
-        self._stage, self._done = stage, done
-        self._bars.update(self._task, completed=done, total=total, detail=detail)
+            self._tasks = {}
+        task = self._tasks.get(stage)
+        if task is None or done < self._bars.tasks[self._bars.task_ids.index(task)].completed:
+            task = self._tasks[stage] = self._bars.add_task(stage, detail=detail)
+        self._bars.update(task, completed=done, total=total, detail=detail)
 
     def close(self) -> None:
         if self._bars is not None:
@@ -68,7 +69,7 @@ class LineReporter:
     """An `app.jobs.reporter.Reporter` for a log file: a line at the end of a stage, and now and then before."""
 
     def __init__(self) -> None:
-        self._last = time.monotonic()
+        self._last: dict[str, float] = {}
 
     def message(self, text: str) -> None:
         say(text)
@@ -77,9 +78,10 @@ class LineReporter:
         say(text)
 
     def progress(self, stage: str, done: int, total: int | None, detail: str = "") -> None:
-        if done != total and time.monotonic() - self._last < LINE_EVERY_SECONDS:
+        now, kind = time.monotonic(), stage.partition(",")[0]  # "stars, epoch 1/3" and "lists, epoch 2/4" take turns
+        if done != total and now - self._last.setdefault(kind, now) < LINE_EVERY_SECONDS:
             return
-        self._last = time.monotonic()
+        self._last[kind] = now
         share = f"{done:,} of {total:,}" if total else f"{done:,}"
         say(f"  {stage}: {share}{', ' if detail else ''}{detail}")
 

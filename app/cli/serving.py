@@ -1,6 +1,7 @@
 """Commands that prepare and run the service."""
 
 import json
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -11,27 +12,47 @@ commands = typer.Typer()
 
 
 @commands.command()
-def up(data: DataOption = None, model: PresetOption = None, host: HostOption = None, port: PortOption = None) -> None:
-    """Obtain data, train, fill the database and serve; skips what is done already."""
+def up(
+    data: DataOption = None,
+    model: PresetOption = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Serve when the whole training is done, not a preliminary model before.")
+    ] = False,
+    host: HostOption = None,
+    port: PortOption = None,
+) -> None:
+    """Obtain data, fill the database, train and serve; skips what is done already.
+
+    A preliminary model answers within minutes. The better one is trained while it serves, and then takes its place.
+    """
     from app.cli.console import reporter
-    from app.jobs.prepare import prepare
+    from app.jobs.improvement import in_background
+    from app.jobs.prepare import DEFAULT_MODEL, prepare
     from app.server import require_free_port, run
 
     settings = settings_with(data=data, host=host, port=port)
     require_free_port(settings)  # now, not after the training
+    quick = not wait and model in (None, DEFAULT_MODEL)
     with reporter() as progress:
-        prepare(settings, progress, model)
-    run(settings, workers=1)
+        prepare(settings, progress, model, quick=quick)
+    with in_background(settings) if quick else nullcontext():
+        run(settings, workers=1)
 
 
 @commands.command()
-def prepare(data: DataOption = None, model: PresetOption = None) -> None:
-    """Do all that `up` does, except serve."""
+def prepare(
+    data: DataOption = None,
+    model: PresetOption = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Train a preliminary model, which takes minutes; `improve` replaces it.")
+    ] = False,
+) -> None:
+    """Do all that `up --wait` does, except serve."""
     from app.cli.console import reporter
     from app.jobs.prepare import prepare
 
     with reporter() as progress:
-        prepare(settings_with(data=data), progress, model)
+        prepare(settings_with(data=data), progress, model, quick=quick)
 
 
 @commands.command()

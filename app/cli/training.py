@@ -53,8 +53,18 @@ def train(
     chosen = preset(model, rnn)
     with reporter() as progress:
         ratings = extract(connect(settings.database_url)) if database else dataset.read(data_folder(settings, progress))
-        folder = train_model(ratings, chosen, settings, progress, resume=resume)
-    typer.echo(folder)
+        trained = train_model(ratings, chosen, settings, progress, resume=resume)
+    typer.echo(trained.folder)
+
+
+@commands.command()
+def improve(data: DataOption = None, device: DeviceOption = None) -> None:
+    """Train the model that takes the place of a preliminary one, while that is served; goes on where it was."""
+    from app.cli.console import reporter
+    from app.jobs.improvement import improve
+
+    with reporter() as progress:
+        improve(settings_with(data=data, device=device), progress)
 
 
 @commands.command()

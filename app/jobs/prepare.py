@@ -7,19 +7,20 @@ from sqlalchemy import Engine
 from app.jobs.bulk_load import has_data, is_loaded, load
 from app.jobs.datasets import SAMPLE_NOTICE, find_data, obtain_data
 from app.jobs.reporter import Reporter
-from app.jobs.training import train_model
+from app.jobs.training import train_better_model, train_model
 from app.settings import Settings
+from app.storage import training_state
 from app.storage.database import connect, public_url, upgrade
 from model.card import Card
 from model.data import dataset
 from model.data.dataset import MovieLens
 from model.inference import artifact
-from model.training.presets import Preset, preset
+from model.training.presets import Preset, first_look, preset
 
 DEFAULT_MODEL = "seqrec"
 
 
-def prepare(settings: Settings, reporter: Reporter, model: str | None = None) -> None:
+def prepare(settings: Settings, reporter: Reporter, model: str | None = None, *, quick: bool = False) -> None:
     """Obtain data, fill the database and train, as far as that is not done.
 
     Args:
@@ -27,33 +28,51 @@ def prepare(settings: Settings, reporter: Reporter, model: str | None = None) ->
         reporter: is told what happens.
         model: the preset to train. None keeps the newest artifact of any preset, and trains the default one where there
             is none. `UnknownNameError` if there is no such preset.
+        quick: be content with a preliminary model, which takes minutes; `app.jobs.improvement` trains the better one.
     """
     chosen = preset(model or DEFAULT_MODEL)
     engine = connect(settings.database_url)
     upgrade(engine)
     folder = find_data(settings)
-    newest = _newest_card(settings, model)
+    newest = newest_card(settings, model)
     if folder is None and newest and _holds(engine, None):
         reporter.message("Data: none found, and none needed, since there are a model and a filled database")
     else:
-        _prepare_from(folder or obtain_data(settings, reporter), engine, settings, reporter, chosen, newest)
-    newest = _newest_card(settings, model)
+        _prepare_from(folder or obtain_data(settings, reporter), engine, settings, reporter, chosen, newest, quick)
+    newest = newest_card(settings, model)
     if newest and newest.data.generated:
         reporter.message(SAMPLE_NOTICE)
 
 
-def _newest_card(settings: Settings, model: str | None) -> Card | None:
-    """The card of the newest artifact; None if there is no artifact, or if it is not of the model asked for."""
+def newest_card(settings: Settings, model: str | None = None) -> Card | None:
+    """The card of the newest artifact; None if there is no artifact, or if it is not of the model asked for.
+
+    A preliminary model stands for the one that is to replace it.
+    """
     newest = artifact.newest(settings.artifacts)
     card = artifact.load_card(newest) if newest else None
-    return card if card and model in (None, card.model) else None
+    return card if card and (card.preliminary or model in (None, card.model)) else None
+
+
+def is_to_improve(settings: Settings, card: Card) -> bool:
+    """Whether the model of this card is preliminary, and no better one has been looked for in vain."""
+    state = training_state.read(settings.artifacts)
+    in_vain = state is not None and state.state == "worse" and card.data.holds(state.data)
+    return card.preliminary and not in_vain
 
 
 def _prepare_from(
-    folder: Path, engine: Engine, settings: Settings, reporter: Reporter, chosen: Preset, newest: Card | None
+    folder: Path,
+    engine: Engine,
+    settings: Settings,
+    reporter: Reporter,
+    chosen: Preset,
+    newest: Card | None,
+    quick: bool,
 ) -> None:
     checksum = dataset.checksum(folder)
-    trained = newest is not None and newest.data.holds(checksum)
+    served = newest if newest is not None and newest.data.holds(checksum) else None
+    trained = served is not None and (quick or not is_to_improve(settings, served))
     loaded = _holds(engine, checksum)
     reporter.message(f"Data: {folder}")
     data = None if trained and loaded else dataset.read(folder)
@@ -64,6 +83,10 @@ def _prepare_from(
         load_database(data, settings, reporter)
     if data is None or trained:
         reporter.message(f"Model: {artifact.newest(settings.artifacts)}, trained before")
+    elif quick:
+        train_model(data, first_look(len(data.ratings)), settings, reporter, resume=True, preliminary=True)
+    elif served is not None:
+        train_better_model(data, chosen, settings, reporter, served)
     else:
         train_model(data, chosen, settings, reporter, resume=True)
 

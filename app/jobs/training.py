@@ -1,41 +1,88 @@
 """Trains a model for the service."""
 
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
 from app.jobs import extract
 from app.jobs.reporter import Reporter
+from app.jobs.training_progress import TrainingProgress
 from app.settings import Settings
+from app.storage import training_state
+from model import pipeline
 from model.card import Card, Epoch
 from model.data.dataset import MovieLens
 from model.device import choose_device
 from model.features.titles import title_vectors
-from model.pipeline import train
+from model.pipeline import TrainedModel
 from model.training.context import TrainingContext
 from model.training.presets import Preset
 from model.training.trainer import Progress
 from model.types import FloatArray
 
 
-def train_model(data: MovieLens, preset: Preset, settings: Settings, reporter: Reporter, *, resume: bool) -> Path:
-    """Train a preset on a data set and write an artifact; returns its folder."""
-    device = choose_device(settings.device)
-    reporter.message(
-        f"Model: training {preset.name} on {device.type} with the {len(data.ratings):,} ratings of {data.name}, first "
-        f"with held-out users, then on all of them"
-    )
-    try:
-        trained = train(data, preset, settings.artifacts, training_context(data, settings, reporter, resume=resume))
-    except KeyboardInterrupt:
-        reporter.message(f"Interrupted. Finished epochs are saved: {_command_to_resume(data)} continues from there.")
-        raise
-    _report_scores(trained.folder, trained.card, reporter)
-    return trained.folder
+def train_model(
+    data: MovieLens,
+    preset: Preset,
+    settings: Settings,
+    reporter: Reporter,
+    *,
+    resume: bool,
+    preliminary: bool = False,
+) -> TrainedModel:
+    """Train a preset on a data set and write an artifact; `TrainingRuns` if another process trains into its folder."""
+    with _training(data, preset, settings, reporter, resume=resume) as training:
+        trained = pipeline.train(data, preset, settings.artifacts, training.context, preliminary=preliminary)
+        training.progress.end(served=True)
+    _report_scores(trained, reporter)
+    return trained
 
 
-def _report_scores(folder: Path, card: Card, reporter: Reporter) -> None:
-    held_out, lists = card.held_out, card.held_out_lists
+def train_better_model(
+    data: MovieLens, preset: Preset, settings: Settings, reporter: Reporter, served: Card
+) -> TrainedModel | None:
+    """As `train_model`, if the model is better than the one of the card; otherwise None."""
+    with _training(data, preset, settings, reporter, resume=True) as training:
+        trained = pipeline.train_better(data, preset, settings.artifacts, training.context, served)
+        training.progress.end(served=trained is not None)
+    if trained is None:
+        reporter.message(f"Model: {preset.name} is no better than the model that is served, which stays")
+    else:
+        _report_scores(trained, reporter)
+    return trained
+
+
+class _Training(NamedTuple):
+    """What a training takes, and the record of how far it is."""
+
+    context: TrainingContext
+    progress: TrainingProgress
+
+
+@contextmanager
+def _training(
+    data: MovieLens, preset: Preset, settings: Settings, reporter: Reporter, *, resume: bool
+) -> Iterator[_Training]:
+    """Within it, this process alone may train into the folder of the artifacts."""
+    with training_state.lock(settings.artifacts), TrainingProgress(settings.artifacts, preset, data) as progress:
+        parts = "first with held-out users, then on all of them" if preset.refit else "with held-out users"
+        reporter.message(
+            f"Model: training {preset.name} on {choose_device(settings.device).type} with the "
+            f"{len(data.ratings):,} ratings of {data.name}, {parts}"
+        )
+        try:
+            yield _Training(training_context(data, settings, reporter, progress, resume=resume), progress)
+        except KeyboardInterrupt:
+            reporter.message(
+                f"Interrupted. Finished epochs are saved: {_command_to_resume(data)} continues from there."
+            )
+            raise
+
+
+def _report_scores(trained: TrainedModel, reporter: Reporter) -> None:
+    held_out, lists = trained.card.held_out, trained.card.held_out_lists
     bias = held_out.baselines["bias"]
-    reporter.message(f"Model: {folder}, test RMSE {held_out.rmse:.4f} (bias model {bias.rmse:.4f})")
+    reporter.message(f"Model: {trained.folder}, test RMSE {held_out.rmse:.4f} (bias model {bias.rmse:.4f})")
     if lists is not None:
         popular = lists.baselines["popularity"]
         reporter.message(
@@ -51,13 +98,30 @@ def _command_to_resume(data: MovieLens) -> str:
     return "`seqrec up`, or --resume with another command,"
 
 
-def training_context(data: MovieLens, settings: Settings, reporter: Reporter, *, resume: bool) -> TrainingContext:
+def training_context(
+    data: MovieLens,
+    settings: Settings,
+    reporter: Reporter,
+    training: TrainingProgress | None = None,
+    *,
+    resume: bool,
+) -> TrainingContext:
     """What training on a data set needs; caches and checkpoints lie beside the artifacts."""
     catalogue = data.catalogue
     cache = settings.artifacts / ".cache"
 
     def on_titles(done: int, total: int) -> None:
         reporter.progress("titles encoded", done, total)
+
+    def on_fit(done: int, total: int) -> None:
+        reporter.progress("factorization", done, total)
+        if training:
+            training.on_fit(done, total)
+
+    def on_progress(progress: Progress) -> None:
+        _report_progress(progress, reporter)
+        if training:
+            training.on_epochs(progress)
 
     def bert_titles() -> FloatArray:
         from model.baselines.bert_titles import bert_title_vectors  # noqa: PLC0415 - one published model reads them
@@ -71,8 +135,9 @@ def training_context(data: MovieLens, settings: Settings, reporter: Reporter, *,
         device=choose_device(settings.device),
         checkpoints=settings.artifacts / ".checkpoints",
         resume=resume,
-        on_fit=lambda done, total: reporter.progress("factorization", done, total),
-        on_progress=lambda progress: _report_progress(progress, reporter),
+        on_stage=training.on_stage if training else lambda _: None,
+        on_fit=on_fit,
+        on_progress=on_progress,
     )
 
 

@@ -3,6 +3,7 @@
 Several processes share the folder in PROMETHEUS_MULTIPROC_DIR, which `app.server.run` sets.
 """
 
+import math
 import os
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -51,6 +52,18 @@ model_info = Gauge(
     registry=REGISTRY,
     multiprocess_mode="mostrecent",
 )
+
+training_share = Gauge(
+    "seqrec_training_share",
+    "How much of the training of the next model is done, 0 to 1; not a number if none runs.",
+    registry=REGISTRY,
+    multiprocess_mode="mostrecent",
+)
+
+
+def record_training(share: float | None) -> None:
+    """Record how far the training of the next model is; None if none runs."""
+    training_share.set(math.nan if share is None else share)
 
 
 def record_version(version: str, before: str | None = None) -> None:

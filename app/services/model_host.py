@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 from app.observability import metrics
 from app.services.catalogue import Catalogue
 from app.services.user_states import UserStates
-from app.storage import movies, revisions
+from app.storage import movies, revisions, training_state
 from app.storage.database import Database
 from app.storage.movies import MovieRecord
 from app.storage.revisions import Revisions
+from app.storage.training_state import TrainingState
 from model.errors import ArtifactError, SeqRecError
 from model.features.users import UserContext
 from model.inference import artifact
@@ -137,6 +138,10 @@ class ModelHost:
         with self.database.reads() as session:
             snapshot = self.snapshot(session)
         return self.state(snapshot)
+
+    def training(self) -> TrainingState | None:
+        """How far the training of the next model is; the last one, if none runs, and None if there was none."""
+        return training_state.read(self.artifacts) if self.artifacts else None
 
     def warm_up(self) -> None:
         """Read the catalogue and score once, so that no user waits for what is slow the first time."""

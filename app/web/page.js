@@ -105,7 +105,7 @@ function warn(message, again = null) {
 
 async function start(id) {
   warn(null);
-  showCard();
+  showCard(() => session.id && recommendations.load());
   api.genres().then(({ genres }) => recommendations.showGenres(genres), () => {});
   if (id) await open(id);
   else welcome();

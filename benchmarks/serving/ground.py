@@ -56,7 +56,7 @@ def prepare(settings: Settings, folder: Path, run: Path, reporter: Reporter) -> 
     newest = artifact.newest(settings.artifacts) or artifact.newest(folder / "artifacts")
     if newest is None:
         own = settings.model_copy(update={"artifacts": folder / "artifacts"})
-        newest = train_model(dataset.read(data), preset(TRAINED), own, reporter, resume=True)
+        newest = train_model(dataset.read(data), preset(TRAINED), own, reporter, resume=True).folder
     kept = folder / f"{dataset.checksum(data)[:16]}.db"
     if not kept.exists():
         folder.mkdir(parents=True, exist_ok=True)

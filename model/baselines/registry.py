@@ -94,10 +94,10 @@ class EvaluationTask(Generic[ModelT, AnswersT, EvaluationT]):
         return self.evaluator.evaluate(model, split, self._baselines(split, context))
 
     def evaluate_trained(
-        self, model: ModelT, split: Split, context: TrainingContext
+        self, model: ModelT, split: Split, context: TrainingContext, training_seconds: float = 0.0
     ) -> Evaluated[AnswersT, EvaluationT]:
-        """Score a model that was fitted to the split, beside the baselines."""
-        return self.evaluator.evaluate_trained(model, split, self._baselines(split, context))
+        """Score a model that was fitted to the split in so many seconds, beside the baselines."""
+        return self.evaluator.evaluate_trained(model, split, self._baselines(split, context), training_seconds)
 
     def _baselines(self, split: Split, context: TrainingContext) -> list[ModelT]:
         return [self.build(name, context, split.name) for name in self.baselines]

@@ -56,6 +56,15 @@ class Split:
             return self.train.sequences
         return concatenate([self.train.sequences, self.validation.histories(), self.test.histories()])
 
+    def with_ratings(self, most: int | None, seed: int) -> "Split":
+        """The same split, but with no more training users than have ``most`` ratings together, drawn at random."""
+        counts = self.train.sequences.counts
+        if most is None or counts.sum() <= most:
+            return self
+        order = np.random.default_rng(seed).permutation(len(counts))
+        drawn = order[: max(int(np.searchsorted(np.cumsum(counts[order]), most, side="right")), 1)]
+        return replace(self, train=self.train.take(np.sort(drawn)))
+
 
 def paper_split(sequences: Sequences, seeds: tuple[int, ...] = PAPER_SEEDS) -> Split:
     """The paper's split of users, 80/10/10; the history is the first half of a user's ratings (`split_in_half`).

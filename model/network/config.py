@@ -194,6 +194,8 @@ class RankingTrainingConfig(BaseModel):
         weight_decay: of AdamW; the most effective regularization of this network.
         largest_gradient: gradients with a larger norm are clipped to it.
         relevance_weight: of the loss on relevant movies, beside that on the next movie, whose weight is 1.
+        relevance_share: share of the steps of a history, drawn anew in each epoch, that relevant movies are learned at.
+        sampled_movies: how many movies, about, the target of a step is told from; None for the whole catalogue.
         refit_epochs, refit_rate: instead of ``epochs`` and ``learning_rate``, to continue the training of a network on
             all users that has learned from most of them.
     """
@@ -208,6 +210,9 @@ class RankingTrainingConfig(BaseModel):
     weight_decay: float = 0.1
     largest_gradient: float = 1.0
     relevance_weight: float = 0.5
+    # Left out of the JSON where they are not used: settings of before there were any must stay equal to those of today.
+    relevance_share: float = Field(1.0, exclude_if=lambda share: share == 1.0)
+    sampled_movies: int | None = Field(None, exclude_if=lambda movies: movies is None)
     refit_epochs: int = 6
     refit_rate: float = 1e-3
     seed: int = 0

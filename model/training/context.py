@@ -23,6 +23,8 @@ class TrainingContext:
         device: where to train.
         checkpoints: folder for the state of interrupted runs; None writes none.
         resume: whether to resume interrupted runs of the same data and settings.
+        on_stage: called with ``held-out`` when the training begins that holds users out, and with ``all users`` when
+            the one begins whose weights are served.
         on_fit: called while the prior is fitted.
         on_progress: called after every training step.
         used_checkpoints: files of the runs with this context.
@@ -34,6 +36,7 @@ class TrainingContext:
     device: torch.device
     checkpoints: Path | None = None
     resume: bool = False
+    on_stage: Callable[[str], None] = lambda _: None
     on_fit: OnFit = lambda *_: None
     on_progress: OnProgress = lambda _: None
     used_checkpoints: set[Path] = field(default_factory=set)

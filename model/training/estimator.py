@@ -1,7 +1,9 @@
 """Estimators of a preset's network: fit to training examples, then predict stars or score movies for others."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -20,8 +22,11 @@ from model.training.context import TrainingContext
 from model.training.presets import Preset
 from model.training.ranking_task import RankingTask
 from model.training.rating_task import RatingTask
+from model.training.side_by_side import SideRun
 from model.training.trainer import Trainer
 from model.types import FloatArray
+
+T = TypeVar("T")
 
 
 class SeqRecEstimator:
@@ -67,9 +72,15 @@ class SeqRecEstimator:
 
         With ``start``, the ranking network goes on from that network's, at the rate and for the epochs of a refit.
         """
+        self.fit_ranking_beside(train, validation, lambda: None, start)
+
+    def fit_ranking_beside(
+        self, train: Examples, validation: Examples | None, other: Callable[[], T], start: SeqRec | None = None
+    ) -> T:
+        """As `fit_ranking`, side by side with something else that takes long; returns what that does."""
         ranking, config = self.network.ranking, self.preset.ranking_training
         if ranking is None or config is None:
-            return
+            return other()
         if start is not None:
             ranking.load_state_dict(start.require_ranking().state_dict())
             config = config.refit
@@ -78,9 +89,13 @@ class SeqRecEstimator:
         settings = self.network.config.model_dump_json() + config.model_dump_json()
         run = run_name(f"{self.preset.name}-ranking", settings, [train], self._content)
         trainer = Trainer(task)
-        trainer.run(self.context.checkpoint(run), self.context.on_progress)
+        samples = task.samples * config.epochs
+        with SideRun(trainer, samples, self.context.checkpoint(run), self.context.on_progress) as side:
+            done = other()
+            side.wait()
         self.ranking_epochs = trainer.epochs
         ranking.movies.reset(self._unrated(train))
+        return done
 
     def fit_stars(self, train: Examples, validation: Examples | None, last_epoch: int | None = None) -> None:
         """Learn stars; without validation examples, for exactly ``last_epoch`` epochs."""

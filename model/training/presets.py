@@ -1,6 +1,6 @@
 """Named networks with their training."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from model.errors import UnknownNameError
 from model.network.config import (
@@ -19,6 +19,9 @@ class Preset(BaseModel):
     Attributes:
         training: how it learns stars.
         ranking_training: how its ranking network learns; None for a network that predicts stars alone.
+        refit: train a second time on all users, and serve that network; otherwise the one that some users are held out
+            of is served.
+        most_ratings: learn from users drawn at random who have so many ratings together; None for all users.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -27,6 +30,14 @@ class Preset(BaseModel):
     network: NetworkConfig
     training: TrainingConfig
     ranking_training: RankingTrainingConfig | None = None
+    # Left out of the JSON where they are not used, for the settings of results from before there were any.
+    refit: bool = Field(True, exclude_if=lambda refit: refit)
+    most_ratings: int | None = Field(None, exclude_if=lambda ratings: ratings is None)
+
+    def without_ranking(self) -> "Preset":
+        """The same without a ranking network."""
+        network = self.network.model_copy(update={"ranking": None})
+        return self.model_copy(update={"network": network, "ranking_training": None})
 
 
 RATING_ONLY = Preset(
@@ -56,13 +67,18 @@ QUICK_LOOK = Preset(
             "factorization": FactorizationConfig(
                 factors=16, coordinates=32, sweeps=40, burn_in=10, folds=2, fold_sweeps=26
             ),
-            "ranking": RankingConfig(embedding=48, hidden=96, history_length=100),
+            "ranking": RankingConfig(embedding=64, hidden=128, history_length=100),
         }
     ),
-    training=RATING_ONLY.training.model_copy(update={"epochs": 2}),
-    ranking_training=RankingTrainingConfig(epochs=8, refit_epochs=2),
+    training=RATING_ONLY.training.model_copy(update={"epochs": 1}),
+    ranking_training=RankingTrainingConfig(epochs=4, learning_rate=6e-3, relevance_share=0.5, sampled_movies=512),
+    refit=False,
+    most_ratings=1_000_000,
 )
-"""All parts of ``seqrec``, smaller and trained for a shorter time: to try the service out, not to serve with."""
+"""All parts of ``seqrec``, smaller and trained for minutes: it is served while ``seqrec`` is trained."""
+
+MOST_EPOCHS = 12
+"""Of the ranking network at the first look: more of them make the lists of few ratings no better."""
 
 PRESETS = {
     preset.name: preset
@@ -72,13 +88,25 @@ PRESETS = {
         RATING_ONLY,
         Preset(
             name="seqrec",
-            network=RATING_ONLY.network.model_copy(update={"ranking": RankingConfig()}),
+            network=RATING_ONLY.network.model_copy(update={"ranking": RankingConfig(hidden=256)}),
             training=RATING_ONLY.training,
-            ranking_training=RankingTrainingConfig(),
+            ranking_training=RankingTrainingConfig(
+                epochs=12, relevance_share=0.34, sampled_movies=1024, refit_epochs=2
+            ),
         ),
         QUICK_LOOK,
     )
 }
+
+
+def first_look(ratings: int) -> Preset:
+    """`QUICK_LOOK` for so many ratings: the fewer there are, the more epochs take the same time."""
+    training = QUICK_LOOK.ranking_training
+    if training is None:
+        return QUICK_LOOK
+    seen = max(min(ratings, QUICK_LOOK.most_ratings or ratings), 1)
+    epochs = min(max(round(training.epochs * 1_000_000 / seen), training.epochs), MOST_EPOCHS)
+    return QUICK_LOOK.model_copy(update={"ranking_training": training.model_copy(update={"epochs": epochs})})
 
 
 def preset(name: str, recurrent: str | None = None) -> Preset:

@@ -16,7 +16,7 @@ from model.evaluation.scoring import score_lists
 from model.features.catalogue import UNKNOWN
 from model.network.config import RankingTrainingConfig
 from model.network.ranking import HORIZONS, MovieVectors, RankingNetwork
-from model.training.softmax import next_movie_loss
+from model.training.softmax import Candidates, Sampler, next_movie_loss
 from model.training.steps import Step, StepTask
 from model.training.trainer import EarlyStopping
 from model.types import BoolArray, IntArray
@@ -59,22 +59,23 @@ class Windows(NamedTuple):
         return Windows(*(tensor.to(device, non_blocking=True) for tensor in self))
 
     def predicted(self) -> tuple[Tensor, Tensor]:
-        """Step and user of each movie to predict.
+        """Step and user of each movie to predict, one user's after the other's.
 
         The first movie of a window inside a history is read only: the window does not hold what came before it.
         """
-        steps = torch.arange(len(self.movies), device=self.movies.device).unsqueeze(1)
-        predicted = (steps < self.lengths) & ((steps > 0) | self.from_start)
-        steps, users = predicted.nonzero(as_tuple=True)
+        steps = torch.arange(len(self.movies), device=self.movies.device)
+        predicted = (steps < self.lengths[:, None]) & ((steps > 0) | self.from_start[:, None])  # (users, time)
+        users, steps = predicted.nonzero(as_tuple=True)
         return steps, users
 
 
 class RankingTask(StepTask):
     """Learns both horizons at every step of all users' histories.
 
-    The loss of each horizon is the cross-entropy over the whole catalogue without the movies rated before. Using it in
-    place of one negative sample makes most of the difference between published recommenders (Klenitskiy and Vasilev
-    2023, "Turning dross into gold loss"). The horizon "relevance" learns from relevant movies at any later step, which
+    The loss of each horizon is the cross-entropy over the catalogue without the movies rated before, or over a large
+    sample of it that all users of a step share (`model.training.softmax`). Using it in place of one negative sample
+    makes most of the difference between published recommenders (Klenitskiy and Vasilev 2023, "Turning dross into gold
+    loss"). The horizon "relevance" learns from relevant movies at any later step, which
     makes better lists where the order of what follows does not count.
     """
 
@@ -98,8 +99,10 @@ class RankingTask(StepTask):
         self.seed, self.epochs = config.seed, config.epochs
         self.largest_gradient = config.largest_gradient
         self.users = np.flatnonzero(train.counts)
+        self.samples = int(np.minimum(train.counts, network.config.history_length).sum())  # of an epoch
         self.counts = np.bincount(train.movies, minlength=len(network.movies))
         self.length = network.config.history_length
+        self.sampler = Sampler(torch.from_numpy(self.counts), config.sampled_movies)
         self.optimizer = torch.optim.AdamW(
             network.parameters(), lr=0.0, betas=config.adam_betas, weight_decay=config.weight_decay, fused=True
         )
@@ -134,10 +137,14 @@ class RankingTask(StepTask):
         steps, users = now.predicted()
         movies = self.network.movies()
         queries = self.network(now.profiles, now.movies, now.stars, movies.vectors)  # (time, users, horizons, width)
-        loss = self._loss("next", queries, movies, now.movies, now, (steps, users))
+        candidates = self.sampler.draw().to(self.device)
+        loss = self._loss("next", queries, movies, now.movies, now, (steps, users), candidates)
         some = now.relevant[steps, users] != UNKNOWN  # steps with a relevant movie to come
+        if self.config.relevance_share < 1:
+            some &= torch.rand(len(some), device=self.device) < self.config.relevance_share
         if self.config.relevance_weight and some.any():
-            relevance = self._loss("relevance", queries, movies, now.relevant, now, (steps[some], users[some]))
+            at = steps[some], users[some]
+            relevance = self._loss("relevance", queries, movies, now.relevant, now, at, candidates)
             loss = loss + self.config.relevance_weight * relevance
         return Step(loss, len(steps))
 
@@ -149,6 +156,7 @@ class RankingTask(StepTask):
         targets: Tensor,
         now: Windows,
         at: tuple[Tensor, Tensor],
+        candidates: Candidates,
     ) -> Tensor:
         """The loss of one horizon at some steps and users; ``targets`` has shape (time, users)."""
         index, (steps, users) = HORIZONS.index(horizon), at
@@ -158,8 +166,9 @@ class RankingTask(StepTask):
             movies.popularity[:, index],
             targets[steps, users],
             now.rated_at,
-            users,
             steps.to(torch.int16),
+            torch.bincount(users, minlength=len(now.rated_at)).tolist(),
+            candidates,
         )
 
     def validation(self) -> dict[str, float]:

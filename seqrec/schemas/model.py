@@ -1,7 +1,7 @@
 """The model that is served, and its card: what it was trained on and how good it is."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -95,8 +95,9 @@ class RankingEvaluation(Evaluation, RankingScore):
 class Card(BaseModel):
     """Where a model comes from and how good it is.
 
-    The served weights are trained on all users. The evaluations are of a training before, with the same settings, that
-    did not see the test users; it also chose the number of epochs.
+    The evaluations are of a training that did not see the test users; it also chose the number of epochs. The served
+    weights are trained a second time, with the same settings, on all users. Those of a preliminary model, which is
+    served while a better one is trained, come from the first training.
     """
 
     model: str = Field(description="Name of the model.", examples=["seqrec"])
@@ -113,6 +114,27 @@ class Card(BaseModel):
     )
     device: str = Field(description="Where it was trained: cpu or cuda.", examples=["cpu"])
     versions: dict[str, str] = Field(description="Of the libraries that trained it.", examples=[{"torch": "2.13.0"}])
+    preliminary: bool = Field(
+        default=False, description="True if the model was trained within minutes, to be served until a better one is."
+    )
+
+
+class Training(BaseModel):
+    """How far the training of the next model is, or how the last one ended."""
+
+    model: str = Field(description="Name of the model.", examples=["seqrec"])
+    state: Literal["running", "interrupted", "served", "worse", "failed"] = Field(
+        description="`running`; `interrupted`: it goes on with the next start; `served`: its model took the place of "
+        "the one before; `worse`: it did not, since it was no better for the held-out users; `failed`."
+    )
+    stage: str = Field(
+        description="What is being done, or why it has failed.", examples=["lists, epoch 3 of 16, all users"]
+    )
+    share: float = Field(description="Of the whole training that is done, 0 to 1.", examples=[0.42])
+    started_at: datetime = Field(description="When it began, or went on after an interruption.")
+    ready_at: datetime | None = Field(
+        default=None, description="When it will be done, about; null if it does not run, or has only just begun."
+    )
 
 
 class ModelInformation(BaseModel):
@@ -124,3 +146,6 @@ class ModelInformation(BaseModel):
         description="True if the model learned from generated ratings: it then says nothing about real movies."
     )
     card: Card = Field(description="Where the model comes from and how good it is.")
+    training: Training | None = Field(
+        default=None, description="The training of the next model, or the last one; null if none is known."
+    )

@@ -3,20 +3,33 @@
 import { api } from "../api.js";
 import { curve, measure } from "../elements/chart.js";
 import { by, fromTemplate, node, say } from "../elements/dom.js";
+import { toast } from "../elements/toast.js";
+import { showTraining } from "./training.js";
 
 const BASELINES = { mean: "mean of all ratings", "movie-mean": "mean of the movie", bias: "user and movie bias" };
 const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
-export async function showCard() {
+let shown = null;
+
+/** Show the card, and how far the training of the next model is; tell `onNewModel` when that has taken over. */
+export async function showCard(onNewModel) {
   const panel = by("model");
+  const again = () => showCard(onNewModel);
   try {
     const model = await api.model();
     say(panel, "");
+    showTraining(model, again);
+    if (shown === model.version) return;
+    if (shown !== null) {
+      toast("A better model has taken over.");
+      onNewModel();
+    }
+    shown = model.version;
     by("sample").hidden = !model.sample_data;
     by("model-version").textContent = model.version;
     by("card").replaceChildren(...draw(model));
   } catch (error) {
-    say(panel, "The model's card is missing.", error.message, { label: "Try again", run: showCard });
+    say(panel, "The model's card is missing.", error.message, { label: "Try again", run: again });
   }
 }
 
@@ -25,7 +38,7 @@ function draw({ device, sample_data, card }) {
   const [facts, measures, curves] = parts;
   const { data } = card;
   addFacts(facts, [
-    ["Model", card.model],
+    ["Model", card.preliminary ? `${card.model} (preliminary)` : card.model],
     ["Trained", DAY.format(new Date(card.created_at))],
     ["Data", sample_data ? `${data.name} (made up)` : data.name],
     ["Ratings", data.ratings.toLocaleString("en")],

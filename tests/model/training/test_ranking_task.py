@@ -5,9 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from builders import RATING_ONLY, SMALL, context_for
-from torch import nn
 
 from model.baselines.lists import ItemKnn, Popularity
 from model.baselines.registry import RANKING
@@ -22,7 +20,6 @@ from model.network.config import RankingConfig, RankingTrainingConfig
 from model.training.estimator import NetworkRanker, SeqRecEstimator
 from model.training.presets import PRESETS
 from model.training.ranking_task import NEVER, _draw_relevant, windows
-from model.training.softmax import next_movie_loss
 from model.types import FloatArray
 
 
@@ -108,40 +105,6 @@ def test_a_ranker_is_given_the_histories_and_no_target() -> None:
     score_lists(scores, divided.test, np.ones(10, dtype=np.int64))
 
     assert given == [[1, 2, 3], [7, 8]]  # who has two ratings has no target
-
-
-def rated_before(users: int, vocabulary_size: int, *, rated: dict[tuple[int, int], int]) -> torch.Tensor:
-    at = torch.full((users, vocabulary_size), NEVER, dtype=torch.int16)
-    for (user, row), step in rated.items():
-        at[user, row] = step
-    return at
-
-
-def test_the_loss_and_its_gradients_are_those_of_cross_entropy_over_what_was_not_rated(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("model.training.softmax.QUERIES_AT_ONCE", 2)
-    monkeypatch.setattr("model.training.softmax.matmul_precision", lambda _: torch.float32)
-    torch.manual_seed(0)
-    queries, table, bias = (torch.randn(shape, requires_grad=True) for shape in ((3, 4), (6, 4), (6,)))
-    targets, user_index, steps = torch.tensor([1, 2, 5]), torch.tensor([0, 0, 1]), torch.tensor([1, 2, 7]).short()
-    rated_at = rated_before(2, 6, rated={(0, 3): 0, (0, 1): 1, (0, 2): 2, (1, 4): -1, (1, 5): 7})
-
-    logits = queries @ table.T + bias
-    left_out = torch.tensor(
-        [
-            [True, False, False, True, False, False],  # the unknown movie, and 3; 1 is rated in this very step
-            [True, True, False, True, False, False],
-            [True, False, False, False, True, False],
-        ]
-    )
-    expected = nn.functional.cross_entropy(logits.masked_fill(left_out, -torch.inf), targets)
-    wanted = torch.autograd.grad(expected, (queries, table, bias))
-    loss = next_movie_loss(queries, table, bias, targets, rated_at, user_index, steps)
-
-    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
-    for got, want in zip(torch.autograd.grad(loss, (queries, table, bias)), wanted, strict=True):
-        assert torch.allclose(got, want, atol=1e-6)
 
 
 def test_windows_know_what_was_rated_before_them() -> None:

@@ -1,0 +1,109 @@
+"""Trains a better model while a preliminary one is served, and puts it in its place."""
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.errors import TrainingRuns
+from app.jobs.datasets import SAMPLE_FOLDER, find_data
+from app.jobs.prepare import DEFAULT_MODEL, is_to_improve, newest_card
+from app.jobs.reporter import Reporter
+from app.jobs.training import train_better_model
+from app.observability import logs
+from app.settings import Settings
+from app.storage import revisions
+from app.storage.database import Database, connect
+from model.data import dataset
+from model.errors import DataError, SeqRecError
+from model.training.presets import preset
+
+logger = logging.getLogger(__name__)
+
+LOWEST_PRIORITY = 19
+"""The service, which people wait for, comes first."""
+
+
+def improve(settings: Settings, reporter: Reporter) -> None:
+    """Train the default model if a preliminary one is served, and serve it if it is better for the held-out users.
+
+    An interrupted training goes on where it was. `DataError` if the data of the preliminary model is gone,
+    `TrainingRuns` if another process trains.
+    """
+    served = newest_card(settings)
+    if served is None or not is_to_improve(settings, served):
+        reporter.message("Model: there is no preliminary one to improve")
+        return
+    folder = find_data(settings) or _folder_of_sample(served.data.generated)
+    if folder is None or not served.data.holds(dataset.checksum(folder)):
+        raise DataError(
+            f"The data set that the preliminary model was trained on ({served.data.name}) is no longer there. "
+            "Name its folder (SEQREC_DATA), or run `seqrec train` with other data."
+        )
+    if train_better_model(dataset.read(folder), preset(DEFAULT_MODEL), settings, reporter, served) is not None:
+        engine = connect(settings.database_url)
+        with Database(engine).writes() as session:
+            revisions.count_reload(session)  # every process that serves loads it
+        engine.dispose()
+
+
+@contextmanager
+def in_background(settings: Settings) -> Iterator[None]:
+    """Within it, a process of low priority improves a preliminary model; it ends with this one, or at its end."""
+    served = newest_card(settings)
+    if served is None or not is_to_improve(settings, served):
+        yield
+        return
+    # A new interpreter: PyTorch's threads do not survive a fork.
+    process = multiprocessing.get_context("spawn").Process(target=_improve_quietly, args=(settings,), daemon=True)
+    process.start()
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.join(timeout=10)
+
+
+def _improve_quietly(settings: Settings) -> None:
+    """The life of the process: what happens goes to the log."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent, which an interruption reaches too, ends this process
+    signal.signal(signal.SIGTERM, _interrupt)
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    os.nice(LOWEST_PRIORITY)
+    logs.configure()
+    try:
+        improve(settings, _LogReporter())
+    except KeyboardInterrupt:
+        pass
+    except TrainingRuns as error:
+        logger.warning("%s The model that is served stays until then.", error)
+    except SeqRecError as error:
+        logger.error("the better model could not be trained: %s", error)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _end_with_parent() -> None:
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)  # the service was killed; the next one goes on from the last checkpoint
+
+
+def _folder_of_sample(generated: bool) -> Path | None:
+    return SAMPLE_FOLDER if generated and SAMPLE_FOLDER.is_dir() else None
+
+
+class _LogReporter:
+    """An `app.jobs.reporter.Reporter` for the log; how far a training is, `app.storage.training_state` says."""
+
+    def message(self, text: str) -> None:
+        logger.info("%s", text)
+
+    def progress(self, stage: str, done: int, total: int | None, detail: str = "") -> None:
+        """Nothing: see above."""

@@ -1,0 +1,135 @@
+"""Runs a training in a process of its own, while this process trains something else.
+
+The many small products of a recurrent network gain little from a second thread. Two trainings side by side, each with
+one thread, take two thirds of the time that they take one after the other, each with two.
+"""
+
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from model.card import Epoch
+from model.errors import TrainingProcessError
+from model.training.trainer import OnProgress, Trainer
+
+WORTH_A_PROCESS = 500_000
+"""Samples of a whole training from which on a process saves more time than the seconds that it takes to start."""
+
+
+class _Outcome(NamedTuple):
+    """What a finished training leaves."""
+
+    network: dict[str, Tensor]
+    epochs: list[Epoch]
+
+
+class SideRun:
+    """A training that runs from the beginning of a ``with`` block on, beside what the block does.
+
+    Where that saves no time, on a GPU, on one core or for little data, it runs when it is waited for.
+    """
+
+    def __init__(self, trainer: Trainer, samples: int, checkpoint: Path | None, on_progress: OnProgress) -> None:
+        """``samples`` are those of the whole training; the others are for `Trainer.run`."""
+        self.trainer = trainer
+        self.checkpoint = checkpoint
+        self.on_progress = on_progress
+        self._threads = torch.get_num_threads()
+        on_cpu = next(trainer.network.parameters()).device.type == "cpu"
+        self._aside = on_cpu and self._threads > 1 and samples >= WORTH_A_PROCESS
+
+    def __enter__(self) -> Self:
+        if not self._aside:
+            return self
+        # A new interpreter: PyTorch's threads do not survive a fork.
+        context = multiprocessing.get_context("spawn")
+        self._connection, other_end = context.Pipe()
+        self._alone = context.Event()
+        self._process = context.Process(
+            target=_run,
+            args=(pickle.dumps(self.trainer), self.checkpoint, other_end, self._alone, self._threads),
+            daemon=True,
+        )
+        self._process.start()
+        other_end.close()
+        self._outcome: _Outcome | BaseException | None = None
+        self._listener = threading.Thread(target=self._listen, name="side run", daemon=True)
+        self._listener.start()
+        torch.set_num_threads(self._threads - 1)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._aside:
+            torch.set_num_threads(self._threads)
+            self._process.kill()
+            self._process.join()
+            self._connection.close()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process; None where there is none."""
+        return self._process.pid if self._aside else None
+
+    def wait(self) -> None:
+        """Until the network is trained; raises what the training has raised, or `TrainingProcessError`."""
+        if not self._aside:
+            self.trainer.run(self.checkpoint, self.on_progress)
+            return
+        self._alone.set()
+        self._listener.join()
+        if isinstance(self._outcome, BaseException):
+            raise self._outcome
+        if self._outcome is None:
+            raise TrainingProcessError
+        self.trainer.network.load_state_dict(self._outcome.network)
+        self.trainer.network.eval()
+        self.trainer.epochs = self._outcome.epochs
+
+    def _listen(self) -> None:
+        """Pass progress on, until the outcome comes or the process is gone."""
+        with suppress(EOFError, OSError):
+            while True:
+                # Plain bytes: a queue of PyTorch's would share the tensors' memory with a process that is about to end.
+                message = pickle.loads(self._connection.recv_bytes())  # noqa: S301 - from the process started here
+                if isinstance(message, _Outcome | BaseException):
+                    self._outcome = message
+                    return
+                self.on_progress(message)
+
+
+def _run(pickled: bytes, checkpoint: Path | None, connection: Connection, alone: Event, threads: int) -> None:
+    """The life of the process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interruption reaches the parent too, which ends this process
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    torch.set_num_threads(1)
+    trainer: Trainer = pickle.loads(pickled)  # noqa: S301 - from the process that started this one
+    trainer.on_epoch = lambda: torch.set_num_threads(threads if alone.is_set() else 1)
+
+    def send(message: object) -> None:
+        connection.send_bytes(pickle.dumps(message))
+
+    try:
+        trainer.run(checkpoint, send)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the parent raises it
+        send(error)
+    else:
+        send(_Outcome(trainer.network.state_dict(), trainer.epochs))
+
+
+def _end_with_parent() -> None:
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)  # nobody waits for the outcome; the finished epochs are in the checkpoint

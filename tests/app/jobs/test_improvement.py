@@ -1,0 +1,170 @@
+"""A better model is trained while a preliminary one is served, and takes its place."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from builders import RATING_ONLY, SMALL, context_for
+from server import running
+from sqlalchemy import Engine
+
+from app.jobs import improvement, prepare
+from app.jobs.training import train_model
+from app.main import create_app
+from app.settings import Settings
+from app.storage import training_state
+from model.card import Card
+from model.data.dataset import MovieLens
+from model.device import choose_device
+from model.errors import DataError
+from model.inference import artifact
+from model.inference.scorer import Scorer
+from model.network.config import RankingTrainingConfig
+from model.pipeline import train
+
+
+class Silent:
+    """A reporter that keeps the messages."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+    def progress(self, stage: str, done: int, total: int | None, detail: str = "") -> None:
+        """Progress is in the training's state."""
+
+
+@pytest.fixture
+def settings(sample: MovieLens, sample_folder: Path, loaded: Engine, tmp_path: Path) -> Settings:
+    """A loaded database, and a preliminary model."""
+    settings = Settings(
+        data=sample_folder,
+        artifacts=tmp_path / "artifacts",
+        database_url=loaded.url.render_as_string(hide_password=False),
+    )
+    brief = {"refit": False, "ranking_training": RankingTrainingConfig(epochs=1)}
+    train(sample, SMALL.model_copy(update=brief), settings.artifacts, context_for(sample), preliminary=True)
+    return settings
+
+
+@pytest.fixture(autouse=True)
+def small_models(monkeypatch: pytest.MonkeyPatch, sample: MovieLens) -> None:
+    """What is trained here is small, and its title vectors are random: they take no time."""
+    monkeypatch.setattr(improvement, "preset", lambda _: SMALL)
+    monkeypatch.setattr("app.jobs.training.title_vectors", lambda *_: context_for(sample).titles())
+
+
+def always(better: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Card, "is_better_than", lambda *_: better)
+
+
+def newest(settings: Settings) -> Card:
+    card = prepare.newest_card(settings)
+    assert card is not None
+    return card
+
+
+def test_the_better_model_takes_over_under_load_and_no_request_fails(
+    settings: Settings, loaded: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    always(better=True, monkeypatch=monkeypatch)
+    folder = artifact.newest(settings.artifacts)
+    assert folder is not None
+    scorer = Scorer(artifact.load(folder), choose_device("cpu"))
+    statuses: list[int] = []
+    done = threading.Event()
+
+    def ask(address: str) -> None:
+        with httpx.Client(base_url=address, timeout=30) as client:
+            while not done.is_set():
+                statuses.append(client.get("/users/1/recommendations").status_code)
+                statuses.append(client.post("/predict", json={"user_id": 2, "movie_ids": [1]}).status_code)
+
+    with running(create_app(loaded, scorer, settings.artifacts)) as address, ThreadPoolExecutor(2) as pool:
+        assert httpx.get(f"{address}/model").json()["card"]["preliminary"] is True
+        askers = [pool.submit(ask, address) for _ in range(2)]
+        improvement.improve(settings, Silent())
+        for _ in range(200):
+            model = httpx.get(f"{address}/model").json()
+            if not model["card"]["preliminary"]:
+                break
+            done.wait(0.05)
+        done.set()
+        for asker in askers:
+            asker.result()
+
+    assert model["card"]["preliminary"] is False
+    assert model["training"]["state"] == "served"
+    assert set(statuses) == {200}
+
+
+def test_a_model_that_is_no_better_is_not_served_and_not_trained_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    always(better=False, monkeypatch=monkeypatch)
+    first, again = Silent(), Silent()
+
+    improvement.improve(settings, first)
+    improvement.improve(settings, again)
+
+    assert newest(settings).preliminary
+    assert any("no better" in message for message in first.messages)
+    assert again.messages == ["Model: there is no preliminary one to improve"]
+
+
+def test_an_interrupted_training_goes_on_where_it_was(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    always(better=True, monkeypatch=monkeypatch)
+    interrupt = InterruptsInLists(settings)
+
+    with pytest.raises(KeyboardInterrupt):
+        improvement.improve(settings, interrupt)
+    state = training_state.read(settings.artifacts)
+    assert state is not None
+    assert state.state == "interrupted"
+    assert newest(settings).preliminary
+    improvement.improve(settings, goes_on := InterruptsInLists(settings, interrupts=False))
+
+    assert not newest(settings).preliminary
+    assert goes_on.first_share > 0.3  # stars were learned before
+
+
+class InterruptsInLists(Silent):
+    """Interrupts the training when it learns lists, or only notes how much was done at its first step."""
+
+    def __init__(self, settings: Settings, *, interrupts: bool = True) -> None:
+        super().__init__()
+        self.settings = settings
+        self.interrupts = interrupts
+        self.first_share = 0.0
+
+    def progress(self, stage: str, done: int, total: int | None, detail: str = "") -> None:
+        if self.interrupts and stage.startswith("lists, epoch 2"):
+            raise KeyboardInterrupt
+        state = training_state.read(self.settings.artifacts)
+        if not self.first_share and state is not None and stage.startswith("lists"):
+            self.first_share = state.share
+
+
+def test_without_the_data_of_the_preliminary_model_nothing_is_trained(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+
+    with pytest.raises(DataError, match="no longer there"):
+        improvement.improve(settings.model_copy(update={"data": tmp_path / "elsewhere"}), Silent())
+
+
+def test_a_failed_training_says_why(settings: Settings, sample: MovieLens, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_space(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("model.pipeline.save", no_space)
+
+    with pytest.raises(OSError, match="No space"):
+        train_model(sample, RATING_ONLY, settings, Silent(), resume=False)
+
+    state = training_state.read(settings.artifacts)
+    assert state is not None
+    assert (state.state, state.stage) == ("failed", "[Errno 28] No space left on device")

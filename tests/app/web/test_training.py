@@ -1,0 +1,86 @@
+"""What the page says while a better model is in training."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from browsing import Visit
+from playwright.sync_api import expect
+from server import running
+from sqlalchemy import Engine
+
+from app.main import create_app
+from app.storage import training_state
+from app.storage.training_state import TrainingState
+from model.device import choose_device
+from model.inference import artifact
+from model.inference.scorer import Scorer
+
+
+@pytest.fixture
+def artifacts(artifact_folder: Path, tmp_path: Path) -> Path:
+    """A folder with a preliminary model."""
+    loaded = artifact.load(artifact_folder)
+    artifact.save(tmp_path, loaded.network, loaded.catalogue, loaded.card.model_copy(update={"preliminary": True}))
+    return tmp_path
+
+
+@pytest.fixture
+def address(artifacts: Path, loaded: Engine) -> Iterator[str]:
+    folder = artifact.newest(artifacts)
+    assert folder is not None
+    with running(create_app(loaded, Scorer(artifact.load(folder), choose_device("cpu")), artifacts)) as address:
+        yield address
+
+
+def in_training(share: float) -> TrainingState:
+    now = training_state.now()
+    return TrainingState(
+        model="seqrec",
+        state="running",
+        stage="lists, epoch 3 of 12",
+        share=share,
+        started_at=now - timedelta(minutes=6),
+        started_with=0.0,
+        updated_at=now,
+        data="",
+    )
+
+
+def test_the_page_says_that_the_model_is_a_first_one_and_how_far_the_better_one_is(
+    visit: Visit, artifacts: Path
+) -> None:
+    with training_state.lock(artifacts):
+        training_state.write(artifacts, in_training(0.42))
+        page = visit()
+
+        notice = page.locator("#training")
+        expect(notice).to_contain_text("A first model")
+        expect(notice).to_contain_text("42 % done, ready at about")
+        expect(notice.get_by_role("progressbar")).to_have_attribute("value", "0.42")
+        expect(page.get_by_role("region", name="Model card")).to_contain_text("(preliminary)")
+
+
+def test_an_interrupted_training_is_said_to_go_on(visit: Visit, artifacts: Path) -> None:
+    training_state.write(artifacts, in_training(0.42))
+
+    notice = visit().locator("#training")
+
+    expect(notice).to_contain_text("was interrupted")
+    expect(notice.get_by_role("progressbar")).to_be_hidden()
+
+
+def test_the_page_notices_when_the_better_model_has_taken_over(
+    visit: Visit, artifacts: Path, artifact_folder: Path, address: str
+) -> None:
+    with training_state.lock(artifacts):
+        training_state.write(artifacts, in_training(0.9))
+        page = visit(user=1)
+        expect(page.locator("#training")).to_be_visible()
+    shutil.copytree(artifact_folder, artifacts / f"99991231T000000Z-{artifact_folder.name}")
+    page.request.post(f"{address}/admin/reload")
+
+    expect(page.get_by_text("A better model has taken over.")).to_be_visible(timeout=20_000)
+    expect(page.locator("#training")).to_be_hidden()

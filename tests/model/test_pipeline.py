@@ -1,0 +1,121 @@
+"""From data to an artifact: what is trained, what is held out, and what is written."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from builders import RATING_ONLY, SMALL, context_for
+
+from model.card import Card
+from model.data.dataset import MovieLens
+from model.data.sequences import Sequences
+from model.data.splits import Split, paper_split
+from model.evaluation.batch_scoring import predict
+from model.evaluation.rating_metrics import rmse
+from model.inference import artifact
+from model.pipeline import train, train_better
+from model.training.presets import PRESETS, QUICK_LOOK, first_look, preset
+
+
+def card_with(card: Card, ndcg: float) -> Card:
+    assert card.held_out_lists is not None
+    lists = card.held_out_lists.model_copy(update={"ndcg_at_10": ndcg})
+    return card.model_copy(update={"held_out_lists": lists})
+
+
+def test_without_a_refit_the_served_network_is_the_one_that_was_measured(
+    sample: MovieLens, split: Split, tmp_path: Path
+) -> None:
+    once = RATING_ONLY.model_copy(update={"refit": False})
+    stages: list[str] = []
+    context = replace(context_for(sample), on_stage=stages.append)
+
+    trained = train(sample, once, tmp_path, context, preliminary=True)
+
+    network = artifact.load(trained.folder).network
+    predicted = predict(network, split.test, torch.device("cpu")).stars
+    error = rmse(predicted, split.test.target_stars, split.test.rating_scale)
+    assert error == pytest.approx(trained.card.held_out.rmse, abs=1e-6)
+    assert artifact.load_card(trained.folder).preliminary
+    assert stages == ["held-out"]
+
+
+def test_a_refit_learns_from_all_users(sample: MovieLens, tmp_path: Path) -> None:
+    stages: list[str] = []
+    context = replace(context_for(sample), on_stage=stages.append)
+
+    trained = train(sample, RATING_ONLY, tmp_path, context)
+
+    assert stages == ["held-out", "all users"]
+    assert not trained.card.preliminary
+
+
+@pytest.mark.parametrize(("ndcg", "written"), [(0.0, True), (1.0, False)])
+def test_only_a_better_model_takes_the_place_of_the_served_one(
+    sample: MovieLens, artifact_folder: Path, tmp_path: Path, ndcg: float, written: bool
+) -> None:
+    served = card_with(artifact.load_card(artifact_folder), ndcg)
+
+    trained = train_better(sample, SMALL, tmp_path, context_for(sample), served)
+
+    assert (trained is not None) == written
+    assert (artifact.newest(tmp_path) is not None) == written
+
+
+def test_lists_decide_which_model_is_better_and_stars_where_there_are_none(artifact_folder: Path) -> None:
+    card = artifact.load_card(artifact_folder)
+    stars_alone = card.model_copy(update={"held_out_lists": None})
+    exact = stars_alone.model_copy(update={"held_out": card.held_out.model_copy(update={"rmse": 0.1})})
+
+    assert card_with(card, 0.4).is_better_than(card_with(card, 0.3))
+    assert not card_with(card, 0.3).is_better_than(card_with(card, 0.3))
+    assert exact.is_better_than(stars_alone)
+    assert not stars_alone.is_better_than(exact)
+
+
+def test_data_in_which_nobody_likes_anything_trains_stars_alone(sample: MovieLens, tmp_path: Path) -> None:
+    # As the sample, but with 1 to 3 stars in place of 1 to 5: no movie is relevant to anyone.
+    ratings = sample.ratings.with_columns(stars=((pl.col("stars") + 1) / 2).floor().cast(pl.Float32))
+    disliked = replace(sample, ratings=ratings)
+
+    trained = train(disliked, SMALL, tmp_path, context_for(disliked))
+
+    assert trained.card.held_out_lists is None
+    assert trained.card.ranking_training is None
+    assert artifact.load(trained.folder).network.ranking is None
+
+
+def test_of_much_data_a_first_look_learns_from_some_users_and_is_measured_on_all_held_out_ones(
+    sample: MovieLens,
+) -> None:
+    whole = paper_split(Sequences.of(sample))
+    most = len(whole.train.sequences.movies) // 3
+
+    some = whole.with_ratings(most, seed=0)
+
+    assert most * 0.8 < len(some.train.sequences.movies) <= most
+    assert set(some.train.sequences.user_ids) < set(whole.train.sequences.user_ids)
+    assert some.test is whole.test
+    assert whole.with_ratings(None, seed=0) is whole
+    assert len(whole.with_ratings(1, seed=0).train) == 1  # never none
+
+
+@pytest.mark.parametrize(("ratings", "epochs"), [(100_000, 12), (500_000, 8), (1_000_000, 4), (20_000_000, 4)])
+def test_a_first_look_takes_more_epochs_for_few_ratings(ratings: int, epochs: int) -> None:
+    chosen = first_look(ratings).ranking_training
+
+    assert chosen is not None
+    assert chosen.epochs == epochs
+
+
+def test_a_first_look_is_smaller_than_the_whole_model_and_trained_once() -> None:
+    whole, small = preset("seqrec").network.ranking, QUICK_LOOK.network.ranking
+
+    assert whole is not None
+    assert small is not None
+    assert small.hidden < whole.hidden
+    assert not QUICK_LOOK.refit
+    assert all(np.array([one.refit for name, one in PRESETS.items() if name != QUICK_LOOK.name]))
