@@ -30,8 +30,8 @@ PresetOption = Annotated[
     str | None,
     typer.Option(
         "--model",
-        help="What to train: seqrec, seqrec-small (a smaller network that trains in a tenth of the time and is less "
-        "exact), seqrec-rating, seqrec-paper or seqrec-lstm.",
+        help="What to train: seqrec, seqrec-small (a smaller network that trains in minutes and is less exact), "
+        "seqrec-rating, seqrec-paper or seqrec-lstm.",
         show_default="any model that is there, or seqrec",
     ),
 ]

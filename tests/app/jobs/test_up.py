@@ -5,21 +5,25 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from server import free_port
 
+from model.card import Card
 from model.inference import artifact
 
 SEQREC = Path(sys.executable).with_name("seqrec")
 
 
 @contextmanager
-def up(folder: Path, *options: str, within: float) -> Iterator[tuple[httpx.Client, Path]]:
+def up(
+    folder: Path, *options: str, within: float, end: signal.Signals = signal.SIGINT
+) -> Iterator[tuple[httpx.Client, Path]]:
     """``seqrec up`` in a folder without a network; a client once it is ready, and the file with what it printed."""
     port, log = free_port(), folder / "up.log"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SEQREC_")}
@@ -31,7 +35,7 @@ def up(folder: Path, *options: str, within: float) -> Iterator[tuple[httpx.Clien
             _wait_until_ready(client, process, log, within)
             yield client, log
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(end)
         process.wait(30)
 
 
@@ -47,18 +51,11 @@ def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes], lo
     pytest.fail(f"not ready within {within} s:\n{log.read_text()}")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    "options",
-    [
-        pytest.param(["--model", "seqrec-small"], id="for a quick look", marks=pytest.mark.slow),
-        pytest.param([], id="the whole model", marks=pytest.mark.soak),
-    ],
-)
-def test_one_command_goes_from_nothing_to_answers_and_is_quick_the_second_time(
-    tmp_path: Path, options: list[str]
-) -> None:
-    with up(tmp_path, *options, within=500) as (client, log):
+def test_one_command_goes_from_nothing_to_answers_and_is_quick_the_second_time(tmp_path: Path) -> None:
+    small = ("--model", "seqrec-small")
+    with up(tmp_path, *small, within=500) as (client, log):
         said = log.read_text()
         assert "could not be downloaded" in said
         assert "NOT REAL DATA" in said
@@ -69,12 +66,49 @@ def test_one_command_goes_from_nothing_to_answers_and_is_quick_the_second_time(
         predicted = client.post("/predict", json={"user_id": 1, "movie_ids": [1, 2, 3]}).json()["predictions"]
         assert [entry["movie_id"] for entry in predicted] == [1, 2, 3]
 
-    with up(tmp_path, *options, within=60) as (client, log):
+    with up(tmp_path, *small, within=60) as (client, log):
         assert "training" not in log.read_text()
         assert client.get("/users/1/recommendations", params={"n": 5}).json()["recommendations"] == listed
         assert "NOT REAL DATA" in log.read_text()
 
-    newest = artifact.newest(tmp_path / "data" / "artifacts")
-    assert newest is not None
-    held_out = artifact.load_card(newest).held_out
+    held_out = newest_card(tmp_path).held_out
     assert held_out.rmse < held_out.baselines["bias"].rmse
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+def test_a_first_model_answers_while_the_whole_one_is_trained_whatever_is_killed_meanwhile(tmp_path: Path) -> None:
+    with up(tmp_path, within=300, end=signal.SIGKILL) as (client, _):
+        model = client.get("/model").json()
+        assert model["card"]["preliminary"] is True
+        before = ask_until(client, lambda training: training["share"] > 0.1)
+
+    with up(tmp_path, within=60) as (client, log):
+        assert "with held-out users" not in log.read_text().partition("is ready")[0]  # the first model is there
+        after = ask_until(client, lambda training: training["state"] == "running" and training["share"] > 0)
+        assert after["share"] > before["share"] / 2  # what was finished before the kill is not done again
+        ended = ask_until(client, lambda training: training["state"] in {"served", "worse"})
+        served = client.get("/model").json()["card"]
+
+    assert served["preliminary"] == (ended["state"] == "worse")
+    held_out = newest_card(tmp_path).held_out
+    assert held_out.rmse < held_out.baselines["bias"].rmse
+    with up(tmp_path, within=60) as (client, _):
+        assert client.get("/model").json()["training"]["state"] == ended["state"]
+
+
+def ask_until(client: httpx.Client, reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The state of the training, once it is so; the service answers all the while."""
+    while True:
+        assert client.get("/users/1/recommendations").status_code == 200
+        training: dict[str, Any] = client.get("/model").json()["training"]
+        assert training["state"] != "failed", training["stage"]
+        if reached(training):
+            return training
+        time.sleep(0.5)
+
+
+def newest_card(folder: Path) -> Card:
+    newest = artifact.newest(folder / "data" / "artifacts")
+    assert newest is not None
+    return artifact.load_card(newest)
