@@ -1,5 +1,6 @@
 """The command ``seqrec``. Each command imports what it needs, so that only those that train load training code."""
 
+import errno
 import logging
 import os
 import sys
@@ -50,4 +51,9 @@ def main() -> None:
         app()
     except (SeqRecError, seqrec.errors.SeqRecError, PermissionError, FileNotFoundError, NotADirectoryError) as error:
         typer.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        typer.echo(f"Error: {error}. Make room and run the same command again: what was finished is kept.", err=True)
         sys.exit(1)

@@ -81,8 +81,8 @@ def _improve_quietly(settings: Settings) -> None:
         pass
     except TrainingRuns as error:
         logger.warning("%s The model that is served stays until then.", error)
-    except SeqRecError as error:
-        logger.error("the better model could not be trained: %s", error)
+    except (SeqRecError, OSError) as error:
+        logger.error("the better model could not be trained: %s. It goes on where it was with the next start.", error)
 
 
 def _interrupt(*_: object) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -115,4 +116,7 @@ class TrainingProgress:
 
     def _write(self) -> None:
         self._written = time.monotonic()
-        training_state.write(self._artifacts, self._state)
+        with suppress(
+            OSError
+        ):  # on a full disk the training goes on as long as it can; its own files say what is wrong
+            training_state.write(self._artifacts, self._state)
