@@ -58,8 +58,8 @@ def in_background(settings: Settings) -> Iterator[None]:
     if served is None or not is_to_improve(settings, served):
         yield
         return
-    # A new interpreter: PyTorch's threads do not survive a fork.
-    process = multiprocessing.get_context("spawn").Process(target=_improve_quietly, args=(settings,), daemon=True)
+    # A new interpreter: PyTorch's threads do not survive a fork. No daemon: those may not start processes themselves.
+    process = multiprocessing.get_context("spawn").Process(target=_improve_quietly, args=(settings,))
     process.start()
     try:
         yield

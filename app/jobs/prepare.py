@@ -54,11 +54,13 @@ def newest_card(settings: Settings, model: str | None = None) -> Card | None:
     return card if card and (card.preliminary or model in (None, card.model)) else None
 
 
-def is_to_improve(settings: Settings, card: Card) -> bool:
-    """Whether the model of this card is preliminary, and no better one has been looked for in vain."""
+def is_to_improve(settings: Settings, card: Card, model: str = DEFAULT_MODEL) -> bool:
+    """Whether the card is that of a preliminary model, in whose place this one was not trained in vain before."""
+    if not card.preliminary or card.model == model:
+        return False
     state = training_state.read(settings.artifacts)
-    in_vain = state is not None and state.state == "worse" and card.data.holds(state.data)
-    return card.preliminary and not in_vain
+    in_vain = state is not None and (state.state, state.model) == ("worse", model) and card.data.holds(state.data)
+    return not in_vain
 
 
 def _prepare_from(
@@ -72,7 +74,7 @@ def _prepare_from(
 ) -> None:
     checksum = dataset.checksum(folder)
     served = newest if newest is not None and newest.data.holds(checksum) else None
-    trained = served is not None and (quick or not is_to_improve(settings, served))
+    trained = served is not None and (quick or not is_to_improve(settings, served, chosen.name))
     loaded = _holds(engine, checksum)
     reporter.message(f"Data: {folder}")
     data = None if trained and loaded else dataset.read(folder)

@@ -15,6 +15,7 @@ from app.jobs.training import train_model
 from app.main import create_app
 from app.settings import Settings
 from app.storage import training_state
+from app.storage.training_state import TrainingState
 from model.card import Card
 from model.data.dataset import MovieLens
 from model.device import choose_device
@@ -53,8 +54,8 @@ def settings(sample: MovieLens, sample_folder: Path, loaded: Engine, tmp_path: P
 
 @pytest.fixture(autouse=True)
 def small_models(monkeypatch: pytest.MonkeyPatch, sample: MovieLens) -> None:
-    """What is trained here is small, and its title vectors are random: they take no time."""
-    monkeypatch.setattr(improvement, "preset", lambda _: SMALL)
+    """What is trained here is small and named `seqrec`, and its title vectors are random: they take no time."""
+    monkeypatch.setattr(improvement, "preset", lambda _: SMALL.model_copy(update={"name": "seqrec"}))
     monkeypatch.setattr("app.jobs.training.title_vectors", lambda *_: context_for(sample).titles())
 
 
@@ -168,3 +169,33 @@ def test_a_failed_training_says_why(settings: Settings, sample: MovieLens, monke
     state = training_state.read(settings.artifacts)
     assert state is not None
     assert (state.state, state.stage) == ("failed", "[Errno 28] No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("served", "state", "model", "to_improve"),
+    [
+        ({"preliminary": True}, None, "seqrec", True),
+        ({"preliminary": False}, None, "seqrec", False),
+        ({"preliminary": True}, {"state": "worse", "model": "seqrec"}, "seqrec", False),
+        ({"preliminary": True}, {"state": "failed", "model": "seqrec"}, "seqrec", True),
+        ({"preliminary": True}, {"state": "worse", "model": "seqrec", "data": "other"}, "seqrec", True),
+        ({"preliminary": True}, {"state": "worse", "model": "seqrec-rating"}, "seqrec", True),
+        ({"preliminary": True, "model": "seqrec-small"}, None, "seqrec-small", False),  # it is what was asked for
+    ],
+)
+def test_a_preliminary_model_is_improved_once(
+    artifact_folder: Path,
+    tmp_path: Path,
+    served: dict[str, object],
+    state: dict[str, object] | None,
+    model: str,
+    to_improve: bool,
+) -> None:
+    card = artifact.load_card(artifact_folder).model_copy(update=served)
+    if state is not None:
+        now = training_state.now()
+        times = {"started_at": now, "updated_at": now}
+        fields = {"data": card.data.checksum, "stage": "", "share": 1.0, "started_with": 0.0} | times | state
+        training_state.write(tmp_path, TrainingState.model_validate(fields))
+
+    assert prepare.is_to_improve(Settings(artifacts=tmp_path), card, model) == to_improve
