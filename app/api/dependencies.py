@@ -1,42 +1,29 @@
 """What handlers depend on; `app.main.create_app` sets it up once."""
 
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Annotated, ParamSpec, TypeVar, cast
+from typing import Annotated, cast
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
 from app.services.model_host import ModelHost
 from app.services.movies import Movies
 from app.services.popularity import Popularity
 from app.services.ratings import Ratings
-from app.services.recommendations import Recommender
+from app.services.recommendations import KnownUser, Recommender
+from app.services.scoring import Gathering
 from app.services.users import Users
 from app.storage.database import Database
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-scoring = CapacityLimiter(os.cpu_count() or 1)
-"""More threads than cores would only make every request that scores wait for all others."""
-
-
-async def in_scoring_thread(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-    """What the function returns; it may score, or wait for the database, without holding up other requests."""
-    return await to_thread.run_sync(partial(function, *arguments, **options), limiter=scoring)
 
 
 @dataclass(frozen=True)
 class Services:
-    """All use cases of the service."""
+    """All use cases of the service; ``users_to_read`` reads the users of several requests together."""
 
     database: Database
     host: ModelHost
     popularity: Popularity
     recommender: Recommender
+    users_to_read: Gathering[KnownUser]
     users: Users
     movies: Movies
     ratings: Ratings
@@ -44,11 +31,13 @@ class Services:
     @classmethod
     def over(cls, host: ModelHost) -> "Services":
         database, popularity = host.database, Popularity(host)
+        recommender = Recommender(host, popularity)
         return cls(
             database,
             host,
             popularity,
-            Recommender(host, popularity),
+            recommender,
+            Gathering(recommender.read_users),
             Users(database),
             Movies(host),
             Ratings(database),

@@ -3,8 +3,9 @@
 from fastapi import APIRouter, Response
 
 from app.api import translation
-from app.api.dependencies import ServicesDependency, in_scoring_thread
+from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import responses
+from app.services.scoring import in_scoring_thread
 from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, UserNotFound
 from seqrec.schemas.predictions import PredictionRequest, Predictions
 

@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from app.api import translation
-from app.api.dependencies import ServicesDependency, in_scoring_thread
+from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import responses
 from app.api.parameters import UserId
+from app.services.scoring import in_scoring_thread
 from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, NoRelevance, UserNotFound
 from seqrec.schemas.recommendations import (
     BatchRecommendations,
@@ -33,7 +34,10 @@ async def recommend_for_user(
     recommender, chosen = services.recommender, translation.recommendation_options_from(options)
     answer = recommender.recommend_now(user_id, chosen)
     if answer is None:
-        answer = await in_scoring_thread(recommender.recommend, user_id, chosen)
+        user = await services.users_to_read.get(user_id)
+        if user is None:
+            raise UserNotFound([user_id])
+        answer = await in_scoring_thread(recommender.recommend_known, user, chosen)
     return translation.as_response(translation.recommendations(user_id, answer))
 
 

@@ -140,6 +140,19 @@ class Recommender:
         """A page of the user's best unrated movies, best first; `UserNotFound` or `NoRelevance`."""
         return self._recommend(self._read_user(user_id), options)
 
+    def recommend_known(self, user: KnownUser, options: RecommendationOptions) -> RecommendationList:
+        """As `recommend`, for a user of `read_users`; `NoRelevance`."""
+        return self._recommend(user, options)
+
+    def read_users(self, user_ids: Sequence[int]) -> dict[int, KnownUser]:
+        """Those of the users who exist, by id, and what the model needs for their lists, computed for all together."""
+        state = self.host.current_state()
+        with self.database.reads() as session:
+            found = self._read_users(session, state, user_ids)
+        with metrics.scoring_seconds.labels("read_users").time():
+            state.scorer.prepare_lists([known.user for known in found.values()])
+        return found
+
     def recommend_now(self, user_id: int, options: RecommendationOptions) -> RecommendationList | None:
         """As `recommend`, for a user whose movies are in order already."""
         if options.explain or options.diversity:

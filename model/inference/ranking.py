@@ -138,6 +138,15 @@ class UserState:
         self._orders: dict[RankBy, IntArray] = {}
         self._stars = np.full(len(catalogue.vocabulary), np.nan, dtype=np.float32)
 
+    @property
+    def is_encoded(self) -> bool:
+        """Whether both networks have read the user."""
+        return self._encoded is not None and (self._queries is not None or self.catalogue.vectors is None)
+
+    def keep(self, encoded: EncodedUsers, queries: Tensor | None) -> None:
+        """Take over what was computed of this user in a batch."""
+        self._encoded, self._queries = encoded, queries
+
     # Not cached properties: before Python 3.12 one lock of theirs makes the threads of all users wait for each other.
 
     @property
@@ -217,6 +226,23 @@ class UserState:
             tensors += [self._encoded.hidden, self._encoded.vectors]
         held = sum(array.nbytes for array in arrays) + sum(tensor.nbytes for tensor in tensors)
         return held + BYTES_PER_ENTRY * (len(self.context.history) + len(self.predictions))
+
+
+def encode_together(catalogue: EncodedCatalogue, states: Sequence[UserState]) -> None:
+    """Compute what both networks know of some users, in batches of histories of about one length."""
+    by_length = sorted(states, key=lambda state: len(state.rated))
+    for start in range(0, len(by_length), USERS_PER_BATCH):
+        some = by_length[start : start + USERS_PER_BATCH]
+        batch = catalogue.batch([state.context for state in some])
+        encoded = catalogue.encoder.encode(batch)
+        queries = None if catalogue.vectors is None else catalogue.encoder.queries(batch)
+        for number, state in enumerate(some):
+            # Copies: a view would keep the numbers of the whole batch in memory as long as those of one user.
+            only = slice(number, number + 1)
+            state.keep(
+                EncodedUsers(encoded.hidden[only].clone(), encoded.vectors[only].clone()),
+                None if queries is None else queries[only].clone(),
+            )
 
 
 class UserRanking:

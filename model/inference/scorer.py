@@ -10,7 +10,7 @@ from model.features.users import UserContext
 from model.inference.artifact import Artifact
 from model.inference.batch_ranking import Candidates, Page, rank_many
 from model.inference.cold_start import ColdStartMovie, with_cold_start
-from model.inference.ranking import RANKING_DECIMALS, EncodedCatalogue, UserRanking, UserState
+from model.inference.ranking import RANKING_DECIMALS, EncodedCatalogue, UserRanking, UserState, encode_together
 from model.inference.results import Prediction, RankBy, Recommendation
 from model.network.batch import USERS_PER_BATCH
 from model.network.heads import Stars
@@ -115,6 +115,16 @@ class Scorer:
     def read(self, user: UserContext) -> UserState:
         """The state of a user, for several questions about the same one."""
         return UserState(self._encoded_catalogue, user)
+
+    @torch.inference_mode()
+    def prepare_lists(self, users: Sequence[UserState]) -> None:
+        """Compute what the lists of several users take together, as far as it is not there.
+
+        Sums are taken in another order than for one user, so a number may differ by one in its last decimal.
+        """
+        missing = [user for user in users if not user.is_encoded]
+        if len(missing) > 1:  # one alone is faster by its own way
+            encode_together(self._encoded_catalogue, missing)
 
     def mask(self, movie_ids: Iterable[int]) -> BoolArray:
         """Which movie indices belong to these ids, shape (vocabulary,); ids that the model does not know have none."""

@@ -1,0 +1,117 @@
+"""What several requests ask for at the same time is computed together."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine
+
+from app.main import create_app
+from app.services import scoring
+from app.services.recommendations import RecommendationOptions
+from app.services.scoring import Gathering
+from model.inference.scorer import Scorer
+
+
+class Doubling:
+    """Doubles ids up to 100, and waits each time until it may."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.go = threading.Event()
+
+    def __call__(self, ids: Sequence[int]) -> dict[int, int]:
+        self.batches.append(list(ids))
+        self.go.wait(10)
+        return {id_: 2 * id_ for id_ in ids if id_ <= 100}
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "THREADS", 1)
+
+
+def test_who_comes_while_one_is_computed_is_computed_together() -> None:
+    doubling = Doubling()
+
+    async def ask() -> list[int | None]:
+        gathering = Gathering(doubling)
+        first = asyncio.create_task(gathering.get(1))
+        while not doubling.batches:
+            await asyncio.sleep(0.001)
+        others = [asyncio.create_task(gathering.get(id_)) for id_ in (2, 3, 2, 101)]
+        await asyncio.sleep(0.01)
+        doubling.go.set()
+        return await asyncio.gather(first, *others)
+
+    assert asyncio.run(ask()) == [2, 4, 6, 4, None]
+    assert doubling.batches == [[1], [2, 3, 101]]
+
+
+def test_a_batch_has_its_limit_and_all_are_answered_again_and_again() -> None:
+    doubling = Doubling()
+    doubling.go.set()
+
+    async def ask() -> list[int | None]:
+        gathering = Gathering(doubling, most=5)
+        answers: list[int | None] = []
+        for _ in range(20):
+            answers += await asyncio.gather(*(gathering.get(id_) for id_ in range(1, 13)))
+        return answers
+
+    assert asyncio.run(ask()) == [2 * id_ for id_ in range(1, 13)] * 20
+    assert max(map(len, doubling.batches)) == 5
+
+
+def test_an_error_reaches_everyone_of_its_batch_and_nobody_after() -> None:
+    calls: list[Sequence[int]] = []
+
+    def fails_once(ids: Sequence[int]) -> dict[int, int]:
+        calls.append(ids)
+        if len(calls) == 1:
+            raise RuntimeError("broken")
+        return {id_: id_ for id_ in ids}
+
+    async def ask() -> tuple[Sequence[int | BaseException | None], int | None]:
+        gathering = Gathering(fails_once)
+        failed = await asyncio.gather(gathering.get(1), gathering.get(2), return_exceptions=True)
+        return failed, await gathering.get(1)
+
+    failed, again = asyncio.run(ask())
+    assert [str(error) for error in failed] == ["broken", "broken"]
+    assert again == 1
+
+
+def test_a_caller_who_leaves_takes_nothing_from_the_others() -> None:
+    doubling = Doubling()
+
+    async def ask() -> int | None:
+        gathering = Gathering(doubling)
+        impatient, patient = asyncio.create_task(gathering.get(1)), asyncio.create_task(gathering.get(1))
+        await asyncio.sleep(0.01)
+        impatient.cancel()
+        await asyncio.sleep(0.01)
+        doubling.go.set()
+        return await patient
+
+    assert asyncio.run(ask()) == 2
+
+
+def test_users_who_are_read_together_get_the_lists_that_each_gets_alone(loaded: Engine, scorer: Scorer) -> None:
+    alone, together = (create_app(loaded, scorer) for _ in range(2))
+    ids = list(range(1, 40))
+    recommender = together.state.services.recommender
+    read = recommender.read_users([*ids, 10**9])
+
+    assert sorted(read) == ids
+    for id_ in ids:
+        recommender.recommend_known(read[id_], RecommendationOptions())
+    one, other = TestClient(alone), TestClient(together)
+    for id_ in ids:
+        expected = one.get(f"/users/{id_}/recommendations").json()["recommendations"]
+        got = other.get(f"/users/{id_}/recommendations").json()["recommendations"]
+        assert [entry["movie_id"] for entry in got] == [entry["movie_id"] for entry in expected]
+        for mine, theirs in zip(got, expected, strict=True):
+            assert mine["predicted_stars"] == pytest.approx(theirs["predicted_stars"], abs=2e-4)
