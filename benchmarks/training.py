@@ -2,8 +2,8 @@
 
     python -m benchmarks.training --data DIR hidden=256 epochs=12 sampled_movies=1024 relevance_share=0.34
 
-trains with the settings of ``seqrec`` and these in their place, and prints after each epoch NDCG@10 on validation and
-the seconds of training so far. The test examples stay unread. ``docs/results/training.md`` is the lab book.
+trains with the settings of ``seqrec`` and these in their place. It prints NDCG@10 on validation after each epoch, and
+the seconds of training at the end. The test examples stay unread. ``docs/results/training.md`` is the lab book.
 """
 
 import json

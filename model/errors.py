@@ -15,6 +15,7 @@ SeqRecError
 """
 
 from collections.abc import Iterable
+from typing import Self
 
 
 class SeqRecError(Exception):
@@ -42,6 +43,10 @@ class DivergedError(SeqRecError):
 
     def __init__(self, epoch: int) -> None:
         super().__init__(f"The loss is no longer a number in epoch {epoch}. Train with a smaller learning rate.")
+        self.epoch = epoch
+
+    def __reduce__(self) -> tuple[type[Self], tuple[int]]:
+        return type(self), (self.epoch,)  # an exception of two processes is made anew from what it was made of
 
 
 class TrainingProcessError(SeqRecError):
@@ -49,8 +54,8 @@ class TrainingProcessError(SeqRecError):
 
     def __init__(self) -> None:
         super().__init__(
-            "A process of the training has ended, perhaps for lack of memory. Finished epochs are saved: start again "
-            "with --resume, and with OMP_NUM_THREADS=1 to train in one process alone."
+            "A process of the training has ended, perhaps for lack of memory. Finished epochs are saved. Start again, "
+            "with OMP_NUM_THREADS=1 to train in one process alone."
         )
 
 

@@ -55,11 +55,11 @@ def get_metrics(services: ServicesDependency) -> Response:
 @router.get(
     "/model",
     summary="The served model with its card, and how far the training of the next one is",
-    responses=responses(KeyRequired, KeyRefused, DatabaseUnavailable),
+    responses=responses(KeyRequired, KeyRefused),
     dependencies=[with_key],
 )
 def get_model(services: ServicesDependency) -> ModelInformation:
-    services.host.current_state()  # whoever waits for a new model asks here: see whether another process has one
+    services.host.follow_reloads()  # whoever waits for a new model asks here
     scorer, training = services.host.model, services.host.training()
     return ModelInformation(
         version=scorer.version,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from app.cli.options import DataOption, HostOption, PortOption, PresetOption, settings_with
+from model.errors import SettingsError
 
 commands = typer.Typer()
 
@@ -49,8 +50,10 @@ def prepare(
 ) -> None:
     """Do all that `up --wait` does, except serve."""
     from app.cli.console import reporter
-    from app.jobs.prepare import prepare
+    from app.jobs.prepare import DEFAULT_MODEL, prepare
 
+    if quick and model not in (None, DEFAULT_MODEL):
+        raise SettingsError(f"A preliminary model is one for {DEFAULT_MODEL}: leave out --quick, or --model {model}.")
     with reporter() as progress:
         prepare(settings_with(data=data), progress, model, quick=quick)
 

@@ -92,7 +92,7 @@ def evaluate(
     chosen.require(model, protocol or chosen.default_protocol, rnn)  # before data is read or downloaded
     with reporter() as progress:
         ratings = dataset.read(data_folder(settings, progress))
-        context = training_context(ratings, settings, progress, resume=resume)
+        context = training_context(ratings, settings, progress, resume=resume, checkpoints="evaluate")
         evaluation = pipeline.evaluate(ratings, chosen, model, context, protocol, split_seeds, rnn)
     if as_json:
         typer.echo(evaluation.model_dump_json())

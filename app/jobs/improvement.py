@@ -7,11 +7,9 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from app.errors import TrainingRuns
-from app.jobs.datasets import SAMPLE_FOLDER, find_data
-from app.jobs.prepare import DEFAULT_MODEL, is_to_improve, newest_card
+from app.jobs.prepare import DEFAULT_MODEL, find_data_of, is_to_improve, newest_card
 from app.jobs.reporter import Reporter
 from app.jobs.training import train_better_model
 from app.observability import logs
@@ -21,6 +19,7 @@ from app.storage.database import Database, connect
 from model.data import dataset
 from model.errors import DataError, SeqRecError
 from model.training.presets import preset
+from seqrec.errors import DatabaseUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -37,17 +36,25 @@ def improve(settings: Settings, reporter: Reporter) -> None:
     served = newest_card(settings)
     if served is None or not is_to_improve(settings, served):
         reporter.message("Model: there is no preliminary one to improve")
+        _have_newest_served(settings)  # an earlier run may have been killed after its training
         return
-    folder = find_data(settings) or _folder_of_sample(served.data.generated)
+    folder = find_data_of(served, settings)
     if folder is None or not served.data.holds(dataset.checksum(folder)):
         raise DataError(
             f"The data set that the preliminary model was trained on ({served.data.name}) is no longer there. "
             "Name its folder (SEQREC_DATA), or run `seqrec train` with other data."
         )
     if train_better_model(dataset.read(folder), preset(DEFAULT_MODEL), settings, reporter, served) is not None:
-        engine = connect(settings.database_url)
+        _have_newest_served(settings)
+
+
+def _have_newest_served(settings: Settings) -> None:
+    """Every process that serves loads the newest model, unless it has it."""
+    engine = connect(settings.database_url)
+    try:
         with Database(engine).writes() as session:
-            revisions.count_reload(session)  # every process that serves loads it
+            revisions.count_reload(session)
+    finally:
         engine.dispose()
 
 
@@ -66,6 +73,8 @@ def in_background(settings: Settings) -> Iterator[None]:
     finally:
         process.terminate()
         process.join(timeout=10)
+        process.kill()  # whatever it waits for: its checkpoints are written whole
+        process.join()
 
 
 def _improve_quietly(settings: Settings) -> None:
@@ -81,8 +90,8 @@ def _improve_quietly(settings: Settings) -> None:
         pass
     except TrainingRuns as error:
         logger.warning("%s The model that is served stays until then.", error)
-    except (SeqRecError, OSError) as error:
-        logger.error("the better model could not be trained: %s. It goes on where it was with the next start.", error)
+    except (SeqRecError, DatabaseUnavailable, OSError) as error:
+        logger.error("the better model is not there; the next start goes on where this one was. %s", error)
 
 
 def _interrupt(*_: object) -> None:
@@ -93,10 +102,6 @@ def _end_with_parent() -> None:
     if (parent := multiprocessing.parent_process()) is not None:
         parent.join()
         os._exit(1)  # the service was killed; the next one goes on from the last checkpoint
-
-
-def _folder_of_sample(generated: bool) -> Path | None:
-    return SAMPLE_FOLDER if generated and SAMPLE_FOLDER.is_dir() else None
 
 
 class _LogReporter:

@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from app.jobs.bulk_load import has_data, is_loaded, load
-from app.jobs.datasets import SAMPLE_NOTICE, find_data, obtain_data
+from app.jobs.datasets import SAMPLE_FOLDER, SAMPLE_NOTICE, find_data, obtain_data
 from app.jobs.reporter import Reporter
 from app.jobs.training import train_better_model, train_model
 from app.settings import Settings
@@ -33,9 +33,10 @@ def prepare(settings: Settings, reporter: Reporter, model: str | None = None, *,
     chosen = preset(model or DEFAULT_MODEL)
     engine = connect(settings.database_url)
     upgrade(engine)
-    folder = find_data(settings)
     newest = newest_card(settings, model)
-    if folder is None and newest and _holds(engine, None):
+    folder = find_data_of(newest, settings)
+    finished = newest is not None and (quick or not is_to_improve(settings, newest, chosen.name))
+    if folder is None and finished and _holds(engine, None):
         reporter.message("Data: none found, and none needed, since there are a model and a filled database")
     else:
         _prepare_from(folder or obtain_data(settings, reporter), engine, settings, reporter, chosen, newest, quick)
@@ -52,6 +53,12 @@ def newest_card(settings: Settings, model: str | None = None) -> Card | None:
     newest = artifact.newest(settings.artifacts)
     card = artifact.load_card(newest) if newest else None
     return card if card and (card.preliminary or model in (None, card.model)) else None
+
+
+def find_data_of(card: Card | None, settings: Settings) -> Path | None:
+    """The data folder, also that of the generated sample if the card is of a model that was trained on it."""
+    sample = SAMPLE_FOLDER if card is not None and card.data.generated and SAMPLE_FOLDER.is_dir() else None
+    return find_data(settings) or sample
 
 
 def is_to_improve(settings: Settings, card: Card, model: str = DEFAULT_MODEL) -> bool:
@@ -87,7 +94,7 @@ def _prepare_from(
         reporter.message(f"Model: {artifact.newest(settings.artifacts)}, trained before")
     elif quick:
         train_model(data, first_look(len(data.ratings)), settings, reporter, resume=True, preliminary=True)
-    elif served is not None:
+    elif served is not None and chosen.name == DEFAULT_MODEL:
         train_better_model(data, chosen, settings, reporter, served)
     else:
         train_model(data, chosen, settings, reporter, resume=True)

@@ -105,8 +105,12 @@ def training_context(
     training: TrainingProgress | None = None,
     *,
     resume: bool,
+    checkpoints: str = "",
 ) -> TrainingContext:
-    """What training on a data set needs; caches and checkpoints lie beside the artifacts."""
+    """What training on a data set needs; caches and checkpoints lie beside the artifacts.
+
+    ``checkpoints`` is a folder within that of the checkpoints, for runs that must not take those of others.
+    """
     catalogue = data.catalogue
     cache = settings.artifacts / ".cache"
 
@@ -133,7 +137,7 @@ def training_context(
         titles=lambda: title_vectors(catalogue, cache, on_titles),
         bert_titles=bert_titles,
         device=choose_device(settings.device),
-        checkpoints=settings.artifacts / ".checkpoints",
+        checkpoints=settings.artifacts / ".checkpoints" / checkpoints,
         resume=resume,
         on_stage=training.on_stage if training else lambda _: None,
         on_fit=on_fit,

@@ -10,6 +10,7 @@ from typing import Literal, Self
 from app.storage import training_state
 from app.storage.training_state import TrainingState
 from model.data.dataset import MovieLens
+from model.errors import SeqRecError
 from model.training.presets import Preset
 from model.training.trainer import Progress
 
@@ -43,7 +44,8 @@ class TrainingProgress:
         self._done = dict.fromkeys(self._parts, 0.0)
         self._lock = threading.Lock()
         self._written = 0.0
-        self._begun = False
+        self._reported: set[Part] = set()
+        self._restored = 0.0
         now = training_state.now()
         self._state = TrainingState(
             model=preset.name,
@@ -64,36 +66,52 @@ class TrainingProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is not None:
-            failed = isinstance(error, Exception)
-            self._end("failed" if failed else "interrupted", str(error) if failed else self._state.stage)
+            if isinstance(error, Exception):
+                # Only our own messages: others may name what callers of the API should not learn.
+                self._end("failed", str(error) if isinstance(error, SeqRecError) else _kind_of(error))
+            else:
+                self._end("interrupted", self._state.stage)
 
     def on_stage(self, training: str) -> None:
-        self._training = training
-        if training != "held-out":
-            self._done |= {part: 1.0 for part in self._parts if part[0] == "held-out"}
+        with self._lock:
+            self._training = training
+            if training != "held-out":
+                for part in self._parts:
+                    if part[0] == "held-out":
+                        self._finish(part)
 
     def on_fit(self, done: int, total: int) -> None:
         self._report("factorization", done / total, f"factorization, sweep {done} of {total}")
 
     def on_epochs(self, progress: Progress) -> None:
-        done = (progress.epoch - 1 + progress.step / progress.steps) / progress.epochs
-        self._report(progress.task, done, f"{progress.task}, epoch {progress.epoch} of {progress.epochs}")
+        restored = (progress.epoch - 1) / progress.epochs
+        done = restored + progress.step / progress.steps / progress.epochs
+        self._report(progress.task, done, f"{progress.task}, epoch {progress.epoch} of {progress.epochs}", restored)
 
     def end(self, *, served: bool) -> None:
         """The training is done: its model is served, or it is no better than the one that is."""
         self._state = self._state.model_copy(update={"share": 1.0})
         self._end("served" if served else "worse", "done")
 
-    def _report(self, kind: str, done: float, stage: str) -> None:
-        """Stars and lists are learned side by side, and report from two threads."""
+    def _report(self, kind: str, done: float, stage: str, restored: float = 0.0) -> None:
+        """So much of a part is done, ``restored`` of it before this run began, if this is its first report.
+
+        Stars and lists are learned side by side, and report from two threads.
+        """
         with self._lock:
-            self._done[self._training, kind] = done
-            if kind == "stars":  # a resumed training does not report what it has finished before
-                self._done[self._training, "factorization"] = 1.0
-            update = {"share": self._share, "stage": f"{stage}, {self._of_users}", "updated_at": training_state.now()}
-            if not self._begun:  # a resumed training begins in the middle
-                update |= {"started_with": self._share, "started_at": update["updated_at"]}
-                self._begun = True
+            part = self._training, kind
+            if kind == "stars":
+                self._finish((self._training, "factorization"))
+            if part not in self._reported:
+                self._reported.add(part)
+                self._restored += SECONDS[part] * restored / self._seconds
+            self._done[part] = done
+            update = {
+                "share": self._share,
+                "started_with": self._restored,
+                "stage": f"{stage}, {self._of_users}",
+                "updated_at": training_state.now(),
+            }
             self._state = self._state.model_copy(update=update)
             if time.monotonic() - self._written >= WRITE_EVERY_SECONDS:
                 self._write()
@@ -105,14 +123,25 @@ class TrainingProgress:
     @property
     def _share(self) -> float:
         """Of the whole training that is done."""
-        return sum(SECONDS[part] * self._done[part] for part in self._parts) / sum(
-            SECONDS[part] for part in self._parts
-        )
+        return sum(SECONDS[part] * self._done[part] for part in self._parts) / self._seconds
+
+    @property
+    def _seconds(self) -> float:
+        """Of the whole training, in the proportions of `SECONDS`."""
+        return sum(SECONDS[part] for part in self._parts)
+
+    def _finish(self, part: Part) -> None:
+        """A part is done. What has never reported was done before this run began, and is in its checkpoint."""
+        if part not in self._reported:
+            self._reported.add(part)
+            self._restored += SECONDS[part] * (1 - self._done[part]) / self._seconds
+        self._done[part] = 1.0
 
     def _end(self, state: Literal["served", "worse", "failed", "interrupted"], stage: str) -> None:
-        update = {"state": state, "stage": stage, "updated_at": training_state.now()}
-        self._state = self._state.model_copy(update=update)
-        self._write()
+        with self._lock:
+            update = {"state": state, "stage": stage, "updated_at": training_state.now()}
+            self._state = self._state.model_copy(update=update)
+            self._write()
 
     def _write(self) -> None:
         self._written = time.monotonic()
@@ -120,3 +149,8 @@ class TrainingProgress:
             OSError
         ):  # on a full disk the training goes on as long as it can; its own files say what is wrong
             training_state.write(self._artifacts, self._state)
+
+
+def _kind_of(error: Exception) -> str:
+    """What is wrong, in the words of the system, without paths; the log has all of it."""
+    return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__

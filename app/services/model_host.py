@@ -2,10 +2,12 @@
 
 import logging
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.observability import metrics
@@ -23,7 +25,7 @@ from model.inference.cold_start import ColdStartMovie
 from model.inference.ranking import UserState
 from model.inference.scorer import Scorer
 from model.types import FloatArray
-from seqrec.errors import ReloadRefused
+from seqrec.errors import DatabaseUnavailable, ReloadRefused
 
 logger = logging.getLogger(__name__)
 
@@ -138,6 +140,11 @@ class ModelHost:
         with self.database.reads() as session:
             snapshot = self.snapshot(session)
         return self.state(snapshot)
+
+    def follow_reloads(self) -> None:
+        """Load a newer model in the background if another process has loaded one; without a database, nothing."""
+        with suppress(DatabaseUnavailable, SQLAlchemyError), self.database.reads() as session:
+            self._follow_reloads(revisions.read(session))
 
     def training(self) -> TrainingState | None:
         """How far the training of the next model is; the last one, if none runs, and None if there was none."""

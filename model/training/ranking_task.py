@@ -70,7 +70,7 @@ class Windows(NamedTuple):
 
 
 class RankingTask(StepTask):
-    """Learns both horizons at every step of all users' histories.
+    """Learns what comes next at every step of all users' histories, and what is relevant at some of them.
 
     The loss of each horizon is the cross-entropy over the catalogue without the movies rated before, or over a large
     sample of it that all users of a step share (`model.training.softmax`). Using it in place of one negative sample

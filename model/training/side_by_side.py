@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from model.card import Epoch
-from model.errors import TrainingProcessError
+from model.errors import SeqRecError, TrainingProcessError
 from model.training.trainer import OnProgress, Trainer
 
 WORTH_A_PROCESS = 500_000
@@ -76,6 +76,7 @@ class SideRun:
             torch.set_num_threads(self._threads)
             self._process.kill()
             self._process.join()
+            self._listener.join()
             self._connection.close()
 
     @property
@@ -123,8 +124,10 @@ def _run(pickled: bytes, checkpoint: Path | None, connection: Connection, alone:
 
     try:
         trainer.run(checkpoint, send)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the parent raises it
+    except SeqRecError as error:
         send(error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the parent raises it; not every error can be sent
+        send(RuntimeError(f"{type(error).__name__} in the process that trains aside: {error}"))
     else:
         send(_Outcome(trainer.network.state_dict(), trainer.epochs))
 

@@ -124,8 +124,9 @@ class Training(BaseModel):
 
     model: str = Field(description="Name of the model.", examples=["seqrec"])
     state: Literal["running", "interrupted", "served", "worse", "failed"] = Field(
-        description="`running`; `interrupted`: it goes on with the next start; `served`: its model took the place of "
-        "the one before; `worse`: it did not, since it was no better for the held-out users; `failed`."
+        description="`running`; `interrupted`: the next start goes on; `served`: its model is the newest one, and is "
+        "served from the next reload on; `worse`: its model was no better for the held-out users, and is not kept; "
+        "`failed`."
     )
     stage: str = Field(
         description="What is being done, or why it has failed.", examples=["lists, epoch 3 of 16, all users"]

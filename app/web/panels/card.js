@@ -4,7 +4,7 @@ import { api } from "../api.js";
 import { curve, measure } from "../elements/chart.js";
 import { by, fromTemplate, node, say } from "../elements/dom.js";
 import { toast } from "../elements/toast.js";
-import { showTraining } from "./training.js";
+import { showTraining, waitFor } from "./training.js";
 
 const BASELINES = { mean: "mean of all ratings", "movie-mean": "mean of the movie", bias: "user and movie bias" };
 const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
@@ -29,6 +29,10 @@ export async function showCard(onNewModel) {
     by("model-version").textContent = model.version;
     by("card").replaceChildren(...draw(model));
   } catch (error) {
+    if (shown !== null) {
+      waitFor(again); // a card is there already: a service that is away for a moment changes nothing of it
+      return;
+    }
     say(panel, "The model's card is missing.", error.message, { label: "Try again", run: again });
   }
 }

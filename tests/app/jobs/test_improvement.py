@@ -1,5 +1,6 @@
 """A better model is trained while a preliminary one is served, and takes its place."""
 
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,7 +9,7 @@ import httpx
 import pytest
 from builders import RATING_ONLY, SMALL, context_for
 from server import running
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from app.jobs import improvement, prepare
 from app.jobs.training import train_model
@@ -150,6 +151,41 @@ class InterruptsInLists(Silent):
             self.first_share = state.share
 
 
+def test_what_was_trained_before_a_kill_is_served_by_the_next_start(
+    settings: Settings, loaded: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    always(better=True, monkeypatch=monkeypatch)
+    monkeypatch.setattr("app.storage.revisions.count_reload", _killed)
+    with pytest.raises(KeyboardInterrupt):
+        improvement.improve(settings, Silent())
+    monkeypatch.undo()
+    with loaded.connect() as connection:
+        before = connection.scalar(text("SELECT reloads FROM revisions"))
+
+    improvement.improve(settings, Silent())
+
+    with loaded.connect() as connection:
+        assert connection.scalar(text("SELECT reloads FROM revisions")) == before + 1
+
+
+def _killed(_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_whole_training_takes_the_place_of_a_preliminary_model_also_of_generated_data_that_is_no_setting(
+    settings: Settings, sample_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As after a start without a network: the sample lies where it is generated, and no setting names it.
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(prepare, "preset", lambda _=None: SMALL.model_copy(update={"name": "seqrec"}))
+    shutil.copytree(sample_folder, tmp_path / "data" / "sample")
+    always(better=True, monkeypatch=monkeypatch)
+
+    prepare.prepare(settings.model_copy(update={"data": None}), Silent())
+
+    assert not newest(settings).preliminary
+
+
 def test_without_the_data_of_the_preliminary_model_nothing_is_trained(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
 
@@ -168,7 +204,7 @@ def test_a_failed_training_says_why(settings: Settings, sample: MovieLens, monke
 
     state = training_state.read(settings.artifacts)
     assert state is not None
-    assert (state.state, state.stage) == ("failed", "[Errno 28] No space left on device")
+    assert (state.state, state.stage) == ("failed", "No space left on device")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from app.jobs.training_progress import TrainingProgress
 from app.storage import training_state
 from app.storage.training_state import TrainingState
 from model.data.dataset import MovieLens
+from model.errors import DataError
 from model.training.presets import Preset
 from model.training.trainer import Progress
 
@@ -61,8 +62,37 @@ def test_a_resumed_training_begins_with_what_was_done_before(tmp_path: Path, sam
         progress.on_epochs(at("lists", 1, step=1))
         begun = state(tmp_path)
 
-    assert begun.started_with == begun.share > 0.5
+    assert 0.5 < begun.started_with < begun.share  # one step has been done since
     assert begun.stage == "lists, epoch 1 of 2, all users"
+
+
+def test_what_was_restored_counts_as_done_and_not_as_speed(tmp_path: Path, sample: MovieLens) -> None:
+    with TrainingProgress(tmp_path, SMALL, sample) as progress:
+        progress.on_epochs(at("stars", 2, step=1))  # one of two epochs, and the factorization, from a checkpoint
+        stars = state(tmp_path)
+        progress.on_epochs(at("lists", 2, step=1))  # and one of two epochs of the lists
+        both = state(tmp_path)
+
+    done_since = [one.share - one.started_with for one in (stars, both)]
+    assert both.started_with > stars.started_with > 0
+    assert 0 < done_since[0] < done_since[1] < 0.1
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (DataError("The data has too few ratings."), "The data has too few ratings."),
+        (OSError(28, "No space left on device", "/secret/path"), "No space left on device"),
+        (ValueError("postgresql://user:password@host"), "ValueError"),
+    ],
+)
+def test_a_failure_is_said_without_what_callers_should_not_learn(
+    tmp_path: Path, sample: MovieLens, error: Exception, said: str
+) -> None:
+    with pytest.raises(type(error)), TrainingProgress(tmp_path, SMALL, sample):
+        raise error
+
+    assert (state(tmp_path).state, state(tmp_path).stage) == ("failed", said)
 
 
 def test_a_full_disk_does_not_end_the_training(

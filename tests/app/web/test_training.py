@@ -63,6 +63,18 @@ def test_the_page_says_that_the_model_is_a_first_one_and_how_far_the_better_one_
         expect(page.get_by_role("region", name="Model card")).to_contain_text("(preliminary)")
 
 
+def test_before_the_training_has_begun_the_page_waits_for_it(visit: Visit, artifacts: Path) -> None:
+    # What is there is the state of the first model's own training.
+    own = artifact.load_card(next(path for path in artifacts.iterdir() if path.name[0] != ".")).model
+    training_state.write(artifacts, in_training(1.0).model_copy(update={"model": own, "state": "served"}))
+    page = visit()
+    expect(page.locator("#training")).to_contain_text("once it is trained")
+
+    with training_state.lock(artifacts):
+        training_state.write(artifacts, in_training(0.1))
+        expect(page.locator("#training")).to_contain_text("10 % done", timeout=20_000)
+
+
 def test_an_interrupted_training_is_said_to_go_on(visit: Visit, artifacts: Path) -> None:
     training_state.write(artifacts, in_training(0.42))
 
@@ -79,6 +91,8 @@ def test_the_page_notices_when_the_better_model_has_taken_over(
         training_state.write(artifacts, in_training(0.9))
         page = visit(user=1)
         expect(page.locator("#training")).to_be_visible()
+    training_state.write(artifacts, in_training(1.0).model_copy(update={"state": "served"}))
+    expect(page.locator("#training")).to_contain_text("in a moment", timeout=20_000)
     shutil.copytree(artifact_folder, artifacts / f"99991231T000000Z-{artifact_folder.name}")
     page.request.post(f"{address}/admin/reload")
 

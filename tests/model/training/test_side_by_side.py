@@ -60,7 +60,7 @@ def test_a_side_run_learns_what_it_would_learn_alone(sample: MovieLens, split: S
 def test_what_fails_aside_is_raised_by_whoever_waits(sample: MovieLens, split: Split) -> None:
     with (
         SideRun(ranking_trainer(sample, split, learning_rate=float("nan")), MANY, None, lambda _: None) as run,
-        pytest.raises(DivergedError),
+        pytest.raises(DivergedError, match=r"^The loss is no longer a number in epoch 1\. Train with"),
     ):
         run.wait()
 
