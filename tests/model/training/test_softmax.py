@@ -112,3 +112,24 @@ def test_a_sample_as_large_as_the_catalogue_is_the_catalogue() -> None:
 
     assert drawn.movies.tolist() == [1, 2, 3]
     assert not drawn.log_chance.any()
+
+
+def test_the_gradients_of_a_sample_are_those_of_its_weighted_sum() -> None:
+    given = problem()
+    # Movie 2, the target of the second query, is not in the sample; 3 and 5 count three times and twice.
+    sample = Candidates(torch.tensor([1, 3, 5]), -torch.tensor([1.0, 3.0, 2.0]).log())
+    scores = given.queries @ given.table.T + given.bias
+    told_from = [[5], [5], [1, 3]]  # without the target, and without what was rated before the query
+    losses = []
+    for query, movies in enumerate(told_from):
+        weights = torch.tensor([{1: 1.0, 3: 3.0, 5: 2.0}[movie] for movie in movies])
+        own = scores[query, given.targets[query]]
+        losses.append((own.exp() + (weights * scores[query, movies].exp()).sum()).log() - own)
+    expected = torch.stack(losses).mean()
+    wanted = torch.autograd.grad(expected, given.learned)
+
+    loss = given.loss(sample)
+
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    for got, want in zip(torch.autograd.grad(loss, given.learned), wanted, strict=True):
+        assert torch.allclose(got, want, atol=1e-6)
