@@ -48,6 +48,7 @@ class SeqRecEstimator:
         self.epochs: list[Epoch] = []
         self.ranking_epochs: list[Epoch] = []
         self.best_epoch = 0
+        self._on_epoch: Callable[[], object] = lambda: None
 
     def fit(self, split: Split) -> None:
         """Learn stars alone: learning to rank would change none of them."""
@@ -91,6 +92,7 @@ class SeqRecEstimator:
         trainer = Trainer(task)
         samples = task.samples * config.epochs
         with SideRun(trainer, samples, self.context.checkpoint(run), self.context.on_progress) as side:
+            self._on_epoch = side.take_threads_back
             done = other()
             side.wait()
         self.ranking_epochs = trainer.epochs
@@ -115,6 +117,7 @@ class SeqRecEstimator:
         """Train the network from its present weights, or go on from the checkpoint."""
         task = RatingTask(self.network, train, validation, config, self.context.device, self.priors)
         trainer = Trainer(task, last_epoch)
+        trainer.on_epoch = self._on_epoch
         trainer.run(checkpoint, self.context.on_progress)
         self.epochs = trainer.epochs
         self.best_epoch = trainer.best_epoch.number if trainer.best_epoch else 0

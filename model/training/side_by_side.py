@@ -99,6 +99,11 @@ class SideRun:
         self.trainer.network.eval()
         self.trainer.epochs = self._outcome.epochs
 
+    def take_threads_back(self) -> None:
+        """Give this process all threads once the one aside is done; to be called between epochs of what runs here."""
+        if self._aside and self._outcome is not None:
+            torch.set_num_threads(self._threads)
+
     def _listen(self) -> None:
         """Pass progress on, until the outcome comes or the process is gone."""
         with suppress(EOFError, OSError):

@@ -45,11 +45,14 @@ def test_a_side_run_learns_what_it_would_learn_alone(sample: MovieLens, split: S
     aside, alone = ranking_trainer(sample, split), ranking_trainer(sample, split)
 
     with SideRun(aside, MANY, None, steps.append) as run:
+        run.take_threads_back()
         meanwhile = torch.get_num_threads()
         run.wait()
+        run.take_threads_back()
+        afterwards = torch.get_num_threads()
     alone.run()
 
-    assert meanwhile == 1
+    assert (meanwhile, afterwards) == (1, 2)
     assert torch.get_num_threads() == 2
     assert [epoch.number for epoch in aside.epochs] == [1, 2]
     assert steps[-1].step == steps[-1].steps
