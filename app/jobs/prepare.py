@@ -32,6 +32,15 @@ def prepare(settings: Settings, reporter: Reporter, model: str | None = None, *,
     """
     chosen = preset(model or DEFAULT_MODEL)
     engine = connect(settings.database_url)
+    try:
+        _prepare(engine, settings, reporter, model, chosen, quick)
+    finally:
+        engine.dispose()
+
+
+def _prepare(
+    engine: Engine, settings: Settings, reporter: Reporter, model: str | None, chosen: Preset, quick: bool
+) -> None:
     upgrade(engine)
     newest = newest_card(settings, model)
     folder = find_data_of(newest, settings)
@@ -89,7 +98,7 @@ def _prepare_from(
     if data is None or loaded:
         reporter.message(f"Database: {public_url(engine)}, filled with this data before")
     else:
-        load_database(data, settings, reporter)
+        _load(engine, data, reporter)
     if data is None or trained:
         reporter.message(f"Model: {artifact.newest(settings.artifacts)}, trained before")
     elif quick:
@@ -109,7 +118,14 @@ def _holds(engine: Engine, checksum: str | None) -> bool:
 def load_database(data: MovieLens, settings: Settings, reporter: Reporter) -> bool:
     """Migrate the database and fill it; False if it holds this data already."""
     engine = connect(settings.database_url)
-    upgrade(engine)
+    try:
+        upgrade(engine)
+        return _load(engine, data, reporter)
+    finally:
+        engine.dispose()
+
+
+def _load(engine: Engine, data: MovieLens, reporter: Reporter) -> bool:
     stage = f"writing ratings to {public_url(engine)}"
     loaded = load(engine, data, lambda done, total: reporter.progress(stage, done, total))
     if loaded:

@@ -19,7 +19,7 @@ from model.data.sample import write_sample
 from model.inference import artifact
 
 
-def interrupted(*_: object) -> None:
+def interrupted(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
@@ -86,7 +86,7 @@ def test_a_model_learns_from_the_database_and_is_kept_when_everything_is_prepare
     assert "trained before" in seqrec("prepare", "--data", sample_folder)[2]
     assert [folder.name for folder in Path("data/artifacts").iterdir() if folder.name[0] != "."] == [learned.version]
 
-    monkeypatch.setattr("app.jobs.training.train", interrupted)
+    monkeypatch.setattr("model.pipeline.train", interrupted)
     assert "training seqrec-rating" in seqrec("prepare", "--data", sample_folder, "--model", "seqrec-rating")[2]
     assert "There is no network 'x'" in seqrec("prepare", "--data", sample_folder, "--model", "x")[2]
 
@@ -119,7 +119,7 @@ def test_an_interrupted_training_on_the_database_says_what_it_takes_to_go_on(
 ) -> None:
     seqrec("db", "upgrade")
     seqrec("db", "load", sample_folder)
-    monkeypatch.setattr("app.jobs.training.train", interrupted)
+    monkeypatch.setattr("model.pipeline.train", interrupted)
 
     assert "as long as the database has not changed since" in seqrec("train", "--database")[2].replace("\n", " ")
 

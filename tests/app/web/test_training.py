@@ -65,8 +65,10 @@ def test_the_page_says_that_the_model_is_a_first_one_and_how_far_the_better_one_
 
 def test_before_the_training_has_begun_the_page_waits_for_it(visit: Visit, artifacts: Path) -> None:
     # What is there is the state of the first model's own training.
-    own = artifact.load_card(next(path for path in artifacts.iterdir() if path.name[0] != ".")).model
-    training_state.write(artifacts, in_training(1.0).model_copy(update={"model": own, "state": "served"}))
+    folder = artifact.newest(artifacts)
+    assert folder is not None
+    own = {"model": artifact.load_card(folder).model, "state": "served"}
+    training_state.write(artifacts, in_training(1.0).model_copy(update=own))
     page = visit()
     expect(page.locator("#training")).to_contain_text("once it is trained")
 
