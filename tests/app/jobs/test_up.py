@@ -96,9 +96,8 @@ def test_a_first_model_answers_while_the_whole_one_is_trained_whatever_is_killed
         # What was finished before the kill is not done again.
         assert not [stage for stage in stages if "factorization" in stage]
         ended = ask_until(client, lambda training: training["state"] in {"served", "worse"})
-        served = client.get("/model").json()["card"]
+        _wait_for_model(client, preliminary=ended["state"] == "worse")
 
-    assert served["preliminary"] == (ended["state"] == "worse")
     held_out = newest_card(tmp_path).held_out
     assert held_out.rmse < held_out.baselines["bias"].rmse
     with up(tmp_path, within=60) as (client, _):
@@ -114,6 +113,14 @@ def ask_until(client: httpx.Client, reached: Callable[[dict[str, Any]], bool]) -
         if training["model"] == "seqrec" and reached(training):  # not that of the first model
             return training
         time.sleep(0.5)
+
+
+def _wait_for_model(client: httpx.Client, *, preliminary: bool) -> None:
+    """The service loads a new model in the background, a moment after it is there."""
+    deadline = time.monotonic() + 60
+    while client.get("/model").json()["card"]["preliminary"] != preliminary:
+        assert time.monotonic() < deadline, "the new model was not loaded"
+        time.sleep(0.2)
 
 
 def newest_card(folder: Path) -> Card:
