@@ -6,10 +6,10 @@ one thread, take two thirds of the time that they take one after the other, each
 
 import multiprocessing
 import os
-import pickle
 import signal
 import threading
 from contextlib import suppress
+from copy import deepcopy
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -17,20 +17,20 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 import torch
-from torch import Tensor
 
 from model.card import Epoch
 from model.errors import SeqRecError, TrainingProcessError
 from model.training.trainer import OnProgress, Trainer
+from model.types import FloatArray
 
 WORTH_A_PROCESS = 500_000
 """Samples of a whole training from which on a process saves more time than the seconds that it takes to start."""
 
 
 class _Outcome(NamedTuple):
-    """What a finished training leaves."""
+    """What a training leaves: arrays, since tensors would lie in memory of a process that is about to end."""
 
-    network: dict[str, Tensor]
+    network: dict[str, FloatArray]
     epochs: list[Epoch]
 
 
@@ -56,10 +56,10 @@ class SideRun:
         context = multiprocessing.get_context("spawn")
         self._connection, other_end = context.Pipe()
         self._alone = context.Event()
+        # A copy: PyTorch lays tensors that another process gets into memory of both, and this one goes on with its own.
+        copied = deepcopy(self.trainer)
         self._process = context.Process(
-            target=_run,
-            args=(pickle.dumps(self.trainer), self.checkpoint, other_end, self._alone, self._threads),
-            daemon=True,
+            target=_run, args=(copied, self.checkpoint, other_end, self._alone, self._threads), daemon=True
         )
         self._process.start()
         other_end.close()
@@ -95,7 +95,8 @@ class SideRun:
             raise self._outcome
         if self._outcome is None:
             raise TrainingProcessError
-        self.trainer.network.load_state_dict(self._outcome.network)
+        weights = {name: torch.from_numpy(array) for name, array in self._outcome.network.items()}
+        self.trainer.network.load_state_dict(weights)
         self.trainer.network.eval()
         self.trainer.epochs = self._outcome.epochs
 
@@ -108,33 +109,28 @@ class SideRun:
         """Pass progress on, until the outcome comes or the process is gone."""
         with suppress(EOFError, OSError):
             while True:
-                # Plain bytes: a queue of PyTorch's would share the tensors' memory with a process that is about to end.
-                message = pickle.loads(self._connection.recv_bytes())  # noqa: S301 - from the process started here
+                message = self._connection.recv()
                 if isinstance(message, _Outcome | BaseException):
                     self._outcome = message
                     return
                 self.on_progress(message)
 
 
-def _run(pickled: bytes, checkpoint: Path | None, connection: Connection, alone: Event, threads: int) -> None:
+def _run(trainer: Trainer, checkpoint: Path | None, connection: Connection, alone: Event, threads: int) -> None:
     """The life of the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interruption reaches the parent too, which ends this process
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     torch.set_num_threads(1)
-    trainer: Trainer = pickle.loads(pickled)  # noqa: S301 - from the process that started this one
     trainer.on_epoch = lambda: torch.set_num_threads(threads if alone.is_set() else 1)
-
-    def send(message: object) -> None:
-        connection.send_bytes(pickle.dumps(message))
-
     try:
-        trainer.run(checkpoint, send)
+        trainer.run(checkpoint, connection.send)
     except SeqRecError as error:
-        send(error)
+        connection.send(error)
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent raises it; not every error can be sent
-        send(RuntimeError(f"{type(error).__name__} in the process that trains aside: {error}"))
+        connection.send(RuntimeError(f"{type(error).__name__} in the process that trains aside: {error}"))
     else:
-        send(_Outcome(trainer.network.state_dict(), trainer.epochs))
+        weights = {name: tensor.numpy() for name, tensor in trainer.network.state_dict().items()}
+        connection.send(_Outcome(weights, trainer.epochs))
 
 
 def _end_with_parent() -> None:
