@@ -142,6 +142,7 @@ def training_context(
         on_stage=training.on_stage if training else lambda _: None,
         on_fit=on_fit,
         on_progress=on_progress,
+        on_learned=training.on_learned if training else lambda _: None,
     )
 
 

@@ -88,6 +88,11 @@ class TrainingProgress:
         done = restored + progress.step / progress.steps / progress.epochs
         self._report(progress.task, done, f"{progress.task}, epoch {progress.epoch} of {progress.epochs}", restored)
 
+    def on_learned(self, task: str) -> None:
+        with self._lock:
+            self._finish((self._training, "factorization"))
+            self._finish((self._training, task))
+
     def end(self, *, served: bool) -> None:
         """The training is done: its model is served, or it is no better than the one that is."""
         self._state = self._state.model_copy(update={"share": 1.0})

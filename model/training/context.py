@@ -27,6 +27,7 @@ class TrainingContext:
             the one begins whose weights are served.
         on_fit: called while the prior is fitted.
         on_progress: called after every training step.
+        on_learned: called with a task's name when it is learned, also if a checkpoint held all of it.
         used_checkpoints: files of the runs with this context.
     """
 
@@ -39,6 +40,7 @@ class TrainingContext:
     on_stage: Callable[[str], None] = lambda _: None
     on_fit: OnFit = lambda *_: None
     on_progress: OnProgress = lambda _: None
+    on_learned: Callable[[str], None] = lambda _: None
     used_checkpoints: set[Path] = field(default_factory=set)
 
     @property

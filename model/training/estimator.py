@@ -95,6 +95,7 @@ class SeqRecEstimator:
             self._on_epoch = side.take_threads_back
             done = other()
             side.wait()
+        self.context.on_learned(task.name)
         self.ranking_epochs = trainer.epochs
         ranking.movies.reset(self._unrated(train))
         return done
@@ -119,6 +120,7 @@ class SeqRecEstimator:
         trainer = Trainer(task, last_epoch)
         trainer.on_epoch = self._on_epoch
         trainer.run(checkpoint, self.context.on_progress)
+        self.context.on_learned(task.name)
         self.epochs = trainer.epochs
         self.best_epoch = trainer.best_epoch.number if trainer.best_epoch else 0
         self.network.movies.reset(self._unrated(train))

@@ -11,7 +11,7 @@ from builders import RATING_ONLY, SMALL, context_for
 from server import running
 from sqlalchemy import Engine, text
 
-from app.jobs import improvement, prepare
+from app.jobs import improvement, prepare, training_progress
 from app.jobs.training import train_model
 from app.main import create_app
 from app.settings import Settings
@@ -57,6 +57,7 @@ def settings(sample: MovieLens, sample_folder: Path, loaded: Engine, tmp_path: P
 def small_models(monkeypatch: pytest.MonkeyPatch, sample: MovieLens) -> None:
     """What is trained here is small and named `seqrec`, and its title vectors are random: they take no time."""
     monkeypatch.setattr(improvement, "preset", lambda _: SMALL.model_copy(update={"name": "seqrec"}))
+    monkeypatch.setattr(training_progress, "WRITE_EVERY_SECONDS", 0.0)
     monkeypatch.setattr("app.jobs.training.title_vectors", lambda *_: context_for(sample).titles())
 
 

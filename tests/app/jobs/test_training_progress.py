@@ -66,6 +66,16 @@ def test_a_resumed_training_begins_with_what_was_done_before(tmp_path: Path, sam
     assert begun.stage == "lists, epoch 1 of 2, all users"
 
 
+def test_what_a_checkpoint_held_whole_counts_as_done_before(tmp_path: Path, sample: MovieLens) -> None:
+    with TrainingProgress(tmp_path, SMALL, sample) as progress:
+        progress.on_learned("stars")  # without a step of this run
+        progress.on_epochs(at("lists", 1, step=1))
+        begun = state(tmp_path)
+
+    assert begun.started_with > 0.2
+    assert begun.share - begun.started_with < 0.1
+
+
 def test_what_was_restored_counts_as_done_and_not_as_speed(tmp_path: Path, sample: MovieLens) -> None:
     with TrainingProgress(tmp_path, SMALL, sample) as progress:
         progress.on_epochs(at("stars", 2, step=1))  # one of two epochs, and the factorization, from a checkpoint
