@@ -15,7 +15,15 @@ from app.cli import app as command_line
 from model.baselines.registry import RATING
 
 ROOT = Path(__file__).parents[1]
-GROUND = {"model.errors", "model.types", "model.rating_scale", "model.legacy", "model.files", "model.device"}
+GROUND = {
+    "model.errors",
+    "model.types",
+    "model.rating_scale",
+    "model.legacy",
+    "model.files",
+    "model.device",
+    "model.processes",
+}
 SERVING = GROUND | {"model.features", "model.network", "model.card", "model.inference"}
 """What the service may import of the model: nothing that trains."""
 

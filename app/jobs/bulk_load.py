@@ -36,7 +36,7 @@ def load(engine: Engine, data: MovieLens, on_rows: OnRows = lambda *_: None) -> 
         _insert(connection, User, data.users.rename({"user_id": "id"}).to_dicts())
         _load_movies(connection, data)
         ratings = data.ratings.sort("user_id", "movie_id")  # in the order of the primary key
-        with _uncounted(connection), _indexed_afterwards(connection):
+        with _uncounted(connection), _checked_afterwards(connection), _indexed_afterwards(connection):
             for written in _copy(connection, ratings):
                 on_rows(written, len(ratings))
         connection.exec_driver_sql("ANALYZE")
@@ -90,21 +90,29 @@ def _indexed_afterwards(connection: Connection) -> Iterator[None]:
 
 
 @contextmanager
+def _checked_afterwards(connection: Connection) -> Iterator[None]:
+    """Have PostgreSQL check the ratings' foreign keys at the end, by one join, not by a look-up for each rating."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    keys = connection.exec_driver_sql(
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint "
+        "WHERE conrelid = 'ratings'::regclass AND contype = 'f'"
+    ).all()
+    for name, _ in keys:
+        connection.exec_driver_sql(f"ALTER TABLE ratings DROP CONSTRAINT {name}")
+    yield
+    for name, definition in keys:
+        connection.exec_driver_sql(f"ALTER TABLE ratings ADD CONSTRAINT {name} {definition}")
+
+
+@contextmanager
 def _uncounted(connection: Connection) -> Iterator[None]:
     """Leave out the triggers that count users' revisions up: nobody has seen users that begin in this transaction."""
     if connection.dialect.name == "postgresql":
-        # Foreign keys are checked all at once at the end, by one join, in place of one look-up for each rating.
-        keys = connection.exec_driver_sql(
-            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint "
-            "WHERE conrelid = 'ratings'::regclass AND contype = 'f'"
-        ).all()
-        for name, _ in keys:
-            connection.exec_driver_sql(f"ALTER TABLE ratings DROP CONSTRAINT {name}")
         connection.exec_driver_sql("ALTER TABLE ratings DISABLE TRIGGER USER")
         yield
         connection.exec_driver_sql("ALTER TABLE ratings ENABLE TRIGGER USER")
-        for name, definition in keys:
-            connection.exec_driver_sql(f"ALTER TABLE ratings ADD CONSTRAINT {name} {definition}")
         return
     triggers = connection.exec_driver_sql(
         "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'ratings'"

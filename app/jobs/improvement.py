@@ -4,7 +4,6 @@ import logging
 import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,6 +17,7 @@ from app.storage import revisions
 from app.storage.database import Database, connect
 from model.data import dataset
 from model.errors import DataError, SeqRecError
+from model.processes import work_for_parent
 from model.training.presets import preset
 from seqrec.errors import DatabaseUnavailable
 
@@ -79,9 +79,8 @@ def in_background(settings: Settings) -> Iterator[None]:
 
 def _improve_quietly(settings: Settings) -> None:
     """The life of the process: what happens goes to the log."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent, which an interruption reaches too, ends this process
+    work_for_parent()
     signal.signal(signal.SIGTERM, _interrupt)
-    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     os.nice(LOWEST_PRIORITY)
     logs.configure()
     try:
@@ -96,12 +95,6 @@ def _improve_quietly(settings: Settings) -> None:
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
-
-
-def _end_with_parent() -> None:
-    if (parent := multiprocessing.parent_process()) is not None:
-        parent.join()
-        os._exit(1)  # the service was killed; the next one goes on from the last checkpoint
 
 
 class _LogReporter:

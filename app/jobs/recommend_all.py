@@ -10,8 +10,6 @@ import json
 import multiprocessing
 import os
 import shutil
-import signal
-import threading
 from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -36,6 +34,7 @@ from model.errors import ArtifactError
 from model.files import atomic_write
 from model.inference import artifact
 from model.inference.scorer import Scorer
+from model.processes import work_for_parent
 
 USERS_PER_BLOCK = 256
 """Users that are read, scored and written together: what an interruption loses, in each process."""
@@ -183,15 +182,7 @@ def _share(plan: Plan, blocks: Sequence[Block], workers: int) -> Generator[None]
 
 def _start_process() -> None:
     torch.set_num_threads(1)  # each process has a core of its own
-    # An interruption reaches every process of the terminal: this one finishes its block, and the parent ends it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    if (parent := multiprocessing.parent_process()) is not None:
-        parent.join()
-        os._exit(1)  # the parent was killed: nobody waits for more blocks
+    work_for_parent()  # after an interruption this one finishes its block, and the parent ends it
 
 
 def _write_in_process(plan: Plan, block: Block) -> None:

@@ -150,9 +150,8 @@ class TrainingProgress:
 
     def _write(self) -> None:
         self._written = time.monotonic()
-        with suppress(
-            OSError
-        ):  # on a full disk the training goes on as long as it can; its own files say what is wrong
+        # On a full disk the training goes on as long as it can; its own files say what is wrong.
+        with suppress(OSError):
             training_state.write(self._artifacts, self._state)
 
 

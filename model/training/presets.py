@@ -78,7 +78,7 @@ QUICK_LOOK = Preset(
 """All parts of ``seqrec``, smaller and trained for minutes: it is served while ``seqrec`` is trained."""
 
 MOST_EPOCHS = 12
-"""Of the ranking network at the first look: more of them make the lists of few ratings no better."""
+"""Of the ranking network at the first look, however few ratings there are."""
 
 PRESETS = {
     preset.name: preset

@@ -5,8 +5,6 @@ one thread, take two thirds of the time that they take one after the other, each
 """
 
 import multiprocessing
-import os
-import signal
 import threading
 from contextlib import suppress
 from copy import deepcopy
@@ -20,6 +18,7 @@ import torch
 
 from model.card import Epoch
 from model.errors import SeqRecError, TrainingProcessError
+from model.processes import work_for_parent
 from model.training.trainer import OnProgress, Trainer
 from model.types import FloatArray
 
@@ -118,8 +117,7 @@ class SideRun:
 
 def _run(trainer: Trainer, checkpoint: Path | None, connection: Connection, alone: Event, threads: int) -> None:
     """The life of the process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interruption reaches the parent too, which ends this process
-    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    work_for_parent()
     torch.set_num_threads(1)
     trainer.on_epoch = lambda: torch.set_num_threads(threads if alone.is_set() else 1)
     try:
@@ -131,9 +129,3 @@ def _run(trainer: Trainer, checkpoint: Path | None, connection: Connection, alon
     else:
         weights = {name: tensor.numpy() for name, tensor in trainer.network.state_dict().items()}
         connection.send(_Outcome(weights, trainer.epochs))
-
-
-def _end_with_parent() -> None:
-    if (parent := multiprocessing.parent_process()) is not None:
-        parent.join()
-        os._exit(1)  # nobody waits for the outcome; the finished epochs are in the checkpoint
