@@ -50,6 +50,8 @@ def _prepare(
     else:
         _prepare_from(folder or obtain_data(settings, reporter), engine, settings, reporter, chosen, newest, quick)
     newest = newest_card(settings, model)
+    if quick and newest and is_to_improve(settings, newest):
+        reporter.message("Model: a first one. A better one is trained while it serves; the page says how far it is")
     if newest and newest.data.generated:
         reporter.message(SAMPLE_NOTICE)
 
