@@ -59,10 +59,10 @@ class ModelState(NamedTuple):
     catalogue: Catalogue
     users: UserStates
 
-    def read(self, user: UserContext) -> UserState:
-        """The state of a user who is not in memory."""
+    def read(self, user: UserContext, key: int | bytes | None = None) -> UserState:
+        """The state of a user who is not in memory, or there under this key, but with fewer ratings."""
         metrics.user_cache.labels("miss").inc()
-        return self.scorer.read(user)
+        return self.scorer.read(user, None if key is None else self.users.earlier(key))
 
 
 class _CachedState(NamedTuple):

@@ -249,7 +249,7 @@ class Recommender:
                 users.profiles(session, [user_id])[user_id], ratings.histories(session, [user_id])[user_id]
             )
         state = self.host.state(snapshot)
-        return KnownUser(user_id, revision, state.read(context), state)
+        return KnownUser(user_id, revision, state.read(context, user_id), state)
 
     def _read_users(self, session: Session, state: ModelState, user_ids: Sequence[int]) -> dict[int, KnownUser]:
         """Several users for one state of the model; only those who have changed are read. Missing ones are left out."""
@@ -258,7 +258,7 @@ class Recommender:
         missing = [id_ for id_, user in cached.items() if user is None]
         profiles, histories = users.profiles(session, missing), ratings.histories(session, missing)
         for id_ in missing:
-            cached[id_] = state.read(UserContext(profiles[id_], histories[id_]))
+            cached[id_] = state.read(UserContext(profiles[id_], histories[id_]), id_)
         return {id_: KnownUser(id_, revision_of[id_], user, state) for id_, user in cached.items() if user is not None}
 
     def _read_contexts(self, user_ids: Sequence[int]) -> tuple[Mapping[int, UserContext], Snapshot]:

@@ -28,6 +28,12 @@ class UserStates:
         self._nbytes = 0
         self._lock = threading.Lock()
 
+    def earlier(self, key: int | bytes) -> UserState | None:
+        """The user's state at the latest revision that was asked for, to compute another one from."""
+        with self._lock:
+            entry = self._entries.get(key)
+            return None if entry is None else entry.state
+
     def get(self, key: int | bytes, revision: int) -> UserState | None:
         """The user's state, unless it is of another revision or gone."""
         with self._lock:

@@ -4,6 +4,8 @@ Both give the same numbers, within rounding. PyTorch takes more time to start th
 user's history than to compute them; for a batch, or on a GPU, it is the faster one.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -19,6 +21,22 @@ from model.network.ranking import MovieVectors, RankingNetwork
 from model.network.rating import EncodedMovies, EncodedUsers, SeqRec
 from model.network.recurrent import MultiplicativeLSTM
 from model.types import FloatArray, IntArray
+
+
+class ReadHistory(NamedTuple):
+    """How far the ranking network has read a user's history, to read on from there.
+
+    Attributes:
+        start: position of the first rating that was read.
+        ratings: length of the history.
+        state: of the recurrent layer after the last rating, shape (hidden,).
+        cell: likewise.
+    """
+
+    start: int
+    ratings: int
+    state: FloatArray
+    cell: FloatArray
 
 
 class UserEncoder:
@@ -52,6 +70,14 @@ class UserEncoder:
             return self._ranking.queries(users)
         return self._network.require_ranking().queries(users, self._movie_vectors)
 
+    def read_on(self, user: Users, earlier: ReadHistory | None) -> tuple[Tensor, ReadHistory | None]:
+        """The queries of one user, and what they were read by.
+
+        ``earlier`` is what has been read of the same history when it was shorter. It saves the steps up to there, and
+        the numbers are the same. Where NumPy does not compute what the network does, the history is read anew.
+        """
+        return (self.queries(user), None) if self._ranking is None else self._ranking.read_on(user, earlier)
+
     def queries_without_each(self, user: Users, latest: int) -> Tensor:
         """As `RankingNetwork.queries_without_each`; `NoRelevanceError` if there is no ranking network."""
         if self._ranking is not None:
@@ -83,16 +109,25 @@ class _SingleRankingEncoder:
         return cls(ranking, movies.vectors, Recurrence(layer)) if isinstance(layer, MultiplicativeLSTM) else None
 
     def queries(self, user: Users) -> Tensor:
-        states = self._recurrence.read(self._projected(user, self._network.config.history_length)).states
-        return self._head(states[-1:], user)
+        return self.read_on(user, None)[0]
+
+    def read_on(self, user: Users, earlier: ReadHistory | None) -> tuple[Tensor, ReadHistory]:
+        ratings = len(user.movies)
+        start = self._network.config.window_start(ratings)
+        if earlier is not None and earlier.start == start:
+            trace = self._recurrence.read(self._projected(user, earlier.ratings), (earlier.state, earlier.cell))
+        else:
+            trace = self._recurrence.read(self._projected(user, start))
+        read = ReadHistory(start, ratings, trace.states[-1].copy(), trace.cells[-1].copy())
+        return self._head(trace.states[-1:], user), read
 
     def queries_without_each(self, user: Users, latest: int) -> Tensor:
-        # One rating more than the encoder reads of a whole history: with one of them missing, it reads this one too.
-        projected = self._projected(user, self._network.config.history_length + 1)
+        projected = self._projected(user, self._network.config.window_start(len(user.movies)))
         return self._head(self._recurrence.without_each(projected, latest), user)
 
-    def _projected(self, user: Users, ratings: int) -> FloatArray:
-        inputs = self._network.encoder.inputs(self._vectors[user.movies[-ratings:]], user.stars[-ratings:])
+    def _projected(self, user: Users, start: int) -> FloatArray:
+        """Of the ratings from ``start`` on, shape (ratings, 5 hidden)."""
+        inputs = self._network.encoder.inputs(self._vectors[user.movies[start:]], user.stars[start:])
         return self._recurrence.project(inputs.numpy())
 
     def _head(self, states: FloatArray, user: Users) -> Tensor:

@@ -14,7 +14,7 @@ from model.errors import NoRelevanceError
 from model.features.catalogue import UNKNOWN, Vocabulary
 from model.features.users import UserContext, encode_profiles
 from model.inference.diversity import CategoryDistribution, diversified
-from model.inference.encoder import UserEncoder
+from model.inference.encoder import ReadHistory, UserEncoder
 from model.inference.explanation import LATEST_EXPLAINED, MOST_REASONS
 from model.inference.results import Prediction, RankBy, Reason, Recommendation
 from model.network.batch import USERS_PER_BATCH, Users
@@ -125,7 +125,8 @@ class UserState:
         direction: of length 1, in which similar users point too; None before `EncodedCatalogue.user_directions`.
     """
 
-    def __init__(self, catalogue: EncodedCatalogue, context: UserContext) -> None:
+    def __init__(self, catalogue: EncodedCatalogue, context: UserContext, earlier: "UserState | None" = None) -> None:
+        """``earlier`` is a state of the same user in the same catalogue, before the latest changes."""
         self.catalogue = catalogue
         self.context = context
         self.user = catalogue.batch([context])
@@ -134,6 +135,9 @@ class UserState:
         self.rated: IntArray = self.user.movies.cpu().numpy()
         self._encoded: EncodedUsers | None = None
         self._queries: Tensor | None = None
+        self._read: ReadHistory | None = (
+            earlier._read if earlier is not None and earlier._is_beginning_of(context) else None
+        )
         self._log_relevance: dict[str, FloatArray] = {}
         self._orders: dict[RankBy, IntArray] = {}
         self._stars = np.full(len(catalogue.vocabulary), np.nan, dtype=np.float32)
@@ -160,8 +164,13 @@ class UserState:
     def queries(self) -> Tensor:
         """The user as the ranking network sees one; `NoRelevanceError` if there is none."""
         if self._queries is None:
-            self._queries = self.catalogue.encoder.queries(self.user)
+            self._queries, self._read = self.catalogue.encoder.read_on(self.user, self._read)
         return self._queries
+
+    def _is_beginning_of(self, context: UserContext) -> bool:
+        """Whether the context's history goes on from this one's."""
+        own = self.context.history
+        return context.history[: len(own)] == own
 
     def log_relevance(self, horizon: str) -> FloatArray | None:
         """Log-probability of each movie index over all that are not rated, shape (movies,); None without a tower."""
@@ -222,6 +231,8 @@ class UserState:
         """Memory that the state takes now, about."""
         arrays: tuple[npt.NDArray[Any], ...] = (self._stars, *self._orders.values(), *self._log_relevance.values())
         tensors: list[Tensor] = [self.user.movies, self.user.stars, *([] if self._queries is None else [self._queries])]
+        if self._read is not None:
+            arrays += (self._read.state, self._read.cell)
         if self._encoded is not None:
             tensors += [self._encoded.hidden, self._encoded.vectors]
         held = sum(array.nbytes for array in arrays) + sum(tensor.nbytes for tensor in tensors)
@@ -305,7 +316,8 @@ class UserRanking:
         """For each movie index, the ratings that speak for it most; see `model.inference.explanation`."""
         latest = min(len(self.state.rated), LATEST_EXPLAINED)
         if self.rank_by != "rating":  # the ranking network reads no further back
-            latest = min(latest, self.catalogue.network.require_ranking().config.history_length)
+            ranking = self.catalogue.network.require_ranking()
+            latest = min(latest, len(self.state.rated) - ranking.config.window_start(len(self.state.rated)))
         if latest == 0:
             return [() for _ in indices]
         lost = self._lost_without_each(indices, latest).float().cpu().numpy()  # (latest, movies)

@@ -50,12 +50,17 @@ class Recurrence:
         projected += self._input_bias
         return projected
 
-    def read(self, projected: FloatArray) -> Trace:
-        """States before and after every step of one history, for inputs from `project`."""
+    def read(self, projected: FloatArray, start: tuple[FloatArray, FloatArray] | None = None) -> Trace:
+        """States before and after every step of one history, for inputs from `project`.
+
+        It begins with the state and the cell ``start``, each of shape (hidden,), or with zeros.
+        """
         hidden, steps = self.hidden, len(projected)
         states = np.zeros((steps + 1, hidden + 1), np.float32)
         states[:, -1] = 1.0
         cells = np.zeros((steps + 1, hidden), np.float32)
+        if start is not None:
+            states[0, :-1], cells[0] = start
         # All memory of a step and all views of it at once: to make them in every step would take as long as to compute.
         step = np.zeros(5 * hidden, np.float32)  # i, f, o, u, and the cell: (i, f) * (u, cell) are two products in one
         gates, sigmoids, kept, o = (
@@ -65,6 +70,7 @@ class Recurrence:
             step[2 * hidden :][:hidden],
         )
         update_and_cell, cell = step[3 * hidden :], step[4 * hidden :]
+        cell[:] = cells[0]
         summands = np.empty(2 * hidden, np.float32)
         written, remembered = summands[:hidden], summands[hidden:]
         intermediate, squashed = np.empty((2, hidden), np.float32)

@@ -112,9 +112,12 @@ class Scorer:
         return [predictions[pair] for pair in range(len(movie_ids))]
 
     @torch.inference_mode()
-    def read(self, user: UserContext) -> UserState:
-        """The state of a user, for several questions about the same one."""
-        return UserState(self._encoded_catalogue, user)
+    def read(self, user: UserContext, earlier: UserState | None = None) -> UserState:
+        """The state of a user, for several questions about the same one.
+
+        ``earlier`` is a state of this scorer from before the user's latest ratings; it saves reading the others again.
+        """
+        return UserState(self._encoded_catalogue, user, earlier)
 
     @torch.inference_mode()
     def prepare_lists(self, users: Sequence[UserState]) -> None:

@@ -37,9 +37,13 @@ class Users(NamedTuple):
         """The user of each rating, shape (ratings,)."""
         return torch.repeat_interleave(torch.arange(len(self.lengths), device=self.lengths.device), self.lengths)
 
-    def latest(self, limit: int) -> "Latest":
-        """The last ``limit`` ratings of each user, side by side."""
-        lengths = self.lengths.clamp(max=limit)  # (users,)
+    def latest(self, limit: int, window_step: int = 1) -> "Latest":
+        """The last ``limit`` ratings of each user, side by side.
+
+        Of a longer history, up to ``window_step`` - 1 fewer: the first one is at a multiple of it.
+        """
+        missing = (self.lengths - limit).clamp(min=0)  # (users,)
+        lengths = self.lengths - (missing + window_step - 1) // window_step * window_step
         steps = int(lengths.max()) if len(lengths) else 0
         time = torch.arange(steps, device=lengths.device).unsqueeze(1)  # (time, 1)
         indices = self.lengths.cumsum(0) - lengths + time  # (time, users)

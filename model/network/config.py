@@ -69,7 +69,7 @@ class RankingConfig(BaseModel):
     Attributes:
         embedding: width of a movie's vector.
         hidden: width of the history encoder's state.
-        history_length: number of ratings that the encoder reads, the latest ones.
+        history_length: number of ratings that the encoder reads at most, the latest ones; see `window_step`.
         unknown_rate: share of movies that have no embedding of their own in a training step, so that the network learns
             to rank new movies by genres and title.
         title_components: principal components of the title vectors that enter a movie's vector.
@@ -86,6 +86,21 @@ class RankingConfig(BaseModel):
     title_components: int = 64
     input_dropout: float = 0.2
     output_dropout: float = 0.3
+
+    @property
+    def window_step(self) -> int:
+        """The window of the ratings that are read moves on by so many ratings at once.
+
+        Between two moves a new rating is read from the state after the rating before it, and the whole window is read
+        anew at a move only. The window holds ``history_length`` ratings after a move, and up to ``window_step`` - 1
+        fewer before one.
+        """
+        return max(self.history_length // 4, 1)
+
+    def window_start(self, ratings: int) -> int:
+        """Position of the first rating that is read of a history of so many."""
+        missing = max(ratings - self.history_length, 0)
+        return -(-missing // self.window_step) * self.window_step
 
 
 class NetworkConfig(BaseModel):

@@ -66,7 +66,7 @@ class RankingNetwork(nn.Module):
 
     def queries(self, users: Users, movies: MovieVectors) -> Tensor:
         """Queries from whole histories, shape (users, horizons, width); ``movies`` from `MovieEncoder`."""
-        indices, lengths = users.latest(self.config.history_length)  # (time, users), (users,)
+        indices, lengths = users.latest(self.config.history_length, self.config.window_step)  # (time, users), (users,)
         states = self.encoder.last(movies.vectors[users.movies[indices]], users.stars[indices], lengths)
         queries: Tensor = self.head(states, users.profiles)
         return queries
@@ -75,10 +75,9 @@ class RankingNetwork(nn.Module):
         """Queries of one user without one of the ratings, for each of the last ``latest`` ratings, oldest first.
 
         They explain a list: a rating is a reason for a movie if the movie's score falls without it. Shape
-        (latest, horizons, width).
+        (latest, horizons, width). Apart from the missing one, the ratings are those that `queries` reads.
         """
-        # One rating more than the encoder reads of a whole history: with one of them missing, it reads this one too.
-        read = slice(-(self.config.history_length + 1), None)
+        read = slice(self.config.window_start(len(user.movies)), None)
         states = self.encoder.without_each(movies.vectors[user.movies[read]], user.stars[read], latest)
         queries: Tensor = self.head(states, user.profiles.expand(latest, -1))
         return queries

@@ -14,10 +14,10 @@ from model.data.sequences import Sequences
 from model.features.catalogue import Vocabulary
 from model.features.users import Profile, Rated, UserContext
 from model.inference.cold_start import ColdStartMovie
-from model.inference.encoder import UserEncoder
+from model.inference.encoder import ReadHistory, UserEncoder
 from model.inference.explanation import encode_without_each
 from model.inference.ranking import RANKING_DECIMALS, EncodedCatalogue, UserRanking, UserState
-from model.inference.recurrence import Recurrence
+from model.inference.recurrence import Recurrence, Trace
 from model.inference.results import RankBy
 from model.inference.scorer import Scorer
 from model.network.batch import Users
@@ -54,6 +54,9 @@ class TrainingNetwork(UserEncoder):
     def queries(self, users: Users) -> torch.Tensor:
         assert self.vectors is not None
         return self.network.require_ranking().queries(users, self.vectors)
+
+    def read_on(self, user: Users, _: ReadHistory | None) -> tuple[torch.Tensor, None]:
+        return self.queries(user), None
 
     def queries_without_each(self, user: Users, latest: int) -> torch.Tensor:
         assert self.vectors is not None
@@ -168,16 +171,63 @@ def test_without_each_rating_a_user_is_encoded_as_one_who_never_gave_it(config: 
         np.testing.assert_allclose(encoded.hidden[row], expected.hidden[0], atol=1e-5)
 
 
+def test_a_history_that_goes_on_is_read_on_and_the_numbers_are_those_of_one_read_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    catalogue = encoded_catalogue(FACTORIZED, MOVIES)
+    steps: list[int] = []
+    read = Recurrence.read
+    ranking = catalogue.network.require_ranking()
+
+    def counted(self: Recurrence, projected: FloatArray, *start: tuple[FloatArray, FloatArray]) -> Trace:
+        if self.hidden == ranking.encoder.hidden:
+            steps.append(len(projected))
+        return read(self, projected, *start)
+
+    monkeypatch.setattr(Recurrence, "read", counted)
+    history = [Rated(movie, 1.0 + movie % 5) for movie in range(1, 41)]
+    state = UserState(catalogue, UserContext(history=history[:3]))
+    for ratings in range(3, 41):
+        state = UserState(catalogue, UserContext(history=history[:ratings]), state)
+        anew = ranking.queries(state.user, catalogue.vectors)  # type: ignore[arg-type]
+        np.testing.assert_allclose(state.queries, anew, atol=1e-5)
+
+    # The window of at most 20 ratings begins at the first one up to 20 of them, then at the 5th, the 10th, ...
+    moves = {21, 26, 31, 36}
+    assert steps == [3] + [16 if ratings in moves else 1 for ratings in range(4, 41)]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param([Rated(1, 5.0), Rated(2, 3.0), Rated(4, 4.0)], id="another-last-one"),
+        pytest.param([Rated(2, 3.0), Rated(3, 4.0)], id="the-first-one-removed"),
+        pytest.param([Rated(1, 1.0), Rated(2, 3.0), Rated(3, 4.0), Rated(4, 4.0)], id="other-stars"),
+        pytest.param([], id="all-removed"),
+    ],
+)
+def test_a_history_that_changed_before_its_end_is_read_anew(changed: list[Rated]) -> None:
+    catalogue = encoded_catalogue(FACTORIZED, MOVIES)
+    before = UserState(catalogue, UserContext(history=[Rated(1, 5.0), Rated(2, 3.0), Rated(3, 4.0)]))
+    assert before.queries is not None
+
+    after = UserState(catalogue, UserContext(history=changed), before)
+
+    np.testing.assert_array_equal(after.queries, UserState(catalogue, UserContext(history=changed)).queries)
+
+
 @pytest.mark.parametrize("ratings", LENGTHS[1:])
 def test_without_each_rating_the_queries_are_those_of_a_history_without_it(ratings: int) -> None:
     catalogue = encoded_catalogue(FACTORIZED, MOVIES)
     assert catalogue.vectors is not None
-    movies, stars, latest = list(range(1, ratings + 1)), [1.0 + step % 5 for step in range(ratings)], min(ratings, 20)
+    movies, stars = list(range(1, ratings + 1)), [1.0 + step % 5 for step in range(ratings)]
+    start = catalogue.network.require_ranking().config.window_start(ratings)
+    latest = ratings - start
 
     queries = catalogue.encoder.queries_without_each(user(movies, stars), latest)
 
-    for query, step in zip(queries, range(ratings - latest, ratings), strict=True):
-        without = user(movies[:step] + movies[step + 1 :], stars[:step] + stars[step + 1 :])
+    for query, step in zip(queries, range(start, ratings), strict=True):
+        without = user(movies[start:step] + movies[step + 1 :], stars[start:step] + stars[step + 1 :])
         expected = catalogue.network.require_ranking().queries(without, catalogue.vectors)[0]
         np.testing.assert_allclose(query, expected, atol=1e-5)
 

@@ -189,15 +189,32 @@ def test_a_step_of_training_has_the_query_of_a_user_with_the_history_before_it()
         assert torch.allclose(steps[step], query, atol=1e-5)
 
 
-def test_only_the_latest_ratings_are_read_for_a_list() -> None:
+@pytest.mark.parametrize(("ratings", "first"), [(20, 0), (21, 5), (25, 5), (26, 10), (50, 30)])
+def test_only_the_latest_ratings_are_read_for_a_list(ratings: int, first: int) -> None:
+    """Of 20 that it reads at most, the window moves on by 5 at once."""
     ranking = network(SMALL.network, vocabulary_size=60).require_ranking()
     movies = ranking.movies()
-    long, latest = (list(range(start, 51)) for start in (1, 31))
+    history, stars = list(range(1, ratings + 1)), [1.0 + rating % 5 for rating in range(ratings)]
 
-    queries = [ranking.queries(user(rated, [4.0] * len(rated)), movies) for rated in (long, latest)]
+    whole, window, without_first = (
+        ranking.queries(user(history[start:], stars[start:]), movies) for start in (0, first, first + 1)
+    )
 
-    assert len(latest) == SMALL.network.ranking.history_length  # type: ignore[union-attr]
-    assert torch.equal(*queries)
+    assert first == ranking.config.window_start(ratings)
+    assert torch.equal(whole, window)
+    assert not torch.allclose(whole, without_first)
+
+
+def test_users_with_histories_of_all_lengths_are_read_together_as_each_alone() -> None:
+    ranking = network(SMALL.network, vocabulary_size=60).require_ranking()
+    movies, lengths = ranking.movies(), [0, 3, 20, 21, 24, 25, 26, 50]
+    histories = [(list(range(1, length + 1)), [1.0 + rating % 5 for rating in range(length)]) for length in lengths]
+    alone = [user(*history) for history in histories]
+
+    together = ranking.queries(Users(*(torch.cat(parts) for parts in zip(*alone, strict=True))), movies)
+
+    for query, one in zip(together, alone, strict=True):
+        assert torch.allclose(query, ranking.queries(one, movies)[0], atol=1e-5)
 
 
 def test_another_recurrent_layer_changes_nothing_else_of_a_preset() -> None:
