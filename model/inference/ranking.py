@@ -27,6 +27,12 @@ RANKING_DECIMALS = 4
 
 RELEVANCE_DECIMALS = 6
 
+POSITION_BITS = 32
+"""Of a number that is sorted in place of a score; for the positions of more movies than anyone has."""
+
+LEAST_SCORE = np.float32(-100_000)
+"""Below all stars, logits and logarithms of probabilities; a score in units of the last decimal fits above it."""
+
 HORIZON: dict[RankBy, str] = {"relevance": "relevance", "next": "next", "rating": "relevance"}
 """Of the relevance that a list shows, by what it is ordered by."""
 
@@ -64,6 +70,11 @@ class EncodedCatalogue:
     def ids(self) -> IntArray:
         """Movie id of each movie index, 0 for the unknown movie, shape (movies,)."""
         return np.array([0, *self.vocabulary.ids], dtype=np.int64)
+
+    @cached_property
+    def by_id(self) -> IntArray:
+        """All movie indices, in the order of the ids, shape (movies,)."""
+        return np.argsort(self.ids)
 
     @cached_property
     def normalized_directions(self) -> FloatArray:
@@ -211,10 +222,10 @@ class UserState:
         """All movie indices that the user has not rated, best first, ties by movie id; shape (unrated,)."""
         if rank_by not in self._orders:
             scores = self.scores(rank_by)
-            order = np.lexsort((self.catalogue.ids, -np.round(scores, RANKING_DECIMALS)))
             unrated = np.ones(len(scores), dtype=bool)
             unrated[self.rated] = unrated[UNKNOWN] = False
-            self._orders[rank_by] = order[unrated[order]].astype(np.int32)
+            by_id = self.catalogue.by_id[unrated[self.catalogue.by_id]]
+            self._orders[rank_by] = by_id[descending(scores[by_id])].astype(np.int32)
         return self._orders[rank_by]
 
     def scores(self, rank_by: RankBy) -> FloatArray:
@@ -344,5 +355,11 @@ class UserRanking:
 
 
 def descending(scores: npt.NDArray[np.floating]) -> IntArray:
-    """Positions of the scores, the highest first; ties keep their order."""
-    return np.argsort(-np.round(scores, RANKING_DECIMALS), kind="stable")
+    """Positions of the scores, the highest first; ties keep their order. Minus infinity is the lowest."""
+    # One number for each, its score above its position: sorting numbers takes an eighth of a stable argsort's time.
+    rounded = np.round(np.maximum(scores, LEAST_SCORE), RANKING_DECIMALS).astype(np.float64)
+    keys = np.rint(rounded * -(10**RANKING_DECIMALS)).astype(np.int64) << POSITION_BITS
+    keys += np.arange(len(scores))
+    keys.sort()
+    positions: IntArray = keys & ((1 << POSITION_BITS) - 1)
+    return positions

@@ -11,7 +11,7 @@ from builders import RATING_ONLY, SMALL, network, user
 from model.errors import NoRelevanceError
 from model.features.catalogue import Vocabulary
 from model.features.users import Profile, Rated, UserContext
-from model.inference.ranking import EncodedCatalogue, UserRanking, UserState
+from model.inference.ranking import RANKING_DECIMALS, EncodedCatalogue, UserRanking, UserState, descending
 from model.inference.results import RankBy, Recommendation
 from model.inference.scorer import Scorer
 from model.network.config import NetworkConfig
@@ -165,3 +165,17 @@ def test_a_model_of_stars_ranks_by_them_and_refuses_relevance() -> None:
 def test_what_is_served_ranks() -> None:
     assert PRESETS["seqrec"].network.ranking is not None
     assert PRESETS["seqrec"].ranking_training is not None
+
+
+def test_scores_descend_equal_ones_keep_their_order_and_what_is_impossible_comes_last() -> None:
+    scores = np.array([-3.0, -np.inf, 4.25, -3.00004, 0.0, -np.inf, -80.5, 4.25], dtype=np.float32)
+
+    assert descending(scores).tolist() == [2, 7, 4, 0, 3, 6, 1, 5]
+
+
+def test_scores_of_a_large_catalogue_descend_as_a_stable_sort_says() -> None:
+    scores = np.random.default_rng(0).normal(-9, 2, 50_000).astype(np.float32)
+
+    expected = np.argsort(-np.round(scores, RANKING_DECIMALS), kind="stable")
+
+    np.testing.assert_array_equal(descending(scores), expected)
