@@ -1,4 +1,4 @@
-"""Encodes users for serving: a single user on a CPU by NumPy, all others by the network itself.
+"""Encodes users for serving: on a CPU a single user, and every user's posterior, by NumPy; else by the network itself.
 
 Both give the same numbers, within rounding. PyTorch takes more time to start the many small operations of a single
 user's history than to compute them; for a batch, or on a GPU, it is the faster one.
@@ -54,9 +54,9 @@ class UserEncoder:
 
     def encode(self, users: Users) -> EncodedUsers:
         """As `SeqRec.encode_users`."""
-        if self._rating is not None and len(users.lengths) == 1:
-            return self._rating.encode(users)
-        return self._network.encode_users(users)
+        if self._rating is None:
+            return self._network.encode_users(users)
+        return self._rating.encode(users) if len(users.lengths) == 1 else self._rating.encode_together(users)
 
     def encode_without_each(self, user: Users, latest: int) -> EncodedUsers:
         """As `model.inference.explanation.encode_without_each`, for a batch of one user."""
@@ -173,6 +173,13 @@ class _SingleRatingEncoder:
             for branch in self._network.user_branches
         ]
         return self._network.join_users(outputs, torch.from_numpy(means))
+
+    def encode_together(self, users: Users) -> EncodedUsers:
+        """Several users: each one's posterior by NumPy, in half of the time here too, and the rest by the network."""
+        means = torch.from_numpy(np.concatenate([self._posterior.means(user) for user in users.each()]))
+        residuals = self._network.prior.residuals(users, means)
+        outputs = [branch(users, residuals, self._network.movies) for branch in self._network.user_branches]
+        return self._network.join_users(outputs, means)
 
     def encode_without_each(self, user: Users, latest: int) -> EncodedUsers:
         whole, without = self._posterior.means(user), self._posterior.means_without_each(user, latest)

@@ -5,6 +5,8 @@ residuals take exactly as many operations as there are ratings. Only the recurre
 `Users.latest` gives them one.
 """
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -36,6 +38,13 @@ class Users(NamedTuple):
     def user_index(self) -> Tensor:
         """The user of each rating, shape (ratings,)."""
         return torch.repeat_interleave(torch.arange(len(self.lengths), device=self.lengths.device), self.lengths)
+
+    def each(self) -> Iterator["Users"]:
+        """A batch of one user for each of them."""
+        ends = [0, *self.lengths.cumsum(0).tolist()]
+        for user, (start, end) in enumerate(pairwise(ends)):
+            own, ratings = slice(user, user + 1), slice(start, end)
+            yield Users(self.profiles[own], self.movies[ratings], self.stars[ratings], self.lengths[own])
 
     def latest(self, limit: int, window_step: int = 1) -> "Latest":
         """The last ``limit`` ratings of each user, side by side.
