@@ -9,20 +9,24 @@ from sqlalchemy import Engine
 
 from app.api import error_handlers, movies, operations, page, predictions, ratings, recommendations, users
 from app.api.dependencies import Services
-from app.api.middleware import Requests
-from app.api.security import Keys, with_key
+from app.edge.admission import Admission
+from app.edge.hosts import Hosts
+from app.edge.keys import Keys
+from app.edge.limits import DEFAULT_LIMITS, Limits
+from app.edge.requests import Requests
 from app.services.model_host import USER_CACHE, ModelHost
 from app.storage.database import Database
 from model.inference.scorer import Scorer
-from seqrec.errors import InternalError, KeyRefused, KeyRequired
+from seqrec.errors import InternalError, KeyRequired, KeyUnknown
 
 DESCRIPTION = """\
 Predicts the stars that a user would give a movie, and recommends movies that the user has not rated.
 
 Every error has the same shape: a `code` for programs and a `message` for people. Besides the errors of its routes, any
 path may answer `not_found`, `method_not_allowed`, `conflict` (another request has changed what this one needs: try
-again), `foreign_origin` (403: a page of another site writes to a service without keys) or `http_error` (a body that
-cannot be read at all). Every answer has the headers `X-Request-ID`, taken over from
+again), `foreign_host` or `foreign_origin` (403: a page of another site asks a service without keys), `slow_body` (408),
+`body_too_large` (413), `http_error` (a body that cannot be read at all), or, with the header `Retry-After`,
+`overloaded` or `timed_out` (503). Every answer has the headers `X-Request-ID`, taken over from
 the request if it has one, and `X-Model-Version`. A service with keys wants one in the header `X-API-Key`.
 """
 
@@ -33,17 +37,20 @@ def create_app(
     artifacts: Path | None = None,
     keys: Keys = Keys(),  # noqa: B008 - a tuple cannot be changed
     user_cache: int = USER_CACHE,
+    limits: Limits = DEFAULT_LIMITS,
+    hosts: Hosts = Hosts(),  # noqa: B008 - as above
 ) -> FastAPI:
     """The service over a database with a current schema and a loaded model.
 
     ``artifacts`` is the folder to look for newer models in, ``user_cache`` the bytes that what the model knows of users
-    may take.
+    may take. ``hosts`` counts for a service without keys.
     """
     app = api()
     host = ModelHost(Database(engine), scorer, artifacts, user_cache)
     app.state.services = Services.over(host)
-    app.state.keys = keys
-    app.add_middleware(Requests, version=lambda: host.model.version, guarded=not keys)
+    app.state.keys, app.state.limits = keys, limits
+    app.add_middleware(Admission, limits=limits, hosts=Hosts() if keys else hosts)
+    app.add_middleware(Requests, version=lambda: host.model.version)
     return app
 
 
@@ -60,13 +67,10 @@ def api() -> FastAPI:
         generate_unique_id_function=lambda route: route.name,  # so that generated clients have readable names
     )
     error_handlers.add_handlers(app)
-    for routes in (predictions, recommendations, users, ratings, movies):
-        app.include_router(
-            routes.router,
-            dependencies=[with_key],
-            responses=error_handlers.responses(KeyRequired, KeyRefused),
-        )
-    for routes in (operations, page):
-        app.include_router(routes.router)
+    for module in (predictions, recommendations, users, ratings, movies):
+        for router in module.routers:
+            app.include_router(router, responses=error_handlers.responses(KeyRequired, KeyUnknown))
+    for router in (*operations.routers, page.router):
+        app.include_router(router)
     app.mount("/static", page.Assets())
     return app

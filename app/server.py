@@ -2,11 +2,13 @@
 
 import ipaddress
 import logging
+import math
 import os
 import socket
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 import uvicorn
@@ -14,7 +16,10 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from app.api.dependencies import Services
-from app.api.security import Keys
+from app.edge.connections import LimitedConnection
+from app.edge.hosts import Hosts
+from app.edge.keys import Keys
+from app.edge.limits import MIB, Limits
 from app.main import create_app
 from app.observability import logs, metrics
 from app.services.model_host import ModelHost
@@ -35,14 +40,19 @@ def run(settings: Settings, workers: int) -> None:
     logs.configure()
     require_free_port(settings)
     host, port = listening_address(settings), settings.port
+    options: dict[str, Any] = {
+        "log_config": None,
+        "http": LimitedConnection,
+        "ws": "none",
+        "timeout_graceful_shutdown": math.ceil(settings.shutdown_timeout),
+    }
     if workers == 1:
-        config = uvicorn.Config(from_settings(settings), host=host, port=port, log_config=None)
-        _AnnouncingServer(config).run()
+        _AnnouncingServer(uvicorn.Config(from_settings(settings), host=host, port=port, **options)).run()
         return
     _require_database_and_artifact(settings)[0].dispose()  # fail once here, not in every worker
     with tempfile.TemporaryDirectory(prefix="seqrec-metrics-") as folder:
         os.environ[metrics.MULTIPROCESS] = folder
-        uvicorn.run("app.server:from_environment", factory=True, host=host, port=port, workers=workers, log_config=None)
+        uvicorn.run("app.server:from_environment", factory=True, host=host, port=port, workers=workers, **options)
 
 
 def from_environment() -> FastAPI:
@@ -54,7 +64,13 @@ def from_environment() -> FastAPI:
 def from_settings(settings: Settings) -> FastAPI:
     """The service that the settings describe, warmed up; errors as for `load`."""
     engine, scorer = load(settings)
-    app = create_app(engine, scorer, settings.artifacts, keys_from(settings), user_cache=settings.user_cache_mb << 20)
+    limits = Limits(
+        seconds=settings.request_timeout, requests=settings.most_requests, bulk_body=settings.import_mb * MIB
+    )
+    hosts = Hosts((*settings.hosts, settings.host))
+    app = create_app(
+        engine, scorer, settings.artifacts, keys_from(settings), settings.user_cache_mb * MIB, limits, hosts
+    )
     app.state.services.host.warm_up()
     return app
 
@@ -79,7 +95,7 @@ def load(settings: Settings) -> tuple[Engine, Scorer]:
 
 
 def _require_database_and_artifact(settings: Settings) -> tuple[Engine, Path]:
-    engine = connect(settings.database_url)
+    engine = connect(settings.database_url, settings.database_timeout)
     require_current(engine)
     folder = artifact.newest(settings.artifacts)
     if folder is None:

@@ -38,13 +38,31 @@ class Settings(BaseSettings):
     user_cache_mb: int = Field(
         128, ge=1, description="MiB of memory, in each worker, to keep what the model knows of users who asked lately."
     )
+    request_timeout: float = Field(
+        10.0, gt=0, description="Seconds until every request is answered; imports, exports and batches apart."
+    )
+    database_timeout: float = Field(
+        5.0, gt=0, description="Seconds to wait for a connection, a lock or a statement of the database."
+    )
+    shutdown_timeout: float = Field(
+        8.0, gt=0, description="Seconds that requests have to end after the service is told to stop."
+    )
+    most_requests: int = Field(
+        256, ge=1, description="Requests that a worker takes on together; more are answered with 503 at once."
+    )
+    import_mb: int = Field(1024, ge=1, description="MiB of the largest import over HTTP.")
+    hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Names that a service without keys answers under, separated by commas, besides localhost and "
+        "addresses in numbers; * for all.",
+    )
     unprotected: bool = Field(
         False,
         description="Serve other machines without keys. For networks that restrict access otherwise, as Docker does by "
         "the address that it publishes a port on.",
     )
 
-    @field_validator("api_keys", mode="before")
+    @field_validator("api_keys", "hosts", mode="before")
     @classmethod
     def _separated_by_commas(cls, value: object) -> object:
-        return [key.strip() for key in value.split(",") if key.strip()] if isinstance(value, str) else value
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

@@ -6,26 +6,32 @@ SeqRecError
  ├─ UnexpectedAnswer     the answer is not one of a SeqRec service of this version
  └─ ServiceError         what the service answers with an error:
      ├─ KeyRequired           401  key_required
+     ├─ KeyUnknown            401  key_unknown
      ├─ KeyRefused            403  key_refused
+     ├─ ForeignHost           403  foreign_host
      ├─ ForeignOrigin         403  foreign_origin
      ├─ UserNotFound          404  user_not_found
      ├─ MovieNotFound         404  movie_not_found
+     ├─ SlowBody              408  slow_body
      ├─ UserExists            409  user_exists
      ├─ MovieExists           409  movie_exists
      ├─ NoRelevance           409  no_relevance
      ├─ ReloadRefused         409  reload_refused
      ├─ Conflict              409  conflict
+     ├─ BodyTooLarge          413  body_too_large
      ├─ UnsupportedMedia      415  unsupported_media
      ├─ InvalidRequest        422  invalid_request
      ├─ InternalError         500  internal_error
      ├─ NotReady              503  not_ready
-     └─ DatabaseUnavailable   503  database_unavailable
+     ├─ DatabaseUnavailable   503  database_unavailable
+     ├─ Overloaded            503  overloaded
+     └─ TimedOut              503  timed_out
 
 Beside them: 404 ``not_found`` for an unknown path, 405 ``method_not_allowed``, and 400 ``http_error`` for a body that
 cannot be read at all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from pydantic import BaseModel, Field
@@ -34,6 +40,12 @@ MOST_DETAILS = 100
 """Invalid fields that an answer lists."""
 
 DETAILS_IN_MESSAGE = 5
+
+
+ASKS_FOR_KEY = {"WWW-Authenticate": 'ApiKey realm="SeqRec", header="X-API-Key"'}
+
+TRY_AGAIN = {"Retry-After": "1"}
+"""Seconds."""
 
 
 class SeqRecError(Exception):
@@ -76,11 +88,13 @@ class ServiceError(SeqRecError):
     Attributes:
         status: of the HTTP answer.
         code: what went wrong, for programs.
+        headers: of the HTTP answer, further ones.
         details: each invalid field, of an `InvalidRequest`.
     """
 
     status: ClassVar[int]
     code: ClassVar[str]
+    headers: ClassVar[Mapping[str, str]] = {}
     details: Sequence[InvalidField] = ()
 
 
@@ -89,23 +103,31 @@ class KeyRequired(ServiceError):
 
     status = 401
     code = "key_required"
+    headers = ASKS_FOR_KEY
 
     def __init__(self) -> None:
         super().__init__("This service asks for a key. Send it in the header X-API-Key.")
 
 
+class KeyUnknown(ServiceError):
+    """The service does not know the key."""
+
+    status = 401
+    code = "key_unknown"
+    headers = ASKS_FOR_KEY
+
+    def __init__(self) -> None:
+        super().__init__("The key in the header X-API-Key is none of this service's.")
+
+
 class KeyRefused(ServiceError):
-    """The service does not know the key, or the route takes another one."""
+    """The key is one of the service's, but the route takes another one."""
 
     status = 403
     code = "key_refused"
 
-    def __init__(self, admin: bool = False) -> None:
-        super().__init__(
-            "This route takes the administrator's key, SEQREC_ADMIN_KEY, in the header X-API-Key."
-            if admin
-            else "The key in the header X-API-Key is none of this service's."
-        )
+    def __init__(self) -> None:
+        super().__init__("This route takes the administrator's key, SEQREC_ADMIN_KEY, in the header X-API-Key.")
 
 
 class UserNotFound(ServiceError):
@@ -175,6 +197,26 @@ class Conflict(ServiceError):
         super().__init__("Another request has changed at the same time what this one needs. Try again.")
 
 
+class SlowBody(ServiceError):
+    """The rest of the body does not come."""
+
+    status = 408
+    code = "slow_body"
+
+    def __init__(self) -> None:
+        super().__init__("The rest of the body did not come in time. Send it without long pauses.")
+
+
+class BodyTooLarge(ServiceError):
+    """The body has more bytes than the route takes."""
+
+    status = 413
+    code = "body_too_large"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"The body is too large: this route takes {most:,} bytes. Send it in parts.")
+
+
 class UnsupportedMedia(ServiceError):
     """The body is of another kind than the route reads."""
 
@@ -183,6 +225,19 @@ class UnsupportedMedia(ServiceError):
 
     def __init__(self, wanted: str) -> None:
         super().__init__(f"Send the body as Content-Type: {wanted}, not compressed.")
+
+
+class ForeignHost(ServiceError):
+    """A service without keys is asked by a name that is not its own."""
+
+    status = 403
+    code = "foreign_host"
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"Without keys, the service does not answer as {host[:100]!r}: a page of another site may have pointed "
+            f"that name at it. Set SEQREC_HOSTS to the names that it is to have, or SEQREC_API_KEYS."
+        )
 
 
 class ForeignOrigin(ServiceError):
@@ -213,6 +268,7 @@ class NotReady(ServiceError):
 
     status = 503
     code = "not_ready"
+    headers = TRY_AGAIN
 
     def __init__(self) -> None:
         super().__init__(
@@ -226,9 +282,32 @@ class DatabaseUnavailable(ServiceError):
 
     status = 503
     code = "database_unavailable"
+    headers = TRY_AGAIN
 
     def __init__(self) -> None:
         super().__init__("The database does not answer. Try again in a moment.")
+
+
+class Overloaded(ServiceError):
+    """There is more to do than the service gets done."""
+
+    status = 503
+    code = "overloaded"
+    headers = TRY_AGAIN
+
+    def __init__(self) -> None:
+        super().__init__("There are too many requests at once. Try again in a moment.")
+
+
+class TimedOut(ServiceError):
+    """The request took longer than it may."""
+
+    status = 503
+    code = "timed_out"
+    headers = TRY_AGAIN
+
+    def __init__(self) -> None:
+        super().__init__("The request took too long and was given up: something is slow. Try again in a moment.")
 
 
 class InternalError(ServiceError):

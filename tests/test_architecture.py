@@ -48,9 +48,11 @@ LAYERS: dict[str, set[str]] = {
     "app.observability": GROUND,
     "app.storage": SERVING | {"app.errors"},
     "app.services": SERVING | {"app.errors", "app.observability", "app.storage"},
-    "app.api": SERVING | {"app.errors", "app.observability", "app.storage", "app.services"},
-    "app.main": SERVING | {"app.storage", "app.services", "app.api"},
-    "app.server": SERVING | {"app.settings", "app.observability", "app.storage", "app.services", "app.api", "app.main"},
+    "app.edge": {"app.observability"},
+    "app.api": SERVING | {"app.errors", "app.observability", "app.storage", "app.services", "app.edge"},
+    "app.main": SERVING | {"app.storage", "app.services", "app.edge", "app.api"},
+    "app.server": SERVING
+    | {"app.settings", "app.observability", "app.storage", "app.services", "app.edge", "app.api", "app.main"},
     "app.jobs": {"model", "app.errors", "app.settings", "app.observability", "app.storage", "app.services"},
     "app.cli": {
         "model",

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from app.services.model_host import ModelHost
 from app.services.movies import Movies
 from app.services.popularity import Popularity
+from app.services.probe import Probe
 from app.services.ratings import Ratings
 from app.services.recommendations import KnownUser, Recommender
 from app.services.scoring import Gathering
@@ -17,9 +18,13 @@ from app.storage.database import Database
 
 @dataclass(frozen=True)
 class Services:
-    """All use cases of the service; ``users_to_read`` reads the users of several requests together."""
+    """All use cases of the service; ``users_to_read`` reads the users of several requests together.
+
+    ``readiness`` asks the database whether it answers.
+    """
 
     database: Database
+    readiness: Probe
     host: ModelHost
     popularity: Popularity
     recommender: Recommender
@@ -34,6 +39,7 @@ class Services:
         recommender = Recommender(host, popularity)
         return cls(
             database,
+            Probe(),
             host,
             popularity,
             recommender,

@@ -1,7 +1,6 @@
 """Answers every error in one shape."""
 
 import logging
-from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -11,7 +10,8 @@ from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
-from seqrec.errors import Conflict, DatabaseUnavailable, ErrorBody, InvalidField, InvalidRequest, ServiceError
+from app.edge.answers import answer, error_answer
+from seqrec.errors import Conflict, DatabaseUnavailable, ErrorBody, InvalidRequest, ServiceError
 from seqrec.validation import invalid_fields
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ def responses(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Answer every error that a handler raises with an `ErrorBody`; `app.api.middleware` does so for faults."""
+    """Answer every error that a handler raises with an `ErrorBody`; `app.edge.requests` does so for faults."""
 
     @app.exception_handler(ServiceError)
     def service_error(_: Request, error: ServiceError) -> JSONResponse:
@@ -55,19 +55,4 @@ def add_handlers(app: FastAPI) -> None:
     def http_error(request: Request, error: HTTPException) -> JSONResponse:
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
         message = f"{request.method} {request.url.path}: {error.detail}. /docs lists what there is."
-        return _answer(error.status_code, code, message, headers=error.headers)
-
-
-def answer(error: ServiceError) -> JSONResponse:
-    return _answer(error.status, error.code, str(error), error.details)
-
-
-def _answer(
-    status: int,
-    code: str,
-    message: str,
-    details: Sequence[InvalidField] = (),
-    headers: Any = None,  # noqa: ANN401 - as Starlette types it
-) -> JSONResponse:
-    body = ErrorBody(code=code, message=message, details=list(details))
-    return JSONResponse(body.model_dump(), status, headers)
+        return error_answer(error.status_code, code, message, headers=error.headers)

@@ -8,6 +8,8 @@ from app.api import translation
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import responses
 from app.api.parameters import MovieId, Nearest
+from app.edge.keys import with_key
+from app.edge.routes import BulkRoute, Route
 from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieExists, MovieNotFound
 from seqrec.schemas.movies import (
     GenreNames,
@@ -21,7 +23,9 @@ from seqrec.schemas.movies import (
     SimilarMovies,
 )
 
-router = APIRouter(tags=["movies"])
+router = APIRouter(tags=["movies"], route_class=Route, dependencies=[with_key])
+bulk = APIRouter(tags=["movies"], route_class=BulkRoute, dependencies=[with_key])
+routers = (router, bulk)
 
 
 @router.get(
@@ -59,7 +63,7 @@ def list_popular_movies(
     return PopularMovies(movies=[translation.popular_movie(movie) for movie in popular])
 
 
-@router.post(
+@bulk.post(  # the first one loads the title model
     "/movies",
     status_code=201,
     summary="Add a movie",

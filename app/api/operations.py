@@ -1,24 +1,29 @@
 """Routes for operators: health, metrics, the model card, and the reload of the model."""
 
 import logging
+from functools import partial
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.api import model_card
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import responses
-from app.api.security import with_admin_key, with_key
+from app.edge.keys import with_admin_key, with_key
+from app.edge.routes import BulkRoute, Route
 from app.errors import DatabaseError
 from app.observability import metrics
 from app.storage.database import require_current
-from seqrec.errors import DatabaseUnavailable, KeyRefused, KeyRequired, NotReady, ReloadRefused
+from seqrec.errors import DatabaseUnavailable, KeyRefused, KeyRequired, KeyUnknown, NotReady, ReloadRefused
 from seqrec.schemas.model import ModelInformation
 from seqrec.schemas.operations import Health, Reloaded
 
 logger = logging.getLogger(__name__)
 
-router = APIRouter(tags=["operations"])
+router = APIRouter(tags=["operations"], route_class=Route)
+bulk = APIRouter(tags=["operations"], route_class=BulkRoute)
+routers = (router, bulk)
 
 
 @router.get("/health/live", summary="Whether the process answers")
@@ -31,11 +36,12 @@ async def check_liveness() -> Health:
     summary="Whether the model is loaded, the database reachable and its schema current",
     responses=responses(NotReady, DatabaseUnavailable),
 )
-def check_readiness(services: ServicesDependency) -> Health:
+async def check_readiness(services: ServicesDependency) -> Health:
     try:
-        require_current(services.database.engine)
-    except DatabaseError as error:
-        logger.error("not ready: %s", error)  # callers do not learn the address of the database
+        await services.readiness.get(partial(require_current, services.database.engine))
+    except (DatabaseError, SQLAlchemyError, TimeoutError) as error:
+        # Callers do not learn the address of the database.
+        logger.error("not ready: %s", error or "the database did not answer in time")
         raise NotReady from error
     return Health(status="ok")
 
@@ -46,8 +52,8 @@ def check_readiness(services: ServicesDependency) -> Health:
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-def get_metrics(services: ServicesDependency) -> Response:
-    training = services.host.training()
+async def get_metrics(services: ServicesDependency) -> Response:
+    training = services.host.training()  # from a file, like the metrics of other workers: nothing here waits
     metrics.record_training(training.share if training and training.state == "running" else None)
     return Response(metrics.exposition(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
@@ -55,7 +61,7 @@ def get_metrics(services: ServicesDependency) -> Response:
 @router.get(
     "/model",
     summary="The served model with its card, and how far the training of the next one is",
-    responses=responses(KeyRequired, KeyRefused),
+    responses=responses(KeyRequired, KeyUnknown),
     dependencies=[with_key],
 )
 def get_model(services: ServicesDependency) -> ModelInformation:
@@ -70,11 +76,11 @@ def get_model(services: ServicesDependency) -> ModelInformation:
     )
 
 
-@router.post(
+@bulk.post(
     "/admin/reload",
     summary="Serve the newest artifact, without dropping a request",
     description="All worker processes follow. If the newest artifact is damaged, the current one stays in use.",
-    responses=responses(KeyRequired, KeyRefused, ReloadRefused, DatabaseUnavailable),
+    responses=responses(KeyRequired, KeyUnknown, KeyRefused, ReloadRefused, DatabaseUnavailable),
     dependencies=[with_admin_key],
 )
 def reload_model(services: ServicesDependency) -> Reloaded:

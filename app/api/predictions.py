@@ -5,11 +5,14 @@ from fastapi import APIRouter, Response
 from app.api import translation
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import responses
+from app.edge.keys import with_key
+from app.edge.routes import Route
 from app.services.scoring import in_scoring_thread
 from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, UserNotFound
 from seqrec.schemas.predictions import PredictionRequest, Predictions
 
-router = APIRouter(tags=["predictions"])
+router = APIRouter(tags=["predictions"], route_class=Route, dependencies=[with_key])
+routers = (router,)
 
 
 @router.post(

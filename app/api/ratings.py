@@ -13,10 +13,14 @@ from app.api import translation
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import responses
 from app.api.parameters import Cursor, MovieId, UserId
+from app.edge.keys import with_key
+from app.edge.routes import BulkRoute, Route
 from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, UnsupportedMedia, UserNotFound
 from seqrec.schemas.ratings import NewRatings, Rating, StarsGiven, UserRatings, Written
 
-router = APIRouter(tags=["ratings"])
+router = APIRouter(tags=["ratings"], route_class=Route, dependencies=[with_key])
+bulk = APIRouter(tags=["ratings"], route_class=BulkRoute, dependencies=[with_key])
+routers = (router, bulk)
 
 JSON_LINES = "application/jsonl"
 BYTES = "application/octet-stream"
@@ -80,7 +84,7 @@ def put_ratings(request: NewRatings, services: ServicesDependency) -> Written:
     return Written(written=services.ratings.put_all(request.ratings))
 
 
-@router.get(
+@bulk.get(
     "/export/ratings",
     summary="All ratings, one JSON object a line",
     description="Ordered by user and movie. A rating that is written meanwhile may be included or not.",
@@ -96,7 +100,7 @@ def export_ratings(request: Request, services: ServicesDependency) -> StreamingR
     )
 
 
-@router.post(
+@bulk.post(
     "/import/ratings",
     summary="Write ratings, one JSON object a line, all or none",
     description="Any number: memory use does not grow with it. Errors name the line.",

@@ -8,7 +8,9 @@ from app.api import translation
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import responses
 from app.api.parameters import UserId
-from app.services.scoring import in_scoring_thread
+from app.edge.keys import with_key
+from app.edge.routes import BulkRoute, Route
+from app.services.scoring import in_bulk_thread, in_scoring_thread
 from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, NoRelevance, UserNotFound
 from seqrec.schemas.recommendations import (
     BatchRecommendations,
@@ -19,7 +21,9 @@ from seqrec.schemas.recommendations import (
     Recommendations,
 )
 
-router = APIRouter(tags=["recommendations"])
+router = APIRouter(tags=["recommendations"], route_class=Route, dependencies=[with_key])
+bulk = APIRouter(tags=["recommendations"], route_class=BulkRoute, dependencies=[with_key])
+routers = (router, bulk)
 
 
 @router.get(
@@ -54,13 +58,14 @@ async def recommend_anonymous(request: RecommendationRequest, services: Services
     return translation.as_response(translation.recommendations(None, answer))
 
 
-@router.post(
+@bulk.post(
     "/recommendations/batch",
     summary="Recommend movies to many users at once",
     responses=responses(UserNotFound, NoRelevance, InvalidRequest, DatabaseUnavailable),
 )
-def recommend_for_users(request: BatchRequest, services: ServicesDependency) -> BatchRecommendations:
-    answers = services.recommender.recommend_many(request.user_ids, translation.batch_options_from(request))
+async def recommend_for_users(request: BatchRequest, services: ServicesDependency) -> BatchRecommendations:
+    options = translation.batch_options_from(request)
+    answers = await in_bulk_thread(services.recommender.recommend_many, request.user_ids, options)
     return translation.batch_recommendations(request.user_ids, answers)
 
 

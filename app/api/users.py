@@ -6,10 +6,14 @@ from app.api import translation
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import responses
 from app.api.parameters import Nearest, UserId
+from app.edge.keys import with_key
+from app.edge.routes import Route
+from app.services.scoring import in_scoring_thread
 from seqrec.errors import DatabaseUnavailable, InvalidRequest, UserExists, UserNotFound
 from seqrec.schemas.users import NewUser, ProfileChange, SimilarUsers, User
 
-router = APIRouter(tags=["users"])
+router = APIRouter(tags=["users"], route_class=Route, dependencies=[with_key])
+routers = (router,)
 
 
 @router.post(
@@ -55,9 +59,10 @@ def delete_user(user_id: UserId, services: ServicesDependency) -> None:
     "newest ratings count.",
     responses=responses(UserNotFound, InvalidRequest, DatabaseUnavailable),
 )
-def list_similar_users(
+async def list_similar_users(
     user_id: UserId,
     services: ServicesDependency,
     n: Nearest = 10,
 ) -> SimilarUsers:
-    return translation.similar_users(user_id, services.recommender.similar_users(user_id, n))
+    similar = await in_scoring_thread(services.recommender.similar_users, user_id, n)
+    return translation.similar_users(user_id, similar)

@@ -40,6 +40,6 @@ def configure(level: int = logging.INFO) -> None:
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
-    logging.getLogger("uvicorn.access").disabled = True  # `app.api.middleware` logs requests
+    logging.getLogger("uvicorn.access").disabled = True  # `app.edge.requests` logs requests
     for name in ("httpx", "alembic", "sentence_transformers"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,13 +1,16 @@
 """Where requests are scored: in a few threads, and those that come at the same time together."""
 
 import asyncio
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import Generic, ParamSpec, TypeVar
+from typing import Generic, NamedTuple, ParamSpec, TypeVar
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, fail_after, to_thread
+
+from seqrec.errors import Overloaded
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -18,12 +21,48 @@ THREADS = os.cpu_count() or 1
 MOST_TOGETHER = 32
 """Larger batches take no less time for each user, and make the first one wait for all others."""
 
+LONGEST_WAIT = 1.0
+"""Seconds that a request waits for its turn. Where more come than are answered, the queue would only grow longer."""
+
+BULK_WAIT = 60.0
+"""The same for requests that score many lists."""
+
 _threads = CapacityLimiter(THREADS)
+_bulk_thread = CapacityLimiter(1)  # so that the other ones are not held up for seconds
+_no_limit = CapacityLimiter(math.inf)
 
 
 async def in_scoring_thread(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-    """What the function returns; it may score, or wait for the database, without holding up other requests."""
-    return await to_thread.run_sync(partial(function, *arguments, **options), limiter=_threads)
+    """What the function returns; it may score, or wait for the database, without holding up other requests.
+
+    `Overloaded` after too long a wait for a thread.
+    """
+    return await _in_turn(_threads, LONGEST_WAIT, partial(function, *arguments, **options))
+
+
+async def in_bulk_thread(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    """The same for what takes seconds, one at a time."""
+    return await _in_turn(_bulk_thread, BULK_WAIT, partial(function, *arguments, **options))
+
+
+async def _in_turn(threads: CapacityLimiter, longest_wait: float, work: Callable[[], T]) -> T:
+    turn = object()
+    try:
+        with fail_after(longest_wait):
+            await threads.acquire_on_behalf_of(turn)
+    except TimeoutError:
+        raise Overloaded from None
+    try:
+        return await to_thread.run_sync(work, limiter=_no_limit)
+    finally:
+        threads.release_on_behalf_of(turn)
+
+
+class _Waiting(NamedTuple, Generic[T]):
+    """What a request waits for, and the loop's time until which it does."""
+
+    future: asyncio.Future[T | None]
+    deadline: float
 
 
 class Gathering(Generic[T]):
@@ -38,15 +77,19 @@ class Gathering(Generic[T]):
         """``compute`` answers for several ids, in a thread, and leaves out those that there are not."""
         self._compute = compute
         self._most = most
-        self._waiting: dict[int, asyncio.Future[T | None]] = {}
+        self._waiting: dict[int, _Waiting[T]] = {}
         self._draining = 0
         self._drains: set[asyncio.Task[None]] = set()  # the loop itself keeps no task alive
 
     async def get(self, key: int) -> T | None:
-        """What is computed for the id; None if there is no such id. Raises what the computation has raised."""
-        future = self._waiting.get(key)
-        if future is None:
-            future = self._waiting[key] = asyncio.get_running_loop().create_future()
+        """What is computed for the id; None if there is no such id.
+
+        Raises what the computation has raised, or `Overloaded` after too long a wait for its turn.
+        """
+        loop = asyncio.get_running_loop()
+        if key not in self._waiting:
+            self._waiting[key] = _Waiting(loop.create_future(), loop.time() + LONGEST_WAIT)
+        future = self._waiting[key].future
         if self._draining < THREADS:
             self._draining += 1
             drain = asyncio.create_task(self._drain())
@@ -56,15 +99,25 @@ class Gathering(Generic[T]):
 
     async def _drain(self) -> None:
         """Compute until nobody waits."""
+        now = asyncio.get_running_loop().time
         while keys := list(islice(self._waiting, self._most)):
-            futures = [self._waiting.pop(key) for key in keys]
+            entries = {key: self._waiting.pop(key) for key in keys}
+            _fail([entry.future for entry in entries.values() if entry.deadline < now()], Overloaded())
+            keys = [key for key, entry in entries.items() if not entry.future.done()]
+            futures = [entries[key].future for key in keys]
+            if not keys:
+                continue
             try:
                 found = await in_scoring_thread(self._compute, keys)
             except Exception as error:  # noqa: BLE001 - whatever it is, those who wait for it raise it
-                for future in futures:
-                    future.set_exception(error)
-                    future.exception()  # who left does not ask for it
+                _fail(futures, error)
             else:
                 for key, future in zip(keys, futures, strict=True):
                     future.set_result(found.get(key))
         self._draining -= 1  # in one go with the check that nobody waits: who comes now starts another drain
+
+
+def _fail(futures: Sequence[asyncio.Future[T | None]], error: Exception) -> None:
+    for future in futures:
+        future.set_exception(error)
+        future.exception()  # who left does not ask for it

@@ -1,11 +1,12 @@
 """Engine, sessions and schema."""
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from sqlite3 import Connection as SQLiteConnection
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -35,8 +36,12 @@ WRITES = "seqrec_writes"
 """Execution option of connections whose transactions write."""
 
 
-def connect(url: str) -> Engine:
-    """Create an engine for SQLite or PostgreSQL, and the folder of a SQLite file; opens no connection yet."""
+def connect(url: str, timeout: float | None = None) -> Engine:
+    """Create an engine for SQLite or PostgreSQL, and the folder of a SQLite file; opens no connection yet.
+
+    ``timeout`` is the longest time in seconds to wait for a connection, a lock or a statement; None for a job that may
+    take as long as it takes.
+    """
     parsed = _supported(url)
     if parsed.get_backend_name() == "postgresql":
         return create_engine(
@@ -44,15 +49,28 @@ def connect(url: str) -> Engine:
             pool_pre_ping=True,
             pool_size=POSTGRES_READERS,
             max_overflow=POSTGRES_WRITERS,
-            # A server that was set up without a locale would answer bytes in place of text.
-            connect_args={"client_encoding": "utf8", "connect_timeout": POSTGRES_WAIT_SECONDS},
+            pool_timeout=POSTGRES_WAIT_SECONDS if timeout is None else timeout,
+            connect_args=_postgres_options(timeout),
         )
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": SQLITE_WAIT_SECONDS})
+    engine = create_engine(parsed, connect_args={"timeout": SQLITE_WAIT_SECONDS if timeout is None else timeout})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _postgres_options(timeout: float | None) -> dict[str, Any]:
+    # A server that was set up without a locale would answer bytes in place of text.
+    options: dict[str, Any] = {"client_encoding": "utf8", "connect_timeout": POSTGRES_WAIT_SECONDS}
+    if timeout is not None:
+        milliseconds = math.ceil(1000 * timeout)
+        options |= {
+            "connect_timeout": max(math.ceil(timeout), 2),  # libpq's least
+            "tcp_user_timeout": milliseconds,
+            "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}",
+        }
+    return options
 
 
 def _supported(url: str) -> URL:

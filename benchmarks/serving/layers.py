@@ -34,7 +34,7 @@ RULES = (
     ("/structlog/", "", LOGGING),
     ("/prometheus_client/", "", LOGGING),
     ("/app/observability/", "", LOGGING),
-    ("/app/api/middleware.py", "_record", LOGGING),
+    ("/app/edge/requests.py", "_record", LOGGING),
     ("/sqlalchemy/", "", DATABASE),
     ("/psycopg/", "", DATABASE),
     ("/app/storage/", "", DATABASE),

@@ -14,8 +14,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import seqrec.client
-from app.api.error_handlers import answer
-from app.api.security import Keys
+from app.edge.answers import answer
+from app.edge.keys import Keys
 from app.main import api, create_app
 from model.inference.scorer import Scorer
 from seqrec import (

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from server import running
 
-from app.api.security import Keys
+from app.edge.keys import Keys
 from app.jobs.bulk_load import load
 from app.main import api, create_app
 from app.storage.database import connect, upgrade

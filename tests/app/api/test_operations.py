@@ -19,7 +19,7 @@ from fastapi.testclient import TestClient
 from server import free_port, running, workers
 from sqlalchemy import Engine, text
 
-from app.api.security import Keys
+from app.edge.keys import Keys
 from app.main import create_app
 from app.server import listening_address, local_url
 from app.services.ratings import Ratings
@@ -33,6 +33,7 @@ from seqrec import (
     InvalidRequest,
     KeyRefused,
     KeyRequired,
+    KeyUnknown,
     ReloadRefused,
     Unreachable,
     UserExists,
@@ -63,7 +64,7 @@ def test_with_keys_every_route_but_health_and_metrics_wants_one(loaded: Engine, 
 def test_a_key_opens_what_it_is_for(guarded: str) -> None:
     with Client(guarded) as without_key, pytest.raises(KeyRequired, match="X-API-Key"):
         without_key.recommend(1)
-    with Client(guarded, key="wrong") as with_wrong_key, pytest.raises(KeyRefused):
+    with Client(guarded, key="wrong") as with_wrong_key, pytest.raises(KeyUnknown):
         with_wrong_key.recommend(1)
     with Client(guarded, key="writer") as writer:
         assert writer.rate(1, 1, 4).stars == 4
@@ -78,7 +79,7 @@ def test_keys_are_in_no_log_and_in_no_settings_that_are_printed(
 ) -> None:
     monkeypatch.setenv("SEQREC_API_KEYS", "secret-one, secret-two")
     settings = Settings()
-    with caplog.at_level(logging.DEBUG), Client(guarded, key="secret-three") as client, pytest.raises(KeyRefused):
+    with caplog.at_level(logging.DEBUG), Client(guarded, key="secret-three") as client, pytest.raises(KeyUnknown):
         client.recommend(1)
 
     assert [key.get_secret_value() for key in settings.api_keys] == ["secret-one", "secret-two"]

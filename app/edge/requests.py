@@ -5,16 +5,15 @@ import re
 import time
 import uuid
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.error_handlers import answer
+from app.edge.answers import answer
 from app.observability import metrics
-from seqrec.errors import ForeignOrigin, InternalError
+from seqrec.errors import InternalError
 
 logger = logging.getLogger("app.requests")
 faults = logging.getLogger("app.faults")
@@ -25,36 +24,23 @@ REQUEST_ID = re.compile(r"[\w.:/+=@-]{1,128}")
 CLIENT_GONE = 499
 """Status recorded if the caller left before an answer began."""
 
-SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-
 QUIET = {"/health/live", "/health/ready", "/metrics"}
 """Machines request these every few seconds; they are logged at level DEBUG."""
-
-
-def _is_foreign_write(method: str, headers: Headers) -> bool:
-    """Whether a browser sends this write for a page of another site.
-
-    Keys stop such a page, because it has none to send; without keys, only this check does.
-    """
-    origin = headers.get("origin")
-    return method not in SAFE_METHODS and origin is not None and urlsplit(origin).netloc != headers.get("host")
 
 
 class Requests:
     """Wraps the whole app, so that faults too are answered in the one shape and logged."""
 
-    def __init__(self, app: ASGIApp, version: Callable[[], str], guarded: bool) -> None:
-        """``version`` returns the served model's version; ``guarded`` refuses writes from pages of other sites."""
+    def __init__(self, app: ASGIApp, version: Callable[[], str]) -> None:
+        """``version`` returns the served model's version."""
         self.app = app
         self.version = version
-        self.guarded = guarded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        given = headers.get("x-request-id", "")
+        given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         status = 0
         head = scope["method"] == "HEAD"
@@ -74,10 +60,7 @@ class Requests:
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                if self.guarded and _is_foreign_write(scope["method"], headers):
-                    await answer(ForeignOrigin())(scope, receive, send_marked)
-                else:
-                    await self.app(as_get, receive, send_marked)
+                await self.app(as_get, receive, send_marked)
             except ClientDisconnect:
                 pass  # there is no one left to answer
             except Exception:  # nothing is further out: whatever failed, the caller gets an answer

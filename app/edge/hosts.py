@@ -1,0 +1,51 @@
+"""Which hosts a service without keys answers under, and whose pages may write to it.
+
+A page of another site, open in a browser on this machine, can send requests to the loopback address. Keys stop it,
+because it has none to send; without keys these two checks do. It cannot choose `Origin`, so a write says whose page
+sends it. And it cannot choose `Host`: where its own name is pointed at this machine (DNS rebinding), the browser calls
+the service by that name, which is not one of the service's.
+"""
+
+import ipaddress
+from collections.abc import Collection
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+
+from seqrec.errors import ForeignHost, ForeignOrigin
+
+ANY_HOST = "*"
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+
+class Hosts(NamedTuple):
+    """Names that the service answers under, besides ``localhost`` and all addresses in numbers; `ANY_HOST` for all.
+
+    An address in numbers is no name, so nobody can point it elsewhere.
+    """
+
+    names: Collection[str] = (ANY_HOST,)
+
+    def require(self, method: str, headers: Headers) -> None:
+        """Raise `ForeignHost` or `ForeignOrigin` for what only a page of another site sends."""
+        host = headers.get("host", "")
+        if not self._is_own(host):
+            raise ForeignHost(host)
+        origin = headers.get("origin")
+        if method not in SAFE_METHODS and origin is not None and urlsplit(origin).netloc != host:
+            raise ForeignOrigin
+
+    def _is_own(self, host: str) -> bool:
+        if ANY_HOST in self.names:
+            return True
+        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+        return name == "localhost" or name.endswith(".localhost") or name in self.names or _is_address(name)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,30 @@
+"""How much of everything one worker process takes on."""
+
+from typing import NamedTuple
+
+KIB, MIB = 1 << 10, 1 << 20
+
+
+class Limits(NamedTuple):
+    """What a worker takes on; more is refused at once, with an error that says so.
+
+    Attributes:
+        seconds: until every request is answered, bulk ones apart.
+        requests: in work or waiting, together.
+        connections: open ones.
+        body: bytes of a body.
+        bulk_body: bytes of a body of a bulk route.
+        pause: seconds until the next piece of a body has to come, and until all of a request's header has to.
+        header: bytes of a request's header.
+    """
+
+    seconds: float = 10.0
+    requests: int = 256
+    connections: int = 2000
+    body: int = MIB
+    bulk_body: int = 1024 * MIB
+    pause: float = 10.0
+    header: int = 64 * KIB
+
+
+DEFAULT_LIMITS = Limits()

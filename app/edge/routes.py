@@ -1,0 +1,97 @@
+"""Routes that look at the key and the size of a request before they read it.
+
+FastAPI reads and parses a body before any dependency, so that a caller without a key could make the service read.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, ClassVar
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.types import Message, Receive
+
+from app.edge.keys import HEADER, Keys, with_admin_key, with_key
+from app.edge.limits import Limits
+from seqrec.errors import BodyTooLarge, SlowBody
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class Route(APIRoute):
+    """A route with a small body, which is read whole before the route's own code runs.
+
+    Attributes:
+        is_bulk: whether it may take longer than other requests.
+    """
+
+    is_bulk: ClassVar[bool] = False
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+        wants_admin, wants_key = with_admin_key in self.dependencies, with_key in self.dependencies
+
+        async def guarded(request: Request) -> Response:
+            if wants_key or wants_admin:
+                keys: Keys = request.app.state.keys
+                keys.require(request.headers.get(HEADER), admin=wants_admin)
+            return await handle(await self.with_limited_body(request, request.app.state.limits))
+
+        return guarded
+
+    async def with_limited_body(self, request: Request, limits: Limits) -> Request:
+        """The request, whose body is in memory; `BodyTooLarge` or `SlowBody`."""
+        if self.body_field is None:
+            return request
+        receive = limited(request, limits.body, limits.pause)
+        parts: list[bytes] = []
+        while True:
+            message = await receive()
+            parts.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                break
+        return Request(request.scope, _replaying({**message, "body": b"".join(parts)}, request.receive))
+
+
+class BulkRoute(Route):
+    """A route that may take long, and whose code reads the body piece by piece."""
+
+    is_bulk = True
+
+    async def with_limited_body(self, request: Request, limits: Limits) -> Request:
+        """The request, whose body ends in `BodyTooLarge` or `SlowBody` while it is read."""
+        if self.body_field is not None:
+            return await super().with_limited_body(request, limits)
+        return Request(request.scope, limited(request, limits.bulk_body, limits.pause))
+
+
+def limited(request: Request, most: int, pause: float) -> Receive:
+    """The request's messages; raises `BodyTooLarge` beyond ``most`` bytes, `SlowBody` after ``pause`` seconds."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > most:
+        raise BodyTooLarge(most)
+    received = 0
+
+    async def receive() -> Message:
+        nonlocal received
+        try:
+            async with asyncio.timeout(pause):
+                message = await request.receive()
+        except TimeoutError:
+            raise SlowBody from None
+        received += len(message.get("body", b""))
+        if received > most:
+            raise BodyTooLarge(most)
+        return message
+
+    return receive
+
+
+def _replaying(body: Message, receive: Receive) -> Receive:
+    """The body's message once, then what comes after it."""
+    bodies = [body]
+
+    async def replay() -> Message:
+        return bodies.pop() if bodies else await receive()
+
+    return replay
