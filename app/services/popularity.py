@@ -62,7 +62,7 @@ class Popularity:
         counted = self._counted
         if of_all_times and counted is not None and counted.writes == writes and now - counted.at <= LONGEST_AGE:
             return counted.stats
-        with self.host.database.reads() as session:
+        with self.host.database.reads(long=True) as session:
             stats = ratings.rating_stats_by_movie(session, since, until)
         if of_all_times:
             self._counted = _Counted(writes, now, stats)

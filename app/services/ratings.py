@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, NamedTuple
+from tempfile import TemporaryFile
+from typing import IO, BinaryIO, NamedTuple
 
+import numpy as np
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
@@ -20,6 +22,13 @@ LONGEST_LINE = 10_000
 
 RATINGS_AT_ONCE = 5_000
 """Ratings that an import or export reads or writes together."""
+
+
+MOST_BLANK_LINES = 10_000
+"""Of an import; a file of more is no file of ratings."""
+
+RECORD = np.dtype([("user_id", "<i8"), ("movie_id", "<i8"), ("stars", "<f8"), ("rated_at", "<i8")])
+"""A checked rating on its way from the lines of an import to the database."""
 
 
 class TitledRating(NamedTuple):
@@ -93,23 +102,42 @@ class Ratings:
     def import_lines(self, file: BinaryIO) -> int:
         """Write ratings, one JSON object a line, all or, with an `InvalidRequest` that names the bad lines, none.
 
-        Blank lines are skipped. Memory use does not grow with the number of lines. After `MOST_DETAILS` bad lines the
-        rest is not read.
+        Blank lines are skipped, up to `MOST_BLANK_LINES`. Memory use does not grow with the number of lines. After
+        `MOST_DETAILS` bad lines the rest is not read. All lines are read and checked before the transaction begins, so
+        that other writers wait as short as can be.
         """
+        with TemporaryFile() as checked:
+            self._check_lines(file, checked)
+            checked.seek(0)
+            with self.database.writes(long=True) as session:
+                ratings.lock_all(session)  # the lines come in any order of users
+                return sum(_put(session, block) for block in _checked_blocks(checked))
+
+    def _check_lines(self, file: BinaryIO, checked: IO[bytes]) -> None:
+        """Write the ratings of all lines into ``checked``, in the form of `RECORD`; `InvalidRequest`."""
         problems: list[InvalidField] = []
-        known, written = _KnownIds(), 0
-        with self.database.writes() as session:
-            ratings.lock_all(session)  # the lines come in any order of users
-            for block in _read_blocks(file, problems):
-                records = [record for _, record in block]
-                for index, field, message in known.missing(session, records):
-                    problems.append(InvalidField(field=f"line {block[index][0]}.{field}", message=message))
-                if not problems:
-                    ratings.put(session, records)
-                    written += len(records)
-            if problems:
-                raise InvalidRequest(problems)
-        return written
+        known = _KnownIds()
+        for block in _read_blocks(file, problems):
+            records = [record for _, record in block]
+            with self.database.reads() as session:
+                missing = list(known.missing(session, records))
+            problems += [
+                InvalidField(field=f"line {block[index][0]}.{field}", message=message)
+                for index, field, message in missing
+            ]
+            checked.write(np.array(records, dtype=RECORD).tobytes())
+        if problems:
+            raise InvalidRequest(problems)
+
+
+def _checked_blocks(checked: IO[bytes]) -> Iterator[list[RatingRecord]]:
+    while block := checked.read(RATINGS_AT_ONCE * RECORD.itemsize):
+        yield [RatingRecord(*record) for record in np.frombuffer(block, dtype=RECORD).tolist()]
+
+
+def _put(session: Session, records: Sequence[RatingRecord]) -> int:
+    ratings.put(session, records)
+    return len(records)
 
 
 def now() -> int:
@@ -143,8 +171,13 @@ def _require_user(session: Session, user_id: int) -> None:
 def _read_blocks(file: BinaryIO, problems: list[InvalidField]) -> Iterator[list[tuple[int, RatingRecord]]]:
     """Line numbers and ratings, a block at a time; appends lines that cannot be read to ``problems``."""
     block: list[tuple[int, RatingRecord]] = []
+    blank = 0
     for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), start=1):
         if not line.strip():
+            blank += 1
+            if blank > MOST_BLANK_LINES:
+                problems.append(InvalidField(field=f"line {number}", message=f"more than {blank - 1:,} blank lines"))
+                break
             continue
         try:
             block.append((number, _record(NewRating.model_validate_json(line))))

@@ -3,7 +3,7 @@
 import math
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import Connection as SQLiteConnection
 from typing import Any, TypeVar
@@ -13,19 +13,22 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.errors import DatabaseError
-from seqrec.errors import DatabaseUnavailable
+from seqrec.errors import DatabaseUnavailable, Overloaded
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 SQLITE_WAIT_SECONDS = 15
 POSTGRES_WAIT_SECONDS = 10
 POSTGRES_READERS, POSTGRES_WRITERS = 5, 10
 """Connections of a process. Writers wait for each other's locks, and must leave some to readers, who do not wait."""
+
+MOST_WAITING_WRITERS = 24
+"""Of a process. Each holds one of 40 threads, and readers need some too."""
 
 ATTEMPTS = 20
 """How often a write that takes a free id is tried."""
@@ -35,6 +38,9 @@ T = TypeVar("T")
 WRITES = "seqrec_writes"
 """Execution option of connections whose transactions write."""
 
+WAIT_SECONDS = "seqrec_wait_seconds"
+"""Execution option of an engine: how long a write waits for its turn."""
+
 
 def connect(url: str, timeout: float | None = None) -> Engine:
     """Create an engine for SQLite or PostgreSQL, and the folder of a SQLite file; opens no connection yet.
@@ -43,6 +49,7 @@ def connect(url: str, timeout: float | None = None) -> Engine:
     take as long as it takes.
     """
     parsed = _supported(url)
+    waiting = {} if timeout is None else {WAIT_SECONDS: timeout}
     if parsed.get_backend_name() == "postgresql":
         return create_engine(
             parsed.set(drivername="postgresql+psycopg"),
@@ -51,10 +58,13 @@ def connect(url: str, timeout: float | None = None) -> Engine:
             max_overflow=POSTGRES_WRITERS,
             pool_timeout=POSTGRES_WAIT_SECONDS if timeout is None else timeout,
             connect_args=_postgres_options(timeout),
+            execution_options=waiting,
         )
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": SQLITE_WAIT_SECONDS if timeout is None else timeout})
+    engine = create_engine(
+        parsed, connect_args={"timeout": SQLITE_WAIT_SECONDS if timeout is None else timeout}, execution_options=waiting
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -107,25 +117,39 @@ class Database:
         self.engine = engine
         postgres = engine.dialect.name == "postgresql"
         self._writers = threading.Semaphore(POSTGRES_WRITERS if postgres else 1)
-        self._wait_seconds = POSTGRES_WAIT_SECONDS if postgres else SQLITE_WAIT_SECONDS
+        usual = POSTGRES_WAIT_SECONDS if postgres else SQLITE_WAIT_SECONDS
+        self._wait_seconds: float = engine.get_execution_options().get(WAIT_SECONDS, usual)
+        self._waiting_writers = threading.Semaphore(MOST_WAITING_WRITERS)
         self.writes_done = 0
         self._reading = sessionmaker(engine)
         self._writing = sessionmaker(engine.execution_options(**{WRITES: True}))
 
-    def reads(self) -> AbstractContextManager[Session]:
-        return self._reading.begin()
+    @contextmanager
+    def reads(self, *, long: bool = False) -> Iterator[Session]:
+        """A transaction that reads; a ``long`` one may have statements that take long."""
+        with self._reading.begin() as session:
+            if long:
+                _let_take_long(session)
+            yield session
 
     @contextmanager
-    def writes(self) -> Iterator[Session]:
-        """A transaction that writes; `DatabaseUnavailable` after too long a wait for other writers.
+    def writes(self, *, long: bool = False) -> Iterator[Session]:
+        """A transaction that writes; a ``long`` one may have statements that take long.
 
         SQLite has one writer at a time, PostgreSQL several. The others wait here, so that they hold no connection that
-        readers could use.
+        readers could use: `DatabaseUnavailable` after too long a wait, `Overloaded` if too many wait already.
         """
-        if not self._writers.acquire(timeout=self._wait_seconds):
-            raise DatabaseUnavailable
+        if not self._waiting_writers.acquire(blocking=False):
+            raise Overloaded
+        try:
+            if not self._writers.acquire(timeout=self._wait_seconds):
+                raise DatabaseUnavailable
+        finally:
+            self._waiting_writers.release()
         try:
             with self._writing.begin() as session:
+                if long:
+                    _let_take_long(session)
                 yield session
         finally:
             self.writes_done += 1  # after the commit: who sees the number sees what was written
@@ -141,6 +165,12 @@ class Database:
                 continue
         with self.writes() as session:
             return write(session)
+
+
+def _let_take_long(session: Session) -> None:
+    """Lift the limit on statements for this transaction."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SET LOCAL statement_timeout = 0"))
 
 
 def upgrade(engine: Engine) -> bool:

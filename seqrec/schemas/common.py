@@ -2,13 +2,24 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from seqrec.limits import EARLIEST_YEAR, LARGEST_ID, LATEST, LATEST_YEAR, MOST_RATINGS
 
-Id = Annotated[int, Field(ge=1, le=LARGEST_ID, description="Id as in MovieLens.", examples=[1])]
-Stars = Annotated[float, Field(ge=0.5, le=5, multiple_of=0.5, description="0.5 to 5 stars, in halves.", examples=[4.0])]
-UnixTime = Annotated[int, Field(ge=0, le=LATEST, description="Seconds since 1970.", examples=[978300760])]
+
+def _no_boolean(value: object) -> object:
+    """Python counts True as 1; nobody who sends ``true`` means one star, or the user 1."""
+    if isinstance(value, bool):
+        raise ValueError("a number is wanted, not true or false")
+    return value
+
+
+Number = BeforeValidator(_no_boolean)
+Id = Annotated[int, Field(ge=1, le=LARGEST_ID, description="Id as in MovieLens.", examples=[1]), Number]
+Stars = Annotated[
+    float, Field(ge=0.5, le=5, multiple_of=0.5, description="0.5 to 5 stars, in halves.", examples=[4.0]), Number
+]
+UnixTime = Annotated[int, Field(ge=0, le=LATEST, description="Seconds since 1970.", examples=[978300760]), Number]
 Year = Annotated[int, Field(ge=EARLIEST_YEAR, le=LATEST_YEAR)]
 
 

@@ -15,6 +15,8 @@ import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
+from app.edge.connections import LimitedConnection
+
 
 def free_port() -> int:
     """A port of this machine that nothing listens on."""
@@ -26,7 +28,8 @@ def free_port() -> int:
 @contextmanager
 def running(app: ASGIApp) -> Iterator[str]:
     """The address of the app while it is served."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None))
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, http=LimitedConnection, ws="none")
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 30

@@ -1,0 +1,161 @@
+"""Every request ends in time, and the service says how it is, whatever the database and other requests do."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from itertools import islice
+
+import httpx
+import pytest
+from server import running
+from sqlalchemy import Engine, text
+
+from app.edge.limits import Limits
+from app.main import create_app
+from app.storage.database import Database, connect
+from model.inference.scorer import Scorer
+
+DATABASE_TIMEOUT, REQUEST_TIMEOUT = 1.0, 1.5
+
+
+@pytest.fixture
+def impatient(loaded: Engine) -> Iterator[Engine]:
+    """An engine on the same database that waits for little."""
+    engine = connect(loaded.url.render_as_string(hide_password=False), DATABASE_TIMEOUT)
+    yield engine
+    engine.dispose()
+
+
+def timed(method: str, url: str, **options: object) -> tuple[httpx.Response, float]:
+    started = time.perf_counter()
+    answer = httpx.request(method, url, timeout=30, **options)  # type: ignore[arg-type]
+    return answer, time.perf_counter() - started
+
+
+def assert_says_how_it_is(address: str, ready: bool) -> None:
+    for path, status in {"/health/live": 200, "/health/ready": 200 if ready else 503, "/metrics": 200}.items():
+        answer, seconds = timed("GET", f"{address}{path}")
+        assert answer.status_code == status, path
+        assert seconds < 1, path
+
+
+@contextmanager
+def frozen(engine: Engine) -> Iterator[None]:
+    """The database's server and all its processes stopped, as if the machine were gone."""
+    with engine.connect() as connection:
+        postmaster = int(connection.scalar(text("SELECT pg_read_file('postmaster.pid')")).split()[0])
+    children = subprocess.run(
+        ["pgrep", "-P", str(postmaster)], capture_output=True, text=True, check=True
+    ).stdout.split()
+    processes = [postmaster, *map(int, children)]
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_frozen_database_holds_up_no_request_and_all_is_well_when_it_goes_on(
+    impatient: Engine, scorer: Scorer
+) -> None:
+    app = create_app(impatient, scorer, limits=Limits(seconds=REQUEST_TIMEOUT))
+    with running(app) as address:
+        assert httpx.get(f"{address}/users/1/recommendations").status_code == 200
+        with frozen(impatient), ThreadPoolExecutor(60) as threads:
+            asked = [
+                threads.submit(timed, method, f"{address}{path}", json=body)
+                for method, path, body in [
+                    ("GET", "/users/1/recommendations", None),
+                    ("GET", "/users/1/ratings", None),
+                    ("PUT", "/users/1/ratings/3", {"stars": 4}),
+                    ("POST", "/predict", {"user_id": 2, "movie_ids": [1]}),
+                ]
+                * 12
+            ]
+            time.sleep(0.3)
+            assert_says_how_it_is(address, ready=False)
+            answers = [future.result() for future in asked]
+        for answer, seconds in answers:
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+            assert seconds < REQUEST_TIMEOUT + 2
+        deadline = time.monotonic() + 10
+        while httpx.get(f"{address}/health/ready").status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert httpx.put(f"{address}/users/1/ratings/3", json={"stars": 4}).status_code == 200
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_locked_table_is_waited_for_as_long_as_the_setting_says(impatient: Engine, scorer: Scorer) -> None:
+    with running(create_app(impatient, scorer)) as address:
+        with Database(impatient).writes() as session:
+            session.execute(text("LOCK TABLE ratings"))
+
+            answer, seconds = timed("GET", f"{address}/users/1/ratings")
+
+        assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+        assert DATABASE_TIMEOUT <= seconds < DATABASE_TIMEOUT + 2
+
+
+def test_more_requests_than_a_worker_takes_on_are_refused_at_once(loaded: Engine, scorer: Scorer) -> None:
+    with (
+        running(create_app(loaded, scorer, limits=Limits(requests=5))) as address,
+        ThreadPoolExecutor(12) as threads,
+    ):
+        with Database(loaded).writes() as session:
+            session.execute(text("UPDATE users SET age = age"))
+            asked = [
+                threads.submit(timed, "PUT", f"{address}/users/1/ratings/{movie}", json={"stars": 4})
+                for movie in range(1, 13)
+            ]
+            refused = list(islice(as_completed(asked, timeout=10), 7))  # while the other five still wait
+            assert_says_how_it_is(address, ready=True)
+        answers = [future.result()[0] for future in asked if future not in refused]
+
+    for future in refused:
+        answer, _ = future.result()
+        assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+        assert answer.headers["retry-after"] == "1"
+    assert all(answer.status_code == 200 for answer in answers)
+
+
+def test_a_request_that_takes_too_long_is_given_up_and_its_late_answer_dropped(loaded: Engine, scorer: Scorer) -> None:
+    app = create_app(loaded, scorer, limits=Limits(seconds=0.3))
+
+    @app.get("/slow")
+    def slow() -> str:
+        time.sleep(1)
+        return "late"
+
+    with running(app) as address, httpx.Client() as client:
+        started = time.perf_counter()
+        answer = client.get(f"{address}/slow")
+        assert (answer.status_code, answer.json()["code"]) == (503, "timed_out")
+        assert time.perf_counter() - started < 0.8
+        time.sleep(1)
+        assert client.get(f"{address}/health/live").json() == {"status": "ok"}  # on the same connection
+
+
+def test_waiting_writers_leave_threads_to_readers(impatient: Engine, scorer: Scorer) -> None:
+    database = Database(impatient)
+    with running(create_app(impatient, scorer)) as address, ThreadPoolExecutor(60) as threads:
+        with database.writes() as session:
+            session.execute(text("UPDATE users SET age = age"))
+            writing = [
+                threads.submit(timed, "PUT", f"{address}/users/1/ratings/{movie}", json={"stars": 4})
+                for movie in range(1, 61)
+            ]
+            time.sleep(0.3)
+            answer, seconds = timed("GET", f"{address}/users/2/ratings")
+            assert answer.status_code == 200
+            assert seconds < 0.6
+        answers = [future.result() for future in writing]
+
+    assert {answer.status_code for answer, _ in answers} == {200, 503}

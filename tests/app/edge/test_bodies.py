@@ -1,0 +1,128 @@
+"""Keys and sizes are looked at before a body is read."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from server import running
+from sqlalchemy import Engine
+
+from app.edge.keys import Keys
+from app.edge.limits import Limits
+from app.main import create_app
+from model.inference.scorer import Scorer
+
+KEYS = Keys(api=("user",), admin="chief")
+LIMITS = Limits(body=10_000, bulk_body=50_000, pause=1.5)
+
+
+@pytest.fixture
+def address(loaded: Engine, scorer: Scorer) -> Iterator[str]:
+    with running(create_app(loaded, scorer, keys=KEYS, limits=LIMITS)) as address:
+        yield address
+
+
+def begun(address: str, path: str, *headers: str) -> tuple[int, dict[str, str], dict]:
+    """Status, headers and body of the answer to a POST whose body never comes."""
+    kind = "application/jsonl" if path.startswith("/import") else "application/json"
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        lines = [f"POST {path} HTTP/1.1", f"Host: {host}", f"Content-Type: {kind}", *headers, "", ""]
+        connection.sendall("\r\n".join(lines).encode())
+        received = connection.recv(65536).decode()
+    head, _, body = received.partition("\r\n\r\n")
+    status, *fields = head.split("\r\n")
+    named = dict(field.lower().split(": ", 1) for field in fields)
+    return int(status.split()[1]), named, json.loads(body)
+
+
+@pytest.mark.parametrize(
+    "path", ["/ratings", "/rank", "/predict", "/import/ratings", "/recommendations/batch", "/users"]
+)
+@pytest.mark.parametrize("key", [[], ["X-API-Key: wrong"]], ids=["no-key", "wrong-key"])
+def test_without_a_key_no_body_is_waited_for(address: str, path: str, key: list[str]) -> None:
+    started = time.perf_counter()
+
+    status, headers, error = begun(address, path, "Content-Length: 100000000", *key)
+
+    assert (status, error["code"]) == (401, "key_unknown" if key else "key_required")
+    assert "X-API-Key" in error["message"]
+    assert headers["www-authenticate"].startswith("apikey")
+    assert time.perf_counter() - started < LIMITS.pause
+
+
+def test_a_key_without_the_right_is_refused_before_a_body_is_waited_for(address: str) -> None:
+    status, _, error = begun(address, "/admin/reload", "Content-Length: 100000000", "X-API-Key: user")
+
+    assert (status, error["code"]) == (403, "key_refused")
+    assert "SEQREC_ADMIN_KEY" in error["message"]
+
+
+@pytest.mark.parametrize(("path", "most"), [("/ratings", "10,000"), ("/rank", "10,000"), ("/import/ratings", "50,000")])
+def test_a_body_that_is_announced_as_too_large_is_refused_at_once(address: str, path: str, most: str) -> None:
+    status, _, error = begun(address, path, "X-API-Key: user", "Content-Length: 50001")
+
+    assert (status, error["code"]) == (413, "body_too_large")
+    assert f"{most} bytes" in error["message"]
+
+
+@pytest.mark.parametrize("path", ["/ratings", "/import/ratings"])
+def test_a_body_without_a_length_is_refused_where_it_becomes_too_large(address: str, path: str) -> None:
+    def pieces() -> Iterator[bytes]:
+        for _ in range(60):
+            yield b"\n" * 1000
+
+    answer = httpx.post(
+        f"{address}{path}", content=pieces(), headers={"X-API-Key": "user", "Content-Type": "application/jsonl"}
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize("path", ["/ratings", "/import/ratings"])
+def test_a_body_that_does_not_come_is_given_up(address: str, path: str) -> None:
+    started = time.perf_counter()
+
+    status, _, error = begun(address, path, "X-API-Key: user", "Content-Length: 100")
+
+    assert (status, error["code"]) == (408, "slow_body")
+    assert LIMITS.pause <= time.perf_counter() - started < LIMITS.pause + 2
+
+
+def test_a_body_in_pieces_is_read_whole(address: str) -> None:
+    body = json.dumps({"user_id": 1, "movie_ids": [1, 2]}).encode()
+
+    answer = httpx.post(
+        f"{address}/predict",
+        content=iter([body[:7], body[7:20], body[20:]]),
+        headers={"X-API-Key": "user", "Content-Type": "application/json"},
+    )
+
+    assert answer.status_code == 200
+    assert [entry["movie_id"] for entry in answer.json()["predictions"]] == [1, 2]
+
+
+def test_a_deeply_nested_body_is_an_error_of_the_caller(address: str) -> None:
+    headers = {"X-API-Key": "user", "Content-Type": "application/json"}
+
+    answer = httpx.post(f"{address}/rank", content=b"[" * 9000, headers=headers)
+
+    assert answer.status_code in (400, 422)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/ratings", {"ratings": [{"user_id": 1, "movie_id": 1, "stars": True}]}),
+        ("/ratings", {"ratings": [{"user_id": True, "movie_id": 1, "stars": 4}]}),
+        ("/predict", {"user_id": 1, "movie_ids": [True]}),
+    ],
+)
+def test_true_is_no_number(address: str, path: str, body: dict) -> None:
+    answer = httpx.post(f"{address}{path}", json=body, headers={"X-API-Key": "user"})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert "a number is wanted" in answer.json()["message"]
