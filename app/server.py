@@ -7,7 +7,6 @@ import os
 import socket
 import sys
 import tempfile
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,14 +21,13 @@ from app.edge.keys import Keys
 from app.edge.limits import MIB, Limits
 from app.main import create_app
 from app.observability import logs, metrics
-from app.services.model_host import ModelHost
+from app.services.model_host import ModelHost, load_newest_scorer
 from app.settings import Settings
 from app.storage.database import Database, connect, require_current
 from app.storage.movies import datasets
 from model.card import DataSource
 from model.device import choose_device
-from model.errors import ArtifactError, SettingsError
-from model.inference import artifact
+from model.errors import SettingsError
 from model.inference.scorer import Scorer
 
 logger = logging.getLogger(__name__)
@@ -49,7 +47,7 @@ def run(settings: Settings, workers: int) -> None:
     if workers == 1:
         _AnnouncingServer(uvicorn.Config(from_settings(settings), host=host, port=port, **options)).run()
         return
-    _require_database_and_artifact(settings)[0].dispose()  # fail once here, not in every worker
+    load(settings)[0].dispose()  # fail once here, not in every worker
     with tempfile.TemporaryDirectory(prefix="seqrec-metrics-") as folder:
         os.environ[metrics.MULTIPROCESS] = folder
         uvicorn.run("app.server:from_environment", factory=True, host=host, port=port, workers=workers, **options)
@@ -88,19 +86,16 @@ def load(settings: Settings) -> tuple[Engine, Scorer]:
     """
     # A request is short: a second thread inside an operator would cost it more than it saves, and other requests too.
     torch.set_num_threads(1)
-    engine, folder = _require_database_and_artifact(settings)
-    scorer = Scorer(artifact.load(folder), choose_device(settings.device))
+    engine = _require_database(settings)
+    scorer = load_newest_scorer(settings.artifacts, choose_device(settings.device))
     _warn_of_other_data(engine, scorer.card.data)
     return engine, scorer
 
 
-def _require_database_and_artifact(settings: Settings) -> tuple[Engine, Path]:
+def _require_database(settings: Settings) -> Engine:
     engine = connect(settings.database_url, settings.database_timeout)
     require_current(engine)
-    folder = artifact.newest(settings.artifacts)
-    if folder is None:
-        raise ArtifactError(f"There is no trained model in {settings.artifacts}. Run: seqrec train")
-    return engine, folder
+    return engine
 
 
 def _warn_of_other_data(engine: Engine, data: DataSource) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -19,7 +20,7 @@ from app.storage.movies import MovieRecord
 from app.storage.revisions import Revisions
 from app.storage.training_state import TrainingState
 from model.errors import ArtifactError, SeqRecError
-from model.features.users import UserContext
+from model.features.users import Rated, UserContext
 from model.inference import artifact
 from model.inference.cold_start import ColdStartMovie
 from model.inference.ranking import UserState
@@ -174,8 +175,7 @@ class ModelHost:
                 raise ReloadRefused(f"There is no trained model in {self.artifacts}. Run: seqrec train")
             if newest.name != before.version:
                 try:
-                    loaded = Scorer(artifact.load(newest), before.device)
-                    loaded.recommend(UserContext(), loaded.catalogue.movie_ids, n=1)
+                    loaded = load_scorer(newest, before.device)
                 except ArtifactError as error:
                     raise ReloadRefused(f"{error} {before.version} stays in use.") from error
                 self._model = loaded
@@ -198,6 +198,38 @@ class ModelHost:
         else:
             if before != self._model.version:
                 logger.warning("serving %s in place of %s, like the process that reloaded", self._model.version, before)
+
+
+def load_newest_scorer(root: Path, device: torch.device) -> Scorer:
+    """The newest artifact that can be served; what is newer and damaged is passed over, loudly.
+
+    Raises the `ArtifactError` of the newest one if none can be served.
+    """
+    failures: list[ArtifactError] = []
+    for folder in artifact.newest_first(root):
+        try:
+            scorer = load_scorer(folder, device)
+        except ArtifactError as error:
+            failures.append(error)
+        else:
+            for failure in failures:
+                logger.error("serving the older model %s: %s", scorer.version, failure)
+            return scorer
+    raise failures[0] if failures else ArtifactError(f"There is no trained model in {root}. Run: seqrec train")
+
+
+def load_scorer(folder: Path, device: torch.device) -> Scorer:
+    """Load an artifact and let it answer; `ArtifactError` if it does not, or not with numbers."""
+    scorer = Scorer(artifact.load(folder), device)
+    few = scorer.catalogue.movie_ids[:3]
+    readers = [UserContext(), UserContext(history=[Rated(movie_id, stars=scorer.rating_scale[-1]) for movie_id in few])]
+    try:
+        lists = [scorer.recommend(reader, scorer.catalogue.movie_ids, n=10) for reader in readers]
+    except Exception as error:  # damage that no check has found may show in any way
+        raise ArtifactError(f"{folder} does not answer: {error!r}. Restore it from a copy or train again.") from error
+    if not all(np.isfinite(entry.stars) for entries in lists for entry in entries):
+        raise ArtifactError(f"{folder} answers with stars that are no numbers. Restore it from a copy or train again.")
+    return scorer
 
 
 def _build_state(model: Scorer, snapshot: Snapshot, user_cache: int) -> ModelState:

@@ -27,6 +27,9 @@ POSTGRES_WAIT_SECONDS = 10
 POSTGRES_READERS, POSTGRES_WRITERS = 5, 10
 """Connections of a process. Writers wait for each other's locks, and must leave some to readers, who do not wait."""
 
+UPGRADE_LOCK = 7_365_717_265
+"""Key of PostgreSQL's advisory lock; a number that nobody else is likely to choose."""
+
 MOST_WAITING_WRITERS = 24
 """Of a process. Each holds one of 40 threads, and readers need some too."""
 
@@ -178,7 +181,10 @@ def upgrade(engine: Engine) -> bool:
     if current_revision(engine) == newest_revision():
         return False
     try:
-        with engine.begin() as connection:
+        with engine.execution_options(**{WRITES: True}).begin() as connection:
+            _wait_for_other_upgrades(connection)
+            if MigrationContext.configure(connection).get_current_revision() == newest_revision():
+                return False
             config = alembic_config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
@@ -188,6 +194,12 @@ def upgrade(engine: Engine) -> bool:
             f"If a newer SeqRec created it, use that version."
         ) from error
     return True
+
+
+def _wait_for_other_upgrades(connection: Connection) -> None:
+    """SQLite's transaction has waited already: it writes."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
 
 
 def require_current(engine: Engine) -> None:

@@ -81,8 +81,13 @@ def newest(root: Path) -> Path | None:
 
     Artifacts of another format are skipped: another version of SeqRec wrote them, and training makes a new one.
     """
+    return next(iter(newest_first(root)), None)
+
+
+def newest_first(root: Path) -> list[Path]:
+    """All artifacts in ``root``, the most recent first; others than `newest` for when that one is damaged."""
     folders = [manifest.parent for manifest in root.glob(f"*/{MANIFEST}") if manifest.parent.name[0] != "."]
-    return max((one for one in folders if not _is_of_other_format(one)), key=lambda one: one.name, default=None)
+    return sorted((one for one in folders if not _is_of_other_format(one)), key=lambda one: one.name, reverse=True)
 
 
 def load_card(folder: Path) -> Card:
@@ -108,6 +113,10 @@ def load(folder: Path) -> Artifact:
         raise ArtifactError(
             f"{folder} was not written by this version of SeqRec: {_first_line(error)}. Train again."
         ) from error
+    except OSError as error:  # replaced or removed since its files were checked
+        raise ArtifactError(f"{folder} cannot be read: {error}.") from error
+    if not all(bool(tensor.isfinite().all()) for tensor in network.state_dict().values()):
+        raise ArtifactError(f"{folder} has weights that are not numbers. Restore it from a copy or train again.")
     network.eval()
     return Artifact(folder.name, network, catalogue, load_card(folder))
 
@@ -117,7 +126,7 @@ def _check_files(folder: Path) -> None:
         manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
     except FileNotFoundError as error:
         raise ArtifactError(f"{folder} is not an artifact: it has no {MANIFEST}.") from error
-    except ValidationError as error:
+    except (OSError, ValidationError) as error:
         raise ArtifactError(f"{folder / MANIFEST} cannot be read: {_first_line(error)}") from error
     if not _is_readable(manifest.format):
         raise ArtifactError(

@@ -1,3 +1,5 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -140,3 +142,20 @@ def test_a_server_that_does_not_answer_is_an_error_without_the_password() -> Non
 
     assert "secret" not in str(caught.value)
     assert "secret" not in public_url(engine)
+
+
+def test_two_upgrades_at_once_take_turns(database_url: str) -> None:
+    engines = [connect(database_url) for _ in range(4)]
+    start = threading.Barrier(4)
+
+    def upgraded(engine: Engine) -> bool:
+        start.wait()
+        return upgrade(engine)
+
+    with ThreadPoolExecutor(4) as threads:
+        done = list(threads.map(upgraded, engines))
+
+    assert sorted(done) == [False, False, False, True]
+    require_current(engines[0])
+    for engine in engines:
+        engine.dispose()
