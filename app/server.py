@@ -93,7 +93,7 @@ def load(settings: Settings) -> tuple[Engine, Scorer]:
 
 
 def _require_database(settings: Settings) -> Engine:
-    engine = connect(settings.database_url, settings.database_timeout)
+    engine = connect(settings.database_url, settings.database_timeout, settings.sqlite_synchronous)
     require_current(engine)
     return engine
 

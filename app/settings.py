@@ -44,6 +44,11 @@ class Settings(BaseSettings):
     database_timeout: float = Field(
         5.0, gt=0, description="Seconds to wait for a connection, a lock or a statement of the database."
     )
+    sqlite_synchronous: Literal["FULL", "NORMAL"] = Field(
+        "FULL",
+        description="FULL: a write that is answered survives a power loss. NORMAL: faster; a power loss may take the "
+        "last writes, never half of one.",
+    )
     shutdown_timeout: float = Field(
         8.0, gt=0, description="Seconds that requests have to end after the service is told to stop."
     )

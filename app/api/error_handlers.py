@@ -1,6 +1,7 @@
 """Answers every error in one shape."""
 
 import logging
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -9,12 +10,15 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from app.edge.answers import answer, error_answer
 from seqrec.errors import Conflict, DatabaseUnavailable, ErrorBody, InvalidRequest, ServiceError
 from seqrec.validation import invalid_fields
 
 logger = logging.getLogger(__name__)
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 def responses(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
@@ -55,4 +59,17 @@ def add_handlers(app: FastAPI) -> None:
     def http_error(request: Request, error: HTTPException) -> JSONResponse:
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
         message = f"{request.method} {request.url.path}: {error.detail}. /docs lists what there is."
-        return error_answer(error.status_code, code, message, headers=error.headers)
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(_methods(request))
+        return error_answer(error.status_code, code, message, headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """What the path answers; the framework names the methods of its first route alone."""
+    routes = request.app.router.routes
+    return [
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]

@@ -52,8 +52,11 @@ def main() -> None:
     except (SeqRecError, seqrec.errors.SeqRecError, PermissionError, FileNotFoundError, NotADirectoryError) as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(1)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
+    except Exception as error:
+        if (loaded := sys.modules.get("sqlalchemy.exc")) and isinstance(error, loaded.DBAPIError):
+            typer.echo(f"Error: the database refused: {error.orig}", err=True)
+            sys.exit(1)
+        if not isinstance(error, OSError) or error.errno != errno.ENOSPC:
             raise
         typer.echo(f"Error: {error}. Make room and run the same command again: what was finished is kept.", err=True)
         sys.exit(1)

@@ -19,4 +19,4 @@ def error_answer(
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     body = ErrorBody(code=code, message=message, details=list(details))
-    return JSONResponse(body.model_dump(), status, {**(headers or {}), "X-Content-Type-Options": "nosniff"})
+    return JSONResponse(body.model_dump(), status, headers)

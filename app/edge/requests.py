@@ -24,6 +24,13 @@ REQUEST_ID = re.compile(r"[\w.:/+=@-]{1,128}")
 CLIENT_GONE = 499
 """Status recorded if the caller left before an answer began."""
 
+DOCUMENTATION = {
+    # The page of the API's documentation has its one script and its style in it.
+    "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' "
+    "'unsafe-inline'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+
 QUIET = {"/health/live", "/health/ready", "/metrics"}
 """Machines request these every few seconds; they are logged at level DEBUG."""
 
@@ -53,6 +60,9 @@ class Requests:
                 marked = MutableHeaders(scope=message)
                 marked["X-Request-ID"] = request_id
                 marked["X-Model-Version"] = self.version()
+                marked.setdefault("X-Content-Type-Options", "nosniff")
+                if scope["path"].startswith("/docs"):
+                    marked.update(DOCUMENTATION)
             elif head:
                 message = {**message, "body": b""}
             await send(message)

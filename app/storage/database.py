@@ -4,9 +4,10 @@ import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from sqlite3 import Connection as SQLiteConnection
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -37,6 +38,7 @@ ATTEMPTS = 20
 """How often a write that takes a free id is tried."""
 
 T = TypeVar("T")
+Synchronous = Literal["FULL", "NORMAL"]
 
 WRITES = "seqrec_writes"
 """Execution option of connections whose transactions write."""
@@ -45,11 +47,12 @@ WAIT_SECONDS = "seqrec_wait_seconds"
 """Execution option of an engine: how long a write waits for its turn."""
 
 
-def connect(url: str, timeout: float | None = None) -> Engine:
+def connect(url: str, timeout: float | None = None, synchronous: Synchronous = "FULL") -> Engine:
     """Create an engine for SQLite or PostgreSQL, and the folder of a SQLite file; opens no connection yet.
 
     ``timeout`` is the longest time in seconds to wait for a connection, a lock or a statement; None for a job that may
-    take as long as it takes.
+    take as long as it takes. ``synchronous`` is SQLite's: a write that is answered survives a power loss with ``FULL``;
+    with ``NORMAL`` the last ones may be lost, never half of one.
     """
     parsed = _supported(url)
     waiting = {} if timeout is None else {WAIT_SECONDS: timeout}
@@ -68,7 +71,7 @@ def connect(url: str, timeout: float | None = None) -> Engine:
     engine = create_engine(
         parsed, connect_args={"timeout": SQLITE_WAIT_SECONDS if timeout is None else timeout}, execution_options=waiting
     )
-    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "connect", partial(_prepare_sqlite, synchronous))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -90,19 +93,24 @@ def _supported(url: str) -> URL:
     try:
         parsed = make_url(url)
         backend = parsed.get_backend_name()
-    except (ArgumentError, NoSuchModuleError):
+    except (ArgumentError, NoSuchModuleError, ValueError):
         backend = ""
     if backend not in ("sqlite", "postgresql"):
         raise DatabaseError(
             "SEQREC_DATABASE_URL is neither SQLite (sqlite:///data/seqrec.db) "
             "nor PostgreSQL (postgresql://user:password@host:5432/name)."
         )
+    if "@" in (parsed.host or ""):  # the error must not show it: half of it is the password
+        raise DatabaseError(
+            "SEQREC_DATABASE_URL has more than one @. Write those of the user or the password as %40, : as %3A, "
+            "and / as %2F."
+        )
     return parsed
 
 
-def _prepare_sqlite(connection: SQLiteConnection, _: object) -> None:
+def _prepare_sqlite(synchronous: Synchronous, connection: SQLiteConnection, _: object) -> None:
     connection.isolation_level = None  # leave BEGIN to `_begin_sqlite`: the driver's own skips schema changes
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

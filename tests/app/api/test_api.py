@@ -388,3 +388,30 @@ def test_every_route_is_documented_with_summary_example_and_errors(client: TestC
         assert schemas[name]["examples"], name
     recommendations = description["paths"]["/users/{user_id}/recommendations"]["get"]
     assert set(recommendations["responses"]) == {"200", "401", "404", "409", "422", "500", "503"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PATCH", "/movies", "GET, POST"),
+        ("POST", "/users/1", "GET, PATCH, DELETE"),
+        ("GET", "/predict", "POST"),
+        ("DELETE", "/health/live", "GET"),
+    ],
+)
+def test_an_answer_to_another_method_names_all_that_the_path_takes(
+    client: TestClient, method: str, path: str, allowed: str
+) -> None:
+    answer = client.request(method, path)
+
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert answer.headers["allow"] == allowed
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/users/1", "/users/99999", "/nowhere", "/metrics"])
+def test_no_answer_may_be_taken_for_another_kind(client: TestClient, path: str) -> None:
+    assert client.get(path).headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_documentation_can_be_shown_in_no_frame(client: TestClient) -> None:
+    assert "frame-ancestors 'none'" in client.get("/docs").headers["content-security-policy"]

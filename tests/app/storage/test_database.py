@@ -159,3 +159,25 @@ def test_two_upgrades_at_once_take_turns(database_url: str) -> None:
     require_current(engines[0])
     for engine in engines:
         engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://me:pass@word@host/db", "postgresql://me:password@host:port/db", "postgresql://me:password@[::1/db"],
+)
+def test_an_address_that_cannot_be_read_is_refused_without_a_word_of_its_password(url: str) -> None:
+    with pytest.raises(DatabaseError, match="SEQREC_DATABASE_URL") as caught:
+        connect(url)
+
+    assert "word@" not in str(caught.value).replace("user:password@host", "")
+    assert caught.value.__cause__ is None
+
+
+def test_sqlite_writes_through_to_the_disk_unless_told_otherwise(tmp_path: Path) -> None:
+    levels = []
+    for engine in (connect(f"sqlite:///{tmp_path}/a.db"), connect(f"sqlite:///{tmp_path}/a.db", synchronous="NORMAL")):
+        with engine.connect() as connection:
+            levels.append(connection.exec_driver_sql("PRAGMA synchronous").scalar())
+        engine.dispose()
+
+    assert levels == [2, 1]  # FULL, NORMAL
