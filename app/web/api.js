@@ -81,7 +81,7 @@ async function anotherKey(refused) {
     asking = null;
   });
   const key = await asking;
-  if (key) remember("sessionStorage", "key", key);
+  remember("sessionStorage", "key", key); // null, if no other one was given: a key that was refused is not kept
   return Boolean(key);
 }
 

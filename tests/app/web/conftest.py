@@ -10,6 +10,7 @@ from browsing import DESKTOP, Visit
 from playwright.sync_api import Browser, Page, sync_playwright
 from server import running
 
+from app.edge.keys import Keys
 from app.jobs.bulk_load import load
 from app.main import create_app
 from app.storage.database import connect, upgrade
@@ -20,12 +21,18 @@ CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture
-def address(tmp_path: Path, sample: MovieLens, scorer: Scorer) -> Iterator[str]:
+def keys() -> Keys:
+    """Of the service; none unless a test sets them."""
+    return Keys()
+
+
+@pytest.fixture
+def address(tmp_path: Path, sample: MovieLens, scorer: Scorer, keys: Keys) -> Iterator[str]:
     """The whole service on a loaded database, listening."""
     engine = connect(f"sqlite:///{tmp_path}/seqrec.db")
     upgrade(engine)
     load(engine, sample)
-    with running(create_app(engine, scorer)) as address:
+    with running(create_app(engine, scorer, keys=keys)) as address:
         yield address
     engine.dispose()
 

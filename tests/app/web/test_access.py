@@ -1,7 +1,10 @@
 """Who the page is for, and what it says when the service refuses or does not answer."""
 
+import pytest
 from browsing import Visit, movies
-from playwright.sync_api import Route, expect
+from playwright.sync_api import expect
+
+from app.edge.keys import Keys
 
 
 def test_an_unknown_user_is_named_and_the_one_before_stays(visit: Visit) -> None:
@@ -34,18 +37,9 @@ def test_the_last_user_is_remembered(visit: Visit) -> None:
     expect(page.locator("#user-name")).to_have_text("User 5")
 
 
+@pytest.mark.parametrize("keys", [Keys(api=("secret",))])
 def test_a_service_that_wants_a_key_is_given_the_one_from_the_reader(visit: Visit) -> None:
-    def guard(route: Route) -> None:
-        if route.request.headers.get("x-api-key") == "secret":
-            route.continue_()
-        else:
-            route.fulfill(status=401, json={"code": "unauthorized", "message": "A key is needed.", "details": []})
-
-    page = visit(refused=True)
-    for path in ("**/users/**", "**/model", "**/genres", "**/predict"):
-        page.route(path, guard)
-    page.get_by_role("spinbutton", name="User").fill("1")
-    page.keyboard.press("Enter")
+    page = visit(user=1, refused=True)
     field = page.get_by_role("textbox", name="Key")
     field.fill("wrong")
     page.keyboard.press("Enter")
@@ -55,6 +49,19 @@ def test_a_service_that_wants_a_key_is_given_the_one_from_the_reader(visit: Visi
 
     expect(movies(page, "recommendations")).to_have_count(10)
     assert page.evaluate("Object.keys(localStorage).includes('seqrec.key')") is False
+
+
+@pytest.mark.parametrize("keys", [Keys(api=("secret",))])
+def test_a_key_that_was_refused_is_not_kept(visit: Visit) -> None:
+    page = visit(user=1, refused=True)
+    field = page.get_by_role("textbox", name="Key")
+    field.fill("wrong")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("That key was not accepted.")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(field).to_be_hidden()
+
+    assert page.evaluate("sessionStorage['seqrec.key'] ?? null") is None
 
 
 def test_a_service_that_does_not_answer_can_be_tried_again(visit: Visit) -> None:
