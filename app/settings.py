@@ -53,7 +53,7 @@ class Settings(BaseSettings):
         8.0, gt=0, description="Seconds that requests have to end after the service is told to stop."
     )
     most_requests: int = Field(
-        256, ge=1, description="Requests that a worker takes on together; more are answered with 503 at once."
+        128, ge=1, description="Requests that a worker takes on together; more are answered with 503 at once."
     )
     import_mb: int = Field(1024, ge=1, description="MiB of the largest import over HTTP.")
     hosts: Annotated[tuple[str, ...], NoDecode] = Field(

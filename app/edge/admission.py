@@ -1,6 +1,8 @@
 """Admits as many requests as a worker can answer, and ends every one of them in time."""
 
 import asyncio
+import logging
+import time
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -8,8 +10,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.edge.answers import answer
 from app.edge.hosts import Hosts
 from app.edge.limits import Limits
+from app.edge.requests import REFUSED
 from app.edge.routes import BulkRoute
 from seqrec.errors import Overloaded, ServiceError, TimedOut
+
+logger = logging.getLogger(__name__)
+
+WARNED_EVERY = 10.0
+"""Seconds."""
+
+REFUSALS_A_SECOND = 200
+LONGEST_PAUSE = 1.0
+"""Seconds, before a refusal of many. The first ones come at once."""
+
+OVERLOADED = answer(Overloaded())
 
 ALWAYS = {"/health/live", "/health/ready", "/metrics"}
 """Paths that are answered however much there is to do: they say how the service is."""
@@ -22,14 +36,23 @@ class Admission:
         self.app = app
         self.limits = limits
         self.hosts = hosts
-        self._admitted = 0
+        self._admitted = self._refused = 0
+        self._warned = -WARNED_EVERY
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if refusal := self._refusal(scope):
-            await answer(refusal)(scope, receive, send)
+        if self._admitted >= self.limits.requests and scope["path"] not in ALWAYS:
+            scope[REFUSED] = True
+            self._warn()
+            await self._pause()
+            await OVERLOADED(scope, receive, send)
+            return
+        try:
+            self.hosts.require(scope["method"], Headers(scope=scope))
+        except ServiceError as error:
+            await answer(error)(scope, receive, send)
             return
         self._admitted += 1
         timed = TimedAnswer(scope, receive, send)
@@ -41,14 +64,20 @@ class Admission:
             self._admitted -= 1
             await timed.expired()
 
-    def _refusal(self, scope: Scope) -> ServiceError | None:
-        if self._admitted >= self.limits.requests and scope["path"] not in ALWAYS:
-            return Overloaded()
+    async def _pause(self) -> None:
+        """Keep those who ask again at once from taking the time of those who are admitted."""
+        self._refused += 1
         try:
-            self.hosts.require(scope["method"], Headers(scope=scope))
-        except ServiceError as error:
-            return error
-        return None
+            await asyncio.sleep(min(self._refused / REFUSALS_A_SECOND, LONGEST_PAUSE))
+        finally:
+            self._refused -= 1
+
+    def _warn(self) -> None:
+        """Once in a while: a line for each refused request would cost more than the refusal."""
+        now = time.monotonic()
+        if now - self._warned > WARNED_EVERY:
+            self._warned = now
+            logger.warning("too many requests at once: more than %d are refused", self.limits.requests)
 
 
 class TimedAnswer:

@@ -19,7 +19,7 @@ class Limits(NamedTuple):
     """
 
     seconds: float = 10.0
-    requests: int = 256
+    requests: int = 128
     connections: int = 2000
     body: int = MIB
     bulk_body: int = 1024 * MIB

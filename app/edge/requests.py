@@ -21,6 +21,9 @@ faults = logging.getLogger("app.faults")
 REQUEST_ID = re.compile(r"[\w.:/+=@-]{1,128}")
 """Ids that are accepted from a caller: nothing that could break a line of the log."""
 
+REFUSED = "seqrec.refused"
+"""In the scope of a request that was refused because there are too many; it is logged at level DEBUG."""
+
 CLIENT_GONE = 499
 """Status recorded if the caller left before an answer began."""
 
@@ -87,7 +90,9 @@ class Requests:
         status = status or CLIENT_GONE
         metrics.requests.labels(scope["method"], route, str(status)).inc()
         metrics.request_seconds.labels(scope["method"], route).observe(seconds)
-        level = logging.DEBUG if scope["path"] in QUIET else logging.INFO
+        level = logging.DEBUG if scope["path"] in QUIET or REFUSED in scope else logging.INFO
+        if not logger.isEnabledFor(level):
+            return
         logger.log(
             level,
             "request",

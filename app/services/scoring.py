@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import Generic, NamedTuple, ParamSpec, TypeVar
+from typing import Generic, ParamSpec, TypeVar
 
 from anyio import CapacityLimiter, fail_after, to_thread
 
@@ -58,13 +58,6 @@ async def _in_turn(threads: CapacityLimiter, longest_wait: float, work: Callable
         threads.release_on_behalf_of(turn)
 
 
-class _Waiting(NamedTuple, Generic[T]):
-    """What a request waits for, and the loop's time until which it does."""
-
-    future: asyncio.Future[T | None]
-    deadline: float
-
-
 class Gathering(Generic[T]):
     """Computes what several requests ask for at the same time together.
 
@@ -77,7 +70,7 @@ class Gathering(Generic[T]):
         """``compute`` answers for several ids, in a thread, and leaves out those that there are not."""
         self._compute = compute
         self._most = most
-        self._waiting: dict[int, _Waiting[T]] = {}
+        self._waiting: dict[int, asyncio.Future[T | None]] = {}
         self._draining = 0
         self._drains: set[asyncio.Task[None]] = set()  # the loop itself keeps no task alive
 
@@ -86,10 +79,11 @@ class Gathering(Generic[T]):
 
         Raises what the computation has raised, or `Overloaded` after too long a wait for its turn.
         """
-        loop = asyncio.get_running_loop()
-        if key not in self._waiting:
-            self._waiting[key] = _Waiting(loop.create_future(), loop.time() + LONGEST_WAIT)
-        future = self._waiting[key].future
+        future = self._waiting.get(key)
+        if future is None:
+            loop = asyncio.get_running_loop()
+            future = self._waiting[key] = loop.create_future()
+            loop.call_later(LONGEST_WAIT, self._expire, key, future)
         if self._draining < THREADS:
             self._draining += 1
             drain = asyncio.create_task(self._drain())
@@ -97,16 +91,16 @@ class Gathering(Generic[T]):
             drain.add_done_callback(self._drains.discard)
         return await asyncio.shield(future)  # others may wait for the same id when this caller leaves
 
+    def _expire(self, key: int, future: asyncio.Future[T | None]) -> None:
+        """Give up what still waits for its turn."""
+        if self._waiting.get(key) is future:
+            del self._waiting[key]
+            _fail([future], Overloaded())
+
     async def _drain(self) -> None:
         """Compute until nobody waits."""
-        now = asyncio.get_running_loop().time
         while keys := list(islice(self._waiting, self._most)):
-            entries = {key: self._waiting.pop(key) for key in keys}
-            _fail([entry.future for entry in entries.values() if entry.deadline < now()], Overloaded())
-            keys = [key for key, entry in entries.items() if not entry.future.done()]
-            futures = [entries[key].future for key in keys]
-            if not keys:
-                continue
+            futures = [self._waiting.pop(key) for key in keys]
             try:
                 found = await in_scoring_thread(self._compute, keys)
             except Exception as error:  # noqa: BLE001 - whatever it is, those who wait for it raise it

@@ -13,6 +13,7 @@ from app.services import scoring
 from app.services.recommendations import RecommendationOptions
 from app.services.scoring import Gathering
 from model.inference.scorer import Scorer
+from seqrec.errors import Overloaded
 
 
 class Doubling:
@@ -115,3 +116,43 @@ def test_users_who_are_read_together_get_the_lists_that_each_gets_alone(loaded: 
         assert [entry["movie_id"] for entry in got] == [entry["movie_id"] for entry in expected]
         for mine, theirs in zip(got, expected, strict=True):
             assert mine["predicted_stars"] == pytest.approx(theirs["predicted_stars"], abs=2e-4)
+
+
+def test_who_waits_too_long_for_a_turn_is_refused_and_who_is_computed_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scoring, "LONGEST_WAIT", 0.1)
+    doubling = Doubling()
+
+    async def ask() -> list[int | BaseException | None]:
+        gathering = Gathering(doubling)
+        first = asyncio.create_task(gathering.get(1))
+        while not doubling.batches:
+            await asyncio.sleep(0.001)
+        late = asyncio.create_task(gathering.get(2))
+        refused = await asyncio.gather(late, return_exceptions=True)
+        doubling.go.set()
+        return [*refused, await first, await gathering.get(3)]
+
+    refused, first, third = asyncio.run(ask())
+
+    assert isinstance(refused, Overloaded)
+    assert (first, third) == (2, 6)
+    assert doubling.batches == [[1], [3]]
+
+
+def test_a_thread_is_waited_for_as_long_as_the_queue_is_not_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "LONGEST_WAIT", 0.1)
+    go = threading.Event()
+
+    async def ask() -> list[bool | BaseException]:
+        asked = [asyncio.create_task(scoring.in_scoring_thread(go.wait, 10)) for _ in range(8)]
+        _, waiting = await asyncio.wait(asked, timeout=1)
+        go.set()
+        assert len(waiting) < 8
+        return await asyncio.gather(*asked, scoring.in_scoring_thread(go.wait, 10), return_exceptions=True)
+
+    *answers, afterwards = asyncio.run(ask())
+
+    assert afterwards is True
+    assert {type(answer) for answer in answers} == {bool, Overloaded}
