@@ -42,10 +42,16 @@ RUN pip install --no-deps --prefix /package .
 
 FROM python:3.11-slim AS base
 
-RUN useradd --create-home seqrec \
+LABEL org.opencontainers.image.title="SeqRec" \
+      org.opencontainers.image.description="Predicts ratings and recommends movies from what users rated, in order" \
+      org.opencontainers.image.licenses="MIT"
+
+# A user by number, so that a host can tell that it is not root.
+RUN useradd --uid 10001 --create-home seqrec \
  && install --directory --owner seqrec /srv/seqrec /srv/seqrec/data /srv/seqrec/artifacts /srv/seqrec/given
-ENV PATH=/opt/seqrec/bin:$PATH PYTHONUNBUFFERED=1 SEQREC_HOST=0.0.0.0
-USER seqrec
+# Title models are downloaded beside the artifacts: the root file system may be read-only.
+ENV PATH=/opt/seqrec/bin:$PATH PYTHONUNBUFFERED=1 SEQREC_HOST=0.0.0.0 HF_HOME=/srv/seqrec/artifacts/.huggingface
+USER 10001:10001
 WORKDIR /srv/seqrec
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \

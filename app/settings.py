@@ -7,11 +7,20 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
+SECRETS = Path("/run/secrets")
+"""Where containers find files with secrets: one for each setting, named like its variable in small letters."""
+
+
 class Settings(BaseSettings):
     """Every variable is named after its field, in capitals, with ``SEQREC_`` in front."""
 
     model_config = SettingsConfigDict(
-        env_prefix="SEQREC_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+        env_prefix="SEQREC_",
+        env_file=".env",
+        env_ignore_empty=True,
+        secrets_dir=SECRETS if SECRETS.is_dir() else None,
+        extra="ignore",
+        frozen=True,
     )
 
     data: Path | None = Field(None, description="Folder of a MovieLens data set; data/ml-1m where it is there.")
