@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-
 SECRETS = Path("/run/secrets")
 """Where containers find files with secrets: one for each setting, named like its variable in small letters."""
 

@@ -20,7 +20,7 @@ Stars = Annotated[
     float, Field(ge=0.5, le=5, multiple_of=0.5, description="0.5 to 5 stars, in halves.", examples=[4.0]), Number
 ]
 UnixTime = Annotated[int, Field(ge=0, le=LATEST, description="Seconds since 1970.", examples=[978300760]), Number]
-Year = Annotated[int, Field(ge=EARLIEST_YEAR, le=LATEST_YEAR)]
+Year = Annotated[int, Field(ge=EARLIEST_YEAR, le=LATEST_YEAR), Number]
 
 
 class Request(BaseModel):
@@ -42,8 +42,10 @@ class ProfileFields(Request):
     """What is known of a user besides ratings. Any of it may be left out."""
 
     gender: str | None = Field(default=None, pattern="^[FM]$", description="F or M.", examples=["F"])
-    age: int | None = Field(default=None, ge=1, le=120, description="In years.", examples=[25])
-    occupation: int | None = Field(default=None, ge=0, le=20, description="MovieLens' code.", examples=[12])
+    age: Annotated[int, Number] | None = Field(default=None, ge=1, le=120, description="In years.", examples=[25])
+    occupation: Annotated[int, Number] | None = Field(
+        default=None, ge=0, le=20, description="MovieLens' code.", examples=[12]
+    )
 
 
 class HistoryRating(Request):

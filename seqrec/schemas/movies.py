@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from seqrec.limits import LARGEST_ID, MOST_GENRES
-from seqrec.schemas.common import MovieAnswer, Request, Year
+from seqrec.schemas.common import MovieAnswer, Number, Request, Year
 
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 
@@ -22,13 +22,13 @@ GenreList = Annotated[list[GenreName], Field(max_length=30, examples=[["Comedy",
 class NewMovie(Request):
     """A new movie of the catalogue."""
 
-    movie_id: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = Field(
+    movie_id: Annotated[int, Field(ge=1, le=LARGEST_ID), Number] | None = Field(
         default=None, description="Left out: one greater than every other.", examples=[4000]
     )
     title: Title
     year: Year | None = Field(default=None, description="Left out: the one at the end of the title.", examples=[2026])
     genres: GenreList = Field(default=[])
-    hidden: bool = Field(default=False, description="True: it is never recommended.")
+    hidden: bool = Field(default=False, strict=True, description="True: it is never recommended.")
 
 
 class MovieChange(Request):

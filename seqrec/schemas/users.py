@@ -5,13 +5,13 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from seqrec.limits import LARGEST_ID
-from seqrec.schemas.common import ProfileFields
+from seqrec.schemas.common import Number, ProfileFields
 
 
 class NewUser(ProfileFields):
     """A new user."""
 
-    user_id: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = Field(
+    user_id: Annotated[int, Field(ge=1, le=LARGEST_ID), Number] | None = Field(
         default=None, description="Left out: one greater than every other.", examples=[6041]
     )
 

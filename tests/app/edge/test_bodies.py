@@ -119,6 +119,9 @@ def test_a_deeply_nested_body_is_an_error_of_the_caller(address: str) -> None:
         ("/ratings", {"ratings": [{"user_id": 1, "movie_id": 1, "stars": True}]}),
         ("/ratings", {"ratings": [{"user_id": True, "movie_id": 1, "stars": 4}]}),
         ("/predict", {"user_id": 1, "movie_ids": [True]}),
+        ("/users", {"age": True}),
+        ("/recommendations", {"n": True}),
+        ("/recommendations", {"diversity": False}),
     ],
 )
 def test_true_is_no_number(address: str, path: str, body: dict) -> None:
