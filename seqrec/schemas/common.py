@@ -15,6 +15,7 @@ def _no_boolean(value: object) -> object:
 
 
 Number = BeforeValidator(_no_boolean)
+Whole = Annotated[int, Number]
 Id = Annotated[int, Field(ge=1, le=LARGEST_ID, description="Id as in MovieLens.", examples=[1]), Number]
 Stars = Annotated[
     float, Field(ge=0.5, le=5, multiple_of=0.5, description="0.5 to 5 stars, in halves.", examples=[4.0]), Number
@@ -42,9 +43,11 @@ class ProfileFields(Request):
     """What is known of a user besides ratings. Any of it may be left out."""
 
     gender: str | None = Field(default=None, pattern="^[FM]$", description="F or M.", examples=["F"])
-    age: Annotated[int, Number] | None = Field(default=None, ge=1, le=120, description="In years.", examples=[25])
-    occupation: Annotated[int, Number] | None = Field(
-        default=None, ge=0, le=20, description="MovieLens' code.", examples=[12]
+    age: Annotated[int, Field(ge=1, le=120), Number] | None = Field(
+        default=None, description="In years.", examples=[25]
+    )
+    occupation: Annotated[int, Field(ge=0, le=20), Number] | None = Field(
+        default=None, description="MovieLens' code.", examples=[12]
     )
 
 

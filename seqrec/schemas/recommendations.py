@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from seqrec.limits import MOST_GENRES, MOST_MOVIES, MOST_USERS
-from seqrec.schemas.common import AnonymousUser, Id, MovieAnswer, Number, Request, Year
+from seqrec.schemas.common import AnonymousUser, Id, MovieAnswer, Number, Request, Whole, Year
 
 RankBy = Literal["relevance", "next", "rating"]
 
@@ -32,20 +32,16 @@ class Ranking(Order):
 class ListPage(Order):
     """Filters and page of a list. Filters act before paging."""
 
-    n: Annotated[int, Number] = Field(default=10, ge=1, le=100, description="How many movies.")
-    offset: Annotated[int, Number] = Field(
-        default=0, ge=0, le=2**31 - 1, description="How many of the best to leave out first."
-    )
+    n: Whole = Field(default=10, ge=1, le=100, description="How many movies.")
+    offset: Whole = Field(default=0, ge=0, le=2**31 - 1, description="How many of the best to leave out first.")
     genre: list[str] = Field(
         default=[], max_length=MOST_GENRES, description="Only movies of any of these genres; may be repeated."
     )
     year_from: Year | None = Field(default=None, description="Only movies of this year or later.")
     year_to: Year | None = Field(default=None, description="Only movies of this year or earlier.")
     exclude: list[Id] = Field(default=[], max_length=MOST_MOVIES, description="Movies to leave out; may be repeated.")
-    diversity: Annotated[float, Number] | None = Field(
+    diversity: Annotated[float, Field(ge=0, le=1), Number] | None = Field(
         default=None,
-        ge=0,
-        le=1,
         description="How much it counts that the list has genres and popularity in the proportions of the user's "
         "history; 0, the default, asks for the best movies one by one.",
     )
