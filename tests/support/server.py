@@ -55,13 +55,28 @@ def workers(
     python_path: Path | None = None,
 ) -> Iterator[str]:
     """The address of a service of several processes, started by the command line ``command`` in ``folder``."""
+    with process(count, database_url, artifacts, log, command, folder, python_path) as (address, _):
+        yield address
+
+
+@contextmanager
+def process(
+    count: int,
+    database_url: str,
+    artifacts: Path,
+    log: Path,
+    command: str = "from app.cli import main; main()",
+    folder: Path | None = None,
+    python_path: Path | None = None,
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """As `workers`, with the process, which a test may kill."""
     port = free_port()
     environment = os.environ | {"SEQREC_DATABASE_URL": database_url, "SEQREC_ARTIFACTS": str(artifacts)}
     if python_path is not None:
         environment["PYTHONPATH"] = os.pathsep.join([str(python_path), os.environ.get("PYTHONPATH", "")])
     serve = [sys.executable, "-c", command, "serve", "--port", str(port), "--workers", str(count)]
     with log.open("wb") as output:
-        process = subprocess.Popen(
+        started = subprocess.Popen(
             serve, env=environment, cwd=folder, stderr=output, stdout=output, start_new_session=True
         )
     address = f"http://127.0.0.1:{port}"
@@ -73,9 +88,10 @@ def workers(
                 break
             except httpx.TransportError:
                 assert time.monotonic() < deadline, log.read_text()
-                assert process.poll() is None, log.read_text()
+                assert started.poll() is None, log.read_text()
                 time.sleep(0.2)
-        yield address
+        yield address, started
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
+        if started.poll() is None:
+            os.killpg(started.pid, signal.SIGTERM)
+            started.wait(30)

@@ -1,0 +1,90 @@
+"""What was answered as written is there, whatever happens to the process that answered."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import httpx
+import pytest
+from server import process
+from sqlalchemy import Engine
+
+from app.storage.database import Database, connect
+from app.storage.ratings import next_block
+
+WRITERS = 6
+
+Key = tuple[int, int]
+
+
+@contextmanager
+def writing(address: str, known: dict[Key, float]) -> Iterator[None]:
+    """Clients that write ratings until the service is gone; ``known`` gets those that were answered as written."""
+
+    def write(writer: int) -> None:
+        with httpx.Client(timeout=10) as client:
+            for number in count():
+                key, stars = (1 + writer, 1 + number % 80), 1 + number // 80 % 5
+                try:
+                    answer = client.put(f"{address}/users/{key[0]}/ratings/{key[1]}", json={"stars": stars})
+                except httpx.TransportError:
+                    # It may be written or not; whatever comes after it is not asked for.
+                    known.pop(key, None)
+                    return
+                if answer.status_code == 200:
+                    known[key] = stars
+
+    with ThreadPoolExecutor(WRITERS) as threads:
+        futures = [threads.submit(write, writer) for writer in range(WRITERS)]
+        yield
+        for future in futures:
+            future.result()
+
+
+def stored(url: str) -> dict[Key, float]:
+    engine = connect(url)
+    with Database(engine).reads() as session:
+        block = next_block(session, (0, 0), 1_000_000)
+    engine.dispose()
+    return {(rating.user_id, rating.movie_id): rating.stars for rating in block}
+
+
+def write_until_killed(database_url: str, artifacts: Path, log: Path, seconds: float) -> dict[Key, float]:
+    """What a service has answered as written in so many seconds, until it was killed."""
+    known: dict[Key, float] = {}
+    with process(1, database_url, artifacts, log) as (address, server), writing(address, known):
+        time.sleep(seconds)
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait(30)
+    return known
+
+
+@pytest.mark.slow
+def test_a_killed_server_has_lost_nothing_that_it_answered(
+    loaded: Engine, database_url: str, artifact_folder: Path, tmp_path: Path
+) -> None:
+    for seconds in (0.7, 0.8):
+        known = write_until_killed(database_url, artifact_folder.parent, tmp_path / "log", seconds)
+
+        after = stored(database_url)
+        assert len(known) > 20
+        assert {key: after.get(key) for key in known} == known
+
+
+@pytest.mark.soak
+def test_no_write_is_lost_in_twenty_kills(
+    loaded: Engine, database_url: str, artifact_folder: Path, tmp_path: Path
+) -> None:
+    written = 0
+    for attempt in range(20):
+        known = write_until_killed(database_url, artifact_folder.parent, tmp_path / "log", 0.5 + attempt % 10 / 10)
+
+        after = stored(database_url)
+        assert {key: after.get(key) for key in known} == known
+        written += len(known)
+    assert written > 2000
