@@ -1,7 +1,6 @@
 """The catalogue: search, add, change and delete movies."""
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,13 +13,10 @@ from app.storage.database import Database
 from app.storage.movies import MovieRecord
 from app.storage.ratings import RatingStats
 from model.errors import TitleModelError
+from model.features.catalogue import year_of
 from seqrec.errors import MovieExists, MovieNotFound
-from seqrec.limits import EARLIEST_YEAR, LATEST_YEAR
 
 logger = logging.getLogger(__name__)
-
-YEAR = re.compile(r"\((\d{4})\)\s*$")
-YEARS = range(EARLIEST_YEAR, LATEST_YEAR + 1)
 
 
 class CatalogueEntry(NamedTuple):
@@ -70,7 +66,7 @@ class Movies:
             self._require_free(movie_id)
         fields = {
             "title": title,
-            "year": year or _year_in(title),
+            "year": year or year_of(title),
             "hidden": hidden,
             "title_vector": _encode_title(title),
         }
@@ -78,7 +74,9 @@ class Movies:
         def insert(session: Session) -> tuple[MovieRecord, RatingStats]:
             if movie_id is not None and movies.existing(session, [movie_id]):
                 raise MovieExists(movie_id)
-            chosen = movies.free_id(session) if movie_id is None else movie_id
+            # An id that the model knows means a movie to it, also where that one was deleted.
+            known = max(self.host.model.trained_ids, default=0)
+            chosen = movies.free_id(session, above=known) if movie_id is None else movie_id
             movies.add(session, chosen, fields, genres)
             return _require_movie(session, chosen)
 
@@ -91,7 +89,7 @@ class Movies:
         self.get(movie_id)  # raise before encoding a title, which takes long
         changed = dict(fields)
         if isinstance(title := fields.get("title"), str):
-            if (year := _year_in(title)) is not None:
+            if (year := year_of(title)) is not None:
                 changed.setdefault("year", year)
             trained = movie_id in self.host.model.trained_ids
             changed["title_vector"] = None if trained else _encode_title(title)
@@ -120,11 +118,6 @@ def _require_movie(session: Session, movie_id: int) -> tuple[MovieRecord, Rating
     if movie is None:
         raise MovieNotFound([movie_id])
     return movie, ratings.rating_stats(session, movie_id)
-
-
-def _year_in(title: str) -> int | None:
-    match = YEAR.search(title)
-    return int(match[1]) if match and int(match[1]) in YEARS else None
 
 
 def _encode_title(title: str) -> bytes | None:

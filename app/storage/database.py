@@ -100,6 +100,8 @@ def _supported(url: str) -> URL:
             "SEQREC_DATABASE_URL is neither SQLite (sqlite:///data/seqrec.db) "
             "nor PostgreSQL (postgresql://user:password@host:5432/name)."
         )
+    if backend == "sqlite" and parsed.host:
+        raise DatabaseError("SEQREC_DATABASE_URL has a slash too few: a file is sqlite:///data/seqrec.db.")
     if "@" in (parsed.host or ""):  # the error must not show it: half of it is the password
         raise DatabaseError(
             "SEQREC_DATABASE_URL has more than one @. Write those of the user or the password as %40, : as %3A, "

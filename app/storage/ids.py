@@ -7,9 +7,9 @@ from seqrec.errors import Conflict
 from seqrec.limits import LARGEST_ID
 
 
-def choose_free_id(session: Session, column: InstrumentedAttribute[int]) -> int:
-    """One more than the greatest id of the column, or, once that is `LARGEST_ID`, the smallest id of a gap."""
-    highest = session.scalar(select(func.max(column))) or 0
+def choose_free_id(session: Session, column: InstrumentedAttribute[int], above: int = 0) -> int:
+    """One more than ``above`` and the column's greatest id, or, once that is `LARGEST_ID`, the smallest id of a gap."""
+    highest = max(session.scalar(select(func.max(column))) or 0, above)
     if highest < LARGEST_ID:
         return highest + 1
     other = aliased(column.class_)

@@ -62,8 +62,8 @@ def existing(session: Session, movie_ids: Collection[int]) -> set[int]:
     return set(session.scalars(select(Movie.id).where(Movie.id.in_(movie_ids))))
 
 
-def free_id(session: Session) -> int:
-    return choose_free_id(session, Movie.id)
+def free_id(session: Session, above: int) -> int:
+    return choose_free_id(session, Movie.id, above)
 
 
 def add(session: Session, movie_id: int, fields: Mapping[str, object], genres: Collection[str]) -> None:

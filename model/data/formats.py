@@ -2,12 +2,13 @@
 
 All formats have one record a line:
 
-- 1M: ``users.dat``, ``movies.dat`` and ``ratings.dat``, fields separated by ``::``, in ISO-8859-1;
+- 1M: ``users.dat``, ``movies.dat`` and ``ratings.dat``, fields separated by ``::``, in ISO-8859-1 or UTF-8;
 - 100K: ``u.user``, ``u.item`` and ``u.data``, each with a separator of its own, and a column for every genre;
 - 10M: as 1M, but in UTF-8, with half stars and without users;
 - all later ones: ``movies.csv`` and ``ratings.csv``, in UTF-8, with half stars and without users.
 """
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ import polars as pl
 from model.data.checks import Problems, Rule
 from model.data.records import Layout, RecordFile
 from model.errors import DataError
+from model.features.catalogue import YEAR, YEARS
 from model.features.users import AGES, GENDERS, OCCUPATIONS
 from model.rating_scale import HALF_STARS, WHOLE_STARS, RatingScale
 
@@ -146,6 +148,7 @@ def _number(column: str, dtype: type[pl.DataType] = pl.Int64) -> pl.Expr:
     return pl.col(column).cast(dtype, strict=False)
 
 
+YEAR_IN_TITLE = pl.col("title").str.extract(YEAR).cast(pl.Int16)
 USER_ID, MOVIE_ID = _number("user_id", pl.UInt32), _number("movie_id", pl.UInt32)
 
 # Both ids as one 64-bit number: one column to compare instead of two.
@@ -184,7 +187,7 @@ def _movies(name: str, layout: Layout, genres: pl.Expr, *rules: Rule) -> RecordF
         (
             MOVIE_ID,
             pl.col("title").str.strip_chars(),
-            pl.col("title").str.extract(r"\((\d{4})\)\s*$").cast(pl.Int16).alias("year"),
+            pl.when(YEAR_IN_TITLE.is_between(YEARS[0], YEARS[-1])).then(YEAR_IN_TITLE).alias("year"),
             genres.alias("genres"),
         ),
         (
@@ -210,8 +213,17 @@ def _ratings(name: str, layout: Layout, levels: RatingScale) -> RecordFile:
             _is_id("movie_id", "movie id"),
             Rule(pl.col("stars").cast(pl.Float64).is_in(levels), f"the stars are not {allowed}"),
             Rule(pl.col("rated_at") >= 0, "the timestamp is not a number of seconds since 1970"),
+            Rule(
+                pl.col("rated_at").fill_null(0) < latest_time(),
+                "the timestamp is in the future: it is to be in seconds since 1970, not in milliseconds",
+            ),
         ),
     )
+
+
+def latest_time() -> int:
+    """Unix seconds; a day from now, since clocks differ."""
+    return int(time.time()) + 86_400
 
 
 RATING_FIELDS = ("user_id", "movie_id", "stars", "rated_at")
@@ -220,9 +232,15 @@ MOVIE_FIELDS = ("movie_id", "title", "genres")
 GENRE_NAMES = (
     pl.when(pl.col("genres") == NO_GENRES)
     .then(pl.lit([], dtype=pl.List(pl.String)))
-    .otherwise(pl.col("genres").str.split("|"))
+    .otherwise(pl.col("genres").str.split("|").list.eval(pl.element().str.strip_chars()))
 )
-GENRES_ARE_NAMED = Rule(~pl.col("genres").list.contains(""), "a genre is empty")
+GENRES_ARE_NAMED = (
+    Rule(~pl.col("genres").list.contains(""), "a genre is empty"),
+    Rule(
+        ~pl.col("genres").list.eval(pl.element().str.contains(r"[,;\[\]{}]")).list.any(),
+        "the genres are not separated by |",
+    ),
+)
 
 ML_1M = Format(
     sets="ml-1m",
@@ -237,7 +255,7 @@ ML_1M = Format(
             f"the occupation is not a number from 0 to {OCCUPATIONS - 1}",
         ),
     ),
-    movies=_movies("movies.dat", Layout(MOVIE_FIELDS, "::", "iso-8859-1"), GENRE_NAMES, GENRES_ARE_NAMED),
+    movies=_movies("movies.dat", Layout(MOVIE_FIELDS, "::", "iso-8859-1"), GENRE_NAMES, *GENRES_ARE_NAMED),
     ratings=_ratings("ratings.dat", Layout(RATING_FIELDS, "::", "iso-8859-1"), WHOLE_STARS),
 )
 
@@ -273,7 +291,7 @@ ML_10M = Format(
     sets="ml-10m",
     name="movielens",
     users=None,
-    movies=_movies("movies.dat", Layout(MOVIE_FIELDS, "::", "utf8"), GENRE_NAMES, GENRES_ARE_NAMED),
+    movies=_movies("movies.dat", Layout(MOVIE_FIELDS, "::", "utf8"), GENRE_NAMES, *GENRES_ARE_NAMED),
     ratings=_ratings("ratings.dat", Layout(RATING_FIELDS, "::", "utf8"), HALF_STARS),
 )
 
@@ -285,7 +303,7 @@ ML_CSV = Format(
         "movies.csv",
         Layout(MOVIE_FIELDS, ",", "utf8", header="movieId,title,genres", quoted=True),
         GENRE_NAMES,
-        GENRES_ARE_NAMED,
+        *GENRES_ARE_NAMED,
     ),
     ratings=_ratings(
         "ratings.csv", Layout(RATING_FIELDS, ",", "utf8", header="userId,movieId,rating,timestamp"), HALF_STARS

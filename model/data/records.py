@@ -33,7 +33,7 @@ class Layout:
     Attributes:
         fields: their names, in order.
         separator: between two fields.
-        encoding: ``utf8``, or a codec that can decode every byte.
+        encoding: ``utf8``, or a codec that can decode every byte; a file in UTF-8 is read as such anyway.
         header: the first line; None if the file has none.
         quoted: whether a field may be in quotation marks, and may then contain the separator.
     """
@@ -89,9 +89,13 @@ def _line_rules(layout: Layout) -> list[Rule]:
 
 def _read_lines(path: Path, encoding: str) -> pl.DataFrame:
     """Every ``line`` with its ``number``, from 1 on, and whether it is ``legible`` in the encoding."""
+    legible = pl.lit(value=True).alias("legible")
     try:
-        return _decode(path, encoding).with_columns(legible=pl.lit(value=True))
+        # First of all in UTF-8: hardly any other text is by chance in UTF-8 too.
+        return _decode(path, "utf8").with_columns(legible)
     except ComputeError:
+        if encoding != "utf8":
+            return _decode(path, encoding).with_columns(legible)
         # Some line is not in this encoding. Read again, with a replacement character for what cannot be decoded.
         illegible = pl.col("line").str.contains("\ufffd", literal=True)
         return _decode(path, "utf8-lossy").with_columns(legible=~illegible)

@@ -13,7 +13,11 @@ import numpy as np
 
 from model.types import FloatArray, IntArray
 
-_YEAR = re.compile(r"\((\d{4})\)\s*$")
+YEAR = r"\((\d{4})(?:[-\u2013]\s*(?:\d{4})?\s*)?\)\s*(?:\([^()]*\)\s*)?$"
+"""The year of release at the end of a title: ``(1995)``, ``(2006-2007)``, ``(2013- )`` or ``(1995) (TV)``."""
+
+YEARS = range(1800, 2201)
+"""Other numbers in its place are no years."""
 
 UNKNOWN = 0
 """The index of every id that a vocabulary lacks."""
@@ -23,6 +27,12 @@ FIRST_INDEX = UNKNOWN + 1
 
 YEAR_KNOTS = (1930, 1950, 1970, 1985, 1995)
 """Years at which the slope of the effect of a movie's year may change."""
+
+
+def year_of(title: str) -> int | None:
+    """The year of release, at the end of the title; None where there is none."""
+    match = re.search(YEAR, title)
+    return int(match[1]) if match and int(match[1]) in YEARS else None
 
 
 class Vocabulary:
@@ -85,9 +95,9 @@ class Catalogue:
         The year is that in brackets at the end of the title, or else the mean year of the other movies. A model that is
         linear in the columns is piecewise linear in the year, with `YEAR_KNOTS`.
         """
-        matches = [_YEAR.search(title) for title in self.titles]
-        known = [int(match[1]) for match in matches if match]
+        released = [year_of(title) for title in self.titles]
+        known = [year for year in released if year is not None]
         mean = sum(known) / max(len(known), 1)
-        years = np.array([mean, *(int(match[1]) if match else mean for match in matches)], dtype=np.float32)
+        years = np.array([mean, *(mean if year is None else year for year in released)], dtype=np.float32)
         decades = [np.maximum(years - knot, 0.0) / 10 for knot in YEAR_KNOTS]
         return np.column_stack([self.genre_matrix, *decades]).astype(np.float32)

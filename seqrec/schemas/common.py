@@ -1,5 +1,6 @@
 """What several bodies have in common."""
 
+import time
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -14,13 +15,25 @@ def _no_boolean(value: object) -> object:
     return value
 
 
+def _not_in_the_future(seconds: int) -> int:
+    """A rating of tomorrow would be the newest one for as long as that is; a day is left for clocks that differ."""
+    if seconds > time.time() + 86_400:
+        raise ValueError("the time is in the future: seconds since 1970 are wanted")
+    return seconds
+
+
 Number = BeforeValidator(_no_boolean)
 Whole = Annotated[int, Number]
 Id = Annotated[int, Field(ge=1, le=LARGEST_ID, description="Id as in MovieLens.", examples=[1]), Number]
 Stars = Annotated[
     float, Field(ge=0.5, le=5, multiple_of=0.5, description="0.5 to 5 stars, in halves.", examples=[4.0]), Number
 ]
-UnixTime = Annotated[int, Field(ge=0, le=LATEST, description="Seconds since 1970.", examples=[978300760]), Number]
+UnixTime = Annotated[
+    int,
+    Field(ge=0, le=LATEST, description="Seconds since 1970, not in the future.", examples=[978300760]),
+    Number,
+    AfterValidator(_not_in_the_future),
+]
 Year = Annotated[int, Field(ge=EARLIEST_YEAR, le=LATEST_YEAR), Number]
 
 

@@ -1,5 +1,6 @@
 """The service over HTTP, on SQLite and on PostgreSQL."""
 
+import json
 import threading
 import time
 
@@ -415,3 +416,29 @@ def test_no_answer_may_be_taken_for_another_kind(client: TestClient, path: str) 
 
 def test_the_documentation_can_be_shown_in_no_frame(client: TestClient) -> None:
     assert "frame-ancestors 'none'" in client.get("/docs").headers["content-security-policy"]
+
+
+def test_a_new_movie_never_gets_the_id_of_one_that_the_model_knows(client: TestClient, scorer: Scorer) -> None:
+    newest = max(scorer.trained_ids)
+    assert client.delete(f"/movies/{newest}").status_code == 204
+
+    added = client.post("/movies", json={"title": "New (2026)", "genres": ["Drama"]}).json()
+
+    assert added["movie_id"] == newest + 1
+    assert added["in_model"] is False
+
+
+@pytest.mark.parametrize("path", ["/users/1/ratings/1", "/ratings", "/import/ratings"])
+def test_a_rating_in_the_future_is_refused(client: TestClient, path: str) -> None:
+    tomorrow = {"stars": 4, "rated_at": int(time.time()) + 3 * 86_400}
+    rating = {"user_id": 1, "movie_id": 1, **tomorrow}
+
+    if path == "/users/1/ratings/1":
+        answer = client.put(path, json=tomorrow)
+    elif path == "/ratings":
+        answer = client.post(path, json={"ratings": [rating]})
+    else:
+        answer = client.post(path, content=json.dumps(rating), headers={"content-type": "application/jsonl"})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert "in the future" in answer.json()["message"]

@@ -163,7 +163,12 @@ def test_two_upgrades_at_once_take_turns(database_url: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["postgresql://me:pass@word@host/db", "postgresql://me:password@host:port/db", "postgresql://me:password@[::1/db"],
+    [
+        "postgresql://me:pass@word@host/db",
+        "postgresql://me:password@host:port/db",
+        "postgresql://me:password@[::1/db",
+        "sqlite://x.db",
+    ],
 )
 def test_an_address_that_cannot_be_read_is_refused_without_a_word_of_its_password(url: str) -> None:
     with pytest.raises(DatabaseError, match="SEQREC_DATABASE_URL") as caught:

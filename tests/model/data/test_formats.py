@@ -12,6 +12,7 @@ from model.data.checks import Problem
 from model.data.formats import FORMATS, ML_1M, ML_10M, ML_100K, format_of
 from model.data.sequences import Sequences
 from model.errors import DataError
+from model.features.catalogue import year_of
 from model.rating_scale import HALF_STARS, WHOLE_STARS
 
 FLAGS = "0|0|0|1|1|1|0|0|0|0|0|0|0|0|0|0|0|0|0"  # Animation, Children's, Comedy
@@ -213,3 +214,64 @@ def test_a_folder_with_users_is_of_the_1m_format_and_one_without_of_the_10m_form
 
     (folder / "users.dat").unlink()
     assert format_of(folder) is ML_10M
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-1"])
+def test_the_older_formats_are_read_in_either_encoding(tmp_path: Path, encoding: str) -> None:
+    of_1m = {
+        "users.dat": "1::F::25::4::00000\n",
+        "movies.dat": "1::Café (2001)::Drama\n",
+        "ratings.dat": "1::1::4::978300760\n",
+    }
+
+    data = dataset.read(write(tmp_path, of_1m, encoding))
+
+    assert data.movies["title"].to_list() == ["Café (2001)"]
+
+
+@pytest.mark.parametrize("timestamp", [1_260_759_144_000, 1_260_759_144_000_000_000, 4_102_444_800])
+def test_a_time_in_the_future_or_in_milliseconds_is_named(tmp_path: Path, timestamp: int) -> None:
+    ratings = f"userId,movieId,rating,timestamp\n7,1,3.5,838985046\n3,2,5.0,{timestamp}\n"
+
+    with pytest.raises(DataError, match=r"ratings.csv.*3.*in seconds since 1970, not in milliseconds"):
+        dataset.read(write(tmp_path, {**OF_CSV, "ratings.csv": ratings}))
+
+
+def test_spaces_around_genres_make_no_other_genres(tmp_path: Path) -> None:
+    movies = "movieId,title,genres\n1,A (2001),Drama | Comedy\n2,B (2002),Comedy|Drama\n"
+
+    data = dataset.read(write(tmp_path, {**OF_CSV, "movies.csv": movies}))
+
+    assert data.genre_names == ("Comedy", "Drama")
+
+
+@pytest.mark.parametrize("genres", ['"Drama, Comedy"', "Drama;Comedy", "[{'id': 35}]"])
+def test_genres_that_are_separated_otherwise_are_named(tmp_path: Path, genres: str) -> None:
+    movies = f"movieId,title,genres\n1,A (2001),{genres}\n2,B (2002),Comedy\n"
+
+    with pytest.raises(DataError, match=r"movies.csv.*2.*not separated by \|"):
+        dataset.read(write(tmp_path, {**OF_CSV, "movies.csv": movies}))
+
+
+@pytest.mark.parametrize(
+    ("title", "year"),
+    [
+        ("A (2006)", 2006),
+        ("A (2006\u20132007)", 2006),
+        ("A (2006-2007)", 2006),
+        ("A (2013\u2013 )", 2013),
+        ("A (1995) (TV)", 1995),
+        ("Café (a.k.a. B) (1996) ", 1996),
+        ("2001: A Space Odyssey", None),
+        ("A (0000)", None),
+        ("A (9999)", None),
+        ("A (TV)", None),
+    ],
+)
+def test_the_year_is_found_as_people_write_it(tmp_path: Path, title: str, year: int | None) -> None:
+    movies = f"movieId,title,genres\n1,{title},Drama\n2,B (2002),Drama\n"
+
+    data = dataset.read(write(tmp_path, {**OF_CSV, "movies.csv": movies}))
+
+    assert data.movies["year"].to_list() == [year, 2002]
+    assert year_of(title) == year
