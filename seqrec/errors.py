@@ -247,7 +247,10 @@ class ForeignOrigin(ServiceError):
     code = "foreign_origin"
 
     def __init__(self) -> None:
-        super().__init__("Pages of other sites may not write to a service without keys. Set SEQREC_API_KEYS.")
+        super().__init__(
+            "Pages of other sites may not write to a service without keys. Set SEQREC_API_KEYS; or, if this is the "
+            "service's own page behind a proxy, let the proxy pass the header Host on."
+        )
 
 
 class InvalidRequest(ServiceError):

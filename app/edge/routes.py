@@ -13,7 +13,7 @@ from starlette.types import Message, Receive
 
 from app.edge.keys import HEADER, Keys, with_admin_key, with_key
 from app.edge.limits import Limits
-from seqrec.errors import BodyTooLarge, SlowBody
+from seqrec.errors import BodyTooLarge, SlowBody, UnsupportedMedia
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -40,7 +40,7 @@ class Route(APIRoute):
         return guarded
 
     async def with_limited_body(self, request: Request, limits: Limits) -> Request:
-        """The request, whose body is in memory; `BodyTooLarge` or `SlowBody`."""
+        """The request, whose body is in memory; `BodyTooLarge`, `SlowBody` or `UnsupportedMedia`."""
         if self.body_field is None:
             return request
         receive = limited(request, limits.body, limits.pause)
@@ -50,7 +50,10 @@ class Route(APIRoute):
             parts.append(message.get("body", b""))
             if not message.get("more_body", False):
                 break
-        return Request(request.scope, _replaying({**message, "body": b"".join(parts)}, request.receive))
+        body = b"".join(parts)
+        if body and not _is_json(request.headers.get("content-type", "")):
+            raise UnsupportedMedia("application/json")
+        return Request(request.scope, _replaying({**message, "body": body}, request.receive))
 
 
 class BulkRoute(Route):
@@ -85,6 +88,11 @@ def limited(request: Request, most: int, pause: float) -> Receive:
         return message
 
     return receive
+
+
+def _is_json(content_type: str) -> bool:
+    subtype = content_type.partition(";")[0].strip().lower().rpartition("/")[2]
+    return subtype == "json" or subtype.endswith("+json")
 
 
 def _replaying(body: Message, receive: Receive) -> Receive:

@@ -1,5 +1,6 @@
 """Ratings: one, many, all."""
 
+import codecs
 import time
 from collections.abc import Iterator, Sequence
 from tempfile import TemporaryFile
@@ -172,6 +173,9 @@ def _read_blocks(file: BinaryIO, problems: list[InvalidField]) -> Iterator[list[
     """Line numbers and ratings, a block at a time; appends lines that cannot be read to ``problems``."""
     block: list[tuple[int, RatingRecord]] = []
     blank = 0
+    if (kind := _other_kind(file)) is not None:
+        problems.append(InvalidField(field="line 1", message=kind))
+        return
     for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), start=1):
         if not line.strip():
             blank += 1
@@ -192,6 +196,22 @@ def _read_blocks(file: BinaryIO, problems: list[InvalidField]) -> Iterator[list[
         if len(problems) >= MOST_DETAILS:
             return
     yield block
+
+
+OTHER_KINDS = {
+    b"\x1f\x8b": "the file is compressed: unpack it first",
+    b"PK\x03\x04": "the file is a zip archive: unpack it first",
+    b"\xff\xfe": "the file is in UTF-16: save it in UTF-8",
+    b"\xfe\xff": "the file is in UTF-16: save it in UTF-8",
+}
+"""By the first bytes of a file."""
+
+
+def _other_kind(file: BinaryIO) -> str | None:
+    """What is to be said of a file that is no text in UTF-8; reads over a byte order mark."""
+    beginning = file.read(4)
+    file.seek(len(codecs.BOM_UTF8) if beginning.startswith(codecs.BOM_UTF8) else 0)
+    return next((message for bytes_, message in OTHER_KINDS.items() if beginning.startswith(bytes_)), None)
 
 
 def _record(rating: NewRating) -> RatingRecord:

@@ -1,5 +1,6 @@
 """Keys and sizes are looked at before a body is read."""
 
+import gzip
 import json
 import socket
 import time
@@ -129,3 +130,45 @@ def test_true_is_no_number(address: str, path: str, body: dict) -> None:
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
     assert "a number is wanted" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded"])
+def test_a_body_that_is_not_called_json_gets_the_header_named(address: str, kind: str | None) -> None:
+    headers = {"X-API-Key": "user"} | ({} if kind is None else {"Content-Type": kind})
+
+    answer = httpx.put(f"{address}/users/1/ratings/2", content=b'{"stars": 4}', headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media")
+    assert "Content-Type: application/json" in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json; charset=utf-8", "application/merge-patch+json", "Application/JSON"]
+)
+def test_json_is_known_by_any_of_its_names(address: str, kind: str) -> None:
+    headers = {"X-API-Key": "user", "Content-Type": kind}
+
+    assert httpx.put(f"{address}/users/1/ratings/2", content=b'{"stars": 4}', headers=headers).status_code == 200
+
+
+LINE = '{"user_id": 1, "movie_id": 1, "stars": 4}\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param(LINE.encode("utf-8-sig"), None, id="byte-order-mark"),
+        pytest.param(LINE.encode("utf-16"), "UTF-16", id="utf-16"),
+        pytest.param(gzip.compress(LINE.encode()), "compressed", id="gzip"),
+        pytest.param(b"\n" * 20_000 + LINE.encode(), "blank lines", id="blank-lines"),
+    ],
+)
+def test_an_import_that_is_no_plain_text_is_read_or_told_what_it_is(
+    address: str, content: bytes, said: str | None
+) -> None:
+    headers = {"X-API-Key": "user", "Content-Type": "application/jsonl"}
+
+    answer = httpx.post(f"{address}/import/ratings", content=content, headers=headers)
+
+    assert answer.status_code == (200 if said is None else 422)
+    assert said is None or said in answer.json()["message"]
