@@ -25,9 +25,9 @@ Predicts the stars that a user would give a movie, and recommends movies that th
 Every error has the same shape: a `code` for programs and a `message` for people. Besides the errors of its routes, any
 path may answer `not_found`, `method_not_allowed`, `conflict` (another request has changed what this one needs: try
 again), `foreign_host` or `foreign_origin` (403: a page of another site asks a service without keys), `slow_body` (408),
-`body_too_large` (413), `unsupported_media` (415: no JSON), `http_error` (a body that cannot be read at all), or, with the
-header `Retry-After`, `overloaded` or `timed_out` (503). Every answer has the headers `X-Request-ID`, taken over from
-the request if it has one, and `X-Model-Version`. A service with keys wants one in the header `X-API-Key`.
+`body_too_large` (413), `unsupported_media` (415: no JSON), `http_error` (a body that cannot be read at all), or, with
+the header `Retry-After`, `overloaded` or `timed_out` (503). Every answer has the headers `X-Request-ID`, taken over
+from the request if it has one, and `X-Model-Version`. A service with keys wants one in the header `X-API-Key`.
 """
 
 
