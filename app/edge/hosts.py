@@ -8,6 +8,7 @@ the service by that name, which is not one of the service's.
 
 import ipaddress
 from collections.abc import Collection
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -30,17 +31,20 @@ class Hosts(NamedTuple):
     def require(self, method: str, headers: Headers) -> None:
         """Raise `ForeignHost` or `ForeignOrigin` for what only a page of another site sends."""
         host = headers.get("host", "")
-        if not self._is_own(host):
+        if ANY_HOST not in self.names and not _is_own(host, tuple(self.names)):
             raise ForeignHost(host)
         origin = headers.get("origin")
         if method not in SAFE_METHODS and origin is not None and urlsplit(origin).netloc != host:
             raise ForeignOrigin
 
-    def _is_own(self, host: str) -> bool:
-        if ANY_HOST in self.names:
-            return True
+
+@lru_cache(maxsize=256)  # a client asks under the same one again and again
+def _is_own(host: str, names: tuple[str, ...]) -> bool:
+    try:
         name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
-        return name == "localhost" or name.endswith(".localhost") or name in self.names or _is_address(name)
+    except ValueError:
+        return False
+    return name == "localhost" or name.endswith(".localhost") or name in names or _is_address(name)
 
 
 def _is_address(name: str) -> bool:

@@ -30,7 +30,7 @@ def test_the_services_own_names_and_addresses_are_answered(loaded: Engine, score
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "localhost.evil.example", "evil.example:8000", "", "127.0.0.1.evil.example"]
+    "host", ["evil.example", "localhost.evil.example", "evil.example:8000", "", "[::1", "127.0.0.1.evil.example"]
 )
 def test_a_name_that_was_pointed_at_this_machine_is_refused(loaded: Engine, scorer: Scorer, host: str) -> None:
     client = TestClient(create_app(loaded, scorer, hosts=Hosts(("127.0.0.1",))))
