@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from builders import SMALL, context_for
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from model import legacy
 from model.data.dataset import MovieLens
@@ -157,6 +157,19 @@ def test_weights_of_another_size_are_refused(copy: Path) -> None:
     (copy / "manifest.json").write_text(json.dumps(manifest))
 
     with pytest.raises(ArtifactError, match="was not written by this version"):
+        artifact.load(copy)
+
+
+def test_weights_that_are_no_numbers_are_refused(copy: Path) -> None:
+    weights = load_file(copy / "weights.safetensors")
+    last = [name for name, tensor in weights.items() if tensor.is_floating_point()][-1]
+    weights[last].view(-1)[-1] = torch.inf
+    save_file(weights, copy / "weights.safetensors")
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["files"]["weights.safetensors"] = sha256(copy / "weights.safetensors")
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+
+    with pytest.raises(ArtifactError, match="weights that are not numbers"):
         artifact.load(copy)
 
 
