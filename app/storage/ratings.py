@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Select, bindparam, delete, func, select, text, tuple_
+from sqlalchemy import Select, bindparam, delete, func, or_, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -82,6 +82,8 @@ def _replacing(insert: InsertT) -> InsertT:
     return insert.on_conflict_do_update(
         index_elements=[Rating.user_id, Rating.movie_id],
         set_={"stars": insert.excluded.stars, "rated_at": insert.excluded.rated_at},
+        # What is there already needs no write, no entry of an index and no new revision of the user.
+        where=or_(Rating.stars != insert.excluded.stars, Rating.rated_at != insert.excluded.rated_at),
     )
 
 

@@ -95,6 +95,7 @@ def test_a_write_by_sql_counts_for_exactly_the_users_concerned(
     [
         pytest.param(lambda database: Ratings(database).put(1, 1, 5, None), {1}, id="replaced rating"),
         pytest.param(lambda database: Ratings(database).put(4, 1, 5, None), {4}, id="new rating"),
+        pytest.param(lambda database: Ratings(database).put(1, 1, 3, 0), set(), id="the rating that is there"),
         pytest.param(lambda database: Ratings(database).remove(3, 2), {3}, id="removed rating"),
         pytest.param(lambda database: Ratings(database).remove(4, 2), set(), id="no rating to remove"),
         pytest.param(lambda database: Users(database).change(2, {"age": 40}), {2}, id="profile"),
@@ -336,11 +337,15 @@ def test_writers_at_once_never_deadlock_and_every_write_counts(engine: Engine) -
         try:
             for turn in range(rounds):
                 with database.writes() as session:
-                    ratings.put(session, [RatingRecord(id_, 1 + (id_ + turn) % 3, 3, turn) for id_ in order])
+                    ratings.put(
+                        session, [RatingRecord(id_, 1 + (id_ + turn) % 3, 3, 100 * turn + number) for id_ in order]
+                    )
                 with database.writes() as session:
                     ratings.remove(session, order[turn], 1 + turn % 3)
                 with database.writes() as session:  # a movie that many rate at this moment
-                    ratings.put(session, [RatingRecord(id_, 4 + turn % 2, 3, turn) for id_ in order[::3]])
+                    ratings.put(
+                        session, [RatingRecord(id_, 4 + turn % 2, 3, 100 * turn + number) for id_ in order[::3]]
+                    )
                 if number == 0:
                     with database.writes() as session:
                         movies.remove(session, 10 + turn)
