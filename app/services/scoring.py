@@ -21,7 +21,7 @@ THREADS = os.cpu_count() or 1
 MOST_TOGETHER = 32
 """Larger batches take no less time for each user, and make the first one wait for all others."""
 
-LONGEST_WAIT = 1.0
+LONGEST_WAIT = 3.0
 """Seconds that a request waits for its turn. Where more come than are answered, the queue would only grow longer."""
 
 BULK_WAIT = 60.0
@@ -102,7 +102,8 @@ class Gathering(Generic[T]):
         while keys := list(islice(self._waiting, self._most)):
             futures = [self._waiting.pop(key) for key in keys]
             try:
-                found = await in_scoring_thread(self._compute, keys)
+                # However long it takes to get a thread: those who wait have waited already.
+                found = await _in_turn(_threads, math.inf, partial(self._compute, keys))
             except Exception as error:  # noqa: BLE001 - whatever it is, those who wait for it raise it
                 _fail(futures, error)
             else:
