@@ -5,10 +5,11 @@ FastAPI reads and parses a body before any dependency, so that a caller without 
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, ClassVar
+from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
 from app.edge.keys import HEADER, Keys, with_admin_key, with_key
@@ -19,13 +20,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class Route(APIRoute):
-    """A route with a small body, which is read whole before the route's own code runs.
-
-    Attributes:
-        is_bulk: whether it may take longer than other requests.
-    """
-
-    is_bulk: ClassVar[bool] = False
+    """A route with a small body, which is read whole before the route's own code runs."""
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
@@ -57,9 +52,7 @@ class Route(APIRoute):
 
 
 class BulkRoute(Route):
-    """A route that may take long, and whose code reads the body piece by piece."""
-
-    is_bulk = True
+    """A route that may take long, and whose code may read the body piece by piece."""
 
     async def with_limited_body(self, request: Request, limits: Limits) -> Request:
         """The request, whose body ends in `BodyTooLarge` or `SlowBody` while it is read."""
@@ -69,7 +62,11 @@ class BulkRoute(Route):
 
 
 def limited(request: Request, most: int, pause: float) -> Receive:
-    """The request's messages; raises `BodyTooLarge` beyond ``most`` bytes, `SlowBody` after ``pause`` seconds."""
+    """The messages of a request's body.
+
+    Raises `BodyTooLarge` beyond ``most`` bytes, `SlowBody` after ``pause`` seconds without one, and `ClientDisconnect`
+    if the rest will not come.
+    """
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > most:
         raise BodyTooLarge(most)
@@ -82,6 +79,8 @@ def limited(request: Request, most: int, pause: float) -> Receive:
                 message = await request.receive()
         except TimeoutError:
             raise SlowBody from None
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
         received += len(message.get("body", b""))
         if received > most:
             raise BodyTooLarge(most)

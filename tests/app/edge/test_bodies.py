@@ -90,6 +90,16 @@ def test_a_body_that_does_not_come_is_given_up(address: str, path: str) -> None:
     assert LIMITS.pause <= time.perf_counter() - started < LIMITS.pause + 8
 
 
+def test_who_leaves_in_the_middle_of_a_body_has_written_nothing(address: str) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        head = f"POST /users HTTP/1.1\r\nHost: {host}\r\nX-API-Key: user\r\nContent-Type: application/json\r\n"
+        connection.sendall(f"{head}Content-Length: 20\r\n\r\n{{}}".encode())  # valid so far, and not whole
+
+    time.sleep(0.5)
+    assert httpx.get(f"{address}/users/121", headers={"X-API-Key": "user"}).status_code == 404
+
+
 def test_a_body_in_pieces_is_read_whole(address: str) -> None:
     body = json.dumps({"user_id": 1, "movie_ids": [1, 2]}).encode()
 
