@@ -91,7 +91,7 @@ def test_the_history_comes_newest_first_and_in_pages_that_join(seqrec: Client, s
 
 
 def test_a_batch_is_written_whole_or_not_at_all_and_bad_entries_are_named_by_index(seqrec: Client) -> None:
-    good = [NewRating(user_id=1, movie_id=movie_id, stars=4.5, rated_at=2_000_000_000) for movie_id in (1, 2)]
+    good = [NewRating(user_id=1, movie_id=movie_id, stars=4.5, rated_at=1_750_000_000) for movie_id in (1, 2)]
     bad = [NewRating(user_id=1, movie_id=900, stars=3), NewRating(user_id=901, movie_id=1, stars=3)]
     before = seqrec.user(1).ratings
 
@@ -201,12 +201,12 @@ def test_two_users_with_the_same_history_are_each_others_nearest(seqrec: Client)
 
 def test_popular_is_by_weighted_rating_within_the_time_and_genres_asked_for(seqrec: Client) -> None:
     for user_id in range(1, 41):
-        seqrec.rate(user_id, 7, 5, rated_at=2_000_000_000)
-    seqrec.rate(1, 8, 5, rated_at=2_000_000_001)
+        seqrec.rate(user_id, 7, 5, rated_at=1_750_000_000)
+    seqrec.rate(1, 8, 5, rated_at=1_750_000_001)
 
-    (first, second) = seqrec.popular_movies(n=100, since=2_000_000_000).movies
+    (first, second) = seqrec.popular_movies(n=100, since=1_750_000_000).movies
     assert (first.movie_id, first.ratings, first.mean_stars, second.movie_id) == (7, 40, 5, 8)
-    assert [movie.movie_id for movie in seqrec.popular_movies(n=100, since=2_000_000_001).movies] == [8]
+    assert [movie.movie_id for movie in seqrec.popular_movies(n=100, since=1_750_000_001).movies] == [8]
     genre = first.genres[0]
     assert all(genre in movie.genres for movie in seqrec.popular_movies(n=100, genre=[genre]).movies)
 

@@ -267,22 +267,11 @@ def test_an_invalid_field_is_described_in_a_plain_sentence(
     assert answer.json()["details"] == [{"field": field, "message": message}]
 
 
-@pytest.mark.parametrize(
-    ("text", "headers", "message"),
-    [
-        pytest.param(
-            "{'a'", {"Content-Type": "application/json"}, "the body is not valid JSON (character 2)", id="text"
-        ),
-        pytest.param('{"age": 5}', {}, "send the body as Content-Type: application/json", id="no type"),
-    ],
-)
-def test_a_body_that_is_not_read_as_json_says_why(
-    client: TestClient, text: str, headers: dict[str, str], message: str
-) -> None:
-    answer = client.post("/users", content=text, headers=headers)
+def test_a_body_that_is_no_json_says_where(client: TestClient) -> None:
+    answer = client.post("/users", content="{'a'", headers={"Content-Type": "application/json"})
 
     assert answer.status_code == 422
-    assert answer.json()["details"] == [{"field": "body", "message": message}]
+    assert answer.json()["details"] == [{"field": "body", "message": "the body is not valid JSON (character 2)"}]
 
 
 class Broken:

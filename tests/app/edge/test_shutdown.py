@@ -47,6 +47,6 @@ def test_what_is_begun_is_answered_and_an_unfinished_body_does_not_keep_the_serv
                 time.sleep(0.01)
             told = time.monotonic()  # to stop, at the end of this block
 
-        assert time.monotonic() - told < SHUTDOWN_TIMEOUT + 3
+        assert time.monotonic() - told < SHUTDOWN_TIMEOUT + 15  # it would wait without end
         assert begun[-1] > told
         assert imported.result().json() == {"written": 4}
