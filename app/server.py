@@ -21,13 +21,14 @@ from app.edge.keys import Keys
 from app.edge.limits import MIB, Limits
 from app.main import create_app
 from app.observability import logs, metrics
-from app.services.model_host import ModelHost, load_newest_scorer
+from app.services.model_host import ModelHost, load_newest_scorer, no_artifact
 from app.settings import Settings
 from app.storage.database import Database, connect, require_current
 from app.storage.movies import datasets
 from model.card import DataSource
 from model.device import choose_device
 from model.errors import SettingsError
+from model.inference import artifact
 from model.inference.scorer import Scorer
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,9 @@ def run(settings: Settings, workers: int) -> None:
     if workers == 1:
         _AnnouncingServer(uvicorn.Config(from_settings(settings), host=host, port=port, **options)).run()
         return
-    load(settings)[0].dispose()  # fail once here, not in every worker
+    _require_database(settings).dispose()  # fail once here, not in every worker
+    if artifact.newest(settings.artifacts) is None:
+        raise no_artifact(settings.artifacts)
     with tempfile.TemporaryDirectory(prefix="seqrec-metrics-") as folder:
         os.environ[metrics.MULTIPROCESS] = folder
         uvicorn.run("app.server:from_environment", factory=True, host=host, port=port, workers=workers, **options)

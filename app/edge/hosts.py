@@ -7,7 +7,6 @@ the service by that name, which is not one of the service's.
 """
 
 import ipaddress
-from collections.abc import Collection
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -26,15 +25,15 @@ class Hosts(NamedTuple):
     An address in numbers is no name, so nobody can point it elsewhere.
     """
 
-    names: Collection[str] = (ANY_HOST,)
+    names: tuple[str, ...] = (ANY_HOST,)
 
     def require(self, method: str, headers: Headers) -> None:
         """Raise `ForeignHost` or `ForeignOrigin` for what only a page of another site sends."""
         host = headers.get("host", "")
-        if ANY_HOST not in self.names and not _is_own(host, tuple(self.names)):
+        if ANY_HOST not in self.names and not _is_own(host, self.names):
             raise ForeignHost(host)
         origin = headers.get("origin")
-        if method not in SAFE_METHODS and origin is not None and urlsplit(origin).netloc != host:
+        if method not in SAFE_METHODS and origin is not None and origin.partition("://")[2] != host:
             raise ForeignOrigin
 
 

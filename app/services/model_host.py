@@ -172,7 +172,7 @@ class ModelHost:
             before = self._model
             newest = artifact.newest(self.artifacts) if self.artifacts else None
             if newest is None:
-                raise ReloadRefused(f"There is no trained model in {self.artifacts}. Run: seqrec train")
+                raise ReloadRefused(str(no_artifact(self.artifacts)))
             if newest.name != before.version:
                 try:
                     loaded = load_scorer(newest, before.device)
@@ -200,6 +200,10 @@ class ModelHost:
                 logger.warning("serving %s in place of %s, like the process that reloaded", self._model.version, before)
 
 
+def no_artifact(root: Path | None) -> ArtifactError:
+    return ArtifactError(f"There is no trained model in {root}. Run: seqrec train")
+
+
 def load_newest_scorer(root: Path, device: torch.device) -> Scorer:
     """The newest artifact that can be served; what is newer and damaged is passed over, loudly.
 
@@ -215,7 +219,7 @@ def load_newest_scorer(root: Path, device: torch.device) -> Scorer:
             for failure in failures:
                 logger.error("serving the older model %s: %s", scorer.version, failure)
             return scorer
-    raise failures[0] if failures else ArtifactError(f"There is no trained model in {root}. Run: seqrec train")
+    raise failures[0] if failures else no_artifact(root)
 
 
 def load_scorer(folder: Path, device: torch.device) -> Scorer:

@@ -1,32 +1,23 @@
 """Ratings: one, many, all."""
 
-import codecs
-import time
 from collections.abc import Iterator, Sequence
 from tempfile import TemporaryFile
 from typing import IO, BinaryIO, NamedTuple
 
 import numpy as np
-from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from app.services.paging import decode_cursor, encode_cursor
+from app.services.rating_lines import now, read_blocks, record_of
 from app.storage import movies, ratings, users
 from app.storage.database import Database
 from app.storage.movies import MovieRecord
 from app.storage.ratings import RatingRecord
-from seqrec.errors import MOST_DETAILS, InvalidField, InvalidRequest, MovieNotFound, UserNotFound
+from seqrec.errors import InvalidField, InvalidRequest, MovieNotFound, UserNotFound
 from seqrec.schemas.ratings import NewRating
-
-LONGEST_LINE = 10_000
-"""In bytes; a longer line is not a rating."""
 
 RATINGS_AT_ONCE = 5_000
 """Ratings that an import or export reads or writes together."""
-
-
-MOST_BLANK_LINES = 10_000
-"""Of an import; a file of more is no file of ratings."""
 
 RECORD = np.dtype([("user_id", "<i8"), ("movie_id", "<i8"), ("stars", "<f8"), ("rated_at", "<i8")])
 """A checked rating on its way from the lines of an import to the database."""
@@ -74,7 +65,7 @@ class Ratings:
 
     def put_all(self, given: Sequence[NewRating]) -> int:
         """Write all ratings or none, with an `InvalidRequest` that names bad ones by index; returns how many."""
-        records = [_record(rating) for rating in given]
+        records = [record_of(rating) for rating in given]
         with self.database.writes() as session:
             problems = [
                 InvalidField(field=f"body.ratings.{index}.{field}", message=message)
@@ -103,9 +94,8 @@ class Ratings:
     def import_lines(self, file: BinaryIO) -> int:
         """Write ratings, one JSON object a line, all or, with an `InvalidRequest` that names the bad lines, none.
 
-        Blank lines are skipped, up to `MOST_BLANK_LINES`. Memory use does not grow with the number of lines. After
-        `MOST_DETAILS` bad lines the rest is not read. All lines are read and checked before the transaction begins, so
-        that other writers wait as short as can be.
+        Memory use does not grow with the number of lines. All of them are read and checked before the transaction
+        begins, so that other writers wait as short as can be.
         """
         with TemporaryFile() as checked:
             self._check_lines(file, checked)
@@ -118,7 +108,7 @@ class Ratings:
         """Write the ratings of all lines into ``checked``, in the form of `RECORD`; `InvalidRequest`."""
         problems: list[InvalidField] = []
         known = _KnownIds()
-        for block in _read_blocks(file, problems):
+        for block in read_blocks(file, RATINGS_AT_ONCE, problems):
             records = [record for _, record in block]
             with self.database.reads() as session:
                 missing = list(known.missing(session, records))
@@ -139,11 +129,6 @@ def _checked_blocks(checked: IO[bytes]) -> Iterator[list[RatingRecord]]:
 def _put(session: Session, records: Sequence[RatingRecord]) -> int:
     ratings.put(session, records)
     return len(records)
-
-
-def now() -> int:
-    """Unix seconds."""
-    return int(time.time())
 
 
 class _KnownIds:
@@ -167,54 +152,3 @@ class _KnownIds:
 def _require_user(session: Session, user_id: int) -> None:
     if not users.existing(session, [user_id]):
         raise UserNotFound([user_id])
-
-
-def _read_blocks(file: BinaryIO, problems: list[InvalidField]) -> Iterator[list[tuple[int, RatingRecord]]]:
-    """Line numbers and ratings, a block at a time; appends lines that cannot be read to ``problems``."""
-    block: list[tuple[int, RatingRecord]] = []
-    blank = 0
-    if (kind := _other_kind(file)) is not None:
-        problems.append(InvalidField(field="line 1", message=kind))
-        return
-    for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), start=1):
-        if not line.strip():
-            blank += 1
-            if blank > MOST_BLANK_LINES:
-                problems.append(InvalidField(field=f"line {number}", message=f"more than {blank - 1:,} blank lines"))
-                break
-            continue
-        try:
-            block.append((number, _record(NewRating.model_validate_json(line))))
-        except ValidationError as error:
-            problems += [
-                InvalidField(field=".".join([f"line {number}", *map(str, one["loc"])]), message=one["msg"])
-                for one in error.errors()
-            ]
-        if len(block) == RATINGS_AT_ONCE or len(problems) >= MOST_DETAILS:
-            yield block
-            block = []
-        if len(problems) >= MOST_DETAILS:
-            return
-    yield block
-
-
-OTHER_KINDS = {
-    b"\x1f\x8b": "the file is compressed: unpack it first",
-    b"PK\x03\x04": "the file is a zip archive: unpack it first",
-    b"\xff\xfe": "the file is in UTF-16: save it in UTF-8",
-    b"\xfe\xff": "the file is in UTF-16: save it in UTF-8",
-}
-"""By the first bytes of a file."""
-
-
-def _other_kind(file: BinaryIO) -> str | None:
-    """What is to be said of a file that is no text in UTF-8; reads over a byte order mark."""
-    beginning = file.read(4)
-    file.seek(len(codecs.BOM_UTF8) if beginning.startswith(codecs.BOM_UTF8) else 0)
-    return next((message for bytes_, message in OTHER_KINDS.items() if beginning.startswith(bytes_)), None)
-
-
-def _record(rating: NewRating) -> RatingRecord:
-    return RatingRecord(
-        rating.user_id, rating.movie_id, rating.stars, now() if rating.rated_at is None else rating.rated_at
-    )

@@ -122,7 +122,8 @@ class _SingleRankingEncoder:
         return self._head(trace.states[-1:], user), read
 
     def queries_without_each(self, user: Users, latest: int) -> Tensor:
-        projected = self._projected(user, self._network.config.window_start(len(user.movies)))
+        # The window of a history with one rating less, which may begin earlier.
+        projected = self._projected(user, self._network.config.window_start(len(user.movies) - 1))
         return self._head(self._recurrence.without_each(projected, latest), user)
 
     def _projected(self, user: Users, start: int) -> FloatArray:

@@ -46,13 +46,13 @@ class Users(NamedTuple):
             own, ratings = slice(user, user + 1), slice(start, end)
             yield Users(self.profiles[own], self.movies[ratings], self.stars[ratings], self.lengths[own])
 
-    def latest(self, limit: int, window_step: int = 1) -> "Latest":
-        """The last ``limit`` ratings of each user, side by side.
+    def latest(self, limit: int) -> "Latest":
+        """The last ``limit`` ratings of each user, side by side."""
+        return self.since((self.lengths - limit).clamp(min=0))
 
-        Of a longer history, up to ``window_step`` - 1 fewer: the first one is at a multiple of it.
-        """
-        missing = (self.lengths - limit).clamp(min=0)  # (users,)
-        lengths = self.lengths - (missing + window_step - 1) // window_step * window_step
+    def since(self, start: Tensor) -> "Latest":
+        """Each user's ratings from the one number ``start`` on, shape (users,), side by side."""
+        lengths = self.lengths - start  # (users,)
         steps = int(lengths.max()) if len(lengths) else 0
         time = torch.arange(steps, device=lengths.device).unsqueeze(1)  # (time, 1)
         indices = self.lengths.cumsum(0) - lengths + time  # (time, users)

@@ -4,12 +4,17 @@ Every configuration also reads the field names of earlier versions; see `model.l
 """
 
 from itertools import pairwise
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from model import legacy
 from model.rating_scale import WHOLE_STARS, RatingScale
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+NumberT = TypeVar("NumberT", int, "Tensor")
 
 
 class FactorizationConfig(BaseModel):
@@ -97,10 +102,10 @@ class RankingConfig(BaseModel):
         """
         return max(self.history_length // 4, 1)
 
-    def window_start(self, ratings: int) -> int:
-        """Position of the first rating that is read of a history of so many."""
-        missing = max(ratings - self.history_length, 0)
-        return -(-missing // self.window_step) * self.window_step
+    def window_start(self, ratings: NumberT) -> NumberT:
+        """Position of the first rating that is read of a history of so many; of several histories, for a tensor."""
+        beyond = ratings - self.history_length
+        return -(-beyond // self.window_step) * self.window_step * (beyond > 0)
 
 
 class NetworkConfig(BaseModel):

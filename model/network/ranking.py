@@ -66,7 +66,7 @@ class RankingNetwork(nn.Module):
 
     def queries(self, users: Users, movies: MovieVectors) -> Tensor:
         """Queries from whole histories, shape (users, horizons, width); ``movies`` from `MovieEncoder`."""
-        indices, lengths = users.latest(self.config.history_length, self.config.window_step)  # (time, users), (users,)
+        indices, lengths = users.since(self.config.window_start(users.lengths))  # (time, users), (users,)
         states = self.encoder.last(movies.vectors[users.movies[indices]], users.stars[indices], lengths)
         queries: Tensor = self.head(states, users.profiles)
         return queries
@@ -75,9 +75,10 @@ class RankingNetwork(nn.Module):
         """Queries of one user without one of the ratings, for each of the last ``latest`` ratings, oldest first.
 
         They explain a list: a rating is a reason for a movie if the movie's score falls without it. Shape
-        (latest, horizons, width). Apart from the missing one, the ratings are those that `queries` reads.
+        (latest, horizons, width). All of these are among those that `queries` reads.
         """
-        read = slice(self.config.window_start(len(user.movies)), None)
+        # The window of a history with one rating less, which may begin earlier.
+        read = slice(self.config.window_start(len(user.movies) - 1), None)
         states = self.encoder.without_each(movies.vectors[user.movies[read]], user.stars[read], latest)
         queries: Tensor = self.head(states, user.profiles.expand(latest, -1))
         return queries

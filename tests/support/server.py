@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import uvicorn
@@ -45,17 +46,9 @@ def running(app: ASGIApp) -> Iterator[str]:
 
 
 @contextmanager
-def workers(
-    count: int,
-    database_url: str,
-    artifacts: Path,
-    log: Path,
-    command: str = "from app.cli import main; main()",
-    folder: Path | None = None,
-    python_path: Path | None = None,
-) -> Iterator[str]:
-    """The address of a service of several processes, started by the command line ``command`` in ``folder``."""
-    with process(count, database_url, artifacts, log, command, folder, python_path) as (address, _):
+def workers(*arguments: Any, **options: Any) -> Iterator[str]:
+    """The address alone of a `process`."""
+    with process(*arguments, **options) as (address, _):
         yield address
 
 
@@ -69,7 +62,7 @@ def process(
     folder: Path | None = None,
     python_path: Path | None = None,
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """As `workers`, with the process, which a test may kill."""
+    """A service of several workers, started by the command line ``command`` in ``folder``: its address, and the process."""
     port = free_port()
     environment = os.environ | {"SEQREC_DATABASE_URL": database_url, "SEQREC_ARTIFACTS": str(artifacts)}
     if python_path is not None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 import shutil
 import threading
@@ -278,6 +279,16 @@ def test_an_import_six_times_as_long_takes_no_more_memory(loaded: Engine, tmp_pa
         return most
 
     assert peak(60_000) < 1.5 * peak(10_000)
+
+
+def test_an_import_may_come_through_a_pipe(loaded: Engine) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "wb") as sender:
+        sender.write(
+            b'\xef\xbb\xbf{"user_id": 1, "movie_id": 1, "stars": 4}\n\n{"user_id": 1, "movie_id": 2, "stars": 3}'
+        )
+    with os.fdopen(reading, "rb") as file:
+        assert Ratings(Database(loaded)).import_lines(file) == 2
 
 
 def test_an_import_of_junk_ends_after_a_hundred_bad_lines(loaded: Engine, tmp_path: Path) -> None:

@@ -44,9 +44,16 @@ def test_a_name_that_was_pointed_at_this_machine_is_refused(loaded: Engine, scor
 def test_a_page_of_another_site_cannot_write_under_any_name(loaded: Engine, scorer: Scorer) -> None:
     client = TestClient(create_app(loaded, scorer, hosts=Hosts(("*",))))
 
-    answer = client.post("/users", json={}, headers={"Host": "localhost", "Origin": "http://evil.example"})
-
-    assert (answer.status_code, answer.json()["code"]) == (403, "foreign_origin")
+    for origin in (
+        "http://evil.example",
+        "http://localhost.evil.example",
+        "http://localhost:1",
+        "null",
+        "http://[::1",
+        "",
+    ):
+        answer = client.post("/users", json={}, headers={"Host": "localhost", "Origin": origin})
+        assert (answer.status_code, answer.json()["code"]) == (403, "foreign_origin"), origin
 
 
 def test_with_keys_every_name_is_answered(loaded: Engine, scorer: Scorer) -> None:

@@ -4,7 +4,9 @@ import numpy as np
 
 from app.services.catalogue import Catalogue, Filter
 from app.storage.movies import MovieRecord
+from model.features.catalogue import YEARS
 from model.inference.scorer import Scorer
+from seqrec.limits import EARLIEST_YEAR, LATEST_YEAR
 
 GENRES = ("Comedy", "Drama", "Horror")
 
@@ -55,3 +57,7 @@ def test_a_filter_selects_the_movies_that_pass_it_one_by_one(scorer: Scorer) -> 
         assert catalogue.select(wanted) == expected, wanted
         selected = np.flatnonzero(catalogue.mask(wanted))
         assert scorer.catalogue.vocabulary.indices(expected).tolist() == selected.tolist()
+
+
+def test_a_year_in_a_title_is_one_that_the_api_takes() -> None:
+    assert range(EARLIEST_YEAR, LATEST_YEAR + 1) == YEARS

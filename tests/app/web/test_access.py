@@ -2,7 +2,7 @@
 
 import pytest
 from browsing import Visit, movies
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, Page, expect
 
 from app.edge.keys import Keys
 
@@ -37,13 +37,19 @@ def test_the_last_user_is_remembered(visit: Visit) -> None:
     expect(page.locator("#user-name")).to_have_text("User 5")
 
 
-@pytest.mark.parametrize("keys", [Keys(api=("secret",))])
-def test_a_service_that_wants_a_key_is_given_the_one_from_the_reader(visit: Visit) -> None:
+def after_a_wrong_key(visit: Visit) -> tuple[Page, Locator]:
+    """The page, which has refused a key, and its field for another one."""
     page = visit(user=1, refused=True)
     field = page.get_by_role("textbox", name="Key")
     field.fill("wrong")
     page.keyboard.press("Enter")
     expect(page.get_by_text("That key was not accepted.")).to_be_visible()
+    return page, field
+
+
+@pytest.mark.parametrize("keys", [Keys(api=("secret",))])
+def test_a_service_that_wants_a_key_is_given_the_one_from_the_reader(visit: Visit) -> None:
+    page, field = after_a_wrong_key(visit)
     field.fill("secret")
     page.keyboard.press("Enter")
 
@@ -53,11 +59,7 @@ def test_a_service_that_wants_a_key_is_given_the_one_from_the_reader(visit: Visi
 
 @pytest.mark.parametrize("keys", [Keys(api=("secret",))])
 def test_a_key_that_was_refused_is_not_kept(visit: Visit) -> None:
-    page = visit(user=1, refused=True)
-    field = page.get_by_role("textbox", name="Key")
-    field.fill("wrong")
-    page.keyboard.press("Enter")
-    expect(page.get_by_text("That key was not accepted.")).to_be_visible()
+    page, field = after_a_wrong_key(visit)
     page.keyboard.press("Escape")
     expect(field).to_be_hidden()
 

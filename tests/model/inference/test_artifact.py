@@ -18,6 +18,7 @@ from model.features.users import Profile, Rated, UserContext
 from model.files import sha256
 from model.inference import artifact
 from model.inference.scorer import Scorer
+from model.network.config import RankingConfig
 from model.training.estimator import SeqRecEstimator
 
 CPU = torch.device("cpu")
@@ -189,8 +190,9 @@ USER_0_1 = UserContext(Profile("F", 25, 3), [Rated(movie_id, float(1 + movie_id 
 
 
 def test_an_artifact_of_version_0_1_recommends_what_it_did(
-    scorer_from_0_1: Scorer, answers_of_0_1: dict[str, list[dict[str, Any]]]
+    scorer_from_0_1: Scorer, answers_of_0_1: dict[str, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(RankingConfig, "window_step", 1)  # 0.1 read the latest 20 of the 29 ratings
     expected = answers_of_0_1["recommended"]
 
     recommended = scorer_from_0_1.recommend(
@@ -200,9 +202,8 @@ def test_an_artifact_of_version_0_1_recommends_what_it_did(
     assert [one.movie_id for one in recommended] == [one["movie_id"] for one in expected]
     for one, before in zip(recommended, expected, strict=True):
         assert one.stars == pytest.approx(before["stars"], abs=2e-4)
-        # Of 29 ratings, 0.1 read the latest 20, where today's window begins some later.
-        assert one.relevance == pytest.approx(before["relevance"], rel=1e-2)
-        assert {reason.movie_id for reason in one.reasons or ()} & {movie_id for movie_id, _ in before["reasons"]}
+        assert one.relevance == pytest.approx(before["relevance"], abs=2e-6)
+        assert [reason.movie_id for reason in one.reasons or ()] == [movie_id for movie_id, _ in before["reasons"]]
 
 
 def test_an_artifact_of_version_0_1_predicts_what_it_did(

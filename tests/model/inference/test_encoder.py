@@ -227,7 +227,7 @@ def test_without_each_rating_the_queries_are_those_of_a_history_without_it(ratin
     queries = catalogue.encoder.queries_without_each(user(movies, stars), latest)
 
     for query, step in zip(queries, range(start, ratings), strict=True):
-        without = user(movies[start:step] + movies[step + 1 :], stars[start:step] + stars[step + 1 :])
+        without = user(movies[:step] + movies[step + 1 :], stars[:step] + stars[step + 1 :])
         expected = catalogue.network.require_ranking().queries(without, catalogue.vectors)[0]
         np.testing.assert_allclose(query, expected, atol=1e-5)
 

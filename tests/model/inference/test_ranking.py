@@ -111,7 +111,7 @@ def test_there_are_no_reasons_unless_asked_for_and_none_without_a_history(scorer
 @pytest.mark.parametrize("recurrent", ["mlstm", "lstm", "bag"])
 @pytest.mark.parametrize("ratings", [1, 19, 20, 21, 26, 30])
 def test_without_each_is_what_the_network_says_of_a_history_without_it(ratings: int, recurrent: str) -> None:
-    # Of a history that is longer than the encoder reads, those that it reads.
+    # The encoder reads the latest 16 to 20: without one of them, older ones may move up.
     seqrec = network(SMALL.network.model_copy(update={"recurrent": recurrent}), vocabulary_size=60)
     relevance = seqrec.require_ranking()
     rated, stars = range(1, ratings + 1), [1.0 + coordinate % 5 for coordinate in range(ratings)]
@@ -122,8 +122,7 @@ def test_without_each_is_what_the_network_says_of_a_history_without_it(ratings: 
 
         for coordinate, query in zip(range(start, ratings), quick, strict=True):
             without = user(
-                [*rated[start:coordinate], *rated[coordinate + 1 :]],
-                stars[start:coordinate] + stars[coordinate + 1 :],
+                [*rated[:coordinate], *rated[coordinate + 1 :]], stars[:coordinate] + stars[coordinate + 1 :]
             )
             assert torch.allclose(query, relevance.queries(without, movies)[0], atol=1e-5)
 

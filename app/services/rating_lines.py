@@ -1,0 +1,80 @@
+"""Ratings as JSON Lines: one JSON object a line."""
+
+import codecs
+import time
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from pydantic import ValidationError
+
+from app.storage.ratings import RatingRecord
+from seqrec.errors import MOST_DETAILS, InvalidField
+from seqrec.schemas.ratings import NewRating
+
+LONGEST_LINE = 10_000
+"""In bytes; a longer line is not a rating."""
+
+MOST_BLANK_LINES = 10_000
+"""A file of more is no file of ratings."""
+
+OTHER_KINDS = {
+    b"\x1f\x8b": "the file is compressed: unpack it first",
+    b"PK\x03\x04": "the file is a zip archive: unpack it first",
+    codecs.BOM_UTF16_LE: "the file is in UTF-16: save it in UTF-8",
+    codecs.BOM_UTF16_BE: "the file is in UTF-16: save it in UTF-8",
+}
+"""By the first bytes of a file."""
+
+
+def read_blocks(file: BinaryIO, size: int, problems: list[InvalidField]) -> Iterator[list[tuple[int, RatingRecord]]]:
+    """Line numbers and ratings, so many at a time; appends lines that cannot be read to ``problems``.
+
+    Blank lines are skipped, up to `MOST_BLANK_LINES`. After `MOST_DETAILS` problems the rest is not read.
+    """
+    block: list[tuple[int, RatingRecord]] = []
+    blank = 0
+    for number, line in enumerate(_lines(file), start=1):
+        if number == 1 and (kind := _other_kind(line)) is not None:
+            problems.append(InvalidField(field="line 1", message=kind))
+            return
+        if not line.strip():
+            blank += 1
+            if blank > MOST_BLANK_LINES:
+                problems.append(InvalidField(field=f"line {number}", message=f"more than {blank - 1:,} blank lines"))
+                break
+            continue
+        try:
+            block.append((number, record_of(NewRating.model_validate_json(line))))
+        except ValidationError as error:
+            problems += [
+                InvalidField(field=".".join([f"line {number}", *map(str, one["loc"])]), message=one["msg"])
+                for one in error.errors()
+            ]
+        if len(block) == size or len(problems) >= MOST_DETAILS:
+            yield block
+            block = []
+        if len(problems) >= MOST_DETAILS:
+            return
+    yield block
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Without a byte order mark, and without going back: a file may be a pipe."""
+    yield file.readline(LONGEST_LINE).removeprefix(codecs.BOM_UTF8)
+    yield from iter(lambda: file.readline(LONGEST_LINE), b"")
+
+
+def _other_kind(line: bytes) -> str | None:
+    """What is to be said of a file with this first line, if it is no text in UTF-8."""
+    return next((message for beginning, message in OTHER_KINDS.items() if line.startswith(beginning)), None)
+
+
+def record_of(rating: NewRating) -> RatingRecord:
+    return RatingRecord(
+        rating.user_id, rating.movie_id, rating.stars, now() if rating.rated_at is None else rating.rated_at
+    )
+
+
+def now() -> int:
+    """Unix seconds."""
+    return int(time.time())
