@@ -62,7 +62,7 @@ def process(
     folder: Path | None = None,
     python_path: Path | None = None,
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A service of several workers, started by the command line ``command`` in ``folder``: its address, and the process."""
+    """A service of several workers: its address, and the process. ``command`` starts it in ``folder``."""
     port = free_port()
     environment = os.environ | {"SEQREC_DATABASE_URL": database_url, "SEQREC_ARTIFACTS": str(artifacts)}
     if python_path is not None:

@@ -1,5 +1,6 @@
 """Keys, logs, metrics, reload and several worker processes."""
 
+import codecs
 import json
 import logging
 import os
@@ -284,9 +285,8 @@ def test_an_import_six_times_as_long_takes_no_more_memory(loaded: Engine, tmp_pa
 def test_an_import_may_come_through_a_pipe(loaded: Engine) -> None:
     reading, writing = os.pipe()
     with os.fdopen(writing, "wb") as sender:
-        sender.write(
-            b'\xef\xbb\xbf{"user_id": 1, "movie_id": 1, "stars": 4}\n\n{"user_id": 1, "movie_id": 2, "stars": 3}'
-        )
+        sender.write(codecs.BOM_UTF8 + b'{"user_id": 1, "movie_id": 1, "stars": 4}\n\n')
+        sender.write(b'{"user_id": 1, "movie_id": 2, "stars": 3}')
     with os.fdopen(reading, "rb") as file:
         assert Ratings(Database(loaded)).import_lines(file) == 2
 
