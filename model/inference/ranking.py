@@ -13,9 +13,10 @@ from torch import Tensor
 from model.errors import NoRelevanceError
 from model.features.catalogue import UNKNOWN, Vocabulary
 from model.features.users import UserContext, encode_profiles
-from model.inference.diversity import CategoryDistribution, diversified
+from model.inference.diversity import POOL, CategoryDistribution, diversified
 from model.inference.encoder import ReadHistory, UserEncoder
 from model.inference.explanation import LATEST_EXPLAINED, MOST_REASONS
+from model.inference.index import BEST, IndexedRelevance, MovieIndex, without
 from model.inference.results import Prediction, RankBy, Reason, Recommendation
 from model.network.batch import USERS_PER_BATCH, Users
 from model.network.ranking import MovieVectors, RankingNetwork
@@ -49,6 +50,7 @@ class EncodedCatalogue:
         vectors: movies as the ranking network compares them; None for a network without one.
         categories: what a diverse list is measured by.
         encoder: encodes the users.
+        index: finds the best of very many movies; None where all are compared.
     """
 
     network: SeqRec
@@ -57,14 +59,18 @@ class EncodedCatalogue:
     vectors: MovieVectors | None
     categories: CategoryDistribution
     encoder: UserEncoder
+    index: MovieIndex | None = None
 
     @classmethod
-    def of(cls, network: SeqRec, vocabulary: Vocabulary, device: torch.device) -> "EncodedCatalogue":
+    def of(
+        cls, network: SeqRec, vocabulary: Vocabulary, device: torch.device, index: MovieIndex | None = None
+    ) -> "EncodedCatalogue":
+        """``index`` has the movies of the catalogue, or those of it that were trained."""
         with torch.inference_mode():
             movies = network.encode_movies(torch.arange(len(network.movies), device=device))
             vectors = network.ranking.movies() if network.ranking is not None else None
         categories = CategoryDistribution(network.movies.genres.cpu().numpy(), network.movies.ratings.cpu().numpy())
-        return cls(network, vocabulary, movies, vectors, categories, UserEncoder(network, movies, vectors))
+        return cls(network, vocabulary, movies, vectors, categories, UserEncoder(network, movies, vectors), index)
 
     @cached_property
     def ids(self) -> IntArray:
@@ -150,6 +156,7 @@ class UserState:
             earlier._read if earlier is not None and earlier._is_beginning_of(context) else None
         )
         self._log_relevance: dict[str, FloatArray] = {}
+        self._indexed_relevance: dict[str, IndexedRelevance] = {}
         self._orders: dict[RankBy, IntArray] = {}
         self._stars = np.full(len(catalogue.vocabulary), np.nan, dtype=np.float32)
 
@@ -191,6 +198,23 @@ class UserState:
             self._log_relevance[horizon] = self.log_relevance_for(self.queries, horizon)[0].cpu().numpy()
         return self._log_relevance[horizon]
 
+    def log_relevance_of(self, indices: IntArray, horizon: str) -> FloatArray | None:
+        """The same of some movie indices, shape (indices,)."""
+        indexed = self._indexed(horizon)
+        if indexed is not None:
+            return indexed.log_relevance(indices)
+        relevance = self.log_relevance(horizon)
+        return None if relevance is None else relevance[indices]
+
+    def _indexed(self, horizon: str) -> IndexedRelevance | None:
+        """The relevance of the catalogue's movies by its index; None if it has none."""
+        index, movies = self.catalogue.index, self.catalogue.vectors
+        if index is None or movies is None:
+            return None
+        if horizon not in self._indexed_relevance:
+            self._indexed_relevance[horizon] = IndexedRelevance(index, movies, self.queries, horizon, self.rated)
+        return self._indexed_relevance[horizon]
+
     def log_relevance_for(self, queries: Tensor, horizon: str) -> Tensor:
         """The same for several queries, shape (queries, movies); minus infinity for what this user has rated."""
         ranking, movies = self.catalogue.require_ranking()
@@ -215,24 +239,51 @@ class UserState:
         return self.catalogue.network.score_each(users, movies).mean.float()
 
     def is_ready(self, rank_by: RankBy) -> bool:
-        """Whether `order` is computed already."""
+        """Whether the best movies have been found already."""
         return rank_by in self._orders
 
+    def best(self, rank_by: RankBy, among: BoolArray, most: int) -> IntArray:
+        """At least the ``most`` best movie indices of a mask that the user has not rated, or all that there are.
+
+        The best come first, ties by movie id; shape (found,).
+        """
+        order = self.order(rank_by)
+        found = order[among[order]]
+        if len(found) >= most or self._by_index(rank_by) is None:
+            return found
+        return self._ordered(rank_by, among, most)
+
     def order(self, rank_by: RankBy) -> IntArray:
-        """All movie indices that the user has not rated, best first, ties by movie id; shape (unrated,)."""
+        """All movie indices that the user has not rated, best first, ties by movie id; of an indexed catalogue, `BEST`.
+
+        Shape (unrated,).
+        """
         if rank_by not in self._orders:
-            scores = self.scores(rank_by)
-            unrated = np.ones(len(scores), dtype=bool)
-            unrated[self.rated] = unrated[UNKNOWN] = False
-            by_id = self.catalogue.by_id[unrated[self.catalogue.by_id]]
-            self._orders[rank_by] = by_id[descending(scores[by_id])].astype(np.int32)
+            if rank_by == "rating":
+                self.stars(np.arange(len(self._stars)))  # those of all movies need no copy of the movies
+            order = self._ordered(rank_by, np.ones(len(self._stars), dtype=bool), BEST)
+            self._orders[rank_by] = order.astype(np.int32)
         return self._orders[rank_by]
 
-    def scores(self, rank_by: RankBy) -> FloatArray:
-        """What a list is ordered by, for each movie index, shape (movies,)."""
+    def _ordered(self, rank_by: RankBy, among: BoolArray, most: int) -> IntArray:
+        """As `best`, anew."""
+        indexed = self._by_index(rank_by)
+        if indexed is None or most > BEST:
+            by_id = self.catalogue.by_id[without(among, self.rated)[self.catalogue.by_id]]
+            return by_id[descending(self.scores(rank_by, by_id))]
+        found = indexed.best(among, most)
+        by_id = found[np.argsort(self.catalogue.ids[found])]
+        return by_id[descending(self.scores(rank_by, by_id))][:most]
+
+    def _by_index(self, rank_by: RankBy) -> IndexedRelevance | None:
+        """What finds the best movies without comparing all of them; None where all are compared."""
+        return None if rank_by == "rating" else self._indexed(HORIZON[rank_by])
+
+    def scores(self, rank_by: RankBy, indices: IntArray) -> FloatArray:
+        """What a list is ordered by, for some movie indices, shape (indices,)."""
         if rank_by == "rating":
-            return self.stars(np.arange(len(self._stars)))
-        scores = self.log_relevance(HORIZON[rank_by])
+            return self.stars(indices)
+        scores = self.log_relevance_of(indices, HORIZON[rank_by])
         if scores is None:
             raise NoRelevanceError
         return scores
@@ -286,10 +337,9 @@ class UserRanking:
 
         ``among`` says of each movie index whether the list may contain it, shape (movies,).
         """
-        order = self.state.order(self.rank_by)
-        order = order[among[order]]
+        order = self.state.best(self.rank_by, among, max(offset + n, POOL if diversity else 0))
         if diversity:
-            scores = self.state.scores(self.rank_by)[order]
+            scores = self.state.scores(self.rank_by, order)
             worth = scores if self.rank_by == "rating" else np.exp(scores)
             order = diversified(worth, order, self.state.rated, self.catalogue.categories, diversity, offset + n)
         page = order[offset : offset + n]
@@ -302,8 +352,8 @@ class UserRanking:
         ``stars`` are the predictions for them. ``movie_ids`` ascend; ties keep that order.
         """
         indices, predicted = self.catalogue.vocabulary.indices(movie_ids), np.array(stars, dtype=np.float64)
-        relevance = None if self.rank_by == "rating" else self.state.log_relevance(self.horizon)
-        order = descending(predicted if relevance is None else relevance[indices])
+        relevance = None if self.rank_by == "rating" else self.state.log_relevance_of(indices, self.horizon)
+        order = descending(predicted if relevance is None else relevance)
         ids = np.array(movie_ids, dtype=np.int64)[order].tolist()
         return self._entries(ids, indices[order], predicted[order].tolist(), explain)
 
@@ -316,9 +366,9 @@ class UserRanking:
     ) -> list[Recommendation]:
         """Recommendations in the order given; ids, indices and stars go together."""
         relevances: Sequence[float | None] = [None] * len(indices)
-        log_relevance = self.state.log_relevance(self.horizon)
+        log_relevance = self.state.log_relevance_of(indices, self.horizon)
         if log_relevance is not None:
-            probabilities = np.exp(log_relevance[indices], dtype=np.float64)
+            probabilities = np.exp(log_relevance, dtype=np.float64)
             relevances = np.round(probabilities, RELEVANCE_DECIMALS).tolist()
         reasons = self._reasons(indices) if explain else [None] * len(indices)
         return [Recommendation(*entry) for entry in zip(movie_ids, stars, relevances, reasons, strict=True)]

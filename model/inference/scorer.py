@@ -10,7 +10,15 @@ from model.features.users import UserContext
 from model.inference.artifact import Artifact
 from model.inference.batch_ranking import Candidates, Page, rank_many
 from model.inference.cold_start import ColdStartMovie, with_cold_start
-from model.inference.ranking import RANKING_DECIMALS, EncodedCatalogue, UserRanking, UserState, encode_together
+from model.inference.index import MovieIndex
+from model.inference.ranking import (
+    RANKING_DECIMALS,
+    EncodedCatalogue,
+    UserRanking,
+    UserState,
+    descending,
+    encode_together,
+)
 from model.inference.results import Prediction, RankBy, Recommendation
 from model.network.batch import USERS_PER_BATCH
 from model.network.heads import Stars
@@ -29,9 +37,16 @@ class Scorer:
     """
 
     def __init__(
-        self, artifact: Artifact, device: torch.device, cold_start_movies: Sequence[ColdStartMovie] = ()
+        self,
+        artifact: Artifact,
+        device: torch.device,
+        cold_start_movies: Sequence[ColdStartMovie] = (),
+        index: MovieIndex | None = None,
     ) -> None:
-        """``cold_start_movies`` are further movies to score, unknown to the artifact."""
+        """``cold_start_movies`` are further movies to score, unknown to the artifact.
+
+        ``index`` has the artifact's movies; without one, it is made where there are very many.
+        """
         self.version = artifact.version
         self.card = artifact.card
         self.device = device
@@ -41,11 +56,12 @@ class Scorer:
         extended = with_cold_start(artifact, cold_start_movies) if cold_start_movies else artifact
         self.catalogue = extended.catalogue
         self._network = extended.network
-        self._encoded_catalogue = EncodedCatalogue.of(self._network, self.catalogue.vocabulary, device)
+        self._index = index or MovieIndex.of(artifact.network.ranking)
+        self._encoded_catalogue = EncodedCatalogue.of(self._network, self.catalogue.vocabulary, device, self._index)
 
     def with_cold_start(self, cold_start_movies: Sequence[ColdStartMovie]) -> "Scorer":
         """The same model, which also scores these movies."""
-        return Scorer(self._artifact, self.device, cold_start_movies)
+        return Scorer(self._artifact, self.device, cold_start_movies, self._index)
 
     @property
     def rating_scale(self) -> RatingScale:
@@ -211,10 +227,10 @@ class Scorer:
         """
         catalogue = self._encoded_catalogue
         own = self.catalogue.vocabulary.index(movie_id)
+        cosines = catalogue.normalized_directions @ catalogue.normalized_directions[own]
         indices = np.flatnonzero(among)
         indices = indices[indices != own]
-        cosines = catalogue.normalized_directions[indices] @ catalogue.normalized_directions[own]
-        return _nearest(catalogue.ids[indices], cosines, n)
+        return _nearest(catalogue.ids[indices], cosines[indices], n)
 
     @torch.inference_mode()
     def similar_users(self, user: UserState, others: Mapping[int, UserState], n: int) -> list[tuple[int, float]]:
@@ -255,6 +271,7 @@ def _without_own_ratings(
 
 
 def _nearest(ids: IntArray, cosines: FloatArray, n: int) -> list[tuple[int, float]]:
-    rounded = np.round(cosines.astype(np.float64), RANKING_DECIMALS)
-    best = np.lexsort((ids, -rounded))[:n]
-    return list(zip(ids[best].tolist(), rounded[best].tolist(), strict=True))
+    by_id = np.argsort(ids, kind="stable")
+    best = by_id[descending(cosines[by_id])[:n]]
+    rounded = np.round(cosines[best].astype(np.float64), RANKING_DECIMALS)
+    return list(zip(ids[best].tolist(), rounded.tolist(), strict=True))

@@ -11,6 +11,7 @@ from model.network.batch import Users
 from model.network.config import NetworkConfig, RankingConfig
 from model.network.recurrent import RECURRENT, last_states
 from model.network.scale import level_indices
+from model.types import IntArray
 
 HORIZONS = ("next", "relevance")
 """What a score predicts: that the user rates this movie next; or that the user gives it 4 or more stars, at any later
@@ -30,6 +31,11 @@ class MovieVectors(NamedTuple):
 
     vectors: Tensor
     popularity: Tensor
+
+    def take(self, indices: IntArray) -> "MovieVectors":
+        """Those of some movie indices, in their order."""
+        rows = torch.from_numpy(indices).to(self.vectors.device)
+        return MovieVectors(self.vectors[rows], self.popularity[rows])
 
 
 class RankingNetwork(nn.Module):

@@ -122,7 +122,8 @@ def assert_same_scores(catalogue: EncodedCatalogue, context: UserContext) -> int
     same = 0
     rank_by: RankBy
     for rank_by in ("rating", "relevance"):
-        own, expected = ours.scores(rank_by), theirs.scores(rank_by)
+        everything = np.arange(len(catalogue.vocabulary))
+        own, expected = ours.scores(rank_by, everything), theirs.scores(rank_by, everything)
         np.testing.assert_allclose(own, expected, atol=1e-4)
         candidates = np.setdiff1d(np.arange(1, len(own)), ours.rated)
         same += np.array_equal(first_ten(own[candidates]), first_ten(expected[candidates]))
