@@ -13,9 +13,10 @@ from app.edge.admission import Admission
 from app.edge.hosts import Hosts
 from app.edge.keys import Keys
 from app.edge.limits import DEFAULT_LIMITS, Limits
-from app.edge.requests import Requests
+from app.edge.requests import QUIET, Requests
+from app.observability import metrics, tracing
 from app.services.model_host import USER_CACHE, ModelHost
-from app.storage.database import Database
+from app.storage.database import MOST_CONNECTIONS, Database
 from model.inference.scorer import Scorer
 from seqrec.errors import InternalError, KeyRequired, KeyUnknown
 
@@ -46,6 +47,8 @@ def create_app(
     may take. ``hosts`` counts for a service without keys.
     """
     app = api()
+    metrics.watch_connections(engine, MOST_CONNECTIONS)
+    tracing.trace_statements(engine)
     host = ModelHost(Database(engine), scorer, artifacts, user_cache)
     app.state.services = Services.over(host)
     app.state.keys, app.state.limits = keys, limits
@@ -64,6 +67,13 @@ def api() -> FastAPI:
         redoc_url=None,
         static_url="/static-docs",
         favicon_url="/static/icon.svg",
+        # Spans as soon as `app.observability.tracing` has set a provider; metrics and logs are the service's own.
+        telemetry={
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "exclude": lambda scope: scope.get("path") in QUIET,
+        },
         generate_unique_id_function=lambda route: route.name,  # so that generated clients have readable names
     )
     error_handlers.add_handlers(app)

@@ -20,7 +20,8 @@ from app.edge.hosts import Hosts
 from app.edge.keys import Keys
 from app.edge.limits import MIB, Limits
 from app.main import create_app
-from app.observability import logs, metrics
+from app.observability import logs, tracing
+from app.observability.workers import MULTIPROCESS
 from app.services.model_host import ModelHost, load_newest_scorer, no_artifact
 from app.settings import Settings
 from app.storage.database import Database, connect, require_current
@@ -34,9 +35,9 @@ from model.inference.scorer import Scorer
 logger = logging.getLogger(__name__)
 
 
-def run(settings: Settings, workers: int) -> None:
+def run(settings: Settings) -> None:
     """Serve until interrupted."""
-    logs.configure()
+    observe(settings)
     require_free_port(settings)
     host, port = listening_address(settings), settings.port
     options: dict[str, Any] = {
@@ -45,21 +46,30 @@ def run(settings: Settings, workers: int) -> None:
         "ws": "none",
         "timeout_graceful_shutdown": math.ceil(settings.shutdown_timeout),
     }
-    if workers == 1:
+    if settings.workers == 1:
         _AnnouncingServer(uvicorn.Config(from_settings(settings), host=host, port=port, **options)).run()
         return
     _require_database(settings).dispose()  # fail once here, not in every worker
     if artifact.newest(settings.artifacts) is None:
         raise no_artifact(settings.artifacts)
     with tempfile.TemporaryDirectory(prefix="seqrec-metrics-") as folder:
-        os.environ[metrics.MULTIPROCESS] = folder
-        uvicorn.run("app.server:from_environment", factory=True, host=host, port=port, workers=workers, **options)
+        os.environ[MULTIPROCESS] = folder
+        uvicorn.run(
+            "app.server:from_environment", factory=True, host=host, port=port, workers=settings.workers, **options
+        )
 
 
 def from_environment() -> FastAPI:
     """The service as each of several worker processes builds it."""
-    logs.configure()
-    return from_settings(Settings())
+    settings = Settings()
+    observe(settings)
+    return from_settings(settings)
+
+
+def observe(settings: Settings) -> None:
+    """Begin to log and, if the environment asks for it, to trace; `SettingsError` as for `tracing.configure`."""
+    logs.configure(settings.log_level)
+    tracing.configure()
 
 
 def from_settings(settings: Settings) -> FastAPI:

@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
+    workers: int = Field(1, ge=1, description="Processes that answer requests.")
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="Keys for reading and writing, separated by commas; without any, no other machine is served."
     )
@@ -74,6 +75,15 @@ class Settings(BaseSettings):
         description="Serve other machines without keys. For networks that restrict access otherwise, as Docker does by "
         "the address that it publishes a port on.",
     )
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least level that is logged: DEBUG, INFO, WARNING or ERROR; requests are logged at INFO."
+    )
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _in_capitals(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
 
     @field_validator("api_keys", "hosts", mode="before")
     @classmethod

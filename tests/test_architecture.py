@@ -50,7 +50,7 @@ LAYERS: dict[str, set[str]] = {
     "app.services": SERVING | {"app.errors", "app.observability", "app.storage"},
     "app.edge": {"app.observability"},
     "app.api": SERVING | {"app.errors", "app.observability", "app.storage", "app.services", "app.edge"},
-    "app.main": SERVING | {"app.storage", "app.services", "app.edge", "app.api"},
+    "app.main": SERVING | {"app.observability", "app.storage", "app.services", "app.edge", "app.api"},
     "app.server": SERVING
     | {"app.settings", "app.observability", "app.storage", "app.services", "app.edge", "app.api", "app.main"},
     "app.jobs": {"model", "app.errors", "app.settings", "app.observability", "app.storage", "app.services"},

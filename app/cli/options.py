@@ -26,6 +26,10 @@ HostOption = Annotated[
 PortOption = Annotated[
     int | None, typer.Option("--port", min=1, max=65535, help="Port to listen on.", show_default="SEQREC_PORT, or 8000")
 ]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Processes that answer requests.", show_default="SEQREC_WORKERS, or 1"),
+]
 PresetOption = Annotated[
     str | None,
     typer.Option(

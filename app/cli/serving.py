@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.options import DataOption, HostOption, PortOption, PresetOption, settings_with
+from app.cli.options import DataOption, HostOption, PortOption, PresetOption, WorkersOption, settings_with
 from model.errors import SettingsError
 
 commands = typer.Typer()
@@ -21,6 +21,7 @@ def up(
     ] = False,
     host: HostOption = None,
     port: PortOption = None,
+    workers: WorkersOption = None,
 ) -> None:
     """Obtain data, fill the database, train and serve; skips what is done already.
 
@@ -31,13 +32,13 @@ def up(
     from app.jobs.prepare import DEFAULT_MODEL, prepare
     from app.server import require_free_port, run
 
-    settings = settings_with(data=data, host=host, port=port)
+    settings = settings_with(data=data, host=host, port=port, workers=workers)
     require_free_port(settings)  # now, not after the training
     quick = not wait and model in (None, DEFAULT_MODEL)
     with reporter() as progress:
         prepare(settings, progress, model, quick=quick)
     with in_background(settings) if quick else nullcontext():
-        run(settings, workers=1)
+        run(settings)
 
 
 @commands.command()
@@ -62,12 +63,12 @@ def prepare(
 def serve(
     host: HostOption = None,
     port: PortOption = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that answer requests.")] = 1,
+    workers: WorkersOption = None,
 ) -> None:
     """Serve the newest model over the database."""
     from app.server import run
 
-    run(settings_with(host=host, port=port), workers)
+    run(settings_with(host=host, port=port, workers=workers))
 
 
 @commands.command()

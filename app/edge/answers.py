@@ -3,8 +3,22 @@
 from collections.abc import Mapping, Sequence
 
 from fastapi.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
+from app.observability import metrics
 from seqrec.errors import ErrorBody, InvalidField, ServiceError
+
+
+class ErrorAnswer(JSONResponse):
+    """An error, which is counted when it is sent."""
+
+    def __init__(self, body: ErrorBody, status: int, headers: Mapping[str, str] | None) -> None:
+        super().__init__(body.model_dump(), status, headers)
+        self.code = body.code
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        metrics.errors.labels(self.code).inc()
+        await super().__call__(scope, receive, send)
 
 
 def answer(error: ServiceError) -> JSONResponse:
@@ -18,5 +32,4 @@ def error_answer(
     details: Sequence[InvalidField] = (),
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    body = ErrorBody(code=code, message=message, details=list(details))
-    return JSONResponse(body.model_dump(), status, headers)
+    return ErrorAnswer(ErrorBody(code=code, message=message, details=list(details)), status, headers)

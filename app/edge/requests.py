@@ -2,17 +2,16 @@
 
 import logging
 import re
+import secrets
 import time
-import uuid
 from collections.abc import Callable
 
-import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.edge.answers import answer
-from app.observability import metrics
+from app.observability import logs, metrics
 from seqrec.errors import InternalError
 
 logger = logging.getLogger("app.requests")
@@ -51,7 +50,7 @@ class Requests:
             await self.app(scope, receive, send)
             return
         given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
         status = 0
         head = scope["method"] == "HEAD"
         as_get = {**scope, "method": "GET"} if head else scope
@@ -71,25 +70,25 @@ class Requests:
             await send(message)
 
         started = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self.app(as_get, receive, send_marked)
-            except ClientDisconnect:
-                pass  # there is no one left to answer
-            except Exception:  # nothing is further out: whatever failed, the caller gets an answer
-                faults.exception("%s %s failed", scope["method"], scope["path"])
-                if status:
-                    raise  # an answer that has begun can only be cut off
-                await answer(InternalError())(scope, receive, send_marked)
-            finally:
-                self._record(as_get, status, time.perf_counter() - started)
+        bound = logs.request_id.set(request_id)
+        try:
+            await self.app(as_get, receive, send_marked)
+        except ClientDisconnect:
+            pass  # there is no one left to answer
+        except Exception:  # nothing is further out: whatever failed, the caller gets an answer
+            faults.exception("%s %s failed", scope["method"], scope["path"])
+            if status:
+                raise  # an answer that has begun can only be cut off
+            await answer(InternalError())(scope, receive, send_marked)
+        finally:
+            self._record(as_get, status, time.perf_counter() - started)
+            logs.request_id.reset(bound)
 
     @staticmethod
     def _record(scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "none")
         status = status or CLIENT_GONE
-        metrics.requests.labels(scope["method"], route, str(status)).inc()
-        metrics.request_seconds.labels(scope["method"], route).observe(seconds)
+        metrics.record_request(scope["method"], route, status, seconds)
         level = logging.DEBUG if scope["path"] in QUIET or REFUSED in scope else logging.INFO
         if not logger.isEnabledFor(level):
             return

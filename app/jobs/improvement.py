@@ -82,7 +82,7 @@ def _improve_quietly(settings: Settings) -> None:
     work_for_parent()
     signal.signal(signal.SIGTERM, _interrupt)
     os.nice(LOWEST_PRIORITY)
-    logs.configure()
+    logs.configure(settings.log_level)
     try:
         improve(settings, _LogReporter())
     except KeyboardInterrupt:

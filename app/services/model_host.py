@@ -62,7 +62,7 @@ class ModelState(NamedTuple):
 
     def read(self, user: UserContext, key: int | bytes | None = None) -> UserState:
         """The state of a user who is not in memory, or there under this key, but with fewer ratings."""
-        metrics.user_cache.labels("miss").inc()
+        metrics.user_misses.inc()
         return self.scorer.read(user, None if key is None else self.users.earlier(key))
 
 
@@ -92,7 +92,7 @@ class ModelHost:
         self._cached: _CachedState | None = None
         self._reloads: int | None = None
         self._building, self._replacing = threading.Lock(), threading.Lock()
-        metrics.record_version(model.version)
+        metrics.record_model(model.version, model.card.created_at)
 
     @property
     def model(self) -> Scorer:
@@ -108,9 +108,9 @@ class ModelHost:
         self._follow_reloads(current)
         cached = self._snapshot
         if cached is not None and cached.revision == current.catalogue:
-            metrics.catalogue_cache.labels("hit").inc()
+            metrics.catalogue_hits.inc()
             return cached
-        metrics.catalogue_cache.labels("miss").inc()
+        metrics.catalogue_misses.inc()
         fresh = Snapshot(current.catalogue, movies.all_records(session), movies.title_vectors(session))
         self._snapshot = fresh  # another thread may store its own at the same time; both are right
         return fresh
@@ -179,7 +179,7 @@ class ModelHost:
                 except ArtifactError as error:
                     raise ReloadRefused(f"{error} {before.version} stays in use.") from error
                 self._model = loaded
-                metrics.record_version(loaded.version, before.version)
+                metrics.record_model(loaded.version, loaded.card.created_at, before.version)
             return before.version
 
     def _follow_reloads(self, current: Revisions) -> None:

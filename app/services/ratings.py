@@ -7,6 +7,7 @@ from typing import IO, BinaryIO, NamedTuple
 import numpy as np
 from sqlalchemy.orm import Session
 
+from app.observability import metrics
 from app.services.paging import decode_cursor, encode_cursor
 from app.services.rating_lines import now, read_blocks, record_of
 from app.storage import movies, ratings, users
@@ -55,13 +56,15 @@ class Ratings:
             if not movies.existing(session, [movie_id]):
                 raise MovieNotFound([movie_id])
             ratings.put(session, [rating])
+        metrics.ratings_written.inc()
         return rating
 
     def remove(self, user_id: int, movie_id: int) -> None:
         """Delete a rating; does nothing if there is none. `UserNotFound`."""
         with self.database.writes() as session:
             _require_user(session, user_id)
-            ratings.remove(session, user_id, movie_id)
+            removed = ratings.remove(session, user_id, movie_id)
+        metrics.ratings_deleted.inc(removed)
 
     def put_all(self, given: Sequence[NewRating]) -> int:
         """Write all ratings or none, with an `InvalidRequest` that names bad ones by index; returns how many."""
@@ -74,6 +77,7 @@ class Ratings:
             if problems:
                 raise InvalidRequest(problems)
             ratings.put(session, records)
+        metrics.ratings_written.inc(len(records))
         return len(records)
 
     def export(self) -> Iterator[RatingRecord]:
@@ -82,6 +86,7 @@ class Ratings:
         They are read in blocks, each in a transaction of its own, so that a slow consumer holds no connection. A rating
         that is written meanwhile may be included or not.
         """
+        metrics.exports.inc()
         after = (0, 0)
         while True:
             with self.database.reads() as session:
@@ -102,7 +107,10 @@ class Ratings:
             checked.seek(0)
             with self.database.writes(long=True) as session:
                 ratings.lock_all(session)  # the lines come in any order of users
-                return sum(_put(session, block) for block in _checked_blocks(checked))
+                written = sum(_put(session, block) for block in _checked_blocks(checked))
+        metrics.ratings_written.inc(written)
+        metrics.imports.inc()
+        return written
 
     def _check_lines(self, file: BinaryIO, checked: IO[bytes]) -> None:
         """Write the ratings of all lines into ``checked``, in the form of `RECORD`; `InvalidRequest`."""

@@ -120,7 +120,7 @@ class Recommender:
         _require_movies(state.catalogue, movie_ids)
         position = {user_id: index for index, user_id in enumerate(user_ids)}
         user_index = [position[query.user_id] for query in queries]
-        with metrics.scoring_seconds.labels("predict").time():
+        with metrics.scoring("predict"):
             return Predictions(state, state.scorer.predict_pairs(list(contexts.values()), user_index, movie_ids))
 
     def predict_now(self, queries: Sequence[PredictionQuery]) -> Predictions | None:
@@ -149,7 +149,7 @@ class Recommender:
         state = self.host.current_state()
         with self.database.reads() as session:
             found = self._read_users(session, state, user_ids)
-        with metrics.scoring_seconds.labels("read_users").time():
+        with metrics.scoring("read_users"):
             state.scorer.prepare_lists([known.user for known in found.values()])
         return found
 
@@ -202,7 +202,7 @@ class Recommender:
         """The movies most similar to this one that are not hidden; `MovieNotFound`."""
         state = self.host.current_state()
         _require_movies(state.catalogue, [movie_id])
-        with metrics.scoring_seconds.labels("similar_movies").time():
+        with metrics.scoring("similar_movies"):
             return Similar(state, state.scorer.similar_movies(movie_id, state.catalogue.mask(), n))
 
     def similar_users(self, user_id: int, n: int) -> Similar:
@@ -215,7 +215,7 @@ class Recommender:
         with self.database.reads() as session:
             ids = ratings.users_who_share(session, user_id, latest, MOST_SHARING)
             others = self._read_users(session, known.state, ids)
-        with metrics.scoring_seconds.labels("similar_users").time():
+        with metrics.scoring("similar_users"):
             nearest = known.state.scorer.similar_users(
                 known.user, {id_: other.user for id_, other in others.items()}, n
             )
@@ -287,7 +287,7 @@ class Recommender:
     @staticmethod
     def _predict(known: KnownUser, movie_ids: Sequence[int]) -> Predictions:
         _require_movies(known.state.catalogue, movie_ids)
-        with metrics.scoring_seconds.labels("predict").time():
+        with metrics.scoring("predict"):
             predictions = known.state.scorer.predict_from(known.user, movie_ids)
         known.keep()
         return Predictions(known.state, predictions)
@@ -295,9 +295,9 @@ class Recommender:
     def _recommend(self, known: KnownUser, options: RecommendationOptions) -> RecommendationList:
         user, state = known.user, known.state
         if _asks_for_popular(user.context, options):
-            return self._recommend_popular(known, options)
+            return _counted(self._recommend_popular(known, options))
         rank_by = options.rank_by or state.scorer.default_rank_by
-        with metrics.scoring_seconds.labels("recommend").time():
+        with metrics.scoring("recommend"):
             try:
                 recommendations = state.scorer.recommend_from(
                     user,
@@ -311,7 +311,7 @@ class Recommender:
             except NoRelevanceError as error:
                 raise NoRelevance from error
         known.keep()
-        return RecommendationList(state, user.context, rank_by, "model", recommendations)
+        return _counted(RecommendationList(state, user.context, rank_by, "model", recommendations))
 
     def _recommend_many(
         self, contexts: Mapping[int, UserContext], state: ModelState, options: RecommendationOptions
@@ -320,19 +320,20 @@ class Recommender:
         rank_by = options.rank_by or state.scorer.default_rank_by
         known = {id_: user for id_, user in contexts.items() if not _asks_for_popular(user, options)}
         asked = options.n, options.offset, rank_by, options.diversity
-        with metrics.scoring_seconds.labels("recommend_many").time():
+        with metrics.scoring("recommend_many"):
             try:
                 recommended = state.scorer.recommend_many(list(known.values()), candidates, *asked)
             except NoRelevanceError as error:
                 raise NoRelevance from error
         lists = {
-            id_: RecommendationList(state, user, rank_by, "model", entries)
+            id_: _counted(RecommendationList(state, user, rank_by, "model", entries))
             for (id_, user), entries in zip(known.items(), recommended, strict=True)
         }
         if unknown := contexts.keys() - known.keys():
             # All of whom nothing is known get the same list.
             nobody = KnownUser(b"", 0, state.scorer.read(UserContext()), state)
-            lists |= dict.fromkeys(unknown, self._recommend_popular(nobody, options))
+            popular = self._recommend_popular(nobody, options)
+            lists |= {id_: _counted(popular) for id_ in unknown}
         return {id_: lists[id_] for id_ in contexts}
 
     def _recommend_popular(self, known: KnownUser, options: RecommendationOptions) -> RecommendationList:
@@ -353,13 +354,18 @@ class Recommender:
         state = known.state
         _require_movies(state.catalogue, movie_ids)
         rank_by = rank_by or state.scorer.default_rank_by
-        with metrics.scoring_seconds.labels("rank").time():
+        with metrics.scoring("rank"):
             try:
                 recommendations = state.scorer.rank_from(known.user, movie_ids, rank_by, explain)
             except NoRelevanceError as error:
                 raise NoRelevance from error
         known.keep()
         return RecommendationList(state, known.user.context, rank_by, "model", recommendations)
+
+
+def _counted(answer: RecommendationList) -> RecommendationList:
+    metrics.record_list(answer.source, answer.rank_by, len(answer.recommendations))
+    return answer
 
 
 def _asks_for_popular(user: UserContext, options: RecommendationOptions) -> bool:

@@ -41,7 +41,7 @@ class UserStates:
             if entry is None or entry.revision != revision:
                 return None
             self._entries.move_to_end(key)
-            metrics.user_cache.labels("hit").inc()
+            metrics.user_hits.inc()
             return entry.state
 
     def put(self, key: int | bytes, revision: int, state: UserState) -> None:
@@ -55,3 +55,4 @@ class UserStates:
                 _, oldest = self._entries.popitem(last=False)
                 self._nbytes -= oldest.nbytes
             metrics.user_cache_bytes.set(self._nbytes)
+            metrics.user_cache_users.set(len(self._entries))

@@ -28,6 +28,9 @@ POSTGRES_WAIT_SECONDS = 10
 POSTGRES_READERS, POSTGRES_WRITERS = 5, 10
 """Connections of a process. Writers wait for each other's locks, and must leave some to readers, who do not wait."""
 
+MOST_CONNECTIONS = POSTGRES_READERS + POSTGRES_WRITERS
+"""Of a process; SQLAlchemy's own number, which SQLite has, is the same."""
+
 UPGRADE_LOCK = 7_365_717_265
 """Key of PostgreSQL's advisory lock; a number that nobody else is likely to choose."""
 

@@ -116,9 +116,11 @@ def lock_all(session: Session) -> None:
         session.execute(text("LOCK TABLE ratings IN SHARE ROW EXCLUSIVE MODE"))
 
 
-def remove(session: Session, user_id: int, movie_id: int) -> None:
+def remove(session: Session, user_id: int, movie_id: int) -> int:
+    """Delete a rating; returns how many were there, 0 or 1."""
     lock(session, [user_id])
-    session.execute(delete(Rating).where(Rating.user_id == user_id, Rating.movie_id == movie_id))
+    statement = delete(Rating).where(Rating.user_id == user_id, Rating.movie_id == movie_id).returning(Rating.movie_id)
+    return len(session.scalars(statement).all())
 
 
 def next_block(session: Session, after: tuple[int, int], size: int) -> list[RatingRecord]:

@@ -44,15 +44,6 @@ def test_every_metric_is_described_for_the_operator() -> None:
         assert f"`{collected.name}" in text, collected.name
 
 
-def test_alerts_name_metrics_that_there_are() -> None:
-    endings = ("", "_total", "_bucket", "_sum", "_count")
-    known = {f"{collected.name}{ending}" for collected in metrics.REGISTRY.collect() for ending in endings}
-    used = set(re.findall(r"\bseqrec_\w+", section(DOCS / "operations.md", "Alerts")))
-
-    assert used
-    assert used <= known
-
-
 def test_the_policy_of_the_page_is_the_one_that_is_promised() -> None:
     promised = " ".join((DOCS / "security.md").read_text().split())
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from command import Run
 
+from app.cli.options import settings_with
 from app.jobs.bulk_load import load
 from app.server import from_settings
 from app.settings import Settings
@@ -111,12 +112,29 @@ def test_serving_without_schema_or_model_says_what_to_run(seqrec: Run) -> None:
     assert "Run: seqrec train" in seqrec("serve")[2]
 
 
-def test_a_bad_setting_is_named(seqrec: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SEQREC_PORT", "http")
+@pytest.mark.parametrize(
+    ("variable", "value"), [("SEQREC_PORT", "http"), ("SEQREC_WORKERS", "0"), ("SEQREC_LOG_LEVEL", "loud")]
+)
+def test_a_bad_setting_is_named(seqrec: Run, monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    monkeypatch.setenv(variable, value)
     status, _, err = seqrec("serve")
 
     assert status == 1
-    assert "SEQREC_PORT" in err
+    assert variable in err
+
+
+def test_an_option_comes_before_the_variable_and_the_variable_before_the_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert settings_with(workers=None).workers == 1
+    monkeypatch.setenv("SEQREC_WORKERS", "3")
+    assert settings_with(workers=None).workers == 3
+    assert settings_with(workers=2).workers == 2
+
+
+def test_the_level_of_the_log_may_be_written_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEQREC_LOG_LEVEL", "warning")
+    assert settings_with().log_level == "WARNING"
 
 
 def test_a_bad_option_is_named(seqrec: Run) -> None:
