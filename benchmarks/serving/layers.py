@@ -33,6 +33,7 @@ RULES = (
     ("/logging/", "", LOGGING),
     ("/structlog/", "", LOGGING),
     ("/prometheus_client/", "", LOGGING),
+    ("/opentelemetry/", "", LOGGING),
     ("/app/observability/", "", LOGGING),
     ("/app/edge/requests.py", "_record", LOGGING),
     ("/sqlalchemy/", "", DATABASE),
