@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 
 from app.main import create_app
 from app.storage.database import alembic_config, connect
+from model.card import Card
 from model.data.dataset import MovieLens
 from model.inference.results import Recommendation
 from model.inference.scorer import Scorer
@@ -280,6 +281,9 @@ class Broken:
     version = "broken"
     trained_ids = frozenset(range(1, 81))
 
+    def __init__(self, card: Card) -> None:
+        self.card = card
+
     def times_rated(self, movie_ids: list[int]) -> np.ndarray:
         return np.zeros(len(movie_ids), dtype=np.int64)
 
@@ -287,8 +291,8 @@ class Broken:
         raise RuntimeError("a fault that callers must not see")
 
 
-def test_a_fault_is_answered_without_its_details(loaded: Engine) -> None:
-    client = TestClient(create_app(loaded, Broken()), raise_server_exceptions=False)  # type: ignore[arg-type]
+def test_a_fault_is_answered_without_its_details(loaded: Engine, scorer: Scorer) -> None:
+    client = TestClient(create_app(loaded, Broken(scorer.card)), raise_server_exceptions=False)  # type: ignore[arg-type]
     answer = client.get("/users/1/recommendations")
 
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")

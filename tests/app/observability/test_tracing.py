@@ -100,7 +100,7 @@ def test_where_traces_are_asked_for_and_cannot_be_sent_one_sentence_says_so(
 
     assert done.returncode == 1
     assert done.stderr.strip().splitlines() == [
-        "OTEL_EXPORTER_OTLP_ENDPOINT asks for traces, and what sends them is not installed. Run: pip install "
+        "Error: OTEL_EXPORTER_OTLP_ENDPOINT asks for traces, and what sends them is not installed. Run: pip install "
         "'seqrec[otel]'. Or unset OTEL_EXPORTER_OTLP_ENDPOINT."
     ]
 
