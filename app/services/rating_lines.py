@@ -1,7 +1,6 @@
 """Ratings as JSON Lines: one JSON object a line."""
 
 import codecs
-import time
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -16,6 +15,9 @@ LONGEST_LINE = 10_000
 
 MOST_BLANK_LINES = 10_000
 """A file of more is no file of ratings."""
+
+UNTIMED = -1
+"""The time of a rating that comes without one, until it is written."""
 
 OTHER_KINDS = {
     b"\x1f\x8b": "the file is compressed: unpack it first",
@@ -70,11 +72,5 @@ def _other_kind(line: bytes) -> str | None:
 
 
 def record_of(rating: NewRating) -> RatingRecord:
-    return RatingRecord(
-        rating.user_id, rating.movie_id, rating.stars, now() if rating.rated_at is None else rating.rated_at
-    )
-
-
-def now() -> int:
-    """Unix seconds."""
-    return int(time.time())
+    rated_at = UNTIMED if rating.rated_at is None else rating.rated_at
+    return RatingRecord(rating.user_id, rating.movie_id, rating.stars, rated_at)

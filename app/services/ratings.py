@@ -1,5 +1,7 @@
 """Ratings: one, many, all."""
 
+import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from tempfile import TemporaryFile
 from typing import IO, BinaryIO, NamedTuple
@@ -9,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.observability import metrics
 from app.services.paging import decode_cursor, encode_cursor
-from app.services.rating_lines import now, read_blocks, record_of
+from app.services.rating_lines import UNTIMED, read_blocks, record_of
 from app.storage import movies, ratings, users
 from app.storage.database import Database
 from app.storage.movies import MovieRecord
@@ -50,11 +52,12 @@ class Ratings:
 
     def put(self, user_id: int, movie_id: int, stars: float, rated_at: int | None) -> RatingRecord:
         """Write one rating, replacing an older one; `UserNotFound` or `MovieNotFound`."""
-        rating = RatingRecord(user_id, movie_id, stars, now() if rated_at is None else rated_at)
+        given = RatingRecord(user_id, movie_id, stars, UNTIMED if rated_at is None else rated_at)
         with self.database.writes() as session:
             _require_user(session, user_id)
             if not movies.existing(session, [movie_id]):
                 raise MovieNotFound([movie_id])
+            (rating,) = with_times(session, [given])
             ratings.put(session, [rating])
         metrics.ratings_written.inc()
         return rating
@@ -76,7 +79,7 @@ class Ratings:
             ]
             if problems:
                 raise InvalidRequest(problems)
-            ratings.put(session, records)
+            _put(session, records)
         metrics.ratings_written.inc(len(records))
         return len(records)
 
@@ -135,8 +138,36 @@ def _checked_blocks(checked: IO[bytes]) -> Iterator[list[RatingRecord]]:
 
 
 def _put(session: Session, records: Sequence[RatingRecord]) -> int:
-    ratings.put(session, records)
+    ratings.put(session, with_times(session, records))
     return len(records)
+
+
+def with_times(session: Session, records: Sequence[RatingRecord]) -> Sequence[RatingRecord]:
+    """The same ratings, each with a time.
+
+    Those without one get the present second, or more: a second after all that the user has rated before. So a history
+    is in the order in which the ratings came, also if they come within one second, or if the clock is set back.
+    """
+    untimed = Counter(record.user_id for record in records if record.rated_at == UNTIMED)
+    if not untimed:
+        return records
+    ratings.lock(session, {record.user_id for record in records})  # nobody rates between the reading and the writing
+    newest = ratings.newest_times(session, untimed)
+    latest = {user_id: max(newest.get(user_id, 0), now() - count) for user_id, count in untimed.items()}
+    return [_timed(record, latest) for record in records]
+
+
+def _timed(record: RatingRecord, latest: dict[int, int]) -> RatingRecord:
+    """The rating with its time, after the user's latest; counts that one up."""
+    before = latest.get(record.user_id, 0)
+    timed = record._replace(rated_at=before + 1) if record.rated_at == UNTIMED else record
+    latest[record.user_id] = max(before, timed.rated_at)
+    return timed
+
+
+def now() -> int:
+    """Unix seconds."""
+    return int(time.time())
 
 
 class _KnownIds:

@@ -61,6 +61,12 @@ def count(session: Session, user_id: int | None = None) -> int:
     return session.scalar(query if user_id is None else query.where(Rating.user_id == user_id)) or 0
 
 
+def newest_times(session: Session, user_ids: Collection[int]) -> dict[int, int]:
+    """When each user rated last, in Unix seconds; users without ratings are left out."""
+    query = select(Rating.user_id, func.max(Rating.rated_at)).where(Rating.user_id.in_(user_ids))
+    return dict(session.execute(query.group_by(Rating.user_id)).all())
+
+
 def put(session: Session, ratings: Sequence[RatingRecord]) -> None:
     """Insert or replace ratings; of two for the same user and movie, the later in the list counts."""
     if not ratings:
