@@ -18,17 +18,16 @@ from app.observability import metrics, tracing
 from app.services.model_host import USER_CACHE, ModelHost
 from app.storage.database import MOST_CONNECTIONS, Database
 from model.inference.scorer import Scorer
-from seqrec.errors import InternalError, KeyRequired, KeyUnknown
+from seqrec.errors import KeyRequired, KeyUnknown
 
 DESCRIPTION = """\
 Predicts the stars that a user would give a movie, and recommends movies that the user has not rated.
 
-Every error has the same shape: a `code` for programs and a `message` for people. Besides the errors of its routes, any
-path may answer `not_found`, `method_not_allowed`, `conflict` (another request has changed what this one needs: try
-again), `foreign_host` or `foreign_origin` (403: a page of another site asks a service without keys), `slow_body` (408),
-`body_too_large` (413), `unsupported_media` (415: no JSON), `http_error` (a body that cannot be read at all), or, with
-the header `Retry-After`, `overloaded` or `timed_out` (503). Every answer has the headers `X-Request-ID`, taken over
-from the request if it has one, and `X-Model-Version`. A service with keys wants one in the header `X-API-Key`.
+Every error has the same shape: a `code` for programs and a `message` for people. `conflict` means that another request
+has changed what this one needs, `foreign_host` and `foreign_origin` that a page of another site asks a service without
+keys. Answers of status 503 have the header `Retry-After`. What no route answers is `not_found` (404), or, under the
+path of one, `method_not_allowed` (405, with the header `Allow`). Every answer has the headers `X-Request-ID`, taken
+over from the request if it has one, and `X-Model-Version`. A service with keys wants one in the header `X-API-Key`.
 """
 
 
@@ -63,7 +62,7 @@ def api() -> FastAPI:
         title="SeqRec",
         version=version("seqrec"),
         description=DESCRIPTION,
-        responses=error_handlers.responses(InternalError),
+        responses=error_handlers.responses(),
         redoc_url=None,
         static_url="/static-docs",
         favicon_url="/static/icon.svg",

@@ -27,8 +27,7 @@ SeqRecError
      ├─ Overloaded            503  overloaded
      └─ TimedOut              503  timed_out
 
-Beside them: 404 ``not_found`` for an unknown path, 405 ``method_not_allowed``, and 400 ``http_error`` for a body that
-cannot be read at all.
+Beside them: 404 ``not_found`` for an unknown path, and 405 ``method_not_allowed``.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,7 @@
 """Answers every error in one shape."""
 
 import logging
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -13,22 +14,53 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from app.edge.answers import answer, error_answer
-from seqrec.errors import Conflict, DatabaseUnavailable, ErrorBody, InvalidRequest, ServiceError
+from app.edge.requests import HEADERS
+from seqrec.errors import (
+    BodyTooLarge,
+    Conflict,
+    DatabaseUnavailable,
+    ErrorBody,
+    ForeignHost,
+    ForeignOrigin,
+    InternalError,
+    InvalidField,
+    InvalidRequest,
+    Overloaded,
+    ServiceError,
+    SlowBody,
+    TimedOut,
+    UnsupportedMedia,
+)
 from seqrec.validation import invalid_fields
 
 logger = logging.getLogger(__name__)
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
+BODY_ERRORS: tuple[type[ServiceError], ...] = (SlowBody, BodyTooLarge, UnsupportedMedia, InvalidRequest)
+"""What a route that reads a body may answer to it."""
+
+ANYWHERE: tuple[type[ServiceError], ...] = (ForeignHost, ForeignOrigin, InternalError, Overloaded, TimedOut)
+"""What any route may answer."""
+
+UNREADABLE = "cannot be read: send JSON in UTF-8, not nested too deeply"
+
 
 def responses(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI's responses of a route that may raise these errors."""
-    by_status: dict[int, list[str]] = {}
-    for error in errors:
-        by_status.setdefault(error.status, []).append(error.code)
+    """OpenAPI's responses of a route that may raise these errors, besides those that any may."""
+    by_status: dict[int, list[type[ServiceError]]] = {}
+    for error in (*errors, *ANYWHERE):
+        by_status.setdefault(error.status, []).append(error)
+    return {status: _response(raised) for status, raised in sorted(by_status.items())}
+
+
+def _response(errors: Sequence[type[ServiceError]]) -> dict[str, Any]:
+    """The answer of one status; errors of one status have the same headers."""
+    headers = {name: {"required": True, "schema": {"type": "string"}} for name in errors[0].headers}
     return {
-        status: {"model": ErrorBody, "description": "Code " + " or ".join(f"`{code}`" for code in codes)}
-        for status, codes in sorted(by_status.items())
+        "model": ErrorBody,
+        "description": "Code " + " or ".join(f"`{error.code}`" for error in errors),
+        "headers": HEADERS | headers,
     }
 
 
@@ -57,6 +89,8 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def http_error(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == HTTPStatus.BAD_REQUEST:  # what the framework calls a body that is no text, for one
+            return answer(InvalidRequest([InvalidField(field="body", message=UNREADABLE)]))
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
         message = f"{request.method} {request.url.path}: {error.detail}. /docs lists what there is."
         headers = dict(error.headers or {})

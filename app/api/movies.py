@@ -6,11 +6,11 @@ from fastapi import APIRouter, Query
 
 from app.api import translation
 from app.api.dependencies import ServicesDependency
-from app.api.error_handlers import responses
+from app.api.error_handlers import BODY_ERRORS, responses
 from app.api.parameters import MovieId, Nearest
 from app.edge.keys import with_key
 from app.edge.routes import BulkRoute, Route
-from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieExists, MovieNotFound
+from seqrec.errors import Conflict, DatabaseUnavailable, InvalidRequest, MovieExists, MovieNotFound
 from seqrec.schemas.movies import (
     GenreNames,
     MovieChange,
@@ -69,7 +69,7 @@ def list_popular_movies(
     summary="Add a movie",
     description="The model knows it at once by its genres and title. The first one after a start takes some seconds "
     "longer, until the title model is loaded.",
-    responses=responses(MovieExists, InvalidRequest, DatabaseUnavailable),
+    responses=responses(MovieExists, Conflict, *BODY_ERRORS, DatabaseUnavailable),
 )
 def create_movie(request: NewMovie, services: ServicesDependency) -> MovieDetails:
     return translation.movie_details(
@@ -78,7 +78,7 @@ def create_movie(request: NewMovie, services: ServicesDependency) -> MovieDetail
 
 
 @router.get(
-    "/movies/{movie_id}",
+    "/movies/{movie_id:movie}",
     summary="A movie",
     responses=responses(MovieNotFound, InvalidRequest, DatabaseUnavailable),
 )
@@ -87,9 +87,9 @@ def get_movie(movie_id: MovieId, services: ServicesDependency) -> MovieDetails:
 
 
 @router.patch(
-    "/movies/{movie_id}",
+    "/movies/{movie_id:movie}",
     summary="Change a movie, or hide it",
-    responses=responses(MovieNotFound, InvalidRequest, DatabaseUnavailable),
+    responses=responses(MovieNotFound, Conflict, *BODY_ERRORS, DatabaseUnavailable),
 )
 def update_movie(movie_id: MovieId, request: MovieChange, services: ServicesDependency) -> MovieDetails:
     fields = request.model_dump(exclude_unset=True, exclude={"genres"})
@@ -97,7 +97,7 @@ def update_movie(movie_id: MovieId, request: MovieChange, services: ServicesDepe
 
 
 @router.delete(
-    "/movies/{movie_id}",
+    "/movies/{movie_id:movie}",
     status_code=204,
     summary="Delete a movie with all its ratings; deleting again does nothing",
     responses=responses(InvalidRequest, DatabaseUnavailable),
@@ -107,7 +107,7 @@ def delete_movie(movie_id: MovieId, services: ServicesDependency) -> None:
 
 
 @router.get(
-    "/movies/{movie_id}/similar",
+    "/movies/{movie_id:movie}/similar",
     summary="Movies that the model represents similarly",
     responses=responses(MovieNotFound, InvalidRequest, DatabaseUnavailable),
 )

@@ -4,11 +4,11 @@ from fastapi import APIRouter, Response
 
 from app.api import translation
 from app.api.dependencies import ServicesDependency
-from app.api.error_handlers import responses
+from app.api.error_handlers import BODY_ERRORS, responses
 from app.edge.keys import with_key
 from app.edge.routes import Route
 from app.services.scoring import in_scoring_thread
-from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, UserNotFound
+from seqrec.errors import DatabaseUnavailable, MovieNotFound, UserNotFound
 from seqrec.schemas.predictions import PredictionRequest, Predictions
 
 router = APIRouter(tags=["predictions"], route_class=Route, dependencies=[with_key])
@@ -19,7 +19,7 @@ routers = (router,)
     "/predict",
     summary="Predict the stars that users would give movies",
     response_model=Predictions,
-    responses=responses(UserNotFound, MovieNotFound, InvalidRequest, DatabaseUnavailable),
+    responses=responses(UserNotFound, MovieNotFound, *BODY_ERRORS, DatabaseUnavailable),
 )
 async def predict_ratings(request: PredictionRequest, services: ServicesDependency) -> Response:
     recommender = services.recommender

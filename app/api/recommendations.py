@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from app.api import translation
 from app.api.dependencies import ServicesDependency
-from app.api.error_handlers import responses
+from app.api.error_handlers import BODY_ERRORS, responses
 from app.api.parameters import UserId
 from app.edge.keys import with_key
 from app.edge.routes import BulkRoute, Route
@@ -49,7 +49,7 @@ async def recommend_for_user(
     "/recommendations",
     summary="Recommend movies to an anonymous user; nothing is stored",
     response_model=Recommendations,
-    responses=responses(MovieNotFound, NoRelevance, InvalidRequest, DatabaseUnavailable),
+    responses=responses(MovieNotFound, NoRelevance, *BODY_ERRORS, DatabaseUnavailable),
 )
 async def recommend_anonymous(request: RecommendationRequest, services: ServicesDependency) -> Response:
     user = translation.user_context_from(request.profile, request.history)
@@ -61,7 +61,7 @@ async def recommend_anonymous(request: RecommendationRequest, services: Services
 @bulk.post(
     "/recommendations/batch",
     summary="Recommend movies to many users at once",
-    responses=responses(UserNotFound, NoRelevance, InvalidRequest, DatabaseUnavailable),
+    responses=responses(UserNotFound, NoRelevance, *BODY_ERRORS, DatabaseUnavailable),
 )
 async def recommend_for_users(request: BatchRequest, services: ServicesDependency) -> BatchRecommendations:
     options = translation.batch_options_from(request)
@@ -73,7 +73,7 @@ async def recommend_for_users(request: BatchRequest, services: ServicesDependenc
     "/rank",
     summary="Rank given movies for a user or an anonymous user",
     response_model=Recommendations,
-    responses=responses(UserNotFound, MovieNotFound, NoRelevance, InvalidRequest, DatabaseUnavailable),
+    responses=responses(UserNotFound, MovieNotFound, NoRelevance, *BODY_ERRORS, DatabaseUnavailable),
 )
 async def rank_movies(request: RankRequest, services: ServicesDependency) -> Response:
     asked = request.movie_ids, request.rank_by, request.explain

@@ -4,12 +4,12 @@ from fastapi import APIRouter
 
 from app.api import translation
 from app.api.dependencies import ServicesDependency
-from app.api.error_handlers import responses
+from app.api.error_handlers import BODY_ERRORS, responses
 from app.api.parameters import Nearest, UserId
 from app.edge.keys import with_key
 from app.edge.routes import Route
 from app.services.scoring import in_scoring_thread
-from seqrec.errors import DatabaseUnavailable, InvalidRequest, UserExists, UserNotFound
+from seqrec.errors import Conflict, DatabaseUnavailable, InvalidRequest, UserExists, UserNotFound
 from seqrec.schemas.users import NewUser, ProfileChange, SimilarUsers, User
 
 router = APIRouter(tags=["users"], route_class=Route, dependencies=[with_key])
@@ -20,7 +20,7 @@ routers = (router,)
     "/users",
     status_code=201,
     summary="Add a user",
-    responses=responses(UserExists, InvalidRequest, DatabaseUnavailable),
+    responses=responses(UserExists, Conflict, *BODY_ERRORS, DatabaseUnavailable),
 )
 def create_user(request: NewUser, services: ServicesDependency) -> User:
     return translation.user(services.users.add(request.user_id, translation.profile_from(request)))
@@ -36,7 +36,7 @@ def get_user(user_id: UserId, services: ServicesDependency) -> User:
 @router.patch(
     "/users/{user_id}",
     summary="Change a user's profile",
-    responses=responses(UserNotFound, InvalidRequest, DatabaseUnavailable),
+    responses=responses(UserNotFound, *BODY_ERRORS, DatabaseUnavailable),
 )
 def update_user(user_id: UserId, request: ProfileChange, services: ServicesDependency) -> User:
     return translation.user(services.users.change(user_id, request.model_dump(exclude_unset=True)))

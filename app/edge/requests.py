@@ -26,6 +26,20 @@ REFUSED = "seqrec.refused"
 CLIENT_GONE = 499
 """Status recorded if the caller left before an answer began."""
 
+HEADERS = {
+    "X-Request-ID": {
+        "description": "That of the request, if it has one that can be logged.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "X-Model-Version": {
+        "description": "Version of the model that is served.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+}
+"""Of every answer, as OpenAPI describes them."""
+
 DOCUMENTATION = {
     # The page of the API's documentation has its one script and its style in it.
     "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' "

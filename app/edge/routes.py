@@ -14,6 +14,7 @@ from starlette.types import Message, Receive
 
 from app.edge.keys import HEADER, Keys, with_admin_key, with_key
 from app.edge.limits import Limits
+from app.edge.requests import HEADERS
 from seqrec.errors import BodyTooLarge, SlowBody, UnsupportedMedia
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -21,6 +22,19 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 class Route(APIRoute):
     """A route with a small body, which is read whole before the route's own code runs."""
+
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        status_code: int | None = None,
+        responses: dict[int | str, dict[str, Any]] | None = None,
+        **options: Any,  # noqa: ANN401 - those of FastAPI
+    ) -> None:
+        documented: dict[int | str, dict[str, Any]] = {status_code or 200: {}, **(responses or {})}
+        documented[status_code or 200] = {"headers": HEADERS} | documented[status_code or 200]
+        super().__init__(path, endpoint, status_code=status_code, responses=documented, **options)
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()

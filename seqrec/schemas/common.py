@@ -15,6 +15,13 @@ def _no_boolean(value: object) -> object:
     return value
 
 
+def _no_number(value: object) -> object:
+    """Python counts 1 as True; only true and false are either, or their names in a query."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError("true or false is wanted, not a number")
+    return value
+
+
 def _not_in_the_future(seconds: int) -> int:
     """A rating of tomorrow would be the newest one for as long as that is; a day is left for clocks that differ."""
     if seconds > time.time() + 86_400:
@@ -24,6 +31,7 @@ def _not_in_the_future(seconds: int) -> int:
 
 Number = BeforeValidator(_no_boolean)
 Whole = Annotated[int, Number]
+Flag = Annotated[bool, BeforeValidator(_no_number)]
 Id = Annotated[int, Field(ge=1, le=LARGEST_ID, description="Id as in MovieLens.", examples=[1]), Number]
 Stars = Annotated[
     float, Field(ge=0.5, le=5, multiple_of=0.5, description="0.5 to 5 stars, in halves.", examples=[4.0]), Number

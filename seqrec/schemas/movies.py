@@ -3,12 +3,15 @@
 from datetime import UTC, datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
-from seqrec.limits import LARGEST_ID, MOST_GENRES
+from seqrec.limits import LARGEST_ID, LATEST, MOST_GENRES
 from seqrec.schemas.common import MovieAnswer, Number, Request, Year
 
-PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+_CONTROL = r"\x00-\x1f\x7f-\x9f"
+PRINTABLE = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
+"""Text without control characters, and with more than blanks."""
 
 Title = Annotated[
     str,
@@ -34,10 +37,10 @@ class NewMovie(Request):
 class MovieChange(Request):
     """New values of a movie's fields. Those left out stay."""
 
-    title: Title | None = None
+    title: Title | SkipJsonSchema[None] = None
     year: Year | None = Field(default=None, description="Null for an unknown year. Left out: that of a new title.")
-    genres: GenreList | None = None
-    hidden: bool | None = None
+    genres: GenreList | SkipJsonSchema[None] = None
+    hidden: Annotated[bool, Field(strict=True)] | SkipJsonSchema[None] = None
 
     @model_validator(mode="after")
     def _only_the_year_may_be_unknown(self) -> Self:
@@ -58,6 +61,26 @@ class MovieSearch(Request):
     cursor: str | None = Field(default=None, description="`next_cursor` of the page before.")
 
 
+def _from_unix_seconds(value: object) -> object:
+    """A number as a time; pydantic by itself would take large ones for milliseconds."""
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        return value  # ISO 8601
+    if not 0 <= seconds <= LATEST:
+        raise ValueError(f"Unix seconds are at least 0 and at most {LATEST}")
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_from_unix_seconds),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number", "minimum": 0, "maximum": LATEST}]}
+    ),
+]
+
+
 class PopularSearch(Request):
     """A search for popular movies."""
 
@@ -65,10 +88,10 @@ class PopularSearch(Request):
     genre: list[str] = Field(
         default=[], max_length=MOST_GENRES, description="Only movies of any of these genres; may be repeated."
     )
-    since: datetime | None = Field(
+    since: Moment | None = Field(
         default=None, description="Only ratings from then on: ISO 8601 (UTC if it says no zone), or Unix seconds."
     )
-    until: datetime | None = Field(default=None, description="Only ratings before then.")
+    until: Moment | None = Field(default=None, description="Only ratings before then.")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

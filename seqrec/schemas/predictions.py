@@ -2,7 +2,8 @@
 
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic.config import JsonDict
 
 from seqrec.limits import MOST_MOVIES
 from seqrec.schemas.common import History, Id, ProfileFields, Request
@@ -15,16 +16,31 @@ class PredictionQuery(Request):
     movie_id: Id
 
 
+def _form(**types: str) -> JsonDict:
+    """In JSON Schema: a body in which the fields of these types are given, and those of type null are not."""
+    given: list[JsonValue] = [name for name, type_ in types.items() if type_ != "null"]
+    return {"required": given, "properties": {name: {"type": type_} for name, type_ in types.items()}}
+
+
+FORMS: list[JsonValue] = [
+    _form(user_id="integer", movie_ids="array", profile="null", history="null", queries="null"),
+    _form(history="array", movie_ids="array", user_id="null", queries="null"),
+    _form(profile="object", movie_ids="array", user_id="null", queries="null"),
+    _form(queries="array", user_id="null", profile="null", history="null", movie_ids="null"),
+]
+
+
 class PredictionRequest(Request):
     """Movies and a user, or movies and the history of an anonymous user, or pairs of user and movie."""
 
     model_config = ConfigDict(
         json_schema_extra={
+            "allOf": [{"anyOf": FORMS}],  # not beside the fields: generated clients would read it as four classes
             "examples": [
                 {"user_id": 1, "movie_ids": [1, 2, 3]},
                 {"history": [{"movie_id": 260, "stars": 5}], "movie_ids": [1, 2, 3]},
                 {"queries": [{"user_id": 1, "movie_id": 1}, {"user_id": 2, "movie_id": 1}]},
-            ]
+            ],
         },
     )
 

@@ -10,7 +10,9 @@ class StarsGiven(Request):
     """The stars that a user gives one movie."""
 
     stars: Stars
-    rated_at: UnixTime | None = Field(default=None, description="Left out: now.")
+    rated_at: UnixTime | None = Field(
+        default=None, description="Left out: now, and in any case later than all that the user has rated before."
+    )
 
 
 class NewRating(StarsGiven):

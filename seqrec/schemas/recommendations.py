@@ -3,9 +3,10 @@
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from seqrec.limits import MOST_GENRES, MOST_MOVIES, MOST_USERS
-from seqrec.schemas.common import AnonymousUser, Id, MovieAnswer, Number, Request, Whole, Year
+from seqrec.schemas.common import AnonymousUser, Flag, Id, MovieAnswer, Number, Request, Whole, Year
 
 RankBy = Literal["relevance", "next", "rating"]
 
@@ -24,7 +25,7 @@ class Order(Request):
 class Ranking(Order):
     """The order of a list, and whether it names reasons."""
 
-    explain: bool = Field(
+    explain: Flag = Field(
         default=False, description="True: name the ratings that count most for each movie, which takes longer."
     )
 
@@ -77,15 +78,22 @@ class RecommendationRequest(ListOptions, AnonymousUser):
     )
 
 
+NOT_ANONYMOUS: JsonDict = {"profile": {"not": {}}, "history": {"not": {}}}
+"""In JSON Schema: neither field may be there."""
+
+
 class RankRequest(Ranking, AnonymousUser):
     """Movies to rank, for a user or for an anonymous user."""
 
     model_config = ConfigDict(
         json_schema_extra={
+            "allOf": [  # not beside the fields: generated clients would read it as two classes
+                {"anyOf": [{"properties": {"user_id": {"type": "null"}}}, {"properties": NOT_ANONYMOUS}]}
+            ],
             "examples": [
                 {"user_id": 1, "movie_ids": [1, 2, 3]},
                 {"history": [{"movie_id": 260, "stars": 5}], "movie_ids": [1, 2, 3]},
-            ]
+            ],
         }
     )
 

@@ -220,6 +220,10 @@ def test_a_movie_that_left_the_catalogue_is_not_recommended(client: TestClient, 
         pytest.param(
             "POST", "/predict", {"user_id": 1, "movie_ids": [1], "x": 1}, 422, "invalid_request", "x", id="extra"
         ),
+        pytest.param("GET", "/movies/popular?since=1700000000000", None, 422, "invalid_request", "at most 253402300799",
+                     id="milliseconds"),
+        pytest.param("POST", "/rank", {"user_id": 1, "movie_ids": [1], "explain": 1}, 422, "invalid_request",
+                     "true or false", id="number for true"),
         pytest.param("GET", "/nowhere", None, 404, "not_found", "/docs", id="unknown path"),
         pytest.param("DELETE", "/predict", None, 405, "method_not_allowed", "/docs", id="wrong method"),
     ],
@@ -381,7 +385,7 @@ def test_every_route_is_documented_with_summary_example_and_errors(client: TestC
     for name in ("PredictionRequest", "Predictions", "Recommendations", "RankRequest", "RecommendationRequest"):
         assert schemas[name]["examples"], name
     recommendations = description["paths"]["/users/{user_id}/recommendations"]["get"]
-    assert set(recommendations["responses"]) == {"200", "401", "404", "409", "422", "500", "503"}
+    assert set(recommendations["responses"]) == {"200", "401", "403", "404", "409", "422", "500", "503"}
 
 
 @pytest.mark.parametrize(

@@ -113,12 +113,13 @@ def test_a_body_in_pieces_is_read_whole(address: str) -> None:
     assert [entry["movie_id"] for entry in answer.json()["predictions"]] == [1, 2]
 
 
-def test_a_deeply_nested_body_is_an_error_of_the_caller(address: str) -> None:
+@pytest.mark.parametrize("body", [b"[" * 9000, b'{"title": "\xff"}'], ids=["deeply nested", "not UTF-8"])
+def test_a_body_that_cannot_be_read_is_an_error_of_the_caller(address: str, body: bytes) -> None:
     headers = {"X-API-Key": "user", "Content-Type": "application/json"}
 
-    answer = httpx.post(f"{address}/rank", content=b"[" * 9000, headers=headers)
+    answer = httpx.post(f"{address}/rank", content=body, headers=headers)
 
-    assert answer.status_code in (400, 422)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
 @pytest.mark.parametrize(
