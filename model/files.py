@@ -41,6 +41,8 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         yield temporary
         for file in temporary.rglob("*"):
             _sync(file)
+            if file.is_file():
+                file.chmod(temporary.stat().st_mode & 0o666)  # some libraries let the owner alone read what they write
         _sync(temporary)
         if replace:
             shutil.rmtree(path, ignore_errors=True)  # no system call replaces a folder that holds files

@@ -3,6 +3,8 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from model.files import atomic_folder, atomic_write, sha256
 
@@ -101,3 +103,16 @@ def test_the_checksum_is_that_of_the_content_and_reads_it_in_blocks(
     monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("read into memory whole"))
 
     assert sha256(path) == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_whom_the_umask_lets_read_can_read_every_file_of_a_folder(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        with atomic_folder(tmp_path / "artifact") as temporary:
+            save_file({"weights": torch.zeros(1)}, temporary / "weights.safetensors")
+            (temporary / "card.json").touch()
+    finally:
+        os.umask(before)
+
+    assert {file.stat().st_mode & 0o777 for file in (tmp_path / "artifact").iterdir()} == {mode}
