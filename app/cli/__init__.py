@@ -41,6 +41,13 @@ def options(
     """SeqRec: predicts ratings and recommends movies, from the ratings that users gave."""
 
 
+def _is_no_fault_of_the_program(error: Exception) -> bool:
+    """Whether the error comes from a file, from the database or from a damaged model."""
+    kinds = {"sqlalchemy.exc": "SQLAlchemyError", "safetensors": "SafetensorError"}
+    loaded = [getattr(sys.modules[module], kind) for module, kind in kinds.items() if module in sys.modules]
+    return isinstance(error, tuple(loaded)) or (isinstance(error, OSError) and type(error) is not OSError)
+
+
 def main() -> None:
     """Run a command; an error that the user can correct is one message, not a traceback."""
     # Threads of PyTorch that spin while they wait make a training five times slower beside another program. Waiting
@@ -49,12 +56,15 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         app()
-    except (SeqRecError, seqrec.errors.SeqRecError, PermissionError, FileNotFoundError, NotADirectoryError) as error:
+    except (SeqRecError, seqrec.errors.SeqRecError) as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(1)
     except Exception as error:
         if (loaded := sys.modules.get("sqlalchemy.exc")) and isinstance(error, loaded.DBAPIError):
             typer.echo(f"Error: the database refused: {error.orig}", err=True)
+            sys.exit(1)
+        if _is_no_fault_of_the_program(error):
+            typer.echo(f"Error: {str(error).splitlines()[0]}", err=True)
             sys.exit(1)
         if not isinstance(error, OSError) or error.errno != errno.ENOSPC:
             raise

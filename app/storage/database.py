@@ -51,7 +51,7 @@ WAIT_SECONDS = "seqrec_wait_seconds"
 
 
 def connect(url: str, timeout: float | None = None, synchronous: Synchronous = "FULL") -> Engine:
-    """Create an engine for SQLite or PostgreSQL, and the folder of a SQLite file; opens no connection yet.
+    """Create an engine for SQLite or PostgreSQL; opens no connection yet.
 
     ``timeout`` is the longest time in seconds to wait for a connection, a lock or a statement; None for a job that may
     take as long as it takes. ``synchronous`` is SQLite's: a write that is answered survives a power loss with ``FULL``;
@@ -69,8 +69,6 @@ def connect(url: str, timeout: float | None = None, synchronous: Synchronous = "
             connect_args=_postgres_options(timeout),
             execution_options=waiting,
         )
-    if parsed.database and parsed.database != ":memory:":
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         parsed, connect_args={"timeout": SQLITE_WAIT_SECONDS if timeout is None else timeout}, execution_options=waiting
     )
@@ -111,6 +109,12 @@ def _supported(url: str) -> URL:
             "and / as %2F."
         )
     return parsed
+
+
+def sqlite_file(url: URL) -> Path | None:
+    """The file of a SQLite database; None for one in memory, and for PostgreSQL."""
+    on_disk = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    return Path(str(url.database)) if on_disk else None
 
 
 def _prepare_sqlite(synchronous: Synchronous, connection: SQLiteConnection, _: object) -> None:
@@ -190,7 +194,9 @@ def _let_take_long(session: Session) -> None:
 
 
 def upgrade(engine: Engine) -> bool:
-    """Migrate the schema to the newest revision; True if it was behind."""
+    """Migrate the schema to the newest revision; True if it was behind. Creates a SQLite file and its folder."""
+    if (file := sqlite_file(engine.url)) is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
     if current_revision(engine) == newest_revision():
         return False
     try:
@@ -216,7 +222,12 @@ def _wait_for_other_upgrades(connection: Connection) -> None:
 
 
 def require_current(engine: Engine) -> None:
-    """Raise `DatabaseError` unless the database answers and its schema is the newest."""
+    """Raise `DatabaseError` unless the database answers and its schema is the newest; creates none."""
+    if (file := sqlite_file(engine.url)) is not None and not file.exists():
+        raise DatabaseError(
+            f"There is no database {public_url(engine)}. Is SEQREC_DATABASE_URL right? If so, it is still to be "
+            f"created. Run: seqrec db upgrade"
+        )
     current, newest = current_revision(engine), newest_revision()
     if current != newest:
         state = f"at revision {current}" if current else "empty"
