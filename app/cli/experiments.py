@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.options import DataOption, DeviceOption, ReadmeOption, ResultsOption, data_folder, settings_with
+from app.cli.options import DataOption, DeviceOption, Part, ReadmeOption, ResultsOption, data_folder, settings_with
 
 commands = typer.Typer(help="Experiments that reproduce published results.", no_args_is_help=True)
 
@@ -15,11 +15,8 @@ def experiments_paper(
     data: DataOption = None,
     out: ResultsOption = Path("docs/results"),
     only: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Run this part alone: table-4, table-5, variants or other-splits; may be repeated.",
-            show_default="all parts",
-        ),
+        list[Part] | None,
+        typer.Option(help="Run this part alone; may be repeated.", show_default="all parts"),
     ] = None,
     models: Annotated[
         str | None,

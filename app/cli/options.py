@@ -1,8 +1,9 @@
 """Options that several commands share, and the settings and data that they name."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from pydantic import ValidationError
@@ -12,13 +13,47 @@ from app.settings import Settings
 from model.errors import SettingsError
 from seqrec.validation import invalid_fields
 
+Device = Literal["auto", "cpu", "cuda"]
+PresetName = Literal["seqrec", "seqrec-small", "seqrec-rating", "seqrec-paper", "seqrec-lstm"]
+Task = Literal["rating", "ranking"]
+ModelName = Literal[
+    "mean",
+    "movie-mean",
+    "bias",
+    "mlp3",
+    "ffnn-bert",
+    "bst",
+    "glocal-k",
+    "gc-mc",
+    "popularity",
+    "item-knn",
+    "seqrec-paper",
+    "seqrec-lstm",
+    "seqrec-rating",
+    "seqrec-small",
+    "seqrec",
+]
+Protocol = Literal["paper", "random", "leave-one-out", "user-split"]
+RecurrentLayer = Literal["mlstm", "lstm", "bag"]
+"""These names are written here too, since the registries that have them load PyTorch; a test compares both."""
+
+
+class Part(StrEnum):
+    """Of the paper's experiments; Typer takes lists of enumerations, not of literals."""
+
+    TABLE_4 = "table-4"
+    TABLE_5 = "table-5"
+    VARIANTS = "variants"
+    OTHER_SPLITS = "other-splits"
+
+
 DataOption = Annotated[
     Path | None,
     typer.Option("--data", help="Folder of a MovieLens data set.", show_default="SEQREC_DATA, or data/ml-1m"),
 ]
 FolderArgument = Annotated[Path, typer.Argument(help="Folder of a MovieLens data set.", metavar="DIR")]
 DeviceOption = Annotated[
-    str | None, typer.Option("--device", help="auto, cpu or cuda.", show_default="SEQREC_DEVICE, or auto")
+    Device | None, typer.Option("--device", help="Where to train and score.", show_default="SEQREC_DEVICE, or auto")
 ]
 HostOption = Annotated[
     str | None, typer.Option("--host", help="Address to listen on.", show_default="SEQREC_HOST, or 127.0.0.1")
@@ -31,11 +66,10 @@ WorkersOption = Annotated[
     typer.Option("--workers", min=1, help="Processes that answer requests.", show_default="SEQREC_WORKERS, or 1"),
 ]
 PresetOption = Annotated[
-    str | None,
+    PresetName | None,
     typer.Option(
         "--model",
-        help="What to train: seqrec, seqrec-small (a smaller network that trains in minutes and is less exact), "
-        "seqrec-rating, seqrec-paper or seqrec-lstm.",
+        help="What to train; seqrec-small is a smaller network that trains in minutes and is less exact.",
         show_default="any model that is there, or seqrec",
     ),
 ]
@@ -44,17 +78,19 @@ ResumeOption = Annotated[
     bool,
     typer.Option("--resume", help="Continue an interrupted run of the same settings and data."),
 ]
-TaskOption = Annotated[str, typer.Option(help="rating: predict stars. ranking: make lists.")]
+TaskOption = Annotated[Task, typer.Option(help="rating: predict stars. ranking: make lists.")]
 ModelOption = Annotated[
-    str,
+    ModelName,
     typer.Option(
+        "--model",
+        metavar="MODEL",
         help="For stars: a simple baseline (mean, movie-mean, bias), a network (seqrec-paper, seqrec-lstm, "
         "seqrec-rating, seqrec-small, seqrec), or a published baseline (mlp3, ffnn-bert, bst, glocal-k, gc-mc). "
-        "For lists: popularity, item-knn, seqrec-rating (by predicted stars), seqrec-small, seqrec."
+        "For lists: popularity, item-knn, seqrec-rating (by predicted stars), seqrec-small, seqrec.",
     ),
 ]
 ProtocolOption = Annotated[
-    str | None,
+    Protocol | None,
     typer.Option(
         help="For stars: paper, users split 80/10/10, the first half of each is history; or random, ratings split "
         "90/10, every user known. For lists: leave-one-out, the last movie of each user; or user-split, the movies "
@@ -81,10 +117,10 @@ ReadmeOption = Annotated[
     ),
 ]
 RecurrentOption = Annotated[
-    str | None,
+    RecurrentLayer | None,
     typer.Option(
         "--rnn",
-        help="Recurrent layer that reads the history: mlstm, lstm, or bag, which is not recurrent.",
+        help="Recurrent layer that reads the history; bag is not recurrent.",
         show_default="that of the model",
     ),
 ]

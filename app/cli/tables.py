@@ -12,6 +12,7 @@ from app.services.recommendations import Predictions, RecommendationList
 from app.storage.movies import MovieRecord
 from app.storage.stats import Stats
 from model.card import Evaluation, RankingEvaluation
+from seqrec.limits import LATEST
 
 LATEST_RATINGS = 10
 """How many of a user's latest ratings are printed beside a list."""
@@ -55,7 +56,11 @@ def print_stats(database: str, stats: Stats) -> None:
 
 
 def _format_time(seconds: int | None) -> str:
-    return "-" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+    if seconds is None:
+        return "-"
+    if seconds > LATEST:  # earlier versions took times in milliseconds
+        return f"{seconds:,} seconds after 1970"
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def print_recommendations(user: str, answer: RecommendationList) -> None:
@@ -145,6 +150,6 @@ def plain_table(heading: str, *columns: str) -> Table:
 def print_facts(facts: Mapping[str, str] | Sequence[tuple[str, str]]) -> None:
     """Two columns: names and values."""
     table = Table.grid(padding=(0, 2))
-    for name, fact in dict(facts).items():
+    for name, fact in facts.items() if isinstance(facts, Mapping) else facts:
         table.add_row(name, escape(fact))
     output.print(table)

@@ -10,6 +10,7 @@ from app.cli.options import (
     DeviceOption,
     JsonOption,
     ModelOption,
+    PresetName,
     ProtocolOption,
     RecurrentOption,
     ResumeOption,
@@ -29,9 +30,7 @@ def train(
     database: Annotated[
         bool, typer.Option("--database", help="Train on the database's current content, in place of a folder.")
     ] = False,
-    model: Annotated[
-        str, typer.Option(help="seqrec, seqrec-small, seqrec-rating, seqrec-paper or seqrec-lstm.")
-    ] = "seqrec",
+    model: Annotated[PresetName, typer.Option(help="What to train.")] = "seqrec",
     out: Annotated[
         Path | None, typer.Option(help="Folder for the artifact.", show_default="SEQREC_ARTIFACTS, or data/artifacts")
     ] = None,

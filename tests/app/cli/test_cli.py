@@ -2,16 +2,23 @@ import json
 import socket
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from command import Run
+from sqlalchemy import text
 
-from app.cli.options import settings_with
+from app.cli.options import Device, ModelName, Part, PresetName, Protocol, RecurrentLayer, Task, settings_with
 from app.jobs.bulk_load import load
 from app.server import from_settings
 from app.settings import Settings
 from app.storage.database import connect, upgrade
+from model.baselines.registry import RANKING, RATING
 from model.data.dataset import MovieLens
+from model.data.splits import PROTOCOLS
+from model.experiments.paper import PARTS
+from model.network.recurrent import RECURRENT
+from model.training.presets import PRESETS
 
 
 def test_evaluate_prints_one_json_object(seqrec: Run, sample_folder: Path) -> None:
@@ -52,18 +59,36 @@ def test_evaluate_prints_a_table_with_the_baselines(seqrec: Run, sample_folder: 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        pytest.param(["evaluate", "--model", "svd"], "no model 'svd'. Choose one of: mean, movie-mean", id="model"),
-        pytest.param(["evaluate", "--protocol", "x", "--model", "bias"], "no protocol 'x'. Choose one", id="protocol"),
-        pytest.param(["evaluate", "--rnn", "gru"], "no recurrent layer 'gru'", id="layer"),
+        pytest.param(["evaluate", "--model", "svd"], "'svd' is not one of 'mean', 'movie-mean'", id="model"),
+        pytest.param(["evaluate", "--task", "x"], "'x' is not one of 'rating', 'ranking'", id="task"),
+        pytest.param(["evaluate", "--protocol", "x"], "'x' is not one of 'paper', 'random'", id="protocol"),
+        pytest.param(["evaluate", "--rnn", "gru"], "'gru' is not one of 'mlstm', 'lstm', 'bag'", id="layer"),
+        pytest.param(["experiments", "paper", "--only", "x"], "'x' is not one of 'table-4'", id="part"),
+        pytest.param(["train", "--model", "bias"], "'bias' is not one of 'seqrec'", id="network"),
+        pytest.param(["up", "--model", "bias"], "'bias' is not one of 'seqrec'", id="network to serve"),
+        pytest.param(["train", "--device", "tpu"], "'tpu' is not one of 'auto', 'cpu', 'cuda'", id="device"),
+    ],
+)
+def test_a_name_that_is_none_is_refused_with_those_that_are(seqrec: Run, arguments: list[str], says: str) -> None:
+    seqrec.monkeypatch.setenv("COLUMNS", "200")
+    status, _, err = seqrec(*arguments)
+
+    assert status == 2
+    assert says in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        pytest.param(["evaluate", "--model", "popularity"], "no model 'popularity'. Choose one of: mean", id="model"),
+        pytest.param(["evaluate", "--protocol", "user-split"], "no protocol 'user-split'. Choose", id="protocol"),
         pytest.param(["evaluate", "--model", "bias", "--rnn", "lstm"], "no network 'bias'", id="layer of a baseline"),
         pytest.param(["evaluate", "--model", "bias", "--split-seeds", "-1", "2"], "must be from 0", id="seed"),
         pytest.param(["experiments", "paper", "--models", "svd"], "no model 'svd'", id="model of an experiment"),
-        pytest.param(["experiments", "paper", "--only", "x"], "no part 'x'. Choose one of: table-4", id="part"),
         pytest.param(["experiments", "paper", "--other-seeds", "1"], "two numbers, as in 1,2", id="other seeds"),
-        pytest.param(["train", "--model", "bias"], "no network 'bias'. Choose one of: seqrec", id="network"),
     ],
 )
-def test_an_unknown_name_is_an_error_that_lists_the_known_ones(
+def test_names_that_do_not_go_together_are_refused_with_those_that_do(
     seqrec: Run, sample_folder: Path, arguments: list[str], says: str
 ) -> None:
     status, _, err = seqrec(*arguments, "--data", sample_folder)
@@ -71,6 +96,39 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_ones(
     assert status == 1
     assert says in err
     assert "Traceback" not in err
+
+
+def test_the_names_that_options_take_are_those_that_there_are() -> None:
+    assert set(get_args(PresetName)) == set(PRESETS)
+    assert set(get_args(ModelName)) == {*RATING.builders, *RANKING.builders}
+    assert set(get_args(Protocol)) == {name for names in PROTOCOLS.values() for name in names}
+    assert set(get_args(Task)) == set(PROTOCOLS)
+    assert set(get_args(RecurrentLayer)) == set(RECURRENT)
+    assert set(Part) == set(PARTS)
+    assert Device == Settings.model_fields["device"].annotation
+
+
+READING = [
+    ["db", "stats"],
+    ["export"],
+    ["import", "/dev/null"],
+    ["recommend", "1"],
+    ["predict", "1", "2"],
+    ["serve"],
+    ["train", "--database"],
+]
+
+
+@pytest.mark.parametrize("arguments", READING, ids=" ".join)
+def test_where_there_is_no_database_none_is_created_and_the_command_that_does_is_named(
+    seqrec: Run, tmp_path: Path, arguments: list[str]
+) -> None:
+    status, out, err = seqrec(*arguments)
+
+    assert (status, out) == (1, "")
+    assert "There is no database sqlite:///data/seqrec.db" in err
+    assert "Run: seqrec db upgrade" in err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_experiment_says_what_it_does_and_leaves_a_report(seqrec: Run, sample_folder: Path, tmp_path: Path) -> None:
@@ -112,6 +170,26 @@ def test_serving_without_schema_or_model_says_what_to_run(seqrec: Run) -> None:
     assert "Run: seqrec train" in seqrec("serve")[2]
 
 
+def test_what_the_file_system_refuses_is_one_sentence(filled: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    status, out, err = filled("export", "--out", "file/ratings.jsonl")
+
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith("Error: ")
+    assert "file" in err
+
+
+def test_a_time_in_milliseconds_in_the_database_is_shown_as_it_is(filled: Run) -> None:
+    engine = connect(Settings().database_url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE ratings SET rated_at = 1260759144000 WHERE user_id = 1"))
+    engine.dispose()
+    status, out, _ = filled("db", "stats")
+
+    assert status == 0
+    assert "1,260,759,144,000 seconds after 1970" in out
+
+
 @pytest.mark.parametrize(
     ("variable", "value"), [("SEQREC_PORT", "http"), ("SEQREC_WORKERS", "0"), ("SEQREC_LOG_LEVEL", "loud")]
 )
@@ -139,7 +217,6 @@ def test_the_level_of_the_log_may_be_written_small(monkeypatch: pytest.MonkeyPat
 
 def test_a_bad_option_is_named(seqrec: Run) -> None:
     assert "--port" in seqrec("serve", "--port", 99999)[2]
-    assert "--device: must be" in seqrec("train", "--device", "tpu")[2]
 
 
 def test_openapi_prints_the_description_without_model_or_database(seqrec: Run) -> None:
