@@ -80,3 +80,17 @@ def db_load(folder: FolderArgument) -> None:
 
     with reporter() as progress:
         load_database(dataset.read(folder), settings_with(), progress)
+
+
+@schema.command("copy")
+def db_copy(
+    source: Annotated[
+        str, typer.Argument(help="Address of the database to copy, as in sqlite:///data/seqrec.db.", metavar="SOURCE")
+    ],
+) -> None:
+    """Copy a whole database into the empty one of SEQREC_DATABASE_URL, as from SQLite to PostgreSQL."""
+    from app.cli.console import reporter
+    from app.jobs.copying import copy_database
+
+    with reporter() as progress:
+        copy_database(source, settings_with(), progress)
