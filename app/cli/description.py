@@ -1,13 +1,17 @@
-"""The description of a data set that ``seqrec data describe`` prints."""
+"""What ``seqrec data describe``, ``convert`` and ``repair`` print of a data set."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 from pydantic import BaseModel
 
 from app.cli.console import output
 from app.cli.tables import plain_table, print_bars, print_facts
+from model.data.conversion.convert import Conversion
 from model.data.dataset import MovieLens
+from model.data.repair import Repair
 from model.data.summary import Imbalance, measure_imbalance
 
 BAR_WIDTH = 40
@@ -91,3 +95,41 @@ def _print_spreads(ratings: Imbalance) -> None:
             name, f"{spread.minimum:,}", f"{spread.median:,.5g}", f"{spread.mean:,.1f}", f"{spread.maximum:,}"
         )
     output.print(table)
+
+
+def print_conversion(conversion: Conversion, out: Path) -> None:
+    """How the source was understood, what came of it, and what to run next."""
+    from model.data.splits import FEWEST_USERS  # loads scikit-learn, which `data describe` does not need
+
+    facts = {
+        "ratings from": f"{conversion.table} ({_format_columns(conversion.columns)})",
+        "titles from": f"{conversion.items_table} ({_format_columns(conversion.item_columns)})"
+        if conversion.items_table
+        else "none: the ids are the titles",
+        "ratings": conversion.ratings_as,
+        "times": conversion.times_as,
+        "user ids": conversion.user_ids_as,
+        "movie ids": conversion.movie_ids_as,
+        "written": f"{conversion.users:,} users, {conversion.movies:,} movies ({conversion.titled:,} with a title), "
+        f"{conversion.ratings:,} ratings",
+        "replaced": f"{conversion.replaced:,} ratings by a later one of the same user and item",
+    }
+    left_out = [
+        ("left out", f"{one.rows:,} rows: {one.reason}; first row {one.first_row:,}") for one in conversion.left_out
+    ]
+    print_facts([*facts.items(), *left_out])
+    if conversion.users < FEWEST_USERS:
+        output.print(f"Training takes at least {FEWEST_USERS} users.")
+    output.print(f"Next: seqrec up --data {out}", markup=False, soft_wrap=True)
+
+
+def _format_columns(columns: Mapping[str, str]) -> str:
+    return ", ".join(role if role == column else f"{role}: {column}" for role, column in columns.items())
+
+
+def print_repair(repaired: Repair, out: Path) -> None:
+    """How many lines are not in the copy, and why."""
+    dropped = [(f"{count:,}", f"dropped: {complaint}") for complaint, count in repaired.dropped.items()]
+    others = {"replaced by the user's later rating of the movie": repaired.replaced, "movies added": repaired.added}
+    print_facts([*dropped, *((f"{count:,}", what) for what, count in others.items() if count)])
+    output.print(f"Written: {out}", markup=False, soft_wrap=True)

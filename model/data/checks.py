@@ -58,10 +58,10 @@ class Problems:
             for row in bad.iter_rows(named=True):
                 yield Problem(path, row["number"], row["complaint"], row["line"])
 
-    def refuse(self) -> None:
-        """Raise `DataError` with the first `PROBLEMS_IN_MESSAGE`, if there are any."""
+    def refuse(self, advice: str) -> None:
+        """Raise `DataError` with the first `PROBLEMS_IN_MESSAGE` and the advice, if there are any."""
         if not len(self):
             return
         first = [str(problem) for problem in islice(self, PROBLEMS_IN_MESSAGE)]
         more = len(self) - len(first)
-        raise DataError("\n".join([*first, *([f"and {more:,} more bad lines"] if more else [])]))
+        raise DataError("\n".join([*first, *([f"and {more:,} more bad lines"] if more else []), advice]))

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from model.data.checks import Problems
-from model.data.formats import Format, Tables, require_format
+from model.data.formats import Tables, require_format
 from model.features.catalogue import Catalogue
 from model.rating_scale import HALF_STARS, WHOLE_STARS, RatingScale
 
@@ -35,8 +35,8 @@ class MovieLens:
     """One validated data set.
 
     Attributes:
-        name: of the published set; ``sample`` for generated data, ``database`` for the content of a database,
-            ``movielens`` for anything else.
+        name: of the published set; ``sample`` for generated data, ``database`` for the content of a database, the
+            folder's name for anything else.
         generated: True only for data that `model.data.sample` generated.
         checksum: SHA-256 over the files, or over the rows of a database, hexadecimal.
         users: ``user_id, gender (F or M), age (in years), occupation (0 to 20)``; all but the id may be null.
@@ -79,10 +79,10 @@ class MovieLens:
 def read(folder: Path) -> MovieLens:
     """Read and validate a folder; `DataError` with file, line and complaint if a line is bad."""
     tables, problems = examine(folder)
-    problems.refuse()
+    problems.refuse(f"To leave out what is wrong, run: seqrec data repair {folder} OUT")
     generated = (folder / SAMPLE_MARKER).exists()
     return MovieLens(
-        name=_sample_name(folder) if generated else _name(require_format(folder), tables),
+        name=_sample_name(folder) if generated else _name(folder, tables),
         generated=generated,
         checksum=checksum(folder),
         users=tables.users,
@@ -107,8 +107,10 @@ def checksum(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _name(format_: Format, tables: Tables) -> str:
-    return NAMES.get((len(tables.users), len(tables.movies), len(tables.ratings)), format_.name)
+def _name(folder: Path, tables: Tables) -> str:
+    own = folder.resolve().name
+    own = f"modified {own}" if own in NAMES.values() else own
+    return NAMES.get((len(tables.users), len(tables.movies), len(tables.ratings)), own)
 
 
 def _sample_name(folder: Path) -> str:

@@ -9,6 +9,7 @@ All formats have one record a line:
 """
 
 import time
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from typing import NamedTuple
 import polars as pl
 
 from model.data.checks import Problems, Rule
+from model.data.conversion.source import find_tables
 from model.data.records import Layout, RecordFile
 from model.errors import DataError
 from model.features.catalogue import YEAR, YEARS
@@ -24,6 +26,9 @@ from model.rating_scale import HALF_STARS, WHOLE_STARS, RatingScale
 
 NO_GENRES = "(no genres listed)"
 """Stands for an empty list of genres in the later sets."""
+
+LARGEST_ID = 2**31 - 1
+"""Of users and movies: what the service's database holds."""
 
 OLDEST_AGE = 120
 """In the 100K set, which has ages in years."""
@@ -88,12 +93,10 @@ class Format:
 
     Attributes:
         sets: names of the published sets in this format.
-        name: of a data set in this format that is not a published one.
         users: None if the format has no file of users.
     """
 
     sets: str
-    name: str
     users: RecordFile | None
     movies: RecordFile
     ratings: RecordFile
@@ -101,7 +104,12 @@ class Format:
     @property
     def files(self) -> tuple[str, ...]:
         """Names of the files, in the order of reading."""
-        return tuple(file.name for file in (self.users, self.movies, self.ratings) if file is not None)
+        return tuple(file.name for file in self.record_files)
+
+    @property
+    def record_files(self) -> tuple[RecordFile, ...]:
+        """The files, in the order of reading."""
+        return tuple(file for file in (self.users, self.movies, self.ratings) if file is not None)
 
     def read(self, folder: Path, problems: Problems) -> Tables:
         """Read all three tables; bad lines are added to ``problems``."""
@@ -132,16 +140,34 @@ def require_format(folder: Path) -> Format:
     known = format_of(folder)
     if known is None:
         choices = "".join(f"\n  {', '.join(one.files)} ({one.sets})" for one in FORMATS)
-        raise DataError(f"{folder} is not a MovieLens folder. It must hold one of these sets of files:{choices}")
+        raise DataError(
+            f"{folder} is not a MovieLens folder. It must hold one of these sets of files:{choices}{_advice(folder)}"
+        )
     return known
 
 
+def _advice(source: Path) -> str:
+    """What to run where data is there that is no MovieLens folder."""
+    deeper = next((folder for folder in sorted(source.glob("*/")) if format_of(folder) is not None), None)
+    if deeper is not None:
+        return f"\nName the folder in it: {deeper}"
+    tables = find_tables(source)
+    if not tables and not zipfile.is_zipfile(source):
+        return ""
+    return f"\nFor data of another form, run: seqrec data convert {tables[0] if len(tables) == 1 else source} OUT"
+
+
 def _is_in(known: pl.DataFrame, column: str, noun: str, file: RecordFile) -> Rule:
-    return Rule(pl.col(column).is_in(known[column].implode()), f"the {noun} is not in {file.name}")
+    return Rule(pl.col(column).is_in(known[column].implode()), not_listed(noun, file))
+
+
+def not_listed(noun: str, file: RecordFile) -> str:
+    """The complaint about a rating of a user or a movie that the file of these lacks."""
+    return f"the {noun} is not in {file.name}"
 
 
 def _is_id(column: str, noun: str) -> Rule:
-    return Rule(pl.col(column).is_between(1, 2**31 - 1), f"the {noun} is not a positive whole number")
+    return Rule(pl.col(column).is_between(1, LARGEST_ID), f"the {noun} is not a whole number from 1 to {LARGEST_ID:,}")
 
 
 def _number(column: str, dtype: type[pl.DataType] = pl.Int64) -> pl.Expr:
@@ -149,6 +175,7 @@ def _number(column: str, dtype: type[pl.DataType] = pl.Int64) -> pl.Expr:
 
 
 YEAR_IN_TITLE = pl.col("title").str.extract(YEAR).cast(pl.Int16)
+RATED_AT = pl.col("rated_at").str.strip_suffix(".0").cast(pl.Int64, strict=False)
 USER_ID, MOVIE_ID = _number("user_id", pl.UInt32), _number("movie_id", pl.UInt32)
 
 # Both ids as one 64-bit number: one column to compare instead of two.
@@ -207,12 +234,12 @@ def _ratings(name: str, layout: Layout, levels: RatingScale) -> RecordFile:
         name,
         layout,
         # With whole stars, "4.0" is an error too: a whole number is written without a decimal point.
-        (USER_ID, MOVIE_ID, _number("stars", pl.Int8 if whole else pl.Float64), _number("rated_at")),
+        (USER_ID, MOVIE_ID, _number("stars", pl.Int8 if whole else pl.Float64), RATED_AT),
         (
             _is_id("user_id", "user id"),
             _is_id("movie_id", "movie id"),
             Rule(pl.col("stars").cast(pl.Float64).is_in(levels), f"the stars are not {allowed}"),
-            Rule(pl.col("rated_at") >= 0, "the timestamp is not a number of seconds since 1970"),
+            Rule(pl.col("rated_at") >= 0, "the timestamp is not a whole number of seconds since 1970"),
             Rule(
                 pl.col("rated_at").fill_null(0) < latest_time(),
                 "the timestamp is in the future: it is to be in seconds since 1970, not in milliseconds",
@@ -244,7 +271,6 @@ GENRES_ARE_NAMED = (
 
 ML_1M = Format(
     sets="ml-1m",
-    name="ml-1m",
     users=_users(
         "users.dat",
         Layout(("user_id", "gender", "age", "occupation", "zip_code"), "::", "iso-8859-1"),
@@ -261,7 +287,6 @@ ML_1M = Format(
 
 ML_100K = Format(
     sets="ml-100k",
-    name="movielens",
     users=_users(
         "u.user",
         Layout(("user_id", "age", "gender", "occupation", "zip_code"), "|", "iso-8859-1"),
@@ -289,7 +314,6 @@ ML_100K = Format(
 
 ML_10M = Format(
     sets="ml-10m",
-    name="movielens",
     users=None,
     movies=_movies("movies.dat", Layout(MOVIE_FIELDS, "::", "utf8"), GENRE_NAMES, *GENRES_ARE_NAMED),
     ratings=_ratings("ratings.dat", Layout(RATING_FIELDS, "::", "utf8"), HALF_STARS),
@@ -297,7 +321,6 @@ ML_10M = Format(
 
 ML_CSV = Format(
     sets="ml-20m, ml-25m, ml-32m, ml-latest, ml-latest-small",
-    name="movielens",
     users=None,
     movies=_movies(
         "movies.csv",
@@ -306,7 +329,9 @@ ML_CSV = Format(
         *GENRES_ARE_NAMED,
     ),
     ratings=_ratings(
-        "ratings.csv", Layout(RATING_FIELDS, ",", "utf8", header="userId,movieId,rating,timestamp"), HALF_STARS
+        "ratings.csv",
+        Layout(RATING_FIELDS, ",", "utf8", header="userId,movieId,rating,timestamp", quoted=True),
+        HALF_STARS,
     ),
 )
 

@@ -65,10 +65,9 @@ class RecordFile:
         The table also has ``number``, the line's number from 1 on, and ``line``, its text.
         """
         path = folder / self.name
-        lines = _read_lines(path, self.layout.encoding)
+        lines = read_lines(path, self.layout.encoding)
         if self.layout.header is not None:
-            is_header = Rule(pl.col("line") == self.layout.header, f"the header is not {self.layout.header}")
-            problems.check(path, lines.head(1), [is_header])
+            problems.check(path, lines.head(1), [_is_header(self.layout.header)])
             lines = lines.slice(1)
         if lines.is_empty():
             problems.check(path, _NO_RECORD, [Rule(pl.lit(value=False), "the file has no records")])
@@ -79,6 +78,11 @@ class RecordFile:
         return records
 
 
+def _is_header(header: str) -> Rule:
+    unquoted = pl.col("line").str.replace_all('"', "", literal=True)
+    return Rule(unquoted == header, f"the header is not {header}; `seqrec data convert` reads other columns")
+
+
 def _line_rules(layout: Layout) -> list[Rule]:
     separator = "tabs" if layout.separator == "\t" else layout.separator
     return [
@@ -87,7 +91,7 @@ def _line_rules(layout: Layout) -> list[Rule]:
     ]
 
 
-def _read_lines(path: Path, encoding: str) -> pl.DataFrame:
+def read_lines(path: Path, encoding: str) -> pl.DataFrame:
     """Every ``line`` with its ``number``, from 1 on, and whether it is ``legible`` in the encoding."""
     legible = pl.lit(value=True).alias("legible")
     try:
@@ -117,7 +121,8 @@ def _decode(path: Path, encoding: str) -> pl.DataFrame:
 def _split_fields(lines: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     """Adds a column for every field, and ``complete``: whether the line has the right number of fields."""
     count, line = len(layout.fields), pl.col("line")
-    if layout.quoted:
+    quoted = layout.quoted and bool(lines["line"].str.contains('"', literal=True).any())
+    if quoted:
         pattern = f"^{layout.separator.join([QUOTABLE] * count)}$"
         complete, split = line.str.contains(pattern), line.str.extract_groups(pattern)
     else:
@@ -125,7 +130,7 @@ def _split_fields(lines: pl.DataFrame, layout: Layout) -> pl.DataFrame:
         split = line.str.split_exact(layout.separator, count - 1)
     fields = split.struct.rename_fields(list(layout.fields))
     records = lines.with_columns(complete=complete, fields=fields).unnest("fields")
-    return records.with_columns(_unquote(name) for name in layout.fields) if layout.quoted else records
+    return records.with_columns(_unquote(name) for name in layout.fields) if quoted else records
 
 
 def _unquote(field: str) -> pl.Expr:

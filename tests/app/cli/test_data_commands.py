@@ -1,8 +1,11 @@
-"""``seqrec data check`` and ``seqrec data describe``."""
+"""``seqrec data``: check, describe, convert."""
 
+import json
+import subprocess
 from pathlib import Path
 
 from command import Run
+from documents import ROOT, blocks
 
 from model.data.dataset import MovieLens
 
@@ -21,7 +24,8 @@ def test_check_prints_every_bad_line_and_not_only_five(seqrec: Run, tmp_path: Pa
     status, out, err = seqrec("data", "check", folder)
 
     lines = out.splitlines()
-    assert (status, err, len(lines)) == (1, "", 8)
+    assert (status, len(lines)) == (1, 8)
+    assert " ".join(err.split()) == f"To leave out what is wrong, run: seqrec data repair {folder} OUT"
     assert lines[0] == f"{folder}/ratings.csv, line 5: the stars are not 0.5, 1, 1.5 and so on up to 5: '2,2,6,0'"
     assert lines[-1] == f"{folder}/ratings.csv, line 12: the movie is not in movies.csv: '2,9,1,0'"
 
@@ -57,7 +61,7 @@ def test_describe_shows_size_time_stars_and_genres(seqrec: Run, tmp_path: Path) 
 
     rows = [" ".join(line.split()) for line in out.splitlines()]
     assert status == 0
-    assert "name movielens" in rows
+    assert f"name {tmp_path.name}" in rows
     assert "users 2, profiles unknown" in rows
     assert "movies 3, 2 of them rated" in rows
     assert "ratings 3 from 1970-01-01 to 1971-01-01" in rows
@@ -75,3 +79,78 @@ def test_describe_says_that_profiles_are_known_and_data_is_made_up(seqrec: Run, 
 
     assert "sample (generated)" in out
     assert "120, profiles known" in out
+
+
+SCORES = "user,item,score,when\n" + "".join(f"u{user},i{user % 3},{1 + user % 10},2024-01-01\n" for user in range(25))
+
+
+def test_convert_says_how_it_understood_the_table_and_what_to_run_next(seqrec: Run, tmp_path: Path) -> None:
+    seqrec.monkeypatch.setenv("COLUMNS", "200")
+    (tmp_path / "scores.csv").write_text(SCORES)
+    status, out, _ = seqrec("data", "convert", "scores.csv", "mine", "--time", "when")
+
+    rows = [" ".join(line.split()) for line in out.splitlines()]
+    assert status == 0
+    assert rows[0] == "ratings from scores.csv (user, item, rating: score, time: when)"
+    assert "ratings 1 to 10 become 0.5 to 5 stars" in rows
+    assert "user ids numbered from 1 to 25" in rows
+    assert "written 25 users, 3 movies (0 with a title), 25 ratings" in rows
+    assert rows[-1] == "Next: seqrec up --data mine"
+    assert seqrec("data", "check", "mine")[1] == "25 users, 3 movies, 25 ratings: no problems\n"
+
+
+def test_the_json_of_a_conversion_has_the_columns_and_what_was_left_out(seqrec: Run, tmp_path: Path) -> None:
+    (tmp_path / "scores.csv").write_text(SCORES + "u1,i1,none,2024-01-01\n")
+    status, out, _ = seqrec("data", "convert", "scores.csv", "mine", "--json", "--time", "when")
+
+    conversion = json.loads(out)
+    assert status == 0
+    assert conversion["columns"] == {"user": "user", "item": "item", "rating": "score", "time": "when"}
+    assert [(one["rows"], one["first_row"]) for one in conversion["left_out"]] == [(1, 26)]
+
+
+def test_convert_overwrites_nothing(seqrec: Run, tmp_path: Path) -> None:
+    (tmp_path / "scores.csv").write_text(SCORES)
+    status, _, err = seqrec("data", "convert", "scores.csv", tmp_path)
+
+    assert (status, err) == (1, f"Error: {tmp_path} is there already. Name another folder, or remove it first.\n")
+
+
+def test_commands_that_want_a_folder_say_how_a_table_is_converted(seqrec: Run, tmp_path: Path) -> None:
+    (tmp_path / "scores.csv").write_text(SCORES)
+    for command in (["up", "--data"], ["data", "check"], ["train", "--data"], ["db", "load"]):
+        status, _, err = seqrec(*command, "scores.csv")
+        assert (status, err.splitlines()[-1]) == (
+            1,
+            "For data of another form, run: seqrec data convert scores.csv OUT",
+        )
+
+
+def test_repair_says_what_it_left_out_and_its_copy_has_no_problems(seqrec: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad").mkdir()
+    write(tmp_path / "bad", RATINGS + "2,2,6,0\n2,9,1,0\n1,1,2.0,0\n1,1,5.0,9\n")
+    status, out, _ = seqrec("data", "repair", "bad", "good")
+
+    assert status == 0
+    assert [" ".join(line.split()) for line in out.splitlines()] == [
+        "1 dropped: the stars are not 0.5, 1, 1.5 and so on up to 5",
+        "1 dropped: the movie is not in movies.csv",
+        "2 replaced by the user's later rating of the movie",
+        "Written: good",
+    ]
+    assert seqrec("data", "check", "good")[0] == 0
+    repaired = json.loads(seqrec("data", "repair", "bad", "more", "--unlisted", "add", "--json")[1])
+    assert (repaired["added"], repaired["replaced"]) == (1, 2)
+
+
+def test_the_documents_example_of_a_conversion_prints_what_stands_there(seqrec: Run) -> None:
+    seqrec.monkeypatch.setenv("COLUMNS", "200")
+    page = ROOT / "docs" / "how-to" / "own-data.md"
+    commands, shown = [block.text for block in blocks(page) if "reviews.csv" in block.text]
+    for line in commands.splitlines():
+        if line.startswith("printf"):
+            subprocess.run(["bash", "-c", line], check=True)
+    (convert,) = [line for line in commands.splitlines() if " convert " in line]
+    out = seqrec(*convert.split()[1:])[1]
+
+    assert [line.rstrip() for line in out.splitlines()] == shown.splitlines()

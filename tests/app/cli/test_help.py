@@ -23,6 +23,8 @@ TABLES = {
     "db stats": ("db", "stats"),
     "data describe": ("data", "describe", "FOLDER"),
     "data check": ("data", "check", "FOLDER"),
+    "data convert": ("data", "convert", "TABLE", "converted"),
+    "data repair": ("data", "repair", "DAMAGED", "repaired"),
 }
 """Every command that prints a table, with arguments."""
 
@@ -85,7 +87,12 @@ def test_a_shell_can_complete_commands() -> None:
 def test_every_command_that_prints_a_table_prints_json_too(
     filled: Run, sample_folder: Path, sample: MovieLens, name: str
 ) -> None:
-    arguments = [sample_folder if argument == "FOLDER" else argument for argument in TABLES[name]]
+    Path("scores.csv").write_text("user,item,score\na,b,1\nc,d,5\n")
+    Path("damaged").mkdir()
+    Path("damaged/movies.csv").write_text("movieId,title,genres\n1,A (1995),Drama\n")
+    Path("damaged/ratings.csv").write_text("userId,movieId,rating,timestamp\n1,1,4,0\n\n")
+    known: dict[object, object] = {"FOLDER": sample_folder, "TABLE": "scores.csv", "DAMAGED": "damaged"}
+    arguments = [known.get(argument, argument) for argument in TABLES[name]]
     status, out, _ = filled(*arguments, "--json")
 
     assert status == 0

@@ -28,7 +28,7 @@ def test_a_folder_is_read_with_types_and_titles_in_iso_8859_1(tmp_path: Path) ->
         (2, "Café Müller: A Film (1985)", 1985, ["Drama"]),
     ]
     assert data.ratings.rows() == [(1, 1, 5.0, 978824268), (2, 2, 3.0, 978824269)]
-    assert (data.name, data.generated) == ("ml-1m", False)
+    assert (data.name, data.generated) == (tmp_path.name, False)
 
 
 def test_line_ends_of_windows_are_read_too(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+import seqrec.limits
 from model.data import dataset
 from model.data.checks import Problem
-from model.data.formats import FORMATS, ML_1M, ML_10M, ML_100K, format_of
+from model.data.formats import FORMATS, LARGEST_ID, ML_1M, ML_10M, ML_100K, format_of
 from model.data.sequences import Sequences
 from model.errors import DataError
 from model.features.catalogue import year_of
@@ -71,7 +72,7 @@ def test_later_sets_have_half_stars_and_users_of_whom_nothing_is_known(
     ]
     assert data.ratings.rows() == [(7, 1, 3.5, 838985046), (3, 2, 5.0, 838983525)]
     assert data.rating_scale == HALF_STARS
-    assert (data.name, data.generated) == ("movielens", False)
+    assert (data.name, data.generated) == (tmp_path.name, False)
     assert not Sequences.of(data).profiles.any()
 
 
@@ -94,7 +95,12 @@ def test_a_set_is_named_by_its_numbers_of_users_movies_and_ratings(tmp_path: Pat
     ratings = [f"{1 + number % 943}\t{1 + number // 943}\t4\t0" for number in range(100_000)]
     files = dict(zip(ML_100K.files, ("\n".join(lines) for lines in (users, movies, ratings)), strict=True))
 
-    assert dataset.read(write(tmp_path, files)).name == "ml-100k"
+    assert dataset.read(write(tmp_path / "any", files)).name == "ml-100k"
+
+
+def test_a_part_of_a_set_does_not_get_the_sets_name(tmp_path: Path) -> None:
+    assert dataset.read(write(tmp_path / "my-shop", OF_CSV)).name == "my-shop"
+    assert dataset.read(write(tmp_path / "ml-1m", OF_10M)).name == "modified ml-1m"
 
 
 @pytest.mark.parametrize(
@@ -117,8 +123,8 @@ def test_a_set_is_named_by_its_numbers_of_users_movies_and_ratings(tmp_path: Pat
         pytest.param(OF_CSV, "movies.csv", '3,"",Drama', "the title is empty", id="csv title"),
         pytest.param(OF_CSV, "movies.csv", "2,A,Drama", "the movie id stands", id="csv movie twice"),
         pytest.param(OF_CSV, "ratings.csv", "7,1,4.0,0", "the user has rated this movie", id="csv rated twice"),
-        pytest.param(OF_CSV, "ratings.csv", "0,1,4.0,0", "the user id is not a positive", id="csv user id"),
-        pytest.param(OF_CSV, "ratings.csv", "7,x,4.0,0", "the movie id is not a positive", id="csv movie id"),
+        pytest.param(OF_CSV, "ratings.csv", "0,1,4.0,0", "the user id is not a whole", id="csv user id"),
+        pytest.param(OF_CSV, "ratings.csv", "7,x,4.0,0", "the movie id is not a whole", id="csv movie id"),
         pytest.param(OF_CSV, "ratings.csv", "7,2,nan,0", "the stars are not 0.5, 1, 1.5", id="csv stars"),
         pytest.param(OF_CSV, "ratings.csv", "7,2,4.0,", "the timestamp is not", id="csv timestamp"),
         pytest.param(OF_CSV, "ratings.csv", "", "the line does not have 4 fields", id="csv blank line"),
@@ -148,7 +154,7 @@ def test_bad_lines_of_all_files_are_reported_in_one_pass_each_with_its_first_com
 
     found = [(problem.path.name, problem.line, problem.complaint) for problem in dataset.examine(folder)[1]]
     assert found == [
-        ("movies.csv", 4, "the movie id is not a positive whole number"),
+        ("movies.csv", 4, "the movie id is not a whole number from 1 to 2,147,483,647"),
         ("ratings.csv", 4, "the stars are not 0.5, 1, 1.5 and so on up to 5"),
         ("ratings.csv", 5, "the stars are not 0.5, 1, 1.5 and so on up to 5"),
         ("ratings.csv", 6, "the movie is not in movies.csv"),
@@ -158,8 +164,54 @@ def test_bad_lines_of_all_files_are_reported_in_one_pass_each_with_its_first_com
 def test_another_header_is_a_problem_of_the_first_line(tmp_path: Path) -> None:
     ratings = OF_CSV["ratings.csv"].replace("rating,", "stars,")
 
-    with pytest.raises(DataError, match=r"ratings.csv, line 1: the header is not userId,movieId,rating,timestamp"):
+    with pytest.raises(
+        DataError,
+        match=r"ratings.csv, line 1: the header is not userId,movieId,rating,timestamp; .seqrec data convert. reads",
+    ):
         dataset.read(write(tmp_path, {**OF_CSV, "ratings.csv": ratings}))
+
+
+@pytest.mark.parametrize(
+    "ratings",
+    [
+        pytest.param('userId,movieId,rating,timestamp\n"7","1","3.5","838985046"\n', id="quoted"),
+        pytest.param('"userId","movieId","rating","timestamp"\n7,"1",3.5,838985046\n', id="quoted header"),
+        pytest.param("userId,movieId,rating,timestamp\n7,1,3.5,838985046.0\n", id="decimal point"),
+    ],
+)
+def test_numbers_are_read_as_other_programs_write_them(tmp_path: Path, ratings: str) -> None:
+    data = dataset.read(write(tmp_path, {**OF_CSV, "ratings.csv": ratings}))
+
+    assert data.ratings.rows() == [(7, 1, 3.5, 838985046)]
+
+
+@pytest.mark.parametrize("line", ["3000000000,1,4.0,964982703", "7,3000000000,4.0,964982703"])
+def test_an_id_that_is_too_great_gets_the_limit_named(tmp_path: Path, line: str) -> None:
+    ratings = f"userId,movieId,rating,timestamp\n{line}\n"
+
+    with pytest.raises(DataError, match=r"id is not a whole number from 1 to 2,147,483,647"):
+        dataset.read(write(tmp_path, {**OF_CSV, "ratings.csv": ratings}))
+
+
+def test_the_greatest_id_is_the_one_that_the_api_takes() -> None:
+    assert LARGEST_ID == seqrec.limits.LARGEST_ID
+
+
+def test_of_another_form_of_data_the_command_that_converts_it_is_said(tmp_path: Path) -> None:
+    folder = write(tmp_path / "mine", {"scores.csv": "user,item,rating\n"})
+    for named in (folder, folder / "scores.csv"):
+        with pytest.raises(DataError, match=f"run: seqrec data convert {folder}/scores.csv OUT"):
+            dataset.read(named)
+    write(folder, {"items.csv": "id,title\n"})
+    with pytest.raises(DataError, match=f"run: seqrec data convert {folder} OUT"):
+        dataset.read(folder)
+
+
+def test_of_a_set_one_folder_deeper_the_folder_is_said(tmp_path: Path) -> None:
+    folder = write(tmp_path / "ml-10M100K", OF_10M)
+
+    with pytest.raises(DataError, match=f"Name the folder in it: {folder}"):
+        dataset.read(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["", "userId,movieId,rating,timestamp\n"])

@@ -1,0 +1,60 @@
+"""Which table of a source has the ratings, and which the titles."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from model.data.conversion.columns import Columns, find_columns, find_item_columns
+from model.data.conversion.source import Table
+from model.errors import DataError
+
+
+def ratings_table(source: Path, tables: Sequence[Table], given: Columns, *, likes: bool) -> tuple[Table, Columns]:
+    """The one table that has a column for each role that is needed; `DataError` if there is none, or more than one."""
+    needed = ("user", "item") if likes else ("user", "item", "rating")
+    given = {role: column for role, column in given.items() if role in (*needed, "time")}
+    able = [table for table in tables if len(tables) == 1 or set(given.values()) <= set(table.columns)]
+    found = {table: find_columns(table, (*needed, "time"), given) for table in able}
+    fitting = [(table, columns) for table, columns in found.items() if set(needed) <= set(columns)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        names = ", ".join(table.name for table, _ in fitting)
+        raise DataError(f"{source} has more than one table of ratings: {names}. Name one of these files.")
+    lacking = [role for role in needed if len(tables) > 1 or role not in next(iter(found.values()))]
+    names = " ".join(f"--{role} COLUMN" for role in lacking)
+    clicks = " If there are no ratings, and every row is a like, a click or a purchase: --likes."
+    raise DataError(
+        f"{source} has no table with a known name of the column of {', '.join(lacking)}. Name it: {names}."
+        f"{clicks if 'rating' in lacking else ''} The columns are:{_listed(tables)}"
+    )
+
+
+def titles_table(
+    ratings: Table, columns: Columns, tables: Sequence[Table], given: Columns, items: Path | None
+) -> tuple[Table | None, Columns]:
+    """The only other table with titles, or that of the ratings, or None.
+
+    `DataError` if there is more than one; or if ``items``, which the tables are then of, has none.
+    """
+    others = [table for table in tables if table.name != ratings.name or items is not None]
+    # A table that was not named may be one of users: what it calls id alone is not taken for that of the items.
+    names = ("id",) if items is not None else ()
+    found = {table: find_item_columns(table, columns["item"], given, *names) for table in others if table.has_header}
+    titled = [(table, own) for table, own in found.items() if "title" in own]
+    if len(titled) > 1:
+        several = ", ".join(table.name for table, _ in titled)
+        raise DataError(f"There is more than one table of titles: {several}. Name one of these files with --items.")
+    if items is not None and not titled:
+        raise DataError(
+            f"{items} has no table with known names of the columns of ids and of titles. "
+            f"Name them: --items-id COLUMN --title COLUMN. The columns are:{_listed(others)}"
+        )
+    own = find_item_columns(ratings, columns["item"], given) if ratings.has_header else {}
+    table, own = titled[0] if titled else (ratings, own)
+    if unknown := [given[role] for role in ("title", "genres") if role in given and given[role] != own.get(role)]:
+        raise DataError(f"{table.name} has no column {unknown[0]!r}. It has: {', '.join(table.columns)}.")
+    return (table, own) if "title" in own else (None, {})
+
+
+def _listed(tables: Sequence[Table]) -> str:
+    return "".join(f"\n  {table.name}: {', '.join(table.columns)}" for table in tables)
