@@ -88,6 +88,18 @@ def test_data_in_which_nobody_likes_anything_trains_stars_alone(sample: MovieLen
     assert artifact.load(trained.folder).network.ranking is None
 
 
+@pytest.mark.parametrize(("stars", "lists"), [(1, False), (5, True)])
+def test_ratings_that_are_all_the_same_train_what_they_allow(
+    sample: MovieLens, tmp_path: Path, stars: float, lists: bool
+) -> None:
+    alike = replace(sample, ratings=sample.ratings.with_columns(stars=pl.lit(stars, pl.Float32)))
+
+    card = train(alike, SMALL, tmp_path, context_for(alike)).card
+
+    assert (card.held_out_lists is not None) == lists
+    assert card.held_out.rmse < 0.5
+
+
 def test_of_much_data_a_first_look_learns_from_some_users_and_is_measured_on_all_held_out_ones(
     sample: MovieLens,
 ) -> None:
