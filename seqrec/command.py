@@ -16,10 +16,23 @@ EXTRAS = {"polars": "training", "scipy": "training", "sklearn": "training", "mat
 """By package, the extra of this distribution that installs it; ``service`` installs the others."""
 
 
+def find_service() -> None:
+    """Make the service's packages importable; `ImportError` where another project's of the same names are in use."""
+    if SERVICE.is_dir() and str(SERVICE) not in sys.path:
+        sys.path.insert(0, str(SERVICE))
+    beside = SERVICE if SERVICE.is_dir() else SERVICE.parents[1]
+    for name in sorted(SERVICE_PACKAGES & sys.modules.keys()):
+        file = sys.modules[name].__file__
+        if file is None or not Path(file).is_relative_to(beside):
+            raise ImportError(
+                f"This process has imported a package {name!r} of another project ({file}), and SeqRec's has the same "
+                f"name. Import seqrec.recommender first, or rename the other one."
+            )
+
+
 def main() -> None:
     """Run a command; says what to install where the packages that it needs are missing."""
-    if SERVICE.is_dir():
-        sys.path.insert(0, str(SERVICE))
+    find_service()
     try:
         import_module("app.cli").main()
     except ModuleNotFoundError as error:

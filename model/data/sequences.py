@@ -92,6 +92,17 @@ class Sequences:
             offsets=_offsets(counts),
         )
 
+    def followed_by(self, movies: IntArray, stars: FloatArray, counts: IntArray) -> "Examples":
+        """These ratings as histories, and behind each user's ``counts[u]`` others as targets, user after user."""
+        places = np.repeat(self.offsets[1:], counts)
+        with_targets = replace(
+            self,
+            movies=np.insert(self.movies, places, movies),
+            stars=np.insert(self.stars, places, stars),
+            offsets=_offsets(self.counts + counts),
+        )
+        return Examples(with_targets, self.counts)
+
 
 @dataclass(frozen=True)
 class Examples:

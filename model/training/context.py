@@ -28,6 +28,8 @@ class TrainingContext:
         on_fit: called while the prior is fitted.
         on_progress: called after every training step.
         on_learned: called with a task's name when it is learned, also if a checkpoint held all of it.
+        side_by_side: whether lists may be learned in a second process, beside stars. It imports the main module again,
+            so that a script needs ``if __name__ == "__main__"``.
         used_checkpoints: files of the runs with this context.
     """
 
@@ -41,6 +43,7 @@ class TrainingContext:
     on_fit: OnFit = lambda *_: None
     on_progress: OnProgress = lambda _: None
     on_learned: Callable[[str], None] = lambda _: None
+    side_by_side: bool = True
     used_checkpoints: set[Path] = field(default_factory=set)
 
     @property

@@ -90,7 +90,7 @@ class SeqRecEstimator:
         settings = self.network.config.model_dump_json() + config.model_dump_json()
         run = run_name(f"{self.preset.name}-ranking", settings, [train], self._content)
         trainer = Trainer(task)
-        samples = task.samples * config.epochs
+        samples = task.samples * config.epochs if self.context.side_by_side else 0
         with SideRun(trainer, samples, self.context.checkpoint(run), self.context.on_progress) as side:
             self._on_epoch = side.take_threads_back
             done = other()

@@ -60,13 +60,26 @@ def test_the_package_imports_httpx_pydantic_and_the_standard_library_alone(insta
         "import pkgutil, importlib, seqrec, seqrec.schemas\n"
         "for package in (seqrec, seqrec.schemas):\n"
         "    for found in pkgutil.iter_modules(package.__path__, package.__name__ + '.'):\n"
-        "        importlib.import_module(found.name)\n"
+        "        if found.name != 'seqrec.recommender':  # which is not of the client\n"
+        "            importlib.import_module(found.name)\n"
         "print(*{name.split('.')[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names))"
     )
     done = python(script, tmp_path, installed)
 
     assert not set(done.stdout.split()) & {"torch", "numpy", "sqlalchemy", "fastapi", "app", "model"}, done.stdout
     assert {"seqrec", "httpx", "pydantic"} <= set(done.stdout.split()), done.stderr
+
+
+def test_the_library_is_found_in_an_installation(installed: Path, tmp_path: Path) -> None:
+    script = "from seqrec.recommender import Recommender as R; print(R.__module__, R('seqrec').settings.preset)"
+    done = python(script, tmp_path, installed)
+    assert done.stdout.split() == ["model.library.recommender", "seqrec"], done.stderr
+
+
+def test_the_library_says_which_package_is_in_its_way(installed: Path, foreign_project: Path) -> None:
+    done = python("import model\nimport seqrec.recommender", foreign_project, installed)
+    assert "This process has imported a package 'model' of another project" in done.stderr
+    assert str(foreign_project / "model" / "__init__.py") in done.stderr
 
 
 RIGHT = """

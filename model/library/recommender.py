@@ -1,0 +1,268 @@
+"""The library's one class: learns from a frame of ratings, then recommends, predicts and evaluates."""
+
+import shutil
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, Self
+from weakref import finalize
+
+import numpy as np
+from huggingface_hub import ModelHubMixin, snapshot_download
+from pydantic import BaseModel
+
+from model import pipeline
+from model.card import Card, RankingScore, Score
+from model.data import dataset
+from model.data.conversion.convert import ConversionOptions, convert
+from model.data.splits import RELEVANT_STARS
+from model.device import choose_device
+from model.errors import DataError
+from model.evaluation.batch_scoring import predict, relevances
+from model.evaluation.scoring import score_lists, score_predictions
+from model.features.titles import title_vectors
+from model.files import atomic_folder
+from model.inference.results import RankBy
+from model.library.fitted import ARTIFACTS, DATA, DESCRIPTION, Description, FittedModel
+from model.library.frames import Frames, table
+from model.library.progress import TrainingBars
+from model.library.settings import Settings
+from model.training.context import TrainingContext
+from model.types import FloatArray, IntArray
+
+# ruff: noqa: ANN401 - a frame is of whichever library the caller has
+
+HUB_OPTIONS = {"revision", "cache_dir", "force_download", "local_files_only", "token"}
+
+
+class Evaluation(BaseModel):
+    """How well held-out ratings are predicted and ranked.
+
+    Attributes:
+        ratings: errors of the predicted ratings, in stars.
+        lists: ranks of the items with 4 or more stars among all that the user has not rated; None if there are none, or
+            for a model without lists.
+    """
+
+    ratings: Score
+    lists: RankingScore | None
+
+
+class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"]):
+    """Learns from a frame of ratings, then recommends and predicts, in the caller's own ids and on its own scale.
+
+        recommender = Recommender(epochs=4).fit(ratings, items=movies)
+        recommender.recommend(["alice"], n=5)
+        recommender.save("my-recommender")
+
+    Frames may be of pandas or polars; answers are of the kind that `fit` was given, or of polars after `load`.
+    ``push_to_hub`` publishes a recommender, and ``from_pretrained`` reads one.
+    """
+
+    def __init__(
+        self, preset: str = "seqrec-small", *, device: str = "auto", progress: bool = True, **settings: Any
+    ) -> None:
+        """``settings`` are the others of `Settings`, such as ``epochs``, ``hidden`` and ``factors``.
+
+        ``device`` is ``cpu``, ``cuda`` or ``auto``; ``progress`` shows bars while it learns.
+        """
+        self.settings = Settings(preset=preset, **settings)
+        self.device = choose_device(device)
+        self.progress = progress
+        self._frames = Frames()
+        self._fitted: FittedModel | None = None
+
+    def fit(
+        self,
+        ratings: Any,
+        items: Any = None,
+        *,
+        scale: tuple[float, float] | None = None,
+        likes: bool = False,
+        **columns: str,
+    ) -> Self:
+        """Learn from a frame with a row for each rating, and one with a row for each item's title and genres.
+
+        Columns are known by their usual names, or given: ``user``, ``item``, ``rating``, ``time``, ``title`` and
+        ``genres``. Ids are texts or whole numbers, times are numbers, dates or texts. Without times, the order of the
+        rows counts.
+
+        Args:
+            ratings: the frame of ratings.
+            items: the frame of titles and genres; without it, an item is known by its ratings alone.
+            scale: the worst and the best rating; None to guess them.
+            likes: every row is a like, and there are no ratings.
+            columns: names of columns that are named otherwise.
+
+        Raises `DataError` if a column is missing, or if there are too few ratings to learn from.
+        """
+        folder = Path(mkdtemp(prefix="seqrec-"))
+        finalize(self, shutil.rmtree, folder, ignore_errors=True)  # it stays for as long as this object is there
+        rows = table(ratings)
+        rows.write_parquet(folder / "ratings.parquet")
+        if items is not None:
+            table(items).write_parquet(folder / "items.parquet")
+        options = ConversionOptions(columns, folder / "items.parquet" if items is not None else None, scale, likes)
+        conversion = convert(folder / "ratings.parquet", folder / DATA, options)
+        self._train(folder)
+        whole = {role for role in ("user", "item") if rows[conversion.columns[role]].dtype.is_integer()}
+        description = Description(settings=self.settings, conversion=conversion, whole_numbers=whole)
+        (folder / DESCRIPTION).write_text(description.model_dump_json(indent=2))
+        self._frames = Frames.of(ratings)
+        self._fitted = FittedModel(folder, self.device)
+        return self
+
+    def _train(self, folder: Path) -> None:
+        data = dataset.read(folder / DATA)
+        with TrainingBars(shown=self.progress) as bars:
+            context = TrainingContext(
+                catalogue=data.catalogue,
+                titles=lambda: title_vectors(data.catalogue, folder / ".titles", bars.on_titles),
+                bert_titles=lambda: np.empty((0, 0), dtype=np.float32),  # of a baseline, which is not trained
+                device=self.device,
+                on_fit=bars.on_fit,
+                on_progress=bars.on_progress,
+                side_by_side=False,
+            )
+            pipeline.train(data, self.settings.apply(), folder / ARTIFACTS, context)
+
+    @property
+    def card(self) -> Card:
+        """Where the model comes from, and how good it was for users who were held out of its training."""
+        return self._require_fitted().artifact.card
+
+    def recommend(
+        self,
+        users: Iterable[object] | None = None,
+        n: int = 10,
+        *,
+        items: Iterable[object] | None = None,
+        rank_by: RankBy | None = None,
+        diversity: float = 0.0,
+    ) -> Any:
+        """A frame with the ``n`` best items for each user that the user has not rated, one row for each.
+
+        Its columns are ``user``, ``item``, ``rank`` from 1 on, ``rating``, predicted on the caller's scale, and
+        ``relevance``, see `model.inference.results.Recommendation`.
+
+        Args:
+            users: those of the ratings; None for all.
+            n: items in a list.
+            items: only items among these; None for all.
+            rank_by: the order, see `RankBy`.
+            diversity: 0 to 1, see `model.inference.diversity`.
+
+        Raises `DataError` if a user or an item was not in the frames.
+        """
+        fitted = self._require_fitted()
+        numbers = fitted.users.numbers if users is None else fitted.users.find(users)
+        among = fitted.items.numbers if items is None else fitted.items.find(items)
+        contexts = [fitted.contexts[number] for number in numbers]
+        lists = fitted.scorer.recommend_many(contexts, among, n, rank_by=rank_by, diversity=diversity)
+        entries = [
+            (number, rank, entry)
+            for number, listed in zip(numbers, lists, strict=True)
+            for rank, entry in enumerate(listed, start=1)
+        ]
+        return self._frames.build(
+            {
+                "user": fitted.users.names(number for number, _, _ in entries),
+                "item": fitted.items.names(entry.movie_id for _, _, entry in entries),
+                "rank": [rank for _, rank, _ in entries],
+                "rating": fitted.on_scale([entry.stars for _, _, entry in entries]),
+                "relevance": [entry.relevance for _, _, entry in entries],
+            }
+        )
+
+    def predict(self, pairs: Any) -> Any:
+        """A frame ``user``, ``item``, ``rating`` for the users and items in the rows of another one, in their order.
+
+        The rating is predicted on the caller's scale, without the user's own rating of the item. Columns are named as
+        in the frame of ratings. Raises `DataError` if a user or an item was not in the frames.
+        """
+        fitted = self._require_fitted()
+        users, items = fitted.pairs(pairs)
+        distinct, user_index = np.unique(users, return_inverse=True)
+        contexts = [fitted.contexts[number] for number in distinct.tolist()]
+        predictions = fitted.scorer.predict_pairs(contexts, user_index.tolist(), items.tolist())
+        return self._frames.build(
+            {
+                "user": fitted.users.names(users.tolist()),
+                "item": fitted.items.names(items.tolist()),
+                "rating": fitted.on_scale([prediction.stars for prediction in predictions]),
+            }
+        )
+
+    def similar(self, item: object, n: int = 10) -> Any:
+        """A frame ``item``, ``similarity`` of the most similar items, by cosine; `DataError` for an unknown item."""
+        fitted = self._require_fitted()
+        (number,) = fitted.items.find([item])
+        nearest = fitted.scorer.similar_movies(number, fitted.scorer.mask(fitted.items.numbers), n)
+        return self._frames.build(
+            {
+                "item": fitted.items.names(other for other, _ in nearest),
+                "similarity": [cosine for _, cosine in nearest],
+            }
+        )
+
+    def evaluate(self, ratings: Any) -> Evaluation:
+        """How well ratings are predicted and ranked that `fit` has not seen, of users and items that it has.
+
+        Columns are named as in the frame that was learned from. Raises `DataError` if a user or an item was not in it.
+        """
+        fitted = self._require_fitted()
+        (users, items), stars = fitted.pairs(ratings), fitted.stars(ratings)
+        examples = fitted.with_targets(users, items, stars)
+        predicted = predict(fitted.artifact.network, examples, self.device)
+        liked = np.flatnonzero(stars >= RELEVANT_STARS)
+        lists = self._score_lists(fitted, users[liked], items[liked], stars[liked]) if len(liked) else None
+        return Evaluation(ratings=score_predictions(predicted, examples), lists=lists)
+
+    def _score_lists(
+        self, fitted: FittedModel, users: IntArray, items: IntArray, stars: FloatArray
+    ) -> RankingScore | None:
+        network = fitted.artifact.network
+        if network.ranking is None:
+            return None
+        scores = partial(relevances, network.ranking, device=self.device, horizon="relevance")
+        return score_lists(scores, fitted.with_targets(users, items, stars), network.movies.ratings.cpu().numpy())
+
+    def save(self, folder: Path | str) -> Path:
+        """Write everything that answers need into a new folder, and return it; `FileExistsError`."""
+        source, target = self._require_fitted().folder, Path(folder)
+        with atomic_folder(target) as temporary:
+            _copy(source, temporary)
+        return target
+
+    @classmethod
+    def load(cls, folder: Path | str, *, device: str = "auto") -> Self:
+        """A recommender from a folder that `save` has written, and which must stay; `DataError` if it is none."""
+        recommender = cls(device=device)
+        fitted = recommender._fitted = FittedModel(Path(folder), recommender.device)
+        recommender.settings = fitted.description.settings
+        return recommender
+
+    def _require_fitted(self) -> FittedModel:
+        if self._fitted is None:
+            raise DataError("This recommender has learned nothing yet. Call fit first, or load one that was saved.")
+        return self._fitted
+
+    # What the mix-in of the model hub asks for
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        _copy(self._require_fitted().folder, save_directory)
+
+    @classmethod
+    def _from_pretrained(cls, *, model_id: str, device: str = "auto", **options: Any) -> Self:
+        """From a folder, or from a repository of the hub."""
+        if Path(model_id).is_dir():
+            return cls.load(model_id, device=device)
+        known = {name: value for name, value in options.items() if name in HUB_OPTIONS}
+        return cls.load(snapshot_download(model_id, **known), device=device)
+
+
+def _copy(source: Path, target: Path) -> None:
+    for name in (DATA, ARTIFACTS):
+        shutil.copytree(source / name, target / name, dirs_exist_ok=True)
+    shutil.copy(source / DESCRIPTION, target / DESCRIPTION)

@@ -1,0 +1,168 @@
+"""The library: data frames in, data frames out, with the caller's ids and scale."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from model.errors import DataError
+from model.library import Evaluation
+from seqrec.recommender import Recommender
+
+USERS, ITEMS = 120, 40
+
+
+def item(number: int) -> str:
+    return f"tt{number:04}"
+
+
+def ratings_by_taste() -> pd.DataFrame:
+    """Ratings of 1 to 10: even users love even items and dislike odd ones, and the other way round."""
+    random = np.random.default_rng(0)
+    rows = []
+    for user in range(USERS):
+        for order, number in enumerate(random.permutation(ITEMS)[:26]):
+            rating = 9 if user % 2 == number % 2 else 3
+            rows.append(
+                (f"reader-{user}", item(number), rating + int(random.integers(-1, 2)), f"2024-01-{order + 1:02}")
+            )
+    return pd.DataFrame(rows, columns=["reader", "book", "score", "date"])
+
+
+COLUMNS = {"user": "reader", "item": "book"}
+ITEM_FRAME = pd.DataFrame(
+    {
+        "book": [item(number) for number in range(ITEMS)],
+        "title": [f"Made Up {number} (2001)" for number in range(ITEMS)],
+        "genres": ["Drama" if number % 2 else "Comedy|Crime" for number in range(ITEMS)],
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def held_out() -> pd.DataFrame:
+    """The latest rating of each user."""
+    return ratings_by_taste().groupby("reader").tail(1)
+
+
+@pytest.fixture(scope="module")
+def known(held_out: pd.DataFrame) -> pd.DataFrame:
+    return ratings_by_taste().drop(held_out.index)
+
+
+@pytest.fixture(scope="module")
+def recommender(known: pd.DataFrame) -> Recommender:
+    return Recommender(epochs=80, factors=4, hidden=24, learning_rate=0.01, progress=False).fit(
+        known, ITEM_FRAME, **COLUMNS
+    )
+
+
+def test_lists_are_frames_of_the_callers_kind_in_the_callers_ids(recommender: Recommender, known: pd.DataFrame) -> None:
+    lists = recommender.recommend(["reader-7", "reader-2"], n=3)
+
+    assert isinstance(lists, pd.DataFrame)
+    assert lists["user"].tolist() == ["reader-7"] * 3 + ["reader-2"] * 3
+    assert lists["rank"].tolist() == [1, 2, 3] * 2
+    seen = set(known[known["reader"] == "reader-7"]["book"])
+    assert seen.isdisjoint(lists["item"][:3])
+    assert lists["relevance"][:3].is_monotonic_decreasing
+
+
+def test_lists_follow_the_taste(recommender: Recommender) -> None:
+    lists = recommender.recommend([f"reader-{user}" for user in range(20)], n=3)
+    same = [int(row.user.split("-")[1]) % 2 == int(row.item[2:]) % 2 for row in lists.itertuples()]
+    assert np.mean(same) > 0.9
+
+
+def test_predictions_are_on_the_callers_scale(recommender: Recommender, held_out: pd.DataFrame) -> None:
+    predicted = recommender.predict(held_out)
+
+    assert predicted["user"].tolist() == held_out["reader"].tolist()
+    assert predicted["item"].tolist() == held_out["book"].tolist()
+    error = np.abs(predicted["rating"].to_numpy() - held_out["score"].to_numpy())
+    assert error.mean() < 1.5
+    assert predicted["rating"].max() > 7
+
+
+def test_held_out_ratings_are_evaluated(recommender: Recommender, held_out: pd.DataFrame) -> None:
+    evaluation = recommender.evaluate(held_out)
+
+    assert isinstance(evaluation, Evaluation)
+    assert evaluation.ratings.rmse < 0.7  # in stars, where all at the mean would have 1.5
+    assert evaluation.lists is not None
+    assert evaluation.lists.hr_at_10 > 0.7  # of 15 unrated items, half are to the taste
+
+
+def test_the_card_tells_how_good_the_model_was_for_users_it_had_not_met(recommender: Recommender) -> None:
+    assert recommender.card.data.users == USERS
+    assert recommender.card.held_out.rmse < recommender.card.held_out.baselines["bias"].rmse
+
+
+def test_similar_items_are_of_one_taste(recommender: Recommender) -> None:
+    similar = recommender.similar(item(4), n=5)
+    assert similar["similarity"].is_monotonic_decreasing
+    assert sum(int(name[2:]) % 2 == 0 for name in similar["item"]) >= 4
+
+
+def test_a_saved_recommender_answers_the_same(recommender: Recommender, tmp_path: Path) -> None:
+    folder = recommender.save(tmp_path / "saved")
+    loaded = Recommender.load(folder)
+
+    assert loaded.settings == recommender.settings
+    assert loaded.recommend(["reader-7"]).rows() == [
+        tuple(row) for row in recommender.recommend(["reader-7"]).itertuples(index=False)
+    ]
+    with pytest.raises(FileExistsError):
+        recommender.save(folder)
+
+
+def test_a_recommender_goes_to_the_hub_and_back_as_a_folder(recommender: Recommender, tmp_path: Path) -> None:
+    recommender.save_pretrained(tmp_path / "hub")
+    again = Recommender.from_pretrained(str(tmp_path / "hub"), device="cpu")
+    assert again.recommend(["reader-3"])["item"].to_list() == recommender.recommend(["reader-3"])["item"].tolist()
+
+
+def test_a_frame_of_polars_with_whole_numbers_as_ids_gets_such_answers() -> None:
+    numbers = pl.DataFrame(
+        {
+            "user": [user + 1 for user in range(60) for _ in range(22)],
+            "item": [(user + step * 3) % 31 + 1 for user in range(60) for step in range(22)],
+            "rating": [1.0 + (user + step) % 5 for user in range(60) for step in range(22)],
+        }
+    )
+    fitted = Recommender("seqrec-rating", rating_epochs=1, factors=2, progress=False).fit(numbers)
+    lists = fitted.recommend([5], n=2)
+
+    assert isinstance(lists, pl.DataFrame)
+    assert lists["user"].to_list() == [5, 5]
+    assert lists["item"].dtype == pl.Int64
+    assert lists["relevance"].to_list() == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda model: model.recommend(["nobody"]), "no user nobody"),
+        (lambda model: model.recommend(items=["tt9999"]), "no item tt9999"),
+        (lambda model: model.predict(pd.DataFrame({"reader": []})), "no column book"),
+        (lambda model: model.predict([("reader-1", "tt0001")]), "pandas or polars is wanted, not list"),
+        (lambda model: Recommender().recommend(), "Call fit first"),
+        (lambda model: Recommender.load("nowhere"), "Recommender.save has written"),
+    ],
+)
+def test_what_cannot_be_answered_says_why(recommender: Recommender, wrong: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        wrong(recommender)
+
+
+def test_a_rating_off_the_scale_is_named(recommender: Recommender, held_out: pd.DataFrame) -> None:
+    with pytest.raises(DataError, match=r"Row 0 has the rating 11\.0"):
+        recommender.evaluate(held_out.assign(score=11))
+
+
+def test_a_setting_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ValueError, match="epoch"):
+        Recommender(epoch=3)
