@@ -64,6 +64,7 @@ class Conversion(BaseModel):
     Attributes:
         table, items_table: names of the tables; None for no table of titles.
         columns, item_columns: by role.
+        scale: what the ratings were, and what they became; None for likes.
         ratings_as, times_as, user_ids_as, movie_ids_as: what became of the values.
         titled: movies with a title; the others have their id in its place.
         replaced: ratings in whose place the same user's later one of the movie stands.
@@ -73,6 +74,7 @@ class Conversion(BaseModel):
     columns: dict[str, str]
     items_table: str | None
     item_columns: dict[str, str]
+    scale: Scale | None
     ratings_as: str
     times_as: str
     user_ids_as: str
@@ -115,6 +117,7 @@ def convert(source: Path, out: Path, options: ConversionOptions, on_rows: OnRows
         columns=dict(columns),
         items_table=items_table.name if items_table else None,
         item_columns=dict(item_columns),
+        scale=scale,
         ratings_as=f"every row is a like, {LIKE:g} stars" if scale is None else str(scale),
         times_as=unit if "time" in columns else "none: the order of the rows counts, a second each from 1970 on",
         user_ids_as=_numbering(users),
