@@ -1,7 +1,7 @@
 # make run        everything from nothing to a running service
 # make check      lint, types and the fast tests, within a minute
 # make test       lint, types and tests, with a browser and with PostgreSQL
-# make soak       trains the whole model on the sample, and asks the API very many things: a quarter of an hour
+# make soak       kills, faults, load and very many requests at length, into docs/reliability.md: half an hour
 # make bench      how fast the service answers, into docs/results: at most a quarter of an hour; BENCH=--quick: minutes
 # make hooks      lint and types before every commit
 # make install    the set-up alone
@@ -40,7 +40,9 @@ bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.serving $(BENCH)
 
 soak: $(VENV)/.installed-dev
+	rm -rf .soak
 	$(BIN)/pytest -m soak
+	$(BIN)/python tests/support/reliability.py
 
 hooks: $(VENV)/.installed-dev
 	$(BIN)/pre-commit install

@@ -21,3 +21,17 @@ class TrainingRuns(SeqRecError):
             f"Process {process} trains into {artifacts} already. Wait for it, stop it, or name another folder "
             "(SEQREC_ARTIFACTS)."
         )
+
+
+class DatabaseBusy(SeqRecError):
+    """Another process writes many rows into the same SQLite database."""
+
+    def __init__(self, url: str, process: str) -> None:
+        super().__init__(f"Process {process} fills {url} already. Wait for it, then run the command again.")
+
+
+class DataBusy(SeqRecError):
+    """Another process fetches or generates data in the same folder."""
+
+    def __init__(self, folder: Path, process: str) -> None:
+        super().__init__(f"Process {process} puts data into {folder} already. Wait for it, then run the command again.")

@@ -1,5 +1,6 @@
 """Writes files and folders whole or not at all, and computes their checksums."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -7,18 +8,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""Numbers of the errors of a disk, a quota or a limit on files that leaves no room."""
+
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary file to write; it becomes ``path`` when the block ends, and is removed if the block raises.
 
-    A reader sees the old file or the new one, and a crash of the machine leaves one of the two.
+    A reader sees the old file or the new one, and a crash of the machine leaves one of the two. Without room on the
+    disk, an `OSError` names ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
     try:
-        yield temporary
-        _sync(temporary)
+        with _naming_full_disk(path):
+            yield temporary
+            _sync(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -38,18 +44,36 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     shutil.rmtree(temporary, ignore_errors=True)  # a killed process may have had the same id
     temporary.mkdir()
     try:
-        yield temporary
-        for file in temporary.rglob("*"):
-            _sync(file)
-            if file.is_file():
-                file.chmod(temporary.stat().st_mode & 0o666)  # some libraries let the owner alone read what they write
-        _sync(temporary)
+        with _naming_full_disk(path):
+            yield temporary
+            for file in temporary.rglob("*"):
+                _sync(file)
+                if file.is_file():  # some libraries let the owner alone read what they write
+                    file.chmod(temporary.stat().st_mode & 0o666)
+            _sync(temporary)
         if replace:
             shutil.rmtree(path, ignore_errors=True)  # no system call replaces a folder that holds files
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     _sync(path.parent)
+
+
+def is_full(error: OSError) -> bool:
+    """Whether there is no room for what was to be written."""
+    return error.errno in FULL
+
+
+@contextmanager
+def _naming_full_disk(path: Path) -> Iterator[None]:
+    """An error for a full disk gets its number, which some libraries give as text alone, and the path."""
+    try:
+        yield
+    except Exception as error:
+        number = next((number for number in FULL if os.strerror(number) in str(error)), None)
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def sha256(path: Path) -> str:

@@ -25,7 +25,8 @@ SeqRecError
      ├─ NotReady              503  not_ready
      ├─ DatabaseUnavailable   503  database_unavailable
      ├─ Overloaded            503  overloaded
-     └─ TimedOut              503  timed_out
+     ├─ TimedOut              503  timed_out
+     └─ StorageFull           507  storage_full
 
 Beside them: 404 ``not_found`` for an unknown path, and 405 ``method_not_allowed``.
 """
@@ -266,7 +267,7 @@ class InvalidRequest(ServiceError):
 
 
 class NotReady(ServiceError):
-    """The database does not answer, or its schema is not the newest."""
+    """The database does not answer, its schema is not the newest, or its disk is full."""
 
     status = 503
     code = "not_ready"
@@ -274,8 +275,8 @@ class NotReady(ServiceError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The database does not answer, or its schema is behind; the server's log has the details. "
-            "For the latter, run: seqrec db upgrade"
+            "The database does not answer, its schema is behind, or its disk is full; the server's log has the "
+            "details. For a schema that is behind, run: seqrec db upgrade"
         )
 
 
@@ -310,6 +311,16 @@ class TimedOut(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("The request took too long and was given up: something is slow. Try again in a moment.")
+
+
+class StorageFull(ServiceError):
+    """The disk takes no more data; asking again does not help until there is room."""
+
+    status = 507
+    code = "storage_full"
+
+    def __init__(self) -> None:
+        super().__init__("There is no room left on the disk, and nothing was written. Make room, then try again.")
 
 
 class InternalError(ServiceError):

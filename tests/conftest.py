@@ -7,10 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+import reliability
 import torch
 from builders import SMALL, context_for, write_a_million_ratings
 from command import Run
 from fastapi.testclient import TestClient
+from reliability import Record
 from sqlalchemy import Engine, text
 
 from app.jobs.bulk_load import load
@@ -140,6 +142,12 @@ def client(loaded: Engine, scorer: Scorer) -> Iterator[TestClient]:
     """The whole service on a loaded database."""
     with TestClient(create_app(loaded, scorer), raise_server_exceptions=False) as client:
         yield client
+
+
+@pytest.fixture
+def record() -> Record:
+    """For tests of `make soak`: adds a row to the figures of ``docs/reliability.md``."""
+    return reliability.record
 
 
 @pytest.fixture

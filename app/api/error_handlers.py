@@ -15,6 +15,7 @@ from starlette.routing import Match
 
 from app.edge.answers import answer, error_answer
 from app.edge.requests import HEADERS
+from model.files import is_full
 from seqrec.errors import (
     BodyTooLarge,
     Conflict,
@@ -28,6 +29,7 @@ from seqrec.errors import (
     Overloaded,
     ServiceError,
     SlowBody,
+    StorageFull,
     TimedOut,
     UnsupportedMedia,
 )
@@ -77,6 +79,14 @@ def add_handlers(app: FastAPI) -> None:
     def database_error(request: Request, error: Exception) -> JSONResponse:
         logger.error("%s %s: the database failed: %s", request.method, request.url.path, error)
         return answer(DatabaseUnavailable())
+
+    @app.exception_handler(StorageFull)
+    @app.exception_handler(OSError)
+    def no_room(request: Request, error: StorageFull | OSError) -> JSONResponse:
+        if isinstance(error, OSError) and not is_full(error):
+            raise error
+        logger.error("%s %s: no room on the disk: %s", request.method, request.url.path, error.__cause__ or error)
+        return answer(StorageFull())
 
     @app.exception_handler(IntegrityError)
     def conflict(request: Request, error: IntegrityError) -> JSONResponse:

@@ -10,7 +10,14 @@ from app.api.error_handlers import BODY_ERRORS, responses
 from app.api.parameters import MovieId, Nearest
 from app.edge.keys import with_key
 from app.edge.routes import BulkRoute, Route
-from seqrec.errors import Conflict, DatabaseUnavailable, InvalidRequest, MovieExists, MovieNotFound
+from seqrec.errors import (
+    Conflict,
+    DatabaseUnavailable,
+    InvalidRequest,
+    MovieExists,
+    MovieNotFound,
+    StorageFull,
+)
 from seqrec.schemas.movies import (
     GenreNames,
     MovieChange,
@@ -69,7 +76,7 @@ def list_popular_movies(
     summary="Add a movie",
     description="The model knows it at once by its genres and title. The first one after a start takes some seconds "
     "longer, until the title model is loaded.",
-    responses=responses(MovieExists, Conflict, *BODY_ERRORS, DatabaseUnavailable),
+    responses=responses(MovieExists, Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
 )
 def create_movie(request: NewMovie, services: ServicesDependency) -> MovieDetails:
     return translation.movie_details(
@@ -89,7 +96,7 @@ def get_movie(movie_id: MovieId, services: ServicesDependency) -> MovieDetails:
 @router.patch(
     "/movies/{movie_id:movie}",
     summary="Change a movie, or hide it",
-    responses=responses(MovieNotFound, Conflict, *BODY_ERRORS, DatabaseUnavailable),
+    responses=responses(MovieNotFound, Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
 )
 def update_movie(movie_id: MovieId, request: MovieChange, services: ServicesDependency) -> MovieDetails:
     fields = request.model_dump(exclude_unset=True, exclude={"genres"})
@@ -100,7 +107,7 @@ def update_movie(movie_id: MovieId, request: MovieChange, services: ServicesDepe
     "/movies/{movie_id:movie}",
     status_code=204,
     summary="Delete a movie with all its ratings; deleting again does nothing",
-    responses=responses(InvalidRequest, DatabaseUnavailable),
+    responses=responses(InvalidRequest, DatabaseUnavailable, StorageFull),
 )
 def delete_movie(movie_id: MovieId, services: ServicesDependency) -> None:
     services.movies.remove(movie_id)

@@ -5,6 +5,7 @@ from functools import partial
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.api import model_card
@@ -14,8 +15,17 @@ from app.edge.keys import with_admin_key, with_key
 from app.edge.routes import BulkRoute, Route
 from app.errors import DatabaseError
 from app.observability import metrics
-from app.storage.database import require_current
-from seqrec.errors import DatabaseUnavailable, KeyRefused, KeyRequired, KeyUnknown, NotReady, ReloadRefused
+from app.storage.database import require_current, require_room
+from seqrec.errors import (
+    DatabaseUnavailable,
+    KeyRefused,
+    KeyRequired,
+    KeyUnknown,
+    NotReady,
+    ReloadRefused,
+    ServiceError,
+    StorageFull,
+)
 from seqrec.schemas.model import ModelInformation
 from seqrec.schemas.operations import Health, Reloaded
 
@@ -33,17 +43,22 @@ async def check_liveness() -> Health:
 
 @router.get(
     "/health/ready",
-    summary="Whether the model is loaded, the database reachable and its schema current",
+    summary="Whether the model is loaded, the database reachable, its schema current and its disk not full",
     responses=responses(NotReady, DatabaseUnavailable),
 )
 async def check_readiness(services: ServicesDependency) -> Health:
     try:
-        await services.readiness.get(partial(require_current, services.database.engine))
-    except (DatabaseError, SQLAlchemyError, TimeoutError) as error:
+        await services.readiness.get(partial(_require_ready, services.database.engine))
+    except (DatabaseError, SQLAlchemyError, ServiceError, TimeoutError) as error:
         # Callers do not learn the address of the database.
         logger.error("not ready: %s", error or "the database did not answer in time")
         raise NotReady from error
     return Health(status="ok")
+
+
+def _require_ready(engine: Engine) -> None:
+    require_current(engine)
+    require_room(engine)
 
 
 @router.get(
@@ -80,7 +95,7 @@ def get_model(services: ServicesDependency) -> ModelInformation:
     "/admin/reload",
     summary="Serve the newest artifact, without dropping a request",
     description="All worker processes follow. If the newest artifact is damaged, the current one stays in use.",
-    responses=responses(KeyRequired, KeyUnknown, KeyRefused, ReloadRefused, DatabaseUnavailable),
+    responses=responses(KeyRequired, KeyUnknown, KeyRefused, ReloadRefused, DatabaseUnavailable, StorageFull),
     dependencies=[with_admin_key],
 )
 def reload_model(services: ServicesDependency) -> Reloaded:

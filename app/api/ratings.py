@@ -15,7 +15,15 @@ from app.api.error_handlers import BODY_ERRORS, responses
 from app.api.parameters import Cursor, MovieId, UserId
 from app.edge.keys import with_key
 from app.edge.routes import BulkRoute, Route
-from seqrec.errors import Conflict, DatabaseUnavailable, InvalidRequest, MovieNotFound, UnsupportedMedia, UserNotFound
+from seqrec.errors import (
+    Conflict,
+    DatabaseUnavailable,
+    InvalidRequest,
+    MovieNotFound,
+    StorageFull,
+    UnsupportedMedia,
+    UserNotFound,
+)
 from seqrec.schemas.ratings import NewRatings, Rating, StarsGiven, UserRatings, Written
 
 router = APIRouter(tags=["ratings"], route_class=Route, dependencies=[with_key])
@@ -59,7 +67,7 @@ def list_user_ratings(
 @router.put(
     "/users/{user_id}/ratings/{movie_id}",
     summary="Rate a movie, or replace the rating",
-    responses=responses(UserNotFound, MovieNotFound, Conflict, *BODY_ERRORS, DatabaseUnavailable),
+    responses=responses(UserNotFound, MovieNotFound, Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
 )
 def put_rating(user_id: UserId, movie_id: MovieId, request: StarsGiven, services: ServicesDependency) -> Rating:
     return translation.rating(services.ratings.put(user_id, movie_id, request.stars, request.rated_at))
@@ -69,7 +77,7 @@ def put_rating(user_id: UserId, movie_id: MovieId, request: StarsGiven, services
     "/users/{user_id}/ratings/{movie_id}",
     status_code=204,
     summary="Delete a rating; deleting again does nothing",
-    responses=responses(UserNotFound, InvalidRequest, DatabaseUnavailable),
+    responses=responses(UserNotFound, InvalidRequest, DatabaseUnavailable, StorageFull),
 )
 def delete_rating(user_id: UserId, movie_id: MovieId, services: ServicesDependency) -> None:
     services.ratings.remove(user_id, movie_id)
@@ -78,7 +86,7 @@ def delete_rating(user_id: UserId, movie_id: MovieId, services: ServicesDependen
 @router.post(
     "/ratings",
     summary="Write up to 10,000 ratings in one transaction, all or none",
-    responses=responses(Conflict, *BODY_ERRORS, DatabaseUnavailable),
+    responses=responses(Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
 )
 def put_ratings(request: NewRatings, services: ServicesDependency) -> Written:
     return Written(written=services.ratings.put_all(request.ratings))
@@ -104,7 +112,7 @@ def export_ratings(request: Request, services: ServicesDependency) -> StreamingR
     "/import/ratings",
     summary="Write ratings, one JSON object a line, all or none",
     description="Any number: memory use does not grow with it. Errors name the line.",
-    responses=responses(Conflict, *BODY_ERRORS, DatabaseUnavailable),
+    responses=responses(Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
     openapi_extra={"requestBody": {"required": True, "content": _lines_of("NewRating")}},
 )
 async def import_ratings(request: Request, services: ServicesDependency) -> Written:

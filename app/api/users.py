@@ -9,7 +9,14 @@ from app.api.parameters import Nearest, UserId
 from app.edge.keys import with_key
 from app.edge.routes import Route
 from app.services.scoring import in_scoring_thread
-from seqrec.errors import Conflict, DatabaseUnavailable, InvalidRequest, UserExists, UserNotFound
+from seqrec.errors import (
+    Conflict,
+    DatabaseUnavailable,
+    InvalidRequest,
+    StorageFull,
+    UserExists,
+    UserNotFound,
+)
 from seqrec.schemas.users import NewUser, ProfileChange, SimilarUsers, User
 
 router = APIRouter(tags=["users"], route_class=Route, dependencies=[with_key])
@@ -20,7 +27,7 @@ routers = (router,)
     "/users",
     status_code=201,
     summary="Add a user",
-    responses=responses(UserExists, Conflict, *BODY_ERRORS, DatabaseUnavailable),
+    responses=responses(UserExists, Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
 )
 def create_user(request: NewUser, services: ServicesDependency) -> User:
     return translation.user(services.users.add(request.user_id, translation.profile_from(request)))
@@ -36,7 +43,7 @@ def get_user(user_id: UserId, services: ServicesDependency) -> User:
 @router.patch(
     "/users/{user_id}",
     summary="Change a user's profile",
-    responses=responses(UserNotFound, *BODY_ERRORS, DatabaseUnavailable),
+    responses=responses(UserNotFound, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
 )
 def update_user(user_id: UserId, request: ProfileChange, services: ServicesDependency) -> User:
     return translation.user(services.users.change(user_id, request.model_dump(exclude_unset=True)))
@@ -46,7 +53,7 @@ def update_user(user_id: UserId, request: ProfileChange, services: ServicesDepen
     "/users/{user_id}",
     status_code=204,
     summary="Delete a user with all ratings; deleting again does nothing",
-    responses=responses(InvalidRequest, DatabaseUnavailable),
+    responses=responses(InvalidRequest, DatabaseUnavailable, StorageFull),
 )
 def delete_user(user_id: UserId, services: ServicesDependency) -> None:
     services.users.remove(user_id)

@@ -1,6 +1,5 @@
 """The command ``seqrec``. Each command imports what it needs, so that only those that train load training code."""
 
-import errno
 import logging
 import os
 import sys
@@ -12,6 +11,7 @@ import typer
 import seqrec.errors
 from app.cli import data, database, experiments, recommending, serving, training
 from model.errors import SeqRecError
+from model.files import is_full
 
 app = typer.Typer(
     help="SeqRec: predicts ratings and recommends movies, from the ratings that users gave.",
@@ -63,10 +63,16 @@ def main() -> None:
         if (loaded := sys.modules.get("sqlalchemy.exc")) and isinstance(error, loaded.DBAPIError):
             typer.echo(f"Error: the database refused: {error.orig}", err=True)
             sys.exit(1)
-        if _is_no_fault_of_the_program(error):
+        full = isinstance(error, OSError) and is_full(error)
+        if not full and _is_no_fault_of_the_program(error):
             typer.echo(f"Error: {str(error).splitlines()[0]}", err=True)
             sys.exit(1)
-        if not isinstance(error, OSError) or error.errno != errno.ENOSPC:
+        if not full:
             raise
-        typer.echo(f"Error: {error}. Make room and run the same command again: what was finished is kept.", err=True)
+        where = f" for {error.filename}" if error.filename else ""
+        typer.echo(
+            f"Error: there is no room left on the disk{where} ({error.strerror}). Make room and run the same command "
+            "again: what was finished is kept.",
+            err=True,
+        )
         sys.exit(1)

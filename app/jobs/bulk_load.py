@@ -10,7 +10,8 @@ import psycopg
 from sqlalchemy import Connection, Engine, Table, func, insert, select
 
 from app.errors import DatabaseError
-from app.storage.database import public_url
+from app.storage.database import WRITES, public_url, wait_for_turn
+from app.storage.locks import bulk_writing
 from app.storage.tables import Base, Dataset, Genre, Movie, MovieGenre, Rating, User
 from model.data.dataset import MovieLens
 
@@ -23,9 +24,11 @@ OnRows = Callable[[int, int], None]
 def load(engine: Engine, data: MovieLens, on_rows: OnRows = lambda *_: None) -> bool:
     """Write a data set into an empty database, in one transaction; False if it is loaded already.
 
-    Raises `DatabaseError` if the database holds other data: ids of two data sets mean different movies.
+    Raises `DatabaseError` if the database holds other data: ids of two data sets mean different movies. If another
+    process fills the database, it waits and finds it loaded, or, on SQLite, raises `DatabaseBusy`.
     """
-    with engine.begin() as connection:
+    with bulk_writing(engine), engine.execution_options(**{WRITES: True}).begin() as connection:
+        wait_for_turn(connection)
         if is_loaded(connection, data.checksum):
             return False
         if connection.scalar(select(func.count()).select_from(Movie)) or connection.scalar(

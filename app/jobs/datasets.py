@@ -1,9 +1,13 @@
 """Finds, downloads or generates the data to start with."""
 
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
+from app.errors import DataBusy
 from app.jobs.reporter import Reporter
 from app.settings import Settings
+from app.storage.locks import lock
 from model.data import download
 from model.data.sample import write_sample
 from model.errors import DownloadError
@@ -34,21 +38,27 @@ def _is_empty(folder: Path) -> bool:
 
 
 def obtain_data(settings: Settings, reporter: Reporter) -> Path:
-    """Download ML-1M; if that fails, generate the sample, with a notice that cannot be overlooked."""
+    """Download ML-1M; if that fails, generate the sample, with a notice that cannot be overlooked. `DataBusy`."""
     try:
         return download_data(settings, reporter)
     except DownloadError as error:
         reporter.message(str(error))
-    if not download.is_data_folder(SAMPLE_FOLDER):
-        reporter.message(f"Data: generating a sample into {SAMPLE_FOLDER}")
-        write_sample(SAMPLE_FOLDER)
+    with _alone_in(SAMPLE_FOLDER.parent):
+        if not download.is_data_folder(SAMPLE_FOLDER):
+            reporter.message(f"Data: generating a sample into {SAMPLE_FOLDER}")
+            write_sample(SAMPLE_FOLDER)
     reporter.message(SAMPLE_NOTICE)
     return SAMPLE_FOLDER
 
 
 def download_data(settings: Settings, reporter: Reporter) -> Path:
-    """Download ML-1M to ``data/ml-1m``; `DownloadError`."""
+    """Download ML-1M to ``data/ml-1m``; `DownloadError`, or `DataBusy` if another process does that."""
     urls = (settings.ml1m_url,) if settings.ml1m_url else download.OFFICIAL_URLS
     reporter.message(f"Data: downloading MovieLens 1M from {urls[0]}")
-    download.download(DATA_FOLDER, urls, lambda done, total: reporter.progress("bytes of ml-1m.zip", done, total))
+    with _alone_in(DATA_FOLDER.parent):
+        download.download(DATA_FOLDER, urls, lambda done, total: reporter.progress("bytes of ml-1m.zip", done, total))
     return DATA_FOLDER
+
+
+def _alone_in(folder: Path) -> AbstractContextManager[None]:
+    return lock(folder / ".lock", partial(DataBusy, folder))

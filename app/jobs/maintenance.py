@@ -6,6 +6,7 @@ from typing import BinaryIO
 from app.services.ratings import Ratings
 from app.settings import Settings
 from app.storage.database import Database, connect, public_url, require_current
+from app.storage.locks import bulk_writing
 from app.storage.ratings import RatingRecord
 from app.storage.stats import Stats, count_all
 
@@ -16,8 +17,10 @@ def export_ratings(settings: Settings) -> Iterator[RatingRecord]:
 
 
 def import_lines(file: BinaryIO, settings: Settings) -> int:
-    """Write ratings into the database, all or none; returns how many."""
-    return Ratings(_open(settings)).import_lines(file)
+    """Write ratings into the database, all or none; returns how many. `DatabaseBusy` if another process does that."""
+    database = _open(settings)
+    with bulk_writing(database.engine):
+        return Ratings(database).import_lines(file)
 
 
 def stats(settings: Settings) -> tuple[str, Stats]:

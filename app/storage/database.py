@@ -1,26 +1,29 @@
 """Engine, sessions and schema."""
 
 import math
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from sqlite3 import SQLITE_FULL, SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE
 from sqlite3 import Connection as SQLiteConnection
 from typing import Any, Literal, TypeVar
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.errors import DatabaseError
-from seqrec.errors import DatabaseUnavailable, Overloaded
+from seqrec.errors import DatabaseUnavailable, Overloaded, StorageFull
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 SQLITE_WAIT_SECONDS = 15
@@ -31,11 +34,14 @@ POSTGRES_READERS, POSTGRES_WRITERS = 5, 10
 MOST_CONNECTIONS = POSTGRES_READERS + POSTGRES_WRITERS
 """Of a process; SQLAlchemy's own number, which SQLite has, is the same."""
 
-UPGRADE_LOCK = 7_365_717_265
+TURN_LOCK = 7_365_717_265
 """Key of PostgreSQL's advisory lock; a number that nobody else is likely to choose."""
 
 MOST_WAITING_WRITERS = 24
 """Of a process. Each holds one of 40 threads, and readers need some too."""
+
+LEAST_ROOM = 1 << 20
+"""Bytes on the disk of SQLite's file; with less, the service is not ready."""
 
 ATTEMPTS = 20
 """How often a write that takes a free id is tried."""
@@ -45,6 +51,9 @@ Synchronous = Literal["FULL", "NORMAL"]
 
 WRITES = "seqrec_writes"
 """Execution option of connections whose transactions write."""
+
+SQLITE_WITHOUT_ROOM = {SQLITE_FULL, SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMSIZE}
+"""The first for a full disk; the others for a quota that is used up, and for a full disk when a file is opened."""
 
 WAIT_SECONDS = "seqrec_wait_seconds"
 """Execution option of an engine: how long a write waits for its turn."""
@@ -60,7 +69,7 @@ def connect(url: str, timeout: float | None = None, synchronous: Synchronous = "
     parsed = _supported(url)
     waiting = {} if timeout is None else {WAIT_SECONDS: timeout}
     if parsed.get_backend_name() == "postgresql":
-        return create_engine(
+        engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,
             pool_size=POSTGRES_READERS,
@@ -69,11 +78,14 @@ def connect(url: str, timeout: float | None = None, synchronous: Synchronous = "
             connect_args=_postgres_options(timeout),
             execution_options=waiting,
         )
+        event.listen(engine, "handle_error", _name_full_disk)
+        return engine
     engine = create_engine(
         parsed, connect_args={"timeout": SQLITE_WAIT_SECONDS if timeout is None else timeout}, execution_options=waiting
     )
     event.listen(engine, "connect", partial(_prepare_sqlite, synchronous))
     event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "handle_error", _name_full_disk)
     return engine
 
 
@@ -130,6 +142,14 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+def _name_full_disk(context: ExceptionContext) -> StorageFull | None:
+    """What an engine raises in place of the driver's error where the disk is full, at a statement or a commit."""
+    error = context.original_exception
+    if getattr(error, "sqlite_errorcode", None) in SQLITE_WITHOUT_ROOM or isinstance(error, psycopg.errors.DiskFull):
+        return StorageFull()
+    return None
+
+
 class Database:
     """Transactions on an engine: ``with database.reads() as session`` or ``writes()``; an error rolls back."""
 
@@ -158,6 +178,7 @@ class Database:
 
         SQLite has one writer at a time, PostgreSQL several. The others wait here, so that they hold no connection that
         readers could use: `DatabaseUnavailable` after too long a wait, `Overloaded` if too many wait already.
+        `StorageFull` if the disk has no room for it.
         """
         if not self._waiting_writers.acquire(blocking=False):
             raise Overloaded
@@ -201,7 +222,7 @@ def upgrade(engine: Engine) -> bool:
         return False
     try:
         with engine.execution_options(**{WRITES: True}).begin() as connection:
-            _wait_for_other_upgrades(connection)
+            wait_for_turn(connection)
             if MigrationContext.configure(connection).get_current_revision() == newest_revision():
                 return False
             config = alembic_config()
@@ -215,10 +236,10 @@ def upgrade(engine: Engine) -> bool:
     return True
 
 
-def _wait_for_other_upgrades(connection: Connection) -> None:
-    """SQLite's transaction has waited already: it writes."""
+def wait_for_turn(connection: Connection) -> None:
+    """Until no other transaction migrates or fills the database; SQLite's has waited already, since it `WRITES`."""
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": TURN_LOCK})
 
 
 def require_current(engine: Engine) -> None:
@@ -235,6 +256,13 @@ def require_current(engine: Engine) -> None:
             f"The database {public_url(engine)} is {state}, this version of SeqRec needs {newest}. "
             f"Run: seqrec db upgrade"
         )
+
+
+def require_room(engine: Engine) -> None:
+    """Raise `StorageFull` if the disk of SQLite's file is all but full; PostgreSQL's is a matter of its own."""
+    file = sqlite_file(engine.url)
+    if file is not None and shutil.disk_usage(file.parent).free < LEAST_ROOM:
+        raise StorageFull
 
 
 def current_revision(engine: Engine) -> str | None:

@@ -1,28 +1,22 @@
 """How far a training is, in a file beside the artifacts, and the lock that lets one process train at a time.
 
-The kernel holds the lock and releases it when its process ends, however that happens, so that a training that was
-killed never looks like one that runs.
+The kernel releases the lock of a process that was killed, so that its training never looks like one that runs.
 """
 
-import fcntl
-import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
 from app.errors import TrainingRuns
+from app.storage import locks
 from model.files import atomic_write
 
 FOLDER = ".training"
 """In the folder of the artifacts."""
-
-ATTEMPTS, PAUSE_SECONDS = 5, 0.05
-"""A reader holds the lock for a moment, to see whether it is free: whoever wants to train tries again."""
 
 
 class TrainingState(BaseModel):
@@ -62,7 +56,7 @@ def read(artifacts: Path) -> TrainingState | None:
         state = TrainingState.model_validate_json((artifacts / FOLDER / "state.json").read_bytes())
     except (OSError, ValidationError):
         return None
-    if state.state == "running" and not _is_locked(artifacts):
+    if state.state == "running" and not locks.is_locked(_lock_file(artifacts)):
         return state.model_copy(update={"state": "interrupted"})
     return state
 
@@ -76,35 +70,10 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-@contextmanager
-def lock(artifacts: Path) -> Iterator[None]:
+def lock(artifacts: Path) -> AbstractContextManager[None]:
     """Hold the right to train into this folder; `TrainingRuns` names the process that has it."""
-    path = artifacts / FOLDER / "lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+") as file:
-        for _ in range(ATTEMPTS):
-            if _try_lock(file, fcntl.LOCK_EX):
-                break
-            time.sleep(PAUSE_SECONDS)
-        else:
-            raise TrainingRuns(artifacts, file.read())
-        file.truncate()
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+    return locks.lock(_lock_file(artifacts), partial(TrainingRuns, artifacts))
 
 
-def _is_locked(artifacts: Path) -> bool:
-    try:
-        with (artifacts / FOLDER / "lock").open() as file:
-            return not _try_lock(file, fcntl.LOCK_SH)
-    except OSError:
-        return False
-
-
-def _try_lock(file: IO[str], kind: int) -> bool:
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _lock_file(artifacts: Path) -> Path:
+    return artifacts / FOLDER / "lock"

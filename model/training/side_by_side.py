@@ -122,7 +122,7 @@ def _run(trainer: Trainer, checkpoint: Path | None, connection: Connection, alon
     trainer.on_epoch = lambda: torch.set_num_threads(threads if alone.is_set() else 1)
     try:
         trainer.run(checkpoint, connection.send)
-    except SeqRecError as error:
+    except (SeqRecError, OSError) as error:
         connection.send(error)
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent raises it; not every error can be sent
         connection.send(RuntimeError(f"{type(error).__name__} in the process that trains aside: {error}"))

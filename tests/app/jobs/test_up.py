@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from reliability import Record
 from server import free_port
 
 from model.card import Card
@@ -77,7 +78,9 @@ def test_one_command_goes_from_nothing_to_answers_and_is_quick_the_second_time(t
 
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
-def test_a_first_model_answers_while_the_whole_one_is_trained_whatever_is_killed_meanwhile(tmp_path: Path) -> None:
+def test_a_first_model_answers_while_the_whole_one_is_trained_whatever_is_killed_meanwhile(
+    tmp_path: Path, record: Record
+) -> None:
     with up(tmp_path, within=300, end=signal.SIGKILL) as (client, _):
         model = client.get("/model").json()
         assert model["card"]["preliminary"] is True
@@ -102,6 +105,7 @@ def test_a_first_model_answers_while_the_whole_one_is_trained_whatever_is_killed
     assert held_out.rmse < held_out.baselines["bias"].rmse
     with up(tmp_path, within=60) as (client, _):
         assert client.get("/model").json()["training"]["state"] == ended["state"]
+    record("a training killed with the service that it runs beside, which goes on", database="sqlite", kills=1)
 
 
 def ask_until(client: httpx.Client, reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from reliability import Record
 from server import process
 from sqlalchemy import Engine
 
@@ -80,8 +81,9 @@ def test_a_killed_server_has_lost_nothing_that_it_answered(
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(900)
 def test_no_write_is_lost_in_twenty_kills(
-    loaded: Engine, database_url: str, artifact_folder: Path, tmp_path: Path
+    loaded: Engine, database_url: str, artifact_folder: Path, tmp_path: Path, record: Record
 ) -> None:
     written = 0
     for attempt in range(20):
@@ -91,3 +93,10 @@ def test_no_write_is_lost_in_twenty_kills(
         assert {key: after.get(key) for key in known} == known
         written += len(known)
     assert written > 2500
+    record(
+        "the server killed while six clients write",
+        database=loaded.dialect.name,
+        kills=20,
+        writes_acknowledged=written,
+        found=written,
+    )
