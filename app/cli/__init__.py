@@ -63,16 +63,15 @@ def main() -> None:
         if (loaded := sys.modules.get("sqlalchemy.exc")) and isinstance(error, loaded.DBAPIError):
             typer.echo(f"Error: the database refused: {error.orig}", err=True)
             sys.exit(1)
-        full = isinstance(error, OSError) and is_full(error)
-        if not full and _is_no_fault_of_the_program(error):
+        if isinstance(error, OSError) and is_full(error):
+            where = f" for {error.filename}" if error.filename else ""
+            typer.echo(
+                f"Error: there is no room left on the disk{where} ({error.strerror}). Make room and run the same "
+                "command again: what was finished is kept.",
+                err=True,
+            )
+            sys.exit(1)
+        if _is_no_fault_of_the_program(error):
             typer.echo(f"Error: {str(error).splitlines()[0]}", err=True)
             sys.exit(1)
-        if not full:
-            raise
-        where = f" for {error.filename}" if error.filename else ""
-        typer.echo(
-            f"Error: there is no room left on the disk{where} ({error.strerror}). Make room and run the same command "
-            "again: what was finished is kept.",
-            err=True,
-        )
-        sys.exit(1)
+        raise

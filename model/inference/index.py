@@ -5,6 +5,8 @@ query best. Up to `INDEXED_ABOVE` movies comparing all of them takes millisecond
 """
 
 import math
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,8 +49,8 @@ class MovieIndex:
     """The movies of a trained ranking network. Movies added later stand behind them, and are always compared."""
 
     def __init__(self, movies: MovieVectors) -> None:
-        import faiss  # noqa: PLC0415 - hardly any catalogue needs it
-
+        # Hardly any catalogue needs it; and its types know neither an index's training nor the parameters of a search.
+        faiss: Any = import_module("faiss")
         self.movies = len(movies.vectors)
         random = np.random.default_rng(0)
         self.sample: IntArray = random.choice(self.movies, min(SAMPLE, self.movies), replace=False)

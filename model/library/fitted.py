@@ -82,16 +82,15 @@ class FittedModel:
             raise DataError("This recommender has learned from likes, and knows no ratings.")
         given = table(frame, [conversion.columns["rating"]]).to_series().cast(pl.Float64, strict=False)
         stars = pl.select(conversion.scale.apply(pl.lit(given))).to_series()
-        if stars.null_count():
-            row = stars.is_null().arg_max()
+        for row in stars.is_null().arg_true():
             raise DataError(f"Row {row} has the rating {given[row]}, which is not on the scale: {conversion.scale}.")
         return stars.to_numpy().astype(np.float32)
 
     def on_scale(self, stars: Sequence[float]) -> list[float]:
         """Predicted stars as ratings on the caller's scale; stars, where there were no ratings."""
         scale = self.description.conversion.scale
-        predicted = np.array(stars, dtype=np.float64)
-        return (predicted if scale is None else scale.ratings(predicted)).round(4).tolist()
+        rounded: list[float] = [round(one if scale is None else scale.rating(one), 4) for one in stars]
+        return rounded
 
     def with_targets(self, users: IntArray, items: IntArray, stars: FloatArray) -> Examples:
         """The histories of these users, with the ratings as what is to be predicted from them."""

@@ -12,7 +12,7 @@ from model.errors import DataError
 class Frames:
     """The kind of frame that a caller uses: pandas, polars, PyArrow or another that narwhals knows."""
 
-    def __init__(self, backend: nw.Implementation = nw.Implementation.POLARS) -> None:
+    def __init__(self, backend: Any = nw.Implementation.POLARS) -> None:  # noqa: ANN401 - a name of narwhals
         self.backend = backend
 
     @classmethod

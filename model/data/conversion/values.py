@@ -7,7 +7,6 @@ import polars as pl
 
 from model.data.formats import NO_GENRES
 from model.features.catalogue import YEAR
-from model.types import FloatArray
 
 THUMBS = {"true": "1", "false": "0", "yes": "1", "no": "0", "like": "1", "dislike": "0", "up": "1", "down": "0"}
 
@@ -43,7 +42,7 @@ class Scale(NamedTuple):
         halves = ((worst + share * (best - worst)) * 2 + 0.5).floor() / 2
         return pl.when(rating.is_between(self.low, self.high)).then(halves)
 
-    def ratings(self, stars: FloatArray) -> FloatArray:
+    def rating(self, stars: float) -> float:
         """The other way, from stars of any fraction."""
         worst, best = self.stars
         return self.low + (stars - worst) / (best - worst) * (self.high - self.low)

@@ -32,7 +32,6 @@ def ratings_by_taste() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["reader", "book", "score", "date"])
 
 
-COLUMNS = {"user": "reader", "item": "book"}
 ITEM_FRAME = pd.DataFrame(
     {
         "book": [item(number) for number in range(ITEMS)],
@@ -56,7 +55,7 @@ def known(held_out: pd.DataFrame) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def recommender(known: pd.DataFrame) -> Recommender:
     return Recommender(epochs=80, factors=4, hidden=24, learning_rate=0.01, progress=False).fit(
-        known, ITEM_FRAME, **COLUMNS
+        known, ITEM_FRAME, user="reader", item="book"
     )
 
 
