@@ -52,9 +52,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)
 	@$(PIP) install --constraint constraints.txt --editable '.[training]'
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)
+$(VENV)/.installed-dev: pyproject.toml constraints.txt tests/typescript/package-lock.json | $(VENV)
 	@echo "Installing SeqRec with what its tests need into $(VENV); the first time takes a few minutes"
 	@$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@if command -v npm > /dev/null; then npm ci --silent --prefix tests/typescript || \
+		echo "Without npm's packages: the test of a client in TypeScript is skipped" >&2; fi
 	@touch $@ $(VENV)/.installed
 
 # The libraries to compare with are not needed to measure the service.

@@ -6,28 +6,48 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from sqlalchemy import Engine
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 
 from app.api import error_handlers, movies, operations, page, predictions, ratings, recommendations, users
 from app.api.dependencies import Services
+from app.api.description import Description
 from app.edge.admission import Admission
-from app.edge.hosts import Hosts
+from app.edge.hosts import ANY, Hosts
 from app.edge.keys import Keys
 from app.edge.limits import DEFAULT_LIMITS, Limits
+from app.edge.paths import route_path
+from app.edge.rates import Rates
 from app.edge.requests import QUIET, Requests
 from app.observability import metrics, tracing
 from app.services.model_host import USER_CACHE, ModelHost
 from app.storage.database import MOST_CONNECTIONS, Database
 from model.inference.scorer import Scorer
-from seqrec.errors import KeyRequired, KeyUnknown
+from seqrec.errors import KeyRequired, KeyUnknown, TooManyRequests
+
+LEAST_COMPRESSED = 8192
+"""Bytes: a shorter answer, such as a list of ten, is sent in one go anyway, and compression would only delay it."""
+
+COMPRESSION_LEVEL = 3
+"""Of zlib: less than half the time of level 6, for a tenth more bytes."""
+
+READABLE = (
+    *("Deprecation", "ETag", "Link", "Location", "Retry-After", "WWW-Authenticate"),
+    *("X-Model-Version", "X-Request-ID"),
+)
+"""Headers that a page of another site may read, beside those that any page may."""
 
 DESCRIPTION = """\
 Predicts the stars that a user would give a movie, and recommends movies that the user has not rated.
 
-Every error has the same shape: a `code` for programs and a `message` for people. `conflict` means that another request
-has changed what this one needs, `foreign_host` and `foreign_origin` that a page of another site asks a service without
-keys. Answers of status 503 have the header `Retry-After`. What no route answers is `not_found` (404), or, under the
-path of one, `method_not_allowed` (405, with the header `Allow`). Every answer has the headers `X-Request-ID`, taken
-over from the request if it has one, and `X-Model-Version`. A service with keys wants one in the header `X-API-Key`.
+Every error is a problem of RFC 9457 (`application/problem+json`), with a `code` for programs and a `detail` for people.
+`conflict` means that another request has changed what this one needs, `foreign_host` and `foreign_origin` that a page
+of another site asks a service without keys. Answers of status 429 and 503 have the header `Retry-After`. What no route
+answers is `not_found` (404), or, under the path of one, `method_not_allowed` (405, with the header `Allow`). Every
+answer has the headers `X-Request-ID`, taken over from the request if it has one, and `X-Model-Version`. A service with
+keys wants one in the header `X-API-Key`.
+
+Every path is also there under `/v1`, where nothing is removed and nothing changes its meaning.
 """
 
 
@@ -43,7 +63,8 @@ def create_app(
     """The service over a database with a current schema and a loaded model.
 
     ``artifacts`` is the folder to look for newer models in, ``user_cache`` the bytes that what the model knows of users
-    may take. ``hosts`` counts for a service without keys.
+    may take. A service with keys answers under any name, and to pages of any site that have a key; those of
+    ``hosts.origins`` may read the answers too.
     """
     app = api()
     metrics.watch_connections(engine, MOST_CONNECTIONS)
@@ -51,8 +72,14 @@ def create_app(
     host = ModelHost(Database(engine), scorer, artifacts, user_cache)
     app.state.services = Services.over(host)
     app.state.keys, app.state.limits = keys, limits
-    app.add_middleware(Admission, limits=limits, hosts=Hosts() if keys else hosts)
+    app.state.rates = Rates(limits.rate) if limits.rate else None
+    app.add_middleware(Admission, limits=limits, hosts=Hosts(origins=(ANY,)) if keys else hosts)
+    app.add_middleware(GZipMiddleware, LEAST_COMPRESSED, COMPRESSION_LEVEL, exclude_content_types=())
     app.add_middleware(Requests, version=lambda: host.model.version)
+    if hosts.origins:  # outermost, so that a page can read errors too
+        app.add_middleware(
+            CORSMiddleware, allow_origins=hosts.origins, allow_methods="*", allow_headers="*", expose_headers=READABLE
+        )
     return app
 
 
@@ -65,21 +92,22 @@ def api() -> FastAPI:
         responses=error_handlers.responses(),
         redoc_url=None,
         static_url="/static-docs",
-        favicon_url="/static/icon.svg",
+        favicon_url="static/icon.svg",
         # Spans as soon as `app.observability.tracing` has set a provider; metrics and logs are the service's own.
         telemetry={
             "metrics": False,
             "logs": False,
             "operation_spans": False,
-            "exclude": lambda scope: scope.get("path") in QUIET,
+            "exclude": lambda scope: "path" in scope and route_path(scope) in QUIET,
         },
         generate_unique_id_function=lambda route: route.name,  # so that generated clients have readable names
     )
     error_handlers.add_handlers(app)
     for module in (predictions, recommendations, users, ratings, movies):
         for router in module.routers:
-            app.include_router(router, responses=error_handlers.responses(KeyRequired, KeyUnknown))
+            app.include_router(router, responses=error_handlers.responses(KeyRequired, KeyUnknown, TooManyRequests))
     for router in (*operations.routers, page.router):
         app.include_router(router)
     app.mount("/static", page.Assets())
+    app.openapi = Description(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     return app

@@ -40,12 +40,7 @@ def run(settings: Settings) -> None:
     observe(settings)
     require_free_port(settings)
     host, port = listening_address(settings), settings.port
-    options: dict[str, Any] = {
-        "log_config": None,
-        "http": LimitedConnection,
-        "ws": "none",
-        "timeout_graceful_shutdown": math.ceil(settings.shutdown_timeout),
-    }
+    options = server_options(settings)
     if settings.workers == 1:
         _AnnouncingServer(uvicorn.Config(from_settings(settings), host=host, port=port, **options)).run()
         return
@@ -57,6 +52,19 @@ def run(settings: Settings) -> None:
         uvicorn.run(
             "app.server:from_environment", factory=True, host=host, port=port, workers=settings.workers, **options
         )
+
+
+def server_options(settings: Settings) -> dict[str, Any]:
+    """The arguments of uvicorn, beside address and workers."""
+    proxies = settings.trusted_proxies
+    return {
+        "log_config": None,
+        "http": LimitedConnection,
+        "ws": "none",
+        "timeout_graceful_shutdown": math.ceil(settings.shutdown_timeout),
+        "root_path": settings.root_path or "",
+        "forwarded_allow_ips": "*" if "*" in proxies else ["127.0.0.1", "::1", *proxies],
+    }
 
 
 def from_environment() -> FastAPI:
@@ -76,9 +84,12 @@ def from_settings(settings: Settings) -> FastAPI:
     """The service that the settings describe, warmed up; errors as for `load`."""
     engine, scorer = load(settings)
     limits = Limits(
-        seconds=settings.request_timeout, requests=settings.most_requests, bulk_body=settings.import_mb * MIB
+        seconds=settings.request_timeout,
+        requests=settings.most_requests,
+        bulk_body=settings.import_mb * MIB,
+        rate=settings.request_rate,
     )
-    hosts = Hosts((*settings.hosts, settings.host))
+    hosts = Hosts((*settings.hosts, settings.host), settings.cors_origins)
     app = create_app(
         engine, scorer, settings.artifacts, keys_from(settings), settings.user_cache_mb * MIB, limits, hosts
     )
@@ -181,7 +192,7 @@ class _AnnouncingServer(uvicorn.Server):
             address = local_url(self.config.host, self.config.port)
             sys.stderr.write(
                 f"\nSeqRec is ready: {address} (its API: {address}/docs)\nTry:\n"
-                f"  curl '{address}/users/1/recommendations?n=5'\n"
+                f"  curl '{address}/users/1/recommendations?limit=5'\n"
                 f"  curl {address}/predict -H 'content-type: application/json' "
                 f'-d \'{{"user_id": 1, "movie_ids": [1, 2, 3]}}\'\n\n'
             )

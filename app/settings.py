@@ -65,6 +65,27 @@ class Settings(BaseSettings):
         128, ge=1, description="Requests that a worker takes on together; more are answered with 503 at once."
     )
     import_mb: int = Field(1024, ge=1, description="MiB of the largest import over HTTP.")
+    request_rate: str | None = Field(
+        None,
+        pattern=r"^[1-9]\d*/(second|minute|hour|day)$",
+        description="Requests that a worker takes from each key (without keys: from each address), as 600/minute; "
+        "more are answered with 429.",
+    )
+    root_path: str | None = Field(
+        None,
+        pattern=r"^(/[\w.~-]+)+$",
+        description="Prefix, as /seqrec, under which a proxy serves all paths, and which it takes away.",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses or networks of proxies whose X-Forwarded-Proto and X-Forwarded-For count, separated by "
+        "commas, besides this machine; * for all.",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Origins of other sites, as https://shop.example, whose pages may use the API, separated by "
+        "commas; * for all.",
+    )
     hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Names that a service without keys answers under, separated by commas, besides localhost and "
@@ -85,7 +106,7 @@ class Settings(BaseSettings):
     def _in_capitals(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
 
-    @field_validator("api_keys", "hosts", mode="before")
+    @field_validator("api_keys", "hosts", "trusted_proxies", "cors_origins", mode="before")
     @classmethod
     def _separated_by_commas(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

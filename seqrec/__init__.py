@@ -3,7 +3,7 @@
     from seqrec import Client
 
     with Client("http://127.0.0.1:8000") as client:
-        for movie in client.recommend(1, n=5).recommendations:
+        for movie in client.recommend(1, limit=5).recommendations:
             print(movie.title, movie.predicted_stars)
 
 This package needs httpx and pydantic alone. `seqrec.schemas` has the bodies of requests and answers, `seqrec.errors`
@@ -36,6 +36,7 @@ from seqrec.errors import (
     SlowBody,
     StorageFull,
     TimedOut,
+    TooManyRequests,
     UnexpectedAnswer,
     Unreachable,
     UnsupportedMedia,
@@ -72,6 +73,7 @@ __all__ = [
     "SlowBody",
     "StorageFull",
     "TimedOut",
+    "TooManyRequests",
     "UnexpectedAnswer",
     "Unreachable",
     "UnsupportedMedia",

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypedDict, TypeVar, Unpack
 
 from pydantic import BaseModel, TypeAdapter
 
-from seqrec.schemas.common import HistoryRating, ProfileFields
+from seqrec.schemas.common import HistoryRating, ListSize, ProfileFields
 from seqrec.schemas.model import ModelInformation
 from seqrec.schemas.movies import GenreNames, MovieChange, MovieDetails, Movies, NewMovie, PopularMovies, SimilarMovies
 from seqrec.schemas.operations import Reloaded
@@ -25,15 +25,21 @@ from seqrec.schemas.recommendations import (
     RecommendationRequest,
     Recommendations,
 )
-from seqrec.schemas.users import NewUser, ProfileChange, SimilarUsers, User
+from seqrec.schemas.users import NewUser, ProfileChange, SimilarUsers, User, Users
 
 T = TypeVar("T")
 
 
-class PageChoices(TypedDict, total=False):
+class SizeChoices(TypedDict, total=False):
+    """How long a list is; ``n`` is the old name of ``limit``."""
+
+    limit: int
+    n: int
+
+
+class PageChoices(SizeChoices, total=False):
     """Filters, page and order of a list; any may be left out. See `seqrec.schemas.recommendations.ListPage`."""
 
-    n: int
     offset: int
     genre: list[str]
     year_from: int | None
@@ -162,6 +168,11 @@ def user(user_id: int) -> Call[User]:
     return _call(User, "GET", f"/users/{user_id}")
 
 
+def users(limit: int = 50, cursor: str | None = None) -> Call[Users]:
+    """A page of all users, by id; ``cursor`` is `next_cursor` of the page before."""
+    return _call(Users, "GET", "/users", query={"limit": limit, "cursor": cursor})
+
+
 def update_user(user_id: int, **profile: Unpack[ProfileChoices]) -> Call[User]:
     """Set fields of the profile. None makes one unknown; those left out stay."""
     return _call(User, "PATCH", f"/users/{user_id}", body=ProfileChange(**profile))
@@ -172,9 +183,9 @@ def delete_user(user_id: int) -> Call[None]:
     return Call("DELETE", f"/users/{user_id}", _nothing)
 
 
-def similar_users(user_id: int, n: int = 10) -> Call[SimilarUsers]:
+def similar_users(user_id: int, **size: Unpack[SizeChoices]) -> Call[SimilarUsers]:
     """Users with a similar representation in the model, most similar first."""
-    return _call(SimilarUsers, "GET", f"/users/{user_id}/similar", query={"n": n})
+    return _call(SimilarUsers, "GET", f"/users/{user_id}/similar", query=ListSize(**size).model_dump())
 
 
 def ratings(user_id: int, limit: int = 50, cursor: str | None = None) -> Call[UserRatings]:
@@ -214,12 +225,11 @@ def genres() -> Call[GenreNames]:
 
 
 def popular_movies(
-    n: int = 10, genre: Sequence[str] = (), since: int | None = None, until: int | None = None
+    genre: Sequence[str] = (), since: int | None = None, until: int | None = None, **size: Unpack[SizeChoices]
 ) -> Call[PopularMovies]:
     """Movies by weighted rating. ``since`` and ``until`` (Unix seconds) limit the ratings that count."""
-    return _call(
-        PopularMovies, "GET", "/movies/popular", query={"n": n, "genre": list(genre), "since": since, "until": until}
-    )
+    query = {**ListSize(**size).model_dump(), "genre": list(genre), "since": since, "until": until}
+    return _call(PopularMovies, "GET", "/movies/popular", query=query)
 
 
 def create_movie(title: str, movie_id: int | None = None, **fields: Unpack[MovieChoices]) -> Call[MovieDetails]:
@@ -243,9 +253,9 @@ def delete_movie(movie_id: int) -> Call[None]:
     return Call("DELETE", f"/movies/{movie_id}", _nothing)
 
 
-def similar_movies(movie_id: int, n: int = 10) -> Call[SimilarMovies]:
+def similar_movies(movie_id: int, **size: Unpack[SizeChoices]) -> Call[SimilarMovies]:
     """Movies with a similar representation in the model, most similar first."""
-    return _call(SimilarMovies, "GET", f"/movies/{movie_id}/similar", query={"n": n})
+    return _call(SimilarMovies, "GET", f"/movies/{movie_id}/similar", query=ListSize(**size).model_dump())
 
 
 def model() -> Call[ModelInformation]:

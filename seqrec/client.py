@@ -1,7 +1,7 @@
 """A typed client, for programs that wait (`Client`) and for programs that await (`AsyncClient`).
 
     with Client("http://127.0.0.1:8000", key="...") as client:
-        for movie in client.recommend(1, n=5).recommendations:
+        for movie in client.recommend(1, limit=5).recommendations:
             print(movie.title, movie.predicted_stars)
 
 Methods are the functions of `seqrec.calls`, one for each operation of the API. An error that the service answers raises
@@ -29,6 +29,7 @@ from seqrec.errors import (
     service_error,
 )
 from seqrec.retries import RETRIED_STATUSES, wait_seconds
+from seqrec.schemas.common import ListSize
 from seqrec.schemas.ratings import Rating
 from seqrec.schemas.recommendations import ListOptions
 from seqrec.signatures import method_signature
@@ -72,7 +73,7 @@ def _validated(build: Callable[P, T]) -> Callable[P, T]:
         try:
             return build(*arguments, **options)
         except ValidationError as error:
-            whole = "query" if error.title == ListOptions.__name__ else "body"
+            whole = "query" if error.title in {ListOptions.__name__, ListSize.__name__} else "body"
             raise InvalidRequest(invalid_fields(error.errors(), whole)) from error
 
     return validated
@@ -168,6 +169,7 @@ class Client(_Connection):
     predict_pairs = _sync(calls.predict_pairs)
     create_user = _sync(calls.create_user)
     user = _sync(calls.user)
+    users = _sync(calls.users)
     update_user = _sync(calls.update_user)
     delete_user = _sync(calls.delete_user)
     similar_users = _sync(calls.similar_users)
@@ -252,6 +254,7 @@ class AsyncClient(_Connection):
     predict_pairs = _async(calls.predict_pairs)
     create_user = _async(calls.create_user)
     user = _async(calls.user)
+    users = _async(calls.users)
     update_user = _async(calls.update_user)
     delete_user = _async(calls.delete_user)
     similar_users = _async(calls.similar_users)
@@ -313,7 +316,7 @@ def _error(response: httpx.Response) -> SeqRecError:
         body = ErrorBody.model_validate_json(response.content)
     except ValidationError:
         return UnexpectedAnswer(f"{response.request.url} answered {response.status_code}: {response.text[:200]}")
-    return service_error(body) or UnexpectedAnswer(f"{response.request.url} answered {body.code}: {body.message}")
+    return service_error(body) or UnexpectedAnswer(f"{response.request.url} answered {body.code}: {body.detail}")
 
 
 def _rating(line: str) -> Rating:

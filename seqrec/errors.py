@@ -21,6 +21,7 @@ SeqRecError
      ├─ BodyTooLarge          413  body_too_large
      ├─ UnsupportedMedia      415  unsupported_media
      ├─ InvalidRequest        422  invalid_request
+     ├─ TooManyRequests       429  too_many_requests
      ├─ InternalError         500  internal_error
      ├─ NotReady              503  not_ready
      ├─ DatabaseUnavailable   503  database_unavailable
@@ -70,16 +71,30 @@ class UnexpectedAnswer(SeqRecError):
 class InvalidField(BaseModel):
     """One thing that is wrong with a request."""
 
-    field: str = Field(description="Where it is, as a path from body, path or query.")
-    message: str = Field(description="What is wrong with it.")
+    field: str = Field(description="Where it is, as a path from body, path or query.", examples=["query.limit"])
+    message: str = Field(description="What is wrong with it.", examples=["must be at most 100"])
 
 
 class ErrorBody(BaseModel):
-    """Every error of this API has this shape."""
+    """Every error of this API has this shape: problem details by RFC 9457, and further members."""
 
+    type: str = Field(
+        description="Names the kind of problem as a URI; its last part is `code`.",
+        examples=["urn:seqrec:error:user_not_found"],
+    )
+    title: str = Field(description="The kind of problem, for people.", examples=["User not found"])
+    status: int = Field(description="Of the HTTP answer.", examples=[404])
+    detail: str = Field(description="What went wrong this time, for people.", examples=["There is no user 7."])
+    instance: str = Field(description="The path that was asked for.", examples=["/users/7"])
     code: str = Field(description="What went wrong, for programs.", examples=["user_not_found"])
-    message: str = Field(description="What went wrong, for people.", examples=["There is no user 7."])
-    details: list[InvalidField] = Field(default=[], description="For code invalid_request: each field that is wrong.")
+    message: str = Field(description="The same text as `detail`.", examples=["There is no user 7."])
+    details: list[InvalidField] = Field(
+        description="For code invalid_request: each field that is wrong.", examples=[[]]
+    )
+    request_id: str = Field(
+        description="The same as the header `X-Request-ID`; the service's log has it.",
+        examples=["2f1c9a6de8b04c5f8f9f6a3a5f0c7d21"],
+    )
 
 
 class ServiceError(SeqRecError):
@@ -90,12 +105,14 @@ class ServiceError(SeqRecError):
         code: what went wrong, for programs.
         headers: of the HTTP answer, further ones.
         details: each invalid field, of an `InvalidRequest`.
+        request_id: by which the service's log knows the request; empty if no service has answered.
     """
 
     status: ClassVar[int]
     code: ClassVar[str]
-    headers: ClassVar[Mapping[str, str]] = {}
+    headers: Mapping[str, str] = {}
     details: Sequence[InvalidField] = ()
+    request_id: str = ""
 
 
 class KeyRequired(ServiceError):
@@ -235,8 +252,9 @@ class ForeignHost(ServiceError):
 
     def __init__(self, host: str) -> None:
         super().__init__(
-            f"Without keys, the service does not answer as {host[:100]!r}: a page of another site may have pointed "
-            f"that name at it. Set SEQREC_HOSTS to the names that it is to have, or SEQREC_API_KEYS."
+            f"The header Host is {host[:100]!r}. A service without keys does not answer under any name but its own, "
+            f"since a page of another site may have pointed that name at it. Add the name to SEQREC_HOSTS, or set "
+            f"SEQREC_API_KEYS; if a proxy has made the name up, let it pass the caller's Host on."
         )
 
 
@@ -248,8 +266,9 @@ class ForeignOrigin(ServiceError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Pages of other sites may not write to a service without keys. Set SEQREC_API_KEYS; or, if this is the "
-            "service's own page behind a proxy, let the proxy pass the header Host on."
+            "Pages of other sites may not write to a service without keys. If this is the service's own page behind a "
+            "proxy, let the proxy pass the header Host on; to let another site's page write, add its origin to "
+            "SEQREC_CORS_ORIGINS, or set SEQREC_API_KEYS."
         )
 
 
@@ -264,6 +283,18 @@ class InvalidRequest(ServiceError):
         shown = "; ".join(f"{detail.field}: {detail.message.rstrip('.')}" for detail in details[:DETAILS_IN_MESSAGE])
         more = len(details) - DETAILS_IN_MESSAGE
         super().__init__(f"The request is invalid: {shown}{f'; and {more} more' if more > 0 else ''}.")
+
+
+class TooManyRequests(ServiceError):
+    """The caller has sent more requests than the service takes from one."""
+
+    status = 429
+    code = "too_many_requests"
+    headers = TRY_AGAIN
+
+    def __init__(self, rate: str, seconds: int) -> None:
+        self.headers = {"Retry-After": str(seconds)}
+        super().__init__(f"This service takes {rate} from each caller. Try again in {seconds} s.")
 
 
 class NotReady(ServiceError):
@@ -339,8 +370,8 @@ def service_error(body: ErrorBody) -> ServiceError | None:
     if kind is None:
         return None
     error = kind.__new__(kind)  # the message is written already: no constructor is to write it again
-    Exception.__init__(error, body.message)
-    error.details = body.details
+    Exception.__init__(error, body.detail)
+    error.details, error.request_id = body.details, body.request_id
     return error
 
 

@@ -70,15 +70,15 @@ def add_handlers(app: FastAPI) -> None:
     """Answer every error that a handler raises with an `ErrorBody`; `app.edge.requests` does so for faults."""
 
     @app.exception_handler(ServiceError)
-    def service_error(_: Request, error: ServiceError) -> JSONResponse:
-        return answer(error)
+    def service_error(request: Request, error: ServiceError) -> JSONResponse:
+        return answer(error, request.scope)
 
     @app.exception_handler(OperationalError)
     @app.exception_handler(InterfaceError)
     @app.exception_handler(PoolTimeoutError)
     def database_error(request: Request, error: Exception) -> JSONResponse:
         logger.error("%s %s: the database failed: %s", request.method, request.url.path, error)
-        return answer(DatabaseUnavailable())
+        return answer(DatabaseUnavailable(), request.scope)
 
     @app.exception_handler(StorageFull)
     @app.exception_handler(OSError)
@@ -91,22 +91,23 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(IntegrityError)
     def conflict(request: Request, error: IntegrityError) -> JSONResponse:
         logger.warning("%s %s: %s", request.method, request.url.path, error.orig)
-        return answer(Conflict())
+        return answer(Conflict(), request.scope)
 
     @app.exception_handler(RequestValidationError)
-    def invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:
-        return answer(InvalidRequest(invalid_fields(error.errors())))
+    def invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:
+        return answer(InvalidRequest(invalid_fields(error.errors())), request.scope)
 
     @app.exception_handler(HTTPException)
     def http_error(request: Request, error: HTTPException) -> JSONResponse:
         if error.status_code == HTTPStatus.BAD_REQUEST:  # what the framework calls a body that is no text, for one
-            return answer(InvalidRequest([InvalidField(field="body", message=UNREADABLE)]))
+            return answer(InvalidRequest([InvalidField(field="body", message=UNREADABLE)]), request.scope)
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-        message = f"{request.method} {request.url.path}: {error.detail}. /docs lists what there is."
+        docs = f"{request.scope['root_path']}/docs"
+        message = f"{request.method} {request.url.path}: {error.detail}. {docs} lists what there is."
         headers = dict(error.headers or {})
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             headers["Allow"] = ", ".join(_methods(request))
-        return error_answer(error.status_code, code, message, headers=headers)
+        return error_answer(request.scope, error.status_code, code, message, headers=headers)
 
 
 def _methods(request: Request) -> list[str]:

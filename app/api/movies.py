@@ -2,22 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
 
-from app.api import translation
+from app.api import headers, translation
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import BODY_ERRORS, responses
-from app.api.parameters import MovieId, Nearest
+from app.api.parameters import MovieId
 from app.edge.keys import with_key
 from app.edge.routes import BulkRoute, Route
-from seqrec.errors import (
-    Conflict,
-    DatabaseUnavailable,
-    InvalidRequest,
-    MovieExists,
-    MovieNotFound,
-    StorageFull,
-)
+from seqrec.errors import Conflict, DatabaseUnavailable, InvalidRequest, MovieExists, MovieNotFound, StorageFull
+from seqrec.schemas.common import ListSize
 from seqrec.schemas.movies import (
     GenreNames,
     MovieChange,
@@ -40,33 +34,41 @@ routers = (router, bulk)
     summary="Search the catalogue",
     description="Every word of `q` has to begin a word of the title; case and accents do not matter. The movies rated "
     "most often in training come first. Hidden movies are included.",
-    responses=responses(InvalidRequest, DatabaseUnavailable),
+    response_model=Movies,
+    responses=headers.described(200, "ETag", "Link") | responses(InvalidRequest, DatabaseUnavailable),
 )
-def search_movies(
-    services: ServicesDependency,
-    wanted: Annotated[MovieSearch, Query()],
-) -> Movies:
-    page, next_cursor = services.movies.search(wanted.q, wanted.genre, wanted.limit, wanted.cursor)
-    return Movies(movies=[translation.movie(entry) for entry in page], next_cursor=next_cursor)
+def search_movies(request: Request, services: ServicesDependency, wanted: Annotated[MovieSearch, Query()]) -> Response:
+    page = services.movies.search(wanted.q, wanted.genre, wanted.limit, wanted.cursor)
+    body = Movies(movies=[translation.movie(entry) for entry in page.entries], next_cursor=page.next_cursor)
+    link = headers.next_page(request, page.next_cursor)
+    return headers.conditional(request, headers.state_tag(page.state), body, headers.SHARED | link)
 
 
-@router.get("/genres", summary="The names of all genres", responses=responses(DatabaseUnavailable))
-def list_genres(services: ServicesDependency) -> GenreNames:
-    return GenreNames(genres=list(services.movies.genres()))
+@router.get(
+    "/genres",
+    summary="The names of all genres",
+    description="Those that any movie of the catalogue has, in alphabetical order; a filter takes them in any case.",
+    response_model=GenreNames,
+    responses=headers.described(200, "ETag") | responses(DatabaseUnavailable),
+)
+def list_genres(request: Request, services: ServicesDependency) -> Response:
+    state = services.host.current_state()
+    body = GenreNames(genres=list(state.catalogue.genres))
+    return headers.conditional(request, headers.state_tag(state), body, headers.SHARED)
 
 
 @router.get(
     "/movies/popular",
     summary="Popular movies, by weighted rating",
     description="Ratings that another process wrote count after at most half a minute.",
-    responses=responses(InvalidRequest, DatabaseUnavailable),
+    responses=headers.described(200, "Deprecation") | responses(InvalidRequest, DatabaseUnavailable),
 )
 def list_popular_movies(
-    services: ServicesDependency,
-    wanted: Annotated[PopularSearch, Query()],
+    response: Response, services: ServicesDependency, wanted: Annotated[PopularSearch, Query()]
 ) -> PopularMovies:
+    response.headers.update(headers.deprecation(wanted))
     since, until = translation.unix_seconds_from(wanted.since), translation.unix_seconds_from(wanted.until)
-    popular = services.popularity.find(wanted.genre, since, until, wanted.n)
+    popular = services.popularity.find(wanted.genre, since, until, wanted.limit)
     return PopularMovies(movies=[translation.popular_movie(movie) for movie in popular])
 
 
@@ -76,26 +78,32 @@ def list_popular_movies(
     summary="Add a movie",
     description="The model knows it at once by its genres and title. The first one after a start takes some seconds "
     "longer, until the title model is loaded.",
-    responses=responses(MovieExists, Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
+    responses=headers.described(201, "Location")
+    | responses(MovieExists, Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
 )
-def create_movie(request: NewMovie, services: ServicesDependency) -> MovieDetails:
-    return translation.movie_details(
-        *services.movies.add(request.movie_id, request.title, request.year, request.genres, request.hidden)
-    )
+def create_movie(new: NewMovie, request: Request, response: Response, services: ServicesDependency) -> MovieDetails:
+    added = translation.movie_details(*services.movies.add(new.movie_id, new.title, new.year, new.genres, new.hidden))
+    response.headers.update(headers.location(request, added.movie_id))
+    return added
 
 
 @router.get(
     "/movies/{movie_id:movie}",
     summary="A movie",
-    responses=responses(MovieNotFound, InvalidRequest, DatabaseUnavailable),
+    description="With the number and the mean of its ratings as they are now.",
+    response_model=MovieDetails,
+    responses=headers.described(200, "ETag") | responses(MovieNotFound, InvalidRequest, DatabaseUnavailable),
 )
-def get_movie(movie_id: MovieId, services: ServicesDependency) -> MovieDetails:
-    return translation.movie_details(*services.movies.get(movie_id))
+def get_movie(movie_id: MovieId, request: Request, services: ServicesDependency) -> Response:
+    movie = translation.movie_details(*services.movies.get(movie_id))
+    # No revision counts the ratings of a movie, so its tag is made of all that the answer says.
+    return headers.conditional(request, headers.entity_tag(movie), movie, headers.SHARED)
 
 
 @router.patch(
     "/movies/{movie_id:movie}",
     summary="Change a movie, or hide it",
+    description="Fields that are left out stay. A hidden movie keeps its ratings and is in no list.",
     responses=responses(MovieNotFound, Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
 )
 def update_movie(movie_id: MovieId, request: MovieChange, services: ServicesDependency) -> MovieDetails:
@@ -107,6 +115,7 @@ def update_movie(movie_id: MovieId, request: MovieChange, services: ServicesDepe
     "/movies/{movie_id:movie}",
     status_code=204,
     summary="Delete a movie with all its ratings; deleting again does nothing",
+    description="It also leaves the histories of all who rated it. To take it out of lists alone, hide it.",
     responses=responses(InvalidRequest, DatabaseUnavailable, StorageFull),
 )
 def delete_movie(movie_id: MovieId, services: ServicesDependency) -> None:
@@ -116,11 +125,15 @@ def delete_movie(movie_id: MovieId, services: ServicesDependency) -> None:
 @router.get(
     "/movies/{movie_id:movie}/similar",
     summary="Movies that the model represents similarly",
-    responses=responses(MovieNotFound, InvalidRequest, DatabaseUnavailable),
+    description="By the cosine of the model's vectors, the most similar first; hidden movies are left out.",
+    response_model=SimilarMovies,
+    responses=headers.described(200, "ETag", "Deprecation")
+    | responses(MovieNotFound, InvalidRequest, DatabaseUnavailable),
 )
 def list_similar_movies(
-    movie_id: MovieId,
-    services: ServicesDependency,
-    n: Nearest = 10,
-) -> SimilarMovies:
-    return translation.similar_movies(movie_id, services.recommender.similar_movies(movie_id, n))
+    movie_id: MovieId, request: Request, services: ServicesDependency, wanted: Annotated[ListSize, Query()]
+) -> Response:
+    answer = services.recommender.similar_movies(movie_id, wanted.limit)
+    body = translation.similar_movies(movie_id, answer)
+    told = headers.SHARED | headers.deprecation(wanted)
+    return headers.conditional(request, headers.state_tag(answer.state), body, told)

@@ -3,12 +3,12 @@
 import logging
 from functools import partial
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.api import model_card
+from app.api import headers, model_card
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import responses
 from app.edge.keys import with_admin_key, with_key
@@ -25,6 +25,7 @@ from seqrec.errors import (
     ReloadRefused,
     ServiceError,
     StorageFull,
+    TooManyRequests,
 )
 from seqrec.schemas.model import ModelInformation
 from seqrec.schemas.operations import Health, Reloaded
@@ -32,11 +33,17 @@ from seqrec.schemas.operations import Health, Reloaded
 logger = logging.getLogger(__name__)
 
 router = APIRouter(tags=["operations"], route_class=Route)
+METRICS = 'seqrec_model_info{version="20261123T220000Z-seqrec"} 1.0\n'
+
 bulk = APIRouter(tags=["operations"], route_class=BulkRoute)
 routers = (router, bulk)
 
 
-@router.get("/health/live", summary="Whether the process answers")
+@router.get(
+    "/health/live",
+    summary="Whether the process answers",
+    description="Needs no key and asks nobody. Restart the process if it does not answer.",
+)
 async def check_liveness() -> Health:
     return Health(status="ok")
 
@@ -44,6 +51,7 @@ async def check_liveness() -> Health:
 @router.get(
     "/health/ready",
     summary="Whether the model is loaded, the database reachable, its schema current and its disk not full",
+    description="Needs no key, and answers within a second. Send requests while it answers 200.",
     responses=responses(NotReady, DatabaseUnavailable),
 )
 async def check_readiness(services: ServicesDependency) -> Health:
@@ -64,8 +72,9 @@ def _require_ready(engine: Engine) -> None:
 @router.get(
     "/metrics",
     summary="Requests, times and the model's version, for Prometheus",
+    description="In Prometheus' text format, and needs no key. With several workers it is the sum of all.",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": METRICS}}}},
 )
 async def get_metrics(services: ServicesDependency) -> Response:
     training = services.host.training()  # from a file, like the metrics of other workers: nothing here waits
@@ -76,26 +85,31 @@ async def get_metrics(services: ServicesDependency) -> Response:
 @router.get(
     "/model",
     summary="The served model with its card, and how far the training of the next one is",
-    responses=responses(KeyRequired, KeyUnknown),
+    description="Training data, settings and measured quality. It says nothing of the service's users.",
+    response_model=ModelInformation,
+    responses=headers.described(200, "ETag") | responses(KeyRequired, KeyUnknown, TooManyRequests),
     dependencies=[with_key],
 )
-def get_model(services: ServicesDependency) -> ModelInformation:
+def get_model(request: Request, services: ServicesDependency) -> Response:
     services.host.follow_reloads()  # whoever waits for a new model asks here
     scorer, training = services.host.model, services.host.training()
-    return ModelInformation(
+    body = ModelInformation(
         version=scorer.version,
         device=scorer.device.type,
         sample_data=scorer.card.data.generated,
         card=model_card.model_card(scorer.card),
         training=None if training is None else model_card.training(training),
     )
+    return headers.conditional(request, headers.entity_tag(scorer.version, body.training), body, headers.SHARED)
 
 
 @bulk.post(
     "/admin/reload",
     summary="Serve the newest artifact, without dropping a request",
     description="All worker processes follow. If the newest artifact is damaged, the current one stays in use.",
-    responses=responses(KeyRequired, KeyUnknown, KeyRefused, ReloadRefused, DatabaseUnavailable, StorageFull),
+    responses=responses(
+        KeyRequired, KeyUnknown, KeyRefused, ReloadRefused, TooManyRequests, DatabaseUnavailable, StorageFull
+    ),
     dependencies=[with_admin_key],
 )
 def reload_model(services: ServicesDependency) -> Reloaded:

@@ -18,5 +18,4 @@ register_url_convertor("movie", _MovieSegment())
 
 UserId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The user.", examples=[1])]
 MovieId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The movie.", examples=[1])]
-Nearest = Annotated[int, Query(ge=1, le=100, description="How many of the most similar.")]
 Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before.")]

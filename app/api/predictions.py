@@ -18,6 +18,8 @@ routers = (router,)
 @router.post(
     "/predict",
     summary="Predict the stars that users would give movies",
+    description="One user and some movies, an anonymous user and some movies, or pairs of user and movie; the answer "
+    "has their order. A movie that the user has rated is predicted without that rating.",
     response_model=Predictions,
     responses=responses(UserNotFound, MovieNotFound, *BODY_ERRORS, DatabaseUnavailable),
 )

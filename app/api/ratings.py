@@ -5,11 +5,11 @@ from itertools import chain, islice
 from tempfile import SpooledTemporaryFile
 from typing import Annotated, Any, BinaryIO, cast
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from app.api import translation
+from app.api import headers, translation
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import BODY_ERRORS, responses
 from app.api.parameters import Cursor, MovieId, UserId
@@ -38,6 +38,11 @@ ACCEPTED = {JSON_LINES, "application/x-ndjson", "application/json-lines", BYTES}
 LINES_AT_ONCE = 1000
 """Lines of an export that are sent together: one piece of an answer costs as much as a thousand lines."""
 
+EXAMPLE_LINES = (
+    '{"user_id":1,"movie_id":1,"stars":5.0,"rated_at":978824268}\n'
+    '{"user_id":1,"movie_id":48,"stars":5.0,"rated_at":978824351}\n'
+)
+
 MOST_IN_MEMORY = 1 << 20
 """Bytes of an import that stay in memory; a longer one goes to a temporary file."""
 
@@ -45,21 +50,25 @@ MOST_IN_MEMORY = 1 << 20
 def _lines_of(schema: str) -> dict[str, Any]:
     """For OpenAPI: a body of JSON Lines. It has no word for them, so that they are bytes to a generated client."""
     lines = {"type": "string", "format": "binary", "description": f"lines, each a JSON object as `{schema}`"}
-    return {kind: {"schema": lines} for kind in (JSON_LINES, BYTES)}
+    return {kind: {"schema": lines, "example": EXAMPLE_LINES} for kind in (JSON_LINES, BYTES)}
 
 
 @router.get(
     "/users/{user_id}/ratings",
     summary="A user's ratings, newest first",
-    responses=responses(UserNotFound, InvalidRequest, DatabaseUnavailable),
+    description="In pages: `next_cursor`, and the header `Link`, lead to the next one.",
+    responses=headers.described(200, "Link") | responses(UserNotFound, InvalidRequest, DatabaseUnavailable),
 )
 def list_user_ratings(
     user_id: UserId,
+    request: Request,
+    response: Response,
     services: ServicesDependency,
     limit: Annotated[int, Query(ge=1, le=1000, description="Ratings on a page.")] = 50,
     cursor: Cursor = None,
 ) -> UserRatings:
     page, next_cursor = services.ratings.page_for_user(user_id, limit, cursor)
+    response.headers.update(headers.next_page(request, next_cursor))
     entries = [translation.rated_movie(entry) for entry in page]
     return UserRatings(user_id=user_id, ratings=entries, next_cursor=next_cursor)
 
@@ -67,6 +76,7 @@ def list_user_ratings(
 @router.put(
     "/users/{user_id}/ratings/{movie_id}",
     summary="Rate a movie, or replace the rating",
+    description="Sending it again changes nothing. It counts in the very next answer.",
     responses=responses(UserNotFound, MovieNotFound, Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
 )
 def put_rating(user_id: UserId, movie_id: MovieId, request: StarsGiven, services: ServicesDependency) -> Rating:
@@ -77,6 +87,7 @@ def put_rating(user_id: UserId, movie_id: MovieId, request: StarsGiven, services
     "/users/{user_id}/ratings/{movie_id}",
     status_code=204,
     summary="Delete a rating; deleting again does nothing",
+    description="The movie may be recommended to the user again.",
     responses=responses(UserNotFound, InvalidRequest, DatabaseUnavailable, StorageFull),
 )
 def delete_rating(user_id: UserId, movie_id: MovieId, services: ServicesDependency) -> None:
@@ -86,6 +97,8 @@ def delete_rating(user_id: UserId, movie_id: MovieId, services: ServicesDependen
 @router.post(
     "/ratings",
     summary="Write up to 10,000 ratings in one transaction, all or none",
+    description="Each is new or replaces an older one. If one is wrong, none is written, and the error names it by its "
+    "position.",
     responses=responses(Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
 )
 def put_ratings(request: NewRatings, services: ServicesDependency) -> Written:

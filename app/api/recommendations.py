@@ -2,14 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from app.api import translation
+from app.api import headers, translation
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import BODY_ERRORS, responses
 from app.api.parameters import UserId
 from app.edge.keys import with_key
 from app.edge.routes import BulkRoute, Route
+from app.services.recommendations import asks_for_popular
 from app.services.scoring import in_bulk_thread, in_scoring_thread
 from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, NoRelevance, UserNotFound
 from seqrec.schemas.recommendations import (
@@ -29,41 +30,58 @@ routers = (router, bulk)
 @router.get(
     "/users/{user_id}/recommendations",
     summary="Recommend movies that a user has not rated",
+    description="Best first. A rating that is written before the request counts. Of a user without ratings and profile "
+    "nothing is known: the list is then of popular movies, and has no `ETag`.",
     response_model=Recommendations,
-    responses=responses(UserNotFound, NoRelevance, InvalidRequest, DatabaseUnavailable),
+    responses=headers.described(200, "ETag", "Link", "Deprecation")
+    | responses(UserNotFound, NoRelevance, InvalidRequest, DatabaseUnavailable),
 )
 async def recommend_for_user(
-    user_id: UserId, options: Annotated[ListOptions, Query()], services: ServicesDependency
+    user_id: UserId, options: Annotated[ListOptions, Query()], request: Request, services: ServicesDependency
 ) -> Response:
     recommender, chosen = services.recommender, translation.recommendation_options_from(options)
-    answer = recommender.recommend_now(user_id, chosen)
+    user = recommender.find_user(user_id) or await services.users_to_read.get(user_id)
+    if user is None:
+        raise UserNotFound([user_id])
+    # What is popular depends on everyone: no revision says whether it is still right.
+    tag = None if asks_for_popular(user.user.context, chosen) else headers.state_tag(user.state, user.revision)
+    if tag is not None and headers.is_known(request, tag):
+        return headers.not_modified(tag)
+    answer = recommender.recommend_now(user, chosen)
     if answer is None:
-        user = await services.users_to_read.get(user_id)
-        if user is None:
-            raise UserNotFound([user_id])
         answer = await in_scoring_thread(recommender.recommend_known, user, chosen)
-    return translation.as_response(translation.recommendations(user_id, answer))
+    told = headers.next_entries(request, chosen.offset, chosen.n, len(answer.recommendations))
+    told |= headers.deprecation(options) | ({} if tag is None else {"ETag": tag})
+    return translation.as_response(translation.recommendations(user_id, answer), told)
 
 
 @router.post(
     "/recommendations",
     summary="Recommend movies to an anonymous user; nothing is stored",
+    description="Profile and history come with the request, the oldest rating first; each movie may be there once.",
     response_model=Recommendations,
-    responses=responses(MovieNotFound, NoRelevance, *BODY_ERRORS, DatabaseUnavailable),
+    responses=headers.described(200, "Deprecation")
+    | responses(MovieNotFound, NoRelevance, *BODY_ERRORS, DatabaseUnavailable),
 )
 async def recommend_anonymous(request: RecommendationRequest, services: ServicesDependency) -> Response:
     user = translation.user_context_from(request.profile, request.history)
     options = translation.recommendation_options_from(request)
     answer = await in_scoring_thread(services.recommender.recommend_anonymous, user, options)
-    return translation.as_response(translation.recommendations(None, answer))
+    return translation.as_response(translation.recommendations(None, answer), headers.deprecation(request))
 
 
 @bulk.post(
     "/recommendations/batch",
     summary="Recommend movies to many users at once",
-    responses=responses(UserNotFound, NoRelevance, *BODY_ERRORS, DatabaseUnavailable),
+    description="A list for each user, in the order asked, all with the same options and without reasons. It may take "
+    "longer than other requests.",
+    responses=headers.described(200, "Deprecation")
+    | responses(UserNotFound, NoRelevance, *BODY_ERRORS, DatabaseUnavailable),
 )
-async def recommend_for_users(request: BatchRequest, services: ServicesDependency) -> BatchRecommendations:
+async def recommend_for_users(
+    request: BatchRequest, response: Response, services: ServicesDependency
+) -> BatchRecommendations:
+    response.headers.update(headers.deprecation(request))
     options = translation.batch_options_from(request)
     answers = await in_bulk_thread(services.recommender.recommend_many, request.user_ids, options)
     return translation.batch_recommendations(request.user_ids, answers)
@@ -72,6 +90,8 @@ async def recommend_for_users(request: BatchRequest, services: ServicesDependenc
 @router.post(
     "/rank",
     summary="Rank given movies for a user or an anonymous user",
+    description="All of them, best first, also hidden movies and those that the user has rated. Give `user_id`, or the "
+    "profile and history of an anonymous user.",
     response_model=Recommendations,
     responses=responses(UserNotFound, MovieNotFound, NoRelevance, *BODY_ERRORS, DatabaseUnavailable),
 )

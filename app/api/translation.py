@@ -1,6 +1,6 @@
 """All conversion between bodies and what the use cases take and return."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from fastapi import Response
@@ -56,7 +56,7 @@ def recommendation_options_from(options: recommendation_bodies.ListOptions) -> R
 
 def batch_options_from(options: recommendation_bodies.ListPage) -> RecommendationOptions:
     return RecommendationOptions(
-        n=options.n,
+        n=options.limit,
         offset=options.offset,
         rank_by=options.rank_by,
         diversity=DEFAULT_DIVERSITY if options.diversity is None else options.diversity,
@@ -74,9 +74,9 @@ def unix_seconds_from(moment: datetime | None) -> int | None:
 # To bodies
 
 
-def as_response(body: BaseModel) -> Response:
+def as_response(body: BaseModel, headers: Mapping[str, str] | None = None) -> Response:
     """An answer whose values are known to be right: written once, and not validated again."""
-    return Response(body.__pydantic_serializer__.to_json(body), media_type="application/json")
+    return Response(body.__pydantic_serializer__.to_json(body), headers=headers, media_type="application/json")
 
 
 def movie_fields(movie: MovieRecord) -> dict[str, object]:

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.edge.answers import answer
 from app.edge.hosts import Hosts
 from app.edge.limits import Limits
+from app.edge.paths import route_path
 from app.edge.requests import REFUSED
 from app.edge.routes import BulkRoute
 from seqrec.errors import Overloaded, ServiceError, TimedOut
@@ -22,8 +23,6 @@ WARNED_EVERY = 10.0
 REFUSALS_A_SECOND = 200
 LONGEST_PAUSE = 1.0
 """Seconds, before a refusal of many. The first ones come at once."""
-
-OVERLOADED = answer(Overloaded())
 
 ALWAYS = {"/health/live", "/health/ready", "/metrics"}
 """Paths that are answered however much there is to do: they say how the service is."""
@@ -43,16 +42,16 @@ class Admission:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if self._admitted >= self.limits.requests and scope["path"] not in ALWAYS:
+        if self._admitted >= self.limits.requests and route_path(scope) not in ALWAYS:
             scope[REFUSED] = True
             self._warn()
             await self._pause()
-            await OVERLOADED(scope, receive, send)
+            await answer(Overloaded(), scope)(scope, receive, send)
             return
         try:
             self.hosts.require(scope["method"], Headers(scope=scope))
         except ServiceError as error:
-            await answer(error)(scope, receive, send)
+            await answer(error, scope)(scope, receive, send)
             return
         self._admitted += 1
         timed = TimedAnswer(scope, receive, send)
@@ -106,5 +105,5 @@ class TimedAnswer:
         """Answer now, unless the route has begun to or may take longer."""
         if not self._begun and not isinstance(self._scope.get("route"), BulkRoute):
             self._expiry = asyncio.get_running_loop().create_task(
-                answer(TimedOut())(self._scope, self._receive, self._send)
+                answer(TimedOut(), self._scope)(self._scope, self._receive, self._send)
             )

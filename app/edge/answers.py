@@ -1,6 +1,7 @@
-"""Errors as HTTP answers, all of one shape."""
+"""Errors as HTTP answers, all of one shape: problem details by RFC 9457, with members of our own."""
 
 from collections.abc import Mapping, Sequence
+from urllib.parse import quote
 
 from fastapi.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
@@ -8,12 +9,19 @@ from starlette.types import Receive, Scope, Send
 from app.observability import metrics
 from seqrec.errors import ErrorBody, InvalidField, ServiceError
 
+PROBLEM = "application/problem+json"
+
+REQUEST_ID = "seqrec.request_id"
+"""In the scope of every request."""
+
 
 class ErrorAnswer(JSONResponse):
     """An error, which is counted when it is sent."""
 
-    def __init__(self, body: ErrorBody, status: int, headers: Mapping[str, str] | None) -> None:
-        super().__init__(body.model_dump(), status, headers)
+    media_type = PROBLEM
+
+    def __init__(self, body: ErrorBody, headers: Mapping[str, str] | None) -> None:
+        super().__init__(body.model_dump(), body.status, {"Cache-Control": "no-store", **(headers or {})})
         self.code = body.code
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -21,15 +29,27 @@ class ErrorAnswer(JSONResponse):
         await super().__call__(scope, receive, send)
 
 
-def answer(error: ServiceError) -> JSONResponse:
-    return error_answer(error.status, error.code, str(error), error.details, error.headers)
+def answer(error: ServiceError, scope: Scope) -> JSONResponse:
+    return error_answer(scope, error.status, error.code, str(error), error.details, error.headers)
 
 
 def error_answer(
+    scope: Scope,
     status: int,
     code: str,
     message: str,
     details: Sequence[InvalidField] = (),
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    return ErrorAnswer(ErrorBody(code=code, message=message, details=list(details)), status, headers)
+    body = ErrorBody(
+        type=f"urn:seqrec:error:{code}",
+        title=code.replace("_", " ").capitalize(),
+        status=status,
+        detail=message,
+        instance=quote(scope["path"]),
+        code=code,
+        message=message,
+        details=list(details),
+        request_id=scope[REQUEST_ID],
+    )
+    return ErrorAnswer(body, headers)

@@ -15,25 +15,31 @@ from starlette.datastructures import Headers
 
 from seqrec.errors import ForeignHost, ForeignOrigin
 
-ANY_HOST = "*"
+ANY = "*"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
 class Hosts(NamedTuple):
-    """Names that the service answers under, besides ``localhost`` and all addresses in numbers; `ANY_HOST` for all.
+    """Whom the service belongs to.
 
-    An address in numbers is no name, so nobody can point it elsewhere.
+    Attributes:
+        names: that it answers under, besides ``localhost`` and all addresses in numbers; `ANY` for all. An address in
+            numbers is no name, so nobody can point it elsewhere.
+        origins: of pages of other sites that may write, such as ``https://shop.example``; `ANY` for all.
     """
 
-    names: tuple[str, ...] = (ANY_HOST,)
+    names: tuple[str, ...] = (ANY,)
+    origins: tuple[str, ...] = ()
 
     def require(self, method: str, headers: Headers) -> None:
         """Raise `ForeignHost` or `ForeignOrigin` for what only a page of another site sends."""
         host = headers.get("host", "")
-        if ANY_HOST not in self.names and not _is_own(host, self.names):
+        if ANY not in self.names and not _is_own(host, self.names):
             raise ForeignHost(host)
         origin = headers.get("origin")
-        if method not in SAFE_METHODS and origin is not None and origin.partition("://")[2] != host:
+        if method in SAFE_METHODS or origin is None or ANY in self.origins or origin in self.origins:
+            return
+        if origin.partition("://")[2] != host:
             raise ForeignOrigin
 
 

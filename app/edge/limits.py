@@ -16,6 +16,7 @@ class Limits(NamedTuple):
         bulk_body: bytes of a body of a bulk route.
         pause: seconds until the next piece of a body has to come, and until all of a request's header has to.
         header: bytes of a request's header.
+        rate: requests of each caller, as ``60/minute``; None for any number.
     """
 
     seconds: float = 10.0
@@ -25,6 +26,7 @@ class Limits(NamedTuple):
     bulk_body: int = 1024 * MIB
     pause: float = 10.0
     header: int = 64 * KIB
+    rate: str | None = None
 
 
 DEFAULT_LIMITS = Limits()

@@ -4,20 +4,21 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.edge.answers import answer
+from app.edge.answers import REQUEST_ID, answer
+from app.edge.paths import route_path, with_version
 from app.observability import logs, metrics
 from seqrec.errors import InternalError
 
 logger = logging.getLogger("app.requests")
 faults = logging.getLogger("app.faults")
 
-REQUEST_ID = re.compile(r"[\w.:/+=@-]{1,128}")
+ACCEPTED_IDS = re.compile(r"[\w.:/+=@-]{1,128}")
 """Ids that are accepted from a caller: nothing that could break a line of the log."""
 
 REFUSED = "seqrec.refused"
@@ -40,12 +41,24 @@ HEADERS = {
 }
 """Of every answer, as OpenAPI describes them."""
 
-DOCUMENTATION = {
+RawHeaders = Iterable[tuple[bytes, bytes]]
+
+DEFAULTS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"private, no-cache"),  # a cache of the caller's own may keep it, and asks each time
+]
+"""Headers of answers that do not say otherwise."""
+
+DOCUMENTATION = [
     # The page of the API's documentation has its one script and its style in it.
-    "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' "
-    "'unsafe-inline'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-}
+    (
+        b"content-security-policy",
+        b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+        b"img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (b"referrer-policy", b"no-referrer"),
+]
+"""Headers of that page."""
 
 QUIET = {"/health/live", "/health/ready", "/metrics"}
 """Machines request these every few seconds; they are logged at level DEBUG."""
@@ -63,22 +76,19 @@ class Requests:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        scope = with_version(scope)
         given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+        request_id = given if ACCEPTED_IDS.fullmatch(given) else secrets.token_hex(16)
         status = 0
         head = scope["method"] == "HEAD"
+        scope[REQUEST_ID] = request_id
         as_get = {**scope, "method": "GET"} if head else scope
 
         async def send_marked(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                marked = MutableHeaders(scope=message)
-                marked["X-Request-ID"] = request_id
-                marked["X-Model-Version"] = self.version()
-                marked.setdefault("X-Content-Type-Options", "nosniff")
-                if scope["path"].startswith("/docs"):
-                    marked.update(DOCUMENTATION)
+                message = {**message, "headers": [*message["headers"], *self._marks(scope, message["headers"])]}
             elif head:
                 message = {**message, "body": b""}
             await send(message)
@@ -93,17 +103,26 @@ class Requests:
             faults.exception("%s %s failed", scope["method"], scope["path"])
             if status:
                 raise  # an answer that has begun can only be cut off
-            await answer(InternalError())(scope, receive, send_marked)
+            await answer(InternalError(), scope)(scope, receive, send_marked)
         finally:
             self._record(as_get, status, time.perf_counter() - started)
             logs.request_id.reset(bound)
+
+    def _marks(self, scope: Scope, given: RawHeaders) -> RawHeaders:
+        """Headers to add to the given ones of an answer."""
+        yield b"x-request-id", scope[REQUEST_ID].encode("latin-1")
+        yield b"x-model-version", self.version().encode("latin-1")
+        names = {name for name, _ in given}
+        yield from (header for header in DEFAULTS if header[0] not in names)
+        if route_path(scope).startswith("/docs"):
+            yield from DOCUMENTATION
 
     @staticmethod
     def _record(scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "none")
         status = status or CLIENT_GONE
         metrics.record_request(scope["method"], route, status, seconds)
-        level = logging.DEBUG if scope["path"] in QUIET or REFUSED in scope else logging.INFO
+        level = logging.DEBUG if route_path(scope) in QUIET or REFUSED in scope else logging.INFO
         if not logger.isEnabledFor(level):
             return
         logger.log(

@@ -1,4 +1,4 @@
-"""Routes that look at the key and the size of a request before they read it.
+"""Routes that look at the key, the rate and the size of requests before they read them.
 
 FastAPI reads and parses a body before any dependency, so that a caller without a key could make the service read.
 """
@@ -14,6 +14,7 @@ from starlette.types import Message, Receive
 
 from app.edge.keys import HEADER, Keys, with_admin_key, with_key
 from app.edge.limits import Limits
+from app.edge.rates import Rates
 from app.edge.requests import HEADERS
 from seqrec.errors import BodyTooLarge, SlowBody, UnsupportedMedia
 
@@ -43,7 +44,11 @@ class Route(APIRoute):
         async def guarded(request: Request) -> Response:
             if wants_key or wants_admin:
                 keys: Keys = request.app.state.keys
-                keys.require(request.headers.get(HEADER), admin=wants_admin)
+                key = request.headers.get(HEADER)
+                keys.require(key, admin=wants_admin)
+                rates: Rates | None = request.app.state.rates
+                if rates is not None:
+                    await rates.count(key if keys and key else _address(request))
             return await handle(await self.with_limited_body(request, request.app.state.limits))
 
         return guarded
@@ -101,6 +106,11 @@ def limited(request: Request, most: int, pause: float) -> Receive:
         return message
 
     return receive
+
+
+def _address(request: Request) -> str:
+    """Of the caller, or of the last proxy that is not trusted."""
+    return "" if request.client is None else request.client.host
 
 
 def _is_json(content_type: str) -> bool:

@@ -54,11 +54,13 @@ class ModelState(NamedTuple):
     Attributes:
         scorer: knows every movie of the catalogue, also those added after training.
         users: what the scorer knows of users who asked lately.
+        revision: of the catalogue.
     """
 
     scorer: Scorer
     catalogue: Catalogue
     users: UserStates
+    revision: int
 
     def read(self, user: UserContext, key: int | bytes | None = None) -> UserState:
         """The state of a user who is not in memory, or there under this key, but with fewer ratings."""
@@ -243,7 +245,7 @@ def _build_state(model: Scorer, snapshot: Snapshot, user_cache: int) -> ModelSta
         if movie.id not in model.trained_ids
     ]
     scorer = model.with_cold_start(cold_start_movies) if cold_start_movies else model
-    return ModelState(scorer, Catalogue(snapshot.movies, scorer), UserStates(user_cache))
+    return ModelState(scorer, Catalogue(snapshot.movies, scorer), UserStates(user_cache), snapshot.revision)
 
 
 def _decode(stored: bytes | None) -> FloatArray | None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from app.services.model_host import ModelHost
+from app.services.model_host import ModelHost, ModelState
 from app.services.paging import decode_cursor, encode_cursor
 from app.storage import movies, ratings
 from app.storage.database import Database
@@ -26,6 +26,14 @@ class CatalogueEntry(NamedTuple):
     in_model: bool
 
 
+class SearchPage(NamedTuple):
+    """A page of a search, the cursor of the next one, and the state of the model that ordered it."""
+
+    state: ModelState
+    entries: list[CatalogueEntry]
+    next_cursor: str | None
+
+
 class Movies:
     """The catalogue of the database."""
 
@@ -33,22 +41,14 @@ class Movies:
         self.host = host
         self.database: Database = host.database
 
-    def search(
-        self, text: str, genres: Sequence[str], limit: int, cursor: str | None
-    ) -> tuple[list[CatalogueEntry], str | None]:
-        """A page of matching movies, those rated most often first, and the next page's cursor.
-
-        See `Catalogue.search`.
-        """
+    def search(self, text: str, genres: Sequence[str], limit: int, cursor: str | None) -> SearchPage:
+        """Matching movies, those rated most often first. See `Catalogue.search`."""
         state = self.host.current_state()
         scorer, catalogue = state.scorer, state.catalogue
         matches = catalogue.search(text, genres, limit + 1, decode_cursor(cursor))
         page = [CatalogueEntry(movie, movie.id in scorer.trained_ids) for movie in matches[:limit]]
         has_more = len(matches) > limit
-        return page, encode_cursor(catalogue.position(matches[limit - 1].id)) if has_more else None
-
-    def genres(self) -> tuple[str, ...]:
-        return self.host.current_state().catalogue.genres
+        return SearchPage(state, page, encode_cursor(catalogue.position(matches[limit - 1].id)) if has_more else None)
 
     def get(self, movie_id: int) -> tuple[CatalogueEntry, RatingStats]:
         """A movie and the statistics of its ratings; `MovieNotFound`."""

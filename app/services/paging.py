@@ -11,7 +11,7 @@ LONGEST_CURSOR = 100
 """In characters; a real cursor is far shorter."""
 
 Position = tuple[int, int]
-"""The two values that order a list, of the last entry of a page."""
+"""The two values that order a list, of the last entry of a page; the second is 0 where one value is enough."""
 
 
 def encode_cursor(position: Position) -> str:

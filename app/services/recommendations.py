@@ -127,7 +127,7 @@ class Recommender:
         """As `predict`, for predictions of one user that are in memory."""
         if len({query.user_id for query in queries}) > 1:
             return None
-        known = self._find_user(queries[0].user_id)
+        known = self.find_user(queries[0].user_id)
         if known is None or not known.user.predictions.keys() >= {query.movie_id for query in queries}:
             return None
         return self._predict(known, [query.movie_id for query in queries])
@@ -141,8 +141,20 @@ class Recommender:
         return self._recommend(self._read_user(user_id), options)
 
     def recommend_known(self, user: KnownUser, options: RecommendationOptions) -> RecommendationList:
-        """As `recommend`, for a user of `read_users`; `NoRelevance`."""
+        """As `recommend`, for a user of `find_user` or `read_users`; `NoRelevance`."""
         return self._recommend(user, options)
+
+    def find_user(self, user_id: int) -> KnownUser | None:
+        """The user from memory, after one small read; None where that could wait, or if the user is not there."""
+        found = self.revisions.read(user_id)
+        if found is None:
+            return None
+        current, revision = found
+        state = self.host.state_at(current)
+        if state is None or revision is None:
+            return None
+        user = state.users.get(user_id, revision)
+        return None if user is None else KnownUser(user_id, revision, user, state)
 
     def read_users(self, user_ids: Sequence[int]) -> dict[int, KnownUser]:
         """Those of the users who exist, by id, and what the model needs for their lists, computed for all together."""
@@ -153,12 +165,9 @@ class Recommender:
             state.scorer.prepare_lists([known.user for known in found.values()])
         return found
 
-    def recommend_now(self, user_id: int, options: RecommendationOptions) -> RecommendationList | None:
-        """As `recommend`, for a user whose movies are in order already."""
-        if options.explain or options.diversity:
-            return None
-        known = self._find_user(user_id)
-        if known is None or _asks_for_popular(known.user.context, options):
+    def recommend_now(self, known: KnownUser, options: RecommendationOptions) -> RecommendationList | None:
+        """As `recommend_known`, for a user whose movies are in order already."""
+        if options.explain or options.diversity or asks_for_popular(known.user.context, options):
             return None
         if not known.user.is_ready(options.rank_by or known.state.scorer.default_rank_by):
             return None
@@ -223,18 +232,6 @@ class Recommender:
             user.keep()
         return Similar(known.state, nearest)
 
-    def _find_user(self, user_id: int) -> KnownUser | None:
-        """The user from memory, after one small read; None where that could wait, or if the user is not there."""
-        found = self.revisions.read(user_id)
-        if found is None:
-            return None
-        current, revision = found
-        state = self.host.state_at(current)
-        if state is None or revision is None:
-            return None
-        user = state.users.get(user_id, revision)
-        return None if user is None else KnownUser(user_id, revision, user, state)
-
     def _read_user(self, user_id: int) -> KnownUser:
         """The user, whose history is read only if it has changed; `UserNotFound`."""
         with self.database.reads() as session:
@@ -294,7 +291,7 @@ class Recommender:
 
     def _recommend(self, known: KnownUser, options: RecommendationOptions) -> RecommendationList:
         user, state = known.user, known.state
-        if _asks_for_popular(user.context, options):
+        if asks_for_popular(user.context, options):
             return _counted(self._recommend_popular(known, options))
         rank_by = options.rank_by or state.scorer.default_rank_by
         with metrics.scoring("recommend"):
@@ -318,7 +315,7 @@ class Recommender:
     ) -> dict[int, RecommendationList]:
         candidates = state.catalogue.select(options.filter)
         rank_by = options.rank_by or state.scorer.default_rank_by
-        known = {id_: user for id_, user in contexts.items() if not _asks_for_popular(user, options)}
+        known = {id_: user for id_, user in contexts.items() if not asks_for_popular(user, options)}
         asked = options.n, options.offset, rank_by, options.diversity
         with metrics.scoring("recommend_many"):
             try:
@@ -368,7 +365,7 @@ def _counted(answer: RecommendationList) -> RecommendationList:
     return answer
 
 
-def _asks_for_popular(user: UserContext, options: RecommendationOptions) -> bool:
+def asks_for_popular(user: UserContext, options: RecommendationOptions) -> bool:
     """Whether popularity orders the list: nothing is known of the user, and no other order is asked for."""
     return options.rank_by is None and user.based_on == "nothing"
 

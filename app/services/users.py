@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
+from app.services.paging import decode_cursor, encode_cursor
 from app.storage import ratings, users
 from app.storage.database import Database
 from model.features.users import Profile
@@ -29,6 +30,16 @@ class Users:
         """A user; `UserNotFound`."""
         with self.database.reads() as session:
             return _require_user(session, user_id)
+
+    def page(self, limit: int, cursor: str | None) -> tuple[list[UserRecord], str | None]:
+        """A page of all users, by id, and the next page's cursor."""
+        after, _ = decode_cursor(cursor) or (0, 0)
+        with self.database.reads() as session:
+            ids = users.next_ids(session, after, limit + 1)
+            profiles, counts = users.profiles(session, ids), ratings.counts(session, ids)
+        # A user who was deleted between the queries is left out.
+        page = [UserRecord(id_, profiles[id_], counts.get(id_, 0)) for id_ in ids[:limit] if id_ in profiles]
+        return page, encode_cursor((ids[limit - 1], 0)) if len(ids) > limit else None
 
     def add(self, user_id: int | None, profile: Profile) -> UserRecord:
         """Sign a user up, with a free id if none is given; `UserExists` if the id is taken."""

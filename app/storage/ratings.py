@@ -67,6 +67,12 @@ def newest_times(session: Session, user_ids: Collection[int]) -> dict[int, int]:
     return dict(session.execute(query.group_by(Rating.user_id)).all())
 
 
+def counts(session: Session, user_ids: Collection[int]) -> dict[int, int]:
+    """The numbers of ratings by user id; users without any are left out."""
+    query = select(Rating.user_id, func.count()).where(Rating.user_id.in_(user_ids)).group_by(Rating.user_id)
+    return dict(session.execute(query).all())
+
+
 def put(session: Session, ratings: Sequence[RatingRecord]) -> None:
     """Insert or replace ratings; of two for the same user and movie, the later in the list counts."""
     if not ratings:

@@ -66,8 +66,8 @@ async function send(url, method, body, key, signal) {
 
 async function errorOf(answer) {
   try {
-    const { code, message } = await answer.json();
-    if (message) return new ApiError(answer.status, code, message);
+    const { code, detail } = await answer.json();
+    if (detail) return new ApiError(answer.status, code, detail);
   } catch {
     // not one of the service's own errors: a proxy's page, say
   }
@@ -93,7 +93,7 @@ export const api = {
   unrate: (user, movie) => request("DELETE", `users/${user}/ratings/${movie}`),
   movies: (query, signal) => request("GET", "movies", { query, signal }),
   genres: () => request("GET", "genres"),
-  similar: (movie, n, signal) => request("GET", `movies/${movie}/similar`, { query: { n }, signal }),
+  similar: (movie, n, signal) => request("GET", `movies/${movie}/similar`, { query: { limit: n }, signal }),
   recommendations: (user, query, signal) => request("GET", `users/${user}/recommendations`, { query, signal }),
   predict: (user, movies, signal) => request("POST", "predict", { body: { user_id: user, movie_ids: movies }, signal }),
   model: () => request("GET", "model"),

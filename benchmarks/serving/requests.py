@@ -12,15 +12,15 @@ N = 10
 
 WORDS = ("star", "love", "the godfather", "man", "toy sto", "dark", "sea", "king", "night", "a")
 
-POPULAR = Request("GET", f"/movies/popular?n={N}")
+POPULAR = Request("GET", f"/movies/popular?limit={N}")
 
 
 def recommend(user: int) -> Request:
-    return Request("GET", f"/users/{user}/recommendations?n={N}")
+    return Request("GET", f"/users/{user}/recommendations?limit={N}")
 
 
 def reasons(user: int, rank_by: str) -> Request:
-    return Request("GET", f"/users/{user}/recommendations?n={N}&explain=true&rank_by={rank_by}")
+    return Request("GET", f"/users/{user}/recommendations?limit={N}&explain=true&rank_by={rank_by}")
 
 
 def predict(user: int, movie: int) -> Request:
@@ -32,11 +32,11 @@ def rate(user: int, movie: int) -> Request:
 
 
 def similar_users(user: int) -> Request:
-    return Request("GET", f"/users/{user}/similar?n={N}")
+    return Request("GET", f"/users/{user}/similar?limit={N}")
 
 
 def similar_movies(movie: int) -> Request:
-    return Request("GET", f"/movies/{movie}/similar?n={N}")
+    return Request("GET", f"/movies/{movie}/similar?limit={N}")
 
 
 def search(text: str) -> Request:
@@ -66,4 +66,4 @@ def different_users(movies: Sequence[int], n: int, seed: int = 0) -> list[Reques
     histories = (
         [{"movie_id": movie, "stars": draw.randint(1, 5)} for movie in draw.sample(movies, 5)] for _ in range(n)
     )
-    return [Request("POST", "/recommendations", json.dumps({"history": history, "n": N})) for history in histories]
+    return [Request("POST", "/recommendations", json.dumps({"history": history, "limit": N})) for history in histories]

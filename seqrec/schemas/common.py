@@ -1,9 +1,10 @@
 """What several bodies have in common."""
 
 import time
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from seqrec.limits import EARLIEST_YEAR, LARGEST_ID, LATEST, LATEST_YEAR, MOST_RATINGS
 
@@ -54,7 +55,7 @@ class Request(BaseModel):
 class MovieAnswer(BaseModel):
     """A movie, in any answer."""
 
-    movie_id: int
+    movie_id: int = Field(examples=[318])
     title: str = Field(examples=["Shawshank Redemption, The (1994)"])
     year: int | None = Field(description="Year of release; null if not known.", examples=[1994])
     genres: list[str] = Field(examples=[["Drama"]])
@@ -93,6 +94,24 @@ History = Annotated[
     Field(max_length=MOST_RATINGS, description="Everything rated so far, the oldest first."),
     AfterValidator(_rated_once),
 ]
+
+
+class ListSize(Request):
+    """How long a list is."""
+
+    limit: Whole = Field(default=10, ge=1, le=100, description="How many entries at most.")
+    n: Annotated[int, Field(ge=1, le=100), Number] | SkipJsonSchema[None] = Field(
+        default=None,
+        exclude=True,
+        description="The old name of `limit`; if both are given, `limit` counts.",
+        json_schema_extra={"deprecated": True},
+    )
+
+    @model_validator(mode="after")
+    def _by_the_old_name(self) -> Self:
+        if self.n is not None and "limit" not in self.model_fields_set:
+            self.limit = self.n
+        return self
 
 
 class AnonymousUser(Request):

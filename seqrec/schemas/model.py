@@ -15,8 +15,11 @@ class DataSource(BaseModel):
     name: str = Field(
         description="Of the data set; `database` for what the service's database held.", examples=["ml-1m"]
     )
-    generated: bool = Field(description="True for generated ratings, which no user ever gave.")
-    checksum: str = Field(description="SHA-256 over the data files, or over the rows of the database.")
+    generated: bool = Field(description="True for generated ratings, which no user ever gave.", examples=[False])
+    checksum: str = Field(
+        description="SHA-256 over the data files, or over the rows of the database.",
+        examples=["a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20"],
+    )
     users: int = Field(examples=[6040])
     movies: int = Field(examples=[3883])
     ratings: int = Field(examples=[1000209])
@@ -33,21 +36,30 @@ class RatingScore(BaseModel):
     mode_accuracy: float | None = Field(
         default=None,
         description="Share of ratings whose most probable stars are the given ones; null without probabilities.",
+        examples=[0.46],
     )
     calibration_error: float | None = Field(
-        default=None, description="Expected calibration error of the most probable stars; null without probabilities."
+        default=None,
+        description="Expected calibration error of the most probable stars; null without probabilities.",
+        examples=[0.01],
     )
 
 
 class RankingScore(BaseModel):
     """Quality of lists for one set of users."""
 
-    hr_at_10: float = Field(description="Share of users with at least one relevant movie among the first ten.")
-    ndcg_at_10: float = Field(description="Normalized discounted cumulative gain of the first ten, mean over users.")
-    mrr: float = Field(description="Mean reciprocal rank of the first relevant movie.")
-    coverage_at_10: float = Field(description="Share of the catalogue among the first ten of at least one user.")
+    hr_at_10: float = Field(
+        description="Share of users with at least one relevant movie among the first ten.", examples=[0.29]
+    )
+    ndcg_at_10: float = Field(
+        description="Normalized discounted cumulative gain of the first ten, mean over users.", examples=[0.16]
+    )
+    mrr: float = Field(description="Mean reciprocal rank of the first relevant movie.", examples=[0.14])
+    coverage_at_10: float = Field(
+        description="Share of the catalogue among the first ten of at least one user.", examples=[0.4]
+    )
     popular_share_at_10: float = Field(
-        description="Share of all first ten that are of the most popular tenth of the movies."
+        description="Share of all first ten that are of the most popular tenth of the movies.", examples=[0.6]
     )
 
 
@@ -55,14 +67,14 @@ class Epoch(BaseModel):
     """One pass over the training data."""
 
     number: int = Field(examples=[1])
-    train_loss: float = Field(description="Mean loss in training.")
+    train_loss: float = Field(description="Mean loss in training.", examples=[1.13])
     validation_rmse: float | None = Field(
-        default=None, description="In stars; null where stars are not what is learned."
+        default=None, description="In stars; null where stars are not what is learned.", examples=[0.87]
     )
     validation_ndcg: float | None = Field(
-        default=None, description="NDCG@10; null where lists are not what is learned."
+        default=None, description="NDCG@10; null where lists are not what is learned.", examples=[None]
     )
-    seconds: float
+    seconds: float = Field(examples=[21.5])
 
 
 class Evaluation(BaseModel):
@@ -70,26 +82,43 @@ class Evaluation(BaseModel):
 
     model: str = Field(description="Name of the model.", examples=["seqrec"])
     protocol: str = Field(description="Name of the split into training, validation and test.", examples=["paper"])
-    split_seeds: list[int] = Field(description="Seeds that the split was drawn by.")
-    inductive: bool = Field(description="True if training saw no rating of any test user, not even of the history.")
+    split_seeds: list[int] = Field(description="Seeds that the split was drawn by.", examples=[[1]])
+    inductive: bool = Field(
+        description="True if training saw no rating of any test user, not even of the history.", examples=[True]
+    )
     learning_curve: list[Epoch] = Field(description="The epochs of training; empty for models without epochs.")
-    seconds: float = Field(description="Of training and testing.")
+    seconds: float = Field(description="Of training and testing.", examples=[645.0])
 
 
 class RatingEvaluation(Evaluation, RatingScore):
     """Predicted stars on held-out ratings; the scores beside these fields are those of the test."""
 
-    n_test: int = Field(description="Ratings in the test.")
+    n_test: int = Field(description="Ratings in the test.", examples=[100021])
     validation: RatingScore = Field(description="What settings may be chosen on.")
-    baselines: dict[str, RatingScore] = Field(description="Simple models on the same test, by name.")
+    baselines: dict[str, RatingScore] = Field(
+        description="Simple models on the same test, by name.", examples=[{"bias": {"rmse": 0.91, "accuracy": 0.42}}]
+    )
 
 
 class RankingEvaluation(Evaluation, RankingScore):
     """Lists for held-out users; the scores beside these fields are those of the test."""
 
-    n_users: int = Field(description="Users with a list in the test.")
+    n_users: int = Field(description="Users with a list in the test.", examples=[604])
     validation: RankingScore = Field(description="What settings may be chosen on.")
-    baselines: dict[str, RankingScore] = Field(description="Simple models on the same test, by name.")
+    baselines: dict[str, RankingScore] = Field(
+        description="Simple models on the same test, by name.",
+        examples=[
+            {
+                "popularity": {
+                    "hr_at_10": 0.14,
+                    "ndcg_at_10": 0.07,
+                    "mrr": 0.07,
+                    "coverage_at_10": 0.03,
+                    "popular_share_at_10": 1.0,
+                }
+            }
+        ],
+    )
 
 
 class Card(BaseModel):
@@ -101,16 +130,20 @@ class Card(BaseModel):
     """
 
     model: str = Field(description="Name of the model.", examples=["seqrec"])
-    created_at: datetime
+    created_at: datetime = Field(examples=["2026-11-23T22:00:00Z"])
     data: DataSource
     held_out: RatingEvaluation = Field(description="Predicted stars of users that were held out.")
     held_out_lists: RankingEvaluation | None = Field(
         default=None, description="Lists for the same users; null from a model that predicts stars alone."
     )
-    epochs: int = Field(description="Of the training on all users.")
-    training: Configuration = Field(description="Settings of the training of predicted stars.")
+    epochs: int = Field(description="Of the training on all users.", examples=[16])
+    training: Configuration = Field(
+        description="Settings of the training of predicted stars.", examples=[{"epochs": 3, "learning_rate": 0.001}]
+    )
     ranking_training: Configuration | None = Field(
-        default=None, description="Settings of the training of lists; null from a model that predicts stars alone."
+        default=None,
+        description="Settings of the training of lists; null from a model that predicts stars alone.",
+        examples=[{"epochs": 12, "relevance_share": 0.34}],
     )
     device: str = Field(description="Where it was trained: cpu or cuda.", examples=["cpu"])
     versions: dict[str, str] = Field(description="Of the libraries that trained it.", examples=[{"torch": "2.13.0"}])
@@ -132,9 +165,13 @@ class Training(BaseModel):
         description="What is being done, or why it has failed.", examples=["lists, epoch 3 of 16, all users"]
     )
     share: float = Field(description="Of the whole training that is done, 0 to 1.", examples=[0.42])
-    started_at: datetime = Field(description="When it began, or went on after an interruption.")
+    started_at: datetime = Field(
+        description="When it began, or went on after an interruption.", examples=["2026-11-23T21:30:00Z"]
+    )
     ready_at: datetime | None = Field(
-        default=None, description="When it will be done, about; null if it does not run, or has only just begun."
+        default=None,
+        description="When it will be done, about; null if it does not run, or has only just begun.",
+        examples=["2026-11-23T22:00:00Z"],
     )
 
 
@@ -144,7 +181,8 @@ class ModelInformation(BaseModel):
     version: str = Field(description="Name of the artifact's folder.", examples=["20261123T220000Z-seqrec"])
     device: str = Field(description="Where it scores: cpu or cuda.", examples=["cpu"])
     sample_data: bool = Field(
-        description="True if the model learned from generated ratings: it then says nothing about real movies."
+        description="True if the model learned from generated ratings: it then says nothing about real movies.",
+        examples=[False],
     )
     card: Card = Field(description="Where the model comes from and how good it is.")
     training: Training | None = Field(

@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, WithJ
 from pydantic.json_schema import SkipJsonSchema
 
 from seqrec.limits import LARGEST_ID, LATEST, MOST_GENRES
-from seqrec.schemas.common import MovieAnswer, Number, Request, Year
+from seqrec.schemas.common import ListSize, MovieAnswer, Number, Request, Year
 
 _CONTROL = r"\x00-\x1f\x7f-\x9f"
 PRINTABLE = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
@@ -81,10 +81,9 @@ Moment = Annotated[
 ]
 
 
-class PopularSearch(Request):
+class PopularSearch(ListSize):
     """A search for popular movies."""
 
-    n: int = Field(default=10, ge=1, le=100, description="How many movies.")
     genre: list[str] = Field(
         default=[], max_length=MOST_GENRES, description="Only movies of any of these genres; may be repeated."
     )
@@ -107,9 +106,10 @@ def _utc(moment: datetime) -> datetime:
 class Movie(MovieAnswer):
     """An entry of the catalogue."""
 
-    hidden: bool = Field(description="True if it is never recommended.")
+    hidden: bool = Field(description="True if it is never recommended.", examples=[False])
     in_model: bool = Field(
-        description="False for a movie that came after training: the model knows its genres and title alone."
+        description="False for a movie that came after training: the model knows its genres and title alone.",
+        examples=[True],
     )
 
 
@@ -124,7 +124,9 @@ class Movies(BaseModel):
     """A page of the catalogue, the movies that were rated most often in training first."""
 
     movies: list[Movie]
-    next_cursor: str | None = Field(description="For the next page; null on the last one.")
+    next_cursor: str | None = Field(
+        description="For the next page; null on the last one.", examples=["Wy0yMjI3LDMxOF0"]
+    )
 
 
 class GenreNames(BaseModel):

@@ -64,17 +64,19 @@ class PredictedStars(BaseModel):
     """The predicted stars of one user for one movie."""
 
     user_id: int | None = Field(description="Null for an anonymous user.", examples=[1])
-    movie_id: int
-    title: str
+    movie_id: int = Field(examples=[1])
+    title: str = Field(examples=["Toy Story (1995)"])
     predicted_stars: float = Field(
-        ge=0.5, le=5, description="A movie that the user has rated is predicted without that rating."
+        ge=0.5, le=5, description="A movie that the user has rated is predicted without that rating.", examples=[4.4823]
     )
     probabilities: dict[str, float] | None = Field(
-        description="How likely the user is to give each number of stars; null from a model that predicts one number."
+        description="How likely the user is to give each number of stars; null from a model that predicts one number.",
+        examples=[{"1": 0.002, "2": 0.0073, "3": 0.0613, "4": 0.3651, "5": 0.5643}],
     )
-    own_stars: float | None = Field(description="The user's own rating; null if there is none.")
+    own_stars: float | None = Field(description="The user's own rating; null if there is none.", examples=[5.0])
     in_model: bool = Field(
-        description="False for a movie that came after training: the model knows its genres and title alone."
+        description="False for a movie that came after training: the model knows its genres and title alone.",
+        examples=[True],
     )
 
 
@@ -102,5 +104,5 @@ class Predictions(BaseModel):
         }
     )
 
-    model: str = Field(description="Version of the model that answered.")
+    model: str = Field(description="Version of the model that answered.", examples=["20261123T220000Z-seqrec"])
     predictions: list[PredictedStars]

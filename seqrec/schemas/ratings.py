@@ -57,4 +57,6 @@ class UserRatings(BaseModel):
 
     user_id: int = Field(examples=[1])
     ratings: list[RatedMovie]
-    next_cursor: str | None = Field(description="For the next page; null on the last one.")
+    next_cursor: str | None = Field(
+        description="For the next page; null on the last one.", examples=["Wzk3ODMwMDc2MCwxXQ"]
+    )

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from seqrec.limits import MOST_GENRES, MOST_MOVIES, MOST_USERS
-from seqrec.schemas.common import AnonymousUser, Flag, Id, MovieAnswer, Number, Request, Whole, Year
+from seqrec.schemas.common import AnonymousUser, Flag, Id, ListSize, MovieAnswer, Number, Request, Whole, Year
 
 RankBy = Literal["relevance", "next", "rating"]
 
@@ -30,10 +30,9 @@ class Ranking(Order):
     )
 
 
-class ListPage(Order):
+class ListPage(Order, ListSize):
     """Filters and page of a list. Filters act before paging."""
 
-    n: Whole = Field(default=10, ge=1, le=100, description="How many movies.")
     offset: Whole = Field(default=0, ge=0, le=2**31 - 1, description="How many of the best to leave out first.")
     genre: list[str] = Field(
         default=[], max_length=MOST_GENRES, description="Only movies of any of these genres; may be repeated."
@@ -61,7 +60,7 @@ class ListOptions(ListPage, Ranking):
 class BatchRequest(ListPage):
     """Lists for many users, all with the same options."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"user_ids": [1, 2, 3], "n": 5}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"user_ids": [1, 2, 3], "limit": 5}]})
 
     user_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_USERS)] = Field(
         description="The users, in the order of their lists."
@@ -73,7 +72,7 @@ class RecommendationRequest(ListOptions, AnonymousUser):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"history": [{"movie_id": 260, "stars": 5}, {"movie_id": 1196, "stars": 4.5}], "n": 5}]
+            "examples": [{"history": [{"movie_id": 260, "stars": 5}, {"movie_id": 1196, "stars": 4.5}], "limit": 5}]
         }
     )
 
@@ -110,27 +109,30 @@ class RankRequest(Ranking, AnonymousUser):
 class Reason(BaseModel):
     """A rated movie of the user that speaks for a recommended one."""
 
-    movie_id: int
-    title: str
+    movie_id: int = Field(examples=[527])
+    title: str = Field(examples=["Schindler's List (1993)"])
     contribution: float = Field(
         description="What the movie's score loses if this one rating is taken out of the history. By relevance, the "
-        "score is a natural logarithm: 0.69 doubles how likely the movie is. By rating it is in stars."
+        "score is a natural logarithm: 0.69 doubles how likely the movie is. By rating it is in stars.",
+        examples=[0.3365],
     )
 
 
 class Recommendation(MovieAnswer):
     """One movie of a list."""
 
-    predicted_stars: float = Field(ge=0.5, le=5)
+    predicted_stars: float = Field(ge=0.5, le=5, examples=[4.8125])
     relevance: float | None = Field(
         description="The probability that `relevance` or `next` orders by, of all movies that the user has not rated; "
-        "with `rating`, that of `relevance`. Null from a model that predicts stars alone."
+        "with `rating`, that of `relevance`. Null from a model that predicts stars alone.",
+        examples=[0.031415],
     )
     source: Literal["model", "popular"] = Field(
         description="What put it into the list: the model, or its popularity where nothing is known of the user."
     )
     in_model: bool = Field(
-        description="False for a movie that came after training: the model knows its genres and title alone."
+        description="False for a movie that came after training: the model knows its genres and title alone.",
+        examples=[True],
     )
     reasons: list[Reason] | None = Field(
         description="The up to three ratings that count most, the most important first; null unless asked for."
@@ -166,8 +168,8 @@ class Recommendations(BaseModel):
         }
     )
 
-    model: str = Field(description="Version of the model that answered.")
-    user_id: int | None = Field(description="Null for an anonymous user.")
+    model: str = Field(description="Version of the model that answered.", examples=["20261123T220000Z-seqrec"])
+    user_id: int | None = Field(description="Null for an anonymous user.", examples=[1])
     based_on: Literal["history", "profile", "nothing"] = Field(
         description="`profile` if there are no ratings yet, `nothing` if there is no profile either."
     )
@@ -178,5 +180,5 @@ class Recommendations(BaseModel):
 class BatchRecommendations(BaseModel):
     """Lists for many users."""
 
-    model: str = Field(description="Version of the model that answered.")
+    model: str = Field(description="Version of the model that answered.", examples=["20261123T220000Z-seqrec"])
     lists: list[Recommendations] = Field(description="One for each user, in the order asked.")

@@ -30,6 +30,13 @@ class User(BaseModel):
     ratings: int = Field(description="How many movies the user has rated.", examples=[53])
 
 
+class Users(BaseModel):
+    """A page of all users, by id."""
+
+    users: list[User]
+    next_cursor: str | None = Field(description="For the next page; null on the last one.", examples=["WzUwLDBd"])
+
+
 class SimilarUser(BaseModel):
     """Another user with a similar representation in the model."""
 

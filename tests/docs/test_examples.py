@@ -43,7 +43,7 @@ PAGES = [
 LANGUAGES = {"python", "sh", "console"}
 """Blocks of these are run; those of `SHOWN` are there to be read."""
 
-SHOWN = {"json", "yaml", "ini", "text", "mermaid"}
+SHOWN = {"json", "yaml", "ini", "nginx", "text", "ts", "mermaid"}
 
 
 class Workplace:

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -14,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import seqrec.client
-from app.edge.answers import answer
+from app.edge.answers import REQUEST_ID, answer
 from app.edge.keys import Keys
 from app.main import api, create_app
 from model.inference.scorer import Scorer
@@ -47,7 +48,7 @@ class Ailing:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self.failures > 0:
             self.failures -= 1
-            response = answer(DatabaseUnavailable())
+            response = answer(DatabaseUnavailable(), {**scope, REQUEST_ID: "ailing"})
             if self.retry_after is not None:
                 response.headers["Retry-After"] = self.retry_after
             await response(scope, receive, send)
@@ -170,6 +171,17 @@ def test_errors_have_what_the_service_answered(loaded: Engine, scorer: Scorer) -
     assert invalid.value.details[0].field.startswith("line 1")
     assert isinstance(missing.value, ServiceError)
     assert isinstance(missing.value, SeqRecError)
+
+
+def test_an_error_says_by_which_id_the_log_knows_the_request(loaded: Engine, scorer: Scorer) -> None:
+    with (
+        running(create_app(loaded, scorer)) as address,
+        Client(address) as client,
+        pytest.raises(UserNotFound, match="no user 7777") as raised,
+    ):
+        client.user(7777)
+
+    assert re.fullmatch("[0-9a-f]{32}", raised.value.request_id)
 
 
 def test_all_errors_are_exported() -> None:

@@ -78,6 +78,7 @@ call("reload_model")
 
 user = call("create_user", body=models.NewUser(gender="F", age=25)).user_id
 assert call("get_user", user).age == 25
+assert len(call("list_users", limit=2).users) == 2
 assert call("update_user", user, body=models.ProfileChange(age=30)).age == 30
 assert call("put_rating", user, 1, body=models.StarsGiven(stars=4.5)).stars == 4.5
 many = models.NewRatings(ratings=[models.NewRating(user_id=user, movie_id=id_, stars=3) for id_ in (2, 3)])
@@ -89,13 +90,13 @@ assert {rating["movie_id"] for rating in exported if rating["user_id"] == user} 
 assert len(call("list_user_ratings", user).ratings) == 6
 
 history = [models.HistoryRating(movie_id=1, stars=4)]
-assert len(call("recommend_for_user", user, n=5, genre=["Drama"], explain=True).recommendations) == 5
-assert call("recommend_anonymous", body=models.RecommendationRequest(history=history, n=3)).based_on == "history"
-lists = call("recommend_for_users", body=models.BatchRequest(user_ids=[1, user], n=3)).lists
+assert len(call("recommend_for_user", user, limit=5, genre=["Drama"], explain=True).recommendations) == 5
+assert call("recommend_anonymous", body=models.RecommendationRequest(history=history, limit=3)).based_on == "history"
+lists = call("recommend_for_users", body=models.BatchRequest(user_ids=[1, user], limit=3)).lists
 assert [(one.user_id, len(one.recommendations)) for one in lists] == [(1, 3), (user, 3)]
 assert len(call("rank_movies", body=models.RankRequest(movie_ids=[7, 8], user_id=user)).recommendations) == 2
 assert call("predict_ratings", body=models.PredictionRequest(user_id=user, movie_ids=[7])).predictions[0].movie_id == 7
-call("list_similar_users", user, n=2)
+call("list_similar_users", user, limit=2)
 call("delete_rating", user, 1)
 call("delete_user", user)
 
@@ -103,7 +104,7 @@ movie = call("create_movie", body=models.NewMovie(title="Generated (2020)", genr
 assert call("get_movie", movie).title == "Generated (2020)"
 assert call("update_movie", movie, body=models.MovieChange(hidden=True)).hidden
 assert call("search_movies", q="generated").movies[0].movie_id == movie
-assert len(call("list_similar_movies", 1, n=2).similar) == 2
+assert len(call("list_similar_movies", 1, limit=2).similar) == 2
 call("delete_movie", movie)
 
 assert set(called) == set(operations)

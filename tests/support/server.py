@@ -27,9 +27,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(app: ASGIApp) -> Iterator[str]:
-    """The address of the app while it is served."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, http=LimitedConnection, ws="none")
+def running(app: ASGIApp, **options: Any) -> Iterator[str]:
+    """The address of the app while it is served; ``options`` are further ones of uvicorn."""
+    options = {"log_config": None, "http": LimitedConnection, "ws": "none", **options}
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, **options)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -78,7 +78,7 @@ export class Recommendations {
     this.#panel.classList.add("busy");
     const signal = this.#latest.signal();
     try {
-      const query = { n, offset, explain: true, ...options };
+      const query = { limit: n, offset, explain: true, ...options };
       const answer = await api.recommendations(this.session.id, query, signal);
       this.#panel.classList.remove("busy");
       this.#panel.querySelector("[data-more]").hidden = answer.recommendations.length < n;

@@ -38,7 +38,8 @@ def test_a_name_that_was_pointed_at_this_machine_is_refused(loaded: Engine, scor
     for method, path in (("GET", "/users/1"), ("POST", "/users"), ("POST", "/admin/reload"), ("GET", "/")):
         answer = client.request(method, path, headers={"Host": host, "Origin": f"http://{host}"})
         assert (answer.status_code, answer.json()["code"]) == (403, "foreign_host"), path
-        assert "SEQREC_HOSTS" in answer.json()["message"]
+        assert "The header Host is" in answer.json()["detail"]
+        assert "SEQREC_HOSTS" in answer.json()["detail"]
 
 
 def test_a_page_of_another_site_cannot_write_under_any_name(loaded: Engine, scorer: Scorer) -> None:

@@ -1,0 +1,21 @@
+"""Paths that the service answers under: below a proxy's prefix or not, and with a version of the API or without."""
+
+from starlette.types import Scope
+
+VERSION = "/v1"
+
+
+def with_version(scope: Scope) -> Scope:
+    """The scope of a request whose path may name a version, which is then part of the root path.
+
+    So routes, the links between pages and the API's description stay under the version, and need not know of it.
+    """
+    if not route_path(scope).startswith(f"{VERSION}/"):
+        return scope
+    return {**scope, "root_path": scope["root_path"] + VERSION}
+
+
+def route_path(scope: Scope) -> str:
+    """The path as the routes have it: without the root path, which is a proxy's prefix and the version."""
+    path: str = scope["path"]
+    return path.removeprefix(scope["root_path"])
