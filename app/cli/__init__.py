@@ -45,7 +45,7 @@ def _is_no_fault_of_the_program(error: Exception) -> bool:
     """Whether the error comes from a file, from the database or from a damaged model."""
     kinds = {"sqlalchemy.exc": "SQLAlchemyError", "safetensors": "SafetensorError"}
     loaded = [getattr(sys.modules[module], kind) for module, kind in kinds.items() if module in sys.modules]
-    return isinstance(error, tuple(loaded)) or (isinstance(error, OSError) and type(error) is not OSError)
+    return isinstance(error, (OSError, *loaded))
 
 
 def main() -> None:

@@ -170,11 +170,12 @@ def test_serving_without_schema_or_model_says_what_to_run(seqrec: Run) -> None:
     assert "Run: seqrec train" in seqrec("serve")[2]
 
 
-def test_what_the_file_system_refuses_is_one_sentence(filled: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("out", ["file/ratings.jsonl", f"file{300 * 'x'}.jsonl"], ids=["no folder", "long name"])
+def test_what_the_file_system_refuses_is_one_sentence(filled: Run, tmp_path: Path, out: str) -> None:
     (tmp_path / "file").write_text("no folder")
-    status, out, err = filled("export", "--out", "file/ratings.jsonl")
+    status, printed, err = filled("export", "--out", out)
 
-    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert (status, printed, err.count("\n")) == (1, "", 1)
     assert err.startswith("Error: ")
     assert "file" in err
 
