@@ -86,7 +86,7 @@ def add_handlers(app: FastAPI) -> None:
         if isinstance(error, OSError) and not is_full(error):
             raise error
         logger.error("%s %s: no room on the disk: %s", request.method, request.url.path, error.__cause__ or error)
-        return answer(StorageFull())
+        return answer(StorageFull(), request.scope)
 
     @app.exception_handler(IntegrityError)
     def conflict(request: Request, error: IntegrityError) -> JSONResponse:
