@@ -11,9 +11,10 @@ from pydantic import BaseModel
 
 from model.card import Epoch, RankingEvaluation
 from model.data.sequences import Sequences
-from model.data.splits import RELEVANT_STARS, Split
+from model.data.splits import Split
 from model.evaluation.interfaces import Ranker
 from model.evaluation.scoring import score_lists
+from model.rating_scale import RELEVANT_STARS
 from model.types import FloatArray, IntArray
 
 log = logging.getLogger(__name__)

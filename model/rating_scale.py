@@ -5,3 +5,6 @@ RatingScale = tuple[float, ...]
 
 WHOLE_STARS: RatingScale = (1.0, 2.0, 3.0, 4.0, 5.0)
 HALF_STARS: RatingScale = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0)
+
+RELEVANT_STARS = 4.0
+"""A movie with at least so many stars is relevant: the user likes it, and a list should contain it."""

@@ -7,12 +7,13 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from app.api.page import not_found, wants_page
 from app.edge.answers import answer, error_answer
 from app.edge.requests import HEADERS
 from model.files import is_full
@@ -98,9 +99,11 @@ def add_handlers(app: FastAPI) -> None:
         return answer(InvalidRequest(invalid_fields(error.errors())), request.scope)
 
     @app.exception_handler(HTTPException)
-    def http_error(request: Request, error: HTTPException) -> JSONResponse:
+    def http_error(request: Request, error: HTTPException) -> Response:
         if error.status_code == HTTPStatus.BAD_REQUEST:  # what the framework calls a body that is no text, for one
             return answer(InvalidRequest([InvalidField(field="body", message=UNREADABLE)]), request.scope)
+        if error.status_code == HTTPStatus.NOT_FOUND and wants_page(request):
+            return not_found(request.url.path)
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
         docs = f"{request.scope['root_path']}/docs"
         message = f"{request.method} {request.url.path}: {error.detail}. {docs} lists what there is."

@@ -32,8 +32,9 @@ routers = (router, bulk)
 @router.get(
     "/movies",
     summary="Search the catalogue",
-    description="Every word of `q` has to begin a word of the title; case and accents do not matter. The movies rated "
-    "most often in training come first. Hidden movies are included.",
+    description="Every word of `q` has to begin a word of the title; case and accents do not matter. Where no title "
+    "fits, spaces do not matter either (`starwars`), and where still none fits, nor do a few wrong letters "
+    "(`jurasic`). The movies rated most often in training come first. Hidden movies are included.",
     response_model=Movies,
     responses=headers.described(200, "ETag", "Link") | responses(InvalidRequest, DatabaseUnavailable),
 )

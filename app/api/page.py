@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from fastapi import APIRouter
-from fastapi.responses import FileResponse, Response
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -23,6 +23,17 @@ router = APIRouter(include_in_schema=False)
 @router.get("/")
 async def page() -> FileResponse:
     return FileResponse(WEB / "index.html", headers=HEADERS)
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a browser asks for something to look at."""
+    return request.method == "GET" and "text/html" in request.headers.get("accept", "")
+
+
+def not_found(path: str) -> HTMLResponse:
+    """The page in place of one that there is not; its links lead up from the path, whatever comes before that."""
+    home = "../" * (path.count("/") - 1) or "./"
+    return HTMLResponse((WEB / "not-found.html").read_text().replace("{home}", home), 404, HEADERS)
 
 
 class Assets(StaticFiles):

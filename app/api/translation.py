@@ -81,7 +81,13 @@ def as_response(body: BaseModel, headers: Mapping[str, str] | None = None) -> Re
 
 def movie_fields(movie: MovieRecord) -> dict[str, object]:
     """The fields of a `MovieAnswer`."""
-    return {"movie_id": movie.id, "title": movie.title, "year": movie.year, "genres": list(movie.genres)}
+    return {
+        "movie_id": movie.id,
+        "title": movie.title,
+        "display_title": movie.display_title,
+        "year": movie.year,
+        "genres": list(movie.genres),
+    }
 
 
 def predictions(user_ids: Iterable[int | None], answer: Predictions) -> prediction_bodies.Predictions:
@@ -97,14 +103,15 @@ def predictions(user_ids: Iterable[int | None], answer: Predictions) -> predicti
 
 
 def predicted_stars(user_id: int | None, prediction: Prediction, state: ModelState) -> prediction_bodies.PredictedStars:
-    probabilities = None
+    movie, probabilities = state.catalogue.movies[prediction.movie_id], None
     if prediction.probabilities is not None:
         steps = (f"{stars:g}" for stars in state.scorer.rating_scale)
         probabilities = dict(zip(steps, prediction.probabilities, strict=True))
     return prediction_bodies.PredictedStars.model_construct(
         user_id=user_id,
         movie_id=prediction.movie_id,
-        title=state.catalogue.movies[prediction.movie_id].title,
+        title=movie.title,
+        display_title=movie.display_title,
         predicted_stars=prediction.stars,
         probabilities=probabilities,
         own_stars=prediction.own_stars,
@@ -135,9 +142,11 @@ def recommendation(entry: Recommendation, answer: RecommendationList) -> recomme
     return recommendation_bodies.Recommendation.model_construct(
         movie_id=record.id,
         title=record.title,
+        display_title=record.display_title,
         year=record.year,
         genres=list(record.genres),
         predicted_stars=entry.stars,
+        like_probability=entry.like_probability,
         relevance=entry.relevance,
         source=answer.source,
         in_model=entry.movie_id in state.scorer.trained_ids,
@@ -150,7 +159,11 @@ def _reasons(reasons: Sequence[Reason], state: ModelState) -> list[recommendatio
     movies = state.catalogue.movies
     return [
         recommendation_bodies.Reason.model_construct(
-            movie_id=reason.movie_id, title=movies[reason.movie_id].title, contribution=reason.contribution
+            movie_id=reason.movie_id,
+            title=movies[reason.movie_id].title,
+            display_title=movies[reason.movie_id].display_title,
+            stars=reason.stars,
+            contribution=reason.contribution,
         )
         for reason in reasons
         if reason.movie_id in movies

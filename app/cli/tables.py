@@ -75,12 +75,15 @@ def print_recommendations(user: str, answer: RecommendationList) -> None:
     elif answer.user.based_on in WITHOUT_RATINGS:
         output.print(f"{user} has {WITHOUT_RATINGS[answer.user.based_on]}: {_describe_source(answer)}.")
     output.print()
-    table = _table("To see next", "", "movie", "stars", "relevance", "because of")
+    table = _table("To see next", "", "movie", "stars", "4 or more", "because of")
     for rank, entry in enumerate(answer.recommendations, start=1):
-        relevance = "-" if entry.relevance is None else f"{entry.relevance:.2%}"
-        rated = [movies[reason.movie_id] for reason in entry.reasons or () if reason.movie_id in movies]
-        reasons = "\n".join(escape(movie.title) for movie in rated)
-        table.add_row(str(rank), _format_movie(movies[entry.movie_id]), f"{entry.stars:.2f}", relevance, reasons)
+        likely = "-" if entry.like_probability is None else f"{entry.like_probability:.0%}"
+        reasons = "\n".join(
+            f"{escape(movies[reason.movie_id].display_title)} [dim]{reason.stars:g}[/dim]"
+            for reason in entry.reasons or ()
+            if reason.movie_id in movies
+        )
+        table.add_row(str(rank), _format_movie(movies[entry.movie_id]), f"{entry.stars:.2f}", likely, reasons)
     output.print(table)
 
 
@@ -127,7 +130,8 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _format_movie(movie: MovieRecord) -> str:
-    return f"{escape(movie.title)} [dim]{escape(', '.join(movie.genres))}[/dim]"
+    year = f" ({movie.year})" if movie.year else ""
+    return f"{escape(movie.display_title)}{year} [dim]{escape(', '.join(movie.genres))}[/dim]"
 
 
 def print_bars(heading: str, unit: str, counts: Mapping[str, int], width: int) -> None:

@@ -1,7 +1,5 @@
 """The movies of the database at one revision: candidates for lists, and the search by title."""
 
-import re
-import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -10,13 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from app.services.paging import Position
+from app.services.titles import TitleIndex
 from app.storage.movies import MovieRecord
 from model.features.catalogue import UNKNOWN
 from model.inference.scorer import Scorer
 from model.types import BoolArray, FloatArray, IntArray
 from seqrec.errors import InvalidField, InvalidRequest
-
-WORD = re.compile(r"\w+")
 
 
 class Filter(NamedTuple):
@@ -108,12 +105,12 @@ class Catalogue:
         return having
 
     def search(self, text: str, genres: Sequence[str], limit: int, after: Position | None) -> list[MovieRecord]:
-        """Movies whose title has, for every word of the text, a word that begins with it; hidden ones too.
+        """Movies whose title the text may mean, see `TitleIndex.find`; hidden ones too.
 
         Those rated most often in training come first. ``after`` is the position of a movie in this order.
         """
         wanted = self.match_genres(genres)
-        ids: Iterable[int] = self._search_titles(text) if text.strip() else self.movies
+        ids: Iterable[int] = self._titles.find(text) if text.strip() else self.movies
         if wanted:
             ids = {id_ for id_ in ids if not wanted.isdisjoint(self.movies[id_].genres)}
         positions = sorted(self._positions[id_] for id_ in ids)
@@ -134,27 +131,6 @@ class Catalogue:
             raise InvalidRequest([InvalidField(field="genre", message=message)])
         return known
 
-    def _search_titles(self, text: str) -> set[int]:
-        matches = [self._with_word(word) for word in WORD.findall(normalize_text(text))]
-        return set.intersection(*matches) if matches else set()
-
-    def _with_word(self, beginning: str) -> set[int]:
-        start = bisect_left(self._words, (beginning, 0))
-        ids = set()
-        for word, id_ in self._words[start:]:
-            if not word.startswith(beginning):
-                break
-            ids.add(id_)
-        return ids
-
     @cached_property
-    def _words(self) -> list[tuple[str, int]]:
-        """Each word of each title with the movie's id, in alphabetical order."""
-        titles = ((normalize_text(movie.title), movie.id) for movie in self.movies.values())
-        return sorted({(word, id_) for title, id_ in titles for word in WORD.findall(title)})
-
-
-def normalize_text(text: str) -> str:
-    """Remove case and accents."""
-    decomposed = unicodedata.normalize("NFKD", text)
-    return "".join(character for character in decomposed if not unicodedata.combining(character)).casefold()
+    def _titles(self) -> TitleIndex:
+        return TitleIndex(self.movies.values())

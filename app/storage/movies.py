@@ -1,19 +1,22 @@
 """The catalogue: movies and their genres."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.storage.ids import choose_free_id
 from app.storage.tables import Dataset, Genre, Movie, MovieGenre
+from model.features.catalogue import display_title
 
 IDS_AT_ONCE = 10_000
 """Well below the limit of parameters in one statement: 32,766 in SQLite, 65,535 in PostgreSQL."""
 
 
-class MovieRecord(NamedTuple):
+@dataclass(frozen=True)
+class MovieRecord:
     """A movie; genres in alphabetical order."""
 
     id: int
@@ -21,6 +24,11 @@ class MovieRecord(NamedTuple):
     year: int | None
     genres: tuple[str, ...]
     hidden: bool
+
+    @cached_property
+    def display_title(self) -> str:
+        """See `model.features.catalogue.display_title`."""
+        return display_title(self.title)
 
 
 def all_records(session: Session) -> list[MovieRecord]:

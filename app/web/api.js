@@ -88,10 +88,15 @@ async function anotherKey(refused) {
 export const api = {
   user: (user, signal) => request("GET", `users/${user}`, { signal }),
   addUser: (profile) => request("POST", "users", { body: profile }),
+  changeUser: (user, profile) => request("PATCH", `users/${user}`, { body: profile }),
+  removeUser: (user) => request("DELETE", `users/${user}`),
   ratings: (user, cursor, signal) => request("GET", `users/${user}/ratings`, { query: { limit: 10, cursor }, signal }),
   rate: (user, movie, stars) => request("PUT", `users/${user}/ratings/${movie}`, { body: { stars } }),
   unrate: (user, movie) => request("DELETE", `users/${user}/ratings/${movie}`),
   movies: (query, signal) => request("GET", "movies", { query, signal }),
+  movie: (movie, signal) => request("GET", `movies/${movie}`, { signal }),
+  rank: (user, movie, signal) =>
+    request("POST", "rank", { body: { user_id: user, movie_ids: [movie], explain: true }, signal }),
   genres: () => request("GET", "genres"),
   similar: (movie, n, signal) => request("GET", `movies/${movie}/similar`, { query: { limit: n }, signal }),
   recommendations: (user, query, signal) => request("GET", `users/${user}/recommendations`, { query, signal }),

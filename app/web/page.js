@@ -1,90 +1,192 @@
 // Puts the page together.
 
+import { addressOf, placeOf } from "./address.js";
 import { api, isAbort, Latest, onKeyNeeded } from "./api.js";
+import { announce, by, node } from "./elements/dom.js";
+import { spoken } from "./elements/stars.js";
+import { toast } from "./elements/toast.js";
 import { showCard } from "./panels/card.js";
-import { by, node } from "./elements/dom.js";
+import { FirstSteps } from "./panels/first-steps.js";
 import { History } from "./panels/history.js";
-import { plainTitle } from "./elements/movies.js";
-import { chooseUser, keyDialog, profileOf, signUpDialog } from "./panels/people.js";
+import { MovieView } from "./panels/movie.js";
+import { chooseUser, keyDialog, leaveDialog, profileDialog, profileOf } from "./panels/people.js";
 import { Recommendations } from "./panels/recommendations.js";
 import { Search } from "./panels/search.js";
 import { Session } from "./session.js";
-import { Similar } from "./panels/similar.js";
-import { spoken } from "./elements/stars.js";
 import { recall, remember } from "./storage.js";
-import { toast } from "./elements/toast.js";
+
+const VIEWS = { start: "start", list: "workspace", movie: "movie", model: "model" };
+const NO_OPTIONS = { genre: [] };
 
 const session = new Session();
 const opening = new Latest();
+let options = NO_OPTIONS;
+let listed = null; // the address of the list that is shown
 
-const actions = { give: (movie, stars) => write(movie, stars), similar: (movie) => similar.open(movie) };
-const recommendations = new Recommendations(session, actions);
+const actions = {
+  give: (movie, stars) => write(movie, stars),
+  addressOf: ({ movie_id }) => addressOf({ view: "movie", user: session.id, movie: movie_id }),
+};
+const remove = {
+  word: "×",
+  label: ({ display_title }) => `Delete the rating of ${display_title}`,
+  run: (movie) => write(movie, null),
+};
+const recommendations = new Recommendations(session, actions, (chosen) => go({ view: "list", options: chosen }));
 const search = new Search(session, actions);
-const similar = new Similar(session, actions);
-const history = new History(session, { ...actions, remove: (movie) => write(movie, null) });
+const movie = new MovieView(session, actions);
+const history = new History(session, { ...actions, act: remove });
+const firstSteps = new FirstSteps(session, actions, () => by("list-title").focus());
 
 async function write(movie, stars, { undoing = false } = {}) {
+  if (!session.id) {
+    refresh();
+    toast("Start as a user first, then rate.");
+    return;
+  }
   const before = session.starsOf(movie.movie_id);
   try {
     await session.write(movie, stars);
   } catch (error) {
-    for (const part of [recommendations, search, similar, history]) part.refresh();
+    refresh();
     toast(error.message, { error: true });
     return;
   }
-  const title = plainTitle(movie);
+  const title = movie.display_title;
   const message = stars === null ? `${title}: rating deleted.` : `${title}: ${spoken(stars)}.`;
   toast(message, undoing ? {} : { undo: () => write(movie, before, { undoing: true }) });
+}
+
+function refresh() {
+  for (const part of [recommendations, search, movie, history, firstSteps]) part.refresh();
 }
 
 session.addEventListener("change", ({ detail }) => {
   warn(null);
   history.apply(detail);
-  recommendations.load({ message: `${plainTitle(detail.movie)} is ${detail.stars === null ? "no longer " : ""}rated.` });
+  const change = detail.stars === null ? "no longer rated" : "rated";
+  recommendations.refresh();
+  recommendations.load({ message: `${detail.movie.display_title} is ${change}.` });
   search.predictAgain();
-  similar.refresh();
+  movie.refresh();
+  firstSteps.refresh();
 });
 
 session.addEventListener("profile", showUser);
 
 session.addEventListener("user", () => {
   warn(null);
-  showUser();
-  by("welcome").hidden = true;
-  by("workspace").hidden = false;
-  by("tabs").hidden = false;
-  for (const part of document.querySelectorAll(".bar [data-open-user], .bar-new")) part.hidden = false;
-  by("bar-user").value = session.id;
-  by("welcome-user").value = "";
   search.reset();
   history.reset();
   recommendations.reset();
+  firstSteps.hide();
+  showUser();
+  options = NO_OPTIONS;
+  listed = null;
+  if (!session.id) {
+    go({ view: "start" });
+    return;
+  }
   history.load();
-  recommendations.load();
+  firstSteps.open();
 });
 
 function showUser() {
-  by("user-name").textContent = `User ${session.id}`;
+  by("account-button").hidden = !session.id;
+  if (!session.id) return;
+  by("user-name").textContent = by("account-button").querySelector("span").textContent = `User ${session.id}`;
   by("user-profile").textContent = profileOf(session.user);
+  document.querySelector(".user-heading [data-profile]").textContent = by("user-profile").textContent ? "Change" : "Add a profile";
+  by("bar-user").value = session.id;
+  by("start-user").value = "";
 }
 
-/** Open a user; where that fails, say why and stay with the one before. */
+/** Go to a place, of this user unless it says another; its parts are those of `address.js`. */
+function go(place, { replace = false } = {}) {
+  const whole = { user: session.id, options: NO_OPTIONS, ...place };
+  const address = addressOf(whole);
+  if (replace) window.history.replaceState(null, "", address);
+  else window.history.pushState(null, "", address);
+  return arrive(whole);
+}
+
+/** Show a place. A user who cannot be opened is named, and the one before stays. */
+async function arrive(place) {
+  const before = document.body.dataset.view;
+  const isOther = place.user !== null && place.user !== session.id;
+  if (isOther && !session.id && place.view === "list") expectUser(place.user);
+  if (isOther && !(await open(place.user))) return;
+  if (place.view === "list" && !session.id) return go({ view: "start" }, { replace: true });
+  const moved = before !== place.view || isOther || place.view === "movie";
+  showView(place.view);
+  if (place.view === "list") list(place);
+  if (moved && before) arriveAtTop(place.view); // a page that opens begins where the browser begins
+  if (place.view === "movie") await showMovie(place.movie);
+}
+
+function list(place) {
+  const address = addressOf({ ...place, user: session.id });
+  if (address === listed) return;
+  const message = listed === null ? null : "Changed.";
+  listed = address;
+  options = place.options;
+  recommendations.use(options, { message });
+}
+
+async function showMovie(id) {
+  const shown = await movie.open(id);
+  if (shown) nameDocument(shown.display_title);
+}
+
+function showView(view) {
+  document.body.dataset.view = view;
+  for (const [name, id] of Object.entries(VIEWS)) by(id).hidden = name !== view;
+  by("tabs").hidden = document.querySelector("[data-to-search]").hidden = !session.id;
+  for (const link of document.querySelectorAll(".view-head a")) {
+    link.hidden = !session.id;
+    link.href = addressOf({ view: "list", user: session.id, options });
+  }
+  by("go-on").hidden = !session.remembered;
+  by("go-on").textContent = `Go on as user ${session.remembered}`;
+  by("go-on").href = addressOf({ view: "list", user: session.remembered });
+  nameDocument({ list: `User ${session.id}`, model: "The model", movie: "Movie" }[view]);
+}
+
+function nameDocument(name) {
+  document.title = name ? `${name} · SeqRec` : "SeqRec: what to watch next";
+}
+
+function arriveAtTop(view) {
+  window.scrollTo(0, 0);
+  const heading = view === "list" ? by("user-name") : by(`${VIEWS[view]}-title`);
+  heading.focus({ preventScroll: true });
+}
+
+/** The workspace as it will be, while a user is on the way. */
+function expectUser(id) {
+  by("user-name").textContent = `User ${id}`;
+  showView("list");
+  nameDocument(`User ${id}`);
+  recommendations.waiting();
+  history.waiting();
+}
+
+/** Whether the user could be opened; where not, says why. */
 async function open(id) {
   try {
     await session.open(id, opening.signal());
+    return true;
   } catch (error) {
-    if (isAbort(error)) return;
+    if (isAbort(error)) return false;
     if (error.code === "user_not_found" && session.remembered === String(id)) session.forget();
-    if (!session.id) welcome();
-    if (session.id) by("bar-user").value = session.id;
-    warn(error.message, error.code === "unreachable" || error.status === 401 ? () => start(id) : null);
-    return;
+    const asked = placeOf(window.location.href);
+    if (session.id) {
+      by("bar-user").value = session.id;
+      await go({ view: "list", options }, { replace: true });
+    } else showView("start");
+    warn(error.message, error.code === "unreachable" || error.status === 401 ? () => go({ ...asked, user: id }) : null);
+    return false;
   }
-  by("user-name").focus({ preventScroll: true });
-}
-
-function welcome() {
-  by("welcome").hidden = false;
 }
 
 /** A notice above everything, until something works. */
@@ -103,13 +205,74 @@ function warn(message, again = null) {
   container.append(notice);
 }
 
-async function start(id) {
-  warn(null);
+function start() {
   showCard(() => session.id && recommendations.load());
   api.genres().then(({ genres }) => recommendations.showGenres(genres), () => {});
-  if (id) await open(id);
-  else welcome();
+  const place = placeOf(window.location.href);
+  if (place.user === null && place.view !== "start" && session.remembered) place.user = Number(session.remembered);
+  if (place.user === null && place.view === "list") place.view = "start";
+  go(place, { replace: true });
 }
+
+window.addEventListener("popstate", () => {
+  const place = placeOf(window.location.href);
+  if (place.user === null && place.view === "list") place.user = session.id ?? null;
+  arrive(place);
+});
+
+// Links within the page stay in it; with a key held down they open where the browser says.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-go]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  const place = placeOf(link.href);
+  go({ ...place, user: place.user ?? session.id });
+});
+
+for (const tab of document.querySelectorAll("#tabs a, [data-to-search]")) {
+  tab.addEventListener("click", async (event) => {
+    event.preventDefault();
+    if (document.body.dataset.view !== "list") await go({ view: "list", options });
+    const target = by(tab.getAttribute("href").slice(1));
+    target.scrollIntoView();
+    if (tab.matches("[data-to-search], [href='#search']")) search.focus();
+  });
+}
+
+document.addEventListener("keydown", async (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || !session.id) return;
+  if (event.target.closest("input, select, textarea, dialog")) return;
+  event.preventDefault();
+  if (document.body.dataset.view !== "list") await go({ view: "list", options });
+  search.focus();
+});
+
+for (const button of document.querySelectorAll("[data-share]")) {
+  button.addEventListener("click", async () => {
+    by("account").hidePopover();
+    const { href: url } = window.location;
+    if (navigator.share) return navigator.share({ title: document.title, url }).catch(() => {});
+    const copied = await navigator.clipboard?.writeText(url).then(() => true, () => false);
+    return toast(copied ? "The address is copied." : `The address of this page: ${url}`);
+  });
+}
+
+by("sign-up").addEventListener("click", async () => {
+  try {
+    await session.signUp();
+  } catch (error) {
+    warn(error.message);
+    return;
+  }
+  await go({ view: "list" });
+  firstSteps.focus();
+  announce(`Welcome. You are user ${session.id}.`);
+});
+
+by("sign-out").addEventListener("click", () => {
+  by("account").hidePopover();
+  session.close();
+});
 
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const isDark = () => (document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark";
@@ -130,10 +293,10 @@ dark.addEventListener("change", showTheme);
 showTheme();
 
 onKeyNeeded(keyDialog());
-chooseUser(open);
-signUpDialog(async (profile) => {
-  await session.signUp(profile);
-  toast(`Welcome. You are user ${session.id}.`);
-  search.focus();
+chooseUser((user) => {
+  by("account").hidePopover();
+  go({ view: "list", user });
 });
-start(recall("localStorage", "user"));
+profileDialog(session, () => recommendations.load());
+leaveDialog(session);
+start();

@@ -4,7 +4,7 @@ import { api } from "./api.js";
 import { recall, remember } from "./storage.js";
 
 /**
- * Events: "user" when another user is opened, "change" when a rating was written (detail: movie, stars or null, before,
+ * Events: "user" when another user is opened or none, "change" when a rating was written (detail: movie, stars or null, before,
  * ratedAt), "profile" when the number of ratings is known anew.
  */
 export class Session extends EventTarget {
@@ -34,8 +34,27 @@ export class Session extends EventTarget {
     this.#become(await api.user(id, signal));
   }
 
-  async signUp(profile) {
-    this.#become(await api.addUser(profile));
+  async signUp() {
+    this.#become(await api.addUser({}));
+  }
+
+  async changeProfile(profile) {
+    this.user = await api.changeUser(this.id, profile);
+    this.dispatchEvent(new Event("profile"));
+  }
+
+  /** Sign out; the user stays in the service. */
+  close() {
+    this.forget();
+    this.user = null;
+    this.#stars.clear();
+    this.dispatchEvent(new Event("user"));
+  }
+
+  /** Delete the user with all ratings. */
+  async remove() {
+    await api.removeUser(this.id);
+    this.close();
   }
 
   forget() {

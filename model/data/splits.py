@@ -12,6 +12,7 @@ from sklearn.model_selection import train_test_split
 
 from model.data.sequences import Examples, Sequences, concatenate, split_in_half
 from model.errors import DataError, SettingsError, UnknownNameError
+from model.rating_scale import RELEVANT_STARS
 from model.types import IntArray
 
 PAPER_SEEDS = (2658, 4769)
@@ -22,9 +23,6 @@ RANDOM_SEEDS = (1234, 1234)
 
 FEWEST_USERS = 20
 """With 80/10/10, validation and test then have two users each."""
-
-RELEVANT_STARS = 4.0
-"""A movie with at least so many stars is relevant: a recommendation list should contain it."""
 
 TEST_SHARE, VALIDATION_SHARE = 0.1, 0.05
 """Shares of the random split: of all ratings, and of the ratings that are not for test."""

@@ -16,6 +16,9 @@ from model.types import FloatArray, IntArray
 YEAR = r"\((\d{4})(?:[-\u2013]\s*(?:\d{4})?\s*)?\)\s*(?:\([^()]*\)\s*)?$"
 """The year of release at the end of a title: ``(1995)``, ``(2006-2007)``, ``(2013- )`` or ``(1995) (TV)``."""
 
+ARTICLE_LAST = re.compile(r"([^()]+), (The|An?|L'|L[ae]s?|Los?|Il|I|El|O|Der|Die|Das|Det)(?=\s*(?:[()]|$))")
+"""A title, or another name of it in parentheses, whose article stands at the end."""
+
 YEARS = range(1800, 2201)
 """Other numbers in its place are no years."""
 
@@ -33,6 +36,20 @@ def year_of(title: str) -> int | None:
     """The year of release, at the end of the title; None where there is none."""
     match = re.search(YEAR, title)
     return int(match[1]) if match and int(match[1]) in YEARS else None
+
+
+def display_title(title: str) -> str:
+    """The title as it is spoken, without the year: "Boat, The (Das Boot) (1981)" is "The Boat (Das Boot)"."""
+    year = re.search(YEAR, title)
+    if year and int(year[1]) in YEARS:
+        after = year[0].partition(")")[2]
+        title = (title[: year.start()].rstrip() + after).strip() or title
+    return ARTICLE_LAST.sub(_with_article_first, title) if ", " in title else title
+
+
+def _with_article_first(name: re.Match[str]) -> str:
+    space = "" if name[2].endswith("'") else " "
+    return f"{name[2]}{space}{name[1]}"
 
 
 class Vocabulary:

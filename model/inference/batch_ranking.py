@@ -15,7 +15,7 @@ from torch import Tensor
 from model.features.catalogue import UNKNOWN
 from model.features.users import UserContext
 from model.inference.diversity import POOL, diversified
-from model.inference.ranking import RANKING_DECIMALS, RELEVANCE_DECIMALS, EncodedCatalogue, descending
+from model.inference.ranking import RANKING_DECIMALS, RELEVANCE_DECIMALS, EncodedCatalogue, descending, rounded
 from model.inference.results import RankBy, Recommendation
 from model.network.batch import USERS_PER_BATCH, Users
 from model.network.rating import EncodedUsers
@@ -64,11 +64,11 @@ class BatchRanking:
     def best(self, page: Page) -> list[list[Recommendation]]:
         """The page of each user's list, best first, ties by id; movies of the history are left out."""
         pages = self._pages(page)
-        stars = iter(self._stars(pages))
-        relevance = iter(self._relevance(pages))
+        predicted, probabilities = self._stars(pages)
+        stars, likely, relevance = iter(predicted), iter(probabilities), iter(self._relevance(pages))
         return [
             [
-                Recommendation(movie_id, next(stars), next(relevance), None)
+                Recommendation(movie_id, next(stars), next(likely), next(relevance), None)
                 for movie_id in self.candidates.ids[positions].tolist()
             ]
             for positions in pages
@@ -131,13 +131,16 @@ class BatchRanking:
         logits[self.users.user_index, self.users.movies] = -torch.inf
         return logits.log_softmax(-1)
 
-    def _stars(self, pages: Sequence[IntArray]) -> list[float]:
-        """Predicted stars of all listed movies, one list after the other, rounded as in every answer."""
-        users, movies = self._pairs(pages)
-        predicted = self.catalogue.network.score(self._encoded.take(users), self.catalogue.movies.take(movies)).mean
-        stars = clip(predicted.float().cpu().numpy(), self.catalogue.network.config.rating_scale)
-        rounded: list[float] = np.round(stars.astype(np.float64), RANKING_DECIMALS).tolist()
-        return rounded
+    def _stars(self, pages: Sequence[IntArray]) -> tuple[list[float], list[float] | list[None]]:
+        """Predicted stars of all listed movies, one list after the other, and how likely each is given 4 or more.
+
+        The latter is None each from a network that predicts the mean alone.
+        """
+        (users, movies), scale = self._pairs(pages), self.catalogue.network.config.rating_scale
+        predicted = self.catalogue.network.score(self._encoded.take(users), self.catalogue.movies.take(movies))
+        stars = rounded(clip(predicted.mean.float().cpu().numpy(), scale))
+        likely = predicted.like_probability(scale)
+        return stars, [None] * len(stars) if likely is None else rounded(likely.float().cpu().numpy())
 
     def _relevance(self, pages: Sequence[IntArray]) -> list[float] | list[None]:
         """Probabilities of all listed movies, one list after the other; None each if the network has none."""
@@ -185,9 +188,9 @@ def first_of_each(scores: FloatArray, n: int) -> list[IntArray]:
     last = min(n, scores.shape[1]) - 1
     if last < 0:
         return [np.empty(0, dtype=np.int64) for _ in scores]
-    rounded = np.round(scores, RANKING_DECIMALS)
+    tied = np.round(scores, RANKING_DECIMALS)
     # All that are at least as high as the n-th highest: more than n where others tie with it.
-    thresholds = np.partition(rounded, scores.shape[1] - 1 - last, axis=1)[:, [scores.shape[1] - 1 - last]]
-    highest = (rounded >= thresholds) & np.isfinite(rounded)
+    thresholds = np.partition(tied, scores.shape[1] - 1 - last, axis=1)[:, [scores.shape[1] - 1 - last]]
+    highest = (tied >= thresholds) & np.isfinite(tied)
     positions = (np.flatnonzero(row) for row in highest)
     return [found[descending(row[found])][:n] for row, found in zip(scores, positions, strict=True)]

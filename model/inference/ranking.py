@@ -19,8 +19,10 @@ from model.inference.explanation import LATEST_EXPLAINED, MOST_REASONS
 from model.inference.index import BEST, IndexedRelevance, MovieIndex, without
 from model.inference.results import Prediction, RankBy, Reason, Recommendation
 from model.network.batch import USERS_PER_BATCH, Users
+from model.network.heads import Stars
 from model.network.ranking import MovieVectors, RankingNetwork
 from model.network.rating import EncodedMovies, EncodedUsers, SeqRec
+from model.rating_scale import RELEVANT_STARS, RatingScale
 from model.types import BoolArray, FloatArray, IntArray, clip
 
 RANKING_DECIMALS = 4
@@ -159,6 +161,7 @@ class UserState:
         self._indexed_relevance: dict[str, IndexedRelevance] = {}
         self._orders: dict[RankBy, IntArray] = {}
         self._stars = np.full(len(catalogue.vocabulary), np.nan, dtype=np.float32)
+        self._like_probability = self._stars.copy()
 
     @property
     def is_encoded(self) -> bool:
@@ -227,16 +230,28 @@ class UserState:
         """Predicted stars of some movie indices, not clipped, shape (movies,)."""
         missing = indices[np.isnan(self._stars[indices])]
         if len(missing):
-            self._stars[missing] = self.stars_for(self.encoded, missing)[0].cpu().numpy()
+            predicted = self.stars_for(self.encoded, missing)
+            self._stars[missing] = predicted.mean[0].float().cpu().numpy()
+            likely = predicted.like_probability(self.catalogue.network.config.rating_scale)
+            if likely is not None:
+                self._like_probability[missing] = likely[0].float().cpu().numpy()
         stars: FloatArray = self._stars[indices]
         return stars
 
-    def stars_for(self, users: EncodedUsers, indices: IntArray) -> Tensor:
-        """The same for several users, shape (users, movies)."""
+    def like_probability(self, indices: IntArray) -> FloatArray:
+        """How likely the user is to give them 4 or more stars, shape (movies,); NaN from a head for the mean alone.
+
+        Only of movies whose `stars` have been asked for.
+        """
+        probability: FloatArray = self._like_probability[indices]
+        return probability
+
+    def stars_for(self, users: EncodedUsers, indices: IntArray) -> Stars:
+        """What several users are predicted to give, shape (users, movies)."""
         movies = self.catalogue.movies
         if len(indices) < len(self._stars):
             movies = movies.take(torch.from_numpy(indices).to(users.hidden.device))
-        return self.catalogue.network.score_each(users, movies).mean.float()
+        return self.catalogue.network.score_each(users, movies)
 
     def is_ready(self, rank_by: RankBy) -> bool:
         """Whether the best movies have been found already."""
@@ -291,7 +306,12 @@ class UserState:
     @property
     def nbytes(self) -> int:
         """Memory that the state takes now, about."""
-        arrays: tuple[npt.NDArray[Any], ...] = (self._stars, *self._orders.values(), *self._log_relevance.values())
+        arrays: tuple[npt.NDArray[Any], ...] = (
+            self._stars,
+            self._like_probability,
+            *self._orders.values(),
+            *self._log_relevance.values(),
+        )
         tensors: list[Tensor] = [self.user.movies, self.user.stars, *([] if self._queries is None else [self._queries])]
         if self._read is not None:
             arrays += (self._read.state, self._read.cell)
@@ -343,38 +363,54 @@ class UserRanking:
             worth = scores if self.rank_by == "rating" else np.exp(scores)
             order = diversified(worth, order, self.state.rated, self.catalogue.categories, diversity, offset + n)
         page = order[offset : offset + n]
-        stars = np.round(clip(self.state.stars(page), self._rating_scale).astype(np.float64), RANKING_DECIMALS)
-        return self._entries(self.catalogue.ids[page].tolist(), page, stars.tolist(), explain)
+        stars = rounded(clip(self.state.stars(page), self._rating_scale))
+        likely = rounded(self.state.like_probability(page)) if self._knows_probabilities else [None] * len(page)
+        return self._entries(self.catalogue.ids[page].tolist(), page, stars, likely, explain)
 
-    def all(self, movie_ids: Sequence[int], stars: Sequence[float], explain: bool = False) -> list[Recommendation]:
-        """All of these movies, best first, also rated ones, whose relevance is 0.
+    def all(self, predictions: Sequence[Prediction], explain: bool = False) -> list[Recommendation]:
+        """All of the predicted movies, best first, also rated ones, whose relevance is 0.
 
-        ``stars`` are the predictions for them. ``movie_ids`` ascend; ties keep that order.
+        ``predictions`` ascend by movie id; ties keep that order.
         """
-        indices, predicted = self.catalogue.vocabulary.indices(movie_ids), np.array(stars, dtype=np.float64)
+        indices = self.catalogue.vocabulary.indices(one.movie_id for one in predictions)
         relevance = None if self.rank_by == "rating" else self.state.log_relevance_of(indices, self.horizon)
-        order = descending(predicted if relevance is None else relevance)
-        ids = np.array(movie_ids, dtype=np.int64)[order].tolist()
-        return self._entries(ids, indices[order], predicted[order].tolist(), explain)
+        order = descending(np.array([one.stars for one in predictions]) if relevance is None else relevance)
+        best = [predictions[position] for position in order.tolist()]
+        likely = [like_probability(one, self._rating_scale) for one in best]
+        return self._entries(
+            [one.movie_id for one in best], indices[order], [one.stars for one in best], likely, explain
+        )
+
+    @property
+    def _knows_probabilities(self) -> bool:
+        return self.catalogue.network.config.likelihood == "categorical"
 
     @property
     def _rating_scale(self) -> tuple[float, ...]:
         return self.catalogue.network.config.rating_scale
 
     def _entries(
-        self, movie_ids: Sequence[int], indices: IntArray, stars: Sequence[float], explain: bool
+        self,
+        movie_ids: Sequence[int],
+        indices: IntArray,
+        stars: Sequence[float],
+        likely: Sequence[float | None],
+        explain: bool,
     ) -> list[Recommendation]:
-        """Recommendations in the order given; ids, indices and stars go together."""
+        """Recommendations in the order given; ids, indices, stars and probabilities to like them go together."""
         relevances: Sequence[float | None] = [None] * len(indices)
         log_relevance = self.state.log_relevance_of(indices, self.horizon)
         if log_relevance is not None:
             probabilities = np.exp(log_relevance, dtype=np.float64)
             relevances = np.round(probabilities, RELEVANCE_DECIMALS).tolist()
         reasons = self._reasons(indices) if explain else [None] * len(indices)
-        return [Recommendation(*entry) for entry in zip(movie_ids, stars, relevances, reasons, strict=True)]
+        return [Recommendation(*entry) for entry in zip(movie_ids, stars, likely, relevances, reasons, strict=True)]
 
     def _reasons(self, indices: IntArray) -> list[tuple[Reason, ...]]:
-        """For each movie index, the ratings that speak for it most; see `model.inference.explanation`."""
+        """For each movie index, the ratings that speak for it most; see `model.inference.explanation`.
+
+        A movie that the user gave less than usual is no reason for another one, whatever the score loses without it.
+        """
         latest = min(len(self.state.rated), LATEST_EXPLAINED)
         if self.rank_by != "rating":  # the ranking network reads no further back
             ranking = self.catalogue.network.require_ranking()
@@ -382,11 +418,17 @@ class UserRanking:
         if latest == 0:
             return [() for _ in indices]
         lost = self._lost_without_each(indices, latest).float().cpu().numpy()  # (latest, movies)
-        best = np.argsort(-lost, axis=0, kind="stable")[:MOST_REASONS]
         examined = self.state.context.history[-latest:]
+        stars = np.array([entry.stars for entry in examined])
+        lost[stars < np.mean([entry.stars for entry in self.state.context.history])] = 0
+        best = np.argsort(-lost, axis=0, kind="stable")[:MOST_REASONS]
         return [
             tuple(
-                Reason(examined[position].movie_id, round(float(lost[position, movie]), RANKING_DECIMALS))
+                Reason(
+                    examined[position].movie_id,
+                    examined[position].stars,
+                    round(float(lost[position, movie]), RANKING_DECIMALS),
+                )
                 for position in best[:, movie]
                 if lost[position, movie] > 0
             )
@@ -398,17 +440,31 @@ class UserRanking:
         state = self.state
         if self.rank_by == "rating":
             without = self.catalogue.encoder.encode_without_each(state.user, latest)
-            return state.stars_for(state.encoded, indices) - state.stars_for(without, indices)
+            return state.stars_for(state.encoded, indices).mean - state.stars_for(without, indices).mean
         queries = self.catalogue.encoder.queries_without_each(state.user, latest)
         whole = state.log_relevance_for(state.queries, self.horizon)
         return whole[:, indices] - state.log_relevance_for(queries, self.horizon)[:, indices]
 
 
+def like_probability(prediction: Prediction, scale: RatingScale) -> float | None:
+    """How likely the user is to give 4 or more stars; None from a model that predicts the mean alone."""
+    if prediction.probabilities is None:
+        return None
+    levels = zip(scale, prediction.probabilities, strict=True)
+    return round(sum(share for stars, share in levels if stars >= RELEVANT_STARS), RANKING_DECIMALS)
+
+
+def rounded(values: FloatArray) -> list[float]:
+    """As in every answer."""
+    numbers: list[float] = np.round(values.astype(np.float64), RANKING_DECIMALS).tolist()
+    return numbers
+
+
 def descending(scores: npt.NDArray[np.floating]) -> IntArray:
     """Positions of the scores, the highest first; ties keep their order. Minus infinity is the lowest."""
     # One number for each, its score above its position: sorting numbers takes an eighth of a stable argsort's time.
-    rounded = np.round(np.maximum(scores, LEAST_SCORE), RANKING_DECIMALS).astype(np.float64)
-    keys = np.rint(rounded * -(10**RANKING_DECIMALS)).astype(np.int64) << POSITION_BITS
+    whole = np.round(np.maximum(scores, LEAST_SCORE), RANKING_DECIMALS).astype(np.float64)
+    keys = np.rint(whole * -(10**RANKING_DECIMALS)).astype(np.int64) << POSITION_BITS
     keys += np.arange(len(scores))
     keys.sort()
     positions: IntArray = keys & ((1 << POSITION_BITS) - 1)

@@ -27,11 +27,13 @@ class Reason(NamedTuple):
 
     Attributes:
         movie_id: of the history.
+        stars: that the user gave it, at least the mean of the history.
         contribution: what the recommended movie's score loses without this rating; see `model.inference.explanation`.
             By relevance the score is a natural logarithm, by rating it is in stars.
     """
 
     movie_id: int
+    stars: float
     contribution: float
 
 
@@ -40,6 +42,8 @@ class Recommendation(NamedTuple):
 
     Attributes:
         stars: predicted, within the scorer's rating scale.
+        like_probability: how likely the user is to give 4 or more stars; None from a model that predicts the mean
+            alone.
         relevance: the probability that orders the list, over all movies that the user has not rated; in a list by
             stars, that of ``relevance``. None from a model that predicts stars alone.
         reasons: up to three, the most important first; None unless asked for.
@@ -47,5 +51,6 @@ class Recommendation(NamedTuple):
 
     movie_id: int
     stars: float
+    like_probability: float | None
     relevance: float | None
     reasons: tuple[Reason, ...] | None

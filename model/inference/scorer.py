@@ -216,8 +216,8 @@ class Scorer:
         self, state: UserState, movie_ids: Sequence[int], rank_by: RankBy | None = None, explain: bool = False
     ) -> list[Recommendation]:
         """As `rank`, for a state of this scorer."""
-        ranking, ids = UserRanking(state, rank_by), sorted(set(movie_ids))
-        return ranking.all(ids, [prediction.stars for prediction in self.predict_from(state, ids)], explain)
+        ranking = UserRanking(state, rank_by)
+        return ranking.all(self.predict_from(state, sorted(set(movie_ids))), explain)
 
     @torch.inference_mode()
     def similar_movies(self, movie_id: int, among: BoolArray, n: int) -> list[tuple[int, float]]:

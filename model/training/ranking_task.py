@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from model.data.sequences import Examples, Sequences, ragged_range
-from model.data.splits import RELEVANT_STARS
 from model.evaluation.batch_scoring import relevances
 from model.evaluation.scoring import score_lists
 from model.features.catalogue import UNKNOWN
 from model.network.config import RankingTrainingConfig
 from model.network.ranking import HORIZONS, MovieVectors, RankingNetwork
+from model.rating_scale import RELEVANT_STARS
 from model.training.softmax import Candidates, Sampler, next_movie_loss
 from model.training.steps import Step, StepTask
 from model.training.trainer import EarlyStopping

@@ -57,6 +57,9 @@ class MovieAnswer(BaseModel):
 
     movie_id: int = Field(examples=[318])
     title: str = Field(examples=["Shawshank Redemption, The (1994)"])
+    display_title: str = Field(
+        description="The title as it is spoken, without the year.", examples=["The Shawshank Redemption"]
+    )
     year: int | None = Field(description="Year of release; null if not known.", examples=[1994])
     genres: list[str] = Field(examples=[["Drama"]])
 

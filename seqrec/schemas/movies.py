@@ -53,7 +53,9 @@ class MovieChange(Request):
 class MovieSearch(Request):
     """A search in the catalogue."""
 
-    q: str = Field(default="", max_length=200, description="Words of the title, or their beginnings.")
+    q: str = Field(
+        default="", max_length=200, description="Words of the title, or their beginnings; slips are forgiven."
+    )
     genre: list[str] = Field(
         default=[], max_length=MOST_GENRES, description="Only movies of any of these genres; may be repeated."
     )

@@ -66,6 +66,7 @@ class PredictedStars(BaseModel):
     user_id: int | None = Field(description="Null for an anonymous user.", examples=[1])
     movie_id: int = Field(examples=[1])
     title: str = Field(examples=["Toy Story (1995)"])
+    display_title: str = Field(description="The title as it is spoken, without the year.", examples=["Toy Story"])
     predicted_stars: float = Field(
         ge=0.5, le=5, description="A movie that the user has rated is predicted without that rating.", examples=[4.4823]
     )
@@ -93,6 +94,7 @@ class Predictions(BaseModel):
                             "user_id": 1,
                             "movie_id": 1,
                             "title": "Toy Story (1995)",
+                            "display_title": "Toy Story",
                             "predicted_stars": 4.4823,
                             "probabilities": {"1": 0.002, "2": 0.0073, "3": 0.0613, "4": 0.3651, "5": 0.5643},
                             "own_stars": 5.0,

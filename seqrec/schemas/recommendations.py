@@ -111,6 +111,10 @@ class Reason(BaseModel):
 
     movie_id: int = Field(examples=[527])
     title: str = Field(examples=["Schindler's List (1993)"])
+    display_title: str = Field(
+        description="The title as it is spoken, without the year.", examples=["Schindler's List"]
+    )
+    stars: float = Field(description="What the user gave it: at least the mean of the user's ratings.", examples=[5.0])
     contribution: float = Field(
         description="What the movie's score loses if this one rating is taken out of the history. By relevance, the "
         "score is a natural logarithm: 0.69 doubles how likely the movie is. By rating it is in stars.",
@@ -122,6 +126,10 @@ class Recommendation(MovieAnswer):
     """One movie of a list."""
 
     predicted_stars: float = Field(ge=0.5, le=5, examples=[4.8125])
+    like_probability: float | None = Field(
+        description="How likely the user is to give it 4 or more stars; null from a model that predicts one number.",
+        examples=[0.9476],
+    )
     relevance: float | None = Field(
         description="The probability that `relevance` or `next` orders by, of all movies that the user has not rated; "
         "with `rating`, that of `relevance`. Null from a model that predicts stars alone.",
@@ -135,7 +143,8 @@ class Recommendation(MovieAnswer):
         examples=[True],
     )
     reasons: list[Reason] | None = Field(
-        description="The up to three ratings that count most, the most important first; null unless asked for."
+        description="The up to three ratings that count most, the most important first; none below the mean of the "
+        "user's ratings. Null unless asked for."
     )
 
 
@@ -154,13 +163,23 @@ class Recommendations(BaseModel):
                         {
                             "movie_id": 318,
                             "title": "Shawshank Redemption, The (1994)",
+                            "display_title": "The Shawshank Redemption",
                             "year": 1994,
                             "genres": ["Drama"],
                             "predicted_stars": 4.8125,
+                            "like_probability": 0.9204,
                             "relevance": 0.031415,
                             "source": "model",
                             "in_model": True,
-                            "reasons": [{"movie_id": 527, "title": "Schindler's List (1993)", "contribution": 0.3365}],
+                            "reasons": [
+                                {
+                                    "movie_id": 527,
+                                    "title": "Schindler's List (1993)",
+                                    "display_title": "Schindler's List",
+                                    "stars": 5.0,
+                                    "contribution": 0.3365,
+                                }
+                            ],
                         }
                     ],
                 }

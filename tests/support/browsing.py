@@ -18,7 +18,7 @@ def movies(page: Page, part: str) -> Locator:
 
 
 def titles(rows: Locator) -> list[str]:
-    """What the rows are headed, badges aside."""
+    """What the rows are headed, with the year, badges aside."""
     return rows.evaluate_all(
         "rows => rows.map(row => ['.title-text', '.year'].map(part => row.querySelector(part).textContent).join(''))"
     )
@@ -42,8 +42,26 @@ def star(row: Locator, stars: str) -> Locator:
 
 
 def heading(entries: list[dict]) -> list[str]:
-    return [entry["title"] for entry in entries]
+    """What the rows of these movies are headed."""
+    return [f"{entry['display_title']} ({entry['year']})" for entry in entries]
 
 
-def plain(title: str) -> str:
-    return re.sub(r" \(\d{4}\)$", "", title)
+def plain(heading: str) -> str:
+    """Without the year."""
+    return re.sub(r" \(\d{4}\)$", "", heading)
+
+
+def move_away(page: Page) -> None:
+    """Move the pointer off every row."""
+    page.mouse.move(2, 2)
+
+
+def start_as_a_new_user(page: Page) -> int:
+    """Sign up on the start page; returns the user's id."""
+    page.get_by_role("button", name="Start as a new user").click()
+    expect(page.locator("#user-name")).to_be_visible()
+    return int(page.locator("#user-name").inner_text().removeprefix("User "))
+
+
+def open_options(page: Page) -> None:
+    page.locator("#list summary").click()

@@ -82,13 +82,13 @@ function epochs(first, last) {
   return Array.from({ length: Math.floor((last - first) / step) + 1 }, (_, at) => first + at * step);
 }
 
-/** One measure of several models: rows {name, value, ours}, as dots between the ends of a round scale. */
-export function measure({ title, note, rows, decimals }) {
+/** One measure of several models: rows {name, value, ours}, as dots between the ends of a round scale, which are shown. */
+export function measure({ title, note, rows, decimals, from }) {
   const figure = fromTemplate("measure-template");
   figure.querySelector("strong").textContent = title;
   figure.querySelector(".muted").textContent = note;
   const values = rows.map((row) => row.value);
-  const levels = ticks(Math.min(...values), Math.max(...values));
+  const levels = ticks(from ?? Math.min(...values), Math.max(...values));
   const [least, most] = [levels[0], levels.at(-1)];
   figure.querySelector("ul").append(...rows.map(({ name, value, ours }) => {
     const row = fromTemplate("measure-row-template");
@@ -98,8 +98,10 @@ export function measure({ title, note, rows, decimals }) {
     row.querySelector(".measure-track").style.setProperty("--at", (value - least) / (most - least));
     return row;
   }));
-  const ends = figure.querySelectorAll(".measure-scale span");
+  const scale = fromTemplate("measure-scale-template");
+  const ends = scale.querySelectorAll("span");
   ends[0].textContent = least;
   ends[1].textContent = most;
+  figure.querySelector("ul").append(scale);
   return figure;
 }

@@ -1,7 +1,7 @@
 // Rows of movies, and lists of them that keep their rows when the order changes.
 
 import { fromTemplate, node, plural } from "./dom.js";
-import { Rating } from "./stars.js";
+import { Rating, spoken } from "./stars.js";
 
 const HUES = {
   Action: 25, Adventure: 60, Animation: 330, "Children's": 95, Comedy: 80, Crime: 285, Documentary: 190, Drama: 250,
@@ -9,75 +9,93 @@ const HUES = {
   War: 125, Western: 50,
 }; // prettier-ignore
 
+/** A click that comes this soon after a row has taken another's place was meant for the other one. */
+const MOVED_MILLISECONDS = 600;
+
 const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 
 /** A genre's position on the colour wheel, in degrees; the same for the same name. */
 export function hueOf(genre) {
-  return HUES[genre] ?? [...(genre ?? "")].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 360, 7);
+  return HUES[genre] ?? sumOf(genre ?? "") % 360;
 }
 
-const ARTICLE = /^(.+), (The|An?|L'|L[ae]s?|Il|El|Los|Der|Die|Das)$/;
+const sumOf = (text) => [...text].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 9973, 7);
 
-/** A title as it is spoken, without the year: "Lion King, The (1994)" is "The Lion King". */
-export function plainTitle({ title }) {
-  const name = title.replace(/ \(\d{4}\)$/, "");
-  const [, rest, article] = name.match(ARTICLE) ?? [];
-  if (!rest) return name;
-  return article === "L'" ? article + rest : `${article} ${rest}`;
+/** A probability in whole percent. */
+export const percent = (share) => `${Math.round(share * 100)}%`;
+
+/** A movie's ticket: the initials of its title, in the colours of its genres, turned by its title. */
+export function drawTile(tile, { display_title, genres }) {
+  const words = display_title.replace(/^(The|An?) /, "").match(/[\p{L}\p{N}]+/gu) ?? [];
+  tile.textContent = words.slice(0, 2).map((word) => [...word][0].toUpperCase()).join("");
+  const hue = hueOf(genres[0]);
+  tile.style.setProperty("--hue", hue);
+  tile.style.setProperty("--hue-2", genres[1] ? hueOf(genres[1]) : hue + 18);
+  tile.style.setProperty("--turn", `${sumOf(display_title) % 360}deg`);
 }
 
-/** A probability in few digits: 16%, 1.6%, 0.16%. */
-export function percent(share) {
-  if (share > 0 && share < 0.0001) return "<0.01%";
-  return `${(share * 100).toFixed(share >= 0.0995 ? 0 : share >= 0.00995 ? 1 : 2)}%`;
+/** The user's ratings that speak for a movie, in words. */
+export function because(reasons) {
+  const parts = reasons.flatMap(({ display_title, stars }, at) => [
+    at ? ", " : "", node("cite", "", display_title), at ? ` ${stars}` : ` ${spoken(stars)}`,
+  ]); // prettier-ignore
+  return ["because you gave ", ...parts];
 }
 
-/** One movie. Shown from: movie (as the API has it), own, predicted, badge, reasons, likely {share, of, text, hint}, when. */
+/**
+ * One movie. Shown from: movie (as the API has it), own, predicted, badge, reasons, likely {share, text, hint}, when.
+ * `actions` has give and addressOf, and may have act {word, label, run}, a button at the end.
+ */
 export class MovieRow {
   #part = (name) => this.element.querySelector(name);
+  #moved = -Infinity;
 
-  constructor(movie, { give, similar, remove }) {
+  constructor(movie, { give, addressOf, act }) {
     this.element = fromTemplate("movie-template");
     this.element.dataset.movie = movie.movie_id;
     this.movie = movie;
-    this.rating = new Rating(plainTitle(movie), (stars) => give(movie, stars));
+    this.rating = new Rating(movie.display_title, (stars) => give(movie, stars), () => this.#isAtRest());
     this.#part(".rating-container").replaceWith(this.rating.element);
-    this.#describe(movie);
-    const like = this.#part("[data-similar]");
-    like.setAttribute("aria-label", `Similar to ${plainTitle(movie)}`);
-    like.addEventListener("click", () => similar(movie));
-    if (remove) {
-      const button = this.#part("[data-remove]");
-      button.hidden = false;
-      button.setAttribute("aria-label", `Delete the rating of ${plainTitle(movie)}`);
-      button.addEventListener("click", () => remove(movie));
+    this.#describe(movie, addressOf);
+    if (act) {
+      const button = this.#part(".actions button");
+      this.#part(".actions").hidden = false;
+      button.textContent = act.word;
+      button.setAttribute("aria-label", act.label(movie));
+      button.title = button.getAttribute("aria-label");
+      button.addEventListener("click", () => this.#isAtRest() && act.run(movie));
     }
+  }
+
+  /** The row stands where another one stood. */
+  moved() {
+    this.#moved = performance.now();
   }
 
   update({ own = null, predicted = null, badge = null, reasons = null, likely = null, when = null }) {
     this.rating.update(own, predicted);
     this.#text(".badge", badge?.text, badge?.title);
     this.#text(".when", when?.text, when?.title);
-    this.#explain(reasons);
+    this.#part(".reasons").hidden = !reasons?.length;
+    if (reasons?.length) this.#part(".reasons").replaceChildren(...because(reasons));
     this.#part(".likely").hidden = !likely;
     if (likely) {
-      this.#part(".bar-fill").style.setProperty("--share", Math.min(1, likely.share / (likely.of || 1)));
+      this.#part(".bar-fill").style.setProperty("--share", likely.share);
       this.#part(".likely-text").replaceChildren(likely.text, node("span", "unseen", likely.hint ? ` ${likely.hint}` : ""));
     }
   }
 
-  #describe(movie) {
-    const title = plainTitle(movie);
-    this.#part(".title-text").textContent = title;
+  #isAtRest() {
+    return performance.now() - this.#moved > MOVED_MILLISECONDS;
+  }
+
+  #describe(movie, addressOf) {
+    this.#part(".title-text").textContent = movie.display_title;
+    this.#part(".title-text").href = addressOf(movie);
+    this.#part(".title-text").dataset.go = "movie";
     this.#part(".year").textContent = movie.year ? ` (${movie.year})` : "";
     this.#part(".genres").textContent = movie.genres.join(" · ");
-    const [century, year] = this.element.querySelectorAll(".tile span");
-    century.textContent = movie.year ? String(movie.year).slice(0, 2) : "";
-    year.textContent = movie.year ? String(movie.year).slice(2) : "";
-    this.#part(".tile").title = movie.year ?? "";
-    const hue = hueOf(movie.genres[0]);
-    this.#part(".tile").style.setProperty("--hue", hue);
-    this.#part(".tile").style.setProperty("--hue-2", movie.genres[1] ? hueOf(movie.genres[1]) : hue + 18);
+    drawTile(this.#part(".tile"), movie);
   }
 
   #text(name, text, title) {
@@ -85,14 +103,6 @@ export class MovieRow {
     element.hidden = !text;
     element.textContent = text ?? "";
     element.title = title ?? "";
-  }
-
-  #explain(reasons) {
-    const container = this.#part(".reasons");
-    container.hidden = !reasons?.length;
-    if (container.hidden) return;
-    const titles = reasons.map((reason) => node("cite", "", plainTitle(reason)));
-    container.replaceChildren("because you rated ", ...titles.flatMap((title, at) => (at ? [", ", title] : [title])));
   }
 }
 
@@ -105,10 +115,6 @@ export class MovieList {
     this.actions = actions;
   }
 
-  get movies() {
-    return [...this.#rows.values()].map((row) => row.movie);
-  }
-
   row(movieId) {
     return this.#rows.get(movieId);
   }
@@ -117,10 +123,13 @@ export class MovieList {
   show(entries, { animate = false } = {}) {
     const before = animate && !still.matches ? this.#tops() : null;
     const focused = this.#focusedIndex();
+    const places = [...this.#rows.values()];
     const rows = new Map();
     for (const entry of entries) {
       const id = entry.movie.movie_id;
       const row = this.#rows.get(id) ?? new MovieRow(entry.movie, this.actions);
+      const place = places[rows.size];
+      if (place && place !== row) row.moved();
       row.update(entry);
       rows.set(id, row);
     }

@@ -21,13 +21,15 @@ export class Rating {
   #preview = null;
   #drag = null;
 
-  constructor(title, give) {
+  /** `give` is told the stars that are given while `atRest` says that the row is at rest. */
+  constructor(title, give, atRest = () => true) {
     this.element = fromTemplate("rating-template");
     this.#title = title;
     this.#group = this.element.querySelector(".stars");
     this.#radios = STEPS.map((stars) => this.#radio(stars));
     this.#group.append(...this.#radios);
     this.give = give;
+    this.atRest = atRest;
     this.#group.addEventListener("keydown", (event) => this.#key(event));
     this.#group.addEventListener("focusin", (event) => {
       if (event.target.matches(":focus-visible")) this.#show(STEPS[this.#radios.indexOf(event.target)]);
@@ -116,6 +118,7 @@ export class Rating {
   }
 
   #giveStars(stars) {
+    if (!this.atRest()) return;
     this.#preview = null;
     this.update(stars, this.#predicted);
     this.give(stars);

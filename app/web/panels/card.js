@@ -27,6 +27,7 @@ export async function showCard(onNewModel) {
     shown = model.version;
     by("sample").hidden = !model.sample_data;
     by("model-version").textContent = model.version;
+    by("model-words").textContent = inWords(model.card);
     by("card").replaceChildren(...draw(model));
   } catch (error) {
     if (shown !== null) {
@@ -55,6 +56,18 @@ function draw({ device, sample_data, card }) {
   return parts;
 }
 
+/** What the numbers say, in plain words. */
+function inWords({ data, held_out, held_out_lists }) {
+  const learned = `It has learned from ${data.ratings.toLocaleString("en")} ratings by ${data.users.toLocaleString("en")} people.`;
+  const mean = held_out.baselines["movie-mean"];
+  const beside = mean ? `, where each movie's own mean is off by ${mean.rmse.toFixed(2)}` : "";
+  const stars = `For people whom it had never seen, its stars are off by about ${held_out.rmse.toFixed(2)}${beside}.`;
+  const popular = held_out_lists?.baselines.popularity?.ndcg_at_10;
+  if (!popular) return `${learned} ${stars}`;
+  const times = (held_out_lists.ndcg_at_10 / popular).toFixed(1);
+  return `${learned} ${stars} Its lists are ${times} times as good as the list of the most popular movies.`;
+}
+
 function addFacts(list, facts) {
   for (const [name, value] of facts) {
     const pair = node("div");
@@ -75,6 +88,7 @@ function measured({ model, held_out, held_out_lists }) {
       title: "Quality of the lists",
       note: `NDCG@10 for ${held_out_lists.n_users.toLocaleString("en")} users held out of training; more is better`,
       decimals: 3,
+      from: 0,
       rows: rowsOf(model, held_out_lists, "ndcg_at_10", (one, other) => other.value - one.value),
     }));
   }

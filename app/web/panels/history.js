@@ -32,6 +32,12 @@ export class History {
     this.#count();
   }
 
+  /** The ratings will come. */
+  waiting() {
+    say(this.#panel, "");
+    this.#panel.classList.add("busy");
+  }
+
   async load({ more = false } = {}) {
     this.#panel.classList.add("busy");
     try {
@@ -47,10 +53,10 @@ export class History {
   /** What a write came to, without asking again. */
   apply({ movie, stars, ratedAt }) {
     const others = this.#ratings.filter((rating) => rating.movie_id !== movie.movie_id);
-    const { movie_id, title, year, genres } = movie;
+    const { movie_id, display_title, year, genres } = movie;
     const oldest = others.at(-1)?.rated_at ?? 0;
     const isLater = this.#cursor && ratedAt < oldest; // it will come with the pages that are not here yet
-    const added = stars === null || isLater ? [] : [{ movie_id, title, year, genres, stars, rated_at: ratedAt }];
+    const added = stars === null || isLater ? [] : [{ movie_id, display_title, year, genres, stars, rated_at: ratedAt }];
     this.#ratings = [...added, ...others].sort((one, other) => other.rated_at - one.rated_at);
     this.#draw(true);
   }

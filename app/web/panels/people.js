@@ -1,4 +1,4 @@
-// Choosing a user, starting as a new one, and the key that a service may ask for.
+// Choosing a user, the profile, leaving, and the key that a service may ask for.
 
 import { by, closable, node } from "../elements/dom.js";
 
@@ -11,10 +11,10 @@ const OCCUPATIONS = [
 
 const GENDERS = { F: "female", M: "male" };
 
-/** The profile in words, as far as it is known. */
+/** The profile in words, as far as it is known; empty if nothing is. */
 export function profileOf({ gender, age, occupation }) {
   const words = [GENDERS[gender], age === 1 ? "under 18" : age && `age ${age}`, OCCUPATIONS[occupation]];
-  return words.filter(Boolean).join(" · ") || "no profile";
+  return words.filter(Boolean).join(" · ");
 }
 
 export function chooseUser(open) {
@@ -28,42 +28,68 @@ export function chooseUser(open) {
   }
 }
 
-/** The dialog that signs a user up; `signUp` is given the profile and throws what the service has against it. */
-export function signUpDialog(signUp) {
-  const dialog = by("sign-up");
+/** A dialog whose form `send` takes; it stays open, and says why, where that fails. */
+function dialogThat(dialog, send) {
   const form = dialog.querySelector("form");
   closable(dialog);
-  form.occupation.append(...OCCUPATIONS.map((name, code) => {
-    const option = node("option", "", name);
-    option.value = code;
-    return option;
-  }));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const problem = form.querySelector(".error");
     problem.textContent = "";
     try {
-      await signUp(profileIn(form));
+      await send(form);
       dialog.close();
     } catch (error) {
       problem.textContent = error.message;
     }
   });
-  for (const button of document.querySelectorAll("[data-sign-up]")) {
+  return form;
+}
+
+/** The dialog that changes the session's profile; `changed` is run when it is. */
+export function profileDialog(session, changed) {
+  const dialog = by("profile");
+  const form = dialogThat(dialog, async () => {
+    await session.changeProfile(profileIn(form));
+    changed();
+  });
+  form.occupation.append(...OCCUPATIONS.map((name, code) => {
+    const option = node("option", "", name);
+    option.value = code;
+    return option;
+  }));
+  for (const button of document.querySelectorAll("[data-profile]")) {
     button.addEventListener("click", () => {
-      form.reset();
-      form.querySelector(".error").textContent = "";
+      fillIn(form, session.user);
+      by("account").hidePopover();
       dialog.showModal();
     });
   }
 }
 
+function fillIn(form, { gender, age, occupation }) {
+  form.querySelector(".error").textContent = "";
+  form.gender.value = gender ?? "";
+  form.age.value = age ?? "";
+  form.occupation.value = occupation ?? "";
+}
+
+/** What is left out is null: not known. */
 function profileIn(form) {
-  const profile = {};
-  if (form.gender.value) profile.gender = form.gender.value;
-  if (form.age.value) profile.age = Number(form.age.value);
-  if (form.occupation.value) profile.occupation = Number(form.occupation.value);
-  return profile;
+  const number = (field) => (field.value ? Number(field.value) : null);
+  return { gender: form.gender.value || null, age: number(form.age), occupation: number(form.occupation) };
+}
+
+/** The dialog that asks before the session's user is deleted. */
+export function leaveDialog(session) {
+  const dialog = by("confirm-leave");
+  dialogThat(dialog, () => session.remove());
+  by("leave").addEventListener("click", () => {
+    dialog.querySelector(".muted").textContent = `User ${session.id} is deleted with all ratings. There is no way back.`;
+    dialog.querySelector(".error").textContent = "";
+    by("account").hidePopover();
+    dialog.showModal();
+  });
 }
 
 /** Ask for an API key; null if the user gives none. */

@@ -1,8 +1,9 @@
 // The list of movies to see next, and its options.
 
 import { api, isAbort, Latest } from "../api.js";
+import { calm } from "../elements/calm.js";
 import { announce, by, debounced, fromTemplate, plural, say } from "../elements/dom.js";
-import { hueOf, MovieList, percent, plainTitle, ratingsOf } from "../elements/movies.js";
+import { hueOf, MovieList, percent, ratingsOf } from "../elements/movies.js";
 
 const PAGE = 10;
 const MOST = 100;
@@ -12,20 +13,24 @@ export class Recommendations {
   #form = by("options");
   #latest = new Latest();
   #entries = [];
-  #chosenOrder = null;
+  #options = {};
   #answer = null;
+  #turn = 0;
 
-  constructor(session, actions) {
+  /** `choose` is told the options that the user chooses. */
+  constructor(session, actions, choose) {
     this.session = session;
+    this.choose = choose;
     this.list = new MovieList(by("recommendations"), actions);
     this.#listen();
-    by("filters").open = window.matchMedia("(min-width: 45rem)").matches;
   }
 
   showGenres(genres) {
     const chips = genres.map((genre) => {
       const chip = fromTemplate("chip-template");
-      chip.querySelector("input").value = genre;
+      const box = chip.querySelector("input");
+      box.value = genre;
+      box.checked = this.#options.genre?.includes(genre) ?? false;
       chip.querySelector(".chip-text").textContent = genre;
       chip.style.setProperty("--hue", hueOf(genre));
       return chip;
@@ -33,19 +38,39 @@ export class Recommendations {
     by("genres").replaceChildren(...chips);
   }
 
+  /** Take these options over, and show the list for them. */
+  use(options, { message = null } = {}) {
+    this.#options = options;
+    this.#fillIn();
+    this.#entries = this.#entries.slice(0, PAGE); // other options make another list
+    return this.load({ message });
+  }
+
   reset() {
+    this.#latest.abort();
+    this.#turn += 1;
     this.#answer = null;
     this.#entries = [];
     this.list.clear();
     by("list-basis").textContent = "";
     by("legend").hidden = true;
     this.#panel.querySelector("[data-more]").hidden = true;
+    this.waiting();
+  }
+
+  /** A list will come. */
+  waiting() {
+    say(this.#panel, "");
+    this.#panel.classList.add("busy");
   }
 
   /** Ask for the list anew, as long as it was. */
   async load({ message = null } = {}) {
+    const turn = ++this.#turn;
     const answer = await this.#ask({ n: Math.min(MOST, Math.max(PAGE, this.#entries.length)), offset: 0 });
     if (!answer) return;
+    await calm(this.list.element);
+    if (turn !== this.#turn) return;
     const animate = this.#entries.length > 0;
     this.#entries = answer.recommendations;
     this.#answer = answer;
@@ -73,73 +98,59 @@ export class Recommendations {
 
   /** The answer for the options as they are; null if a later request overtook this one, or it failed. */
   async #ask({ n, offset }) {
-    const options = this.#options();
-    if (!options) return null;
+    const { year_from, year_to } = this.#options;
+    if (year_from && year_to && year_from > year_to) {
+      this.#contradicted();
+      return null;
+    }
     this.#panel.classList.add("busy");
     const signal = this.#latest.signal();
     try {
-      const query = { limit: n, offset, explain: true, ...options };
+      const query = { limit: n, offset, explain: true, ...this.#options };
       const answer = await api.recommendations(this.session.id, query, signal);
       this.#panel.classList.remove("busy");
       this.#panel.querySelector("[data-more]").hidden = answer.recommendations.length < n;
       return answer;
     } catch (error) {
       if (isAbort(error)) return null;
-      this.#panel.classList.remove("busy");
       this.reset();
+      this.#panel.classList.remove("busy");
       say(this.#panel, "There is no list just now.", error.message, { label: "Try again", run: () => this.load() });
       return null;
     }
   }
 
-  /** What is asked of the list; null, and said, where the years contradict each other. */
-  #options() {
-    const form = new FormData(this.#form);
-    const year = (name) => (/^\d{4}$/.test(form.get(name)) ? Number(form.get(name)) : null);
-    const options = {
-      genre: form.getAll("genre"),
-      year_from: year("year_from"),
-      year_to: year("year_to"),
-      rank_by: this.#chosenOrder,
-      diversity: form.get("diversity"),
-    };
-    const set = options.genre.length + (options.year_from ? 1 : 0) + (options.year_to ? 1 : 0);
-    by("filter-count").textContent = set;
-    by("filter-count").hidden = !set;
-    by("clear-filters").hidden = !set;
-    if (!options.year_from || !options.year_to || options.year_from <= options.year_to) return options;
-    this.#latest.abort();
+  #contradicted() {
     this.reset();
-    say(this.#panel, "No year is in between.", `${options.year_from} comes after ${options.year_to}.`);
-    return null;
+    this.#panel.classList.remove("busy");
+    say(this.#panel, "No year is in between.", `${this.#options.year_from} comes after ${this.#options.year_to}.`);
   }
 
   #draw(animate) {
-    const order = this.#answer.rank_by;
-    const most = Math.max(...this.#entries.map((entry) => entry.relevance ?? 0));
     this.list.show(
-      this.#entries.map((entry) => this.#row(entry, most)),
+      this.#entries.map((entry) => this.#row(entry)),
       { animate },
     );
     this.#sayBasis();
     by("legend").hidden = !this.#entries.length;
-    by("legend").classList.toggle("no-likely", most === 0);
-    for (const radio of this.#form.rank_by) radio.checked = radio.value === order;
+    by("legend").classList.toggle("no-likely", this.#entries.every((entry) => entry.like_probability === null));
+    for (const radio of this.#form.rank_by) radio.checked = radio.value === this.#answer.rank_by;
     this.#sayIfEmpty();
   }
 
   #sayBasis() {
-    if (this.#answer) by("list-basis").textContent = basis(this.#answer, this.session.user);
+    if (this.#answer && this.session.user) by("list-basis").textContent = basis(this.#answer, this.session.user);
   }
 
-  #row(entry, most) {
+  #row(entry) {
+    const share = entry.like_probability;
     return {
       movie: entry,
       own: this.session.starsOf(entry.movie_id),
       predicted: entry.predicted_stars,
       reasons: entry.reasons,
       badge: entry.source === "popular" ? { text: "popular", title: "Here because many like it, not from your ratings" } : null,
-      likely: entry.relevance === null ? null : { share: entry.relevance, of: most, text: percent(entry.relevance), hint: "likely" },
+      likely: share === null ? null : { share, text: percent(share), hint: "chance that you give 4 or 5 stars" },
     };
   }
 
@@ -153,33 +164,53 @@ export class Recommendations {
   }
 
   #first() {
-    return this.#entries.length ? `; first comes ${plainTitle(this.#entries[0])}` : "";
+    return this.#entries.length ? `; first comes ${this.#entries[0].display_title}` : "";
   }
 
   #clear() {
-    for (const box of this.#form.querySelectorAll("[name=genre]")) box.checked = false;
-    this.#form.year_from.value = "";
-    this.#form.year_to.value = "";
-    this.#anew("Filters cleared.");
+    this.choose({ ...this.#options, genre: [], year_from: null, year_to: null });
   }
 
-  /** Start over from the first page: other options make another list. */
-  #anew(message) {
-    this.#entries = this.#entries.slice(0, PAGE);
-    this.load({ message });
+  /** The options in their controls. */
+  #fillIn() {
+    const { genre, year_from, year_to, diversity, rank_by } = this.#options;
+    for (const box of this.#form.querySelectorAll("[name=genre]")) box.checked = genre.includes(box.value);
+    for (const [name, year] of [["year_from", year_from], ["year_to", year_to]]) {
+      if (document.activeElement !== this.#form[name]) this.#form[name].value = year ?? "";
+    }
+    this.#form.diversity.value = diversity ?? 0;
+    showDiversity(this.#form.diversity);
+    const filters = genre.length + (year_from ? 1 : 0) + (year_to ? 1 : 0);
+    const changed = filters + (rank_by ? 1 : 0) + (diversity ? 1 : 0);
+    by("filter-count").textContent = changed;
+    by("filter-count").hidden = !changed;
+    by("clear-filters").hidden = !filters;
+  }
+
+  /** The options as the controls have them; an order only where one was chosen. */
+  #chosen(event) {
+    const form = new FormData(this.#form);
+    const year = (name) => (/^\d{4}$/.test(form.get(name)) ? Number(form.get(name)) : null);
+    return {
+      genre: form.getAll("genre"),
+      rank_by: event.target.name === "rank_by" ? event.target.value : this.#options.rank_by,
+      year_from: year("year_from"),
+      year_to: year("year_to"),
+      diversity: Number(form.get("diversity")) || null,
+    };
   }
 
   #listen() {
-    const soon = debounced(() => this.#anew("Changed."), 250);
+    const choose = (event) => this.choose(this.#chosen(event));
+    const soon = debounced(choose, 250);
     this.session.addEventListener("profile", () => this.#sayBasis());
     this.#form.addEventListener("submit", (event) => event.preventDefault());
     this.#form.addEventListener("change", (event) => {
-      if (event.target.name === "rank_by") this.#chosenOrder = event.target.value;
-      if (event.target.name === "rank_by" || event.target.name === "genre") this.#anew("Changed.");
+      if (event.target.name === "rank_by" || event.target.name === "genre") choose(event);
     });
     this.#form.addEventListener("input", (event) => {
       if (event.target.name === "diversity") showDiversity(event.target);
-      if (event.target.name === "diversity" || event.target.name.startsWith("year")) soon();
+      if (event.target.name === "diversity" || event.target.name.startsWith("year")) soon(event);
     });
     by("clear-filters").addEventListener("click", () => this.#clear());
     this.#panel.querySelector("[data-more]").addEventListener("click", () => this.#more());

@@ -92,7 +92,7 @@ export class Search {
     this.#cursor = page.next_cursor;
     this.#draw();
     this.#more.hidden = !this.#cursor;
-    say(this.#panel, this.#found.length ? "" : "No movie found.", `No title has a word that starts with “${q}”.`);
+    say(this.#panel, this.#found.length ? "" : "No movie found.", `No title is like “${q}”.`);
     if (first) this.list.row(first.movie_id).rating.focus();
     announce(this.#found.length ? `${plural(this.#found.length, "movie")}${this.#cursor ? " and more" : ""} found.` : "No movie found.");
   }

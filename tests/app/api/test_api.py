@@ -115,6 +115,9 @@ def test_a_list_can_be_ranked_by_rating_diversified_and_explained(client: TestCl
     assert all(reason["movie_id"] in rated_by(sample, 1) for reason in reasons)
     assert all(reason["title"] == titles[reason["movie_id"]] for reason in reasons)
     assert all(reason["contribution"] > 0 for reason in reasons)
+    given = {row["movie_id"]: row["stars"] for row in sample.ratings.filter(user_id=1).iter_rows(named=True)}
+    mean = sum(given.values()) / len(given)
+    assert all(given[reason["movie_id"]] == reason["stars"] >= mean for reason in reasons)
 
 
 def test_pages_to_the_end_have_every_unseen_movie_once(client: TestClient, sample: MovieLens) -> None:

@@ -7,10 +7,15 @@ import pytest
 from command import Run
 
 from model.data.dataset import MovieLens
+from model.features.catalogue import display_title, year_of
 
 
 def titles(sample: MovieLens) -> dict[int, str]:
-    return dict(sample.movies.select("movie_id", "title").rows())
+    """As they are printed."""
+    return {
+        id_: f"{display_title(title)} ({year_of(title)})"
+        for id_, title in sample.movies.select("movie_id", "title").rows()
+    }
 
 
 def test_recommend_shows_what_was_rated_last_and_what_to_see_next_and_why(filled: Run, sample: MovieLens) -> None:
@@ -22,7 +27,9 @@ def test_recommend_shows_what_was_rated_last_and_what_to_see_next_and_why(filled
     assert f"User 1 has rated {len(rated)} movies" in history
     seen = [titles(sample)[movie_id] for movie_id in rated["movie_id"]]
     assert sum(title in history for title in seen) == min(10, len(seen))
-    assert any(title in listed for title in seen)  # as a reason
+    reasons = [line.split("│")[-2].strip() for line in listed.splitlines() if "%" in line]
+    given = dict(zip(seen, rated["stars"], strict=True))
+    assert reasons[0] in [f"{title.rpartition(' (')[0]} {stars:g}" for title, stars in given.items()]
     assert [line.split()[1] for line in listed.splitlines() if "%" in line] == ["1", "2", "3", "4"]
 
 

@@ -1,7 +1,9 @@
 """Who the page is for, and what it says when the service refuses or does not answer."""
 
+import re
+
 import pytest
-from browsing import Visit, movies
+from browsing import Visit, movies, open_options
 from playwright.sync_api import Locator, Page, expect
 
 from app.edge.keys import Keys
@@ -11,11 +13,14 @@ def test_an_unknown_user_is_named_and_the_one_before_stays(visit: Visit) -> None
     page = visit(user=1, refused=True)
     expect(movies(page, "recommendations")).to_have_count(10)
 
+    page.get_by_role("button", name="User 1").click()
     page.get_by_role("spinbutton", name="User").fill("987654")
     page.get_by_role("button", name="Go", exact=True).click()
 
     expect(page.get_by_role("alert").filter(has_text="There is no user 987654.")).to_be_visible()
     expect(page.locator("#user-name")).to_have_text("User 1")
+    expect(movies(page, "recommendations")).to_have_count(10)
+    expect(page).to_have_url(re.compile(r"\?user=1$"))
 
 
 def test_a_remembered_user_who_is_gone_leads_to_the_welcome(visit: Visit) -> None:
@@ -26,13 +31,13 @@ def test_a_remembered_user_who_is_gone_leads_to_the_welcome(visit: Visit) -> Non
     assert page.evaluate("localStorage['seqrec.user'] ?? null") is None
 
 
-def test_the_last_user_is_remembered(visit: Visit) -> None:
+def test_the_last_user_is_remembered(visit: Visit, address: str) -> None:
     page = visit()
     page.get_by_role("spinbutton", name="User").fill("5")
     page.keyboard.press("Enter")
     expect(page.locator("#user-name")).to_have_text("User 5")
 
-    page.reload()
+    page.goto(address)
 
     expect(page.locator("#user-name")).to_have_text("User 5")
 
@@ -69,6 +74,7 @@ def test_a_key_that_was_refused_is_not_kept(visit: Visit) -> None:
 def test_a_service_that_does_not_answer_can_be_tried_again(visit: Visit) -> None:
     page = visit(user=1, refused=True)
     expect(movies(page, "recommendations")).to_have_count(10)
+    open_options(page)
     page.route("**/recommendations?*", lambda route: route.abort())
     page.get_by_role("radio", name="Predicted stars").check()
     expect(page.get_by_text("The service does not answer.")).to_be_visible()

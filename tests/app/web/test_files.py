@@ -26,6 +26,21 @@ def test_the_page_and_what_it_loads_may_only_be_used_by_itself() -> None:
 def test_the_page_has_no_inline_code_no_foreign_address_and_no_markup_from_data() -> None:
     markup = (WEB / "index.html").read_text()
     assert not re.findall(r"<script>|<style|\sstyle=|\son\w+=", markup)
-    for path in sorted(path for path in WEB.rglob("*") if path.is_file()):
+    for path in sorted(path for path in WEB.rglob("*") if path.is_file() and path.suffix != ".png"):
         text = path.read_text().replace("http://www.w3.org/2000/svg", "")
         assert not re.findall(r"https?://|innerHTML|insertAdjacentHTML|document\.write|\beval\(", text), path.name
+
+
+def test_the_page_and_all_that_it_loads_weigh_at_most_150_kb() -> None:
+    loaded = [path for path in WEB.rglob("*") if path.is_file() and path.suffix != ".png"]
+    assert sum(path.stat().st_size for path in loaded) <= 150_000
+
+
+def test_the_page_can_be_installed() -> None:
+    client = TestClient(api())
+    manifest = client.get("/static/page.webmanifest")
+
+    assert manifest.headers["content-type"].startswith("application/manifest+json")
+    for icon in manifest.json()["icons"]:
+        answer = client.get(f"/static/{icon['src']}")
+        assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, icon["type"])

@@ -4,7 +4,7 @@ import re
 
 import httpx
 import pytest
-from browsing import Visit, heading, movies, plain, rated, recommended, settled, titles
+from browsing import Visit, heading, movies, open_options, rated, recommended, settled, titles
 from playwright.sync_api import expect
 
 
@@ -18,7 +18,11 @@ def test_the_page_shows_what_the_api_says_in_its_order(visit: Visit, address: st
     for row, entry in zip(rows.all(), said, strict=True):
         assert float(row.locator(".rating-number").inner_text()) == pytest.approx(entry["predicted_stars"], abs=0.051)
         assert row.locator(".genres").inner_text() == " · ".join(entry["genres"])
-        assert row.locator(".reasons cite").count() == len(entry["reasons"])
+        percent, _, _ = row.locator(".likely-text").inner_text().partition("%")
+        assert int(percent) == pytest.approx(100 * entry["like_probability"], abs=0.51)
+        assert row.locator(".reasons cite").all_inner_texts() == [one["display_title"] for one in entry["reasons"]]
+        for reason in entry["reasons"]:
+            assert f"{reason['display_title']} {reason['stars']:g}" in row.locator(".reasons").inner_text()
     history = rated(address, 1)
     assert titles(movies(page, "ratings")) == heading(history)[:10]
     shown = [float(text) for text in movies(page, "ratings").locator(".rating-number").all_inner_texts()]
@@ -41,11 +45,14 @@ def test_years_order_and_diversity_are_options_of_the_list(visit: Visit, address
     page = visit(user=3)
     rows = movies(page, "recommendations")
     expect(rows).to_have_count(10)
+    open_options(page)
     page.get_by_role("radio", name="Predicted stars").check()
     page.get_by_label("Diversity").fill("0.6")
+    expect(page).to_have_url(re.compile("diversity=0.6"))
     page.get_by_label("Released from year").fill("1980")
+    expect(page).to_have_url(re.compile("year_from=1980"))
     page.get_by_label("Released until year").fill("1995")
-    expect(page.locator("#filter-count")).to_have_text("2")
+    expect(page.locator("#filter-count")).to_have_text("4")
     expect(page.get_by_role("button", name="Clear filters")).to_be_visible()
     page.wait_for_load_state("networkidle")
     settled(page)
@@ -62,7 +69,8 @@ def test_years_order_and_diversity_are_options_of_the_list(visit: Visit, address
 def test_a_later_question_stops_the_one_before(visit: Visit, address: str) -> None:
     page = visit(user=1)
     expect(movies(page, "recommendations")).to_have_count(10)
-    page.route(re.compile("rank_by=rating"), lambda route: None)  # never answered
+    open_options(page)
+    page.route(re.compile("recommendations.*rank_by=rating"), lambda route: None)  # never answered
     stopped: list[str] = []
     page.on("requestfailed", lambda request: stopped.append(request.url))
 
@@ -74,20 +82,62 @@ def test_a_later_question_stops_the_one_before(visit: Visit, address: str) -> No
     assert titles(movies(page, "recommendations")) == heading(recommended(address, 1))
 
 
-def test_similar_movies_come_on_a_click_and_lead_on(visit: Visit, address: str) -> None:
+def test_rows_as_they_will_be_stand_where_a_list_is_on_its_way(visit: Visit, address: str) -> None:
+    page = visit()
+    page.route(re.compile(r"/recommendations\?"), lambda route: None)  # never answered
+    page.goto(f"{address}/?user=1")
+
+    expect(page.locator("#user-name")).to_have_text("User 1")
+    expect(page.locator("#list .skeleton")).to_be_visible()
+    expect(movies(page, "ratings").first).to_be_visible()
+    expect(page.locator("#history .skeleton")).to_be_hidden()
+
+
+def test_a_movie_is_opened_with_its_expected_stars_the_reasons_and_similar_movies(visit: Visit, address: str) -> None:
     page = visit(user=1)
-    row = movies(page, "recommendations").first
-    movie = recommended(address, 1)[0]
-    row.get_by_role("button", name=f"Similar to {plain(movie['title'])}").click()
+    entry = next(one for one in recommended(address, 1, explain=True) if one["reasons"])
+    page.get_by_role("link", name=entry["display_title"], exact=True).first.click()
 
-    dialog = page.get_by_role("dialog", name=plain(movie["title"]))
-    rows = movies(page, "similar-movies")
-    expect(rows.first).to_be_visible()
-    said = httpx.get(f"{address}/movies/{movie['movie_id']}/similar", params={"n": 12}).json()["similar"]
-    assert titles(rows) == heading(said)
-    expect(rows.first).to_contain_text(f"similarity {said[0]['similarity']:.2f}")
+    view = page.get_by_role("article", name=entry["display_title"])
+    expect(view.get_by_text(f"About {round(entry['predicted_stars'], 1):g} stars")).to_be_visible()
+    asked = {"user_id": 1, "movie_ids": [entry["movie_id"]]}
+    predicted = httpx.post(f"{address}/predict", json=asked).json()["predictions"][0]
+    shares = [100 * predicted["probabilities"][level] for level in "54321"]
+    shown = [int(text.removesuffix("%")) for text in page.locator("#distribution .level-share").all_inner_texts()]
+    assert shown == pytest.approx(shares, abs=0.51)
+    for reason in entry["reasons"]:
+        expect(page.locator("#reasons")).to_contain_text(f"{reason['display_title']} {reason['stars']:g}")
+    said = httpx.get(f"{address}/movies/{entry['movie_id']}/similar", params={"n": 12}).json()["similar"]
+    expect(movies(page, "similar-movies")).to_have_count(12)
+    assert titles(movies(page, "similar-movies")) == heading(said)
+    expect(movies(page, "similar-movies").first).to_contain_text(f"{said[0]['similarity']:.2f}")
 
-    rows.first.get_by_role("button", name="Similar to").click()
-    expect(page.get_by_role("dialog", name=plain(said[0]["title"]))).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(dialog).to_be_hidden()
+    movies(page, "similar-movies").first.get_by_role("link").click()
+    expect(page.get_by_role("article", name=said[0]["display_title"])).to_be_visible()
+
+
+def test_a_movie_is_rated_in_its_own_view(visit: Visit, address: str) -> None:
+    page = visit(user=1)
+    entry = recommended(address, 1)[0]
+    page.goto(f"{address}/?user=1&movie={entry['movie_id']}")
+
+    page.locator("#movie-rating").get_by_role("radio", name="3 stars", exact=True).click()
+
+    expect(page.locator("#movie-rating .rating-caption")).to_have_text("you rated")
+    expect(page.get_by_role("status").filter(has_text="3 stars.")).to_be_visible()
+    assert rated(address, 1)[0]["movie_id"] == entry["movie_id"]
+    page.get_by_role("link", name="To the list").click()
+    expect(movies(page, "ratings").first.locator(".title-text")).to_have_text(entry["display_title"])
+
+
+def test_a_slash_leads_to_the_search_which_forgives_slips(visit: Visit, address: str) -> None:
+    page = visit(user=1)
+    expect(movies(page, "recommendations")).to_have_count(10)
+    movie = httpx.get(f"{address}/movies", params={"limit": 1}).json()["movies"][0]
+    longest = max(movie["display_title"].split(), key=len)
+
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type(longest[:2] + longest[3:])
+
+    expect(movies(page, "results").filter(has_text=longest).first).to_be_visible()

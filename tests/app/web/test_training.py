@@ -60,6 +60,7 @@ def test_the_page_says_that_the_model_is_a_first_one_and_how_far_the_better_one_
         expect(notice).to_contain_text("A first model")
         expect(notice).to_contain_text("42 % done, ready at about")
         expect(notice.get_by_role("progressbar")).to_have_attribute("value", "0.42")
+        page.get_by_role("link", name="Model", exact=True).click()
         expect(page.get_by_role("region", name="Model card")).to_contain_text("(preliminary)")
 
 

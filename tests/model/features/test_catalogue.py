@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from model.features.catalogue import UNKNOWN, Catalogue, Vocabulary
+from model.features.catalogue import UNKNOWN, Catalogue, Vocabulary, display_title
 from model.features.users import Profile, encode_profiles
 
 
@@ -42,3 +42,25 @@ def test_genres_are_multi_hot_and_the_unknown_movie_has_none() -> None:
     )
 
     assert catalogue.genre_matrix.tolist() == [[0, 0, 0], [0, 1, 1], [1, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("title", "spoken"),
+    [
+        pytest.param("Toy Story (1995)", "Toy Story", id="year"),
+        pytest.param("Lion King, The (1994)", "The Lion King", id="article"),
+        pytest.param("'burbs, The (1989)", "The 'burbs", id="apostrophe in front"),
+        pytest.param("Avventura, L' (1960)", "L'Avventura", id="elided article"),
+        pytest.param("Boat, The (Das Boot) (1981)", "The Boat (Das Boot)", id="other name"),
+        pytest.param("Convent, The (Convento, O) (1995)", "The Convent (O Convento)", id="both names"),
+        pytest.param("Bye Bye, Love (1995)", "Bye Bye, Love", id="comma without article"),
+        pytest.param("Story, A (2006- )", "A Story", id="open range of years"),
+        pytest.param("Wit (2001) (TV)", "Wit (TV)", id="mark after the year"),
+        pytest.param("2001: A Space Odyssey (1968)", "2001: A Space Odyssey", id="number in front"),
+        pytest.param("Far (9999)", "Far (9999)", id="no year"),
+        pytest.param("Blade Runner", "Blade Runner", id="nothing to change"),
+        pytest.param("(1995)", "(1995)", id="year alone"),
+    ],
+)
+def test_titles_are_displayed_as_they_are_spoken(title: str, spoken: str) -> None:
+    assert display_title(title) == spoken

@@ -44,6 +44,8 @@ def test_the_lists_of_many_users_are_those_of_each_alone(scorer: Scorer, options
         alone = scorer.recommend(user, among, 10, **options)
         assert [entry.movie_id for entry in entries] == [entry.movie_id for entry in alone]
         assert [entry.stars for entry in entries] == pytest.approx([entry.stars for entry in alone], abs=1.1e-4)
+        likely = [one.like_probability for one in alone]
+        assert [entry.like_probability for entry in entries] == pytest.approx(likely, abs=1.1e-4)
         assert [entry.relevance for entry in entries] == pytest.approx([one.relevance for one in alone], abs=1.1e-6)
 
 

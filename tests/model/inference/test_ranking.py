@@ -82,6 +82,8 @@ def test_a_contribution_is_what_the_score_loses_without_that_rating(scorer: Scor
     listed = scorer.recommend(USER, scorer.catalogue.movie_ids, n=N, rank_by=rank_by, explain=True)
     assert any(entry.reasons for entry in listed)
     rated = {entry.movie_id for entry in HISTORY}
+    given = {entry.movie_id: entry.stars for entry in HISTORY}
+    liked = {3, 7, 15}  # the mean of the history is 3.6 stars
 
     for entry in listed:
         lost = {}
@@ -96,11 +98,38 @@ def test_a_contribution_is_what_the_score_loses_without_that_rating(scorer: Scor
                 of_others = sum(other.relevance or 0 for other in others if other.movie_id not in rated)
                 without = next(other.relevance or 0 for other in others if other.movie_id == entry.movie_id)
                 lost[left_out.movie_id] = np.log(entry.relevance or 0) - np.log(without / of_others)
-        expected = sorted((value for value in lost.values() if value > 0), reverse=True)[:3]
+        expected = sorted((value for id_, value in lost.items() if value > 0 and id_ in liked), reverse=True)[:3]
         assert entry.reasons is not None
         assert [reason.contribution for reason in entry.reasons] == pytest.approx(expected, abs=2e-3)
         for reason in entry.reasons:
             assert lost[reason.movie_id] == pytest.approx(reason.contribution, abs=2e-3)
+            assert given[reason.movie_id] == reason.stars
+
+
+def test_a_movie_that_the_user_rated_below_the_own_mean_is_no_reason(scorer: Scorer) -> None:
+    history = [Rated(movie_id, 2.0 if movie_id % 2 else 4.0) for movie_id in range(1, 41)]
+    listed = recommended(scorer, history, explain=True)
+
+    named = {reason.movie_id for entry in listed for reason in entry.reasons or ()}
+    assert named
+    assert all(movie_id % 2 == 0 for movie_id in named)
+
+
+def test_a_user_who_gives_all_movies_the_same_has_reasons(scorer: Scorer) -> None:
+    listed = recommended(scorer, [Rated(movie_id, 3.0) for movie_id in range(1, 12)], explain=True)
+
+    assert any(entry.reasons for entry in listed)
+
+
+@pytest.mark.parametrize("rank_by", ["relevance", "rating"])
+def test_the_chance_to_like_a_movie_is_the_predicted_one_of_4_or_5_stars(scorer: Scorer, rank_by: RankBy) -> None:
+    listed = recommended(scorer, rank_by=rank_by)[:N]
+    ids = [entry.movie_id for entry in listed]
+    expected = [sum((one.probabilities or ())[3:]) for one in scorer.predict(USER, ids)]
+
+    assert [entry.like_probability for entry in listed] == pytest.approx(expected, abs=2e-4)
+    ranked = {entry.movie_id: entry.like_probability for entry in scorer.rank(USER, ids, rank_by)}
+    assert [ranked[movie_id] for movie_id in ids] == pytest.approx(expected, abs=2e-4)
 
 
 def test_there_are_no_reasons_unless_asked_for_and_none_without_a_history(scorer: Scorer) -> None:
@@ -159,6 +188,15 @@ def test_a_model_of_stars_ranks_by_them_and_refuses_relevance() -> None:
     assert UserRanking(state, None).rank_by == "rating"
     with pytest.raises(NoRelevanceError, match="rank by rating"):
         UserRanking(state, "relevance")
+
+
+def test_a_model_of_the_mean_alone_knows_no_chance_to_like_a_movie() -> None:
+    catalogue = encoded_catalogue(SMALL.network.model_copy(update={"likelihood": "normal"}), movies=29)
+    with torch.inference_mode():
+        state = UserState(catalogue, UserContext(history=[Rated(3, 5.0), Rated(4, 2.0)]))
+        listed = UserRanking(state, None).best(np.ones(30, dtype=bool), 2)
+
+    assert [entry.like_probability for entry in listed] == [None, None]
 
 
 def test_what_is_served_ranks() -> None:

@@ -1,0 +1,129 @@
+// One movie: what the user would give it and why, and movies like it.
+
+import { api, isAbort, Latest } from "../api.js";
+import { by, fromTemplate, plural, say } from "../elements/dom.js";
+import { because, drawTile, MovieList, percent } from "../elements/movies.js";
+import { Rating, spoken } from "../elements/stars.js";
+
+const SIMILAR = 12;
+
+export class MovieView {
+  #view = by("movie");
+  #latest = new Latest();
+  #movie = null;
+  #rating = null;
+  #predictions = new Map();
+  #similar = [];
+
+  constructor(session, actions) {
+    this.session = session;
+    this.actions = actions;
+    this.list = new MovieList(by("similar-movies"), actions);
+  }
+
+  /** Show the movie of this id; returns it, or null if it is not there or another one was asked for meanwhile. */
+  async open(movieId) {
+    const signal = this.#latest.signal();
+    this.#clear();
+    try {
+      this.#movie = await api.movie(movieId, signal);
+      this.#describe();
+      await Promise.all([this.#explain(signal), this.#findSimilar(signal)]);
+    } catch (error) {
+      if (isAbort(error)) return null;
+      say(this.#view, "This movie cannot be shown.", error.message, { label: "Try again", run: () => this.open(movieId) });
+    }
+    this.#view.classList.remove("busy");
+    return this.#movie;
+  }
+
+  /** Draw again, with the ratings as they are now. */
+  refresh() {
+    if (this.#view.hidden || !this.#movie) return;
+    this.#drawRating();
+    this.#drawSimilar();
+  }
+
+  #clear() {
+    this.#view.classList.add("busy");
+    say(this.#view, "");
+    this.#movie = null;
+    this.#predictions.clear();
+    this.#similar = [];
+    this.list.clear();
+    by("expected").hidden = true;
+    for (const part of ["movie-title", "movie-facts", "movie-stats"]) by(part).textContent = "";
+    by("movie-rating").replaceChildren();
+  }
+
+  #describe() {
+    const { display_title, year, genres, ratings, mean_stars } = this.#movie;
+    by("movie-title").textContent = display_title;
+    by("movie-facts").textContent = [year, ...genres].filter(Boolean).join(" · ");
+    by("movie-stats").textContent = ratings ? `${mean_stars.toFixed(1)} stars on average, ${plural(ratings, "rating")}` : "Not rated yet";
+    drawTile(this.#view.querySelector(".movie-head .tile"), this.#movie);
+    if (!this.session.id) return;
+    this.#rating = new Rating(display_title, (stars) => this.actions.give(this.#movie, stars));
+    by("movie-rating").replaceChildren(this.#rating.element);
+  }
+
+  async #explain(signal) {
+    if (!this.session.id) return;
+    const id = this.#movie.movie_id;
+    await this.#predict([id], signal);
+    const { recommendations } = await api.rank(this.session.id, id, signal);
+    const { predicted_stars, probabilities } = this.#predictions.get(id);
+    this.#drawRating();
+    by("expected").hidden = false;
+    by("expected-text").textContent = expected(predicted_stars, recommendations[0].like_probability);
+    by("distribution").replaceChildren(...levels(probabilities ?? {}));
+    const reasons = recommendations[0].reasons;
+    by("reasons").replaceChildren(...(reasons?.length ? because(reasons) : []));
+  }
+
+  async #findSimilar(signal) {
+    this.#similar = (await api.similar(this.#movie.movie_id, SIMILAR, signal)).similar;
+    if (this.session.id && this.#similar.length) await this.#predict(this.#similar.map((movie) => movie.movie_id), signal);
+    this.#drawSimilar();
+  }
+
+  async #predict(movieIds, signal) {
+    for (const one of (await api.predict(this.session.id, movieIds, signal)).predictions) {
+      this.#predictions.set(one.movie_id, one);
+      if (one.own_stars !== null) this.session.learn(one.movie_id, one.own_stars);
+    }
+  }
+
+  #drawRating() {
+    const id = this.#movie.movie_id;
+    this.#rating?.update(this.session.starsOf(id), this.#predictions.get(id)?.predicted_stars ?? null);
+  }
+
+  #drawSimilar() {
+    this.list.show(
+      this.#similar.map((movie) => ({
+        movie,
+        own: this.session.starsOf(movie.movie_id),
+        predicted: this.#predictions.get(movie.movie_id)?.predicted_stars ?? null,
+        likely: { share: Math.max(0, movie.similarity), text: movie.similarity.toFixed(2), hint: "alike" },
+      })),
+    );
+  }
+}
+
+function expected(stars, likely) {
+  const chance = likely === null ? "" : `, with a chance of ${percent(likely)} for 4 or 5`;
+  return `About ${spoken(Number(stars.toFixed(1)))}${chance}.`;
+}
+
+/** A bar for each number of stars, the highest first. */
+function levels(probabilities) {
+  const shares = Object.entries(probabilities).sort(([one], [other]) => other - one);
+  return shares.map(([stars, share]) => {
+    const row = fromTemplate("level-template");
+    row.querySelector(".level-name").textContent = spoken(Number(stars));
+    row.querySelector(".bar-fill").style.setProperty("--share", share);
+    row.querySelector(".level-share").textContent = percent(share);
+    return row;
+  });
+}
