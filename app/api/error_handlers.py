@@ -100,17 +100,21 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def http_error(request: Request, error: HTTPException) -> Response:
-        if error.status_code == HTTPStatus.BAD_REQUEST:  # what the framework calls a body that is no text, for one
-            return answer(InvalidRequest([InvalidField(field="body", message=UNREADABLE)]), request.scope)
-        if error.status_code == HTTPStatus.NOT_FOUND and wants_page(request):
-            return not_found(request.url.path)
-        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-        docs = f"{request.scope['root_path']}/docs"
-        message = f"{request.method} {request.url.path}: {error.detail}. {docs} lists what there is."
-        headers = dict(error.headers or {})
-        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            headers["Allow"] = ", ".join(_methods(request))
-        return error_answer(request.scope, error.status_code, code, message, headers=headers)
+        return _answer_http_error(request, error)
+
+
+def _answer_http_error(request: Request, error: HTTPException) -> Response:
+    if error.status_code == HTTPStatus.BAD_REQUEST:  # what the framework calls a body that is no text, for one
+        return answer(InvalidRequest([InvalidField(field="body", message=UNREADABLE)]), request.scope)
+    if error.status_code == HTTPStatus.NOT_FOUND and wants_page(request):
+        return not_found(request.url.path)
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    docs = f"{request.scope['root_path']}/docs"
+    message = f"{request.method} {request.url.path}: {error.detail}. {docs} lists what there is."
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods(request))
+    return error_answer(request.scope, error.status_code, code, message, headers=headers)
 
 
 def _methods(request: Request) -> list[str]:

@@ -16,7 +16,6 @@ from model import pipeline
 from model.card import Card, RankingScore, Score
 from model.data import dataset
 from model.data.conversion.convert import ConversionOptions, convert
-from model.data.splits import RELEVANT_STARS
 from model.device import choose_device
 from model.errors import DataError
 from model.evaluation.batch_scoring import predict, relevances
@@ -28,6 +27,7 @@ from model.library.fitted import ARTIFACTS, DATA, DESCRIPTION, Description, Fitt
 from model.library.frames import Frames, table
 from model.library.progress import TrainingBars
 from model.library.settings import Settings
+from model.rating_scale import RELEVANT_STARS
 from model.training.context import TrainingContext
 from model.types import FloatArray, IntArray
 
