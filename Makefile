@@ -3,6 +3,7 @@
 # make test       lint, types and tests, with a browser and with PostgreSQL
 # make soak       kills, faults, load and very many requests at length, into docs/reliability.md: half an hour
 # make bench      how fast the service answers, into docs/results: at most a quarter of an hour; BENCH=--quick: minutes
+# make audit      known weaknesses of the pinned dependencies, from the package index
 # make hooks      lint and types before every commit
 # make install    the set-up alone
 
@@ -14,7 +15,7 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 WORKERS ?= auto
 PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS) --maxprocesses=4 --dist=worksteal
 
-.PHONY: run install lint check test soak bench hooks clean
+.PHONY: run install lint check test soak bench audit hooks clean
 .DEFAULT_GOAL := run
 
 run: install
@@ -43,6 +44,12 @@ soak: $(VENV)/.installed-dev
 	rm -rf .soak
 	$(BIN)/pytest -m soak
 	$(BIN)/python tests/support/reliability.py
+
+# In an environment of its own: what it needs is not what SeqRec is tested with.
+audit:
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/pip --disable-pip-version-check --quiet install pip-audit==2.10.1
+	.venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 hooks: $(VENV)/.installed-dev
 	$(BIN)/pre-commit install
