@@ -13,6 +13,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 # Processes that run the tests. Each trains the small models that tests share, so that many of them are no faster.
 WORKERS ?= auto
+# Which of the long tests run.
+SOAK ?= soak
 PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS) --maxprocesses=4 --dist=worksteal
 
 .PHONY: run install lint check test soak bench audit hooks clean
@@ -42,7 +44,7 @@ bench: $(VENV)/.installed-bench
 
 soak: $(VENV)/.installed-dev
 	rm -rf .soak
-	$(BIN)/pytest -m soak
+	$(BIN)/pytest -m "$(SOAK)"
 	$(BIN)/python tests/support/reliability.py
 
 # In an environment of its own: what it needs is not what SeqRec is tested with.

@@ -76,6 +76,7 @@ def p99(answers: list[Answered]) -> float:
 
 
 @pytest.mark.soak
+@pytest.mark.load
 @pytest.mark.timeout(2 * SECONDS + 300)
 def test_a_load_that_the_service_can_carry_is_carried_on_and_on(
     loaded: Engine, database_url: str, artifact_folder: Path, tmp_path: Path, record: Record

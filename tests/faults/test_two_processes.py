@@ -100,7 +100,7 @@ def test_a_load_into_postgres_waits_for_another_one(
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 def test_of_two_preparations_in_one_empty_folder_one_does_the_work_and_the_other_says_who(
     tmp_path: Path, record: Record
 ) -> None:
@@ -110,7 +110,7 @@ def test_of_two_preparations_in_one_empty_folder_one_does_the_work_and_the_other
     both = [
         subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(2)
     ]
-    said = [process.communicate(timeout=280)[1] for process in both]
+    said = [process.communicate(timeout=1200)[1] for process in both]
 
     assert sorted(process.returncode for process in both) == [0, 1], said
     (worker, refused) = sorted(both, key=lambda process: process.returncode)

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from soak import part
 from sqlalchemy import Engine, text
 
 from app.main import create_app
@@ -319,4 +320,4 @@ def test_every_answer_is_that_of_the_model_after_writes_in_any_order(
 def test_every_answer_is_that_of_the_model_after_very_many_writes(
     engine: Engine, scorer: Scorer, artifact_folder: Path
 ) -> None:
-    write_and_compare(lambda: Service(engine, scorer, artifact_folder.parent), examples=15, steps=40)
+    write_and_compare(lambda: Service(engine, scorer, artifact_folder.parent), examples=part(15), steps=40)
