@@ -23,6 +23,13 @@ def _no_number(value: object) -> object:
     return value
 
 
+def _not_null(value: object) -> object:
+    """For a field that may be left out, and is None then."""
+    if value is None:
+        raise ValueError("a number is wanted; leave it out in place of null")
+    return value
+
+
 def _not_in_the_future(seconds: int) -> int:
     """A rating of tomorrow would be the newest one for as long as that is; a day is left for clocks that differ."""
     if seconds > time.time() + 86_400:
@@ -103,11 +110,13 @@ class ListSize(Request):
     """How long a list is."""
 
     limit: Whole = Field(default=10, ge=1, le=100, description="How many entries at most.")
-    n: Annotated[int, Field(ge=1, le=100), Number] | SkipJsonSchema[None] = Field(
-        default=None,
-        exclude=True,
-        description="The old name of `limit`; if both are given, `limit` counts.",
-        json_schema_extra={"deprecated": True},
+    n: Annotated[Annotated[int, Field(ge=1, le=100), Number] | SkipJsonSchema[None], BeforeValidator(_not_null)] = (
+        Field(
+            default=None,
+            exclude=True,
+            description="The old name of `limit`; if both are given, `limit` counts.",
+            json_schema_extra={"deprecated": True},
+        )
     )
 
     @model_validator(mode="after")

@@ -144,7 +144,7 @@ def test_repair_says_what_it_left_out_and_its_copy_has_no_problems(seqrec: Run, 
 
 
 def test_the_documents_example_of_a_conversion_prints_what_stands_there(seqrec: Run) -> None:
-    seqrec.monkeypatch.setenv("COLUMNS", "200")
+    seqrec.monkeypatch.setattr("app.cli.console.output.width", 200)
     page = ROOT / "docs" / "how-to" / "own-data.md"
     commands, shown = [block.text for block in blocks(page) if "reviews.csv" in block.text]
     for line in commands.splitlines():

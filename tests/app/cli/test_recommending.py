@@ -94,7 +94,6 @@ def test_lists_are_evaluated_as_json_and_as_a_table(seqrec: Run, sample_folder: 
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        pytest.param(("--task", "sorting"), "no task 'sorting'", id="task"),
         pytest.param(("--task", "ranking", "--protocol", "paper"), "leave-one-out, user-split", id="protocol"),
         pytest.param(("--task", "ranking", "--model", "bias"), "popularity, item-knn", id="model"),
         pytest.param(

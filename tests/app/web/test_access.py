@@ -68,7 +68,7 @@ def test_a_key_that_was_refused_is_not_kept(visit: Visit) -> None:
     page.keyboard.press("Escape")
     expect(field).to_be_hidden()
 
-    assert page.evaluate("sessionStorage['seqrec.key'] ?? null") is None
+    page.wait_for_function("() => sessionStorage['seqrec.key'] === undefined")
 
 
 def test_a_service_that_does_not_answer_can_be_tried_again(visit: Visit) -> None:
