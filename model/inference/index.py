@@ -94,7 +94,11 @@ class MovieIndex:
 
 
 class IndexedRelevance:
-    """How relevant the movies of an indexed catalogue are to one user, on one of `HORIZONS`."""
+    """How relevant the movies of an indexed catalogue are to one user, on one of `HORIZONS`.
+
+    Attributes:
+        found: about the `BEST` unrated movie indices, and others, in no order.
+    """
 
     def __init__(self, index: MovieIndex, movies: MovieVectors, queries: Tensor, horizon: str, rated: IntArray) -> None:
         """``queries`` of one user, shape (1, horizons, width); ``movies`` of the whole catalogue, later ones too."""
@@ -102,32 +106,35 @@ class IndexedRelevance:
         self._movies = movies
         self._queries = queries
         self._horizon = horizon
-        self._rated = rated
+        self._unrated = without(np.ones(len(movies.vectors), dtype=bool), rated)
+        self.found = self._search(self._unrated, BEST)
         self._log_total = self._estimate()
 
     def best(self, among: BoolArray, most: int) -> IntArray:
         """About the ``most`` most relevant unrated movie indices of a mask, and others, shape (found,), in no order."""
-        query = self._queries[0, HORIZONS.index(self._horizon)]
-        return self._index.search(query, self._horizon, without(among, self._rated), most)
+        return self._search(among & self._unrated, most)
 
     def log_relevance(self, indices: IntArray) -> FloatArray:
         """Log-probability of movie indices over all that are not rated, whose sum is estimated, shape (movies,)."""
         return self._logits(self._movies.take(indices), indices) - self._log_total
 
+    def _search(self, among: BoolArray, most: int) -> IntArray:
+        query = self._queries[0, HORIZONS.index(self._horizon)]
+        return self._index.search(query, self._horizon, among, most)
+
     def _logits(self, movies: MovieVectors, indices: IntArray) -> FloatArray:
         """Logits of some movies and their indices, shape (movies,); minus infinity for rated ones."""
         logits: FloatArray = RankingNetwork.logits(self._queries, movies, self._horizon)[0].float().cpu().numpy()
-        logits[np.isin(indices, np.append(self._rated, UNKNOWN))] = -np.inf
-        return logits
+        return np.where(self._unrated[indices], logits, np.float32(-np.inf))
 
     def _estimate(self) -> np.float32:
-        """Logarithm of the sum over all unrated movies: the best are added up, the others reckoned from a sample."""
-        best = self.best(np.ones(len(self._movies.vectors), dtype=bool), BEST)
-        is_other = ~np.isin(self._index.sample, best)
-        others = self._logits(self._index.sampled, self._index.sample)[is_other]
-        each_stands_for = (self._index.movies - len(best)) / max(len(others), 1)
-        logits = np.append(self._logits(self._movies.take(best), best), others + np.float32(np.log(each_stands_for)))
-        total: np.float32 = np.logaddexp.reduce(logits)
+        """Logarithm of the sum over all unrated movies: those found are added up, others reckoned from a sample."""
+        is_found = np.zeros(len(self._unrated), dtype=bool)
+        is_found[self.found] = True
+        others = self._logits(self._index.sampled, self._index.sample)[~is_found[self._index.sample]]
+        each_stands_for = (self._index.movies - len(self.found)) / max(len(others), 1)
+        own = self._logits(self._movies.take(self.found), self.found)
+        total: np.float32 = np.logaddexp.reduce(np.append(own, others + np.float32(np.log(each_stands_for))))
         return total
 
 

@@ -20,6 +20,7 @@ from model.inference.index import BEST, IndexedRelevance, MovieIndex, without
 from model.inference.results import Prediction, RankBy, Reason, Recommendation
 from model.network.batch import USERS_PER_BATCH, Users
 from model.network.heads import Stars
+from model.network.prior import MovieFactors
 from model.network.ranking import MovieVectors, RankingNetwork
 from model.network.rating import EncodedMovies, EncodedUsers, SeqRec
 from model.rating_scale import RELEVANT_STARS, RatingScale
@@ -38,6 +39,9 @@ LEAST_SCORE = np.float32(-100_000)
 
 HORIZON: dict[RankBy, str] = {"relevance": "relevance", "next": "next", "rating": "relevance"}
 """Of the relevance that a list shows, by what it is ordered by."""
+
+MOVIES_AT_ONCE = 100_000
+"""Movies that are encoded together."""
 
 BYTES_PER_ENTRY = 250
 """Of a rating in a history, and of a prediction: Python's objects, not their values, take the memory."""
@@ -69,7 +73,7 @@ class EncodedCatalogue:
     ) -> "EncodedCatalogue":
         """``index`` has the movies of the catalogue, or those of it that were trained."""
         with torch.inference_mode():
-            movies = network.encode_movies(torch.arange(len(network.movies), device=device))
+            movies = encode_all(network, torch.arange(len(network.movies), device=device))
             vectors = network.ranking.movies() if network.ranking is not None else None
         categories = CategoryDistribution(network.movies.genres.cpu().numpy(), network.movies.ratings.cpu().numpy())
         return cls(network, vocabulary, movies, vectors, categories, UserEncoder(network, movies, vectors), index)
@@ -132,6 +136,22 @@ class EncodedCatalogue:
             lengths=torch.tensor([len(user.history) for user in users]),
         )
         return batch.to(self.network.movies.titles.device)
+
+
+def encode_all(network: SeqRec, indices: Tensor, at_once: int = MOVIES_AT_ONCE) -> EncodedMovies:
+    """The movies at these indices, encoded in parts: on the way a movie takes several times the memory."""
+    parts = torch.split(indices, at_once)
+    first = network.encode_movies(parts[0])
+    if len(parts) == 1:
+        return first
+    hidden, vectors, offsets = (part.new_empty(len(indices), *part.shape[1:]) for part in (first.hidden, *first.prior))
+    whole = EncodedMovies(hidden, MovieFactors(vectors, offsets))
+    for start, part in zip(range(0, len(indices), at_once), parts, strict=True):
+        encoded = first if start == 0 else network.encode_movies(part)
+        whole.hidden[start : start + at_once] = encoded.hidden
+        whole.prior.vectors[start : start + at_once] = encoded.prior.vectors
+        whole.prior.offsets[start : start + at_once] = encoded.prior.offsets
+    return whole
 
 
 class UserState:
@@ -264,9 +284,13 @@ class UserState:
         """
         order = self.order(rank_by)
         found = order[among[order]]
-        if len(found) >= most or self._by_index(rank_by) is None:
+        indexed = self._by_index(rank_by)
+        if len(found) >= most or indexed is None:
             return found
-        return self._ordered(rank_by, among, most)
+        if most > BEST:
+            order = self._all(rank_by)
+            return order[among[order]]
+        return self._best_first(rank_by, indexed.best(among, most))[:most]
 
     def order(self, rank_by: RankBy) -> IntArray:
         """All movie indices that the user has not rated, best first, ties by movie id; of an indexed catalogue, `BEST`.
@@ -276,19 +300,20 @@ class UserState:
         if rank_by not in self._orders:
             if rank_by == "rating":
                 self.stars(np.arange(len(self._stars)))  # those of all movies need no copy of the movies
-            order = self._ordered(rank_by, np.ones(len(self._stars), dtype=bool), BEST)
+            indexed = self._by_index(rank_by)
+            order = self._all(rank_by) if indexed is None else self._best_first(rank_by, indexed.found)[:BEST]
             self._orders[rank_by] = order.astype(np.int32)
         return self._orders[rank_by]
 
-    def _ordered(self, rank_by: RankBy, among: BoolArray, most: int) -> IntArray:
-        """As `best`, anew."""
-        indexed = self._by_index(rank_by)
-        if indexed is None or most > BEST:
-            by_id = self.catalogue.by_id[without(among, self.rated)[self.catalogue.by_id]]
-            return by_id[descending(self.scores(rank_by, by_id))]
-        found = indexed.best(among, most)
-        by_id = found[np.argsort(self.catalogue.ids[found])]
-        return by_id[descending(self.scores(rank_by, by_id))][:most]
+    def _all(self, rank_by: RankBy) -> IntArray:
+        """All movie indices that the user has not rated, in the order of a list, shape (unrated,)."""
+        by_id = self.catalogue.by_id
+        return self._best_first(rank_by, by_id[without(np.ones(len(by_id), dtype=bool), self.rated)[by_id]])
+
+    def _best_first(self, rank_by: RankBy, indices: IntArray) -> IntArray:
+        """Movie indices in the order of a list, ties by movie id, shape (indices,)."""
+        by_id = indices[np.argsort(self.catalogue.ids[indices], kind="stable")]
+        return by_id[descending(self.scores(rank_by, by_id))]
 
     def _by_index(self, rank_by: RankBy) -> IndexedRelevance | None:
         """What finds the best movies without comparing all of them; None where all are compared."""

@@ -11,7 +11,7 @@ from builders import RATING_ONLY, SMALL, network, user
 from model.errors import NoRelevanceError
 from model.features.catalogue import Vocabulary
 from model.features.users import Profile, Rated, UserContext
-from model.inference.ranking import RANKING_DECIMALS, EncodedCatalogue, UserRanking, UserState, descending
+from model.inference.ranking import RANKING_DECIMALS, EncodedCatalogue, UserRanking, UserState, descending, encode_all
 from model.inference.results import RankBy, Recommendation
 from model.inference.scorer import Scorer
 from model.network.config import NetworkConfig
@@ -34,6 +34,16 @@ def recommended(
 def encoded_catalogue(config: NetworkConfig, movies: int) -> EncodedCatalogue:
     """Of a network with random weights; a movie's id is its index."""
     return EncodedCatalogue.of(network(config, movies + 1), Vocabulary(range(1, movies + 1)), torch.device("cpu"))
+
+
+def test_movies_that_are_encoded_part_by_part_are_the_same() -> None:
+    seqrec, indices = network(SMALL.network, 41), torch.arange(41)
+    with torch.inference_mode():
+        whole, parts = encode_all(seqrec, indices), encode_all(seqrec, indices, at_once=16)
+
+    assert torch.allclose(whole.hidden, parts.hidden, atol=1e-6)
+    assert torch.equal(whole.prior.vectors, parts.prior.vectors)
+    assert torch.equal(whole.prior.offsets, parts.prior.offsets)
 
 
 def test_lists_are_ordered_by_relevance_unless_stars_are_asked_for(scorer: Scorer) -> None:
