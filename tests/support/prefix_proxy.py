@@ -26,7 +26,7 @@ def proxy(prefix: str, service: str, scheme: str = "https", own_host: bool = Fal
         if not own_host:
             headers.append(("host", request.headers["host"]))
         path = request.scope["raw_path"].decode().removeprefix(prefix)
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             answer = await client.request(
                 request.method,
                 f"{service}{path}",

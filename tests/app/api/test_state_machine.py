@@ -69,10 +69,10 @@ class Service(RuleBasedStateMachine):
         with engine.begin() as connection:
             for table in ("ratings", "users", "movie_genres", "movies", "genres"):
                 connection.execute(text(f"DELETE FROM {table}"))
-            connection.execute(text("INSERT INTO genres VALUES (1, 'Drama')"))
+            connection.execute(text("INSERT INTO genres (name) VALUES ('Drama')"))
             for id_ in TRAINED:
                 connection.execute(text(f"INSERT INTO movies (id, title) VALUES ({id_}, 'amber')"))
-                connection.execute(text(f"INSERT INTO movie_genres VALUES ({id_}, 1)"))
+                connection.execute(text(f"INSERT INTO movie_genres SELECT {id_}, id FROM genres"))
             for user in USERS:
                 connection.execute(text(f"INSERT INTO users (id) VALUES ({user})"))
                 connection.execute(text(f"INSERT INTO ratings SELECT {user}, id, 5, 1 FROM movies WHERE id > 2"))

@@ -38,7 +38,10 @@ def browser(service: str) -> Iterator[httpx.Client]:
         request.headers.setdefault("X-Test-Caller", f"192.0.2.{next(callers)}")
 
     hooks = {"request": [as_another]}
-    with running(proxy(PREFIX, service)) as address, httpx.Client(base_url=address, event_hooks=hooks) as client:
+    with (
+        running(proxy(PREFIX, service)) as address,
+        httpx.Client(base_url=address, event_hooks=hooks, timeout=60) as client,
+    ):
         yield client
 
 
