@@ -76,7 +76,7 @@ def list_user_ratings(
 @router.put(
     "/users/{user_id}/ratings/{movie_id}",
     summary="Rate a movie, or replace the rating",
-    description="Sending it again changes nothing. It counts in the very next answer.",
+    description="It counts in the very next answer. Without `rated_at` it is the user's newest, each time it is sent.",
     responses=responses(UserNotFound, MovieNotFound, Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
 )
 def put_rating(user_id: UserId, movie_id: MovieId, request: StarsGiven, services: ServicesDependency) -> Rating:

@@ -97,6 +97,7 @@ class IndexedRelevance:
     """How relevant the movies of an indexed catalogue are to one user, on one of `HORIZONS`.
 
     Attributes:
+        unrated: whether each movie index is one that the user has not rated, shape (movies,).
         found: about the `BEST` unrated movie indices, and others, in no order.
     """
 
@@ -106,13 +107,13 @@ class IndexedRelevance:
         self._movies = movies
         self._queries = queries
         self._horizon = horizon
-        self._unrated = without(np.ones(len(movies.vectors), dtype=bool), rated)
-        self.found = self._search(self._unrated, BEST)
+        self.unrated = without(np.ones(len(movies.vectors), dtype=bool), rated)
+        self.found = self._search(self.unrated, BEST)
         self._log_total = self._estimate()
 
     def best(self, among: BoolArray, most: int) -> IntArray:
         """About the ``most`` most relevant unrated movie indices of a mask, and others, shape (found,), in no order."""
-        return self._search(among & self._unrated, most)
+        return self._search(among & self.unrated, most)
 
     def log_relevance(self, indices: IntArray) -> FloatArray:
         """Log-probability of movie indices over all that are not rated, whose sum is estimated, shape (movies,)."""
@@ -125,11 +126,11 @@ class IndexedRelevance:
     def _logits(self, movies: MovieVectors, indices: IntArray) -> FloatArray:
         """Logits of some movies and their indices, shape (movies,); minus infinity for rated ones."""
         logits: FloatArray = RankingNetwork.logits(self._queries, movies, self._horizon)[0].float().cpu().numpy()
-        return np.where(self._unrated[indices], logits, np.float32(-np.inf))
+        return np.where(self.unrated[indices], logits, np.float32(-np.inf))
 
     def _estimate(self) -> np.float32:
         """Logarithm of the sum over all unrated movies: those found are added up, others reckoned from a sample."""
-        is_found = np.zeros(len(self._unrated), dtype=bool)
+        is_found = np.zeros(len(self.unrated), dtype=bool)
         is_found[self.found] = True
         others = self._logits(self._index.sampled, self._index.sample)[~is_found[self._index.sample]]
         each_stands_for = (self._index.movies - len(self.found)) / max(len(others), 1)

@@ -308,7 +308,8 @@ class UserState:
     def _all(self, rank_by: RankBy) -> IntArray:
         """All movie indices that the user has not rated, in the order of a list, shape (unrated,)."""
         by_id = self.catalogue.by_id
-        return self._best_first(rank_by, by_id[without(np.ones(len(by_id), dtype=bool), self.rated)[by_id]])
+        by_id = by_id[without(np.ones(len(by_id), dtype=bool), self.rated)[by_id]]
+        return by_id[descending(self.scores(rank_by, by_id))]
 
     def _best_first(self, rank_by: RankBy, indices: IntArray) -> IntArray:
         """Movie indices in the order of a list, ties by movie id, shape (indices,)."""
@@ -336,6 +337,7 @@ class UserState:
             self._like_probability,
             *self._orders.values(),
             *self._log_relevance.values(),
+            *(array for indexed in self._indexed_relevance.values() for array in (indexed.found, indexed.unrated)),
         )
         tensors: list[Tensor] = [self.user.movies, self.user.stars, *([] if self._queries is None else [self._queries])]
         if self._read is not None:

@@ -91,6 +91,13 @@ def test_lists_are_evaluated_as_json_and_as_a_table(seqrec: Run, sample_folder: 
     assert "popularity" in table
 
 
+def test_a_task_that_there_is_not_is_refused_with_those_that_there_are(seqrec: Run, sample_folder: Path) -> None:
+    status, _, err = seqrec("evaluate", "--data", sample_folder, "--task", "sorting")
+
+    assert status == 2
+    assert "'sorting' is not one of 'rating', 'ranking'" in err
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [

@@ -88,7 +88,7 @@ def test_a_model_learns_from_the_database_and_is_kept_when_everything_is_prepare
 
     monkeypatch.setattr("model.pipeline.train", interrupted)
     assert "training seqrec-rating" in seqrec("prepare", "--data", sample_folder, "--model", "seqrec-rating")[2]
-    assert seqrec("prepare", "--data", sample_folder, "--model", "x")[0] == 2
+    assert "'x' is not one of" in seqrec("prepare", "--data", sample_folder, "--model", "x")[2]
 
 
 @pytest.mark.slow

@@ -86,14 +86,16 @@ def test_a_killed_server_has_lost_nothing_that_it_answered(
 def test_no_write_is_lost_in_many_kills(
     loaded: Engine, database_url: str, artifact_folder: Path, tmp_path: Path, record: Record
 ) -> None:
-    written, kills = 0, part(20)
+    written, least, kills = 0, 0, part(20)
     for attempt in range(kills):
-        known = write_until_killed(database_url, artifact_folder.parent, tmp_path / "log", 20 + 30 * (attempt % 10))
+        writes = 20 + 30 * (attempt % 10)
+        known = write_until_killed(database_url, artifact_folder.parent, tmp_path / "log", writes)
 
         after = stored(database_url)
         assert {key: after.get(key) for key in known} == known
         written += len(known)
-    assert written > 50 * kills
+        least += writes - WRITERS  # each writer forgets the one that it has no answer to
+    assert written >= least
     record(
         "the server killed while six clients write",
         database=loaded.dialect.name,
