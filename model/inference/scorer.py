@@ -18,6 +18,7 @@ from model.inference.ranking import (
     UserState,
     descending,
     encode_together,
+    rounded,
 )
 from model.inference.results import Prediction, RankBy, Recommendation
 from model.network.batch import USERS_PER_BATCH
@@ -273,5 +274,4 @@ def _without_own_ratings(
 def _nearest(ids: IntArray, cosines: FloatArray, n: int) -> list[tuple[int, float]]:
     by_id = np.argsort(ids, kind="stable")
     best = by_id[descending(cosines[by_id])[:n]]
-    rounded = np.round(cosines[best].astype(np.float64), RANKING_DECIMALS)
-    return list(zip(ids[best].tolist(), rounded.tolist(), strict=True))
+    return list(zip(ids[best].tolist(), rounded(cosines[best]), strict=True))
