@@ -9,9 +9,10 @@ from sqlalchemy import Engine
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from app.api import error_handlers, movies, operations, page, predictions, ratings, recommendations, users
+from app.api import error_handlers, page
 from app.api.dependencies import Services
 from app.api.description import Description
+from app.api.routes import movies, operations, predictions, ratings, recommendations, users
 from app.edge.admission import Admission
 from app.edge.hosts import ANY, Hosts
 from app.edge.keys import Keys

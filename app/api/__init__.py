@@ -1,1 +1,1 @@
-"""HTTP handlers by noun; each only translates between HTTP and `app.services`."""
+"""HTTP: the application's routes, and all conversion between bodies and domain objects."""

@@ -76,7 +76,7 @@ def openapi(
     markdown: Annotated[bool, typer.Option("--markdown", help="As a page of Markdown, in place of JSON.")] = False,
 ) -> None:
     """Print the API's description."""
-    from app.cli.api_reference import page
+    from app.cli.reference.api import page
     from app.main import api
 
     description = api().openapi()

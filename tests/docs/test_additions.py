@@ -17,12 +17,12 @@ from fastapi.testclient import TestClient
 from server import running
 from sqlalchemy import Engine
 
-import app.api.movies as routes
+import app.api.routes.movies as routes
 import app.services.movies as services
 import app.storage.movies as storage
 import seqrec.client
 import seqrec.schemas.movies as bodies
-from app.cli.api_reference import page
+from app.cli.reference.api import page
 from app.jobs.bulk_load import load
 from app.main import create_app
 from app.storage.database import connect, upgrade

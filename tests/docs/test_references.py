@@ -9,8 +9,8 @@ from documents import ROOT, blocks, documents, section
 
 from app.api.page import HEADERS
 from app.cli import app as command_line
-from app.cli import command_reference
-from app.cli.api_reference import page as api_page
+from app.cli.reference import commands
+from app.cli.reference.api import page as api_page
 from app.main import api
 from app.observability import metrics
 from app.settings import Settings
@@ -23,9 +23,9 @@ def test_the_reference_of_the_api_is_the_one_that_its_description_gives() -> Non
 
 
 def test_the_reference_of_the_command_line_is_the_one_that_the_commands_give() -> None:
-    written = command_reference.page(command_line)
+    written = commands.page(command_line)
 
-    assert (DOCS / "cli.md").read_text() == written, "run: python -m app.cli.command_reference > docs/cli.md"
+    assert (DOCS / "cli.md").read_text() == written, "run: python -m app.cli.reference.commands > docs/cli.md"
 
 
 def test_every_setting_is_a_row_of_the_operators_page_with_default_and_description() -> None:

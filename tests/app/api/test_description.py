@@ -7,7 +7,7 @@ import pytest
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
-from app.api import movies, operations, predictions, ratings, recommendations, users
+from app.api.routes import movies, operations, predictions, ratings, recommendations, users
 from app.main import api
 
 DESCRIPTION = api().openapi()

@@ -1,6 +1,6 @@
 """The command line as a page of Markdown: every command with its arguments, options, defaults and help.
 
-Written by ``python -m app.cli.command_reference > docs/cli.md``.
+Written by ``python -m app.cli.reference.commands > docs/cli.md``.
 """
 
 import inspect
@@ -19,7 +19,7 @@ Command = Any
 BEGINNING = """\
 # The command line
 
-Written by `python -m app.cli.command_reference` from the commands themselves; a test holds both together.
+Written by `python -m app.cli.reference.commands` from the commands themselves; a test holds both together.
 `seqrec COMMAND --help` prints the arguments and options of one command. Settings that commands share are in
 [operations.md](operations.md#settings).
 

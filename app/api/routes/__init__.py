@@ -1,0 +1,1 @@
+"""HTTP handlers by noun; each only translates between HTTP and `app.services`."""

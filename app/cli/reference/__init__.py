@@ -1,0 +1,1 @@
+"""The references in `docs/`, written from the code."""
