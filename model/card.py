@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from model import legacy
 from model.network.config import RankingTrainingConfig, TrainingConfig
@@ -96,6 +96,19 @@ class RankingEvaluation(Measurement, RankingScore):
     baselines: dict[str, RankingScore]
 
 
+class OriginalScale(BaseModel):
+    """What ratings were before they were converted to stars, linearly.
+
+    Attributes:
+        low, high: the worst and the best rating.
+        stars: what these two became.
+    """
+
+    low: float
+    high: float
+    stars: tuple[float, float]
+
+
 class DataSource(BaseModel):
     """The ratings that a model was trained on.
 
@@ -104,6 +117,7 @@ class DataSource(BaseModel):
         generated: True if the ratings were generated; see `model.data.sample`.
         checksum: SHA-256 over the data files, or over the rows of the database.
         filled_with: checksums of the data sets that were loaded into the database; empty for a folder.
+        scale: what the ratings were before they became stars; None where they were stars.
     """
 
     name: str
@@ -113,6 +127,7 @@ class DataSource(BaseModel):
     movies: int
     ratings: int
     filled_with: tuple[str, ...] = ()
+    scale: OriginalScale | None = Field(default=None, exclude_if=lambda scale: scale is None)
 
     def holds(self, checksum: str) -> bool:
         """Whether the data set with this checksum is part of the data."""
