@@ -113,11 +113,9 @@ def _call(answer: type[T], method: str, path: str, **rest: Any) -> Call[T]:  # n
 
 def recommend(user_id: AnyId, **chosen: Unpack[ListChoices]) -> Call[Recommendations]:
     """Movies that a user has not rated, best first. Options: `seqrec.schemas.recommendations.ListOptions`."""
-    if "exclude" in chosen:
-        chosen["exclude"] = [write_id(id_) for id_ in chosen["exclude"]]
-    query = ListOptions(**chosen).model_dump(exclude_defaults=True)
-    if "exclude" in query:
-        query["exclude"] = [write_id(id_) for id_ in query["exclude"]]
+    exclude = [write_id(id_) for id_ in chosen.get("exclude", ())]
+    chosen["exclude"] = list[AnyId](exclude)
+    query = ListOptions(**chosen).model_dump(exclude_defaults=True) | ({"exclude": exclude} if exclude else {})
     return _call(Recommendations, "GET", f"/users/{segment(user_id)}/recommendations", query=query)
 
 

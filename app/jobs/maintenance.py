@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from app.services.ids import ExternalIds
 from app.services.rating_lines import GivenRating
 from app.services.ratings import Ratings
 from app.settings import Settings
@@ -16,6 +17,11 @@ def export_ratings(settings: Settings, *, by_external_ids: bool = False) -> Iter
     """Every rating of the database, ordered by the own ids of user and movie."""
     ratings = Ratings(_open(settings))
     return ratings.export_by_external_ids() if by_external_ids else ratings.export()
+
+
+def external_ids(settings: Settings) -> ExternalIds:
+    """The external ids of the database."""
+    return ExternalIds(_open(settings))
 
 
 def import_lines(file: BinaryIO, settings: Settings) -> int:
