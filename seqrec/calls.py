@@ -48,7 +48,7 @@ class PageChoices(SizeChoices, total=False):
     genre: list[str]
     year_from: int | None
     year_to: int | None
-    exclude: list[int] | list[str] | list[AnyId]
+    exclude: Sequence[AnyId]
     rank_by: RankBy | None
     diversity: float | None
 
@@ -114,7 +114,7 @@ def _call(answer: type[T], method: str, path: str, **rest: Any) -> Call[T]:  # n
 def recommend(user_id: AnyId, **chosen: Unpack[ListChoices]) -> Call[Recommendations]:
     """Movies that a user has not rated, best first. Options: `seqrec.schemas.recommendations.ListOptions`."""
     exclude = [write_id(id_) for id_ in chosen.get("exclude", ())]
-    chosen["exclude"] = list[AnyId](exclude)
+    chosen["exclude"] = exclude
     query = ListOptions(**chosen).model_dump(exclude_defaults=True) | ({"exclude": exclude} if exclude else {})
     return _call(Recommendations, "GET", f"/users/{segment(user_id)}/recommendations", query=query)
 

@@ -66,13 +66,17 @@ class MovieLens:
     scale: OriginalScale | None = None
 
     @cached_property
+    def half_star_share(self) -> float:
+        """Of the ratings, those with half a star; 0 without ratings."""
+        return float(self.ratings.select((pl.col("stars") % 1 != 0).mean()).item() or 0)
+
+    @cached_property
     def rating_scale(self) -> RatingScale:
         """Half stars if one rating in a hundred or more has half a star, else whole stars.
 
         So the half stars of a few users do not turn the next training from five levels to ten.
         """
-        halves = self.ratings.select((pl.col("stars") % 1 != 0).mean()).item() or 0
-        return HALF_STARS if halves >= LEAST_HALVES else WHOLE_STARS
+        return HALF_STARS if self.half_star_share >= LEAST_HALVES else WHOLE_STARS
 
     @cached_property
     def genre_names(self) -> tuple[str, ...]:

@@ -62,7 +62,9 @@ class _EitherId:
         self._pattern = pattern
 
     def __get_pydantic_core_schema__(self, _: object, handler: CoreHandler) -> CoreSchema:
-        return core_schema.no_info_wrap_validator_function(self._validate, handler.generate_schema(Id))
+        as_it_is = core_schema.simple_ser_schema("any")
+        own = handler.generate_schema(Id)
+        return core_schema.no_info_wrap_validator_function(self._validate, own, serialization=as_it_is)
 
     def __get_pydantic_json_schema__(self, _: CoreSchema, __: JsonHandler) -> JsonSchemaValue:
         own = {"type": "integer", "minimum": 1, "maximum": LARGEST_ID}

@@ -287,9 +287,8 @@ def test_a_request_by_own_ids_asks_for_no_external_one(named: TestClient, statem
     assert len(statements) == 2
 
 
-def test_an_external_id_is_looked_up_in_an_index(named: TestClient, loaded: Engine) -> None:
-    if loaded.dialect.name != "sqlite":
-        pytest.skip("the plan for a few rows is a scan on PostgreSQL")
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL scans tables of a few rows
+def test_an_external_id_is_looked_up_in_an_index(loaded: Engine) -> None:
     with loaded.connect() as connection:
         plan = connection.execute(text("EXPLAIN QUERY PLAN SELECT id FROM users WHERE external_id IN ('x')")).all()
     assert "USING COVERING INDEX ix_users_external_id" in str(plan)
