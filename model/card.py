@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from model import legacy
 from model.network.config import RankingTrainingConfig, TrainingConfig
+from model.rating_scale import OriginalScale
 
 
 class Score(BaseModel):
@@ -94,19 +95,6 @@ class RankingEvaluation(Measurement, RankingScore):
     n_users: int
     validation: RankingScore
     baselines: dict[str, RankingScore]
-
-
-class OriginalScale(BaseModel):
-    """What ratings were before they were converted to stars, linearly.
-
-    Attributes:
-        low, high: the worst and the best rating.
-        stars: what these two became.
-    """
-
-    low: float
-    high: float
-    stars: tuple[float, float]
 
 
 class DataSource(BaseModel):

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Engine, Select, select
 from app.errors import DatabaseError
 from app.storage.database import public_url, require_current
 from app.storage.tables import Dataset, Genre, Movie, MovieGenre, Rating, User
-from model.card import OriginalScale
 from model.data.dataset import MovieLens
+from model.rating_scale import OriginalScale
 
 NAME = "database"
 """The data set's name on the card of a model that was trained on it."""

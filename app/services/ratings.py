@@ -222,7 +222,8 @@ class _KnownIds:
 
     def records(self, named: Sequence[GivenRating]) -> list[RatingRecord]:
         """The ratings by own ids, none of which is missing."""
-        return [RatingRecord(self.users[one.user_id], self.movies[one.movie_id], *one[2:]) for one in named]
+        users, movies = self.users, self.movies
+        return [RatingRecord(users[user], movies[movie], stars, rated_at) for user, movie, stars, rated_at in named]
 
 
 def _require_user(session: Session, user_id: int) -> str | None:

@@ -124,7 +124,7 @@ class Dataset(Base):
     """A loaded data set; each checksum is loaded once.
 
     ``scale`` is what its ratings were before they were converted to stars, the fields of a
-    `model.card.OriginalScale`; null where they were stars.
+    `model.rating_scale.OriginalScale`; null where they were stars.
     """
 
     __tablename__ = "datasets"

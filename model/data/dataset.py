@@ -9,12 +9,11 @@ from pathlib import Path
 
 import polars as pl
 
-from model.card import OriginalScale
 from model.data.checks import Problems
 from model.data.formats import Tables, require_format
 from model.data.origin import read_external_ids, read_scale
 from model.features.catalogue import Catalogue
-from model.rating_scale import HALF_STARS, WHOLE_STARS, RatingScale
+from model.rating_scale import HALF_STARS, WHOLE_STARS, OriginalScale, RatingScale
 
 SAMPLE_MARKER = "sample.json"
 """This file marks a folder whose data was generated; see `model.data.sample`."""

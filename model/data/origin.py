@@ -6,8 +6,8 @@ import polars as pl
 from polars.exceptions import PolarsError
 from pydantic import ValidationError
 
-from model.card import OriginalScale
 from model.errors import DataError
+from model.rating_scale import OriginalScale
 
 IDS_FILES = {"user": "users-ids.csv", "movie": "movies-ids.csv"}
 """``userId`` or ``movieId``, the number in the data, and ``externalId``, the id in the source."""

@@ -72,6 +72,8 @@ class _EitherId:
         return {"anyOf": [own, text], "examples": [1, "tt0111161"]}
 
     def _validate(self, value: object, as_own: Callable[[object], int]) -> AnyId:
+        if type(value) is int and 1 <= value <= LARGEST_ID:
+            return value  # at once: a request may have ten thousand
         id_ = self._read(value) if isinstance(value, str) else value
         if not isinstance(id_, str):
             return as_own(id_)

@@ -8,7 +8,6 @@ from pathlib import Path
 import polars as pl
 from pydantic import BaseModel
 
-from model.card import OriginalScale
 from model.data.conversion import values
 from model.data.conversion.columns import Columns
 from model.data.conversion.source import Table, opened
@@ -18,6 +17,7 @@ from model.data.formats import LARGEST_ID, ML_CSV, NO_GENRES, latest_time
 from model.data.origin import IDS_FILES, SCALE_FILE
 from model.errors import DataError, SettingsError
 from model.files import atomic_folder
+from model.rating_scale import OriginalScale
 
 ROWS_AT_ONCE = 200_000
 """Rows whose texts are in memory together; of the others there are numbers, 24 bytes a rating."""

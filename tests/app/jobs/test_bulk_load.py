@@ -12,11 +12,11 @@ from app.jobs.bulk_load import load
 from app.jobs.extract import extract
 from app.storage import ids, movies, ratings, users
 from app.storage.tables import User
-from model.card import OriginalScale
 from model.data import dataset
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
 from model.features.users import Profile, Rated
+from model.rating_scale import OriginalScale
 
 
 def counts(engine: Engine) -> dict[str, int]:

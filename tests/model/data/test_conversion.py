@@ -11,12 +11,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from model.card import OriginalScale
 from model.data import dataset
 from model.data.conversion.convert import Conversion, ConversionOptions, convert
 from model.data.dataset import MovieLens
 from model.errors import DataError, SettingsError
-from model.rating_scale import HALF_STARS, WHOLE_STARS
+from model.rating_scale import HALF_STARS, WHOLE_STARS, OriginalScale
 
 ROWS = [
     {"user": "ann", "item": "tt0111161", "rating": 10, "time": 1_600_000_000},
