@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 import httpx
 from pydantic import ValidationError
@@ -30,7 +30,7 @@ from seqrec.errors import (
 )
 from seqrec.retries import RETRIED_STATUSES, wait_seconds
 from seqrec.schemas.common import ListSize
-from seqrec.schemas.ratings import Rating
+from seqrec.schemas.ratings import ExportedRating
 from seqrec.schemas.recommendations import ListOptions
 from seqrec.signatures import method_signature
 from seqrec.validation import invalid_fields
@@ -149,10 +149,10 @@ class Client(_Connection):
             time.sleep(wait)
             attempt += 1
 
-    def export_ratings(self) -> Iterator[Rating]:
-        """All ratings in the order of user and movie, as they arrive."""
+    def export_ratings(self, ids: Literal["own", "external"] = "own") -> Iterator[ExportedRating]:
+        """All ratings in the order of user and movie, as they arrive, by own ids or by external ones."""
         try:
-            with self._http.stream("GET", EXPORT) as response:
+            with self._http.stream("GET", EXPORT, params={"ids": ids}) as response:
                 if not response.is_success:
                     response.read()
                     raise _error(response)
@@ -234,10 +234,10 @@ class AsyncClient(_Connection):
             await asyncio.sleep(wait)
             attempt += 1
 
-    async def export_ratings(self) -> AsyncIterator[Rating]:
+    async def export_ratings(self, ids: Literal["own", "external"] = "own") -> AsyncIterator[ExportedRating]:
         """As `Client.export_ratings`."""
         try:
-            async with self._http.stream("GET", EXPORT) as response:
+            async with self._http.stream("GET", EXPORT, params={"ids": ids}) as response:
                 if not response.is_success:
                     await response.aread()
                     raise _error(response)
@@ -319,8 +319,8 @@ def _error(response: httpx.Response) -> SeqRecError:
     return service_error(body) or UnexpectedAnswer(f"{response.request.url} answered {body.code}: {body.detail}")
 
 
-def _rating(line: str) -> Rating:
+def _rating(line: str) -> ExportedRating:
     try:
-        return Rating.model_validate_json(line)
+        return ExportedRating.model_validate_json(line)
     except ValidationError as error:
         raise UnexpectedAnswer(f"The export has a line that is no rating: {line[:200]}") from error

@@ -5,6 +5,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from app.services.ids import ExternalIds
 from app.services.model_host import ModelHost
 from app.services.movies import Movies
 from app.services.popularity import Popularity
@@ -32,6 +33,7 @@ class Services:
     users: Users
     movies: Movies
     ratings: Ratings
+    external_ids: ExternalIds
 
     @classmethod
     def over(cls, host: ModelHost) -> "Services":
@@ -47,6 +49,7 @@ class Services:
             Users(database),
             Movies(host),
             Ratings(database),
+            ExternalIds(database),
         )
 
 

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -19,12 +19,17 @@ def export_ratings(
     out: Annotated[
         Path | None, typer.Option(help="File to write.", dir_okay=False, show_default="standard output")
     ] = None,
+    ids: Annotated[
+        Literal["own", "external"],
+        typer.Option(help="How users and movies are named: by the service's own ids, or by external ids."),
+    ] = "own",
 ) -> None:
     """Write all ratings of the database, one JSON object a line."""
     from app.api import translation
     from app.jobs.maintenance import export_ratings
 
-    lines = (translation.rating(rating).model_dump_json() for rating in export_ratings(settings_with()))
+    ratings = export_ratings(settings_with(), by_external_ids=ids == "external")
+    lines = (translation.exported_rating(rating).model_dump_json() for rating in ratings)
     if out is None:
         for line in lines:
             typer.echo(line)
