@@ -69,6 +69,8 @@ class MovieChoices(TypedDict, total=False):
     year: int | None
     genres: list[str]
     hidden: bool
+    imdb_id: str | None
+    tmdb_id: int | None
 
 
 class MovieChanges(MovieChoices, total=False):

@@ -87,6 +87,8 @@ def movie_fields(movie: MovieRecord) -> dict[str, object]:
         "display_title": movie.display_title,
         "year": movie.year,
         "genres": list(movie.genres),
+        "imdb_id": movie.imdb_id,
+        "tmdb_id": movie.tmdb_id,
     }
 
 
@@ -145,6 +147,8 @@ def recommendation(entry: Recommendation, answer: RecommendationList) -> recomme
         display_title=record.display_title,
         year=record.year,
         genres=list(record.genres),
+        imdb_id=record.imdb_id,
+        tmdb_id=record.tmdb_id,
         predicted_stars=entry.stars,
         like_probability=entry.like_probability,
         relevance=entry.relevance,

@@ -7,7 +7,7 @@ from typing import cast
 
 import polars as pl
 import psycopg
-from sqlalchemy import Connection, Engine, Table, func, insert, select
+from sqlalchemy import Connection, Engine, Table, bindparam, func, insert, select, update
 
 from app.errors import DatabaseError
 from app.storage.database import WRITES, public_url, wait_for_turn
@@ -24,12 +24,14 @@ OnRows = Callable[[int, int], None]
 def load(engine: Engine, data: MovieLens, on_rows: OnRows = lambda *_: None) -> bool:
     """Write a data set into an empty database, in one transaction; False if it is loaded already.
 
+    If it is loaded already, only links that the database lacks are written.
     Raises `DatabaseError` if the database holds other data: ids of two data sets mean different movies. If another
     process fills the database, it waits and finds it loaded, or, on SQLite, raises `DatabaseBusy`.
     """
     with bulk_writing(engine), engine.execution_options(**{WRITES: True}).begin() as connection:
         wait_for_turn(connection)
         if is_loaded(connection, data.checksum):
+            _add_missing_links(connection, data)
             return False
         if connection.scalar(select(func.count()).select_from(Movie)) or connection.scalar(
             select(func.count()).select_from(User)
@@ -76,9 +78,20 @@ def _dataset_row(data: MovieLens) -> dict[str, object]:
 def _load_movies(connection: Connection, data: MovieLens) -> None:
     _insert(connection, Genre, [{"name": name} for name in data.genre_names])
     genre_ids = {name: number for number, name in connection.execute(select(Genre.id, Genre.name))}
-    _insert(connection, Movie, data.movies.select("title", "year", id="movie_id").to_dicts())
+    linked = data.movies.join(data.links, on="movie_id", how="left")
+    _insert(connection, Movie, linked.select("title", "year", "imdb_id", "tmdb_id", id="movie_id").to_dicts())
     pairs = data.movies.select("movie_id", "genres").explode("genres").drop_nulls().unique().rows()
     _insert(connection, MovieGenre, [{"movie_id": movie, "genre_id": genre_ids[name]} for movie, name in pairs])
+
+
+def _add_missing_links(connection: Connection, data: MovieLens) -> None:
+    """Links of a data set that was loaded before they were read, or before it had any."""
+    without = select(Movie.id).where(Movie.imdb_id.is_(None), Movie.tmdb_id.is_(None))
+    missing = data.links.filter(pl.col("movie_id").is_in(connection.scalars(without).all()))
+    if not missing.is_empty():
+        of_one = update(Movie).where(Movie.id == bindparam("movie_id"))
+        values = {Movie.imdb_id: bindparam("imdb_id"), Movie.tmdb_id: bindparam("tmdb_id")}
+        connection.execute(of_one.values(values), missing.to_dicts())
 
 
 @contextmanager

@@ -34,6 +34,13 @@ class SearchPage(NamedTuple):
     next_cursor: str | None
 
 
+class Links(NamedTuple):
+    """What IMDb, as tt0111161, and TMDB call a movie; None where that is not known."""
+
+    imdb_id: str | None = None
+    tmdb_id: int | None = None
+
+
 class Movies:
     """The catalogue of the database."""
 
@@ -56,7 +63,13 @@ class Movies:
             return self._entry(*_require_movie(session, movie_id))
 
     def add(
-        self, movie_id: int | None, title: str, year: int | None, genres: Sequence[str], hidden: bool
+        self,
+        movie_id: int | None,
+        title: str,
+        year: int | None,
+        genres: Sequence[str],
+        hidden: bool,
+        links: Links = Links(),  # noqa: B008 - a tuple cannot be changed
     ) -> tuple[CatalogueEntry, RatingStats]:
         """A new movie, with a free id if none is given; `MovieExists` if the id is taken.
 
@@ -69,6 +82,7 @@ class Movies:
             "year": year or year_of(title),
             "hidden": hidden,
             "title_vector": _encode_title(title),
+            **links._asdict(),
         }
 
         def insert(session: Session) -> tuple[MovieRecord, RatingStats]:

@@ -17,13 +17,15 @@ IDS_AT_ONCE = 10_000
 
 @dataclass(frozen=True)
 class MovieRecord:
-    """A movie; genres in alphabetical order."""
+    """A movie; genres in alphabetical order. ``imdb_id``, as tt0114709, and ``tmdb_id`` are None where not known."""
 
     id: int
     title: str
     year: int | None
     genres: tuple[str, ...]
     hidden: bool
+    imdb_id: str | None = None
+    tmdb_id: int | None = None
 
     @cached_property
     def display_title(self) -> str:
@@ -44,7 +46,8 @@ def records(session: Session, movie_ids: Collection[int]) -> dict[int, MovieReco
 
 
 def _records(session: Session, movie_ids: Sequence[int] | None) -> list[MovieRecord]:
-    movies = select(Movie.id, Movie.title, Movie.year, Movie.hidden).order_by(Movie.id)
+    columns = (Movie.id, Movie.title, Movie.year, Movie.hidden, Movie.imdb_id, Movie.tmdb_id)
+    movies = select(*columns).order_by(Movie.id)
     named = select(MovieGenre.movie_id, Genre.name).join(Genre, Genre.id == MovieGenre.genre_id)
     of_genres = named.order_by(Genre.name)
     if movie_ids is not None:
@@ -54,8 +57,8 @@ def _records(session: Session, movie_ids: Sequence[int] | None) -> list[MovieRec
     for movie_id, name in session.execute(of_genres):
         genres.setdefault(movie_id, []).append(name)
     return [
-        MovieRecord(movie_id, title, year, tuple(genres.get(movie_id, ())), hidden)
-        for movie_id, title, year, hidden in session.execute(movies)
+        MovieRecord(movie_id, title, year, tuple(genres.get(movie_id, ())), hidden, imdb_id, tmdb_id)
+        for movie_id, title, year, hidden, imdb_id, tmdb_id in session.execute(movies)
     ]
 
 

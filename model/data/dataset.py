@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import polars as pl
 
 from model.data.checks import Problems
 from model.data.formats import Tables, require_format
+from model.data.links import NO_LINKS
 from model.features.catalogue import Catalogue
 from model.rating_scale import HALF_STARS, WHOLE_STARS, RatingScale
 
@@ -42,6 +43,7 @@ class MovieLens:
         users: ``user_id, gender (F or M), age (in years), occupation (0 to 20)``; all but the id may be null.
         movies: ``movie_id, title, year (may be null), genres (list of names, may be empty)``.
         ratings: ``user_id, movie_id, stars (a level of rating_scale), rated_at (Unix seconds)``, in any order.
+        links: ``movie_id, imdb_id (as tt0114709), tmdb_id``, of movies that have any; the checksum leaves it out.
         filled_with: checksums of the data sets that were loaded into the database; empty for a folder.
     """
 
@@ -51,6 +53,7 @@ class MovieLens:
     users: pl.DataFrame
     movies: pl.DataFrame
     ratings: pl.DataFrame
+    links: pl.DataFrame = field(default_factory=NO_LINKS.clone)
     filled_with: tuple[str, ...] = ()
 
     @cached_property
@@ -88,6 +91,7 @@ def read(folder: Path) -> MovieLens:
         users=tables.users,
         movies=tables.movies,
         ratings=tables.ratings,
+        links=tables.links.join(tables.movies, on="movie_id", how="semi"),
     )
 
 
