@@ -12,6 +12,7 @@ from app.services.probe import Probe
 from app.services.ratings import Ratings
 from app.services.recommendations import KnownUser, Recommender
 from app.services.scoring import Gathering
+from app.services.taste.importing import Taste
 from app.services.users import Users
 from app.storage.database import Database
 
@@ -32,6 +33,7 @@ class Services:
     users: Users
     movies: Movies
     ratings: Ratings
+    taste: Taste
 
     @classmethod
     def over(cls, host: ModelHost) -> "Services":
@@ -47,6 +49,7 @@ class Services:
             Users(database),
             Movies(host),
             Ratings(database),
+            Taste(database, host.snapshot),
         )
 
 

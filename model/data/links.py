@@ -37,8 +37,9 @@ LINKS = RecordFile(
 
 
 def read_links(folder: Path, problems: Problems) -> pl.DataFrame:
-    """``movie_id, imdb_id (as tt0114709), tmdb_id``, either of the latter null where there is none; no rows without
-    the file. Bad lines are added to ``problems``.
+    """``movie_id, imdb_id (as tt0114709), tmdb_id``; the latter two are null where there is none.
+
+    No rows without the file. Bad lines are added to ``problems``.
     """
     if not (folder / LINKS.name).is_file():
         return NO_LINKS
