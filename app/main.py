@@ -60,12 +60,14 @@ def create_app(
     user_cache: int = USER_CACHE,
     limits: Limits = DEFAULT_LIMITS,
     hosts: Hosts = Hosts(),  # noqa: B008 - as above
+    image_url: str | None = None,
 ) -> FastAPI:
     """The service over a database with a current schema and a loaded model.
 
     ``artifacts`` is the folder to look for newer models in, ``user_cache`` the bytes that what the model knows of users
     may take. A service with keys answers under any name, and to pages of any site that have a key; those of
-    ``hosts.origins`` may read the answers too.
+    ``hosts.origins`` may read the answers too. ``image_url`` is where the page finds pictures of movies, with names of
+    ids in braces.
     """
     app = api()
     metrics.watch_connections(engine, MOST_CONNECTIONS)
@@ -73,6 +75,7 @@ def create_app(
     host = ModelHost(Database(engine), scorer, artifacts, user_cache)
     app.state.services = Services.over(host)
     app.state.keys, app.state.limits = keys, limits
+    app.state.image_url = image_url
     app.state.rates = Rates(limits.rate) if limits.rate else None
     app.add_middleware(Admission, limits=limits, hosts=Hosts(origins=(ANY,)) if keys else hosts)
     app.add_middleware(GZipMiddleware, LEAST_COMPRESSED, COMPRESSION_LEVEL, exclude_content_types=())
@@ -109,6 +112,7 @@ def api() -> FastAPI:
             app.include_router(router, responses=error_handlers.responses(KeyRequired, KeyUnknown, TooManyRequests))
     for router in (*operations.routers, page.router):
         app.include_router(router)
+    app.state.image_url = None
     app.mount("/static", page.Assets())
     app.openapi = Description(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     return app
