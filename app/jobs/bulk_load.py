@@ -90,8 +90,8 @@ def _add_missing_links(connection: Connection, data: MovieLens) -> None:
     missing = data.links.filter(pl.col("movie_id").is_in(connection.scalars(without).all()))
     if not missing.is_empty():
         of_one = update(Movie).where(Movie.id == bindparam("movie_id"))
-        values = {Movie.imdb_id: bindparam("imdb_id"), Movie.tmdb_id: bindparam("tmdb_id")}
-        connection.execute(of_one.values(values), missing.to_dicts())
+        statement = of_one.values(imdb_id=bindparam("imdb"), tmdb_id=bindparam("tmdb"))
+        connection.execute(statement, missing.rename({"imdb_id": "imdb", "tmdb_id": "tmdb"}).to_dicts())
 
 
 @contextmanager

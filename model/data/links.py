@@ -43,4 +43,4 @@ def read_links(folder: Path, problems: Problems) -> pl.DataFrame:
     """
     if not (folder / LINKS.name).is_file():
         return NO_LINKS
-    return LINKS.read(folder, problems).select(NO_LINKS.columns).cast(dict(NO_LINKS.schema))
+    return LINKS.read(folder, problems).select(NO_LINKS.columns).cast(NO_LINKS.schema)
