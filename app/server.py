@@ -99,6 +99,7 @@ def from_settings(settings: Settings) -> FastAPI:
         limits,
         hosts,
         settings.drain_time,
+        settings.image_url,
     )
     app.state.services.host.warm_up()
     return app

@@ -97,6 +97,12 @@ class Settings(BaseSettings):
         description="Names that a service without keys answers under, separated by commas, besides localhost and "
         "addresses in numbers; * for all.",
     )
+    image_url: str | None = Field(
+        None,
+        pattern=r"^https?://[\w.-]+(:\d+)?/[^\s{}]*(\{(movie_id|imdb_id|tmdb_id)\}[^\s{}]*)+$",
+        description="Where the page finds pictures of movies, as https://images.example/{tmdb_id}.jpg, with {tmdb_id}, "
+        "{imdb_id} or {movie_id}; without it, the page shows none.",
+    )
     unprotected: bool = Field(
         False,
         description="Serve other machines without keys. For networks that restrict access otherwise, as Docker does by "

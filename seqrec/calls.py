@@ -26,6 +26,7 @@ from seqrec.schemas.recommendations import (
     RecommendationRequest,
     Recommendations,
 )
+from seqrec.schemas.taste import Imported, ImportOptions
 from seqrec.schemas.users import NewUser, ProfileChange, SimilarUsers, User, Users
 
 T = TypeVar("T")
@@ -75,6 +76,8 @@ class MovieChoices(TypedDict, total=False):
     genres: list[str]
     hidden: bool
     external_id: str | None
+    imdb_id: str | None
+    tmdb_id: int | None
 
 
 class MovieChanges(MovieChoices, total=False):
@@ -91,6 +94,7 @@ class Call(Generic[T]):
         read: turns the body of the answer into what the caller gets.
         query: parameters; those that are None are not sent.
         content: a body that is sent piece by piece, in place of ``body``.
+        media: its content type.
         repeatable: True if sending it twice has the same effect as sending it once.
     """
 
@@ -100,6 +104,7 @@ class Call(Generic[T]):
     query: Mapping[str, object] = field(default_factory=dict)
     body: BaseModel | None = None
     content: Iterable[bytes] | None = None
+    media: str = "application/jsonl"
     repeatable: bool = True
 
 
@@ -220,6 +225,17 @@ def rate_many(given: Sequence[NewRating]) -> Call[Written]:
 def import_ratings(lines: Iterable[bytes]) -> Call[Written]:
     """Write any number of ratings, all or none. Each line is a JSON object with the fields of `NewRating`."""
     return _call(Written, "POST", "/import/ratings", content=_joined(lines), repeatable=False)
+
+
+def import_file(user_id: int, content: bytes, name: str = "", preview: bool = False) -> Call[Imported]:
+    """Write what a user has rated on another site: the bytes of its export, as Letterboxd's archive.
+
+    ``preview`` answers what would be written, and writes nothing.
+    """
+    query = ImportOptions(name=name, preview=preview).model_dump(exclude_defaults=True)
+    return _call(
+        Imported, "POST", f"/users/{user_id}/import", query=query, content=(content,), media="application/octet-stream"
+    )
 
 
 def search_movies(q: str = "", genre: Sequence[str] = (), limit: int = 20, cursor: str | None = None) -> Call[Movies]:

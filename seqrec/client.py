@@ -43,7 +43,6 @@ TIMEOUT_SECONDS = 30.0
 RETRIES = 3
 
 EXPORT = "/export/ratings"
-JSON_LINES = "application/jsonl"
 
 
 class _Connection:
@@ -178,6 +177,7 @@ class Client(_Connection):
     delete_rating = _sync(calls.delete_rating)
     rate_many = _sync(calls.rate_many)
     import_ratings = _sync(calls.import_ratings)
+    import_file = _sync(calls.import_file)
     search_movies = _sync(calls.search_movies)
     genres = _sync(calls.genres)
     popular_movies = _sync(calls.popular_movies)
@@ -263,6 +263,7 @@ class AsyncClient(_Connection):
     delete_rating = _async(calls.delete_rating)
     rate_many = _async(calls.rate_many)
     import_ratings = _async(calls.import_ratings)
+    import_file = _async(calls.import_file)
     search_movies = _async(calls.search_movies)
     genres = _async(calls.genres)
     popular_movies = _async(calls.popular_movies)
@@ -290,7 +291,7 @@ def _options(call: Call[T]) -> dict[str, Any]:
         options["json"] = call.body.model_dump(mode="json", exclude_unset=True)
     if call.content is not None:
         # The answer to a long import takes as long as the import does.
-        options |= {"headers": {"Content-Type": JSON_LINES}, "timeout": None}
+        options |= {"headers": {"Content-Type": call.media}, "timeout": None}
     return options
 
 

@@ -13,6 +13,7 @@ from app.services.probe import Probe
 from app.services.ratings import Ratings
 from app.services.recommendations import KnownUser, Recommender
 from app.services.scoring import Gathering
+from app.services.taste.importing import Taste
 from app.services.users import Users
 from app.storage.database import Database
 
@@ -34,6 +35,7 @@ class Services:
     movies: Movies
     ratings: Ratings
     external_ids: ExternalIds
+    taste: Taste
 
     @classmethod
     def over(cls, host: ModelHost) -> "Services":
@@ -50,6 +52,7 @@ class Services:
             Movies(host),
             Ratings(database),
             ExternalIds(database),
+            Taste(database, host.snapshot),
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from fastapi import Response
 from pydantic import BaseModel
@@ -20,6 +21,8 @@ from app.services.recommendations import (
     RecommendationOptions,
     Similar,
 )
+from app.services.taste.formats import RatedTitle
+from app.services.taste.importing import Preview
 from app.services.users import UserRecord
 from app.storage.movies import MovieRecord
 from app.storage.ratings import RatingRecord, RatingStats
@@ -31,8 +34,9 @@ from seqrec.schemas import movies as movie_bodies
 from seqrec.schemas import predictions as prediction_bodies
 from seqrec.schemas import ratings as rating_bodies
 from seqrec.schemas import recommendations as recommendation_bodies
+from seqrec.schemas import taste as taste_bodies
 from seqrec.schemas import users as user_bodies
-from seqrec.schemas.common import HistoryRating, ProfileFields
+from seqrec.schemas.common import HistoryRating, MovieAnswer, ProfileFields
 
 # From bodies
 
@@ -99,7 +103,7 @@ def as_response(body: BaseModel, headers: Mapping[str, str] | None = None) -> Re
     return Response(body.__pydantic_serializer__.to_json(body), headers=headers, media_type="application/json")
 
 
-def movie_fields(movie: MovieRecord) -> dict[str, object]:
+def movie_fields(movie: MovieRecord) -> dict[str, Any]:
     """The fields of a `MovieAnswer`."""
     return {
         "movie_id": movie.id,
@@ -108,6 +112,8 @@ def movie_fields(movie: MovieRecord) -> dict[str, object]:
         "display_title": movie.display_title,
         "year": movie.year,
         "genres": list(movie.genres),
+        "imdb_id": movie.imdb_id,
+        "tmdb_id": movie.tmdb_id,
     }
 
 
@@ -173,6 +179,8 @@ def recommendation(entry: Recommendation, answer: RecommendationList) -> recomme
         display_title=record.display_title,
         year=record.year,
         genres=list(record.genres),
+        imdb_id=record.imdb_id,
+        tmdb_id=record.tmdb_id,
         predicted_stars=entry.stars,
         like_probability=entry.like_probability,
         relevance=entry.relevance,
@@ -280,3 +288,58 @@ def rated_movie(entry: TitledRating) -> rating_bodies.RatedMovie:
     return rating_bodies.RatedMovie.model_validate(
         {**movie_fields(entry.movie), "stars": entry.rating.stars, "rated_at": entry.rating.rated_at}
     )
+
+
+def imported(user_id: int, preview: Preview, written: int) -> taste_bodies.Imported:
+    export = preview.export
+    return taste_bodies.Imported(
+        user_id=user_id,
+        source=export.source,
+        best=export.best,
+        written=written,
+        matched=[
+            taste_bodies.MatchedRating.model_construct(
+                **_given(entry.given), movie=_movie_answer(entry.movie), by=entry.by, own_stars=entry.own_stars
+            )
+            for entry in preview.matched
+        ],
+        doubtful=[
+            taste_bodies.DoubtfulRating.model_construct(
+                **_given(entry.given),
+                candidates=[
+                    taste_bodies.Candidate.model_construct(
+                        movie=_movie_answer(candidate.movie), similarity=round(candidate.similarity, 2)
+                    )
+                    for candidate in entry.candidates
+                ],
+            )
+            for entry in preview.doubtful
+        ],
+        not_found=[
+            taste_bodies.MissingRating.model_construct(**_given(given), imdb_id=given.imdb_id, tmdb_id=given.tmdb_id)
+            for given in preview.not_found
+        ],
+        left_out=taste_bodies.LeftOut(
+            watched=len(export.watched),
+            watchlist=len(export.watchlist),
+            no_movies=export.no_movies,
+            repeated=preview.repeated,
+            unreadable=export.unreadable,
+        ),
+    )
+
+
+def _given(given: RatedTitle) -> dict[str, Any]:
+    """The fields of a `GivenRating`."""
+    return {
+        "row": given.row,
+        "title": given.title,
+        "year": given.year,
+        "given": given.given,
+        "stars": given.stars,
+        "rated_at": given.rated_at,
+    }
+
+
+def _movie_answer(movie: MovieRecord) -> MovieAnswer:
+    return MovieAnswer.model_construct(**movie_fields(movie))

@@ -80,6 +80,14 @@ class BulkRoute(Route):
         return Request(request.scope, limited(request, limits.bulk_body, limits.pause))
 
 
+class FileRoute(BulkRoute):
+    """A bulk route whose body is one file of a person, far smaller than what programs send."""
+
+    async def with_limited_body(self, request: Request, limits: Limits) -> Request:
+        """The request, whose body ends in `BodyTooLarge` or `SlowBody` while it is read."""
+        return Request(request.scope, limited(request, min(limits.file, limits.bulk_body), limits.pause))
+
+
 def limited(request: Request, most: int, pause: float) -> Receive:
     """The messages of a request's body.
 

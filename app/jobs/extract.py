@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Engine, Select, select
+from sqlalchemy import Connection, Engine, Select, or_, select
 
 from app.errors import DatabaseError
 from app.storage.database import public_url, require_current
@@ -21,11 +21,17 @@ ROWS_AT_ONCE = 100_000
 USERS = {"user_id": pl.Int64, "gender": pl.String, "age": pl.Int64, "occupation": pl.Int64}
 MOVIES = {"movie_id": pl.Int64, "title": pl.String, "year": pl.Int16}
 GENRES = {"movie_id": pl.Int64, "genres": pl.String}
+LINKS = {"movie_id": pl.Int64, "imdb_id": pl.String, "tmdb_id": pl.Int64}
 RATINGS = {"user_id": pl.Int64, "movie_id": pl.Int64, "stars": pl.Float32, "rated_at": pl.Int64}
 
 _USERS = select(User.id, User.gender, User.age, User.occupation).order_by(User.id)
 _MOVIES = select(Movie.id, Movie.title, Movie.year).order_by(Movie.id)
 _GENRES = select(MovieGenre.movie_id, Genre.name).join(Genre, Genre.id == MovieGenre.genre_id)
+_LINKS = (
+    select(Movie.id, Movie.imdb_id, Movie.tmdb_id)
+    .where(or_(Movie.imdb_id.is_not(None), Movie.tmdb_id.is_not(None)))
+    .order_by(Movie.id)
+)
 _RATINGS = select(Rating.user_id, Rating.movie_id, Rating.stars, Rating.rated_at).order_by(
     Rating.user_id, Rating.movie_id
 )
@@ -43,6 +49,7 @@ def extract(engine: Engine) -> MovieLens:
         users = _table(connection, _USERS, USERS)
         genres = _table(connection, _GENRES, GENRES).group_by("movie_id").agg(pl.col("genres").sort())
         movies = _table(connection, _MOVIES, MOVIES).join(genres, on="movie_id", how="left", maintain_order="left")
+        links = _table(connection, _LINKS, LINKS)
         ratings = _table(connection, _RATINGS, RATINGS)
         external_ids = {table: _external_ids(connection, table) for table in (User, Movie)}
         of_datasets = select(Dataset.checksum, Dataset.generated, Dataset.scale).order_by(Dataset.loaded_at)
@@ -59,6 +66,7 @@ def extract(engine: Engine) -> MovieLens:
         users=users,
         movies=movies,
         ratings=ratings,
+        links=links,
         filled_with=tuple(checksum for checksum, _, _ in filled_with),
         user_external_ids=external_ids[User],
         movie_external_ids=external_ids[Movie],

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from app.services.ids import ExternalIds
+from app.services.model_host import Snapshot
 from app.services.rating_lines import GivenRating
 from app.services.ratings import Ratings
+from app.services.taste.importing import Taste
 from app.settings import Settings
+from app.storage import movies, revisions
 from app.storage.database import Database, connect, public_url, require_current
 from app.storage.locks import bulk_writing
 from app.storage.ratings import RatingRecord
@@ -29,6 +32,14 @@ def import_lines(file: BinaryIO, settings: Settings) -> int:
     database = _open(settings)
     with bulk_writing(database.engine):
         return Ratings(database).import_lines(file)
+
+
+def open_taste(settings: Settings) -> Taste:
+    """The import of other sites' exports into the database."""
+    return Taste(
+        _open(settings),
+        lambda session: Snapshot(revisions.read(session).catalogue, movies.all_records(session), title_vectors={}),
+    )
 
 
 def stats(settings: Settings) -> tuple[str, Stats]:

@@ -35,6 +35,13 @@ class SearchPage(NamedTuple):
     next_cursor: str | None
 
 
+class Links(NamedTuple):
+    """What IMDb, as tt0111161, and TMDB call a movie; None where that is not known."""
+
+    imdb_id: str | None = None
+    tmdb_id: int | None = None
+
+
 class Movies:
     """The catalogue of the database."""
 
@@ -64,6 +71,7 @@ class Movies:
         genres: Sequence[str],
         hidden: bool,
         external_id: str | None = None,
+        links: Links = Links(),  # noqa: B008 - a tuple cannot be changed
     ) -> tuple[CatalogueEntry, RatingStats]:
         """A new movie, with a free id if none is given; `MovieExists` if one of the ids is taken.
 
@@ -77,6 +85,7 @@ class Movies:
             "year": year or year_of(title),
             "hidden": hidden,
             "title_vector": _encode_title(title),
+            **links._asdict(),
         }
 
         def insert(session: Session) -> tuple[MovieRecord, RatingStats]:

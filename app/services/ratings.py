@@ -101,7 +101,7 @@ class Ratings:
             if problems:
                 raise InvalidRequest(problems)
             records = known.records(named)
-            _put(session, records)
+            put_with_times(session, records)
         metrics.ratings_written.inc(len(records))
         return len(records)
 
@@ -142,7 +142,7 @@ class Ratings:
             checked.seek(0)
             with self.database.writes(long=True) as session:
                 ratings.lock_all(session)  # the lines come in any order of users
-                written = sum(_put(session, block) for block in _checked_blocks(checked))
+                written = sum(put_with_times(session, block) for block in _checked_blocks(checked))
         metrics.ratings_written.inc(written)
         metrics.imports.inc()
         return written
@@ -170,7 +170,8 @@ def _checked_blocks(checked: IO[bytes]) -> Iterator[list[RatingRecord]]:
         yield [RatingRecord(*record) for record in np.frombuffer(block, dtype=RECORD).tolist()]
 
 
-def _put(session: Session, records: Sequence[RatingRecord]) -> int:
+def put_with_times(session: Session, records: Sequence[RatingRecord]) -> int:
+    """Write ratings, those without a time as `with_times` has it; returns how many."""
     ratings.put(session, with_times(session, records))
     return len(records)
 

@@ -14,7 +14,7 @@ from model.features.catalogue import display_title
 
 @dataclass(frozen=True)
 class MovieRecord:
-    """A movie; genres in alphabetical order."""
+    """A movie; genres in alphabetical order. ``imdb_id``, as tt0114709, and ``tmdb_id`` are None where not known."""
 
     id: int
     title: str
@@ -22,6 +22,8 @@ class MovieRecord:
     genres: tuple[str, ...]
     hidden: bool
     external_id: str | None = None
+    imdb_id: str | None = None
+    tmdb_id: int | None = None
 
     @cached_property
     def display_title(self) -> str:
@@ -42,7 +44,8 @@ def records(session: Session, movie_ids: Collection[int]) -> dict[int, MovieReco
 
 
 def _records(session: Session, movie_ids: Sequence[int] | None) -> list[MovieRecord]:
-    movies = select(Movie.id, Movie.title, Movie.year, Movie.hidden, Movie.external_id).order_by(Movie.id)
+    columns = (Movie.id, Movie.title, Movie.year, Movie.hidden, Movie.external_id, Movie.imdb_id, Movie.tmdb_id)
+    movies = select(*columns).order_by(Movie.id)
     named = select(MovieGenre.movie_id, Genre.name).join(Genre, Genre.id == MovieGenre.genre_id)
     of_genres = named.order_by(Genre.name)
     if movie_ids is not None:
@@ -52,8 +55,8 @@ def _records(session: Session, movie_ids: Sequence[int] | None) -> list[MovieRec
     for movie_id, name in session.execute(of_genres):
         genres.setdefault(movie_id, []).append(name)
     return [
-        MovieRecord(movie_id, title, year, tuple(genres.get(movie_id, ())), hidden, external_id)
-        for movie_id, title, year, hidden, external_id in session.execute(movies)
+        MovieRecord(movie_id, title, year, tuple(genres.get(movie_id, ())), hidden, external_id, imdb_id, tmdb_id)
+        for movie_id, title, year, hidden, external_id, imdb_id, tmdb_id in session.execute(movies)
     ]
 
 

@@ -50,7 +50,8 @@ class Movie(Base):
 
     ``external_id`` is the id in another system, if the movie has one.
     The model knows a movie added after training by its genres and ``title_vector``, little-endian single-precision
-    numbers; null for movies of a loaded data set, whose vectors are in the artifact.
+    numbers; null for movies of a loaded data set, whose vectors are in the artifact. ``imdb_id``, as tt0114709, and
+    ``tmdb_id`` are what IMDb and TMDB call the movie; null where that is not known.
     """
 
     __tablename__ = "movies"
@@ -62,6 +63,8 @@ class Movie(Base):
     year: Mapped[int | None]
     hidden: Mapped[bool] = mapped_column(server_default=false(), comment="never recommended")
     title_vector: Mapped[bytes | None]
+    imdb_id: Mapped[str | None] = mapped_column(String(11))
+    tmdb_id: Mapped[int | None]
 
 
 class Genre(Base):

@@ -13,6 +13,7 @@ import { MovieView } from "./panels/movie.js";
 import { chooseUser, keyDialog, leaveDialog, profileDialog, profileOf } from "./panels/people.js";
 import { Recommendations } from "./panels/recommendations.js";
 import { Search } from "./panels/search.js";
+import { Taste } from "./panels/taste.js";
 import { Session } from "./session.js";
 import { recall, remember } from "./storage.js";
 
@@ -38,6 +39,9 @@ const search = new Search(session, actions);
 const movie = new MovieView(session, actions);
 const history = new History(session, { ...actions, act: remove });
 const firstSteps = new FirstSteps(session, actions, () => by("list-title").focus());
+new Taste(session, async () => {
+  if (document.body.dataset.view !== "list") await go({ view: "list", options });
+});
 
 async function write(movie, stars, { undoing = false } = {}) {
   if (!session.id) {
@@ -71,6 +75,15 @@ session.addEventListener("change", ({ detail }) => {
   search.predictAgain();
   movie.refresh();
   firstSteps.refresh();
+});
+
+session.addEventListener("import", () => {
+  warn(null);
+  firstSteps.open();
+  history.reset();
+  history.load();
+  search.predictAgain();
+  recommendations.load({ message: "Your ratings are here." });
 });
 
 session.addEventListener("profile", showUser);

@@ -5,7 +5,7 @@ import { recall, remember } from "./storage.js";
 
 /**
  * Events: "user" when another user is opened or none, "change" when a rating was written (detail: movie, stars or null, before,
- * ratedAt), "profile" when the number of ratings is known anew.
+ * ratedAt), "profile" when the number of ratings is known anew, "import" when many ratings were written.
  */
 export class Session extends EventTarget {
   user = null;
@@ -69,6 +69,16 @@ export class Session extends EventTarget {
 
   forget() {
     remember("localStorage", "user", null);
+  }
+
+  /** Write what was rated elsewhere, all or none: ratings {movie_id, stars, rated_at}, which may be without a time. */
+  async bring(ratings) {
+    const id = this.id;
+    await api.rateAll(ratings.map((rating) => ({ user_id: id, ...rating })));
+    if (id !== this.id) return;
+    for (const { movie_id, stars } of ratings) this.learn(movie_id, stars);
+    await this.#countAnew(id);
+    this.dispatchEvent(new Event("import"));
   }
 
   /** Write a rating, or delete it where stars is null; writes go out one after the other. */

@@ -11,6 +11,7 @@ import polars as pl
 
 from model.data.checks import Problems
 from model.data.formats import Tables, require_format
+from model.data.links import NO_LINKS
 from model.data.origin import read_external_ids, read_scale
 from model.features.catalogue import Catalogue
 from model.rating_scale import HALF_STARS, WHOLE_STARS, OriginalScale, RatingScale
@@ -48,6 +49,7 @@ class MovieLens:
         users: ``user_id, gender (F or M), age (in years), occupation (0 to 20)``; all but the id may be null.
         movies: ``movie_id, title, year (may be null), genres (list of names, may be empty)``.
         ratings: ``user_id, movie_id, stars (in halves), rated_at (Unix seconds)``, in any order.
+        links: ``movie_id, imdb_id (as tt0114709), tmdb_id``, of movies that have any; the checksum leaves it out.
         filled_with: checksums of the data sets that were loaded into the database; empty for a folder.
         user_external_ids, movie_external_ids: ids in another system, of those that have one.
         scale: what the ratings were before they were converted to stars; None where they were stars.
@@ -59,6 +61,7 @@ class MovieLens:
     users: pl.DataFrame
     movies: pl.DataFrame
     ratings: pl.DataFrame
+    links: pl.DataFrame = field(default_factory=NO_LINKS.clone)
     filled_with: tuple[str, ...] = ()
     user_external_ids: Mapping[int, str] = field(default_factory=dict)
     movie_external_ids: Mapping[int, str] = field(default_factory=dict)
@@ -109,6 +112,7 @@ def read(folder: Path) -> MovieLens:
         user_external_ids=read_external_ids(folder, "user"),
         movie_external_ids=read_external_ids(folder, "movie"),
         scale=read_scale(folder),
+        links=tables.links.join(tables.movies, on="movie_id", how="semi"),
     )
 
 

@@ -134,6 +134,8 @@ class MovieAnswer(BaseModel):
     )
     year: int | None = Field(description="Year of release; null if not known.", examples=[1994])
     genres: list[str] = Field(examples=[["Drama"]])
+    imdb_id: str | None = Field(default=None, description="Of IMDb; null if not known.", examples=["tt0111161"])
+    tmdb_id: int | None = Field(default=None, description="Of TMDB; null if not known.", examples=[278])
 
 
 class ProfileFields(Request):

@@ -188,6 +188,8 @@ class Recommendations(BaseModel):
                             "display_title": "The Shawshank Redemption",
                             "year": 1994,
                             "genres": ["Drama"],
+                            "imdb_id": "tt0111161",
+                            "tmdb_id": 278,
                             "predicted_stars": 4.8125,
                             "like_probability": 0.9204,
                             "relevance": 0.031415,

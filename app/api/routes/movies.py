@@ -10,6 +10,7 @@ from app.api.error_handlers import BODY_ERRORS, responses
 from app.api.parameters import KnownMovieId, MovieId
 from app.edge.keys import with_key
 from app.edge.routes import BulkRoute, Route
+from app.services.movies import Links
 from seqrec.errors import Conflict, DatabaseUnavailable, InvalidRequest, MovieExists, MovieNotFound, StorageFull
 from seqrec.schemas.common import ListSize
 from seqrec.schemas.movies import (
@@ -84,7 +85,8 @@ def list_popular_movies(
     | responses(MovieExists, Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
 )
 def create_movie(new: NewMovie, request: Request, response: Response, services: ServicesDependency) -> MovieDetails:
-    fields = new.title, new.year, new.genres, new.hidden, new.external_id
+    links = Links(new.imdb_id, new.tmdb_id)
+    fields = new.title, new.year, new.genres, new.hidden, new.external_id, links
     added = translation.movie_details(*services.movies.add(new.movie_id, *fields))
     response.headers.update(headers.location(request, added.movie_id))
     return added

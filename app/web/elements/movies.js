@@ -12,6 +12,8 @@ const HUES = {
 /** A click that comes this soon after a row has taken another's place was meant for the other one. */
 const MOVED_MILLISECONDS = 600;
 
+const IMAGE_URL = document.querySelector("meta[name=image-url]").content;
+
 const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 
 /** A genre's position on the colour wheel, in degrees; the same for the same name. */
@@ -24,14 +26,30 @@ const sumOf = (text) => [...text].reduce((sum, letter) => (sum * 31 + letter.cod
 /** A probability in whole percent. */
 export const percent = (share) => `${Math.round(share * 100)}%`;
 
-/** A movie's ticket: the initials of its title, in the colours of its genres, turned by its title. */
-export function drawTile(tile, { display_title, genres }) {
+/** The address of a movie's picture; null where the service has no source of pictures or the movie no id of it. */
+function pictureOf(movie) {
+  const named = [...IMAGE_URL.matchAll(/\{(\w+)\}/g)].map(([, name]) => movie[name]);
+  if (!named.length || named.some((id) => id === null || id === undefined)) return null;
+  return IMAGE_URL.replaceAll(/\{(\w+)\}/g, (_, name) => movie[name]);
+}
+
+/** A movie's ticket: its picture, or the initials of its title, in the colours of its genres, turned by its title. */
+export function drawTile(tile, movie) {
+  const { display_title, genres } = movie;
   const words = display_title.replace(/^(The|An?) /, "").match(/[\p{L}\p{N}]+/gu) ?? [];
   tile.textContent = words.slice(0, 2).map((word) => [...word][0].toUpperCase()).join("");
   const hue = hueOf(genres[0]);
   tile.style.setProperty("--hue", hue);
   tile.style.setProperty("--hue-2", genres[1] ? hueOf(genres[1]) : hue + 18);
   tile.style.setProperty("--turn", `${sumOf(display_title) % 360}deg`);
+  const picture = pictureOf(movie);
+  if (!picture) return;
+  const image = node("img");
+  image.alt = "";
+  image.loading = "lazy";
+  image.addEventListener("error", () => image.remove());
+  image.src = picture;
+  tile.append(image);
 }
 
 /** The user's ratings that speak for a movie, in words. */

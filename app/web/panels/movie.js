@@ -1,7 +1,7 @@
 // One movie: what the user would give it and why, and movies like it.
 
 import { api, isAbort, Latest } from "../api.js";
-import { by, fromTemplate, plural, say } from "../elements/dom.js";
+import { by, fromTemplate, node, plural, say } from "../elements/dom.js";
 import { because, drawTile, MovieList, percent } from "../elements/movies.js";
 import { Rating, spoken } from "../elements/stars.js";
 
@@ -52,7 +52,7 @@ export class MovieView {
     this.#similar = [];
     this.list.clear();
     by("expected").hidden = true;
-    for (const part of ["movie-title", "movie-facts", "movie-stats"]) by(part).textContent = "";
+    for (const part of ["movie-title", "movie-facts", "movie-stats", "movie-links"]) by(part).textContent = "";
     by("movie-rating").replaceChildren();
   }
 
@@ -61,6 +61,7 @@ export class MovieView {
     by("movie-title").textContent = display_title;
     by("movie-facts").textContent = [year, ...genres].filter(Boolean).join(" · ");
     by("movie-stats").textContent = ratings ? `${mean_stars.toFixed(1)} stars on average, ${plural(ratings, "rating")}` : "Not rated yet";
+    by("movie-links").replaceChildren(...linksOf(this.#movie));
     drawTile(this.#view.querySelector(".movie-head .tile"), this.#movie);
     if (!this.session.id) return;
     this.#rating = new Rating(display_title, (stars) => this.actions.give(this.#movie, stars));
@@ -109,6 +110,16 @@ export class MovieView {
       })),
     );
   }
+}
+
+/** Its pages on other sites, as far as it is known there. */
+function linksOf({ imdb_id, tmdb_id }) {
+  const pages = { IMDb: imdb_id && `https://www.imdb.com/title/${imdb_id}/`, TMDB: tmdb_id && `https://www.themoviedb.org/movie/${tmdb_id}` };
+  return Object.entries(pages).filter(([, page]) => page).map(([site, page]) => {
+    const link = node("a", "", site);
+    Object.assign(link, { href: page, target: "_blank", rel: "noopener noreferrer" });
+    return link;
+  });
 }
 
 function expected(stars, likely) {

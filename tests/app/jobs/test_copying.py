@@ -36,6 +36,7 @@ def content(url: str) -> list:
         columns = (
             (User.id, User.external_id, User.gender, User.age, User.occupation),
             (Movie.id, Movie.external_id, Movie.title, Movie.year, Movie.hidden, Movie.title_vector),
+            (Movie.id, Movie.imdb_id, Movie.tmdb_id),
             (Rating.user_id, Rating.movie_id, Rating.stars, Rating.rated_at),
             (Dataset.checksum, Dataset.name, Dataset.generated, Dataset.loaded_at, Dataset.scale),
         )
@@ -51,7 +52,7 @@ def lived_in(filled: Run, scorer: Scorer) -> Settings:
         user = Users(database).add(None, Profile("F", 25), "ann@example.org")
         movies = Movies(ModelHost(database, scorer))
         added = movies.add(None, "Copied (2026)", None, ["Drama", "Noir"], hidden=False, external_id="tt7")[0].movie
-        movies.change(1, {"hidden": True}, None)
+        movies.change(1, {"hidden": True, "imdb_id": "tt0114709", "tmdb_id": 862}, None)
         Ratings(database).put(user.id, added.id, 4.5, 1_700_000_000)
     return settings
 
