@@ -12,7 +12,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from app.api import error_handlers, page
 from app.api.dependencies import Services
 from app.api.description import Description
-from app.api.routes import movies, operations, predictions, ratings, recommendations, users
+from app.api.routes import events, movies, operations, predictions, ratings, recommendations, users
 from app.edge.admission import Admission
 from app.edge.hosts import ANY, Hosts
 from app.edge.keys import Keys
@@ -21,6 +21,8 @@ from app.edge.paths import route_path
 from app.edge.rates import Rates
 from app.edge.requests import QUIET, Requests
 from app.observability import metrics, tracing
+from app.services.feedback.events import RETENTION_DAYS
+from app.services.feedback.kinds import DEFAULT_MEANINGS, Meanings
 from app.services.model_host import USER_CACHE, ModelHost
 from app.storage.database import MOST_CONNECTIONS, Database
 from model.inference.scorer import Scorer
@@ -34,7 +36,7 @@ COMPRESSION_LEVEL = 3
 
 READABLE = (
     *("Deprecation", "ETag", "Link", "Location", "Retry-After", "WWW-Authenticate"),
-    *("X-Model-Version", "X-Request-ID"),
+    *("X-Model-Version", "X-Recommendation-ID", "X-Request-ID"),
 )
 """Headers that a page of another site may read, beside those that any page may."""
 
@@ -60,18 +62,21 @@ def create_app(
     user_cache: int = USER_CACHE,
     limits: Limits = DEFAULT_LIMITS,
     hosts: Hosts = Hosts(),  # noqa: B008 - as above
+    meanings: Meanings = DEFAULT_MEANINGS,
+    event_retention: float = RETENTION_DAYS,
 ) -> FastAPI:
     """The service over a database with a current schema and a loaded model.
 
     ``artifacts`` is the folder to look for newer models in, ``user_cache`` the bytes that what the model knows of users
     may take. A service with keys answers under any name, and to pages of any site that have a key; those of
-    ``hosts.origins`` may read the answers too.
+    ``hosts.origins`` may read the answers too. ``meanings`` says what events mean for lists; they are kept for
+    ``event_retention`` days.
     """
     app = api()
     metrics.watch_connections(engine, MOST_CONNECTIONS)
     tracing.trace_statements(engine)
     host = ModelHost(Database(engine), scorer, artifacts, user_cache)
-    app.state.services = Services.over(host)
+    app.state.services = Services.over(host, meanings, event_retention)
     app.state.keys, app.state.limits = keys, limits
     app.state.rates = Rates(limits.rate) if limits.rate else None
     app.add_middleware(Admission, limits=limits, hosts=Hosts(origins=(ANY,)) if keys else hosts)
@@ -104,7 +109,7 @@ def api() -> FastAPI:
         generate_unique_id_function=lambda route: route.name,  # so that generated clients have readable names
     )
     error_handlers.add_handlers(app)
-    for module in (predictions, recommendations, users, ratings, movies):
+    for module in (predictions, recommendations, users, ratings, events, movies):
         for router in module.routers:
             app.include_router(router, responses=error_handlers.responses(KeyRequired, KeyUnknown, TooManyRequests))
     for router in (*operations.routers, page.router):

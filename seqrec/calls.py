@@ -6,11 +6,12 @@ A call does nothing by itself; a client of `seqrec.client` sends it.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Generic, TypedDict, TypeVar, Unpack
+from typing import Any, Generic, Literal, TypedDict, TypeVar, Unpack
 
 from pydantic import BaseModel, TypeAdapter
 
 from seqrec.schemas.common import HistoryRating, ListSize, ProfileFields
+from seqrec.schemas.events import EventsWritten, NewEvent, NewEvents, Watchlist
 from seqrec.schemas.model import ModelInformation
 from seqrec.schemas.movies import GenreNames, MovieChange, MovieDetails, Movies, NewMovie, PopularMovies, SimilarMovies
 from seqrec.schemas.operations import Reloaded
@@ -19,11 +20,11 @@ from seqrec.schemas.ratings import NewRating, NewRatings, Rating, StarsGiven, Us
 from seqrec.schemas.recommendations import (
     BatchRecommendations,
     BatchRequest,
-    ListOptions,
     RankBy,
     RankRequest,
     RecommendationRequest,
     Recommendations,
+    UserListOptions,
 )
 from seqrec.schemas.users import NewUser, ProfileChange, SimilarUsers, User, Users
 
@@ -42,6 +43,7 @@ class PageChoices(SizeChoices, total=False):
 
     offset: int
     genre: list[str]
+    genre_all: list[str]
     year_from: int | None
     year_to: int | None
     exclude: list[int]
@@ -53,6 +55,12 @@ class ListChoices(PageChoices, total=False):
     """The same, and whether the list names reasons."""
 
     explain: bool
+
+
+class UserListChoices(ListChoices, total=False):
+    """The same, and whether only movies of the watch list are wanted."""
+
+    watchlist: Literal["only"] | None
 
 
 class ProfileChoices(TypedDict, total=False):
@@ -105,9 +113,9 @@ def _call(answer: type[T], method: str, path: str, **rest: Any) -> Call[T]:  # n
     return Call(method, path, TypeAdapter(answer).validate_json, **rest)
 
 
-def recommend(user_id: int, **chosen: Unpack[ListChoices]) -> Call[Recommendations]:
-    """Movies that a user has not rated, best first. Options: `seqrec.schemas.recommendations.ListOptions`."""
-    query = ListOptions(**chosen).model_dump(exclude_defaults=True)
+def recommend(user_id: int, **chosen: Unpack[UserListChoices]) -> Call[Recommendations]:
+    """Movies that a user has not rated, best first. Options: `seqrec.schemas.recommendations.UserListOptions`."""
+    query = UserListOptions(**chosen).model_dump(exclude_defaults=True)
     return _call(Recommendations, "GET", f"/users/{user_id}/recommendations", query=query)
 
 
@@ -212,6 +220,22 @@ def rate_many(given: Sequence[NewRating]) -> Call[Written]:
 def import_ratings(lines: Iterable[bytes]) -> Call[Written]:
     """Write any number of ratings, all or none. Each line is a JSON object with the fields of `NewRating`."""
     return _call(Written, "POST", "/import/ratings", content=_joined(lines), repeatable=False)
+
+
+def write_events(given: Sequence[NewEvent]) -> Call[EventsWritten]:
+    """Write up to 10,000 events in one transaction, all or none; one that comes again by its event id counts once."""
+    repeatable = all(event.event_id is not None for event in given)
+    return _call(EventsWritten, "POST", "/events", body=NewEvents(events=list(given)), repeatable=repeatable)
+
+
+def import_events(lines: Iterable[bytes]) -> Call[EventsWritten]:
+    """Write any number of events, all or none. Each line is a JSON object with the fields of `NewEvent`."""
+    return _call(EventsWritten, "POST", "/import/events", content=_joined(lines), repeatable=False)
+
+
+def watchlist(user_id: int, limit: int = 50, cursor: str | None = None) -> Call[Watchlist]:
+    """A page of a user's watch list, what was added last first; ``cursor`` is `next_cursor` of the page before."""
+    return _call(Watchlist, "GET", f"/users/{user_id}/watchlist", query={"limit": limit, "cursor": cursor})
 
 
 def search_movies(q: str = "", genre: Sequence[str] = (), limit: int = 20, cursor: str | None = None) -> Call[Movies]:

@@ -5,6 +5,9 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from app.services.feedback.events import RETENTION_DAYS, Events
+from app.services.feedback.kinds import DEFAULT_MEANINGS, Meanings
+from app.services.feedback.recommendation_ids import RecommendationIds
 from app.services.model_host import ModelHost
 from app.services.movies import Movies
 from app.services.popularity import Popularity
@@ -32,11 +35,15 @@ class Services:
     users: Users
     movies: Movies
     ratings: Ratings
+    events: Events
 
     @classmethod
-    def over(cls, host: ModelHost) -> "Services":
-        database, popularity = host.database, Popularity(host)
-        recommender = Recommender(host, popularity)
+    def over(
+        cls, host: ModelHost, meanings: Meanings = DEFAULT_MEANINGS, retention: float = RETENTION_DAYS
+    ) -> "Services":
+        """``meanings`` says what events mean for lists, ``retention`` how many days they are kept."""
+        database, popularity, ids = host.database, Popularity(host), RecommendationIds()
+        recommender = Recommender(host, popularity, ids, meanings)
         return cls(
             database,
             Probe(),
@@ -47,6 +54,7 @@ class Services:
             Users(database),
             Movies(host),
             Ratings(database),
+            Events(database, ids, retention),
         )
 
 

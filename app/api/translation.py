@@ -7,6 +7,7 @@ from fastapi import Response
 from pydantic import BaseModel
 
 from app.services.catalogue import Filter
+from app.services.feedback.events import ListedMovie, Written
 from app.services.model_host import ModelState
 from app.services.movies import CatalogueEntry
 from app.services.popularity import PopularMovie
@@ -19,11 +20,13 @@ from app.services.recommendations import (
     Similar,
 )
 from app.services.users import UserRecord
+from app.storage.events import EventRecord
 from app.storage.movies import MovieRecord
 from app.storage.ratings import RatingRecord, RatingStats
 from model.features.users import Profile, Rated, UserContext
 from model.inference.diversity import DEFAULT_DIVERSITY
 from model.inference.results import Prediction, Reason, Recommendation
+from seqrec.schemas import events as event_bodies
 from seqrec.schemas import movies as movie_bodies
 from seqrec.schemas import predictions as prediction_bodies
 from seqrec.schemas import ratings as rating_bodies
@@ -54,13 +57,24 @@ def recommendation_options_from(options: recommendation_bodies.ListOptions) -> R
     return batch_options_from(options)._replace(explain=options.explain)
 
 
+def user_options_from(options: recommendation_bodies.UserListOptions) -> RecommendationOptions:
+    """The options of a list for a user of the database."""
+    return recommendation_options_from(options)._replace(on_watchlist=options.watchlist == "only")
+
+
 def batch_options_from(options: recommendation_bodies.ListPage) -> RecommendationOptions:
     return RecommendationOptions(
         n=options.limit,
         offset=options.offset,
         rank_by=options.rank_by,
         diversity=DEFAULT_DIVERSITY if options.diversity is None else options.diversity,
-        filter=Filter(tuple(options.genre), options.year_from, options.year_to, tuple(options.exclude)),
+        filter=Filter(
+            tuple(options.genre),
+            options.year_from,
+            options.year_to,
+            tuple(options.exclude),
+            tuple(options.genre_all),
+        ),
     )
 
 
@@ -125,6 +139,7 @@ def recommendations(user_id: int | None, answer: RecommendationList) -> recommen
         user_id=user_id,
         based_on=answer.user.based_on,
         rank_by=answer.rank_by,
+        recommendation_id=answer.recommendation_id,
         recommendations=[recommendation(entry, answer) for entry in answer.recommendations],
     )
 
@@ -164,6 +179,7 @@ def _reasons(reasons: Sequence[Reason], state: ModelState) -> list[recommendatio
             display_title=movies[reason.movie_id].display_title,
             stars=reason.stars,
             contribution=reason.contribution,
+            feedback=reason.feedback,
         )
         for reason in reasons
         if reason.movie_id in movies
@@ -237,3 +253,16 @@ def rated_movie(entry: TitledRating) -> rating_bodies.RatedMovie:
     return rating_bodies.RatedMovie.model_validate(
         {**movie_fields(entry.movie), "stars": entry.rating.stars, "rated_at": entry.rating.rated_at}
     )
+
+
+def event(record: EventRecord) -> event_bodies.Event:
+    # Not validated, as for ratings.
+    return event_bodies.Event.model_construct(**record._asdict())
+
+
+def events_written(written: Written) -> event_bodies.EventsWritten:
+    return event_bodies.EventsWritten(written=written.written, known=written.known)
+
+
+def watchlist_movie(entry: ListedMovie) -> event_bodies.WatchlistMovie:
+    return event_bodies.WatchlistMovie.model_validate({**movie_fields(entry.movie), "added_at": entry.added_at})

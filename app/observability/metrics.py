@@ -62,6 +62,9 @@ empty_lists = Counter(
 ratings_written = Counter(
     "seqrec_ratings_written", "Ratings written, one by one, in batches and by imports.", registry=REGISTRY
 )
+events_written = Counter(
+    "seqrec_events_written", "Events written, in batches and by imports, by their kind.", ["kind"], registry=REGISTRY
+)
 ratings_deleted = Counter("seqrec_ratings_deleted", "Ratings deleted one by one.", registry=REGISTRY)
 imports = Counter("seqrec_imports", "Imports of ratings that were written.", registry=REGISTRY)
 exports = Counter("seqrec_exports", "Exports of ratings that were begun.", registry=REGISTRY)

@@ -4,14 +4,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from tempfile import TemporaryFile
-from typing import IO, BinaryIO, NamedTuple
+from typing import IO, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 from sqlalchemy.orm import Session
 
 from app.observability import metrics
 from app.services.paging import decode_cursor, encode_cursor
-from app.services.rating_lines import UNTIMED, read_blocks, record_of
+from app.services.rating_lines import UNTIMED, read_blocks, read_rating, record_of
 from app.storage import movies, ratings, users
 from app.storage.database import Database
 from app.storage.movies import MovieRecord
@@ -75,7 +75,7 @@ class Ratings:
         with self.database.writes() as session:
             problems = [
                 InvalidField(field=f"body.ratings.{index}.{field}", message=message)
-                for index, field, message in _KnownIds().missing(session, records)
+                for index, field, message in KnownIds().missing(session, records)
             ]
             if problems:
                 raise InvalidRequest(problems)
@@ -118,8 +118,8 @@ class Ratings:
     def _check_lines(self, file: BinaryIO, checked: IO[bytes]) -> None:
         """Write the ratings of all lines into ``checked``, in the form of `RECORD`; `InvalidRequest`."""
         problems: list[InvalidField] = []
-        known = _KnownIds()
-        for block in read_blocks(file, RATINGS_AT_ONCE, problems):
+        known = KnownIds()
+        for block in read_blocks(file, read_rating, RATINGS_AT_ONCE, problems):
             records = [record for _, record in block]
             with self.database.reads() as session:
                 missing = list(known.missing(session, records))
@@ -170,15 +170,25 @@ def now() -> int:
     return int(time.time())
 
 
-class _KnownIds:
+class UserAndMovie(Protocol):
+    """A record of what a user has to do with a movie."""
+
+    @property
+    def user_id(self) -> int: ...
+
+    @property
+    def movie_id(self) -> int: ...
+
+
+class KnownIds:
     """Ids that exist, remembered so that an import looks each up once."""
 
     def __init__(self) -> None:
         self.users: set[int] = set()
         self.movies: set[int] = set()
 
-    def missing(self, session: Session, records: Sequence[RatingRecord]) -> Iterator[tuple[int, str, str]]:
-        """Index, field and message of ratings whose user or movie does not exist."""
+    def missing(self, session: Session, records: Sequence[UserAndMovie]) -> Iterator[tuple[int, str, str]]:
+        """Index, field and message of records whose user or movie does not exist."""
         self.users |= users.existing(session, {record.user_id for record in records} - self.users)
         self.movies |= movies.existing(session, {record.movie_id for record in records} - self.movies)
         for index, record in enumerate(records):
