@@ -14,6 +14,7 @@ from seqrec.schemas.common import HistoryRating, ListSize, ProfileFields
 from seqrec.schemas.events import EventsWritten, NewEvent, NewEvents, Watchlist
 from seqrec.schemas.model import ModelInformation
 from seqrec.schemas.movies import GenreNames, MovieChange, MovieDetails, Movies, NewMovie, PopularMovies, SimilarMovies
+from seqrec.schemas.online import OnlineMeasurement
 from seqrec.schemas.operations import Reloaded
 from seqrec.schemas.predictions import PredictionQuery, PredictionRequest, Predictions
 from seqrec.schemas.ratings import NewRating, NewRatings, Rating, StarsGiven, UserRatings, Written
@@ -285,6 +286,11 @@ def similar_movies(movie_id: int, **size: Unpack[SizeChoices]) -> Call[SimilarMo
 def model() -> Call[ModelInformation]:
     """The model that is served, with its card: training data, settings and measured quality."""
     return _call(ModelInformation, "GET", "/model")
+
+
+def online_measurement(days: int = 30) -> Call[OnlineMeasurement]:
+    """How good the lists of the last days were, from what users did afterwards."""
+    return _call(OnlineMeasurement, "GET", "/model/online", query={"days": days})
 
 
 def reload_model() -> Call[Reloaded]:

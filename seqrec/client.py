@@ -199,6 +199,7 @@ class Client(_Connection):
     delete_movie = _sync(calls.delete_movie)
     similar_movies = _sync(calls.similar_movies)
     model = _sync(calls.model)
+    online_measurement = _sync(calls.online_measurement)
     reload_model = _sync(calls.reload_model)
 
 
@@ -294,6 +295,7 @@ class AsyncClient(_Connection):
     delete_movie = _async(calls.delete_movie)
     similar_movies = _async(calls.similar_movies)
     model = _async(calls.model)
+    online_measurement = _async(calls.online_measurement)
     reload_model = _async(calls.reload_model)
 
 

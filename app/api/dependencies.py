@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from app.services.feedback.events import RETENTION_DAYS, Events
 from app.services.feedback.kinds import DEFAULT_MEANINGS, Meanings
+from app.services.feedback.online import OnlineMeasure
 from app.services.feedback.recommendation_ids import RecommendationIds
 from app.services.model_host import ModelHost
 from app.services.movies import Movies
@@ -36,6 +37,7 @@ class Services:
     movies: Movies
     ratings: Ratings
     events: Events
+    online: OnlineMeasure
 
     @classmethod
     def over(
@@ -55,6 +57,7 @@ class Services:
             Movies(host),
             Ratings(database),
             Events(database, ids, retention),
+            OnlineMeasure(host, popularity, meanings),
         )
 
 

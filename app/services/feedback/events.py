@@ -59,7 +59,7 @@ class Events:
         self.database = database
         self.ids = ids
         self.retention = retention
-        self._removed_at = -SECONDS_BETWEEN_REMOVALS
+        self._removed_at = time.monotonic()
 
     def put_all(self, given: Sequence[NewEvent]) -> Written:
         """Write all events or none, with an `InvalidRequest` that names bad ones by index.
