@@ -93,6 +93,8 @@ export const api = {
   ratings: (user, cursor, signal) => request("GET", `users/${user}/ratings`, { query: { limit: 10, cursor }, signal }),
   rate: (user, movie, stars) => request("PUT", `users/${user}/ratings/${movie}`, { body: { stars } }),
   unrate: (user, movie) => request("DELETE", `users/${user}/ratings/${movie}`),
+  events: (events) => request("POST", "events", { body: { events } }),
+  watchlist: (user, cursor, signal) => request("GET", `users/${user}/watchlist`, { query: { limit: 100, cursor }, signal }),
   movies: (query, signal) => request("GET", "movies", { query, signal }),
   movie: (movie, signal) => request("GET", `movies/${movie}`, { signal }),
   rank: (user, movie, signal) =>
@@ -102,4 +104,5 @@ export const api = {
   recommendations: (user, query, signal) => request("GET", `users/${user}/recommendations`, { query, signal }),
   predict: (user, movies, signal) => request("POST", "predict", { body: { user_id: user, movie_ids: movies }, signal }),
   model: () => request("GET", "model"),
+  online: () => request("GET", "model/online"),
 };
