@@ -9,6 +9,7 @@ import { showCard } from "./panels/card.js";
 import { FirstSteps } from "./panels/first-steps.js";
 import { History } from "./panels/history.js";
 import { MovieView } from "./panels/movie.js";
+import { showOnline } from "./panels/online.js";
 import { chooseUser, keyDialog, leaveDialog, profileDialog, profileOf } from "./panels/people.js";
 import { Recommendations } from "./panels/recommendations.js";
 import { Search } from "./panels/search.js";
@@ -162,6 +163,7 @@ async function arrive(place) {
   showView(place.view);
   if (place.view === "list") list(place);
   if (place.view === "watchlist") watchlist.load();
+  if (place.view === "model") showOnline();
   if (moved && before) arriveAtTop(place.view); // a page that opens begins where the browser begins
   if (place.view === "movie") await showMovie(place.movie);
 }
