@@ -74,7 +74,7 @@ class Events:
             ]
             if problems:
                 raise InvalidRequest(problems)
-            written = self._put(session, records)
+            written = self.put_records(session, records)
         _record(written)
         self._remove_expired_sometimes()
         return Written(written.total(), len(records) - written.total())
@@ -114,7 +114,7 @@ class Events:
                 ratings.lock_all(session)  # the lines come in any order of users
                 for block in read_blocks(checked, NewEvent.model_validate_json, EVENTS_AT_ONCE, []):
                     records = [record_of(event) for _, event in block]
-                    written += self._put(session, records)
+                    written += self.put_records(session, records)
                     lines += len(records)
         _record(written)
         return Written(written.total(), lines - written.total())
@@ -124,8 +124,11 @@ class Events:
         with self.database.writes(long=True) as session:
             return events.remove_expired(session, int(now() - self.retention * DAY))
 
-    def _put(self, session: Session, records: Sequence[EventRecord]) -> Counter[str]:
-        """Write the events that are not there yet, each with its list if the service gave its user one of that id."""
+    def put_records(self, session: Session, records: Sequence[EventRecord]) -> Counter[str]:
+        """Write the events that are not there yet, each with its list if the service gave its user one of that id.
+
+        Returns how many of each kind. Their users and movies are there.
+        """
         self.ids.prepare(session)
         named = {(record.recommendation_id, record.user_id) for record in records if record.recommendation_id}
         found = (self.ids.read(id_, user_id) for id_, user_id in named if id_)
