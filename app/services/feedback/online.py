@@ -84,7 +84,9 @@ class OnlineMeasure:
     def __init__(self, host: ModelHost, popularity: Popularity, meanings: Meanings) -> None:
         self.host = host
         self.popularity = popularity
-        self._least_shares = {kind: meaning.least_share for kind, meaning in meanings.items() if meaning.hit}
+        self._least_shares: dict[str, float] = {
+            kind: meaning.least_share for kind, meaning in meanings.items() if meaning.hit
+        }
         self._measured: dict[int, tuple[float, Online]] = {}
         self._measuring = threading.Lock()
         self._followed_at = time.monotonic()

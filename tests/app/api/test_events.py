@@ -345,7 +345,8 @@ def test_a_list_that_was_never_served_to_the_user_is_not_attributed(client: Test
 def test_a_list_is_stored_only_when_an_event_names_it(client: TestClient, engine: Engine) -> None:
     def stored() -> list[tuple[Any, ...]]:
         with engine.connect() as connection:
-            return connection.execute(text("SELECT recommendation_id, user_id, model, rank_by FROM served_lists")).all()
+            rows = connection.execute(text("SELECT recommendation_id, user_id, model, rank_by FROM served_lists"))
+            return [tuple(row) for row in rows]
 
     answer = recommend(client, rank_by="next")
     assert stored() == []
