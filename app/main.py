@@ -13,7 +13,7 @@ from starlette.types import Lifespan
 from app.api import error_handlers, page
 from app.api.dependencies import Services
 from app.api.description import Description
-from app.api.routes import movies, operations, predictions, ratings, recommendations, taste, users
+from app.api.routes import events, movies, operations, predictions, ratings, recommendations, taste, users
 from app.edge.admission import Admission
 from app.edge.draining import Drain
 from app.edge.hosts import ANY, Hosts
@@ -23,6 +23,8 @@ from app.edge.paths import route_path
 from app.edge.rates import Rates
 from app.edge.requests import QUIET, Requests
 from app.observability import metrics, tracing
+from app.services.feedback.events import RETENTION_DAYS
+from app.services.feedback.kinds import DEFAULT_MEANINGS, Meanings
 from app.services.model_host import USER_CACHE, ModelHost
 from app.storage.database import MOST_CONNECTIONS, Database
 from model.inference.scorer import Scorer
@@ -36,7 +38,7 @@ COMPRESSION_LEVEL = 3
 
 READABLE = (
     *("Deprecation", "ETag", "Link", "Location", "Retry-After", "WWW-Authenticate"),
-    *("X-Model-Version", "X-Request-ID"),
+    *("X-Model-Version", "X-Recommendation-ID", "X-Request-ID"),
 )
 """Headers that a page of another site may read, beside those that any page may."""
 
@@ -64,20 +66,23 @@ def create_app(
     hosts: Hosts = Hosts(),  # noqa: B008 - as above
     drain: float = 0,
     image_url: str | None = None,
+    meanings: Meanings = DEFAULT_MEANINGS,
+    event_retention: float = RETENTION_DAYS,
 ) -> FastAPI:
     """The service over a database with a current schema and a loaded model.
 
     ``artifacts`` is the folder to look for newer models in, ``user_cache`` the bytes that what the model knows of users
     may take. A service with keys answers under any name, and to pages of any site that have a key; those of
     ``hosts.origins`` may read the answers too. For ``drain`` seconds after SIGTERM it answers on and says that it
-    is not ready. ``image_url`` is where the page finds pictures of movies, with names of ids in braces.
+    is not ready. ``image_url`` is where the page finds pictures of movies, with names of ids in braces. ``meanings``
+    says what events mean for lists; they are kept for ``event_retention`` days.
     """
     draining = Drain(drain)
     app = api(draining.lifespan)
     metrics.watch_connections(engine, MOST_CONNECTIONS)
     tracing.trace_statements(engine)
     host = ModelHost(Database(engine), scorer, artifacts, user_cache)
-    app.state.services = Services.over(host)
+    app.state.services = Services.over(host, meanings, event_retention)
     app.state.keys, app.state.limits, app.state.draining = keys, limits, draining
     app.state.image_url = image_url
     app.state.rates = Rates(limits.rate) if limits.rate else None
@@ -112,7 +117,7 @@ def api(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,  # so that generated clients have readable names
     )
     error_handlers.add_handlers(app)
-    for module in (predictions, recommendations, users, ratings, taste, movies):
+    for module in (predictions, recommendations, users, ratings, taste, events, movies):
         for router in module.routers:
             app.include_router(router, responses=error_handlers.responses(KeyRequired, KeyUnknown, TooManyRequests))
     for router in (*operations.routers, page.router):

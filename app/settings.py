@@ -1,7 +1,7 @@
 """Settings, read from the environment or from a file ``.env``."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -71,6 +71,13 @@ class Settings(BaseSettings):
         128, ge=1, description="Requests that a worker takes on together; more are answered with 503 at once."
     )
     import_mb: int = Field(1024, ge=1, description="MiB of the largest import over HTTP.")
+    event_retention: float = Field(
+        365, gt=0, description="Days that impressions, clicks, and events that a later one has replaced are kept."
+    )
+    feedback: dict[str, dict[str, Any]] | None = Field(
+        None,
+        description='What kinds of events mean, where they are to mean something else, as {"skip": {"days": 30}}.',
+    )
     request_rate: str | None = Field(
         None,
         pattern=r"^[1-9]\d*/(second|minute|hour|day)$",

@@ -6,25 +6,27 @@ A call does nothing by itself; a client of `seqrec.client` sends it.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Generic, TypedDict, TypeVar, Unpack
+from typing import Any, Generic, Literal, TypedDict, TypeVar, Unpack
 
 from pydantic import BaseModel, TypeAdapter
 
 from seqrec.ids import AnyId, segment, write_id
 from seqrec.schemas.common import HistoryRating, ListSize, ProfileFields
+from seqrec.schemas.events import EventsWritten, NewEvent, NewEvents, Watchlist
 from seqrec.schemas.model import ModelInformation
 from seqrec.schemas.movies import GenreNames, MovieChange, MovieDetails, Movies, NewMovie, PopularMovies, SimilarMovies
+from seqrec.schemas.online import OnlineMeasurement
 from seqrec.schemas.operations import Reloaded
 from seqrec.schemas.predictions import PredictionQuery, PredictionRequest, Predictions
 from seqrec.schemas.ratings import NewRating, NewRatings, Rating, StarsGiven, UserRatings, Written
 from seqrec.schemas.recommendations import (
     BatchRecommendations,
     BatchRequest,
-    ListOptions,
     RankBy,
     RankRequest,
     RecommendationRequest,
     Recommendations,
+    UserListOptions,
 )
 from seqrec.schemas.taste import Imported, ImportOptions
 from seqrec.schemas.users import NewUser, ProfileChange, SimilarUsers, User, Users
@@ -47,6 +49,7 @@ class PageChoices(SizeChoices, total=False):
 
     offset: int
     genre: list[str]
+    genre_all: list[str]
     year_from: int | None
     year_to: int | None
     exclude: Sequence[AnyId]
@@ -58,6 +61,12 @@ class ListChoices(PageChoices, total=False):
     """The same, and whether the list names reasons."""
 
     explain: bool
+
+
+class UserListChoices(ListChoices, total=False):
+    """The same, and whether only movies of the watch list are wanted."""
+
+    watchlist: Literal["only"] | None
 
 
 class ProfileChoices(TypedDict, total=False):
@@ -116,11 +125,11 @@ def _call(answer: type[T], method: str, path: str, **rest: Any) -> Call[T]:  # n
     return Call(method, path, TypeAdapter(answer).validate_json, **rest)
 
 
-def recommend(user_id: AnyId, **chosen: Unpack[ListChoices]) -> Call[Recommendations]:
-    """Movies that a user has not rated, best first. Options: `seqrec.schemas.recommendations.ListOptions`."""
+def recommend(user_id: AnyId, **chosen: Unpack[UserListChoices]) -> Call[Recommendations]:
+    """Movies that a user has not rated, best first. Options: `seqrec.schemas.recommendations.UserListOptions`."""
     exclude = [write_id(id_) for id_ in chosen.get("exclude", ())]
     chosen["exclude"] = exclude
-    query = ListOptions(**chosen).model_dump(exclude_defaults=True) | ({"exclude": exclude} if exclude else {})
+    query = UserListOptions(**chosen).model_dump(exclude_defaults=True) | ({"exclude": exclude} if exclude else {})
     return _call(Recommendations, "GET", f"/users/{segment(user_id)}/recommendations", query=query)
 
 
@@ -227,15 +236,36 @@ def import_ratings(lines: Iterable[bytes]) -> Call[Written]:
     return _call(Written, "POST", "/import/ratings", content=_joined(lines), repeatable=False)
 
 
-def import_file(user_id: int, content: bytes, name: str = "", preview: bool = False) -> Call[Imported]:
+def import_file(user_id: AnyId, content: bytes, name: str = "", preview: bool = False) -> Call[Imported]:
     """Write what a user has rated on another site: the bytes of its export, as Letterboxd's archive.
 
     ``preview`` answers what would be written, and writes nothing.
     """
     query = ImportOptions(name=name, preview=preview).model_dump(exclude_defaults=True)
     return _call(
-        Imported, "POST", f"/users/{user_id}/import", query=query, content=(content,), media="application/octet-stream"
+        Imported,
+        "POST",
+        f"/users/{segment(user_id)}/import",
+        query=query,
+        content=(content,),
+        media="application/octet-stream",
     )
+
+
+def write_events(given: Sequence[NewEvent]) -> Call[EventsWritten]:
+    """Write up to 10,000 events in one transaction, all or none; one that comes again by its event id counts once."""
+    repeatable = all(event.event_id is not None for event in given)
+    return _call(EventsWritten, "POST", "/events", body=NewEvents(events=list(given)), repeatable=repeatable)
+
+
+def import_events(lines: Iterable[bytes]) -> Call[EventsWritten]:
+    """Write any number of events, all or none. Each line is a JSON object with the fields of `NewEvent`."""
+    return _call(EventsWritten, "POST", "/import/events", content=_joined(lines), repeatable=False)
+
+
+def watchlist(user_id: AnyId, limit: int = 50, cursor: str | None = None) -> Call[Watchlist]:
+    """A page of a user's watch list, what was added last first; ``cursor`` is `next_cursor` of the page before."""
+    return _call(Watchlist, "GET", f"/users/{segment(user_id)}/watchlist", query={"limit": limit, "cursor": cursor})
 
 
 def search_movies(q: str = "", genre: Sequence[str] = (), limit: int = 20, cursor: str | None = None) -> Call[Movies]:
@@ -285,6 +315,11 @@ def similar_movies(movie_id: AnyId, **size: Unpack[SizeChoices]) -> Call[Similar
 def model() -> Call[ModelInformation]:
     """The model that is served, with its card: training data, settings and measured quality."""
     return _call(ModelInformation, "GET", "/model")
+
+
+def online_measurement(days: int = 30) -> Call[OnlineMeasurement]:
+    """How good the lists of the last days were, from what users did afterwards."""
+    return _call(OnlineMeasurement, "GET", "/model/online", query={"days": days})
 
 
 def reload_model() -> Call[Reloaded]:

@@ -15,6 +15,9 @@ MOST_USERS = 1000
 MOST_RATINGS = 10_000
 """Ratings in one request, and in the history of an anonymous user; an import has no limit."""
 
+MOST_EVENTS = 10_000
+"""Events in one request; an import has no limit."""
+
 MOST_GENRES = 50
 """Genres in one filter."""
 

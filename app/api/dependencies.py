@@ -5,6 +5,10 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from app.services.feedback.events import RETENTION_DAYS, Events
+from app.services.feedback.kinds import DEFAULT_MEANINGS, Meanings
+from app.services.feedback.online import OnlineMeasure
+from app.services.feedback.recommendation_ids import RecommendationIds
 from app.services.ids import ExternalIds
 from app.services.model_host import ModelHost
 from app.services.movies import Movies
@@ -36,11 +40,16 @@ class Services:
     ratings: Ratings
     external_ids: ExternalIds
     taste: Taste
+    events: Events
+    online: OnlineMeasure
 
     @classmethod
-    def over(cls, host: ModelHost) -> "Services":
-        database, popularity = host.database, Popularity(host)
-        recommender = Recommender(host, popularity)
+    def over(
+        cls, host: ModelHost, meanings: Meanings = DEFAULT_MEANINGS, retention: float = RETENTION_DAYS
+    ) -> "Services":
+        """``meanings`` says what events mean for lists, ``retention`` how many days they are kept."""
+        database, popularity, ids = host.database, Popularity(host), RecommendationIds()
+        recommender = Recommender(host, popularity, ids, meanings)
         return cls(
             database,
             Probe(),
@@ -53,6 +62,8 @@ class Services:
             Ratings(database),
             ExternalIds(database),
             Taste(database, host.snapshot),
+            Events(database, ids, retention),
+            OnlineMeasure(host, popularity, meanings),
         )
 
 

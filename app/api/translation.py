@@ -8,6 +8,7 @@ from fastapi import Response
 from pydantic import BaseModel
 
 from app.services.catalogue import Filter
+from app.services.feedback.events import ListedMovie, Written
 from app.services.ids import OwnIds
 from app.services.model_host import ModelState
 from app.services.movies import CatalogueEntry
@@ -24,12 +25,14 @@ from app.services.recommendations import (
 from app.services.taste.formats import RatedTitle
 from app.services.taste.importing import Preview
 from app.services.users import UserRecord
+from app.storage.events import EventRecord
 from app.storage.movies import MovieRecord
 from app.storage.ratings import RatingRecord, RatingStats
 from model.features.users import Profile, Rated, UserContext
 from model.inference.diversity import DEFAULT_DIVERSITY
 from model.inference.results import Prediction, Reason, Recommendation
 from seqrec.errors import InvalidField, InvalidRequest
+from seqrec.schemas import events as event_bodies
 from seqrec.schemas import movies as movie_bodies
 from seqrec.schemas import predictions as prediction_bodies
 from seqrec.schemas import ratings as rating_bodies
@@ -76,6 +79,11 @@ def recommendation_options_from(
     return batch_options_from(options, ids)._replace(explain=options.explain)
 
 
+def user_options_from(options: recommendation_bodies.UserListOptions, ids: OwnIds) -> RecommendationOptions:
+    """The options of a list for a user of the database."""
+    return recommendation_options_from(options, ids)._replace(on_watchlist=options.watchlist == "only")
+
+
 def batch_options_from(options: recommendation_bodies.ListPage, ids: OwnIds) -> RecommendationOptions:
     """Unknown movies to leave out are passed over: there are none to leave out."""
     exclude = tuple(ids.of_known_movies(options.exclude))
@@ -84,7 +92,7 @@ def batch_options_from(options: recommendation_bodies.ListPage, ids: OwnIds) -> 
         offset=options.offset,
         rank_by=options.rank_by,
         diversity=DEFAULT_DIVERSITY if options.diversity is None else options.diversity,
-        filter=Filter(tuple(options.genre), options.year_from, options.year_to, exclude),
+        filter=Filter(tuple(options.genre), options.year_from, options.year_to, exclude, tuple(options.genre_all)),
     )
 
 
@@ -158,6 +166,7 @@ def recommendations(user_id: int | None, answer: RecommendationList) -> recommen
         user_external_id=answer.external_id,
         based_on=answer.user.based_on,
         rank_by=answer.rank_by,
+        recommendation_id=answer.recommendation_id,
         recommendations=[recommendation(entry, answer) for entry in answer.recommendations],
     )
 
@@ -201,6 +210,7 @@ def _reasons(reasons: Sequence[Reason], state: ModelState) -> list[recommendatio
             display_title=movies[reason.movie_id].display_title,
             stars=reason.stars,
             contribution=reason.contribution,
+            feedback=reason.feedback,
         )
         for reason in reasons
         if reason.movie_id in movies
@@ -343,3 +353,16 @@ def _given(given: RatedTitle) -> dict[str, Any]:
 
 def _movie_answer(movie: MovieRecord) -> MovieAnswer:
     return MovieAnswer.model_construct(**movie_fields(movie))
+
+
+def event(record: EventRecord) -> event_bodies.Event:
+    # Not validated, as for ratings.
+    return event_bodies.Event.model_construct(**record._asdict())
+
+
+def events_written(written: Written) -> event_bodies.EventsWritten:
+    return event_bodies.EventsWritten(written=written.written, known=written.known)
+
+
+def watchlist_movie(entry: ListedMovie) -> event_bodies.WatchlistMovie:
+    return event_bodies.WatchlistMovie.model_validate({**movie_fields(entry.movie), "added_at": entry.added_at})

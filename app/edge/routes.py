@@ -53,11 +53,16 @@ class Route(APIRoute):
 
         return guarded
 
+    @staticmethod
+    def most_bytes(limits: Limits) -> int:
+        """Of a body that is read whole."""
+        return limits.body
+
     async def with_limited_body(self, request: Request, limits: Limits) -> Request:
         """The request, whose body is in memory; `BodyTooLarge`, `SlowBody` or `UnsupportedMedia`."""
         if self.body_field is None:
             return request
-        receive = limited(request, limits.body, limits.pause)
+        receive = limited(request, self.most_bytes(limits), limits.pause)
         parts: list[bytes] = []
         while True:
             message = await receive()
@@ -68,6 +73,14 @@ class Route(APIRoute):
         if body and not _is_json(request.headers.get("content-type", "")):
             raise UnsupportedMedia("application/json")
         return Request(request.scope, _replaying({**message, "body": body}, request.receive))
+
+
+class BatchRoute(Route):
+    """A route whose body may have thousands of entries."""
+
+    @staticmethod
+    def most_bytes(limits: Limits) -> int:
+        return limits.batch_body
 
 
 class BulkRoute(Route):

@@ -5,14 +5,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from tempfile import TemporaryFile
-from typing import IO, BinaryIO, NamedTuple
+from typing import IO, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 from sqlalchemy.orm import Session
 
 from app.observability import metrics
 from app.services.paging import decode_cursor, encode_cursor
-from app.services.rating_lines import UNTIMED, GivenRating, given_rating, read_blocks
+from app.services.rating_lines import UNTIMED, GivenRating, given_rating, read_blocks, read_rating
 from app.storage import ids, movies, ratings
 from app.storage.database import Database
 from app.storage.movies import MovieRecord
@@ -93,7 +93,7 @@ class Ratings:
         """Write all ratings or none, with an `InvalidRequest` that names bad ones by index; returns how many."""
         named = [given_rating(rating) for rating in given]
         with self.database.writes() as session:
-            known = _KnownIds()
+            known = KnownIds()
             problems = [
                 InvalidField(field=f"body.ratings.{index}.{field}", message=message)
                 for index, field, message in known.missing(session, named)
@@ -150,8 +150,8 @@ class Ratings:
     def _check_lines(self, file: BinaryIO, checked: IO[bytes]) -> None:
         """Write the ratings of all lines into ``checked``, in the form of `RECORD`; `InvalidRequest`."""
         problems: list[InvalidField] = []
-        known = _KnownIds()
-        for block in read_blocks(file, RATINGS_AT_ONCE, problems):
+        known = KnownIds()
+        for block in read_blocks(file, read_rating, RATINGS_AT_ONCE, problems):
             named = [rating for _, rating in block]
             with self.database.reads() as session:
                 missing = list(known.missing(session, named))
@@ -204,22 +204,32 @@ def now() -> int:
     return int(time.time())
 
 
-class _KnownIds:
+class Named(Protocol):
+    """What a user has to do with a movie, both by own or external ids."""
+
+    @property
+    def user_id(self) -> AnyId: ...
+
+    @property
+    def movie_id(self) -> AnyId: ...
+
+
+class KnownIds:
     """Own ids by own and external ones that exist, remembered so that an import looks each up once."""
 
     def __init__(self) -> None:
         self.users: dict[AnyId, int] = {}
         self.movies: dict[AnyId, int] = {}
 
-    def missing(self, session: Session, named: Sequence[GivenRating]) -> Iterator[tuple[int, str, str]]:
-        """Index, field and message of ratings whose user or movie does not exist."""
-        self.users |= ids.find(session, User, {rating.user_id for rating in named} - self.users.keys())
-        self.movies |= ids.find(session, Movie, {rating.movie_id for rating in named} - self.movies.keys())
-        for index, rating in enumerate(named):
-            if rating.user_id not in self.users:
-                yield index, "user_id", str(UserNotFound([rating.user_id]))
-            if rating.movie_id not in self.movies:
-                yield index, "movie_id", str(MovieNotFound([rating.movie_id]))
+    def missing(self, session: Session, named: Sequence[Named]) -> Iterator[tuple[int, str, str]]:
+        """Index, field and message of what names a user or a movie that does not exist."""
+        self.users |= ids.find(session, User, {one.user_id for one in named} - self.users.keys())
+        self.movies |= ids.find(session, Movie, {one.movie_id for one in named} - self.movies.keys())
+        for index, one in enumerate(named):
+            if one.user_id not in self.users:
+                yield index, "user_id", str(UserNotFound([one.user_id]))
+            if one.movie_id not in self.movies:
+                yield index, "movie_id", str(MovieNotFound([one.movie_id]))
 
     def records(self, named: Sequence[GivenRating]) -> list[RatingRecord]:
         """The ratings by own ids, none of which is missing."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, MetaData, String, false, text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, Integer, MetaData, String, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from seqrec.limits import LONGEST_EXTERNAL_ID
@@ -26,8 +26,9 @@ class User(Base):
     """A user; unknown fields of the profile are null.
 
     ``external_id`` is the id in another system, if the user has one.
-    Triggers give a new user the Unix time in microseconds as revision, and increase it with every change of the profile
-    and of the user's ratings. An id that is used again begins above all revisions it has had.
+    Triggers give a new user the Unix time in microseconds as revision, and increase it with every change of the
+    profile, of the user's ratings and of lasting events. An id that is used again begins above all revisions it has
+    had.
     """
 
     __tablename__ = "users"
@@ -103,6 +104,69 @@ class Rating(Base):
     movie_id: Mapped[int] = mapped_column(ForeignKey("movies.id", ondelete="CASCADE"), primary_key=True)
     stars: Mapped[float]
     rated_at: Mapped[int] = mapped_column(BigInteger, comment="Unix seconds")
+
+
+LASTING = "kind NOT IN ('impression', 'click')"
+"""In SQL: events that say something of the user for good, and count the user's revision up."""
+
+LargeId = BigInteger().with_variant(Integer, "sqlite")  # SQLite chooses ids for its own integers alone
+
+
+class ServedList(Base):
+    """A list that was recommended to a user, kept from the first event on that names it."""
+
+    __tablename__ = "served_lists"
+
+    id: Mapped[int] = mapped_column(LargeId, primary_key=True)
+    recommendation_id: Mapped[str] = mapped_column(String(200), unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    model: Mapped[str] = mapped_column(comment="version")
+    rank_by: Mapped[str] = mapped_column(String(16))
+    served_at: Mapped[int] = mapped_column(BigInteger, index=True, comment="Unix seconds")
+
+
+class Event(Base):
+    """Something that a user did with a movie, or was shown, beside giving stars.
+
+    Of one user, movie and kind the latest counts, or none if that one is ``removed``. Ids ascend in the order in which
+    the events came. Triggers count the user's revision up with every `LASTING` one.
+    """
+
+    __tablename__ = "events"
+    __table_args__ = (
+        CheckConstraint(
+            "kind IN ('impression', 'click', 'watch', 'like', 'dislike', 'skip', 'watchlist')", name="kind"
+        ),
+        CheckConstraint("share BETWEEN 0 AND 1", name="share"),
+        CheckConstraint("position >= 1", name="position"),
+        CheckConstraint("occurred_at >= 0", name="occurred_at"),
+        Index("uq_events_user_id_event_id", "user_id", "event_id", unique=True),
+        Index("ix_events_lasting", "user_id", sqlite_where=text(LASTING), postgresql_where=text(LASTING)),
+        Index(None, "kind", "occurred_at"),
+        Index(None, "movie_id"),  # of a movie that is deleted
+        Index(None, "list_id"),
+    )
+
+    id: Mapped[int] = mapped_column(LargeId, primary_key=True)
+    event_id: Mapped[str] = mapped_column(String(64), comment="the caller's own")
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    movie_id: Mapped[int] = mapped_column(ForeignKey("movies.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(16))
+    occurred_at: Mapped[int] = mapped_column(BigInteger, comment="Unix seconds")
+    removed: Mapped[bool] = mapped_column(server_default=false())
+    share: Mapped[float | None] = mapped_column(comment="of the movie that was watched")
+    position: Mapped[int | None] = mapped_column(comment="in the list, from 1")
+    list_id: Mapped[int | None] = mapped_column(ForeignKey("served_lists.id", ondelete="SET NULL"))
+
+
+class SigningKey(Base):
+    """One row: random bytes that all processes sign the ids of lists with."""
+
+    __tablename__ = "signing_keys"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    key: Mapped[bytes]
 
 
 class Revision(Base):

@@ -5,12 +5,12 @@ import { readId, writeId } from "./ids.js";
 /** Of the list's options, which have the names and values of the API's parameters, those that are numbers. */
 const NUMBERS = ["year_from", "year_to", "diversity"];
 
-/** The place of an address: {view, user, movie, options}; view is "start", "list", "movie" or "model". */
+/** The place of an address: {view, user, movie, options}; view is "start", "list", "movie", "watchlist" or "model". */
 export function placeOf(address) {
   const query = new URL(address).searchParams;
   const number = (name) => (/^\d+(\.\d+)?$/.test(query.get(name)) ? Number(query.get(name)) : null);
   const movie = number("movie");
-  const view = movie !== null ? "movie" : ["start", "model"].includes(query.get("view")) ? query.get("view") : "list";
+  const view = movie !== null ? "movie" : ["start", "model", "watchlist"].includes(query.get("view")) ? query.get("view") : "list";
   const options = { genre: query.getAll("genre"), rank_by: query.get("rank_by") };
   for (const name of NUMBERS) options[name] = number(name);
   return { view, user: readId(query.get("user")), movie, options };

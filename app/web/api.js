@@ -103,6 +103,8 @@ export const api = {
     const body = ratings.map((rating) => JSON.stringify(rating)).join("\n");
     return request("POST", "import/ratings", { body, type: "application/jsonl" });
   },
+  events: (events) => request("POST", "events", { body: { events } }),
+  watchlist: (user, cursor, signal) => request("GET", `users/${user}/watchlist`, { query: { limit: 100, cursor }, signal }),
   movies: (query, signal) => request("GET", "movies", { query, signal }),
   movie: (movie, signal) => request("GET", `movies/${movie}`, { signal }),
   rank: (user, movie, signal) =>
@@ -112,4 +114,5 @@ export const api = {
   recommendations: (user, query, signal) => request("GET", `users/${user}/recommendations`, { query, signal }),
   predict: (user, movies, signal) => request("POST", "predict", { body: { user_id: user, movie_ids: movies }, signal }),
   model: () => request("GET", "model"),
+  online: () => request("GET", "model/online"),
 };

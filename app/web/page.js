@@ -10,14 +10,17 @@ import { showCard } from "./panels/card.js";
 import { FirstSteps } from "./panels/first-steps.js";
 import { History } from "./panels/history.js";
 import { MovieView } from "./panels/movie.js";
+import { showOnline } from "./panels/online.js";
 import { chooseUser, keyDialog, leaveDialog, profileDialog, profileOf } from "./panels/people.js";
 import { Recommendations } from "./panels/recommendations.js";
 import { Search } from "./panels/search.js";
 import { Taste } from "./panels/taste.js";
+import { Watchlist } from "./panels/watchlist.js";
 import { Session } from "./session.js";
 import { recall, remember } from "./storage.js";
 
-const VIEWS = { start: "start", list: "workspace", movie: "movie", model: "model" };
+const VIEWS = { start: "start", list: "workspace", movie: "movie", watchlist: "watchlist", model: "model" };
+const OF_A_USER = ["list", "watchlist"];
 const NO_OPTIONS = { genre: [] };
 
 const session = new Session();
@@ -29,14 +32,23 @@ const actions = {
   give: (movie, stars) => write(movie, stars),
   addressOf: ({ movie_id }) => addressOf({ view: "movie", user: session.id, movie: movie_id }),
 };
+const marked = {
+  ...actions,
+  marks: {
+    isListed: ({ movie_id }) => session.isOnWatchlist(movie_id),
+    list: (movie) => mark(movie, "watchlist", { removed: session.isOnWatchlist(movie.movie_id) }),
+    dismiss: (movie) => mark(movie, "dislike"),
+  },
+};
 const remove = {
   word: "×",
   label: ({ display_title }) => `Delete the rating of ${display_title}`,
   run: (movie) => write(movie, null),
 };
-const recommendations = new Recommendations(session, actions, (chosen) => go({ view: "list", options: chosen }));
-const search = new Search(session, actions);
-const movie = new MovieView(session, actions);
+const recommendations = new Recommendations(session, marked, (chosen) => go({ view: "list", options: chosen }));
+const search = new Search(session, marked);
+const movie = new MovieView(session, marked);
+const watchlist = new Watchlist(session, marked);
 const history = new History(session, { ...actions, act: remove });
 const firstSteps = new FirstSteps(session, actions, () => by("list-title").focus());
 new Taste(session, async () => {
@@ -62,9 +74,38 @@ async function write(movie, stars, { undoing = false } = {}) {
   toast(message, undoing ? {} : { undo: () => write(movie, before, { undoing: true }) });
 }
 
-function refresh() {
-  for (const part of [recommendations, search, movie, history, firstSteps]) part.refresh();
+/** What was said of a movie, or taken back, in words. */
+const SAID = {
+  watchlist: ["is on the watch list", "is off the watch list"],
+  dislike: ["will not be recommended", "may be recommended again"],
+};
+
+async function mark(movie, kind, { removed = false, undoing = false } = {}) {
+  if (!session.id) {
+    toast("Start as a user first.");
+    return;
+  }
+  try {
+    await session.mark(movie, kind, { removed });
+  } catch (error) {
+    toast(error.message, { error: true });
+    return;
+  }
+  const undo = () => mark(movie, kind, { removed: !removed, undoing: true });
+  toast(`${movie.display_title} ${SAID[kind][removed ? 1 : 0]}.`, undoing ? {} : { undo });
 }
+
+function refresh() {
+  for (const part of [recommendations, search, movie, history, watchlist, firstSteps]) part.refresh();
+}
+
+session.addEventListener("watchlist", refresh);
+
+session.addEventListener("mark", ({ detail: { movie, kind, removed } }) => {
+  refresh();
+  if (kind === "watchlist") return;
+  recommendations.load({ message: `${movie.display_title} ${SAID[kind][removed ? 1 : 0]}.` });
+});
 
 session.addEventListener("change", ({ detail }) => {
   warn(null);
@@ -74,6 +115,7 @@ session.addEventListener("change", ({ detail }) => {
   recommendations.load({ message: `${detail.movie.display_title} is ${change}.` });
   search.predictAgain();
   movie.refresh();
+  watchlist.refresh();
   firstSteps.refresh();
 });
 
@@ -130,10 +172,12 @@ async function arrive(place) {
   const isOther = place.user !== null && !session.has(place.user);
   if (isOther && !session.id && place.view === "list") expectUser(place.user);
   if (isOther && !(await open(place.user))) return;
-  if (place.view === "list" && !session.id) return go({ view: "start" }, { replace: true });
+  if (OF_A_USER.includes(place.view) && !session.id) return go({ view: "start" }, { replace: true });
   const moved = before !== place.view || isOther || place.view === "movie";
   showView(place.view);
   if (place.view === "list") list(place);
+  if (place.view === "watchlist") watchlist.load();
+  if (place.view === "model") showOnline();
   if (moved && before) arriveAtTop(place.view); // a page that opens begins where the browser begins
   if (place.view === "movie") await showMovie(place.movie);
 }
@@ -162,8 +206,9 @@ function showView(view) {
   }
   by("go-on").hidden = !session.remembered;
   by("go-on").textContent = `Go on as user ${session.remembered}`;
-  by("go-on").href = addressOf({ view: "list", user: Number(session.remembered) });
-  nameDocument({ list: session.id && `User ${session.name}`, model: "The model", movie: "Movie" }[view]);
+  by("go-on").href = addressOf({ view: "list", user: session.remembered });
+  by("to-watchlist").href = addressOf({ view: "watchlist", user: session.id });
+  nameDocument({ list: session.id && `User ${session.name}`, watchlist: "Watch list", model: "The model", movie: "Movie" }[view]);
 }
 
 function nameDocument(name) {
@@ -224,13 +269,13 @@ function start() {
   api.genres().then(({ genres }) => recommendations.showGenres(genres), () => {});
   const place = placeOf(window.location.href);
   if (place.user === null && place.view !== "start" && session.remembered) place.user = Number(session.remembered);
-  if (place.user === null && place.view === "list") place.view = "start";
+  if (place.user === null && OF_A_USER.includes(place.view)) place.view = "start";
   go(place, { replace: true });
 }
 
 window.addEventListener("popstate", () => {
   const place = placeOf(window.location.href);
-  if (place.user === null && place.view === "list") place.user = session.id ?? null;
+  if (place.user === null && OF_A_USER.includes(place.view)) place.user = session.id ?? null;
   arrive(place);
 });
 

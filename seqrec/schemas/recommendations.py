@@ -50,6 +50,9 @@ class ListPage(Order, ListSize):
     genre: list[str] = Field(
         default=[], max_length=MOST_GENRES, description="Only movies of any of these genres; may be repeated."
     )
+    genre_all: list[str] = Field(
+        default=[], max_length=MOST_GENRES, description="Only movies of all of these genres; may be repeated."
+    )
     year_from: Year | None = Field(default=None, description="Only movies of this year or later.")
     year_to: Year | None = Field(default=None, description="Only movies of this year or earlier.")
     exclude: list[EitherId] = Field(
@@ -73,6 +76,14 @@ class ListOptions(ListPage, Ranking):
 
     exclude: list[NamedId] = Field(
         default=[], max_length=MOST_MOVIES, description="Movies to leave out; may be repeated."
+    )
+
+
+class UserListOptions(ListOptions):
+    """The same, for a user of the database."""
+
+    watchlist: Literal["only"] | None = Field(
+        default=None, description="`only`: only movies of the user's own watch list."
     )
 
 
@@ -140,6 +151,12 @@ class Reason(BaseModel):
         "score is a natural logarithm: 0.69 doubles how likely the movie is. By rating it is in stars.",
         examples=[0.3365],
     )
+    feedback: str | None = Field(
+        default=None,
+        description="What the user did in place of a rating, as `like`; the stars are those that it counts as. Null "
+        "for a rating.",
+        examples=[None],
+    )
 
 
 class Recommendation(MovieAnswer):
@@ -180,6 +197,7 @@ class Recommendations(BaseModel):
                     "user_external_id": "ann@example.org",
                     "based_on": "history",
                     "rank_by": "relevance",
+                    "recommendation_id": "AdjzRdkAAAGa4yvkQAAAAAEAMjAyNjExMjNUMjIwMDAwWi1zZXFyZWN2b2Tc3hZ2QPmEgzQ",
                     "recommendations": [
                         {
                             "movie_id": 318,
@@ -203,6 +221,7 @@ class Recommendations(BaseModel):
                                     "display_title": "Schindler's List",
                                     "stars": 5.0,
                                     "contribution": 0.3365,
+                                    "feedback": None,
                                 }
                             ],
                         }
@@ -219,6 +238,12 @@ class Recommendations(BaseModel):
         description="`profile` if there are no ratings yet, `nothing` if there is no profile either."
     )
     rank_by: Literal["relevance", "next", "rating", "popularity"] = Field(description="What the list is ordered by.")
+    recommendation_id: str | None = Field(
+        default=None,
+        description="The list's own id, for events that happen in it; null for an anonymous user. Each answer has "
+        "another one.",
+        examples=["AQAAAZ..."],
+    )
     recommendations: list[Recommendation]
 
 

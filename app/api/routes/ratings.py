@@ -1,9 +1,7 @@
 """Routes that read, write, export and import ratings."""
 
 from collections.abc import Iterator
-from itertools import chain, islice
-from tempfile import SpooledTemporaryFile
-from typing import Annotated, Any, BinaryIO, cast
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -12,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from app.api import headers, translation
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import BODY_ERRORS, responses
+from app.api.json_lines import lines_of, received, streamed
 from app.api.parameters import Cursor, KnownMovieId, MovieId, UserId
 from app.edge.keys import with_key
 from app.edge.routes import BulkRoute, Route
@@ -23,7 +22,6 @@ from seqrec.errors import (
     InvalidRequest,
     MovieNotFound,
     StorageFull,
-    UnsupportedMedia,
     UserNotFound,
 )
 from seqrec.schemas.ratings import ExportSearch, NewRatings, Rating, StarsGiven, UserRatings, Written
@@ -32,27 +30,10 @@ router = APIRouter(tags=["ratings"], route_class=Route, dependencies=[with_key])
 bulk = APIRouter(tags=["ratings"], route_class=BulkRoute, dependencies=[with_key])
 routers = (router, bulk)
 
-JSON_LINES = "application/jsonl"
-BYTES = "application/octet-stream"
-"""The second name of JSON Lines here: the one that generators of clients know. No page of another site can send it."""
-
-ACCEPTED = {JSON_LINES, "application/x-ndjson", "application/json-lines", BYTES}
-LINES_AT_ONCE = 1000
-"""Lines of an export that are sent together: one piece of an answer costs as much as a thousand lines."""
-
 EXAMPLE_LINES = (
     '{"user_id":1,"movie_id":1,"stars":5.0,"rated_at":978824268}\n'
     '{"user_id":1,"movie_id":48,"stars":5.0,"rated_at":978824351}\n'
 )
-
-MOST_IN_MEMORY = 1 << 20
-"""Bytes of an import that stay in memory; a longer one goes to a temporary file."""
-
-
-def _lines_of(schema: str) -> dict[str, Any]:
-    """For OpenAPI: a body of JSON Lines. It has no word for them, so that they are bytes to a generated client."""
-    lines = {"type": "string", "format": "binary", "description": f"lines, each a JSON object as `{schema}`"}
-    return {kind: {"schema": lines, "example": EXAMPLE_LINES} for kind in (JSON_LINES, BYTES)}
 
 
 @router.get(
@@ -117,7 +98,10 @@ def put_ratings(request: NewRatings, services: ServicesDependency) -> Written:
     summary="All ratings, one JSON object a line",
     description="Ordered by the own ids of user and movie. A rating that is written meanwhile may be included or not.",
     response_class=StreamingResponse,
-    responses={200: {"content": _lines_of("ExportedRating")}, **responses(InvalidRequest, DatabaseUnavailable)},
+    responses={
+        200: {"content": lines_of("ExportedRating", EXAMPLE_LINES)},
+        **responses(InvalidRequest, DatabaseUnavailable),
+    },
 )
 def export_ratings(
     request: Request, services: ServicesDependency, wanted: Annotated[ExportSearch, Query()]
@@ -125,11 +109,7 @@ def export_ratings(
     ratings: Iterator[RatingRecord | GivenRating] = (
         services.ratings.export_by_external_ids() if wanted.ids == "external" else services.ratings.export()
     )
-    first = list(islice(ratings, 1))  # read now, since an answer that has begun can no longer turn into an error
-    lines = (f"{translation.exported_rating(rating).model_dump_json()}\n" for rating in chain(first, ratings))
-    return StreamingResponse(
-        _join_lines(lines), media_type=BYTES if request.headers.get("accept") == BYTES else JSON_LINES
-    )
+    return streamed(request, (translation.exported_rating(rating).model_dump_json() for rating in ratings))
 
 
 @bulk.post(
@@ -138,20 +118,8 @@ def export_ratings(
     description="Any number: memory use does not grow with it. Errors name the line. As in all of JSON, a number is an "
     "own id, and a text an external one.",
     responses=responses(Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
-    openapi_extra={"requestBody": {"required": True, "content": _lines_of("NewRating")}},
+    openapi_extra={"requestBody": {"required": True, "content": lines_of("NewRating", EXAMPLE_LINES)}},
 )
 async def import_ratings(request: Request, services: ServicesDependency) -> Written:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in ACCEPTED or "content-encoding" in request.headers:
-        raise UnsupportedMedia(JSON_LINES)
-    # Receive all of it first, so that a slow sender holds no transaction.
-    with SpooledTemporaryFile(MOST_IN_MEMORY) as received:
-        async for part in request.stream():
-            await run_in_threadpool(received.write, part)
-        received.seek(0)
-        return Written(written=await run_in_threadpool(services.ratings.import_lines, cast(BinaryIO, received)))
-
-
-def _join_lines(lines: Iterator[str]) -> Iterator[str]:
-    while block := "".join(islice(lines, LINES_AT_ONCE)):
-        yield block
+    async with received(request) as file:
+        return Written(written=await run_in_threadpool(services.ratings.import_lines, file))

@@ -66,7 +66,8 @@ class Taste:
         """
         with self.database.reads() as session:
             _require_user(session, user_id)
-            own = {entry.movie_id: entry.stars for entry in ratings.histories(session, [user_id])[user_id]}
+            history = ratings.histories(session, [user_id])[user_id]
+            own = {entry.rated.movie_id: entry.rated.stars for entry in history}
             snapshot = self._snapshot(session)
         return _preview(read(texts_of(content, name)), self._matcher(snapshot), own)
 

@@ -2,7 +2,7 @@
 
 import { api, isAbort, Latest } from "../api.js";
 import { by, fromTemplate, node, plural, say } from "../elements/dom.js";
-import { because, drawTile, MovieList, percent } from "../elements/movies.js";
+import { because, drawTile, MovieList, nameDismissing, percent, showListed } from "../elements/movies.js";
 import { Rating, spoken } from "../elements/stars.js";
 
 const SIMILAR = 12;
@@ -19,6 +19,8 @@ export class MovieView {
     this.session = session;
     this.actions = actions;
     this.list = new MovieList(by("similar-movies"), actions);
+    by("movie-listed").addEventListener("click", () => actions.marks.list(this.#movie));
+    by("movie-dismissed").addEventListener("click", () => actions.marks.dismiss(this.#movie));
   }
 
   /** Show the movie of this id; returns it, or null if it is not there or another one was asked for meanwhile. */
@@ -41,7 +43,16 @@ export class MovieView {
   refresh() {
     if (this.#view.hidden || !this.#movie) return;
     this.#drawRating();
+    this.#drawMarks();
     this.#drawSimilar();
+  }
+
+  #drawMarks() {
+    by("movie-marks").hidden = !this.session.id;
+    const isListed = this.actions.marks.isListed(this.#movie);
+    showListed(by("movie-listed"), this.#movie, isListed);
+    by("movie-listed").querySelector("span").textContent = isListed ? "On the watch list" : "Watch list";
+    nameDismissing(by("movie-dismissed"), this.#movie);
   }
 
   #clear() {
@@ -54,6 +65,7 @@ export class MovieView {
     by("expected").hidden = true;
     for (const part of ["movie-title", "movie-facts", "movie-stats", "movie-links"]) by(part).textContent = "";
     by("movie-rating").replaceChildren();
+    by("movie-marks").hidden = true;
   }
 
   #describe() {
@@ -66,6 +78,7 @@ export class MovieView {
     if (!this.session.id) return;
     this.#rating = new Rating(display_title, (stars) => this.actions.give(this.#movie, stars));
     by("movie-rating").replaceChildren(this.#rating.element);
+    this.#drawMarks();
   }
 
   async #explain(signal) {

@@ -37,7 +37,9 @@ def test_everything_is_loaded_as_it_stands_in_the_files(loaded: Engine, sample: 
         record = movies.records(session, [movie["movie_id"]])[movie["movie_id"]]
 
     assert profile == Profile(user["gender"], user["age"], user["occupation"])
-    assert history == [Rated(row["movie_id"], row["stars"]) for row in own.iter_rows(named=True)]
+    assert [entry.rated for entry in history] == [
+        Rated(row["movie_id"], row["stars"]) for row in own.iter_rows(named=True)
+    ]
     assert (record.title, record.genres) == (movie["title"], tuple(sorted(movie["genres"])))
     assert counts(loaded)["ratings"] == len(sample.ratings)
 
@@ -52,7 +54,9 @@ def test_a_history_is_served_in_the_order_in_which_it_was_learned_also_within_on
         served = ratings.histories(session, learned.user_ids.tolist())
 
     vocabulary = sample.catalogue.vocabulary
-    rows = [vocabulary.index(entry.movie_id) for user_id in learned.user_ids.tolist() for entry in served[user_id]]
+    rows = [
+        vocabulary.index(entry.rated.movie_id) for user_id in learned.user_ids.tolist() for entry in served[user_id]
+    ]
     assert rows == learned.movies.tolist()
 
 

@@ -34,7 +34,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: int) -> None:
 def history(service: Ratings, user_id: int = 1) -> list[int]:
     """The user's movies as the model and the training read them, the oldest rating first."""
     with service.database.reads() as session:
-        return [rated.movie_id for rated in ratings.histories(session, [user_id])[user_id]]
+        return [entry.rated.movie_id for entry in ratings.histories(session, [user_id])[user_id]]
 
 
 def untimed(user_id: int, movie_id: int) -> NewRating:

@@ -22,6 +22,7 @@ from model.data.dataset import MovieLens
 from model.features.users import Profile
 
 POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.postgres)
+EVENT = "INSERT INTO events (user_id, movie_id, kind, event_id, occurred_at) VALUES"
 USERS = range(1, 7)
 MOVIES = range(1, 5)
 
@@ -72,6 +73,9 @@ def counted(database: Database, before: dict[int, int]) -> set[int]:
         pytest.param("UPDATE users SET id = 9 WHERE id = 6", {9}, id="other id"),
         pytest.param("DELETE FROM users WHERE id = 1", set(), id="deleted user"),
         pytest.param("INSERT INTO users (id) VALUES (7)", {7}, id="new user"),
+        pytest.param(f"{EVENT} (4, 1, 'like', 'a', 0)", {4}, id="liked"),
+        pytest.param(f"{EVENT} (4, 1, 'impression', 'a', 0), (5, 1, 'click', 'a', 0)", set(), id="seen and clicked"),
+        pytest.param(f"{EVENT} (4, 1, 'click', 'a', 0), (5, 1, 'skip', 'a', 0)", {5}, id="clicked and skipped"),
         pytest.param(
             "INSERT INTO ratings VALUES (1, 1, 5, 0), (2, 4, 5, 0) "
             "ON CONFLICT (user_id, movie_id) DO UPDATE SET stars = excluded.stars",
