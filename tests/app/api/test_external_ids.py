@@ -254,9 +254,10 @@ def test_a_new_external_id_counts_in_the_very_next_answer_of_another_process(
         for external_id in ("bob", "carol", None):
             tag = other.get("/users/1/recommendations").headers["etag"]
             assert named.patch("/users/1", json={"external_id": external_id}).status_code == 200
-            assert named.patch("/movies/1", json={"external_id": external_id}).status_code == 200
             answer = other.get("/users/1/recommendations", headers={"If-None-Match": tag})
             assert (answer.status_code, answer.json()["user_external_id"]) == (200, external_id)
+
+            assert named.patch("/movies/1", json={"external_id": external_id}).status_code == 200
             ranked = other.post("/rank", json={"user_id": 1, "movie_ids": [1]}).json()["recommendations"]
             assert ranked[0]["external_id"] == external_id
         assert other.get("/users/carol").status_code == 404
@@ -264,27 +265,35 @@ def test_a_new_external_id_counts_in_the_very_next_answer_of_another_process(
 
 @pytest.fixture
 def statements(loaded: Engine) -> Iterator[list[str]]:
-    """What is sent to the database."""
+    """What is sent to the database, the beginning of each transaction included."""
     sent: list[str] = []
 
+    def begin(_: object) -> None:
+        sent.append("BEGIN")
+
     def note(*arguments: object) -> None:
-        if arguments[2] != "BEGIN":
+        if arguments[2] != "BEGIN":  # SQLite's own
             sent.append(str(arguments[2]))
 
+    event.listen(loaded, "begin", begin)
     event.listen(loaded, "before_cursor_execute", note)
     yield sent
+    event.remove(loaded, "begin", begin)
     event.remove(loaded, "before_cursor_execute", note)
 
 
-def test_a_request_by_own_ids_asks_for_no_external_one(named: TestClient, statements: list[str]) -> None:
-    named.get("/users/3/recommendations")
-    statements.clear()
-    named.post("/rank", json={"user_id": 3, "movie_ids": [1, 2]})
-    assert len(statements) == 1  # the revisions
+def test_own_ids_are_not_looked_up_and_external_ones_once(named: TestClient, statements: list[str]) -> None:
+    def count(method: str, path: str, body: object = None) -> int:
+        named.request(method, path, json=body)
+        statements.clear()
+        assert named.request(method, path, json=body).status_code == 200
+        return len(statements)
 
-    statements.clear()
-    named.post("/rank", json={"user_id": 3, "movie_ids": [TOY, 2]})
-    assert len(statements) == 2
+    look_up = 2  # the transaction begins, and one statement
+    assert count("POST", "/rank", {"user_id": 3, "movie_ids": [1, 2]}) == 2  # the same for the revisions
+    assert count("POST", "/rank", {"user_id": 3, "movie_ids": [TOY, 2]}) == 2 + look_up
+    assert count("POST", "/rank", {"user_id": ANN, "movie_ids": [TOY, 2]}) == 2 + look_up + 1  # one for each table
+    assert count("GET", f"/users/{ANN}/ratings") == count("GET", "/users/1/ratings") + look_up
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL scans tables of a few rows
