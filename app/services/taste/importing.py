@@ -100,7 +100,8 @@ class Taste:
 
 def _preview(export: Export, matcher: TitleMatcher, own: dict[int, float]) -> Preview:
     matched: dict[int, MatchedRating] = {}
-    doubtful, not_found = [], []
+    doubtful: list[DoubtfulRating] = []
+    not_found: list[RatedTitle] = []
     repeated = export.repeated
     for given in export.ratings:
         match = matcher.match(given, compare=len(doubtful) + len(not_found) < MOST_COMPARED)
