@@ -6,13 +6,21 @@ from fastapi import APIRouter, Query, Request
 
 from app.api import translation
 from app.api.dependencies import ServicesDependency
-from app.api.error_handlers import BODY_ERRORS, responses
+from app.api.error_handlers import responses
 from app.api.parameters import UserId
 from app.edge.keys import with_key
 from app.edge.routes import FileRoute
 from app.services.scoring import in_bulk_thread
 from app.services.taste.importing import Preview
-from seqrec.errors import Conflict, DatabaseUnavailable, StorageFull, UserNotFound
+from seqrec.errors import (
+    BodyTooLarge,
+    Conflict,
+    DatabaseUnavailable,
+    InvalidRequest,
+    SlowBody,
+    StorageFull,
+    UserNotFound,
+)
 from seqrec.schemas.taste import Imported, ImportOptions
 
 router = APIRouter(tags=["ratings"], route_class=FileRoute, dependencies=[with_key])
@@ -35,7 +43,9 @@ FILE = {
     "by its content. Movies are found by the ids of IMDb or TMDB where the catalogue has them, else by title and year. "
     "All that is `matched` is written, or with `preview` nothing; what is `doubtful` never is: send what was chosen of "
     "it to `POST /ratings`.",
-    responses=responses(UserNotFound, Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
+    responses=responses(
+        UserNotFound, Conflict, SlowBody, BodyTooLarge, InvalidRequest, DatabaseUnavailable, StorageFull
+    ),
     openapi_extra={"requestBody": {"required": True, "content": FILE}},
 )
 async def import_user_ratings(

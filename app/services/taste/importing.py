@@ -18,6 +18,10 @@ from app.storage.movies import MovieRecord
 from app.storage.ratings import RatingRecord
 from seqrec.errors import UserNotFound
 
+MOST_COMPARED = 5_000
+"""Titles of a file that are compared with all names of about their year. In a catalogue of 87,000 movies, a thousand of
+them take some seconds."""
+
 
 class MatchedRating(NamedTuple):
     """A rating whose movie was found by an id or by title; ``own_stars`` is what the user gave it before, or None."""
@@ -97,10 +101,11 @@ class Taste:
 
 def _preview(export: Export, matcher: TitleMatcher, own: dict[int, float]) -> Preview:
     matched: dict[int, MatchedRating] = {}
-    doubtful, not_found = [], []
+    doubtful: list[DoubtfulRating] = []
+    not_found: list[RatedTitle] = []
     repeated = export.repeated
     for given in export.ratings:
-        match = matcher.match(given)
+        match = matcher.match(given, compare=len(doubtful) + len(not_found) < MOST_COMPARED)
         if match.movie is not None and match.by is not None:
             repeated += matched.pop(match.movie.id, None) is not None
             matched[match.movie.id] = MatchedRating(given, match.movie, match.by, own.get(match.movie.id))

@@ -82,12 +82,12 @@ class TitleMatcher:
         self._of_year: defaultdict[int | None, list[int]] = defaultdict(list)
         for movie in self._movies.values():
             self._of_year[movie.year].append(movie.id)
-        self._pools: dict[int | None, _Pool] = {}
+        self._pools: dict[int | str, _Pool] = {}
         self._by_imdb = {movie.imdb_id: movie for movie in self._movies.values() if movie.imdb_id}
         self._by_tmdb = {movie.tmdb_id: movie for movie in self._movies.values() if movie.tmdb_id}
 
-    def match(self, title: RatedTitle) -> Match:
-        """The movie that a title means, or those that it may mean."""
+    def match(self, title: RatedTitle, *, compare: bool = True) -> Match:
+        """The movie that a title means, or those that it may mean; without ``compare``, only by ids and same names."""
         if title.imdb_id in self._by_imdb:
             return Match(self._by_imdb[title.imdb_id], "imdb_id")
         if title.tmdb_id in self._by_tmdb:
@@ -97,7 +97,7 @@ class TitleMatcher:
         chosen = self._chosen(title, names, same) or self._by_a_part(title, names)
         if chosen is not None:
             return Match(self._movies[chosen], "title")
-        return self._most_alike(title, names, same)
+        return self._most_alike(title, names, same) if compare else Match()
 
     def _of_same_name(self, title: RatedTitle, names: Names) -> list[int]:
         """Movies that have a name of the title and may be as old, the closest in years first."""
@@ -125,8 +125,8 @@ class TitleMatcher:
     def _most_alike(self, title: RatedTitle, names: Names, same: Sequence[int]) -> Match:
         """By similar names among movies of about the year; ``same`` are in doubt for their years alone."""
         similarities = dict.fromkeys(same, 100.0)
-        pool = self._around(title.year)
         for name in names.all:
+            pool = self._around(title.year, name)
             found = process.extract(
                 name, pool.names, scorer=fuzz.ratio, score_cutoff=ALIKE_FROM, limit=2 * MOST_CANDIDATES
             )
@@ -157,11 +157,16 @@ class TitleMatcher:
             or (title.tmdb_id and movie.tmdb_id and title.tmdb_id != movie.tmdb_id)
         )
 
-    def _around(self, year: int | None) -> _Pool:
-        """The names of movies of about this year and of unknown year; of all movies for an unknown one."""
-        if year not in self._pools:
+    def _around(self, year: int | None, name: str) -> _Pool:
+        """The names of movies of about this year and of unknown year.
+
+        For an unknown year, the names of all movies that begin with the same letter: to compare very many titles with
+        very many movies would take minutes.
+        """
+        key = name[0] if year is None else year
+        if key not in self._pools:
             years = self._of_year if year is None else (None, *range(year - YEARS_OFF, year + YEARS_OFF + 1))
             near = (id_ for one in years for id_ in self._of_year.get(one, ()))
-            pairs = [(name, id_) for id_ in near for name in self._names[id_].all]
-            self._pools[year] = _Pool([name for name, _ in pairs], [id_ for _, id_ in pairs])
-        return self._pools[year]
+            pairs = [(own, id_) for id_ in near for own in self._names[id_].all if year is not None or own[0] == key]
+            self._pools[key] = _Pool([own for own, _ in pairs], [id_ for _, id_ in pairs])
+        return self._pools[key]
