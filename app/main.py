@@ -12,7 +12,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from app.api import error_handlers, page
 from app.api.dependencies import Services
 from app.api.description import Description
-from app.api.routes import movies, operations, predictions, ratings, recommendations, users
+from app.api.routes import groups, movies, operations, predictions, ratings, recommendations, users
 from app.edge.admission import Admission
 from app.edge.hosts import ANY, Hosts
 from app.edge.keys import Keys
@@ -104,7 +104,7 @@ def api() -> FastAPI:
         generate_unique_id_function=lambda route: route.name,  # so that generated clients have readable names
     )
     error_handlers.add_handlers(app)
-    for module in (predictions, recommendations, users, ratings, movies):
+    for module in (predictions, recommendations, groups, users, ratings, movies):
         for router in module.routers:
             app.include_router(router, responses=error_handlers.responses(KeyRequired, KeyUnknown, TooManyRequests))
     for router in (*operations.routers, page.router):

@@ -44,6 +44,7 @@ from seqrec.errors import (
     UserNotFound,
 )
 from seqrec.schemas.common import ProfileFields
+from seqrec.schemas.groups import GroupMember
 from seqrec.schemas.ratings import NewRating
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "DatabaseUnavailable",
     "ForeignHost",
     "ForeignOrigin",
+    "GroupMember",
     "InternalError",
     "InvalidKey",
     "InvalidRequest",

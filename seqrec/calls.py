@@ -6,11 +6,12 @@ A call does nothing by itself; a client of `seqrec.client` sends it.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Generic, TypedDict, TypeVar, Unpack
+from typing import Any, Generic, Literal, TypedDict, TypeVar, Unpack
 
 from pydantic import BaseModel, TypeAdapter
 
 from seqrec.schemas.common import HistoryRating, ListSize, ProfileFields
+from seqrec.schemas.groups import GroupMember, GroupRecommendations, GroupRequest, Strategy
 from seqrec.schemas.model import ModelInformation
 from seqrec.schemas.movies import GenreNames, MovieChange, MovieDetails, Movies, NewMovie, PopularMovies, SimilarMovies
 from seqrec.schemas.operations import Reloaded
@@ -37,8 +38,8 @@ class SizeChoices(TypedDict, total=False):
     n: int
 
 
-class PageChoices(SizeChoices, total=False):
-    """Filters, page and order of a list; any may be left out. See `seqrec.schemas.recommendations.ListPage`."""
+class SelectionChoices(TypedDict, total=False):
+    """Filters, beginning and order of a list; any may be left out. See `seqrec.schemas.recommendations.Selection`."""
 
     offset: int
     genre: list[str]
@@ -46,12 +47,25 @@ class PageChoices(SizeChoices, total=False):
     year_to: int | None
     exclude: list[int]
     rank_by: RankBy | None
+
+
+class PageChoices(SizeChoices, SelectionChoices, total=False):
+    """The same and the length of the list; see `seqrec.schemas.recommendations.ListPage`."""
+
     diversity: float | None
 
 
 class ListChoices(PageChoices, total=False):
     """The same, and whether the list names reasons."""
 
+    explain: bool
+
+
+class GroupChoices(SelectionChoices, total=False):
+    """What a group's list may be asked for; see `seqrec.schemas.groups.GroupRequest`."""
+
+    limit: int
+    seen: Literal["none", "liked"]
     explain: bool
 
 
@@ -123,6 +137,16 @@ def recommend_for_users(user_ids: Sequence[int], **chosen: Unpack[PageChoices]) 
     """A list for each of up to 1,000 users, in their order; `recommend` for many at once, without reasons."""
     body = BatchRequest(user_ids=list(user_ids), **chosen)
     return _call(BatchRecommendations, "POST", "/recommendations/batch", body=body)
+
+
+def recommend_to_group(
+    members: Sequence[int | Mapping[int, float] | GroupMember],
+    strategy: Strategy = "average",
+    **chosen: Unpack[GroupChoices],
+) -> Call[GroupRecommendations]:
+    """One list for 2 to 10 people: users by id, anonymous ones by history (stars by movie id) or `GroupMember`."""
+    body = GroupRequest(members=list(map(_member, members)), strategy=strategy, **chosen)
+    return _call(GroupRecommendations, "POST", "/groups/recommendations", body=body)
 
 
 def rank(
@@ -276,6 +300,12 @@ def _joined(lines: Iterable[bytes]) -> Iterator[bytes]:
     ended = (line.rstrip(b"\r\n") + b"\n" for line in lines)
     while block := b"".join(islice(ended, LINES_AT_ONCE)):
         yield block
+
+
+def _member(member: int | Mapping[int, float] | GroupMember) -> GroupMember:
+    if isinstance(member, GroupMember):
+        return member
+    return GroupMember(user_id=member) if isinstance(member, int) else GroupMember(**_anonymous(member, None))
 
 
 def _anonymous(history: Mapping[int, float] | None, profile: ProfileFields | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from app.services.groups import Groups
 from app.services.model_host import ModelHost
 from app.services.movies import Movies
 from app.services.popularity import Popularity
@@ -29,6 +30,7 @@ class Services:
     popularity: Popularity
     recommender: Recommender
     users_to_read: Gathering[KnownUser]
+    groups: Groups
     users: Users
     movies: Movies
     ratings: Ratings
@@ -44,6 +46,7 @@ class Services:
             popularity,
             recommender,
             Gathering(recommender.read_users),
+            Groups(recommender),
             Users(database),
             Movies(host),
             Ratings(database),

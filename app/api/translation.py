@@ -7,6 +7,7 @@ from fastapi import Response
 from pydantic import BaseModel
 
 from app.services.catalogue import Filter
+from app.services.groups import GroupList, GroupOptions, Member
 from app.services.model_host import ModelState
 from app.services.movies import CatalogueEntry
 from app.services.popularity import PopularMovie
@@ -23,7 +24,8 @@ from app.storage.movies import MovieRecord
 from app.storage.ratings import RatingRecord, RatingStats
 from model.features.users import Profile, Rated, UserContext
 from model.inference.diversity import DEFAULT_DIVERSITY
-from model.inference.results import Prediction, Reason, Recommendation
+from model.inference.results import GroupRecommendation, Prediction, Reason, Recommendation
+from seqrec.schemas import groups as group_bodies
 from seqrec.schemas import movies as movie_bodies
 from seqrec.schemas import predictions as prediction_bodies
 from seqrec.schemas import ratings as rating_bodies
@@ -60,7 +62,30 @@ def batch_options_from(options: recommendation_bodies.ListPage) -> Recommendatio
         offset=options.offset,
         rank_by=options.rank_by,
         diversity=DEFAULT_DIVERSITY if options.diversity is None else options.diversity,
-        filter=Filter(tuple(options.genre), options.year_from, options.year_to, tuple(options.exclude)),
+        filter=filter_from(options),
+    )
+
+
+def filter_from(options: recommendation_bodies.Selection) -> Filter:
+    return Filter(tuple(options.genre), options.year_from, options.year_to, tuple(options.exclude))
+
+
+def members_from(request: group_bodies.GroupRequest) -> list[Member]:
+    return [
+        user_context_from(member.profile, member.history) if member.user_id is None else member.user_id
+        for member in request.members
+    ]
+
+
+def group_options_from(request: group_bodies.GroupRequest) -> GroupOptions:
+    return GroupOptions(
+        n=request.limit,
+        offset=request.offset,
+        strategy=request.strategy,
+        seen=request.seen,
+        rank_by=request.rank_by,
+        explain=request.explain,
+        filter=filter_from(request),
     )
 
 
@@ -151,6 +176,43 @@ def recommendation(entry: Recommendation, answer: RecommendationList) -> recomme
         source=answer.source,
         in_model=entry.movie_id in state.scorer.trained_ids,
         reasons=None if entry.reasons is None else _reasons(entry.reasons, state),
+    )
+
+
+def group_recommendations(request: group_bodies.GroupRequest, answer: GroupList) -> group_bodies.GroupRecommendations:
+    return group_bodies.GroupRecommendations.model_construct(
+        model=answer.state.scorer.version,
+        strategy=answer.strategy,
+        rank_by=answer.rank_by,
+        members=[
+            group_bodies.KnownMember.model_construct(user_id=member.user_id, based_on=context.based_on)
+            for member, context in zip(request.members, answer.members, strict=True)
+        ],
+        recommendations=[group_recommendation(entry, answer) for entry in answer.recommendations],
+    )
+
+
+def group_recommendation(entry: GroupRecommendation, answer: GroupList) -> group_bodies.GroupRecommendation:
+    state = answer.state
+    record = state.catalogue.movies[entry.movie_id]
+    return group_bodies.GroupRecommendation.model_construct(
+        movie_id=record.id,
+        title=record.title,
+        display_title=record.display_title,
+        year=record.year,
+        genres=list(record.genres),
+        in_model=entry.movie_id in state.scorer.trained_ids,
+        chosen_by=entry.chosen_by,
+        members=[
+            group_bodies.Opinion.model_construct(
+                predicted_stars=own.stars,
+                like_probability=own.like_probability,
+                relevance=own.relevance,
+                own_stars=context.stars.get(entry.movie_id),
+                reasons=None if own.reasons is None else _reasons(own.reasons, state),
+            )
+            for own, context in zip(entry.members, answer.members, strict=True)
+        ],
     )
 
 
