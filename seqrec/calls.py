@@ -13,7 +13,16 @@ from pydantic import BaseModel, TypeAdapter
 from seqrec.schemas.common import HistoryRating, ListSize, ProfileFields
 from seqrec.schemas.groups import GroupMember, GroupRecommendations, GroupRequest, Strategy
 from seqrec.schemas.model import ModelInformation
-from seqrec.schemas.movies import GenreNames, MovieChange, MovieDetails, Movies, NewMovie, PopularMovies, SimilarMovies
+from seqrec.schemas.movies import (
+    FirstMovies,
+    GenreNames,
+    MovieChange,
+    MovieDetails,
+    Movies,
+    NewMovie,
+    PopularMovies,
+    SimilarMovies,
+)
 from seqrec.schemas.operations import Reloaded
 from seqrec.schemas.predictions import PredictionQuery, PredictionRequest, Predictions
 from seqrec.schemas.ratings import NewRating, NewRatings, Rating, StarsGiven, UserRatings, Written
@@ -254,6 +263,11 @@ def popular_movies(
     """Movies by weighted rating. ``since`` and ``until`` (Unix seconds) limit the ratings that count."""
     query = {**ListSize(**size).model_dump(), "genre": list(genre), "since": since, "until": until}
     return _call(PopularMovies, "GET", "/movies/popular", query=query)
+
+
+def first_movies(limit: int = 12) -> Call[FirstMovies]:
+    """Well-known movies to ask a newcomer about, those whose ratings tell the model most first."""
+    return _call(FirstMovies, "GET", "/movies/first", query={"limit": limit})
 
 
 def create_movie(title: str, movie_id: int | None = None, **fields: Unpack[MovieChoices]) -> Call[MovieDetails]:

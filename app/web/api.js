@@ -94,6 +94,7 @@ export const api = {
   rate: (user, movie, stars) => request("PUT", `users/${user}/ratings/${movie}`, { body: { stars } }),
   unrate: (user, movie) => request("DELETE", `users/${user}/ratings/${movie}`),
   movies: (query, signal) => request("GET", "movies", { query, signal }),
+  firstMovies: (limit) => request("GET", "movies/first", { query: { limit } }),
   movie: (movie, signal) => request("GET", `movies/${movie}`, { signal }),
   rank: (user, movie, signal) =>
     request("POST", "rank", { body: { user_id: user, movie_ids: [movie], explain: true }, signal }),

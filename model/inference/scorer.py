@@ -36,6 +36,7 @@ class Scorer:
     Attributes:
         catalogue: all movies that can be scored.
         trained_ids: ids of the movies that the model was trained with.
+        first_movies: ids of those to ask a newcomer about, in order; empty if the training has chosen none.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Scorer:
         self.card = artifact.card
         self.device = device
         self.trained_ids = frozenset(artifact.catalogue.movie_ids)
+        self.first_movies = artifact.first_movies
         self._artifact = artifact
         artifact.network.to(device).eval()
         extended = with_cold_start(artifact, cold_start_movies) if cold_start_movies else artifact

@@ -74,6 +74,7 @@ def call(name, *arguments, **options):
 
 for name in ("check_liveness", "check_readiness", "get_metrics", "get_model", "list_genres", "list_popular_movies"):
     call(name)
+assert len(call("list_first_movies", limit=3).movies) == 3
 call("reload_model")
 
 user = call("create_user", body=models.NewUser(gender="F", age=25)).user_id
