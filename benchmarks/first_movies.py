@@ -83,8 +83,8 @@ def by_entropy(train: Sequences, size: int) -> list[int]:
     total = counts.sum(1)
     shares = counts / np.maximum(total, 1)[:, None]
     entropy = -(shares * np.log(np.maximum(shares, 1e-12))).sum(1)
-    order: IntArray = np.argsort(-np.log(np.maximum(total, 1)) * entropy, kind="stable")
-    return order[: len(most_rated(train, size))].tolist()
+    order: list[int] = np.argsort(-np.log(np.maximum(total, 1)) * entropy, kind="stable").tolist()
+    return order[: len(most_rated(train, size))]
 
 
 def orders(artifact: Artifact, train: Sequences) -> dict[str, list[int]]:

@@ -87,6 +87,7 @@ async function anotherKey(refused) {
 
 export const api = {
   user: (user, signal) => request("GET", `users/${user}`, { signal }),
+  users: (cursor) => request("GET", "users", { query: { limit: 20, cursor } }),
   addUser: (profile) => request("POST", "users", { body: profile }),
   changeUser: (user, profile) => request("PATCH", `users/${user}`, { body: profile }),
   removeUser: (user) => request("DELETE", `users/${user}`),
@@ -101,6 +102,10 @@ export const api = {
   genres: () => request("GET", "genres"),
   similar: (movie, n, signal) => request("GET", `movies/${movie}/similar`, { query: { limit: n }, signal }),
   recommendations: (user, query, signal) => request("GET", `users/${user}/recommendations`, { query, signal }),
+  together: (users, strategy, limit, signal) => {
+    const members = users.map((user_id) => ({ user_id }));
+    return request("POST", "groups/recommendations", { body: { members, strategy, limit, explain: true }, signal });
+  },
   predict: (user, movies, signal) => request("POST", "predict", { body: { user_id: user, movie_ids: movies }, signal }),
   model: () => request("GET", "model"),
 };

@@ -12,10 +12,11 @@ import { MovieView } from "./panels/movie.js";
 import { chooseUser, keyDialog, leaveDialog, profileDialog, profileOf } from "./panels/people.js";
 import { Recommendations } from "./panels/recommendations.js";
 import { Search } from "./panels/search.js";
+import { Together } from "./panels/together.js";
 import { Session } from "./session.js";
 import { recall, remember } from "./storage.js";
 
-const VIEWS = { start: "start", list: "workspace", movie: "movie", model: "model" };
+const VIEWS = { start: "start", list: "workspace", movie: "movie", together: "together", model: "model" };
 const NO_OPTIONS = { genre: [] };
 
 const session = new Session();
@@ -36,6 +37,7 @@ const recommendations = new Recommendations(session, actions, (chosen) => go({ v
 const search = new Search(session, actions);
 const movie = new MovieView(session, actions);
 const history = new History(session, { ...actions, act: remove });
+const together = new Together(actions, (chosen) => go({ view: "together", ...chosen }));
 const firstSteps = new FirstSteps(session, actions, () => by("list-title").focus());
 
 async function write(movie, stars, { undoing = false } = {}) {
@@ -93,6 +95,9 @@ session.addEventListener("user", () => {
 
 function showUser() {
   by("account-button").hidden = !session.id;
+  for (const link of document.querySelectorAll("a[data-go=together]")) {
+    link.href = addressOf({ view: "together", user: session.id, members: session.id ? [session.id] : [] });
+  }
   if (!session.id) return;
   by("user-name").textContent = by("account-button").querySelector("span").textContent = `User ${session.id}`;
   by("user-profile").textContent = profileOf(session.user);
@@ -122,6 +127,7 @@ async function arrive(place) {
   if (place.view === "list") list(place);
   if (moved && before) arriveAtTop(place.view); // a page that opens begins where the browser begins
   if (place.view === "movie") await showMovie(place.movie);
+  if (place.view === "together") await together.show(place);
 }
 
 function list(place) {
@@ -149,7 +155,7 @@ function showView(view) {
   by("go-on").hidden = !session.remembered;
   by("go-on").textContent = `Go on as user ${session.remembered}`;
   by("go-on").href = addressOf({ view: "list", user: session.remembered });
-  nameDocument({ list: `User ${session.id}`, model: "The model", movie: "Movie" }[view]);
+  nameDocument({ list: `User ${session.id}`, model: "The model", movie: "Movie", together: "Watch together" }[view]);
 }
 
 function nameDocument(name) {
@@ -229,7 +235,7 @@ document.addEventListener("click", (event) => {
   go({ ...place, user: place.user ?? session.id });
 });
 
-for (const tab of document.querySelectorAll("#tabs a, [data-to-search]")) {
+for (const tab of document.querySelectorAll("#tabs a:not([data-go]), [data-to-search]")) {
   tab.addEventListener("click", async (event) => {
     event.preventDefault();
     if (document.body.dataset.view !== "list") await go({ view: "list", options });

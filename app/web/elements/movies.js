@@ -34,12 +34,12 @@ export function drawTile(tile, { display_title, genres }) {
   tile.style.setProperty("--turn", `${sumOf(display_title) % 360}deg`);
 }
 
-/** The user's ratings that speak for a movie, in words. */
-export function because(reasons) {
+/** The ratings that speak for a movie, in words. */
+export function because(reasons, opening = "because you gave ") {
   const parts = reasons.flatMap(({ display_title, stars }, at) => [
     at ? ", " : "", node("cite", "", display_title), at ? ` ${stars}` : ` ${spoken(stars)}`,
   ]); // prettier-ignore
-  return ["because you gave ", ...parts];
+  return [opening, ...parts];
 }
 
 /**
