@@ -25,7 +25,7 @@ from model.evaluation.ranking_metrics import TOP
 from model.evaluation.scoring import mask_rated
 from model.experiments.figures import COLOURS, GREY, figure
 from model.inference.artifact import Artifact, load
-from model.inference.groups import aggregate
+from model.inference.groups import Strategy, aggregate
 from model.training.presets import PRESETS
 from model.types import BoolArray, FloatArray, IntArray
 
@@ -34,7 +34,7 @@ KINDS = ("random", "alike")
 GROUPS = 1000
 """Of each kind and size."""
 
-STRATEGIES = ("average", "least_misery", "fairness")
+STRATEGIES: tuple[Strategy, ...] = ("average", "least_misery", "fairness")
 OTHERS = ("first member's own list", "mean of probabilities", "mean of ranks", "most ratings", "each one's own list")
 """What the strategies are compared with."""
 
@@ -93,7 +93,7 @@ class People:
 def lists_for(scores: FloatArray, ratings: IntArray) -> dict[str, list[IntArray]]:
     """The list of each member, by what made it; ``scores`` are log-probabilities, shape (members, candidates)."""
     ranks = np.argsort(np.argsort(-scores, axis=1, kind="stable"), axis=1)
-    together = {strategy: aggregate(scores, strategy, TOP).movies for strategy in STRATEGIES} | {
+    together: dict[str, IntArray] = {strategy: aggregate(scores, strategy, TOP).movies for strategy in STRATEGIES} | {
         "first member's own list": np.argsort(-scores[0], kind="stable")[:TOP],
         "mean of probabilities": np.argsort(-np.exp(scores).mean(0), kind="stable")[:TOP],
         "mean of ranks": np.argsort(ranks.mean(0), kind="stable")[:TOP],
@@ -178,8 +178,8 @@ What the table says:
 - `average` has the best mean of the three strategies at every size, and beats the list of the first member and the
   movies with the most ratings. The mean of probabilities is as good by the mean, but the member who gets least is worse
   off by it in groups of two and four: whoever is very sure outvotes the others. The mean of ranks is worse.
-- `fairness` costs up to a sixth of the mean, and the member who gets least gets about as much as by `average`. It is not
-  a way to better lists, but one that everybody can follow: a few movies in ten are each member's own.
+- `fairness` costs up to a sixth of the mean, and the member who gets least gets about as much as by `average`. It is
+  not a way to better lists, but one that everybody can follow: a few movies in ten are each member's own.
 - `least_misery` is worse than `average` on both measures. The least of the scores is nearly the same for most movies
   that everybody might like, so what it orders by is what one member likes less, not what is liked. It is there for
   those who want nobody to sit through what they would hate: with `rank_by` of `rating` it orders by the smallest of

@@ -96,7 +96,8 @@ assert call("recommend_anonymous", body=models.RecommendationRequest(history=his
 lists = call("recommend_for_users", body=models.BatchRequest(user_ids=[1, user], limit=3)).lists
 assert [(one.user_id, len(one.recommendations)) for one in lists] == [(1, 3), (user, 3)]
 people = [models.GroupMember(user_id=1), models.GroupMember(history=history)]
-group = call("recommend_to_group", body=models.GroupRequest(members=people, strategy="fairness", limit=2))
+in_turns = models.GroupRequestStrategy("fairness")
+group = call("recommend_to_group", body=models.GroupRequest(members=people, strategy=in_turns, limit=2))
 assert [entry.chosen_by for entry in group.recommendations] == [0, 1]
 assert len(call("rank_movies", body=models.RankRequest(movie_ids=[7, 8], user_id=user)).recommendations) == 2
 assert call("predict_ratings", body=models.PredictionRequest(user_id=user, movie_ids=[7])).predictions[0].movie_id == 7
