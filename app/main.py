@@ -13,7 +13,7 @@ from starlette.types import Lifespan
 from app.api import error_handlers, page
 from app.api.dependencies import Services
 from app.api.description import Description
-from app.api.routes import events, movies, operations, predictions, ratings, recommendations, taste, users
+from app.api.routes import events, groups, movies, operations, predictions, ratings, recommendations, taste, users
 from app.edge.admission import Admission
 from app.edge.draining import Drain
 from app.edge.hosts import ANY, Hosts
@@ -117,7 +117,7 @@ def api(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,  # so that generated clients have readable names
     )
     error_handlers.add_handlers(app)
-    for module in (predictions, recommendations, users, ratings, taste, events, movies):
+    for module in (predictions, recommendations, groups, users, ratings, taste, events, movies):
         for router in module.routers:
             app.include_router(router, responses=error_handlers.responses(KeyRequired, KeyUnknown, TooManyRequests))
     for router in (*operations.routers, page.router):

@@ -17,9 +17,11 @@ from model.data.sequences import Sequences, split_in_half
 from model.data.splits import Split, paper_split, user_split
 from model.errors import DataError
 from model.evaluation.evaluate import AnswersT, EvaluationT, ModelT
+from model.features.catalogue import FIRST_INDEX
 from model.inference.artifact import save
 from model.training.context import TrainingContext
 from model.training.estimator import NetworkRanker, SeqRecEstimator
+from model.training.first_movies import choose_first_movies
 from model.training.presets import Preset
 
 
@@ -31,10 +33,11 @@ class TrainedModel(NamedTuple):
 
 
 class _HeldOut(NamedTuple):
-    """A model that some users were held out of, its card, and the ratings of all users."""
+    """A model that some users were held out of, its card, the ratings that it has learned from, and all ratings."""
 
     model: SeqRecEstimator
     card: Card
+    learned: Sequences
     sequences: Sequences
 
 
@@ -103,22 +106,32 @@ def _with_users_held_out(data: MovieLens, preset: Preset, context: TrainingConte
         },
         preliminary=preliminary,
     )
-    return _HeldOut(model, card, sequences)
+    return _HeldOut(model, card, split.train.sequences, sequences)
 
 
 def _finished(held_out: _HeldOut, root: Path, context: TrainingContext) -> TrainedModel:
     """Train on all users, if the preset says so, and write the artifact."""
-    preset, model = held_out.model.preset, held_out.model
+    preset, model, learned = held_out.model.preset, held_out.model, held_out.learned
     if preset.refit:
         context.on_stage("all users")
         everyone, model = split_in_half(held_out.sequences), SeqRecEstimator(preset, context)
         model.begin(everyone)
         learn_stars = partial(model.fit_stars, everyone, None, last_epoch=held_out.model.best_epoch)
         model.fit_ranking_beside(everyone, None, learn_stars, start=held_out.model.network)
+        learned = everyone.sequences
     card = held_out.card.model_copy(update={"created_at": datetime.now(UTC)})
-    folder = save(root, model.network, context.catalogue, card)
+    folder = save(root, model.network, context.catalogue, card, _first_movies(model, learned))
     context.discard_checkpoints()
     return TrainedModel(folder, card)
+
+
+def _first_movies(model: SeqRecEstimator, learned: Sequences) -> tuple[int, ...]:
+    """Ids of the movies to ask a newcomer about; none from a model of stars alone."""
+    if model.network.ranking is None:
+        return ()
+    movie_ids = model.context.catalogue.movie_ids
+    indices = choose_first_movies(model.network.ranking, learned, model.preset.training.seed)
+    return tuple(movie_ids[index - FIRST_INDEX] for index in indices)
 
 
 def _lists_split(sequences: Sequences) -> Split | None:

@@ -45,6 +45,7 @@ from seqrec.errors import (
 )
 from seqrec.schemas.common import ProfileFields
 from seqrec.schemas.events import NewEvent
+from seqrec.schemas.groups import GroupMember
 from seqrec.schemas.ratings import NewRating
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "DatabaseUnavailable",
     "ForeignHost",
     "ForeignOrigin",
+    "GroupMember",
     "InternalError",
     "InvalidKey",
     "InvalidRequest",

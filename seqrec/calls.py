@@ -13,8 +13,18 @@ from pydantic import BaseModel, TypeAdapter
 from seqrec.ids import AnyId, segment, write_id
 from seqrec.schemas.common import HistoryRating, ListSize, ProfileFields
 from seqrec.schemas.events import EventsWritten, NewEvent, NewEvents, Watchlist
+from seqrec.schemas.groups import GroupMember, GroupRecommendations, GroupRequest, Strategy
 from seqrec.schemas.model import ModelInformation
-from seqrec.schemas.movies import GenreNames, MovieChange, MovieDetails, Movies, NewMovie, PopularMovies, SimilarMovies
+from seqrec.schemas.movies import (
+    FirstMovies,
+    GenreNames,
+    MovieChange,
+    MovieDetails,
+    Movies,
+    NewMovie,
+    PopularMovies,
+    SimilarMovies,
+)
 from seqrec.schemas.online import OnlineMeasurement
 from seqrec.schemas.operations import Reloaded
 from seqrec.schemas.predictions import PredictionQuery, PredictionRequest, Predictions
@@ -44,8 +54,8 @@ class SizeChoices(TypedDict, total=False):
     n: int
 
 
-class PageChoices(SizeChoices, total=False):
-    """Filters, page and order of a list; any may be left out. See `seqrec.schemas.recommendations.ListPage`."""
+class SelectionChoices(TypedDict, total=False):
+    """Filters, beginning and order of a list; any may be left out. See `seqrec.schemas.recommendations.Selection`."""
 
     offset: int
     genre: list[str]
@@ -54,6 +64,11 @@ class PageChoices(SizeChoices, total=False):
     year_to: int | None
     exclude: Sequence[AnyId]
     rank_by: RankBy | None
+
+
+class PageChoices(SizeChoices, SelectionChoices, total=False):
+    """The same and the length of the list; see `seqrec.schemas.recommendations.ListPage`."""
+
     diversity: float | None
 
 
@@ -67,6 +82,14 @@ class UserListChoices(ListChoices, total=False):
     """The same, and whether only movies of the watch list are wanted."""
 
     watchlist: Literal["only"] | None
+
+
+class GroupChoices(SelectionChoices, total=False):
+    """What a group's list may be asked for; see `seqrec.schemas.groups.GroupRequest`."""
+
+    limit: int
+    seen: Literal["none", "liked"]
+    explain: bool
 
 
 class ProfileChoices(TypedDict, total=False):
@@ -145,6 +168,16 @@ def recommend_for_users(user_ids: Sequence[AnyId], **chosen: Unpack[PageChoices]
     """A list for each of up to 1,000 users, in their order; `recommend` for many at once, without reasons."""
     body = BatchRequest(user_ids=list(user_ids), **chosen)
     return _call(BatchRecommendations, "POST", "/recommendations/batch", body=body)
+
+
+def recommend_to_group(
+    members: Sequence[AnyId | StarsById | GroupMember],
+    strategy: Strategy = "average",
+    **chosen: Unpack[GroupChoices],
+) -> Call[GroupRecommendations]:
+    """One list for 2 to 10 people: users by id, anonymous ones by history (stars by movie id) or `GroupMember`."""
+    body = GroupRequest(members=list(map(_member, members)), strategy=strategy, **chosen)
+    return _call(GroupRecommendations, "POST", "/groups/recommendations", body=body)
 
 
 def rank(
@@ -286,6 +319,11 @@ def popular_movies(
     return _call(PopularMovies, "GET", "/movies/popular", query=query)
 
 
+def first_movies(limit: int = 12) -> Call[FirstMovies]:
+    """Well-known movies to ask a newcomer about, those whose ratings tell the model most first."""
+    return _call(FirstMovies, "GET", "/movies/first", query={"limit": limit})
+
+
 def create_movie(title: str, movie_id: int | None = None, **fields: Unpack[MovieChoices]) -> Call[MovieDetails]:
     """Add a movie; without ``movie_id``, the service chooses one."""
     body = NewMovie(title=title, movie_id=movie_id, **fields)
@@ -335,6 +373,12 @@ def _joined(lines: Iterable[bytes]) -> Iterator[bytes]:
     ended = (line.rstrip(b"\r\n") + b"\n" for line in lines)
     while block := b"".join(islice(ended, LINES_AT_ONCE)):
         yield block
+
+
+def _member(member: AnyId | StarsById | GroupMember) -> GroupMember:
+    if isinstance(member, GroupMember):
+        return member
+    return GroupMember(user_id=member) if isinstance(member, int | str) else GroupMember(**_anonymous(member, None))
 
 
 def _anonymous(history: StarsById | None, profile: ProfileFields | None) -> dict[str, Any]:

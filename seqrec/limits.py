@@ -26,3 +26,6 @@ EARLIEST_YEAR, LATEST_YEAR = 1800, 2200
 
 LATEST = 253_402_300_799
 """The last second of the year 9999, in seconds since 1970: milliseconds sent by mistake are beyond it."""
+
+MOST_MEMBERS = 10
+"""People in a group."""

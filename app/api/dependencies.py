@@ -5,15 +5,16 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from app.observability.probe import Probe
 from app.services.feedback.events import RETENTION_DAYS, Events
 from app.services.feedback.kinds import DEFAULT_MEANINGS, Meanings
 from app.services.feedback.online import OnlineMeasure
 from app.services.feedback.recommendation_ids import RecommendationIds
+from app.services.groups import Groups
 from app.services.ids import ExternalIds
 from app.services.model_host import ModelHost
 from app.services.movies import Movies
 from app.services.popularity import Popularity
-from app.services.probe import Probe
 from app.services.ratings import Ratings
 from app.services.recommendations import KnownUser, Recommender
 from app.services.scoring import Gathering
@@ -35,6 +36,7 @@ class Services:
     popularity: Popularity
     recommender: Recommender
     users_to_read: Gathering[KnownUser]
+    groups: Groups
     users: Users
     movies: Movies
     ratings: Ratings
@@ -57,6 +59,7 @@ class Services:
             popularity,
             recommender,
             Gathering(recommender.read_users),
+            Groups(recommender),
             Users(database),
             Movies(host),
             Ratings(database),

@@ -15,7 +15,7 @@ from seqrec.schemas.common import NamedId
 class _MovieSegment(StringConvertor):
     """A part of a path that names no other route of movies, so that a method which that one lacks is a 405."""
 
-    regex = "(?!popular(?:/|$))[^/]+"
+    regex = "(?!(?:popular|first)(?:/|$))[^/]+"
 
 
 register_url_convertor("movie", _MovieSegment())

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from app.services.catalogue import Filter
 from app.services.feedback.events import ListedMovie, Written
+from app.services.groups import GroupList, GroupOptions, Member
 from app.services.ids import OwnIds
 from app.services.model_host import ModelState
 from app.services.movies import CatalogueEntry
@@ -30,9 +31,10 @@ from app.storage.movies import MovieRecord
 from app.storage.ratings import RatingRecord, RatingStats
 from model.features.users import Profile, Rated, UserContext
 from model.inference.diversity import DEFAULT_DIVERSITY
-from model.inference.results import Prediction, Reason, Recommendation
+from model.inference.results import GroupRecommendation, Prediction, Reason, Recommendation
 from seqrec.errors import InvalidField, InvalidRequest
 from seqrec.schemas import events as event_bodies
+from seqrec.schemas import groups as group_bodies
 from seqrec.schemas import movies as movie_bodies
 from seqrec.schemas import predictions as prediction_bodies
 from seqrec.schemas import ratings as rating_bodies
@@ -85,14 +87,39 @@ def user_options_from(options: recommendation_bodies.UserListOptions, ids: OwnId
 
 
 def batch_options_from(options: recommendation_bodies.ListPage, ids: OwnIds) -> RecommendationOptions:
-    """Unknown movies to leave out are passed over: there are none to leave out."""
-    exclude = tuple(ids.of_known_movies(options.exclude))
     return RecommendationOptions(
         n=options.limit,
         offset=options.offset,
         rank_by=options.rank_by,
         diversity=DEFAULT_DIVERSITY if options.diversity is None else options.diversity,
-        filter=Filter(tuple(options.genre), options.year_from, options.year_to, exclude, tuple(options.genre_all)),
+        filter=filter_from(options, ids),
+    )
+
+
+def filter_from(options: recommendation_bodies.Selection, ids: OwnIds) -> Filter:
+    """Unknown movies to leave out are passed over: there are none to leave out."""
+    exclude = tuple(ids.of_known_movies(options.exclude))
+    return Filter(tuple(options.genre), options.year_from, options.year_to, exclude, tuple(options.genre_all))
+
+
+def members_from(request: group_bodies.GroupRequest, ids: OwnIds) -> list[Member]:
+    named = [member.user_id for member in request.members if member.user_id is not None]
+    own = dict(zip(named, ids.of_users(named), strict=True))
+    return [
+        user_context_from(member.profile, member.history, ids) if member.user_id is None else own[member.user_id]
+        for member in request.members
+    ]
+
+
+def group_options_from(request: group_bodies.GroupRequest, ids: OwnIds) -> GroupOptions:
+    return GroupOptions(
+        n=request.limit,
+        offset=request.offset,
+        strategy=request.strategy,
+        seen=request.seen,
+        rank_by=request.rank_by,
+        explain=request.explain,
+        filter=filter_from(request, ids),
     )
 
 
@@ -196,6 +223,40 @@ def recommendation(entry: Recommendation, answer: RecommendationList) -> recomme
         source=answer.source,
         in_model=entry.movie_id in state.scorer.trained_ids,
         reasons=None if entry.reasons is None else _reasons(entry.reasons, state),
+    )
+
+
+def group_recommendations(answer: GroupList) -> group_bodies.GroupRecommendations:
+    return group_bodies.GroupRecommendations.model_construct(
+        model=answer.state.scorer.version,
+        strategy=answer.strategy,
+        rank_by=answer.rank_by,
+        members=[
+            group_bodies.KnownMember.model_construct(
+                user_id=member.user_id, external_id=member.external_id, based_on=member.context.based_on
+            )
+            for member in answer.members
+        ],
+        recommendations=[group_recommendation(entry, answer) for entry in answer.recommendations],
+    )
+
+
+def group_recommendation(entry: GroupRecommendation, answer: GroupList) -> group_bodies.GroupRecommendation:
+    state = answer.state
+    return group_bodies.GroupRecommendation.model_construct(
+        **movie_fields(state.catalogue.movies[entry.movie_id]),
+        in_model=entry.movie_id in state.scorer.trained_ids,
+        chosen_by=entry.chosen_by,
+        members=[
+            group_bodies.Opinion.model_construct(
+                predicted_stars=own.stars,
+                like_probability=own.like_probability,
+                relevance=own.relevance,
+                own_stars=member.context.stars.get(entry.movie_id),
+                reasons=None if own.reasons is None else _reasons(own.reasons, state),
+            )
+            for own, member in zip(entry.members, answer.members, strict=True)
+        ],
     )
 
 

@@ -1,6 +1,7 @@
 """The movies of the database at one revision: candidates for lists, and the search by title."""
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -33,6 +34,32 @@ class Filter(NamedTuple):
     exclude: Sequence[int] = ()
     genres_all: Sequence[str] = ()
     among: Sequence[int] | None = None
+
+
+WELL_KNOWN = 60
+"""The movies with the most ratings, of which newcomers are asked where the model says nothing better."""
+
+VARIETY = 36
+"""Places by which a movie may stand before a better known one whose genres have come once more often."""
+
+
+def varied(genres: Sequence[Sequence[str]]) -> list[int]:
+    """An order of movies, given best known first, in which genres that have come before wait for others.
+
+    ``genres`` are those of each movie; the order is of positions among them.
+    """
+    times: Counter[str] = Counter()
+
+    def cost(position: int) -> float:
+        names = genres[position]
+        return position / VARIETY + sum(times[name] for name in names) / max(len(names), 1)
+
+    left, order = list(range(len(genres))), []
+    while left:
+        order.append(min(left, key=cost))
+        left.remove(order[-1])
+        times.update(genres[order[-1]])
+    return order
 
 
 class Catalogue:
@@ -124,6 +151,22 @@ class Catalogue:
         positions = sorted(self._positions[id_] for id_ in ids)
         start = 0 if after is None else bisect_left(positions, (after[0], after[1] + 1))
         return [self.movies[id_] for _, id_ in positions[start : start + limit]]
+
+    def first(self, chosen: Sequence[int], limit: int) -> list[MovieRecord]:
+        """Movies to ask a newcomer about: the chosen ones that are there and not hidden, then well-known varied ones.
+
+        ``chosen`` are ids, in order.
+        """
+        ids = dict.fromkeys([*chosen, *self._well_known])
+        visible = [self.movies[id_] for id_ in ids if id_ in self.movies and not self.movies[id_].hidden]
+        return visible[:limit]
+
+    @cached_property
+    def _well_known(self) -> list[int]:
+        """The `WELL_KNOWN` visible movies with the most ratings in training, varied."""
+        visible = (id_ for id_, movie in self.movies.items() if not movie.hidden)
+        best_known = sorted(visible, key=lambda id_: self._positions[id_])[:WELL_KNOWN]
+        return [best_known[position] for position in varied([self.movies[id_].genres for id_ in best_known])]
 
     def position(self, movie_id: int) -> Position:
         """A movie's position in the order of `search`."""

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -42,6 +42,14 @@ class Links(NamedTuple):
     tmdb_id: int | None = None
 
 
+class FirstMovies(NamedTuple):
+    """Movies to ask a newcomer about, what has chosen them, and the state of the model."""
+
+    state: ModelState
+    entries: list[CatalogueEntry]
+    chosen_by: Literal["model", "popularity"]
+
+
 class Movies:
     """The catalogue of the database."""
 
@@ -57,6 +65,13 @@ class Movies:
         page = [CatalogueEntry(movie, movie.id in scorer.trained_ids) for movie in matches[:limit]]
         has_more = len(matches) > limit
         return SearchPage(state, page, encode_cursor(catalogue.position(matches[limit - 1].id)) if has_more else None)
+
+    def first(self, limit: int) -> FirstMovies:
+        """Movies to ask a newcomer about, see `Catalogue.first`."""
+        state = self.host.current_state()
+        chosen, scorer = state.scorer.first_movies, state.scorer
+        page = [CatalogueEntry(movie, movie.id in scorer.trained_ids) for movie in state.catalogue.first(chosen, limit)]
+        return FirstMovies(state, page, "model" if chosen else "popularity")
 
     def get(self, movie_id: int) -> tuple[CatalogueEntry, RatingStats]:
         """A movie and the statistics of its ratings; `MovieNotFound`."""

@@ -171,7 +171,7 @@ class Recommender:
 
     def predict_anonymous(self, user: UserContext, movie_ids: Sequence[int]) -> Predictions:
         """Predict an anonymous user's stars for each movie, in their order; `MovieNotFound`."""
-        return self._predict(self._anonymous(user), movie_ids)
+        return self._predict(self.read_anonymous(user), movie_ids)
 
     def recommend(self, user_id: int, options: RecommendationOptions) -> RecommendationList:
         """A page of the user's best unrated movies, best first; `UserNotFound` or `NoRelevance`."""
@@ -193,15 +193,26 @@ class Recommender:
         user = state.users.get(user_id, known.revision)
         return None if user is None else KnownUser(user_id, known.revision, user, state, known.external_id)
 
-    def read_users(self, user_ids: Sequence[int]) -> dict[int, KnownUser]:
-        """Those of the users who exist, by id, and what the model needs for their lists, computed for all together."""
-        state = self.host.current_state()
+    def read_users(self, user_ids: Sequence[int], state: ModelState | None = None) -> dict[int, KnownUser]:
+        """Those of the users who exist, by id, and what the model needs for their lists, computed for all together.
+
+        Without a ``state`` of the model, the current one is taken.
+        """
+        state = state or self.host.current_state()
         with self.database.reads() as session:
             self.ids.prepare(session)
             found = self._read_users(session, state, user_ids)
         with metrics.scoring("read_users"):
             state.scorer.prepare_lists([known.user for known in found.values()])
         return found
+
+    def read_anonymous(self, context: UserContext, state: ModelState | None = None) -> KnownUser:
+        """An anonymous user, from memory if the same one has asked before; `MovieNotFound`. ``state`` as above."""
+        state = state or self.host.current_state()
+        _require_movies(state.catalogue, context.stars)
+        key = hashlib.blake2b(repr((context.profile, context.history)).encode(), digest_size=16).digest()
+        user = state.users.get(key, revision=0)
+        return KnownUser(key, 0, state.read(context) if user is None else user, state)
 
     def recommend_now(self, known: KnownUser, options: RecommendationOptions) -> RecommendationList | None:
         """As `recommend_known`, for a user whose movies are in order already."""
@@ -218,7 +229,7 @@ class Recommender:
 
     def recommend_anonymous(self, user: UserContext, options: RecommendationOptions) -> RecommendationList:
         """The same for an anonymous user; `MovieNotFound` names unknown movies of the history."""
-        return self._recommend(self._anonymous(user), options)
+        return self._recommend(self.read_anonymous(user), options)
 
     def recommend_many(self, user_ids: Sequence[int], options: RecommendationOptions) -> list[RecommendationList]:
         """What `recommend` answers for each user, in the order given and without reasons, computed in batches.
@@ -252,7 +263,7 @@ class Recommender:
         self, user: UserContext, movie_ids: Sequence[int], rank_by: RankBy | None = None, explain: bool = False
     ) -> RecommendationList:
         """The same for an anonymous user."""
-        return self._rank(self._anonymous(user), movie_ids, rank_by, explain)
+        return self._rank(self.read_anonymous(user), movie_ids, rank_by, explain)
 
     def similar_movies(self, movie_id: int, n: int) -> Similar:
         """The movies most similar to this one that are not hidden; `MovieNotFound`."""
@@ -322,14 +333,6 @@ class Recommender:
         self.ids.prepare(session)
         contexts = self.contexts.read(session, user_ids)
         return _Contexts(contexts, ids.external_ids(session, User, user_ids), self.host.snapshot(session))
-
-    def _anonymous(self, context: UserContext) -> KnownUser:
-        """An anonymous user, from memory if the same one has asked before; `MovieNotFound`."""
-        state = self.host.current_state()
-        _require_movies(state.catalogue, context.stars)
-        key = hashlib.blake2b(repr((context.profile, context.history)).encode(), digest_size=16).digest()
-        user = state.users.get(key, revision=0)
-        return KnownUser(key, 0, state.read(context) if user is None else user, state)
 
     @staticmethod
     def _predict(known: KnownUser, movie_ids: Sequence[int]) -> Predictions:

@@ -89,6 +89,7 @@ async function anotherKey(refused) {
 
 export const api = {
   user: (user, signal) => request("GET", `users/${segment(user)}`, { signal }),
+  users: (cursor) => request("GET", "users", { query: { limit: 20, cursor } }),
   addUser: (profile) => request("POST", "users", { body: profile }),
   changeUser: (user, profile) => request("PATCH", `users/${user}`, { body: profile }),
   removeUser: (user) => request("DELETE", `users/${user}`),
@@ -106,12 +107,17 @@ export const api = {
   events: (events) => request("POST", "events", { body: { events } }),
   watchlist: (user, cursor, signal) => request("GET", `users/${user}/watchlist`, { query: { limit: 100, cursor }, signal }),
   movies: (query, signal) => request("GET", "movies", { query, signal }),
+  firstMovies: (limit) => request("GET", "movies/first", { query: { limit } }),
   movie: (movie, signal) => request("GET", `movies/${movie}`, { signal }),
   rank: (user, movie, signal) =>
     request("POST", "rank", { body: { user_id: user, movie_ids: [movie], explain: true }, signal }),
   genres: () => request("GET", "genres"),
   similar: (movie, n, signal) => request("GET", `movies/${movie}/similar`, { query: { limit: n }, signal }),
   recommendations: (user, query, signal) => request("GET", `users/${user}/recommendations`, { query, signal }),
+  together: (users, strategy, limit, signal) => {
+    const members = users.map((user_id) => ({ user_id }));
+    return request("POST", "groups/recommendations", { body: { members, strategy, limit, explain: true }, signal });
+  },
   predict: (user, movies, signal) => request("POST", "predict", { body: { user_id: user, movie_ids: movies }, signal }),
   model: () => request("GET", "model"),
   online: () => request("GET", "model/online"),

@@ -15,11 +15,14 @@ import { chooseUser, keyDialog, leaveDialog, profileDialog, profileOf } from "./
 import { Recommendations } from "./panels/recommendations.js";
 import { Search } from "./panels/search.js";
 import { Taste } from "./panels/taste.js";
+import { Together } from "./panels/together.js";
 import { Watchlist } from "./panels/watchlist.js";
 import { Session } from "./session.js";
 import { recall, remember } from "./storage.js";
 
-const VIEWS = { start: "start", list: "workspace", movie: "movie", watchlist: "watchlist", model: "model" };
+const VIEWS = {
+  start: "start", list: "workspace", movie: "movie", watchlist: "watchlist", together: "together", model: "model",
+}; // prettier-ignore
 const OF_A_USER = ["list", "watchlist"];
 const NO_OPTIONS = { genre: [] };
 
@@ -50,6 +53,7 @@ const search = new Search(session, marked);
 const movie = new MovieView(session, marked);
 const watchlist = new Watchlist(session, marked);
 const history = new History(session, { ...actions, act: remove });
+const together = new Together(actions, (chosen) => go({ view: "together", ...chosen }));
 const firstSteps = new FirstSteps(session, actions, () => by("list-title").focus());
 new Taste(session, async () => {
   if (document.body.dataset.view !== "list") await go({ view: "list", options });
@@ -149,6 +153,9 @@ session.addEventListener("user", () => {
 
 function showUser() {
   by("account-button").hidden = !session.id;
+  for (const link of document.querySelectorAll("a[data-go=together]")) {
+    link.href = addressOf({ view: "together", user: session.id, members: session.id ? [session.id] : [] });
+  }
   if (!session.id) return;
   by("user-name").textContent = by("account-button").querySelector("span").textContent = `User ${session.name}`;
   by("user-profile").textContent = profileOf(session.user);
@@ -180,6 +187,7 @@ async function arrive(place) {
   if (place.view === "model") showOnline();
   if (moved && before) arriveAtTop(place.view); // a page that opens begins where the browser begins
   if (place.view === "movie") await showMovie(place.movie);
+  if (place.view === "together") await together.show(place);
 }
 
 function list(place) {
@@ -208,7 +216,8 @@ function showView(view) {
   by("go-on").textContent = `Go on as user ${session.remembered}`;
   by("go-on").href = addressOf({ view: "list", user: session.remembered });
   by("to-watchlist").href = addressOf({ view: "watchlist", user: session.id });
-  nameDocument({ list: session.id && `User ${session.name}`, watchlist: "Watch list", model: "The model", movie: "Movie" }[view]);
+  const named = { watchlist: "Watch list", model: "The model", movie: "Movie", together: "Watch together" };
+  nameDocument({ list: session.id && `User ${session.name}`, ...named }[view]);
 }
 
 function nameDocument(name) {
@@ -288,7 +297,7 @@ document.addEventListener("click", (event) => {
   go({ ...place, user: place.user ?? session.id });
 });
 
-for (const tab of document.querySelectorAll("#tabs a, [data-to-search]")) {
+for (const tab of document.querySelectorAll("#tabs a:not([data-go]), [data-to-search]")) {
   tab.addEventListener("click", async (event) => {
     event.preventDefault();
     if (document.body.dataset.view !== "list") await go({ view: "list", options });

@@ -6,6 +6,7 @@
 ``network.json``         the network's configuration
 ``catalogue.json``       movie ids, titles and genres in the order of their indices
 ``card.json``            the model card: origin and quality
+``first_movies.json``    ids of the movies to ask a newcomer about, in order; not in artifacts of stars alone
 ``manifest.json``        the format's number and the SHA-256 of each file above
 =======================  ==========================================================================
 
@@ -34,8 +35,11 @@ FORMAT = 6
 encoder for stars and lists, 5 other names."""
 WEIGHTS, TITLES = "weights.safetensors", "titles.safetensors"
 NETWORK, CATALOGUE, CARD, MANIFEST = "network.json", "catalogue.json", "card.json", "manifest.json"
+FIRST_MOVIES = "first_movies.json"
+"""The only file that an artifact may lack: those before it have none, and services before it do not read it."""
 
 _CATALOGUE = TypeAdapter(Catalogue)
+_MOVIE_IDS = TypeAdapter(tuple[int, ...])
 
 
 class Manifest(BaseModel):
@@ -47,15 +51,21 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True)
 class Artifact:
-    """A loaded artifact; ``version`` is the name of its folder."""
+    """A loaded artifact.
+
+    Attributes:
+        version: the name of its folder.
+        first_movies: ids of the movies to ask a newcomer about, in order; empty if the training has chosen none.
+    """
 
     version: str
     network: SeqRec
     catalogue: Catalogue
     card: Card
+    first_movies: tuple[int, ...] = ()
 
 
-def save(root: Path, network: SeqRec, catalogue: Catalogue, card: Card) -> Path:
+def save(root: Path, network: SeqRec, catalogue: Catalogue, card: Card, first_movies: tuple[int, ...] = ()) -> Path:
     """Write a new artifact into ``root`` and return its folder; a kill leaves the older ones as they are."""
     folder = _free_folder(root, f"{card.created_at:%Y%m%dT%H%M%SZ}-{card.model}")
     weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
@@ -65,6 +75,8 @@ def save(root: Path, network: SeqRec, catalogue: Catalogue, card: Card) -> Path:
         (temporary / NETWORK).write_text(network.config.model_dump_json(indent=2))
         (temporary / CATALOGUE).write_bytes(_CATALOGUE.dump_json(catalogue))
         (temporary / CARD).write_text(card.model_dump_json(indent=2))
+        if first_movies:
+            (temporary / FIRST_MOVIES).write_bytes(_MOVIE_IDS.dump_json(first_movies))
         files = {file.name: sha256(file) for file in sorted(temporary.iterdir())}
         (temporary / MANIFEST).write_text(Manifest(format=FORMAT, files=files).model_dump_json(indent=2))
     return folder
@@ -102,13 +114,14 @@ def load_card(folder: Path) -> Card:
 
 def load(folder: Path) -> Artifact:
     """Load an artifact onto the CPU; `ArtifactError` if a file is missing, damaged or of another format."""
-    _check_files(folder)
+    files = _check_files(folder)
     try:
         config = NetworkConfig.model_validate_json((folder / NETWORK).read_bytes())
         catalogue = _CATALOGUE.validate_json((folder / CATALOGUE).read_bytes())
         titles = load_file(folder / TITLES)["titles"]
         network = SeqRec(config, torch.from_numpy(catalogue.genre_matrix), titles)
         network.load_state_dict(legacy.weights(load_file(folder / WEIGHTS)))
+        chosen = _MOVIE_IDS.validate_json((folder / FIRST_MOVIES).read_bytes()) if FIRST_MOVIES in files else ()
     except (ValidationError, SafetensorError, RuntimeError, KeyError) as error:
         raise ArtifactError(
             f"{folder} was not written by this version of SeqRec: {_first_line(error)}. Train again."
@@ -118,10 +131,11 @@ def load(folder: Path) -> Artifact:
     if not all(bool(tensor.isfinite().all()) for tensor in network.state_dict().values()):
         raise ArtifactError(f"{folder} has weights that are not numbers. Restore it from a copy or train again.")
     network.eval()
-    return Artifact(folder.name, network, catalogue, load_card(folder))
+    return Artifact(folder.name, network, catalogue, load_card(folder), chosen)
 
 
-def _check_files(folder: Path) -> None:
+def _check_files(folder: Path) -> set[str]:
+    """The names of the artifact's files, which are there and undamaged."""
     try:
         manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
     except FileNotFoundError as error:
@@ -133,7 +147,8 @@ def _check_files(folder: Path) -> None:
             f"{folder} has format {manifest.format}, this version of SeqRec reads {legacy.OLDEST_FORMAT} to {FORMAT}. "
             f"Train again."
         )
-    for name in (WEIGHTS, TITLES, NETWORK, CATALOGUE, CARD):
+    names = {WEIGHTS, TITLES, NETWORK, CATALOGUE, CARD} | (manifest.files.keys() & {FIRST_MOVIES})
+    for name in sorted(names):
         path = folder / name
         if not path.is_file():
             raise ArtifactError(f"{path} is missing. Restore the artifact from a copy or train again.")
@@ -142,6 +157,7 @@ def _check_files(folder: Path) -> None:
                 f"{path} is damaged: its checksum is not the one in {MANIFEST}. "
                 f"Restore the artifact from a copy or train again."
             )
+    return names
 
 
 def _is_readable(format_: int) -> bool:

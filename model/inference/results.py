@@ -56,3 +56,17 @@ class Recommendation(NamedTuple):
     like_probability: float | None
     relevance: float | None
     reasons: tuple[Reason, ...] | None
+
+
+class GroupRecommendation(NamedTuple):
+    """One entry of a group's list.
+
+    Attributes:
+        chosen_by: whose turn put it there, as a position among the members; None for strategies without turns.
+        members: what the movie is for each member, in their order. Of a movie that a member has rated, the relevance is
+            0 and the stars are predicted from the other ratings.
+    """
+
+    movie_id: int
+    chosen_by: int | None
+    members: tuple[Recommendation, ...]

@@ -10,6 +10,7 @@ from model.features.users import UserContext
 from model.inference.artifact import Artifact
 from model.inference.batch_ranking import Candidates, Page, rank_many
 from model.inference.cold_start import ColdStartMovie, with_cold_start
+from model.inference.groups import Seen, Strategy, order_for_group
 from model.inference.index import MovieIndex
 from model.inference.ranking import (
     RANKING_DECIMALS,
@@ -20,7 +21,7 @@ from model.inference.ranking import (
     encode_together,
     rounded,
 )
-from model.inference.results import Prediction, RankBy, Recommendation
+from model.inference.results import GroupRecommendation, Prediction, RankBy, Recommendation
 from model.network.batch import USERS_PER_BATCH
 from model.network.heads import Stars
 from model.rating_scale import RatingScale
@@ -35,6 +36,7 @@ class Scorer:
     Attributes:
         catalogue: all movies that can be scored.
         trained_ids: ids of the movies that the model was trained with.
+        first_movies: ids of those to ask a newcomer about, in order; empty if the training has chosen none.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Scorer:
         self.card = artifact.card
         self.device = device
         self.trained_ids = frozenset(artifact.catalogue.movie_ids)
+        self.first_movies = artifact.first_movies
         self._artifact = artifact
         artifact.network.to(device).eval()
         extended = with_cold_start(artifact, cold_start_movies) if cold_start_movies else artifact
@@ -220,6 +223,35 @@ class Scorer:
         """As `rank`, for a state of this scorer."""
         ranking = UserRanking(state, rank_by)
         return ranking.all(self.predict_from(state, sorted(set(movie_ids))), explain)
+
+    @torch.inference_mode()
+    def recommend_to_group(
+        self,
+        members: Sequence[UserState],
+        among: BoolArray,
+        n: int,
+        offset: int = 0,
+        strategy: Strategy = "average",
+        rank_by: RankBy | None = None,
+        seen: Seen = "none",
+        explain: bool = False,
+    ) -> list[GroupRecommendation]:
+        """The best ``n`` movies of a mask for several states of this scorer, after the first ``offset``.
+
+        See `model.inference.groups`; errors as for `recommend`.
+        """
+        rank_by = rank_by or self.default_rank_by
+        order = order_for_group(members, among, strategy, rank_by, seen, offset + n)
+        movie_ids = self._encoded_catalogue.ids[order.movies[offset:]].tolist()
+        choosers = [None] * len(movie_ids) if order.chosen_by is None else order.chosen_by[offset:].tolist()
+        if not movie_ids:
+            return []
+        ranked = [self.rank_from(member, movie_ids, rank_by, explain) for member in members]
+        opinions = [{entry.movie_id: entry for entry in own} for own in ranked]
+        return [
+            GroupRecommendation(movie_id, chooser, tuple(own[movie_id] for own in opinions))
+            for movie_id, chooser in zip(movie_ids, choosers, strict=True)
+        ]
 
     @torch.inference_mode()
     def similar_movies(self, movie_id: int, among: BoolArray, n: int) -> list[tuple[int, float]]:

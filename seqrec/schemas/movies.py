@@ -1,7 +1,7 @@
 """The catalogue."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -175,3 +175,20 @@ class PopularMovies(BaseModel):
     """Movies by weighted rating, best first."""
 
     movies: list[PopularMovie]
+
+
+class FirstMoviesSearch(Request):
+    """How many movies to ask about."""
+
+    limit: int = Field(default=12, ge=1, le=100, description="How many movies at most; about 60 are to be had.")
+
+
+class FirstMovies(BaseModel):
+    """Movies to ask a newcomer about, in order."""
+
+    model: str = Field(description="Version of the model that answered.", examples=["20261123T220000Z-seqrec"])
+    chosen_by: Literal["model", "popularity"] = Field(
+        description="`model`: their ratings tell the model most. `popularity`: it has chosen none, and these have the "
+        "most ratings."
+    )
+    movies: list[Movie]

@@ -43,8 +43,8 @@ class Ranking(Order):
     )
 
 
-class ListPage(Order, ListSize):
-    """Filters and page of a list. Filters act before paging."""
+class Selection(Request):
+    """Which movies a list may contain, and where its page begins. Filters act before paging."""
 
     offset: Whole = Field(default=0, ge=0, le=2**31 - 1, description="How many of the best to leave out first.")
     genre: list[str] = Field(
@@ -58,17 +58,22 @@ class ListPage(Order, ListSize):
     exclude: list[EitherId] = Field(
         default=[], max_length=MOST_MOVIES, description="Movies to leave out; may be repeated."
     )
-    diversity: Annotated[float, Field(ge=0, le=1), Number] | None = Field(
-        default=None,
-        description="How much it counts that the list has genres and popularity in the proportions of the user's "
-        "history; 0, the default, asks for the best movies one by one.",
-    )
 
     @model_validator(mode="after")
     def _years_in_order(self) -> Self:
         if self.year_from is not None and self.year_to is not None and self.year_from > self.year_to:
             raise ValueError("year_from is later than year_to")
         return self
+
+
+class ListPage(Selection, Order, ListSize):
+    """Filters, order and page of a list."""
+
+    diversity: Annotated[float, Field(ge=0, le=1), Number] | None = Field(
+        default=None,
+        description="How much it counts that the list has genres and popularity in the proportions of the user's "
+        "history; 0, the default, asks for the best movies one by one.",
+    )
 
 
 class ListOptions(ListPage, Ranking):

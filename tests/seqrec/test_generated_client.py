@@ -74,6 +74,7 @@ def call(name, *arguments, **options):
 
 for name in ("check_liveness", "check_readiness", "get_metrics", "get_model", "list_genres", "list_popular_movies"):
     call(name)
+assert len(call("list_first_movies", limit=3).movies) == 3
 call("reload_model")
 
 user = call("create_user", body=models.NewUser(gender="F", age=25)).user_id
@@ -96,6 +97,10 @@ assert len(call("recommend_for_user", user, limit=5, genre=["Drama"], explain=Tr
 assert call("recommend_anonymous", body=models.RecommendationRequest(history=history, limit=3)).based_on == "history"
 lists = call("recommend_for_users", body=models.BatchRequest(user_ids=[1, user], limit=3)).lists
 assert [(one.user_id, len(one.recommendations)) for one in lists] == [(1, 3), (user, 3)]
+people = [models.GroupMember(user_id=1), models.GroupMember(history=history)]
+in_turns = models.GroupRequestStrategy("fairness")
+group = call("recommend_to_group", body=models.GroupRequest(members=people, strategy=in_turns, limit=2))
+assert [entry.chosen_by for entry in group.recommendations] == [0, 1]
 assert len(call("rank_movies", body=models.RankRequest(movie_ids=[7, 8], user_id=user)).recommendations) == 2
 assert call("predict_ratings", body=models.PredictionRequest(user_id=user, movie_ids=[7])).predictions[0].movie_id == 7
 call("list_similar_users", user, limit=2)

@@ -14,6 +14,8 @@ from app.services.movies import Links
 from seqrec.errors import Conflict, DatabaseUnavailable, InvalidRequest, MovieExists, MovieNotFound, StorageFull
 from seqrec.schemas.common import ListSize
 from seqrec.schemas.movies import (
+    FirstMovies,
+    FirstMoviesSearch,
     GenreNames,
     MovieChange,
     MovieDetails,
@@ -72,6 +74,27 @@ def list_popular_movies(
     since, until = translation.unix_seconds_from(wanted.since), translation.unix_seconds_from(wanted.until)
     popular = services.popularity.find(wanted.genre, since, until, wanted.limit)
     return PopularMovies(movies=[translation.popular_movie(movie) for movie in popular])
+
+
+@router.get(
+    "/movies/first",
+    summary="Movies to ask a newcomer about first",
+    description="Well-known movies whose ratings tell the model most, in the order in which to ask about them: who has "
+    "not seen one is asked about the next. Chosen at the end of the training; from a model without such a choice, the "
+    "movies with the most ratings, of many genres. None is hidden.",
+    response_model=FirstMovies,
+    responses=headers.described(200, "ETag") | responses(InvalidRequest, DatabaseUnavailable),
+)
+def list_first_movies(
+    request: Request, services: ServicesDependency, wanted: Annotated[FirstMoviesSearch, Query()]
+) -> Response:
+    first = services.movies.first(wanted.limit)
+    body = FirstMovies(
+        model=first.state.scorer.version,
+        chosen_by=first.chosen_by,
+        movies=[translation.movie(entry) for entry in first.entries],
+    )
+    return headers.conditional(request, headers.state_tag(first.state), body, headers.SHARED)
 
 
 @bulk.post(  # the first one loads the title model

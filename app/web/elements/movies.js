@@ -55,16 +55,16 @@ export function drawTile(tile, movie) {
   tile.append(image);
 }
 
-/** The user's ratings that speak for a movie, in words. */
-export function because(reasons) {
+/** The ratings and events of someone that speak for a movie, in words. */
+export function because(reasons, opening = "because ", who = "you ") {
   const given = reasons.filter(({ feedback }) => !feedback);
   const parts = given.flatMap(({ display_title, stars }, at) => [
     at ? ", " : "", node("cite", "", display_title), at ? ` ${stars}` : ` ${spoken(stars)}`,
   ]); // prettier-ignore
   const done = reasons.filter(({ feedback }) => feedback).flatMap(({ display_title, feedback }, at) => [
-    given.length || at ? ", " : "", `you ${DONE[feedback] ?? "chose"} `, node("cite", "", display_title),
+    given.length || at ? ", " : "", `${who}${DONE[feedback] ?? "chose"} `, node("cite", "", display_title),
   ]); // prettier-ignore
-  return ["because ", ...(given.length ? ["you gave ", ...parts] : []), ...done];
+  return [opening, ...(given.length ? [`${who}gave `, ...parts] : []), ...done];
 }
 
 /**

@@ -1,11 +1,11 @@
-// A newcomer's first ratings: a dozen well-known movies of many kinds.
+// A newcomer's first ratings: of well-known movies, those that tell the model most.
 
 import { api } from "../api.js";
 import { by, say } from "../elements/dom.js";
 import { MovieList } from "../elements/movies.js";
 
 const AT_ONCE = 12;
-const CANDIDATES = 60;
+const MOST = 60;
 const ENOUGH = 5;
 
 export class FirstSteps {
@@ -36,7 +36,7 @@ export class FirstSteps {
     this.list.clear();
     this.#count();
     try {
-      this.#left = varied((await api.movies({ limit: CANDIDATES })).movies.filter((movie) => !movie.hidden));
+      this.#left = (await api.firstMovies(MOST)).movies;
       this.#others();
     } catch (error) {
       say(this.#panel, "The movies are missing.", error.message, { label: "Try again", run: () => this.open() });
@@ -89,20 +89,4 @@ export class FirstSteps {
     done.classList.toggle("primary", enough);
     done.classList.toggle("quiet", !enough);
   }
-}
-
-/** Well-known movies first, in an order in which genres that have come before wait for others. */
-function varied(movies) {
-  const times = new Map();
-  const left = movies.map((movie, rank) => ({ movie, rank }));
-  const order = [];
-  while (left.length) {
-    const cost = ({ movie, rank }) =>
-      rank / (3 * AT_ONCE) + movie.genres.reduce((sum, genre) => sum + (times.get(genre) ?? 0), 0) / (movie.genres.length || 1);
-    const best = left.reduce((one, other) => (cost(other) < cost(one) ? other : one));
-    left.splice(left.indexOf(best), 1);
-    for (const genre of best.movie.genres) times.set(genre, (times.get(genre) ?? 0) + 1);
-    order.push(best.movie);
-  }
-  return order;
 }

@@ -166,7 +166,13 @@ CONTRASTS = """() => {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
     ("place", "texts"),
-    [("?user=1&rank_by=rating", 100), ("?user=1&movie=3", 50), ("?view=model", 30), ("?view=start", 10)],
+    [
+        ("?user=1&rank_by=rating", 100),
+        ("?user=1&movie=3", 50),
+        ("?view=together&member=1&member=2&strategy=fairness", 100),
+        ("?view=model", 30),
+        ("?view=start", 10),
+    ],
 )
 def test_every_text_stands_out_from_its_ground(visit: Visit, address: str, scheme: str, place: str, texts: int) -> None:
     page = visit(color_scheme=scheme)

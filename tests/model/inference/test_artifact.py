@@ -229,3 +229,31 @@ def test_every_weight_of_version_0_1_has_a_name_of_today_and_is_loaded_unchanged
     assert len(mapped) == len(written)
     assert set(mapped) == set(loaded)
     assert all(torch.equal(loaded[name], tensor) for name, tensor in mapped.items())
+
+
+def test_the_movies_to_ask_a_newcomer_about_are_kept(artifact_folder: Path, sample: MovieLens) -> None:
+    chosen = artifact.load(artifact_folder).first_movies
+
+    assert len(set(chosen)) == len(chosen) == 60
+    assert set(chosen) <= set(sample.catalogue.movie_ids)
+    assert Scorer(artifact.load(artifact_folder), CPU).first_movies == chosen
+
+
+def test_an_artifact_from_before_there_were_first_movies_is_read_without_them(copy: Path) -> None:
+    manifest = json.loads((copy / "manifest.json").read_text())
+    del manifest["files"]["first_movies.json"]
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    (copy / "first_movies.json").unlink()
+
+    assert artifact.load(copy).first_movies == ()
+    assert artifact.load(FROM_0_1).first_movies == ()
+
+
+def test_first_movies_that_are_named_and_gone_or_damaged_are_refused(copy: Path) -> None:
+    (copy / "first_movies.json").write_text("[1]")
+    with pytest.raises(ArtifactError, match=r"first_movies\.json is damaged"):
+        artifact.load(copy)
+
+    (copy / "first_movies.json").unlink()
+    with pytest.raises(ArtifactError, match=r"first_movies\.json is missing"):
+        artifact.load(copy)
