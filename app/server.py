@@ -99,6 +99,7 @@ def from_settings(settings: Settings) -> FastAPI:
         settings.user_cache_mb * MIB,
         limits,
         hosts,
+        settings.drain_time,
         meanings_from(settings.feedback or {}),
         settings.event_retention,
     )

@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -31,7 +31,7 @@ from seqrec.errors import (
 from seqrec.retries import RETRIED_STATUSES, wait_seconds
 from seqrec.schemas.common import ListSize
 from seqrec.schemas.events import Event
-from seqrec.schemas.ratings import Rating
+from seqrec.schemas.ratings import ExportedRating
 from seqrec.schemas.recommendations import UserListOptions
 from seqrec.signatures import method_signature
 from seqrec.validation import invalid_fields
@@ -151,17 +151,17 @@ class Client(_Connection):
             time.sleep(wait)
             attempt += 1
 
-    def export_ratings(self) -> Iterator[Rating]:
-        """All ratings in the order of user and movie, as they arrive."""
-        return self._export(EXPORTED_RATINGS, Rating)
+    def export_ratings(self, ids: Literal["own", "external"] = "own") -> Iterator[ExportedRating]:
+        """All ratings in the order of user and movie, as they arrive, by own ids or by external ones."""
+        return self._export(EXPORTED_RATINGS, ids, ExportedRating)
 
-    def export_events(self) -> Iterator[Event]:
-        """All events in the order in which the service got them, as they arrive."""
-        return self._export(EXPORTED_EVENTS, Event)
+    def export_events(self, ids: Literal["own", "external"] = "own") -> Iterator[Event]:
+        """All events in the order in which the service got them, as they arrive; ``ids`` as above."""
+        return self._export(EXPORTED_EVENTS, ids, Event)
 
-    def _export(self, path: str, line: type[Line]) -> Iterator[Line]:
+    def _export(self, path: str, ids: str, line: type[Line]) -> Iterator[Line]:
         try:
-            with self._http.stream("GET", path) as response:
+            with self._http.stream("GET", path, params={"ids": ids}) as response:
                 if not response.is_success:
                     response.read()
                     raise _error(response)
@@ -247,17 +247,17 @@ class AsyncClient(_Connection):
             await asyncio.sleep(wait)
             attempt += 1
 
-    def export_ratings(self) -> AsyncIterator[Rating]:
+    def export_ratings(self, ids: Literal["own", "external"] = "own") -> AsyncIterator[ExportedRating]:
         """As `Client.export_ratings`."""
-        return self._export(EXPORTED_RATINGS, Rating)
+        return self._export(EXPORTED_RATINGS, ids, ExportedRating)
 
-    def export_events(self) -> AsyncIterator[Event]:
+    def export_events(self, ids: Literal["own", "external"] = "own") -> AsyncIterator[Event]:
         """As `Client.export_events`."""
-        return self._export(EXPORTED_EVENTS, Event)
+        return self._export(EXPORTED_EVENTS, ids, Event)
 
-    async def _export(self, path: str, line: type[Line]) -> AsyncIterator[Line]:
+    async def _export(self, path: str, ids: str, line: type[Line]) -> AsyncIterator[Line]:
         try:
-            async with self._http.stream("GET", path) as response:
+            async with self._http.stream("GET", path, params={"ids": ids}) as response:
                 if not response.is_success:
                     await response.aread()
                     raise _error(response)

@@ -9,6 +9,7 @@ from app.services.feedback.events import RETENTION_DAYS, Events
 from app.services.feedback.kinds import DEFAULT_MEANINGS, Meanings
 from app.services.feedback.online import OnlineMeasure
 from app.services.feedback.recommendation_ids import RecommendationIds
+from app.services.ids import ExternalIds
 from app.services.model_host import ModelHost
 from app.services.movies import Movies
 from app.services.popularity import Popularity
@@ -36,6 +37,7 @@ class Services:
     users: Users
     movies: Movies
     ratings: Ratings
+    external_ids: ExternalIds
     events: Events
     online: OnlineMeasure
 
@@ -56,6 +58,7 @@ class Services:
             Users(database),
             Movies(host),
             Ratings(database),
+            ExternalIds(database),
             Events(database, ids, retention),
             OnlineMeasure(host, popularity, meanings),
         )

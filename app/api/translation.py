@@ -7,11 +7,13 @@ from fastapi import Response
 from pydantic import BaseModel
 
 from app.services.catalogue import Filter
-from app.services.feedback.events import ListedMovie, Written
+from app.services.feedback.events import ListedMovie, NamedEvent, Written
+from app.services.ids import OwnIds
 from app.services.model_host import ModelState
 from app.services.movies import CatalogueEntry
 from app.services.popularity import PopularMovie
-from app.services.ratings import TitledRating
+from app.services.rating_lines import GivenRating
+from app.services.ratings import TitledRating, WrittenRating
 from app.services.recommendations import (
     PredictionQuery,
     Predictions,
@@ -26,6 +28,7 @@ from app.storage.ratings import RatingRecord, RatingStats
 from model.features.users import Profile, Rated, UserContext
 from model.inference.diversity import DEFAULT_DIVERSITY
 from model.inference.results import Prediction, Reason, Recommendation
+from seqrec.errors import InvalidField, InvalidRequest
 from seqrec.schemas import events as event_bodies
 from seqrec.schemas import movies as movie_bodies
 from seqrec.schemas import predictions as prediction_bodies
@@ -41,40 +44,51 @@ def profile_from(fields: ProfileFields) -> Profile:
     return Profile(fields.gender, fields.age, fields.occupation)
 
 
-def user_context_from(profile: ProfileFields | None, history: Sequence[HistoryRating] | None) -> UserContext:
-    ratings = [Rated(entry.movie_id, entry.stars) for entry in history or ()]
+def user_context_from(
+    profile: ProfileFields | None, history: Sequence[HistoryRating] | None, ids: OwnIds
+) -> UserContext:
+    """`InvalidRequest` if the history names a movie by both of its ids."""
+    entries = history or ()
+    movie_ids = ids.of_movies([entry.movie_id for entry in entries])
+    if len(set(movie_ids)) < len(movie_ids):
+        twice = next(id_ for index, id_ in enumerate(movie_ids) if id_ in movie_ids[:index])
+        message = f"movie {twice} is there twice, by its own and its external id; keep the latest rating of each movie"
+        raise InvalidRequest([InvalidField(field="body.history", message=message)])
+    ratings = [Rated(movie_id, entry.stars) for movie_id, entry in zip(movie_ids, entries, strict=True)]
     return UserContext(Profile() if profile is None else profile_from(profile), ratings)
 
 
-def prediction_queries_from(request: prediction_bodies.PredictionRequest) -> list[PredictionQuery]:
+def prediction_queries_from(request: prediction_bodies.PredictionRequest, ids: OwnIds) -> list[PredictionQuery]:
     """The queries of a request about users of the database."""
     if request.user_id is not None:
-        return [PredictionQuery(request.user_id, movie_id) for movie_id in request.movie_ids or ()]
-    return [PredictionQuery(query.user_id, query.movie_id) for query in request.queries or ()]
+        (user_id,) = ids.of_users([request.user_id])
+        return [PredictionQuery(user_id, movie_id) for movie_id in ids.of_movies(request.movie_ids or ())]
+    queries = request.queries or ()
+    user_ids = ids.of_users([query.user_id for query in queries])
+    movie_ids = ids.of_movies([query.movie_id for query in queries])
+    return [PredictionQuery(*pair) for pair in zip(user_ids, movie_ids, strict=True)]
 
 
-def recommendation_options_from(options: recommendation_bodies.ListOptions) -> RecommendationOptions:
-    return batch_options_from(options)._replace(explain=options.explain)
+def recommendation_options_from(
+    options: recommendation_bodies.ListOptions | recommendation_bodies.RecommendationRequest, ids: OwnIds
+) -> RecommendationOptions:
+    return batch_options_from(options, ids)._replace(explain=options.explain)
 
 
-def user_options_from(options: recommendation_bodies.UserListOptions) -> RecommendationOptions:
+def user_options_from(options: recommendation_bodies.UserListOptions, ids: OwnIds) -> RecommendationOptions:
     """The options of a list for a user of the database."""
-    return recommendation_options_from(options)._replace(on_watchlist=options.watchlist == "only")
+    return recommendation_options_from(options, ids)._replace(on_watchlist=options.watchlist == "only")
 
 
-def batch_options_from(options: recommendation_bodies.ListPage) -> RecommendationOptions:
+def batch_options_from(options: recommendation_bodies.ListPage, ids: OwnIds) -> RecommendationOptions:
+    """Unknown movies to leave out are passed over: there are none to leave out."""
+    exclude = tuple(ids.of_known_movies(options.exclude))
     return RecommendationOptions(
         n=options.limit,
         offset=options.offset,
         rank_by=options.rank_by,
         diversity=DEFAULT_DIVERSITY if options.diversity is None else options.diversity,
-        filter=Filter(
-            tuple(options.genre),
-            options.year_from,
-            options.year_to,
-            tuple(options.exclude),
-            tuple(options.genre_all),
-        ),
+        filter=Filter(tuple(options.genre), options.year_from, options.year_to, exclude, tuple(options.genre_all)),
     )
 
 
@@ -97,6 +111,7 @@ def movie_fields(movie: MovieRecord) -> dict[str, object]:
     """The fields of a `MovieAnswer`."""
     return {
         "movie_id": movie.id,
+        "external_id": movie.external_id,
         "title": movie.title,
         "display_title": movie.display_title,
         "year": movie.year,
@@ -110,20 +125,25 @@ def predictions(user_ids: Iterable[int | None], answer: Predictions) -> predicti
     return prediction_bodies.Predictions.model_construct(
         model=state.scorer.version,
         predictions=[
-            predicted_stars(user_id, prediction, state)
+            predicted_stars(user_id, prediction, answer)
             for user_id, prediction in zip(user_ids, answer.predictions, strict=True)
         ],
     )
 
 
-def predicted_stars(user_id: int | None, prediction: Prediction, state: ModelState) -> prediction_bodies.PredictedStars:
+def predicted_stars(
+    user_id: int | None, prediction: Prediction, answer: Predictions
+) -> prediction_bodies.PredictedStars:
+    state = answer.state
     movie, probabilities = state.catalogue.movies[prediction.movie_id], None
     if prediction.probabilities is not None:
         steps = (f"{stars:g}" for stars in state.scorer.rating_scale)
         probabilities = dict(zip(steps, prediction.probabilities, strict=True))
     return prediction_bodies.PredictedStars.model_construct(
         user_id=user_id,
+        user_external_id=None if user_id is None else answer.external_ids.get(user_id),
         movie_id=prediction.movie_id,
+        movie_external_id=movie.external_id,
         title=movie.title,
         display_title=movie.display_title,
         predicted_stars=prediction.stars,
@@ -137,6 +157,7 @@ def recommendations(user_id: int | None, answer: RecommendationList) -> recommen
     return recommendation_bodies.Recommendations.model_construct(
         model=answer.state.scorer.version,
         user_id=user_id,
+        user_external_id=answer.external_id,
         based_on=answer.user.based_on,
         rank_by=answer.rank_by,
         recommendation_id=answer.recommendation_id,
@@ -156,6 +177,7 @@ def recommendation(entry: Recommendation, answer: RecommendationList) -> recomme
     record = state.catalogue.movies[entry.movie_id]
     return recommendation_bodies.Recommendation.model_construct(
         movie_id=record.id,
+        external_id=record.external_id,
         title=record.title,
         display_title=record.display_title,
         year=record.year,
@@ -175,6 +197,7 @@ def _reasons(reasons: Sequence[Reason], state: ModelState) -> list[recommendatio
     return [
         recommendation_bodies.Reason.model_construct(
             movie_id=reason.movie_id,
+            external_id=movies[reason.movie_id].external_id,
             title=movies[reason.movie_id].title,
             display_title=movies[reason.movie_id].display_title,
             stars=reason.stars,
@@ -191,6 +214,7 @@ def similar_movies(movie_id: int, answer: Similar) -> movie_bodies.SimilarMovies
     return movie_bodies.SimilarMovies(
         model=answer.state.scorer.version,
         movie_id=movie_id,
+        movie_external_id=movies[movie_id].external_id,
         similar=[
             movie_bodies.SimilarMovie.model_validate({**movie_fields(movies[other]), "similarity": cosine})
             for other, cosine in answer.nearest
@@ -202,7 +226,11 @@ def similar_users(user_id: int, answer: Similar) -> user_bodies.SimilarUsers:
     return user_bodies.SimilarUsers(
         model=answer.state.scorer.version,
         user_id=user_id,
-        similar=[user_bodies.SimilarUser(user_id=other, similarity=cosine) for other, cosine in answer.nearest],
+        user_external_id=answer.external_ids.get(user_id),
+        similar=[
+            user_bodies.SimilarUser(user_id=other, external_id=answer.external_ids.get(other), similarity=cosine)
+            for other, cosine in answer.nearest
+        ],
     )
 
 
@@ -237,6 +265,7 @@ def user(record: UserRecord) -> user_bodies.User:
     profile = record.profile
     return user_bodies.User(
         user_id=record.id,
+        external_id=record.external_id,
         gender=profile.gender,
         age=profile.age,
         occupation=profile.occupation,
@@ -244,9 +273,17 @@ def user(record: UserRecord) -> user_bodies.User:
     )
 
 
-def rating(record: RatingRecord) -> rating_bodies.Rating:
+def rating(written: WrittenRating) -> rating_bodies.Rating:
+    return rating_bodies.Rating(
+        **written.rating._asdict(),
+        user_external_id=written.user_external_id,
+        movie_external_id=written.movie_external_id,
+    )
+
+
+def exported_rating(record: RatingRecord | GivenRating) -> rating_bodies.ExportedRating:
     # Not validated: an export converts millions of rows, which the database has checked.
-    return rating_bodies.Rating.model_construct(**record._asdict())
+    return rating_bodies.ExportedRating.model_construct(**record._asdict())
 
 
 def rated_movie(entry: TitledRating) -> rating_bodies.RatedMovie:
@@ -255,8 +292,11 @@ def rated_movie(entry: TitledRating) -> rating_bodies.RatedMovie:
     )
 
 
-def event(record: EventRecord) -> event_bodies.Event:
+def event(record: EventRecord | NamedEvent) -> event_bodies.Event:
     # Not validated, as for ratings.
+    if isinstance(record, NamedEvent):
+        fields = record.event._asdict() | {"user_id": record.user_id, "movie_id": record.movie_id}
+        return event_bodies.Event.model_construct(**fields)
     return event_bodies.Event.model_construct(**record._asdict())
 
 

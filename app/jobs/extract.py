@@ -11,6 +11,7 @@ from app.errors import DatabaseError
 from app.storage.database import public_url, require_current
 from app.storage.tables import Dataset, Genre, Movie, MovieGenre, Rating, User
 from model.data.dataset import MovieLens
+from model.rating_scale import OriginalScale
 
 NAME = "database"
 """The data set's name on the card of a model that was trained on it."""
@@ -43,7 +44,9 @@ def extract(engine: Engine) -> MovieLens:
         genres = _table(connection, _GENRES, GENRES).group_by("movie_id").agg(pl.col("genres").sort())
         movies = _table(connection, _MOVIES, MOVIES).join(genres, on="movie_id", how="left", maintain_order="left")
         ratings = _table(connection, _RATINGS, RATINGS)
-        filled_with = connection.execute(select(Dataset.checksum, Dataset.generated).order_by(Dataset.loaded_at)).all()
+        external_ids = {table: _external_ids(connection, table) for table in (User, Movie)}
+        of_datasets = select(Dataset.checksum, Dataset.generated, Dataset.scale).order_by(Dataset.loaded_at)
+        filled_with = connection.execute(of_datasets).all()
     if ratings.is_empty():
         raise DatabaseError(
             f"The database {public_url(engine)} holds no ratings to train on. Fill it with: seqrec db load DIR"
@@ -51,12 +54,15 @@ def extract(engine: Engine) -> MovieLens:
     movies = movies.with_columns(pl.col("genres").fill_null([]))
     return MovieLens(
         name=NAME,
-        generated=any(generated for _, generated in filled_with),
+        generated=any(generated for _, generated, _ in filled_with),
         checksum=_checksum(users, movies, ratings),
         users=users,
         movies=movies,
         ratings=ratings,
-        filled_with=tuple(checksum for checksum, _ in filled_with),
+        filled_with=tuple(checksum for checksum, _, _ in filled_with),
+        user_external_ids=external_ids[User],
+        movie_external_ids=external_ids[Movie],
+        scale=next((OriginalScale(**scale) for _, _, scale in filled_with if scale is not None), None),
     )
 
 
@@ -67,6 +73,12 @@ def _table(
     rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query)
     parts = [pl.DataFrame([tuple(row) for row in part], schema=schema, orient="row") for part in rows.partitions()]
     return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
+
+
+def _external_ids(connection: Connection, table: type[User | Movie]) -> dict[int, str]:
+    """By own id, of the rows that have one."""
+    rows = connection.execute(select(table.id, table.external_id).where(table.external_id.is_not(None)))
+    return {id_: external_id for id_, external_id in rows if external_id is not None}
 
 
 def _checksum(users: pl.DataFrame, movies: pl.DataFrame, ratings: pl.DataFrame) -> str:

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from app.services.feedback.events import Events, Written
+from app.services.feedback.events import Events, NamedEvent, Written
 from app.services.feedback.recommendation_ids import RecommendationIds
+from app.services.ids import ExternalIds
+from app.services.rating_lines import GivenRating
 from app.services.ratings import Ratings
 from app.settings import Settings
 from app.storage.database import Database, connect, public_url, require_current
@@ -14,9 +16,15 @@ from app.storage.ratings import RatingRecord
 from app.storage.stats import Stats, count_all
 
 
-def export_ratings(settings: Settings) -> Iterator[RatingRecord]:
-    """Every rating of the database, ordered by user and movie."""
-    return Ratings(_open(settings)).export()
+def export_ratings(settings: Settings, *, by_external_ids: bool = False) -> Iterator[RatingRecord | GivenRating]:
+    """Every rating of the database, ordered by the own ids of user and movie."""
+    ratings = Ratings(_open(settings))
+    return ratings.export_by_external_ids() if by_external_ids else ratings.export()
+
+
+def external_ids(settings: Settings) -> ExternalIds:
+    """The external ids of the database."""
+    return ExternalIds(_open(settings))
 
 
 def import_lines(file: BinaryIO, settings: Settings) -> int:
@@ -26,9 +34,10 @@ def import_lines(file: BinaryIO, settings: Settings) -> int:
         return Ratings(database).import_lines(file)
 
 
-def export_events(settings: Settings) -> Iterator[EventRecord]:
+def export_events(settings: Settings, *, by_external_ids: bool = False) -> Iterator[EventRecord | NamedEvent]:
     """Every event of the database, in the order in which they came."""
-    return _events(settings).export()
+    events = _events(settings)
+    return events.export_by_external_ids() if by_external_ids else events.export()
 
 
 def import_events(file: BinaryIO, settings: Settings) -> Written:

@@ -2,12 +2,12 @@
 
 import codecs
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
-from app.storage.ratings import RatingRecord
 from seqrec.errors import MOST_DETAILS, InvalidField
+from seqrec.ids import AnyId
 from seqrec.schemas.ratings import NewRating
 
 T = TypeVar("T")
@@ -20,6 +20,16 @@ MOST_BLANK_LINES = 10_000
 
 UNTIMED = -1
 """The time of a rating that comes without one, until it is written."""
+
+
+class GivenRating(NamedTuple):
+    """A rating as a caller names it, by own or external ids; ``rated_at`` may be `UNTIMED`."""
+
+    user_id: AnyId
+    movie_id: AnyId
+    stars: float
+    rated_at: int
+
 
 OTHER_KINDS = {
     b"\x1f\x8b": "the file is compressed: unpack it first",
@@ -76,10 +86,10 @@ def _other_kind(line: bytes) -> str | None:
     return next((message for beginning, message in OTHER_KINDS.items() if line.startswith(beginning)), None)
 
 
-def read_rating(line: bytes) -> RatingRecord:
-    return record_of(NewRating.model_validate_json(line))
+def read_rating(line: bytes) -> GivenRating:
+    return given_rating(NewRating.model_validate_json(line))
 
 
-def record_of(rating: NewRating) -> RatingRecord:
+def given_rating(rating: NewRating) -> GivenRating:
     rated_at = UNTIMED if rating.rated_at is None else rating.rated_at
-    return RatingRecord(rating.user_id, rating.movie_id, rating.stars, rated_at)
+    return GivenRating(rating.user_id, rating.movie_id, rating.stars, rated_at)

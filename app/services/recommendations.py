@@ -62,14 +62,15 @@ class RecommendationOptions(NamedTuple):
 
 
 class Predictions(NamedTuple):
-    """Predictions, and the state of the model that made them."""
+    """Predictions, the state of the model that made them, and the external ids of the users."""
 
     state: ModelState
     predictions: list[Prediction]
+    external_ids: Mapping[int, str | None] = {}
 
 
 class RecommendationList(NamedTuple):
-    """A page of a user's list, and the state of the model that made it.
+    """A page of a user's list, the state of the model that made it, and the user's external id.
 
     ``recommendation_id`` is the list's own, by which events name it; None for an anonymous user's.
     """
@@ -79,14 +80,19 @@ class RecommendationList(NamedTuple):
     rank_by: RankBy | Literal["popularity"]
     source: Source
     recommendations: list[Recommendation]
+    external_id: str | None = None
     recommendation_id: str | None = None
 
 
 class Similar(NamedTuple):
-    """Ids and cosines of similar movies or users, the most similar first, and the state of the model."""
+    """Ids and cosines of similar movies or users, the most similar first, and the state of the model.
+
+    ``external_ids`` are those of the users, the one asked for included.
+    """
 
     state: ModelState
     nearest: list[tuple[int, float]]
+    external_ids: Mapping[int, str | None] = {}
 
 
 class KnownUser(NamedTuple):
@@ -95,16 +101,26 @@ class KnownUser(NamedTuple):
     Attributes:
         key: the user's id, or a digest for an anonymous user.
         revision: of the user's profile and ratings; 0 for an anonymous user, whose digest says it all.
+        external_id: the user's id in another system, if there is one.
     """
 
     key: int | bytes
     revision: int
     user: UserState
     state: ModelState
+    external_id: str | None = None
 
     def keep(self) -> None:
         """Into the cache, with what has been computed by now."""
         self.state.users.put(self.key, self.revision, self.user)
+
+
+class _Contexts(NamedTuple):
+    """Several users and the catalogue, as of one transaction; users and their external ids by id."""
+
+    users: Mapping[int, UserContext]
+    external_ids: Mapping[int, str | None]
+    snapshot: Snapshot
 
 
 class Recommender:
@@ -134,13 +150,14 @@ class Recommender:
         movie_ids = [query.movie_id for query in queries]
         if len(user_ids) == 1:
             return self._predict(self._read_user(user_ids[0]), movie_ids)
-        contexts, snapshot = self._read_contexts(user_ids)
+        contexts, external_ids, snapshot = self._read_contexts(user_ids)
         state = self.host.state(snapshot)
         _require_movies(state.catalogue, movie_ids)
         position = {user_id: index for index, user_id in enumerate(user_ids)}
         user_index = [position[query.user_id] for query in queries]
         with metrics.scoring("predict"):
-            return Predictions(state, state.scorer.predict_pairs(list(contexts.values()), user_index, movie_ids))
+            predictions = state.scorer.predict_pairs(list(contexts.values()), user_index, movie_ids)
+        return Predictions(state, predictions, external_ids)
 
     def predict_now(self, queries: Sequence[PredictionQuery]) -> Predictions | None:
         """As `predict`, for predictions of one user that are in memory."""
@@ -168,12 +185,12 @@ class Recommender:
         found = self.revisions.read(user_id)
         if found is None:
             return None
-        current, revision = found
+        current, known = found
         state = self.host.state_at(current)
-        if state is None or revision is None:
+        if state is None or known is None:
             return None
-        user = state.users.get(user_id, revision)
-        return None if user is None else KnownUser(user_id, revision, user, state)
+        user = state.users.get(user_id, known.revision)
+        return None if user is None else KnownUser(user_id, known.revision, user, state, known.external_id)
 
     def read_users(self, user_ids: Sequence[int]) -> dict[int, KnownUser]:
         """Those of the users who exist, by id, and what the model needs for their lists, computed for all together."""
@@ -207,9 +224,9 @@ class Recommender:
 
         `UserNotFound` names every missing user; `NoRelevance`.
         """
-        contexts, snapshot = self._read_contexts(sorted(set(user_ids)))
+        contexts, external_ids, snapshot = self._read_contexts(sorted(set(user_ids)))
         lists = self._recommend_many(contexts, self.host.state(snapshot), options)
-        return [self._with_id(user_id, lists[user_id]) for user_id in user_ids]
+        return [self._with_id(id_, lists[id_])._replace(external_id=external_ids[id_]) for id_ in user_ids]
 
     def recommend_between(
         self, first: int, last: int, options: RecommendationOptions
@@ -217,8 +234,10 @@ class Recommender:
         """The same by id, for all users with ids from ``first`` to ``last``; and the catalogue's revision."""
         with self.database.reads() as session:
             ids = users.ids_between(session, first, last)
-            contexts, snapshot = self._contexts(session, ids)
-        return self._recommend_many(contexts, self.host.state(snapshot), options), snapshot.revision
+            contexts, external_ids, snapshot = self._contexts(session, ids)
+        lists = self._recommend_many(contexts, self.host.state(snapshot), options)
+        named = {id_: answer._replace(external_id=external_ids[id_]) for id_, answer in lists.items()}
+        return named, snapshot.revision
 
     def rank(
         self, user_id: int, movie_ids: Sequence[int], rank_by: RankBy | None = None, explain: bool = False
@@ -255,44 +274,52 @@ class Recommender:
             )
         for user in (known, *others.values()):
             user.keep()
-        return Similar(known.state, nearest)
+        external_ids = {user_id: known.external_id} | {id_: other.external_id for id_, other in others.items()}
+        return Similar(known.state, nearest, external_ids)
 
     def _read_user(self, user_id: int) -> KnownUser:
         """The user, whose history is read only if it has changed; `UserNotFound`."""
         with self.database.reads() as session:
-            current, revision = revisions.read_with_user(session, user_id)
-            if revision is None:
+            current, found = revisions.read_with_user(session, user_id)
+            if found is None:
                 raise UserNotFound([user_id])
             self.ids.prepare(session)
+            revision, external_id = found
             snapshot = self.host.snapshot(session, current)
             state = self.host.state_at(current)
             if state is not None and (user := state.users.get(user_id, revision)) is not None:
-                return KnownUser(user_id, revision, user, state)
+                return KnownUser(user_id, revision, user, state, external_id)
             context = self.contexts.read(session, [user_id])[user_id]
         state = self.host.state(snapshot)
-        return KnownUser(user_id, revision, state.read(context, user_id), state)
+        return KnownUser(user_id, revision, state.read(context, user_id), state, external_id)
 
     def _read_users(self, session: Session, state: ModelState, user_ids: Sequence[int]) -> dict[int, KnownUser]:
         """Several users for one state of the model; only those who have changed are read. Missing ones are left out."""
-        _, revision_of = revisions.read_with_users(session, user_ids)
-        cached = {id_: state.users.get(id_, revision) for id_, revision in revision_of.items()}
+        _, found = revisions.read_with_users(session, user_ids)
+        cached = {id_: state.users.get(id_, revision) for id_, (revision, _) in found.items()}
         missing = [id_ for id_, user in cached.items() if user is None]
         for id_, context in self.contexts.read(session, missing).items():
             cached[id_] = state.read(context, id_)
-        return {id_: KnownUser(id_, revision_of[id_], user, state) for id_, user in cached.items() if user is not None}
+        return {
+            id_: KnownUser(id_, found[id_].revision, user, state, found[id_].external_id)
+            for id_, user in cached.items()
+            if user is not None
+        }
 
-    def _read_contexts(self, user_ids: Sequence[int]) -> tuple[Mapping[int, UserContext], Snapshot]:
+    def _read_contexts(self, user_ids: Sequence[int]) -> _Contexts:
         """Users by id and the catalogue, as of one transaction; `UserNotFound` names every missing id."""
         with self.database.reads() as session:
-            contexts, snapshot = self._contexts(session, user_ids)
+            contexts, external_ids, snapshot = self._contexts(session, user_ids)
         if missing := [user_id for user_id in user_ids if user_id not in contexts]:
             raise UserNotFound(missing)
-        return contexts, snapshot
+        return _Contexts(contexts, external_ids, snapshot)
 
-    def _contexts(self, session: Session, user_ids: Sequence[int]) -> tuple[dict[int, UserContext], Snapshot]:
+    def _contexts(self, session: Session, user_ids: Sequence[int]) -> _Contexts:
         """Those of the users who exist, in the order given, and the catalogue."""
         self.ids.prepare(session)
-        return self.contexts.read(session, user_ids), self.host.snapshot(session)
+        contexts = self.contexts.read(session, user_ids)
+        external_ids = {id_: user.external_id for id_, user in users.records(session, contexts).items()}
+        return _Contexts(contexts, external_ids, self.host.snapshot(session))
 
     def _anonymous(self, context: UserContext) -> KnownUser:
         """An anonymous user, from memory if the same one has asked before; `MovieNotFound`."""
@@ -308,7 +335,8 @@ class Recommender:
         with metrics.scoring("predict"):
             predictions = known.state.scorer.predict_from(known.user, movie_ids)
         known.keep()
-        return Predictions(known.state, predictions)
+        external_ids = {known.key: known.external_id} if isinstance(known.key, int) else {}
+        return Predictions(known.state, predictions, external_ids)
 
     def _recommend(self, known: KnownUser, options: RecommendationOptions) -> RecommendationList:
         user, state = known.user, known.state
@@ -333,8 +361,8 @@ class Recommender:
             except NoRelevanceError as error:
                 raise NoRelevance from error
         known.keep()
-        answer = _counted(RecommendationList(state, user.context, rank_by, "model", recommendations))
-        return self._with_id(known.key, answer)
+        answer = RecommendationList(state, user.context, rank_by, "model", recommendations, known.external_id)
+        return self._with_id(known.key, _counted(answer))
 
     def _with_id(self, key: int | bytes, answer: RecommendationList) -> RecommendationList:
         """The list with an id of its own, if it is of a user of the database."""
@@ -381,7 +409,7 @@ class Recommender:
         scored = state.scorer.rank_from(known.user, page, explain=options.explain) if page else []
         by_id = {entry.movie_id: entry for entry in scored}
         entries = [by_id[movie_id] for movie_id in page]
-        return RecommendationList(state, known.user.context, "popularity", "popular", entries)
+        return RecommendationList(state, known.user.context, "popularity", "popular", entries, known.external_id)
 
     def _rank(
         self, known: KnownUser, movie_ids: Sequence[int], rank_by: RankBy | None, explain: bool
@@ -395,7 +423,7 @@ class Recommender:
             except NoRelevanceError as error:
                 raise NoRelevance from error
         known.keep()
-        answer = RecommendationList(state, known.user.context, rank_by, "model", recommendations)
+        answer = RecommendationList(state, known.user.context, rank_by, "model", recommendations, known.external_id)
         return self._with_id(known.key, answer)
 
 

@@ -28,6 +28,9 @@ from seqrec.errors import DatabaseUnavailable, Overloaded, StorageFull
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 SQLITE_WAIT_SECONDS = 15
 POSTGRES_WAIT_SECONDS = 10
+KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+"""Seconds, and attempts: a server that has vanished is noticed within a minute, and firewalls keep idle connections."""
+
 POSTGRES_READERS, POSTGRES_WRITERS = 5, 10
 """Connections of a process. Writers wait for each other's locks, and must leave some to readers, who do not wait."""
 
@@ -91,7 +94,11 @@ def connect(url: str, timeout: float | None = None, synchronous: Synchronous = "
 
 def _postgres_options(timeout: float | None) -> dict[str, Any]:
     # A server that was set up without a locale would answer bytes in place of text.
-    options: dict[str, Any] = {"client_encoding": "utf8", "connect_timeout": POSTGRES_WAIT_SECONDS}
+    options: dict[str, Any] = {
+        "client_encoding": "utf8",
+        "connect_timeout": POSTGRES_WAIT_SECONDS,
+        **KEEPALIVES,
+    }
     if timeout is not None:
         milliseconds = math.ceil(1000 * timeout)
         options |= {

@@ -1,7 +1,11 @@
 """The database's tables."""
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, MetaData, String, false, text
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, Integer, MetaData, String, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from seqrec.limits import LONGEST_EXTERNAL_ID
 
 
 class Base(DeclarativeBase):
@@ -21,6 +25,7 @@ class Base(DeclarativeBase):
 class User(Base):
     """A user; unknown fields of the profile are null.
 
+    ``external_id`` is the id in another system, if the user has one.
     Triggers give a new user the Unix time in microseconds as revision, and increase it with every change of the
     profile, of the user's ratings and of lasting events. An id that is used again begins above all revisions it has
     had.
@@ -34,6 +39,7 @@ class User(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    external_id: Mapped[str | None] = mapped_column(String(LONGEST_EXTERNAL_ID), unique=True, index=True)
     gender: Mapped[str | None] = mapped_column(String(1))
     age: Mapped[int | None]
     occupation: Mapped[int | None]
@@ -43,6 +49,7 @@ class User(Base):
 class Movie(Base):
     """An entry of the catalogue; the title has the year in brackets at its end, as in MovieLens.
 
+    ``external_id`` is the id in another system, if the movie has one.
     The model knows a movie added after training by its genres and ``title_vector``, little-endian single-precision
     numbers; null for movies of a loaded data set, whose vectors are in the artifact.
     """
@@ -51,6 +58,7 @@ class Movie(Base):
     __table_args__ = (CheckConstraint("title <> ''", name="title"),)
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    external_id: Mapped[str | None] = mapped_column(String(LONGEST_EXTERNAL_ID), unique=True, index=True)
     title: Mapped[str]
     year: Mapped[int | None]
     hidden: Mapped[bool] = mapped_column(server_default=false(), comment="never recommended")
@@ -177,11 +185,16 @@ class Revision(Base):
 
 
 class Dataset(Base):
-    """A loaded data set; each checksum is loaded once."""
+    """A loaded data set; each checksum is loaded once.
+
+    ``scale`` is what its ratings were before they were converted to stars, the fields of a
+    `model.rating_scale.OriginalScale`; null where they were stars.
+    """
 
     __tablename__ = "datasets"
 
     checksum: Mapped[str] = mapped_column(String(64), primary_key=True)
     name: Mapped[str]
     generated: Mapped[bool]
+    scale: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     loaded_at: Mapped[int] = mapped_column(BigInteger, comment="Unix seconds")

@@ -1,5 +1,6 @@
 // The service's routes, and what can go wrong with them.
 
+import { segment } from "./ids.js";
 import { recall, remember } from "./storage.js";
 
 /** An answer that is an error, or none at all (code "unreachable"); the message is for people. */
@@ -86,7 +87,7 @@ async function anotherKey(refused) {
 }
 
 export const api = {
-  user: (user, signal) => request("GET", `users/${user}`, { signal }),
+  user: (user, signal) => request("GET", `users/${segment(user)}`, { signal }),
   addUser: (profile) => request("POST", "users", { body: profile }),
   changeUser: (user, profile) => request("PATCH", `users/${user}`, { body: profile }),
   removeUser: (user) => request("DELETE", `users/${user}`),

@@ -5,6 +5,7 @@ import { api, isAbort, Latest, onKeyNeeded } from "./api.js";
 import { announce, by, node } from "./elements/dom.js";
 import { spoken } from "./elements/stars.js";
 import { toast } from "./elements/toast.js";
+import { writeId } from "./ids.js";
 import { showCard } from "./panels/card.js";
 import { FirstSteps } from "./panels/first-steps.js";
 import { History } from "./panels/history.js";
@@ -136,10 +137,10 @@ session.addEventListener("user", () => {
 function showUser() {
   by("account-button").hidden = !session.id;
   if (!session.id) return;
-  by("user-name").textContent = by("account-button").querySelector("span").textContent = `User ${session.id}`;
+  by("user-name").textContent = by("account-button").querySelector("span").textContent = `User ${session.name}`;
   by("user-profile").textContent = profileOf(session.user);
   document.querySelector(".user-heading [data-profile]").textContent = by("user-profile").textContent ? "Change" : "Add a profile";
-  by("bar-user").value = session.id;
+  by("bar-user").value = writeId(session.name);
   by("start-user").value = "";
 }
 
@@ -155,7 +156,7 @@ function go(place, { replace = false } = {}) {
 /** Show a place. A user who cannot be opened is named, and the one before stays. */
 async function arrive(place) {
   const before = document.body.dataset.view;
-  const isOther = place.user !== null && place.user !== session.id;
+  const isOther = place.user !== null && !session.has(place.user);
   if (isOther && !session.id && place.view === "list") expectUser(place.user);
   if (isOther && !(await open(place.user))) return;
   if (OF_A_USER.includes(place.view) && !session.id) return go({ view: "start" }, { replace: true });
@@ -192,9 +193,10 @@ function showView(view) {
   }
   by("go-on").hidden = !session.remembered;
   by("go-on").textContent = `Go on as user ${session.remembered}`;
-  by("go-on").href = addressOf({ view: "list", user: session.remembered });
+  by("go-on").href = addressOf({ view: "list", user: Number(session.remembered) });
   by("to-watchlist").href = addressOf({ view: "watchlist", user: session.id });
-  nameDocument({ list: `User ${session.id}`, watchlist: "Watch list", model: "The model", movie: "Movie" }[view]);
+  const user = session.id && `User ${session.name}`;
+  nameDocument({ list: user, watchlist: "Watch list", model: "The model", movie: "Movie" }[view]);
 }
 
 function nameDocument(name) {
@@ -226,7 +228,7 @@ async function open(id) {
     if (error.code === "user_not_found" && session.remembered === String(id)) session.forget();
     const asked = placeOf(window.location.href);
     if (session.id) {
-      by("bar-user").value = session.id;
+      by("bar-user").value = writeId(session.name);
       await go({ view: "list", options }, { replace: true });
     } else showView("start");
     warn(error.message, error.code === "unreachable" || error.status === 401 ? () => go({ ...asked, user: id }) : null);
@@ -311,7 +313,7 @@ by("sign-up").addEventListener("click", async () => {
   }
   await go({ view: "list" });
   firstSteps.focus();
-  announce(`Welcome. You are user ${session.id}.`);
+  announce(`Welcome. You are user ${session.name}.`);
 });
 
 by("sign-out").addEventListener("click", () => {

@@ -17,6 +17,16 @@ export class Session extends EventTarget {
     return this.user?.user_id;
   }
 
+  /** What the user is called: the id in another system where there is one, else the service's own. */
+  get name() {
+    return this.user.external_id ?? this.id;
+  }
+
+  /** Whether this is one of the user's ids. */
+  has(id) {
+    return id === this.id || (this.user !== null && id === this.user.external_id);
+  }
+
   get remembered() {
     return recall("localStorage", "user");
   }

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from seqrec.limits import MOST_EVENTS
-from seqrec.schemas.common import Flag, Id, MovieAnswer, Number, Request, UnixTime, Whole
+from seqrec.schemas.common import EitherId, Flag, MovieAnswer, Number, Request, UnixTime, UserExternalId, Whole
 
 Kind = Literal["impression", "click", "watch", "like", "dislike", "skip", "watchlist"]
 
@@ -48,8 +48,8 @@ class NewEvent(Request):
         "Left out: the service makes one, and the event is written each time it is sent.",
         examples=["7f9c-1"],
     )
-    user_id: Id
-    movie_id: Id
+    user_id: EitherId
+    movie_id: EitherId
     kind: Kind = Field(
         description="`impression`: the movie was shown. `click`: its page was opened. `watch`, with `share`. `like`, "
         "`dislike`. `skip`: not now. `watchlist`: put on the watch list.",
@@ -98,11 +98,11 @@ class NewEvents(Request):
 
 
 class Event(BaseModel):
-    """An event as it is stored."""
+    """A line of an export, which an import takes."""
 
     event_id: str = Field(examples=["7f9c-1"])
-    user_id: int = Field(examples=[1])
-    movie_id: int = Field(examples=[318])
+    user_id: int | str = Field(examples=[1])
+    movie_id: int | str = Field(examples=[318])
     kind: Kind = Field(examples=["watch"])
     removed: bool = Field(description="True: it takes back what an earlier one said.", examples=[False])
     share: float | None = Field(description="Of the movie that was watched.", examples=[0.95])
@@ -128,6 +128,7 @@ class Watchlist(BaseModel):
     """A page of a user's watch list, what was added last first."""
 
     user_id: int = Field(examples=[1])
+    user_external_id: UserExternalId = None
     movies: list[WatchlistMovie]
     next_cursor: str | None = Field(
         description="For the next page; null on the last one.", examples=["WzE3OTU5MTA0MDAsMV0"]

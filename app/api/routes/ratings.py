@@ -1,5 +1,6 @@
 """Routes that read, write, export and import ratings."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -10,9 +11,11 @@ from app.api import headers, translation
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import BODY_ERRORS, responses
 from app.api.json_lines import lines_of, received, streamed
-from app.api.parameters import Cursor, MovieId, UserId
+from app.api.parameters import Cursor, KnownMovieId, MovieId, UserId
 from app.edge.keys import with_key
 from app.edge.routes import BulkRoute, Route
+from app.services.rating_lines import GivenRating
+from app.storage.ratings import RatingRecord
 from seqrec.errors import (
     Conflict,
     DatabaseUnavailable,
@@ -21,7 +24,7 @@ from seqrec.errors import (
     StorageFull,
     UserNotFound,
 )
-from seqrec.schemas.ratings import NewRatings, Rating, StarsGiven, UserRatings, Written
+from seqrec.schemas.ratings import ExportSearch, NewRatings, Rating, StarsGiven, UserRatings, Written
 
 router = APIRouter(tags=["ratings"], route_class=Route, dependencies=[with_key])
 bulk = APIRouter(tags=["ratings"], route_class=BulkRoute, dependencies=[with_key])
@@ -47,10 +50,14 @@ def list_user_ratings(
     limit: Annotated[int, Query(ge=1, le=1000, description="Ratings on a page.")] = 50,
     cursor: Cursor = None,
 ) -> UserRatings:
-    page, next_cursor = services.ratings.page_for_user(user_id, limit, cursor)
-    response.headers.update(headers.next_page(request, next_cursor))
-    entries = [translation.rated_movie(entry) for entry in page]
-    return UserRatings(user_id=user_id, ratings=entries, next_cursor=next_cursor)
+    page = services.ratings.page_for_user(user_id, limit, cursor)
+    response.headers.update(headers.next_page(request, page.next_cursor))
+    return UserRatings(
+        user_id=user_id,
+        user_external_id=page.user_external_id,
+        ratings=[translation.rated_movie(entry) for entry in page.ratings],
+        next_cursor=page.next_cursor,
+    )
 
 
 @router.put(
@@ -70,8 +77,9 @@ def put_rating(user_id: UserId, movie_id: MovieId, request: StarsGiven, services
     description="The movie may be recommended to the user again.",
     responses=responses(UserNotFound, InvalidRequest, DatabaseUnavailable, StorageFull),
 )
-def delete_rating(user_id: UserId, movie_id: MovieId, services: ServicesDependency) -> None:
-    services.ratings.remove(user_id, movie_id)
+def delete_rating(user_id: UserId, movie_id: KnownMovieId, services: ServicesDependency) -> None:
+    if movie_id is not None:
+        services.ratings.remove(user_id, movie_id)
 
 
 @router.post(
@@ -88,18 +96,27 @@ def put_ratings(request: NewRatings, services: ServicesDependency) -> Written:
 @bulk.get(
     "/export/ratings",
     summary="All ratings, one JSON object a line",
-    description="Ordered by user and movie. A rating that is written meanwhile may be included or not.",
+    description="Ordered by the own ids of user and movie. A rating that is written meanwhile may be included or not.",
     response_class=StreamingResponse,
-    responses={200: {"content": lines_of("Rating", EXAMPLE_LINES)}, **responses(DatabaseUnavailable)},
+    responses={
+        200: {"content": lines_of("ExportedRating", EXAMPLE_LINES)},
+        **responses(InvalidRequest, DatabaseUnavailable),
+    },
 )
-def export_ratings(request: Request, services: ServicesDependency) -> StreamingResponse:
-    return streamed(request, (translation.rating(rating).model_dump_json() for rating in services.ratings.export()))
+def export_ratings(
+    request: Request, services: ServicesDependency, wanted: Annotated[ExportSearch, Query()]
+) -> StreamingResponse:
+    ratings: Iterator[RatingRecord | GivenRating] = (
+        services.ratings.export_by_external_ids() if wanted.ids == "external" else services.ratings.export()
+    )
+    return streamed(request, (translation.exported_rating(rating).model_dump_json() for rating in ratings))
 
 
 @bulk.post(
     "/import/ratings",
     summary="Write ratings, one JSON object a line, all or none",
-    description="Any number: memory use does not grow with it. Errors name the line.",
+    description="Any number: memory use does not grow with it. Errors name the line. As in all of JSON, a number is an "
+    "own id, and a text an external one.",
     responses=responses(Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
     openapi_extra={"requestBody": {"required": True, "content": lines_of("NewRating", EXAMPLE_LINES)}},
 )

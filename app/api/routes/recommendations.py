@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from app.api import headers, translation
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import BODY_ERRORS, responses
+from app.api.named_ids import own_ids
 from app.api.parameters import UserId
 from app.edge.keys import with_key
 from app.edge.routes import BulkRoute, Route
@@ -39,7 +40,8 @@ routers = (router, bulk)
 async def recommend_for_user(
     user_id: UserId, options: Annotated[UserListOptions, Query()], request: Request, services: ServicesDependency
 ) -> Response:
-    recommender, chosen = services.recommender, translation.user_options_from(options)
+    recommender, ids = services.recommender, await own_ids(options, services)
+    chosen = translation.user_options_from(options, ids)
     user = recommender.find_user(user_id) or await services.users_to_read.get(user_id)
     if user is None:
         raise UserNotFound([user_id])
@@ -66,8 +68,9 @@ async def recommend_for_user(
     | responses(MovieNotFound, NoRelevance, *BODY_ERRORS, DatabaseUnavailable),
 )
 async def recommend_anonymous(request: RecommendationRequest, services: ServicesDependency) -> Response:
-    user = translation.user_context_from(request.profile, request.history)
-    options = translation.recommendation_options_from(request)
+    ids = await own_ids(request, services)
+    user = translation.user_context_from(request.profile, request.history, ids)
+    options = translation.recommendation_options_from(request, ids)
     answer = await in_scoring_thread(services.recommender.recommend_anonymous, user, options)
     return translation.as_response(translation.recommendations(None, answer), headers.deprecation(request))
 
@@ -84,9 +87,10 @@ async def recommend_for_users(
     request: BatchRequest, response: Response, services: ServicesDependency
 ) -> BatchRecommendations:
     response.headers.update(headers.deprecation(request))
-    options = translation.batch_options_from(request)
-    answers = await in_bulk_thread(services.recommender.recommend_many, request.user_ids, options)
-    return translation.batch_recommendations(request.user_ids, answers)
+    ids = await own_ids(request, services)
+    user_ids, options = ids.of_users(request.user_ids), translation.batch_options_from(request, ids)
+    answers = await in_bulk_thread(services.recommender.recommend_many, user_ids, options)
+    return translation.batch_recommendations(user_ids, answers)
 
 
 @router.post(
@@ -99,11 +103,13 @@ async def recommend_for_users(
     | responses(UserNotFound, MovieNotFound, NoRelevance, *BODY_ERRORS, DatabaseUnavailable),
 )
 async def rank_movies(request: RankRequest, services: ServicesDependency) -> Response:
-    asked = request.movie_ids, request.rank_by, request.explain
-    if request.user_id is not None:
-        answer = await in_scoring_thread(services.recommender.rank, request.user_id, *asked)
-    else:
-        user = translation.user_context_from(request.profile, request.history)
-        answer = await in_scoring_thread(services.recommender.rank_anonymous, user, *asked)
+    ids = await own_ids(request, services)
+    asked = ids.of_movies(request.movie_ids), request.rank_by, request.explain
+    if request.user_id is None:
+        user = translation.user_context_from(request.profile, request.history, ids)
+        anonymous = await in_scoring_thread(services.recommender.rank_anonymous, user, *asked)
+        return translation.as_response(translation.recommendations(None, anonymous))
+    (user_id,) = ids.of_users([request.user_id])
+    answer = await in_scoring_thread(services.recommender.rank, user_id, *asked)
     told = headers.recommendation_id(answer)
-    return translation.as_response(translation.recommendations(request.user_id, answer), told)
+    return translation.as_response(translation.recommendations(user_id, answer), told)

@@ -417,3 +417,18 @@ def test_old_events_are_forgotten_but_for_what_the_user_has_said(served: Callabl
     assert [event["event_id"] for event in exported(client)] == ["wanted", "disliked", "new"]
     assert watchlist(client) == [first]
     assert second not in listed(client)
+
+
+def test_users_and_movies_are_named_by_external_ids_too(client: TestClient) -> None:
+    user = client.post("/users", json={"external_id": "ann"}).json()["user_id"]
+    movie = client.post("/movies", json={"title": "Named (2026)", "external_id": "tt7"}).json()["movie_id"]
+    send(client, {"user_id": "ann", "movie_id": "tt7", "kind": "watchlist", "event_id": "a"})
+
+    assert watchlist(client, user) == [movie]
+    assert client.get("/users/ann/watchlist").json()["user_external_id"] == "ann"
+    line = client.get("/export/events", params={"ids": "external"}).text
+    assert [json.loads(line)[name] for name in ("user_id", "movie_id")] == ["ann", "tt7"]
+    imported = client.post("/import/events", content=line, headers={"Content-Type": "application/jsonl"})
+    assert imported.json() == {"written": 0, "known": 1}
+    unknown = client.post("/events", json={"events": [{"user_id": "bob", "movie_id": "tt7", "kind": "like"}]})
+    assert unknown.json()["details"][0]["field"] == "body.events.0.user_id"

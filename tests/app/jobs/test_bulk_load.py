@@ -9,11 +9,14 @@ from sqlalchemy.orm import Session
 
 from app.errors import DatabaseError
 from app.jobs.bulk_load import load
-from app.storage import movies, ratings, users
+from app.jobs.extract import extract
+from app.storage import ids, movies, ratings, users
+from app.storage.tables import User
 from model.data import dataset
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
 from model.features.users import Profile, Rated
+from model.rating_scale import OriginalScale
 
 
 def counts(engine: Engine) -> dict[str, int]:
@@ -101,3 +104,20 @@ def test_a_million_ratings_are_loaded_within_twenty_seconds(engine: Engine, mill
 
     assert seconds < 20
     assert counts(engine)["ratings"] == len(data.ratings) >= 1_000_000
+
+
+def test_external_ids_and_the_scale_are_loaded_and_come_back(engine: Engine, sample: MovieLens) -> None:
+    scale = OriginalScale(low=1, high=10, stars=(0.5, 5))
+    named = replace(
+        sample,
+        user_external_ids={1: "ann@example.org", 2: "a/b", 3: "x" * 129},
+        movie_external_ids={7: "tt0000007", 999: "of no movie"},
+        scale=scale,
+    )
+    load(engine, named)
+    with Session(engine) as session:
+        assert ids.find(session, User, ["ann@example.org", "a/b", "x" * 129]) == {"ann@example.org": 1}
+
+    taken = extract(engine)
+    assert (taken.user_external_ids, taken.movie_external_ids) == ({1: "ann@example.org"}, {7: "tt0000007"})
+    assert taken.scale == scale

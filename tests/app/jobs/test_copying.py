@@ -37,13 +37,13 @@ def content(url: str) -> list:
     """All that the database holds but counters of changes and ids of genres."""
     with opened(url) as database, database.reads() as session:
         columns = (
-            (User.id, User.gender, User.age, User.occupation),
-            (Movie.id, Movie.title, Movie.year, Movie.hidden, Movie.title_vector),
+            (User.id, User.external_id, User.gender, User.age, User.occupation),
+            (Movie.id, Movie.external_id, Movie.title, Movie.year, Movie.hidden, Movie.title_vector),
             (Rating.user_id, Rating.movie_id, Rating.stars, Rating.rated_at),
             (Event.event_id, Event.user_id, Event.movie_id, Event.kind, Event.occurred_at, Event.list_id),
             (ServedList.recommendation_id, ServedList.user_id, ServedList.served_at),
             (SigningKey.id, SigningKey.key),
-            (Dataset.checksum, Dataset.name, Dataset.generated, Dataset.loaded_at),
+            (Dataset.checksum, Dataset.name, Dataset.generated, Dataset.loaded_at, Dataset.scale),
         )
         tables = [session.execute(select(*own).order_by(*own[:2])).all() for own in columns]
         return [*tables, all_records(session)]
@@ -54,9 +54,9 @@ def lived_in(filled: Run, scorer: Scorer) -> Settings:
     """Settings of a SQLite database with a user, movies and ratings that came over HTTP."""
     settings = Settings()
     with opened(settings.database_url) as database:
-        user = Users(database).add(None, Profile("F", 25))
+        user = Users(database).add(None, Profile("F", 25), "ann@example.org")
         movies = Movies(ModelHost(database, scorer))
-        added = movies.add(None, "Copied (2026)", None, ["Drama", "Noir"], hidden=False)[0].movie
+        added = movies.add(None, "Copied (2026)", None, ["Drama", "Noir"], hidden=False, external_id="tt7")[0].movie
         movies.change(1, {"hidden": True}, None)
         Ratings(database).put(user.id, added.id, 4.5, 1_700_000_000)
         ids = RecommendationIds()

@@ -16,7 +16,7 @@ from app.services.users import Users
 from app.storage import movies, ratings, revisions
 from app.storage.database import Database, alembic_config, upgrade
 from app.storage.ratings import RatingRecord
-from app.storage.revisions import RevisionReader
+from app.storage.revisions import RevisionReader, UserRevision
 from app.storage.tables import User
 from model.data.dataset import MovieLens
 from model.features.users import Profile
@@ -190,7 +190,7 @@ def test_truncating_the_ratings_counts_for_all_users(database: Database) -> None
 def test_every_reader_sees_the_same_revisions(database: Database) -> None:
     with database.reads() as session:
         known = revisions.read(session)
-        users = seen(database)
+        users = {user_id: UserRevision(revision, None) for user_id, revision in seen(database).items()}
         assert revisions.read_with_user(session, 3) == (known, users[3])
         assert revisions.read_with_user(session, 99) == (known, None)
         assert revisions.read_with_users(session, [1, 5, 99]) == (known, {1: users[1], 5: users[5]})
@@ -206,7 +206,7 @@ def revision_of(reader: RevisionReader, user_id: int) -> int:
     found = reader.read(user_id)
     assert found is not None
     assert found[1] is not None
-    return found[1]
+    return found[1].revision
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
