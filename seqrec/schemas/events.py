@@ -5,14 +5,14 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from seqrec.limits import MOST_EVENTS
-from seqrec.schemas.common import EitherId, Flag, MovieAnswer, Number, Request, UnixTime, UserExternalId, Whole
+from seqrec.schemas.common import EitherId, Flag, MovieAnswer, Number, Request, UnixTime, UserExternalId
 
 Kind = Literal["impression", "click", "watch", "like", "dislike", "skip", "watchlist"]
 
 PASSING_KINDS: tuple[Kind, ...] = ("impression", "click")
 """Kinds that change no list, and cannot be taken back."""
 
-EventId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.:+/=@-]+$")]
+EventId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:+/=@-]+$")]
 
 
 class NewEvent(Request):
@@ -66,7 +66,7 @@ class NewEvent(Request):
         description="Of the movie that was watched; all of it, if left out. For `watch` alone.",
         examples=[0.95],
     )
-    position: Annotated[Whole, Field(ge=1, le=10_000)] | None = Field(
+    position: Annotated[int, Field(ge=1, le=10_000), Number] | None = Field(
         default=None,
         description="Where the movie stood in the answer's list, 1 for the first. For `impression` alone; left out, "
         "the impressions of a list are counted in the order in which they come.",
