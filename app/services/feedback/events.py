@@ -5,7 +5,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from tempfile import TemporaryFile
 from typing import IO, BinaryIO, NamedTuple, cast
@@ -163,10 +163,14 @@ class Events:
         Returns how many of each kind. Their users and movies are there.
         """
         self.ids.prepare(session)
-        named = {(record.recommendation_id, record.user_id) for record in records if record.recommendation_id}
-        found = (self.ids.read(id_, user_id) for id_, user_id in named if id_)
-        lists = {served.recommendation_id: served for served in found if served is not None}
-        return events.put(session, [_of_own_list(record, lists) for record in records], lists)
+        attributed: list[EventRecord] = []
+        lists: dict[str, ListRecord] = {}
+        for record in records:
+            served = self.ids.read(record.recommendation_id or "", record.user_id)
+            attributed.append(record._replace(recommendation_id=served and served.recommendation_id))
+            if served is not None:
+                lists[served.recommendation_id] = served
+        return events.put(session, attributed, lists)
 
     def _check_lines(self, file: BinaryIO, checked: IO[bytes]) -> KnownIds:
         """Copy the lines; `InvalidRequest` if one is no event of a user and movie that are there."""
@@ -211,12 +215,6 @@ def record_of(event: NewEvent, known: KnownIds) -> EventRecord:
         event.position,
         event.recommendation_id,
     )
-
-
-def _of_own_list(record: EventRecord, lists: Mapping[str, ListRecord]) -> EventRecord:
-    """The event, without a list that is not its user's."""
-    served = lists.get(record.recommendation_id or "")
-    return record if served is None or served.user_id == record.user_id else record._replace(recommendation_id=None)
 
 
 def _record(written: Counter[str]) -> None:
