@@ -153,15 +153,15 @@ class Client(_Connection):
 
     def export_ratings(self, ids: Literal["own", "external"] = "own") -> Iterator[ExportedRating]:
         """All ratings in the order of user and movie, as they arrive, by own ids or by external ones."""
-        return self._export(EXPORTED_RATINGS, ExportedRating, ids=ids)
+        return self._export(EXPORTED_RATINGS, ids, ExportedRating)
 
-    def export_events(self) -> Iterator[Event]:
-        """All events in the order in which the service got them, as they arrive."""
-        return self._export(EXPORTED_EVENTS, Event)
+    def export_events(self, ids: Literal["own", "external"] = "own") -> Iterator[Event]:
+        """All events in the order in which the service got them, as they arrive; ``ids`` as above."""
+        return self._export(EXPORTED_EVENTS, ids, Event)
 
-    def _export(self, path: str, line: type[Line], **query: str) -> Iterator[Line]:
+    def _export(self, path: str, ids: str, line: type[Line]) -> Iterator[Line]:
         try:
-            with self._http.stream("GET", path, params=query) as response:
+            with self._http.stream("GET", path, params={"ids": ids}) as response:
                 if not response.is_success:
                     response.read()
                     raise _error(response)
@@ -252,15 +252,15 @@ class AsyncClient(_Connection):
 
     def export_ratings(self, ids: Literal["own", "external"] = "own") -> AsyncIterator[ExportedRating]:
         """As `Client.export_ratings`."""
-        return self._export(EXPORTED_RATINGS, ExportedRating, ids=ids)
+        return self._export(EXPORTED_RATINGS, ids, ExportedRating)
 
-    def export_events(self) -> AsyncIterator[Event]:
+    def export_events(self, ids: Literal["own", "external"] = "own") -> AsyncIterator[Event]:
         """As `Client.export_events`."""
-        return self._export(EXPORTED_EVENTS, Event)
+        return self._export(EXPORTED_EVENTS, ids, Event)
 
-    async def _export(self, path: str, line: type[Line], **query: str) -> AsyncIterator[Line]:
+    async def _export(self, path: str, ids: str, line: type[Line]) -> AsyncIterator[Line]:
         try:
-            async with self._http.stream("GET", path, params=query) as response:
+            async with self._http.stream("GET", path, params={"ids": ids}) as response:
                 if not response.is_success:
                     await response.aread()
                     raise _error(response)

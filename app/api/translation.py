@@ -8,7 +8,7 @@ from fastapi import Response
 from pydantic import BaseModel
 
 from app.services.catalogue import Filter
-from app.services.feedback.events import ListedMovie, Written
+from app.services.feedback.events import ListedMovie, NamedEvent, Written
 from app.services.groups import GroupList, GroupOptions, Member
 from app.services.ids import OwnIds
 from app.services.model_host import ModelState
@@ -416,8 +416,11 @@ def _movie_answer(movie: MovieRecord) -> MovieAnswer:
     return MovieAnswer.model_construct(**movie_fields(movie))
 
 
-def event(record: EventRecord) -> event_bodies.Event:
+def event(record: EventRecord | NamedEvent) -> event_bodies.Event:
     # Not validated, as for ratings.
+    if isinstance(record, NamedEvent):
+        fields = record.event._asdict() | {"user_id": record.user_id, "movie_id": record.movie_id}
+        return event_bodies.Event.model_construct(**fields)
     return event_bodies.Event.model_construct(**record._asdict())
 
 

@@ -15,16 +15,15 @@ schema = typer.Typer(help="The service's database.", no_args_is_help=True)
 commands.add_typer(schema, name="db")
 
 
+OutOption = Annotated[Path | None, typer.Option(help="File to write.", dir_okay=False, show_default="standard output")]
+IdsOption = Annotated[
+    Literal["own", "external"],
+    typer.Option(help="How users and movies are named: by the service's own ids, or by external ids."),
+]
+
+
 @commands.command("export")
-def export_ratings(
-    out: Annotated[
-        Path | None, typer.Option(help="File to write.", dir_okay=False, show_default="standard output")
-    ] = None,
-    ids: Annotated[
-        Literal["own", "external"],
-        typer.Option(help="How users and movies are named: by the service's own ids, or by external ids."),
-    ] = "own",
-) -> None:
+def export_ratings(out: OutOption = None, ids: IdsOption = "own") -> None:
     """Write all ratings of the database, one JSON object a line."""
     from app.api import translation
     from app.jobs.maintenance import export_ratings
@@ -51,16 +50,13 @@ commands.add_typer(events, name="events")
 
 
 @events.command("export")
-def export_events(
-    out: Annotated[
-        Path | None, typer.Option(help="File to write.", dir_okay=False, show_default="standard output")
-    ] = None,
-) -> None:
+def export_events(out: OutOption = None, ids: IdsOption = "own") -> None:
     """Write all events of the database, one JSON object a line."""
     from app.api import translation
     from app.jobs.maintenance import export_events
 
-    _write_lines(out, (translation.event(event).model_dump_json() for event in export_events(settings_with())))
+    found = export_events(settings_with(), by_external_ids=ids == "external")
+    _write_lines(out, (translation.event(event).model_dump_json() for event in found))
 
 
 @events.command("import")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from app.services.feedback.events import Events, Written
+from app.services.feedback.events import Events, NamedEvent, Written
 from app.services.feedback.recommendation_ids import RecommendationIds
 from app.services.ids import ExternalIds
 from app.services.model_host import Snapshot
@@ -45,9 +45,10 @@ def open_taste(settings: Settings) -> Taste:
     )
 
 
-def export_events(settings: Settings) -> Iterator[EventRecord]:
+def export_events(settings: Settings, *, by_external_ids: bool = False) -> Iterator[EventRecord | NamedEvent]:
     """Every event of the database, in the order in which they came."""
-    return _events(settings).export()
+    events = _events(settings)
+    return events.export_by_external_ids() if by_external_ids else events.export()
 
 
 def import_events(file: BinaryIO, settings: Settings) -> Written:

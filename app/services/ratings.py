@@ -204,8 +204,8 @@ def now() -> int:
     return int(time.time())
 
 
-class Named(Protocol):
-    """What a user has to do with a movie, both by own or external ids."""
+class UserAndMovie(Protocol):
+    """What says by own or external ids that a user has to do with a movie."""
 
     @property
     def user_id(self) -> AnyId: ...
@@ -221,8 +221,8 @@ class KnownIds:
         self.users: dict[AnyId, int] = {}
         self.movies: dict[AnyId, int] = {}
 
-    def missing(self, session: Session, named: Sequence[Named]) -> Iterator[tuple[int, str, str]]:
-        """Index, field and message of what names a user or a movie that does not exist."""
+    def missing(self, session: Session, named: Sequence[UserAndMovie]) -> Iterator[tuple[int, str, str]]:
+        """Index, field and message of those whose user or movie does not exist."""
         self.users |= ids.find(session, User, {one.user_id for one in named} - self.users.keys())
         self.movies |= ids.find(session, Movie, {one.movie_id for one in named} - self.movies.keys())
         for index, one in enumerate(named):

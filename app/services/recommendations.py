@@ -14,9 +14,8 @@ from app.services.feedback.recommendation_ids import RecommendationIds
 from app.services.feedback.watchlist import watchlist_ids
 from app.services.model_host import ModelHost, ModelState, Snapshot
 from app.services.popularity import Popularity, by_weighted_rating
-from app.storage import ids, ratings, revisions, users
+from app.storage import ratings, revisions, users
 from app.storage.revisions import RevisionReader
-from app.storage.tables import User
 from model.errors import NoRelevanceError
 from model.features.users import UserContext
 from model.inference.diversity import DEFAULT_DIVERSITY
@@ -238,9 +237,7 @@ class Recommender:
         """
         contexts, external_ids, snapshot = self._read_contexts(sorted(set(user_ids)))
         lists = self._recommend_many(contexts, self.host.state(snapshot), options)
-        return [
-            self._with_id(user_id, lists[user_id]._replace(external_id=external_ids[user_id])) for user_id in user_ids
-        ]
+        return [self._with_id(id_, lists[id_])._replace(external_id=external_ids[id_]) for id_ in user_ids]
 
     def recommend_between(
         self, first: int, last: int, options: RecommendationOptions
@@ -332,7 +329,8 @@ class Recommender:
         """Those of the users who exist, in the order given, and the catalogue."""
         self.ids.prepare(session)
         contexts = self.contexts.read(session, user_ids)
-        return _Contexts(contexts, ids.external_ids(session, User, user_ids), self.host.snapshot(session))
+        external_ids = {id_: user.external_id for id_, user in users.records(session, contexts).items()}
+        return _Contexts(contexts, external_ids, self.host.snapshot(session))
 
     @staticmethod
     def _predict(known: KnownUser, movie_ids: Sequence[int]) -> Predictions:
@@ -366,8 +364,8 @@ class Recommender:
             except NoRelevanceError as error:
                 raise NoRelevance from error
         known.keep()
-        answer = _counted(RecommendationList(state, user.context, rank_by, "model", recommendations, known.external_id))
-        return self._with_id(known.key, answer)
+        answer = RecommendationList(state, user.context, rank_by, "model", recommendations, known.external_id)
+        return self._with_id(known.key, _counted(answer))
 
     def _with_id(self, key: int | bytes, answer: RecommendationList) -> RecommendationList:
         """The list with an id of its own, if it is of a user of the database."""

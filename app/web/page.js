@@ -214,7 +214,7 @@ function showView(view) {
   }
   by("go-on").hidden = !session.remembered;
   by("go-on").textContent = `Go on as user ${session.remembered}`;
-  by("go-on").href = addressOf({ view: "list", user: session.remembered });
+  by("go-on").href = addressOf({ view: "list", user: Number(session.remembered) });
   by("to-watchlist").href = addressOf({ view: "watchlist", user: session.id });
   const named = { watchlist: "Watch list", model: "The model", movie: "Movie", together: "Watch together" };
   nameDocument({ list: session.id && `User ${session.name}`, ...named }[view]);

@@ -5,14 +5,14 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from seqrec.limits import MOST_EVENTS
-from seqrec.schemas.common import EitherId, Flag, MovieAnswer, Number, Request, UnixTime, Whole
+from seqrec.schemas.common import EitherId, Flag, MovieAnswer, Number, Request, UnixTime, UserExternalId
 
 Kind = Literal["impression", "click", "watch", "like", "dislike", "skip", "watchlist"]
 
 PASSING_KINDS: tuple[Kind, ...] = ("impression", "click")
 """Kinds that change no list, and cannot be taken back."""
 
-EventId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.:+/=@-]+$")]
+EventId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:+/=@-]+$")]
 
 
 class NewEvent(Request):
@@ -66,7 +66,7 @@ class NewEvent(Request):
         description="Of the movie that was watched; all of it, if left out. For `watch` alone.",
         examples=[0.95],
     )
-    position: Annotated[Whole, Field(ge=1, le=10_000)] | None = Field(
+    position: Annotated[int, Field(ge=1, le=10_000), Number] | None = Field(
         default=None,
         description="Where the movie stood in the answer's list, 1 for the first. For `impression` alone; left out, "
         "the impressions of a list are counted in the order in which they come.",
@@ -98,11 +98,11 @@ class NewEvents(Request):
 
 
 class Event(BaseModel):
-    """An event as it is stored."""
+    """A line of an export, which an import takes."""
 
     event_id: str = Field(examples=["7f9c-1"])
-    user_id: int = Field(examples=[1])
-    movie_id: int = Field(examples=[318])
+    user_id: int | str = Field(examples=[1])
+    movie_id: int | str = Field(examples=[318])
     kind: Kind = Field(examples=["watch"])
     removed: bool = Field(description="True: it takes back what an earlier one said.", examples=[False])
     share: float | None = Field(description="Of the movie that was watched.", examples=[0.95])
@@ -128,6 +128,7 @@ class Watchlist(BaseModel):
     """A page of a user's watch list, what was added last first."""
 
     user_id: int = Field(examples=[1])
+    user_external_id: UserExternalId = None
     movies: list[WatchlistMovie]
     next_cursor: str | None = Field(
         description="For the next page; null on the last one.", examples=["WzE3OTU5MTA0MDAsMV0"]

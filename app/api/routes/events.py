@@ -1,5 +1,6 @@
 """Routes that write, export and import events, and that read watch lists."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -13,8 +14,11 @@ from app.api.json_lines import lines_of, received, streamed
 from app.api.parameters import Cursor, UserId
 from app.edge.keys import with_key
 from app.edge.routes import BatchRoute, BulkRoute, Route
+from app.services.feedback.events import NamedEvent
+from app.storage.events import EventRecord
 from seqrec.errors import Conflict, DatabaseUnavailable, InvalidRequest, StorageFull, UserNotFound
 from seqrec.schemas.events import EventsWritten, NewEvents, Watchlist
+from seqrec.schemas.ratings import ExportSearch
 
 router = APIRouter(tags=["events"], route_class=Route, dependencies=[with_key])
 batches = APIRouter(tags=["events"], route_class=BatchRoute, dependencies=[with_key])
@@ -54,10 +58,12 @@ def list_watchlist(
     limit: Annotated[int, Query(ge=1, le=1000, description="Movies on a page.")] = 50,
     cursor: Cursor = None,
 ) -> Watchlist:
-    page, next_cursor = services.events.watchlist(user_id, limit, cursor)
-    response.headers.update(headers.next_page(request, next_cursor))
-    movies = [translation.watchlist_movie(entry) for entry in page]
-    return Watchlist(user_id=user_id, movies=movies, next_cursor=next_cursor)
+    page = services.events.watchlist(user_id, limit, cursor)
+    response.headers.update(headers.next_page(request, page.next_cursor))
+    movies = [translation.watchlist_movie(entry) for entry in page.movies]
+    return Watchlist(
+        user_id=user_id, user_external_id=page.user_external_id, movies=movies, next_cursor=page.next_cursor
+    )
 
 
 @bulk.get(
@@ -65,10 +71,15 @@ def list_watchlist(
     summary="All events, one JSON object a line",
     description="In the order in which they came. An event that is written meanwhile may be included or not.",
     response_class=StreamingResponse,
-    responses={200: {"content": lines_of("Event", EXAMPLE_LINES)}, **responses(DatabaseUnavailable)},
+    responses={200: {"content": lines_of("Event", EXAMPLE_LINES)}, **responses(InvalidRequest, DatabaseUnavailable)},
 )
-def export_events(request: Request, services: ServicesDependency) -> StreamingResponse:
-    return streamed(request, (translation.event(event).model_dump_json() for event in services.events.export()))
+def export_events(
+    request: Request, services: ServicesDependency, wanted: Annotated[ExportSearch, Query()]
+) -> StreamingResponse:
+    events: Iterator[EventRecord | NamedEvent] = (
+        services.events.export_by_external_ids() if wanted.ids == "external" else services.events.export()
+    )
+    return streamed(request, (translation.event(event).model_dump_json() for event in events))
 
 
 @bulk.post(

@@ -106,10 +106,10 @@ async def rank_movies(request: RankRequest, services: ServicesDependency) -> Res
     ids = await own_ids(request, services)
     asked = ids.of_movies(request.movie_ids), request.rank_by, request.explain
     if request.user_id is None:
-        user_id, user = None, translation.user_context_from(request.profile, request.history, ids)
-        answer = await in_scoring_thread(services.recommender.rank_anonymous, user, *asked)
-    else:
-        (user_id,) = ids.of_users([request.user_id])
-        answer = await in_scoring_thread(services.recommender.rank, user_id, *asked)
+        user = translation.user_context_from(request.profile, request.history, ids)
+        anonymous = await in_scoring_thread(services.recommender.rank_anonymous, user, *asked)
+        return translation.as_response(translation.recommendations(None, anonymous))
+    (user_id,) = ids.of_users([request.user_id])
+    answer = await in_scoring_thread(services.recommender.rank, user_id, *asked)
     told = headers.recommendation_id(answer)
     return translation.as_response(translation.recommendations(user_id, answer), told)

@@ -5,9 +5,10 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from tempfile import TemporaryFile
-from typing import BinaryIO, NamedTuple
+from typing import IO, BinaryIO, NamedTuple, cast
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -18,11 +19,13 @@ from app.services.feedback.watchlist import watchlist
 from app.services.paging import decode_cursor, encode_cursor
 from app.services.rating_lines import read_blocks
 from app.services.ratings import KnownIds, now
-from app.storage import events, movies, ratings, users
+from app.storage import events, ids, movies, ratings
 from app.storage.database import Database
 from app.storage.events import EventRecord, ListRecord
 from app.storage.movies import MovieRecord
-from seqrec.errors import Conflict, InvalidField, InvalidRequest, ServiceError, UserNotFound
+from app.storage.tables import Movie, User
+from seqrec.errors import InvalidField, InvalidRequest, ServiceError, UserNotFound
+from seqrec.ids import AnyId
 from seqrec.schemas.events import NewEvent
 
 logger = logging.getLogger(__name__)
@@ -51,6 +54,22 @@ class ListedMovie(NamedTuple):
     added_at: int
 
 
+class NamedEvent(NamedTuple):
+    """An event, with the ids that its user and movie are named by."""
+
+    event: EventRecord
+    user_id: AnyId
+    movie_id: AnyId
+
+
+class WatchlistPage(NamedTuple):
+    """A page of a watch list, the user's external id, and the next page's cursor."""
+
+    movies: list[ListedMovie]
+    user_external_id: str | None
+    next_cursor: str | None
+
+
 class Events:
     """The events of the database."""
 
@@ -66,29 +85,32 @@ class Events:
 
         An event whose id its user has sent before is not written again.
         """
+        known = KnownIds()
         with self.database.writes() as session:
-            known = KnownIds()
             problems = [
                 InvalidField(field=f"body.events.{index}.{field}", message=message)
                 for index, field, message in known.missing(session, given)
             ]
             if problems:
                 raise InvalidRequest(problems)
-            written = self.put_records(session, [record_of(event, known) for event in given])
+            records = [record_of(event, known) for event in given]
+            written = self.put_records(session, records)
         _record(written)
         self._remove_expired_sometimes()
-        return Written(written.total(), len(given) - written.total())
+        return Written(written.total(), len(records) - written.total())
 
-    def watchlist(self, user_id: int, limit: int, cursor: str | None) -> tuple[list[ListedMovie], str | None]:
-        """A page of a user's watch list, what was added last first, and the next page's cursor; `UserNotFound`."""
+    def watchlist(self, user_id: int, limit: int, cursor: str | None) -> WatchlistPage:
+        """A page of a user's watch list, what was added last first; `UserNotFound`."""
         before = decode_cursor(cursor)
         with self.database.reads() as session:
-            if not users.existing(session, [user_id]):
+            external_ids = ids.external_ids(session, User, [user_id])
+            if user_id not in external_ids:
                 raise UserNotFound([user_id])
             entries = [entry for entry in watchlist(session, user_id) if before is None or entry < before]
             records = movies.records(session, [movie_id for _, movie_id in entries[:limit]])
         page = [ListedMovie(records[id_], added_at) for added_at, id_ in entries[:limit] if id_ in records]
-        return page, encode_cursor(entries[limit - 1]) if len(entries) > limit else None
+        next_cursor = encode_cursor(entries[limit - 1]) if len(entries) > limit else None
+        return WatchlistPage(page, external_ids[user_id], next_cursor)
 
     def export(self) -> Iterator[EventRecord]:
         """All events in the order in which they came, read in blocks, each in a transaction of its own."""
@@ -100,6 +122,17 @@ class Events:
                 return
             yield from block
 
+    def export_by_external_ids(self) -> Iterator[NamedEvent]:
+        """The same with the external ids of those users and movies that have one."""
+        export = self.export()
+        while block := list(islice(export, EVENTS_AT_ONCE)):
+            with self.database.reads() as session:
+                users = ids.external_ids(session, User, {event.user_id for event in block})
+                movies = ids.external_ids(session, Movie, {event.movie_id for event in block})
+            for event in block:
+                user, movie = users.get(event.user_id), movies.get(event.movie_id)
+                yield NamedEvent(event, user or event.user_id, movie or event.movie_id)
+
     def import_lines(self, file: BinaryIO) -> Written:
         """Write events, one JSON object a line, all or, with an `InvalidRequest` that names the bad lines, none.
 
@@ -108,17 +141,14 @@ class Events:
         """
         written, lines = Counter[str](), 0
         with TemporaryFile() as checked:
-            self._check_lines(file, checked)
+            known = self._check_lines(file, checked)
             checked.seek(0)
             with self.database.writes(long=True) as session:
                 ratings.lock_all(session)  # the lines come in any order of users
-                known = KnownIds()
-                for block in read_blocks(checked, NewEvent.model_validate_json, EVENTS_AT_ONCE, []):
-                    given = [event for _, event in block]
-                    if any(known.missing(session, given)):  # removed since the lines were checked
-                        raise Conflict
-                    written += self.put_records(session, [record_of(event, known) for event in given])
-                    lines += len(given)
+                for block in read_blocks(cast(BinaryIO, checked), NewEvent.model_validate_json, EVENTS_AT_ONCE, []):
+                    records = [record_of(event, known) for _, event in block]
+                    written += self.put_records(session, records)
+                    lines += len(records)
         _record(written)
         return Written(written.total(), lines - written.total())
 
@@ -133,12 +163,16 @@ class Events:
         Returns how many of each kind. Their users and movies are there.
         """
         self.ids.prepare(session)
-        named = {(record.recommendation_id, record.user_id) for record in records if record.recommendation_id}
-        found = (self.ids.read(id_, user_id) for id_, user_id in named if id_)
-        lists = {served.recommendation_id: served for served in found if served is not None}
-        return events.put(session, [_of_own_list(record, lists) for record in records], lists)
+        attributed: list[EventRecord] = []
+        lists: dict[str, ListRecord] = {}
+        for record in records:
+            served = self.ids.read(record.recommendation_id or "", record.user_id)
+            attributed.append(record._replace(recommendation_id=served and served.recommendation_id))
+            if served is not None:
+                lists[served.recommendation_id] = served
+        return events.put(session, attributed, lists)
 
-    def _check_lines(self, file: BinaryIO, checked: BinaryIO) -> None:
+    def _check_lines(self, file: BinaryIO, checked: IO[bytes]) -> KnownIds:
         """Copy the lines; `InvalidRequest` if one is no event of a user and movie that are there."""
         problems: list[InvalidField] = []
         known = KnownIds()
@@ -153,6 +187,7 @@ class Events:
             checked.writelines(f"{event.model_dump_json()}\n".encode() for event in given)
         if problems:
             raise InvalidRequest(problems)
+        return known
 
     def _remove_expired_sometimes(self) -> None:
         """In the background: whoever has sent an event does not wait for it."""
@@ -168,7 +203,7 @@ class Events:
 
 
 def record_of(event: NewEvent, known: KnownIds) -> EventRecord:
-    """An event with an id and a time, of a user and a movie that are known."""
+    """An event with an id and a time, by own ids; its user and movie are among the known ones."""
     return EventRecord(
         event.event_id or uuid.uuid4().hex,
         known.users[event.user_id],
@@ -180,12 +215,6 @@ def record_of(event: NewEvent, known: KnownIds) -> EventRecord:
         event.position,
         event.recommendation_id,
     )
-
-
-def _of_own_list(record: EventRecord, lists: Mapping[str, ListRecord]) -> EventRecord:
-    """The event, without a list that is not its user's."""
-    served = lists.get(record.recommendation_id or "")
-    return record if served is None or served.user_id == record.user_id else record._replace(recommendation_id=None)
 
 
 def _record(written: Counter[str]) -> None:

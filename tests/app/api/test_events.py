@@ -1,6 +1,7 @@
 """Events over HTTP: what they change, what they leave, and what is refused."""
 
 import json
+import string
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -332,8 +333,9 @@ def test_a_list_has_an_id_of_its_own_in_body_and_header(client: TestClient) -> N
 
 def test_a_list_that_was_never_served_to_the_user_is_not_attributed(client: TestClient) -> None:
     list_id = recommend(client)["recommendation_id"]
-    changed = list_id[:-1] + ("A" if list_id[-1] != "A" else "B")
-    for given in ("made up", changed, "", "é", list_id + "A"):
+    letters = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+    spelt_otherwise = list_id[:-1] + letters[letters.index(list_id[-1]) ^ 1]  # the bits of the last letter say nothing
+    for given in ("made up", "B" + list_id[1:], spelt_otherwise, "é", list_id + "A"):
         send(client, {"movie_id": 1, "kind": "click", "recommendation_id": given})
     send(client, {"user_id": 2, "movie_id": 1, "kind": "click", "recommendation_id": list_id})
     send(client, {"movie_id": 1, "kind": "click", "recommendation_id": list_id})
@@ -417,3 +419,18 @@ def test_old_events_are_forgotten_but_for_what_the_user_has_said(served: Callabl
     assert [event["event_id"] for event in exported(client)] == ["wanted", "disliked", "new"]
     assert watchlist(client) == [first]
     assert second not in listed(client)
+
+
+def test_users_and_movies_are_named_by_external_ids_too(client: TestClient) -> None:
+    user = client.post("/users", json={"external_id": "ann"}).json()["user_id"]
+    movie = client.post("/movies", json={"title": "Named (2026)", "external_id": "tt7"}).json()["movie_id"]
+    send(client, {"user_id": "ann", "movie_id": "tt7", "kind": "watchlist", "event_id": "a"})
+
+    assert watchlist(client, user) == [movie]
+    assert client.get("/users/ann/watchlist").json()["user_external_id"] == "ann"
+    line = client.get("/export/events", params={"ids": "external"}).text
+    assert [json.loads(line)[name] for name in ("user_id", "movie_id")] == ["ann", "tt7"]
+    imported = client.post("/import/events", content=line, headers={"Content-Type": "application/jsonl"})
+    assert imported.json() == {"written": 0, "known": 1}
+    unknown = client.post("/events", json={"events": [{"user_id": "bob", "movie_id": "tt7", "kind": "like"}]})
+    assert unknown.json()["details"][0]["field"] == "body.events.0.user_id"
