@@ -22,7 +22,7 @@ from app.edge.rates import Rates
 from app.edge.requests import QUIET, Requests
 from app.observability import metrics, tracing
 from app.services.model_host import USER_CACHE, ModelHost
-from app.storage.database import MOST_CONNECTIONS, Database
+from app.storage.database import Database, most_connections
 from model.inference.scorer import Scorer
 from seqrec.errors import KeyRequired, KeyUnknown, TooManyRequests
 
@@ -68,7 +68,7 @@ def create_app(
     ``hosts.origins`` may read the answers too.
     """
     app = api()
-    metrics.watch_connections(engine, MOST_CONNECTIONS)
+    metrics.watch_connections(engine, most_connections(engine))
     tracing.trace_statements(engine)
     host = ModelHost(Database(engine), scorer, artifacts, user_cache)
     app.state.services = Services.over(host)
