@@ -1,7 +1,6 @@
 """The composition root: puts the application together."""
 
 from importlib.metadata import version
-from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -23,6 +22,7 @@ from app.edge.requests import QUIET, Requests
 from app.observability import metrics, tracing
 from app.services.model_host import USER_CACHE, ModelHost
 from app.storage.database import Database, most_connections
+from model.inference import artifact
 from model.inference.scorer import Scorer
 from seqrec.errors import KeyRequired, KeyUnknown, TooManyRequests
 
@@ -55,7 +55,7 @@ Every path is also there under `/v1`, where nothing is removed and nothing chang
 def create_app(
     engine: Engine,
     scorer: Scorer,
-    artifacts: Path | None = None,
+    artifacts: artifact.Root | None = None,
     keys: Keys = Keys(),  # noqa: B008 - a tuple cannot be changed
     user_cache: int = USER_CACHE,
     limits: Limits = DEFAULT_LIMITS,
@@ -63,7 +63,7 @@ def create_app(
 ) -> FastAPI:
     """The service over a database with a current schema and a loaded model.
 
-    ``artifacts`` is the folder to look for newer models in, ``user_cache`` the bytes that what the model knows of users
+    ``artifacts`` is where to look for newer models, ``user_cache`` the bytes that what the model knows of users
     may take. A service with keys answers under any name, and to pages of any site that have a key; those of
     ``hosts.origins`` may read the answers too.
     """

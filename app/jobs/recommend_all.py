@@ -96,7 +96,7 @@ def recommend_all(
     return count
 
 
-def _require_artifact(artifacts: Path) -> Path:
+def _require_artifact(artifacts: artifact.Root) -> Path:
     newest = artifact.newest(artifacts)
     if newest is None:
         raise ArtifactError(f"There is no trained model in {artifacts}. Run: seqrec train")

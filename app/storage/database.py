@@ -17,12 +17,13 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, select, text
 from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.errors import DatabaseError
+from app.storage.tables import Revision
 from seqrec.errors import DatabaseUnavailable, Overloaded, StorageFull
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
@@ -298,18 +299,35 @@ def wait_for_turn(connection: Connection) -> None:
 
 
 def require_current(engine: Engine) -> None:
-    """Raise `DatabaseError` unless the database answers and its schema is the newest; creates none."""
+    """Raise `DatabaseError` unless the database answers and its schema serves this version; creates none.
+
+    That is the newest schema that this version knows, or one that a newer version has only added to.
+    """
     if (file := sqlite_file(engine.url)) is not None and not file.exists():
         raise DatabaseError(
             f"There is no database {public_url(engine)}. Is SEQREC_DATABASE_URL right? If so, it is still to be "
             f"created. Run: seqrec db upgrade"
         )
     current, newest = current_revision(engine), newest_revision()
-    if current != newest:
-        state = f"at revision {current}" if current else "empty"
+    if current == newest:
+        return
+    if current is not None and not _is_known(current):
+        _require_serves(engine, current)
+        return
+    state = f"at revision {current}" if current else "empty"
+    raise DatabaseError(
+        f"The database {public_url(engine)} is {state}, this version of SeqRec needs {newest}. Run: seqrec db upgrade"
+    )
+
+
+def _require_serves(engine: Engine, current: str) -> None:
+    """Raise `DatabaseError` if the schema, which a newer version has made, no longer serves this one."""
+    with engine.connect() as connection:
+        oldest = connection.scalar(select(Revision.oldest_code))
+    if oldest is None or not _is_known(oldest):
         raise DatabaseError(
-            f"The database {public_url(engine)} is {state}, this version of SeqRec needs {newest}. "
-            f"Run: seqrec db upgrade"
+            f"The database {public_url(engine)} is at revision {current} of a newer SeqRec, which no longer serves "
+            f"this version. Update SeqRec, or take the schema back with the newer version: alembic downgrade"
         )
 
 
@@ -334,6 +352,14 @@ def current_revision(engine: Engine) -> str | None:
 
 def newest_revision() -> str | None:
     return ScriptDirectory.from_config(alembic_config()).get_current_head()
+
+
+def _is_known(revision: str) -> bool:
+    """Whether this version has such a migration."""
+    try:
+        return ScriptDirectory.from_config(alembic_config()).get_revision(revision) is not None
+    except CommandError:
+        return False
 
 
 def alembic_config() -> Config:

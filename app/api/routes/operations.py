@@ -5,7 +5,6 @@ from functools import partial
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
-from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.api import headers, model_card
@@ -15,6 +14,7 @@ from app.edge.keys import with_admin_key, with_key
 from app.edge.routes import BulkRoute, Route
 from app.errors import DatabaseError
 from app.observability import metrics
+from app.services.model_host import ModelHost
 from app.storage.database import require_current, require_room
 from seqrec.errors import (
     DatabaseUnavailable,
@@ -56,7 +56,7 @@ async def check_liveness() -> Health:
 )
 async def check_readiness(services: ServicesDependency) -> Health:
     try:
-        await services.readiness.get(partial(_require_ready, services.database.engine))
+        await services.readiness.get(partial(_require_ready, services.host))
     except (DatabaseError, SQLAlchemyError, ServiceError, TimeoutError) as error:
         # Callers do not learn the address of the database.
         logger.error("not ready: %s", error or "the database did not answer in time")
@@ -64,9 +64,10 @@ async def check_readiness(services: ServicesDependency) -> Health:
     return Health(status="ok")
 
 
-def _require_ready(engine: Engine) -> None:
-    require_current(engine)
-    require_room(engine)
+def _require_ready(host: ModelHost) -> None:
+    require_current(host.database.engine)
+    require_room(host.database.engine)
+    host.follow_reloads()  # a balancer asks every process, also one that nobody else asks
 
 
 @router.get(
