@@ -58,6 +58,7 @@ class ObjectStore:
     def publish(self, folder: Path, last: str) -> None:
         """Upload a folder. The file named ``last`` follows when all others are there: it says that it is whole."""
         with self._answering() as (files, root):
+            files.makedirs(f"{root}/{folder.name}", exist_ok=True)
             for path in sorted(folder.iterdir(), key=lambda path: (path.name == last, path.name)):
                 files.put_file(str(path), f"{root}/{folder.name}/{path.name}")
 
@@ -65,7 +66,7 @@ class ObjectStore:
     def _answering(self) -> Iterator[tuple[AbstractFileSystem, str]]:
         """The store and its path in it; whatever a library of any store raises becomes an `ArtifactError`."""
         try:
-            files, root = fsspec.url_to_fs(self.url, use_listings_cache=False, auto_mkdir=True)
+            files, root = fsspec.url_to_fs(self.url, use_listings_cache=False, skip_instance_cache=True)
             yield files, root.rstrip("/")
         except (ArtifactError, SettingsError):
             raise
