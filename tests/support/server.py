@@ -62,9 +62,10 @@ def process(
     command: str = "from app.cli import main; main()",
     folder: Path | None = None,
     python_path: Path | None = None,
+    port: int | None = None,
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A service of several workers: its address, and the process. ``command`` starts it in ``folder``."""
-    port = free_port()
+    port = port or free_port()
     environment = os.environ | {"SEQREC_DATABASE_URL": database_url, "SEQREC_ARTIFACTS": str(artifacts)}
     if python_path is not None:
         environment["PYTHONPATH"] = os.pathsep.join([str(python_path), os.environ.get("PYTHONPATH", "")])
