@@ -73,7 +73,7 @@ class Replicas:
         for place, stack in enumerate(self._stacks):
             stack.close()
             self._start(place, python_path)
-            time.sleep(1)  # until HAProxy has seen that it is ready again
+            time.sleep(2)  # until HAProxy has seen that it is ready again
 
     def _start(self, place: int, python_path: Path | None = None) -> None:
         log = self._folder / f"{place}-{time.monotonic_ns()}.log"
