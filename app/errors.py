@@ -30,6 +30,13 @@ class DatabaseBusy(SeqRecError):
         super().__init__(f"Process {process} fills {url} already. Wait for it, then run the command again.")
 
 
+class ListsBusy(SeqRecError):
+    """Another process writes lists into the same file."""
+
+    def __init__(self, out: Path, process: str) -> None:
+        super().__init__(f"Process {process} writes {out} already. Wait for it, or name another file.")
+
+
 class DataBusy(SeqRecError):
     """Another process fetches or generates data in the same folder."""
 

@@ -7,12 +7,14 @@ from fastapi_offline import FastAPIOffline
 from sqlalchemy import Engine
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import Lifespan
 
 from app.api import error_handlers, page
 from app.api.dependencies import Services
 from app.api.description import Description
 from app.api.routes import movies, operations, predictions, ratings, recommendations, users
 from app.edge.admission import Admission
+from app.edge.draining import Drain
 from app.edge.hosts import ANY, Hosts
 from app.edge.keys import Keys
 from app.edge.limits import DEFAULT_LIMITS, Limits
@@ -60,23 +62,26 @@ def create_app(
     user_cache: int = USER_CACHE,
     limits: Limits = DEFAULT_LIMITS,
     hosts: Hosts = Hosts(),  # noqa: B008 - as above
+    drain: float = 0,
 ) -> FastAPI:
     """The service over a database with a current schema and a loaded model.
 
     ``artifacts`` is where to look for newer models, ``user_cache`` the bytes that what the model knows of users
     may take. A service with keys answers under any name, and to pages of any site that have a key; those of
-    ``hosts.origins`` may read the answers too.
+    ``hosts.origins`` may read the answers too. For ``drain`` seconds after SIGTERM it answers on and says that it
+    is not ready.
     """
-    app = api()
+    draining = Drain(drain)
+    app = api(draining.lifespan)
     metrics.watch_connections(engine, most_connections(engine))
     tracing.trace_statements(engine)
     host = ModelHost(Database(engine), scorer, artifacts, user_cache)
     app.state.services = Services.over(host)
-    app.state.keys, app.state.limits = keys, limits
+    app.state.keys, app.state.limits, app.state.draining = keys, limits, draining
     app.state.rates = Rates(limits.rate) if limits.rate else None
     app.add_middleware(Admission, limits=limits, hosts=Hosts(origins=(ANY,)) if keys else hosts)
     app.add_middleware(GZipMiddleware, LEAST_COMPRESSED, COMPRESSION_LEVEL, exclude_content_types=())
-    app.add_middleware(Requests, version=lambda: host.model.version)
+    app.add_middleware(Requests, version=lambda: host.model.version, draining=draining)
     if hosts.origins:  # outermost, so that a page can read errors too
         app.add_middleware(
             CORSMiddleware, allow_origins=hosts.origins, allow_methods="*", allow_headers="*", expose_headers=READABLE
@@ -84,7 +89,7 @@ def create_app(
     return app
 
 
-def api() -> FastAPI:
+def api(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
     """Routes and error handlers without database and model, for the API's description."""
     app = FastAPIOffline(
         title="SeqRec",
@@ -92,6 +97,7 @@ def api() -> FastAPI:
         description=DESCRIPTION,
         responses=error_handlers.responses(),
         redoc_url=None,
+        lifespan=lifespan,
         static_url="/static-docs",
         favicon_url="static/icon.svg",
         # Spans as soon as `app.observability.tracing` has set a provider; metrics and logs are the service's own.

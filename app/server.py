@@ -91,7 +91,14 @@ def from_settings(settings: Settings) -> FastAPI:
     )
     hosts = Hosts((*settings.hosts, settings.host), settings.cors_origins)
     app = create_app(
-        engine, scorer, settings.artifacts, keys_from(settings), settings.user_cache_mb * MIB, limits, hosts
+        engine,
+        scorer,
+        settings.artifacts,
+        keys_from(settings),
+        settings.user_cache_mb * MIB,
+        limits,
+        hosts,
+        settings.drain_time,
     )
     app.state.services.host.warm_up()
     return app

@@ -67,8 +67,14 @@ class Settings(BaseSettings):
         description="FULL: a write that is answered survives a power loss. NORMAL: faster; a power loss may take the "
         "last writes, never half of one.",
     )
+    drain_time: float = Field(
+        1.0,
+        ge=0,
+        description="Seconds after SIGTERM in which the service answers on but says that it is not ready, so that a "
+        "proxy sends it no more. Longer than the proxy takes from one check to the next.",
+    )
     shutdown_timeout: float = Field(
-        8.0, gt=0, description="Seconds that requests have to end after the service is told to stop."
+        8.0, gt=0, description="Seconds that requests have to end after the service has stopped listening."
     )
     most_requests: int = Field(
         128, ge=1, description="Requests that a worker takes on together; more are answered with 503 at once."

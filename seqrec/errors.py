@@ -298,7 +298,7 @@ class TooManyRequests(ServiceError):
 
 
 class NotReady(ServiceError):
-    """The database does not answer, its schema is not the newest, or its disk is full."""
+    """The database does not answer, its schema is not the newest, its disk is full, or the service is about to stop."""
 
     status = 503
     code = "not_ready"
@@ -306,8 +306,8 @@ class NotReady(ServiceError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The database does not answer, its schema is behind, or its disk is full; the server's log has the "
-            "details. For a schema that is behind, run: seqrec db upgrade"
+            "The database does not answer, its schema is behind, its disk is full, or the service is about to stop; "
+            "the server's log has the details. For a schema that is behind, run: seqrec db upgrade"
         )
 
 

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.edge.answers import REQUEST_ID, answer
+from app.edge.draining import Drain
 from app.edge.paths import route_path, with_version
 from app.observability import logs, metrics
 from seqrec.errors import InternalError
@@ -67,10 +68,11 @@ QUIET = {"/health/live", "/health/ready", "/metrics"}
 class Requests:
     """Wraps the whole app, so that faults too are answered in the one shape and logged."""
 
-    def __init__(self, app: ASGIApp, version: Callable[[], str]) -> None:
+    def __init__(self, app: ASGIApp, version: Callable[[], str], draining: Drain) -> None:
         """``version`` returns the served model's version."""
         self.app = app
         self.version = version
+        self.draining = draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -112,6 +114,8 @@ class Requests:
         """Headers to add to the given ones of an answer."""
         yield b"x-request-id", scope[REQUEST_ID].encode("latin-1")
         yield b"x-model-version", self.version().encode("latin-1")
+        if self.draining.began:
+            yield b"connection", b"close"  # the caller's next request goes to a server that stays
         names = {name for name, _ in given}
         yield from (header for header in DEFAULTS if header[0] not in names)
         if route_path(scope).startswith("/docs"):

@@ -14,20 +14,20 @@ from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
-from app.errors import DatabaseError, WorkerError
-from app.jobs.list_files import format_of, rows
+from app.errors import DatabaseError, ListsBusy, WorkerError
+from app.jobs.list_files import ListFormat, format_of, rows
 from app.jobs.reporter import Reporter
 from app.services.model_host import ModelHost
 from app.services.popularity import Popularity
 from app.services.recommendations import RecommendationOptions, Recommender
 from app.settings import Settings
-from app.storage import revisions, users
+from app.storage import locks, revisions, users
 from app.storage.database import Database, connect, public_url, require_current
 from model.device import choose_device
 from model.errors import ArtifactError
@@ -77,9 +77,25 @@ def recommend_all(
     by default one for each core, or one alone on a GPU.
 
     Raises `SettingsError` for an unknown ending of the name, `DatabaseError` or `ArtifactError` if database or model
-    cannot be used, and what `Recommender.recommend_many` raises.
+    cannot be used, `ListsBusy` if another process writes the same file, and what `Recommender.recommend_many` raises.
     """
     format_ = format_of(out)
+    held = out.with_name(f".{out.name}.lock")
+    with locks.lock(held, partial(ListsBusy, out)):
+        try:
+            return _write_all(out, format_, options, settings, reporter, workers)
+        finally:
+            held.unlink()
+
+
+def _write_all(
+    out: Path,
+    format_: ListFormat,
+    options: RecommendationOptions,
+    settings: Settings,
+    reporter: Reporter,
+    workers: int | None,
+) -> int:
     newest = _require_artifact(settings.artifacts)
     recommender = _load(settings, newest)
     try:

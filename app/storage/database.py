@@ -29,6 +29,9 @@ from seqrec.errors import DatabaseUnavailable, Overloaded, StorageFull
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 SQLITE_WAIT_SECONDS = 15
 POSTGRES_WAIT_SECONDS = 10
+KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+"""Seconds, and attempts: a server that has vanished is noticed within a minute, and firewalls keep idle connections."""
+
 MOST_CONNECTIONS = 15
 """Of a process, unless the address says another number; SQLAlchemy's own, which SQLite has, is the same."""
 
@@ -135,7 +138,11 @@ def most_writers(connections: int) -> int:
 
 def _postgres_options(timeout: float | None, *, pooled: bool) -> dict[str, Any]:
     # A server that was set up without a locale would answer bytes in place of text.
-    options: dict[str, Any] = {"client_encoding": "utf8", "connect_timeout": POSTGRES_WAIT_SECONDS}
+    options: dict[str, Any] = {
+        "client_encoding": "utf8",
+        "connect_timeout": POSTGRES_WAIT_SECONDS,
+        **KEEPALIVES,
+    }
     if pooled:
         options["prepare_threshold"] = None  # a statement prepared in one session is not there in the next
     if timeout is not None:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.edge.draining import Drain
 from app.edge.requests import Requests
 from app.observability import logs
 
@@ -56,7 +57,7 @@ async def _run(app: ASGIApp) -> float:
 async def main() -> None:
     logs.configure()
     recorded, alone = (
-        await microseconds(Requests(bare, version=lambda: "20261125T141221Z-seqrec")),
+        await microseconds(Requests(bare, version=lambda: "20261125T141221Z-seqrec", draining=Drain())),
         await microseconds(bare),
     )
     sys.stdout.write(f"{recorded - alone:.1f} microseconds a request\n")

@@ -1,6 +1,7 @@
 """Connections that are cut, slow or frozen: every request ends in time, and nothing that was answered is lost."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +38,7 @@ class Setting(NamedTuple):
 
     address: str
     proxy: Proxy
+    engine: Engine
 
     def ask(self, method: str, path: str, **options: object) -> httpx.Response:
         """The answer, which has to come in time and may be no fault."""
@@ -64,13 +66,13 @@ class Setting(NamedTuple):
 
 @pytest.fixture
 def setting(loaded: Engine, scorer: Scorer) -> Iterator[Setting]:
-    socket = f"{loaded.url.query['host']}/.s.PGSQL.5432"
-    proxy = Proxy(partial(asyncio.open_unix_connection, socket))
+    path = f"{loaded.url.query['host']}/.s.PGSQL.5432"
+    proxy = Proxy(partial(asyncio.open_unix_connection, path))
     with listening(proxy.serve) as port:
         through = loaded.url.set(drivername="postgresql", host="127.0.0.1", port=port, query={})
         engine = connect(through.render_as_string(hide_password=False), DATABASE_TIMEOUT)
         with running(create_app(engine, scorer, limits=Limits(seconds=REQUEST_TIMEOUT))) as address:
-            yield Setting(address, proxy)
+            yield Setting(address, proxy, engine)
         proxy.broken, proxy.frozen = True, False
         engine.dispose()
 
@@ -79,6 +81,19 @@ def stored(engine: Engine) -> dict[int, float]:
     """The stars of user 1 by movie."""
     with Database(engine).reads() as session:
         return {rating.movie_id: rating.stars for rating in next_block(session, (0, 0), 100_000) if rating.user_id == 1}
+
+
+@postgres
+def test_a_database_that_vanishes_without_a_word_is_noticed_within_a_minute(setting: Setting) -> None:
+    with setting.engine.connect() as connection:
+        descriptor = connection.connection.driver_connection.fileno()
+        with socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as held:
+            idle, interval, count = (
+                held.getsockopt(socket.IPPROTO_TCP, option)
+                for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            )
+
+    assert idle + interval * count <= 60
 
 
 @postgres

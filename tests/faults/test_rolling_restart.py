@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from proxies import Balancer, listening
+from proxies import CHECKED_EVERY, Balancer, listening
 from reliability import Record
 from server import process
 from soak import part
@@ -20,6 +20,9 @@ from app.storage.database import Database
 from app.storage.ratings import next_block
 
 CALLERS = 4
+
+DRAIN_TIME = 2 * CHECKED_EVERY
+"""Seconds: on a busy machine too, the proxy has learned by then that a server is about to stop."""
 
 Written = dict[tuple[int, int], float]
 
@@ -59,7 +62,8 @@ class Load:
                     self.written[caller, movie] = stars
 
     def _note(self, answer: httpx.Response) -> None:
-        self.statuses[f"{answer.status_code}" if answer.status_code == 200 else answer.text] += 1
+        reason = "" if answer.status_code == 200 else f" {answer.reason_phrase}: {answer.text}"
+        self.statuses[f"{answer.status_code}{reason}"] += 1
 
 
 def restart_in_turn(database_url: str, artifacts: Path, folder: Path, rounds: int) -> Load:
@@ -67,7 +71,7 @@ def restart_in_turn(database_url: str, artifacts: Path, folder: Path, rounds: in
     first, second = ExitStack(), ExitStack()
 
     def start(stack: ExitStack, name: str) -> str:
-        return stack.enter_context(process(1, database_url, artifacts, folder / name))[0]
+        return stack.enter_context(process(1, database_url, artifacts, folder / name, drain_time=DRAIN_TIME))[0]
 
     with first, second:
         balancer = Balancer([start(first, "first.log"), start(second, "second.log")])

@@ -29,6 +29,9 @@ pytestmark = [pytest.mark.parametrize("database_url", ["postgresql"], indirect=T
 RELOADED_WITHIN = 5.0
 """Seconds."""
 
+DRAIN_SECONDS = 3.0
+"""As in docker-compose.scale.yml: longer than HAProxy takes to see that a replica is not ready."""
+
 EXPANSION = '''
 import sqlalchemy as sa
 from alembic import op
@@ -78,7 +81,13 @@ class Replicas:
     def _start(self, place: int, python_path: Path | None = None) -> None:
         log = self._folder / f"{place}-{time.monotonic_ns()}.log"
         server = process(
-            1, self._database_url, self._artifacts, log, python_path=python_path, port=self.ports[place]
+            1,
+            self._database_url,
+            self._artifacts,
+            log,
+            python_path=python_path,
+            port=self.ports[place],
+            drain_time=DRAIN_SECONDS,
         )
         self._stacks[place].enter_context(server)
 

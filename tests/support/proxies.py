@@ -14,6 +14,7 @@ PAUSE = 0.01
 """Seconds until something that is waited for is looked at again."""
 
 CHECKED_EVERY = 0.5
+"""Seconds from one check of a server to the next."""
 CHECK = b"GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 REPEATABLE = (b"GET", b"PUT", b"DELETE")

@@ -62,11 +62,16 @@ def process(
     command: str = "from app.cli import main; main()",
     folder: Path | None = None,
     python_path: Path | None = None,
+    drain_time: float = 0,
     port: int | None = None,
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A service of several workers: its address, and the process. ``command`` starts it in ``folder``."""
     port = port or free_port()
-    environment = os.environ | {"SEQREC_DATABASE_URL": database_url, "SEQREC_ARTIFACTS": str(artifacts)}
+    environment = os.environ | {
+        "SEQREC_DATABASE_URL": database_url,
+        "SEQREC_ARTIFACTS": str(artifacts),
+        "SEQREC_DRAIN_TIME": str(drain_time),
+    }
     if python_path is not None:
         environment["PYTHONPATH"] = os.pathsep.join([str(python_path), os.environ.get("PYTHONPATH", "")])
     serve = [sys.executable, "-c", command, "serve", "--port", str(port), "--workers", str(count)]

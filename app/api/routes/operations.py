@@ -54,7 +54,9 @@ async def check_liveness() -> Health:
     description="Needs no key, and answers within a second. Send requests while it answers 200.",
     responses=responses(NotReady, DatabaseUnavailable),
 )
-async def check_readiness(services: ServicesDependency) -> Health:
+async def check_readiness(request: Request, services: ServicesDependency) -> Health:
+    if request.app.state.draining.began:
+        raise NotReady
     try:
         await services.readiness.get(partial(_require_ready, services.host))
     except (DatabaseError, SQLAlchemyError, ServiceError, TimeoutError) as error:

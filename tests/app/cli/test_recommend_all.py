@@ -18,6 +18,7 @@ from app.jobs import recommend_all as job
 from app.main import create_app
 from app.services.recommendations import RecommendationOptions, Recommender
 from app.settings import Settings
+from app.storage import locks
 from app.storage.database import connect
 from model.inference.scorer import Scorer
 
@@ -166,6 +167,16 @@ def test_a_killed_run_leaves_no_processes_and_no_output(filled: Run, tmp_path: P
 
     until(lambda: not group_lives(run.pid))
     assert not (tmp_path / "a.jsonl").exists()
+
+
+def test_two_runs_never_write_one_file(filled: Run, tmp_path: Path) -> None:
+    with locks.lock(tmp_path / ".a.jsonl.lock", lambda _: AssertionError()):
+        status, _, said = filled("recommend", "--all", "--out", "a.jsonl")
+        assert (status, f"Process {os.getpid()} writes a.jsonl already" in said) == (1, True)
+        assert filled("recommend", "--all", "--out", "b.jsonl")[0] == 0
+
+    assert filled("recommend", "--all", "--out", "a.jsonl")[0] == 0
+    assert not list(tmp_path.glob(".*.lock"))
 
 
 def until(condition: Callable[[], bool], seconds: float = 60) -> None:
