@@ -68,7 +68,10 @@ def _training(
     data: MovieLens, preset: Preset, settings: Settings, reporter: Reporter, *, resume: bool
 ) -> Iterator[_Training]:
     """Within it, this process alone may train into the folder of the artifacts."""
-    with training_state.lock(settings.artifact_folder), TrainingProgress(settings.artifact_folder, preset, data) as progress:
+    with (
+        training_state.lock(settings.artifact_folder),
+        TrainingProgress(settings.artifact_folder, preset, data) as progress,
+    ):
         parts = "first with held-out users, then on all of them" if preset.refit else "with held-out users"
         reporter.message(
             f"Model: training {preset.name} on {choose_device(settings.device).type} with the "

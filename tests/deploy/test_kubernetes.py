@@ -90,4 +90,7 @@ def test_selectors_find_the_replicas() -> None:
     assert by_kind["Deployment"]["spec"]["selector"]["matchLabels"] == labels
     assert by_kind["Service"]["spec"]["selector"] == labels
     assert by_kind["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == labels
-    assert by_kind["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == by_kind["Deployment"]["metadata"]["name"]
+    assert (
+        by_kind["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"]
+        == by_kind["Deployment"]["metadata"]["name"]
+    )

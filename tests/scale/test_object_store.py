@@ -138,9 +138,7 @@ def test_while_the_store_is_away_what_was_downloaded_is_served(
         assert client.get("/users/1/recommendations").status_code == 200
 
 
-def test_a_store_whose_library_is_missing_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_store_whose_library_is_missing_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*_: object, **__: object) -> None:
         raise ImportError("Install s3fs to access S3")
 

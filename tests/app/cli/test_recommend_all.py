@@ -143,13 +143,13 @@ def test_blocks_of_other_options_or_another_catalogue_are_not_used(
 
 def written_blocks(monkeypatch: pytest.MonkeyPatch) -> list[job.Block]:
     """The blocks that are made from now on."""
-    made, write = [], job._write
+    made, write = [], job.write_block
 
     def recorded(plan: job.Plan, recommender: Recommender, block: job.Block) -> None:
         made.append(block)
         write(plan, recommender, block)
 
-    monkeypatch.setattr(job, "_write", recorded)
+    monkeypatch.setattr(job, "write_block", recorded)
     return made
 
 
