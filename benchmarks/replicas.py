@@ -66,7 +66,7 @@ def _answers(service: Start, folder: Path) -> Path:
     """A file with the answer of the service, which the bare route gives."""
     with service(folder / "first.log") as server:
         address = f"http://127.0.0.1:{server.port}/users/1/recommendations"
-        with urllib.request.urlopen(address) as answer:  # noqa: S310 - our own server
+        with urllib.request.urlopen(address) as answer:
             found = json.load(answer)
     path = folder / "answers.json"
     path.write_text(json.dumps({bare.LIST: found, bare.PREDICTION: {}}))
@@ -121,9 +121,11 @@ def _page(rows: Sequence[Row], seconds: float) -> str:
     lines = [
         "# Replicas",
         "",
-        f"Written by `python -m benchmarks.replicas`: warm lists of ten, {CONNECTIONS} connections, {seconds:g} seconds "
-        "each, PostgreSQL.",
-        f"Machine: {platform.machine()}, {os.cpu_count()} cores; load {os.getloadavg()[0]:.1f} when it ended.",
+        f"Written by `python -m benchmarks.replicas`: warm lists of ten, {CONNECTIONS} connections, {seconds:g} "
+        "seconds each, PostgreSQL.",
+        f"Machine: {platform.machine()}, {os.cpu_count()} cores; load {os.getloadavg()[0]:.1f} when it ended. With a "
+        "load beyond that of",
+        "this measurement itself, some five, other work was going on, and rows say little.",
         "",
         "| | requests a second | p50, ms | p99, ms |",
         "| --- | ---: | ---: | ---: |",
@@ -133,11 +135,10 @@ def _page(rows: Sequence[Row], seconds: float) -> str:
     ]
     lines += [
         "",
-        "Client, HAProxy, PostgreSQL and all replicas share these cores, so the table does not say how much a second",
-        "machine brings: with fewer cores than processes, a second replica competes for the same ones. It says what",
-        "HAProxy costs, and that replicas do not hinder each other: what two lose here against twice one, two bare",
-        "routes, which share nothing at all, lose too. Measure again with each replica on a machine of its own before",
-        "you count machines.",
+        "Client, HAProxy, PostgreSQL and all replicas share these cores. So the table says what HAProxy costs, and that",
+        "replicas answer together; it does not say what a second machine brings: where processes are more than cores, a",
+        "second replica competes for those of the first. The bare routes, which share nothing at all, show how much",
+        "of that is the machine. Measure with each replica on a machine of its own before you count machines.",
         "",
     ]
     return "\n".join(lines)

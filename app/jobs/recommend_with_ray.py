@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.errors import WorkerError
 from app.jobs.list_files import Parquet
@@ -28,6 +28,9 @@ from app.services.recommendations import RecommendationOptions
 from app.settings import Settings
 from model.errors import SettingsError
 from model.files import atomic_write
+
+if TYPE_CHECKING:
+    import ray
 
 SET_UP = "seqrec.command.find_service"
 """Called in each of Ray's processes before it unpickles anything of the service."""
@@ -114,8 +117,9 @@ def _actors(blocks: int) -> int:
 class _Lists:
     """An actor: loads the model once, and makes blocks."""
 
-    def __init__(self, plan: Plan, files: dict[str, bytes], expected: str) -> None:
-        import torch  # noqa: PLC0415 - in the actor's process
+    def __init__(self, plan: Plan, files: "ray.ObjectRef[dict[str, bytes]]", expected: str) -> None:
+        import ray  # noqa: PLC0415 - in the actor's process
+        import torch  # noqa: PLC0415
 
         if (found := version("seqrec")) != expected:
             raise SettingsError(f"A machine of the cluster has SeqRec {found}, this one {expected}: install the same.")
@@ -124,7 +128,7 @@ class _Lists:
         with TemporaryDirectory() as folder:
             copy = Path(folder) / plan.artifact.name
             copy.mkdir()
-            for name, content in files.items():
+            for name, content in ray.get(files).items():
                 (copy / name).write_bytes(content)
             self._recommender = load_recommender(plan.settings, copy)
 
