@@ -135,10 +135,10 @@ def _page(rows: Sequence[Row], seconds: float) -> str:
     ]
     lines += [
         "",
-        "Client, HAProxy, PostgreSQL and all replicas share these cores. So the table says what HAProxy costs, and that",
-        "replicas answer together; it does not say what a second machine brings: where processes are more than cores, a",
-        "second replica competes for those of the first. The bare routes, which share nothing at all, show how much",
-        "of that is the machine. Measure with each replica on a machine of its own before you count machines.",
+        "Client, HAProxy, PostgreSQL and all replicas share these cores. So the table says what HAProxy costs, and",
+        "that replicas answer together; it does not say what a second machine brings: where processes are more than",
+        "cores, a second replica competes for those of the first. The bare routes, which share nothing at all, show",
+        "how much of that is the machine. Measure with each replica on a machine of its own before you count machines.",
         "",
     ]
     return "\n".join(lines)
