@@ -24,7 +24,11 @@ from app.storage.database import Database
 from app.storage.ratings import next_block
 
 ROOT = Path(__file__).parents[2]
-pytestmark = [pytest.mark.parametrize("database_url", ["postgresql"], indirect=True), pytest.mark.slow]
+pytestmark = [
+    pytest.mark.parametrize("database_url", ["postgresql"], indirect=True),
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+]
 
 RELOADED_WITHIN = 5.0
 """Seconds."""
