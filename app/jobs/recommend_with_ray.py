@@ -4,6 +4,7 @@ A finished block is a file of the folder. A block whose actor or machine is lost
 interrupted run leaves its finished blocks, and the next run uses them if model, catalogue and options are the same.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -111,7 +112,8 @@ def _actors(blocks: int) -> int:
     """As many as there are cores in the cluster, and no more than blocks."""
     import ray  # noqa: PLC0415 - as above
 
-    return max(1, min(blocks, int(ray.cluster_resources().get("CPU", 1))))
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return max(1, min(blocks, int(resources.get("CPU", 1))))
 
 
 class _Lists:
@@ -151,7 +153,7 @@ def _cluster(address: str) -> Iterator[None]:
         ray.init(
             address,
             log_to_driver=False,
-            logging_level="ERROR",
+            logging_level=logging.ERROR,
             runtime_env={"worker_process_setup_hook": SET_UP},
         )
     except (ConnectionError, TimeoutError, ValueError) as error:
