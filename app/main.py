@@ -12,7 +12,7 @@ from starlette.types import Lifespan
 from app.api import error_handlers, page
 from app.api.dependencies import Services
 from app.api.description import Description
-from app.api.routes import movies, operations, predictions, ratings, recommendations, users
+from app.api.routes import events, movies, operations, predictions, ratings, recommendations, taste, users
 from app.edge.admission import Admission
 from app.edge.draining import Drain
 from app.edge.hosts import ANY, Hosts
@@ -22,6 +22,8 @@ from app.edge.paths import route_path
 from app.edge.rates import Rates
 from app.edge.requests import QUIET, Requests
 from app.observability import metrics, tracing
+from app.services.feedback.events import RETENTION_DAYS
+from app.services.feedback.kinds import DEFAULT_MEANINGS, Meanings
 from app.services.model_host import USER_CACHE, ModelHost
 from app.storage.database import Database, most_connections
 from model.inference import artifact
@@ -36,7 +38,7 @@ COMPRESSION_LEVEL = 3
 
 READABLE = (
     *("Deprecation", "ETag", "Link", "Location", "Retry-After", "WWW-Authenticate"),
-    *("X-Model-Version", "X-Request-ID"),
+    *("X-Model-Version", "X-Recommendation-ID", "X-Request-ID"),
 )
 """Headers that a page of another site may read, beside those that any page may."""
 
@@ -63,21 +65,26 @@ def create_app(
     limits: Limits = DEFAULT_LIMITS,
     hosts: Hosts = Hosts(),  # noqa: B008 - as above
     drain: float = 0,
+    image_url: str | None = None,
+    meanings: Meanings = DEFAULT_MEANINGS,
+    event_retention: float = RETENTION_DAYS,
 ) -> FastAPI:
     """The service over a database with a current schema and a loaded model.
 
     ``artifacts`` is where to look for newer models, ``user_cache`` the bytes that what the model knows of users
     may take. A service with keys answers under any name, and to pages of any site that have a key; those of
     ``hosts.origins`` may read the answers too. For ``drain`` seconds after SIGTERM it answers on and says that it
-    is not ready.
+    is not ready. ``image_url`` is where the page finds pictures of movies, with names of ids in braces. ``meanings``
+    says what events mean for lists; they are kept for ``event_retention`` days.
     """
     draining = Drain(drain)
     app = api(draining.lifespan)
     metrics.watch_connections(engine, most_connections(engine))
     tracing.trace_statements(engine)
     host = ModelHost(Database(engine), scorer, artifacts, user_cache)
-    app.state.services = Services.over(host)
+    app.state.services = Services.over(host, meanings, event_retention)
     app.state.keys, app.state.limits, app.state.draining = keys, limits, draining
+    app.state.image_url = image_url
     app.state.rates = Rates(limits.rate) if limits.rate else None
     app.add_middleware(Admission, limits=limits, hosts=Hosts(origins=(ANY,)) if keys else hosts)
     app.add_middleware(GZipMiddleware, LEAST_COMPRESSED, COMPRESSION_LEVEL, exclude_content_types=())
@@ -110,11 +117,12 @@ def api(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,  # so that generated clients have readable names
     )
     error_handlers.add_handlers(app)
-    for module in (predictions, recommendations, users, ratings, movies):
+    for module in (predictions, recommendations, users, ratings, taste, events, movies):
         for router in module.routers:
             app.include_router(router, responses=error_handlers.responses(KeyRequired, KeyUnknown, TooManyRequests))
     for router in (*operations.routers, page.router):
         app.include_router(router)
+    app.state.image_url = None
     app.mount("/static", page.Assets())
     app.openapi = Description(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     return app

@@ -22,6 +22,7 @@ from app.edge.limits import MIB, Limits
 from app.main import create_app
 from app.observability import logs, tracing
 from app.observability.workers import MULTIPROCESS
+from app.services.feedback.kinds import meanings_from
 from app.services.model_host import ModelHost, load_newest_scorer, no_artifact
 from app.settings import Settings
 from app.storage.database import Database, connect, require_current
@@ -99,6 +100,9 @@ def from_settings(settings: Settings) -> FastAPI:
         limits,
         hosts,
         settings.drain_time,
+        settings.image_url,
+        meanings_from(settings.feedback or {}),
+        settings.event_retention,
     )
     app.state.services.host.warm_up()
     return app
@@ -107,7 +111,8 @@ def from_settings(settings: Settings) -> FastAPI:
 def services_from(settings: Settings) -> Services:
     """The use cases without a server, for the command line; errors as for `load`."""
     engine, scorer = load(settings)
-    return Services.over(ModelHost(Database(engine), scorer, settings.artifacts))
+    host = ModelHost(Database(engine), scorer, settings.artifacts)
+    return Services.over(host, meanings_from(settings.feedback or {}), settings.event_retention)
 
 
 def load(settings: Settings) -> tuple[Engine, Scorer]:

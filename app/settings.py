@@ -1,7 +1,7 @@
 """Settings, read from the environment or from a file ``.env``."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -80,6 +80,13 @@ class Settings(BaseSettings):
         128, ge=1, description="Requests that a worker takes on together; more are answered with 503 at once."
     )
     import_mb: int = Field(1024, ge=1, description="MiB of the largest import over HTTP.")
+    event_retention: float = Field(
+        365, gt=0, description="Days that impressions, clicks, and events that a later one has replaced are kept."
+    )
+    feedback: dict[str, dict[str, Any]] | None = Field(
+        None,
+        description='What kinds of events mean, where they are to mean something else, as {"skip": {"days": 30}}.',
+    )
     request_rate: str | None = Field(
         None,
         pattern=r"^[1-9]\d*/(second|minute|hour|day)$",
@@ -105,6 +112,12 @@ class Settings(BaseSettings):
         (),
         description="Names that a service without keys answers under, separated by commas, besides localhost and "
         "addresses in numbers; * for all.",
+    )
+    image_url: str | None = Field(
+        None,
+        pattern=r"^https?://[\w.-]+(:\d+)?/[^\s{}]*(\{(movie_id|imdb_id|tmdb_id)\}[^\s{}]*)+$",
+        description="Where the page finds pictures of movies, as https://images.example/{tmdb_id}.jpg, with {tmdb_id}, "
+        "{imdb_id} or {movie_id}; without it, the page shows none.",
     )
     unprotected: bool = Field(
         False,

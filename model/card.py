@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from model import legacy
 from model.network.config import RankingTrainingConfig, TrainingConfig
+from model.rating_scale import OriginalScale
 
 
 class Score(BaseModel):
@@ -104,6 +105,7 @@ class DataSource(BaseModel):
         generated: True if the ratings were generated; see `model.data.sample`.
         checksum: SHA-256 over the data files, or over the rows of the database.
         filled_with: checksums of the data sets that were loaded into the database; empty for a folder.
+        scale: what the ratings were before they became stars; None where they were stars.
     """
 
     name: str
@@ -113,6 +115,7 @@ class DataSource(BaseModel):
     movies: int
     ratings: int
     filled_with: tuple[str, ...] = ()
+    scale: OriginalScale | None = Field(default=None, exclude_if=lambda scale: scale is None)
 
     def holds(self, checksum: str) -> bool:
         """Whether the data set with this checksum is part of the data."""

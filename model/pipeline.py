@@ -165,4 +165,5 @@ def source(data: MovieLens) -> DataSource:
         movies=len(data.movies),
         ratings=len(data.ratings),
         filled_with=data.filled_with,
+        scale=data.scale,
     )

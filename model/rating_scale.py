@@ -1,5 +1,7 @@
 """Rating scales. Imports neither torch nor numpy, so that settings and cards can be read without them."""
 
+from pydantic import BaseModel
+
 RatingScale = tuple[float, ...]
 """The levels of a scale, in stars, ascending and evenly spaced."""
 
@@ -8,3 +10,16 @@ HALF_STARS: RatingScale = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0)
 
 RELEVANT_STARS = 4.0
 """A movie with at least so many stars is relevant: the user likes it, and a list should contain it."""
+
+
+class OriginalScale(BaseModel):
+    """What ratings were before they were converted to stars, linearly.
+
+    Attributes:
+        low, high: the worst and the best rating.
+        stars: what these two became.
+    """
+
+    low: float
+    high: float
+    stars: tuple[float, float]

@@ -44,6 +44,7 @@ from seqrec.errors import (
     UserNotFound,
 )
 from seqrec.schemas.common import ProfileFields
+from seqrec.schemas.events import NewEvent
 from seqrec.schemas.ratings import NewRating
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "KeyUnknown",
     "MovieExists",
     "MovieNotFound",
+    "NewEvent",
     "NewRating",
     "NoRelevance",
     "NotReady",

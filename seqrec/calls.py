@@ -6,28 +6,35 @@ A call does nothing by itself; a client of `seqrec.client` sends it.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Generic, TypedDict, TypeVar, Unpack
+from typing import Any, Generic, Literal, TypedDict, TypeVar, Unpack
 
 from pydantic import BaseModel, TypeAdapter
 
+from seqrec.ids import AnyId, segment, write_id
 from seqrec.schemas.common import HistoryRating, ListSize, ProfileFields
+from seqrec.schemas.events import EventsWritten, NewEvent, NewEvents, Watchlist
 from seqrec.schemas.model import ModelInformation
 from seqrec.schemas.movies import GenreNames, MovieChange, MovieDetails, Movies, NewMovie, PopularMovies, SimilarMovies
+from seqrec.schemas.online import OnlineMeasurement
 from seqrec.schemas.operations import Reloaded
 from seqrec.schemas.predictions import PredictionQuery, PredictionRequest, Predictions
 from seqrec.schemas.ratings import NewRating, NewRatings, Rating, StarsGiven, UserRatings, Written
 from seqrec.schemas.recommendations import (
     BatchRecommendations,
     BatchRequest,
-    ListOptions,
     RankBy,
     RankRequest,
     RecommendationRequest,
     Recommendations,
+    UserListOptions,
 )
+from seqrec.schemas.taste import Imported, ImportOptions
 from seqrec.schemas.users import NewUser, ProfileChange, SimilarUsers, User, Users
 
 T = TypeVar("T")
+
+StarsById = Mapping[int, float] | Mapping[str, float] | Mapping[AnyId, float]
+"""A history: stars by own or external id of a movie, oldest first."""
 
 
 class SizeChoices(TypedDict, total=False):
@@ -42,9 +49,10 @@ class PageChoices(SizeChoices, total=False):
 
     offset: int
     genre: list[str]
+    genre_all: list[str]
     year_from: int | None
     year_to: int | None
-    exclude: list[int]
+    exclude: Sequence[AnyId]
     rank_by: RankBy | None
     diversity: float | None
 
@@ -55,20 +63,30 @@ class ListChoices(PageChoices, total=False):
     explain: bool
 
 
+class UserListChoices(ListChoices, total=False):
+    """The same, and whether only movies of the watch list are wanted."""
+
+    watchlist: Literal["only"] | None
+
+
 class ProfileChoices(TypedDict, total=False):
-    """The fields of a profile; None for what is not known."""
+    """The fields of a profile, None for what is not known; and the user's id in another system."""
 
     gender: str | None
     age: int | None
     occupation: int | None
+    external_id: str | None
 
 
 class MovieChoices(TypedDict, total=False):
-    """The fields of a movie beside its title."""
+    """The fields of a movie beside its title; ``external_id`` is its id in another system."""
 
     year: int | None
     genres: list[str]
     hidden: bool
+    external_id: str | None
+    imdb_id: str | None
+    tmdb_id: int | None
 
 
 class MovieChanges(MovieChoices, total=False):
@@ -85,6 +103,7 @@ class Call(Generic[T]):
         read: turns the body of the answer into what the caller gets.
         query: parameters; those that are None are not sent.
         content: a body that is sent piece by piece, in place of ``body``.
+        media: its content type.
         repeatable: True if sending it twice has the same effect as sending it once.
     """
 
@@ -94,6 +113,7 @@ class Call(Generic[T]):
     query: Mapping[str, object] = field(default_factory=dict)
     body: BaseModel | None = None
     content: Iterable[bytes] | None = None
+    media: str = "application/jsonl"
     repeatable: bool = True
 
 
@@ -105,30 +125,32 @@ def _call(answer: type[T], method: str, path: str, **rest: Any) -> Call[T]:  # n
     return Call(method, path, TypeAdapter(answer).validate_json, **rest)
 
 
-def recommend(user_id: int, **chosen: Unpack[ListChoices]) -> Call[Recommendations]:
-    """Movies that a user has not rated, best first. Options: `seqrec.schemas.recommendations.ListOptions`."""
-    query = ListOptions(**chosen).model_dump(exclude_defaults=True)
-    return _call(Recommendations, "GET", f"/users/{user_id}/recommendations", query=query)
+def recommend(user_id: AnyId, **chosen: Unpack[UserListChoices]) -> Call[Recommendations]:
+    """Movies that a user has not rated, best first. Options: `seqrec.schemas.recommendations.UserListOptions`."""
+    exclude = [write_id(id_) for id_ in chosen.get("exclude", ())]
+    chosen["exclude"] = exclude
+    query = UserListOptions(**chosen).model_dump(exclude_defaults=True) | ({"exclude": exclude} if exclude else {})
+    return _call(Recommendations, "GET", f"/users/{segment(user_id)}/recommendations", query=query)
 
 
 def recommend_anonymous(
-    history: Mapping[int, float] | None = None, profile: ProfileFields | None = None, **chosen: Unpack[ListChoices]
+    history: StarsById | None = None, profile: ProfileFields | None = None, **chosen: Unpack[ListChoices]
 ) -> Call[Recommendations]:
     """Movies for a user who is not in the database: ``history`` is stars by movie id, oldest first."""
     body = RecommendationRequest(**_anonymous(history, profile), **chosen)
     return _call(Recommendations, "POST", "/recommendations", body=body)
 
 
-def recommend_for_users(user_ids: Sequence[int], **chosen: Unpack[PageChoices]) -> Call[BatchRecommendations]:
+def recommend_for_users(user_ids: Sequence[AnyId], **chosen: Unpack[PageChoices]) -> Call[BatchRecommendations]:
     """A list for each of up to 1,000 users, in their order; `recommend` for many at once, without reasons."""
     body = BatchRequest(user_ids=list(user_ids), **chosen)
     return _call(BatchRecommendations, "POST", "/recommendations/batch", body=body)
 
 
 def rank(
-    movie_ids: Sequence[int],
-    user_id: int | None = None,
-    history: Mapping[int, float] | None = None,
+    movie_ids: Sequence[AnyId],
+    user_id: AnyId | None = None,
+    history: StarsById | None = None,
     profile: ProfileFields | None = None,
     rank_by: RankBy | None = None,
     explain: bool = False,
@@ -142,9 +164,9 @@ def rank(
 
 
 def predict(
-    movie_ids: Sequence[int],
-    user_id: int | None = None,
-    history: Mapping[int, float] | None = None,
+    movie_ids: Sequence[AnyId],
+    user_id: AnyId | None = None,
+    history: StarsById | None = None,
     profile: ProfileFields | None = None,
 ) -> Call[Predictions]:
     """Predicted stars for some movies: of a user, or of an anonymous one by history (stars by movie id) and profile."""
@@ -152,7 +174,7 @@ def predict(
     return _call(Predictions, "POST", "/predict", body=body)
 
 
-def predict_pairs(pairs: Sequence[tuple[int, int]]) -> Call[Predictions]:
+def predict_pairs(pairs: Sequence[tuple[AnyId, AnyId]]) -> Call[Predictions]:
     """Predicted stars for pairs of user and movie, in their order."""
     queries = [PredictionQuery(user_id=user_id, movie_id=movie_id) for user_id, movie_id in pairs]
     return _call(Predictions, "POST", "/predict", body=PredictionRequest(queries=queries))
@@ -163,9 +185,9 @@ def create_user(user_id: int | None = None, **profile: Unpack[ProfileChoices]) -
     return _call(User, "POST", "/users", body=NewUser(user_id=user_id, **profile), repeatable=False)
 
 
-def user(user_id: int) -> Call[User]:
+def user(user_id: AnyId) -> Call[User]:
     """A user's profile and number of ratings."""
-    return _call(User, "GET", f"/users/{user_id}")
+    return _call(User, "GET", f"/users/{segment(user_id)}")
 
 
 def users(limit: int = 50, cursor: str | None = None) -> Call[Users]:
@@ -173,35 +195,35 @@ def users(limit: int = 50, cursor: str | None = None) -> Call[Users]:
     return _call(Users, "GET", "/users", query={"limit": limit, "cursor": cursor})
 
 
-def update_user(user_id: int, **profile: Unpack[ProfileChoices]) -> Call[User]:
+def update_user(user_id: AnyId, **profile: Unpack[ProfileChoices]) -> Call[User]:
     """Set fields of the profile. None makes one unknown; those left out stay."""
-    return _call(User, "PATCH", f"/users/{user_id}", body=ProfileChange(**profile))
+    return _call(User, "PATCH", f"/users/{segment(user_id)}", body=ProfileChange(**profile))
 
 
-def delete_user(user_id: int) -> Call[None]:
+def delete_user(user_id: AnyId) -> Call[None]:
     """Delete a user with all ratings."""
-    return Call("DELETE", f"/users/{user_id}", _nothing)
+    return Call("DELETE", f"/users/{segment(user_id)}", _nothing)
 
 
-def similar_users(user_id: int, **size: Unpack[SizeChoices]) -> Call[SimilarUsers]:
+def similar_users(user_id: AnyId, **size: Unpack[SizeChoices]) -> Call[SimilarUsers]:
     """Users with a similar representation in the model, most similar first."""
-    return _call(SimilarUsers, "GET", f"/users/{user_id}/similar", query=ListSize(**size).model_dump())
+    return _call(SimilarUsers, "GET", f"/users/{segment(user_id)}/similar", query=ListSize(**size).model_dump())
 
 
-def ratings(user_id: int, limit: int = 50, cursor: str | None = None) -> Call[UserRatings]:
+def ratings(user_id: AnyId, limit: int = 50, cursor: str | None = None) -> Call[UserRatings]:
     """A page of a user's ratings, newest first; ``cursor`` is `next_cursor` of the page before."""
-    return _call(UserRatings, "GET", f"/users/{user_id}/ratings", query={"limit": limit, "cursor": cursor})
+    return _call(UserRatings, "GET", f"/users/{segment(user_id)}/ratings", query={"limit": limit, "cursor": cursor})
 
 
-def rate(user_id: int, movie_id: int, stars: float, rated_at: int | None = None) -> Call[Rating]:
+def rate(user_id: AnyId, movie_id: AnyId, stars: float, rated_at: int | None = None) -> Call[Rating]:
     """Write a rating, in place of an older one of the same movie. ``rated_at`` is in Unix seconds, now by default."""
     body = StarsGiven(stars=stars, rated_at=rated_at)
-    return _call(Rating, "PUT", f"/users/{user_id}/ratings/{movie_id}", body=body)
+    return _call(Rating, "PUT", f"/users/{segment(user_id)}/ratings/{segment(movie_id)}", body=body)
 
 
-def delete_rating(user_id: int, movie_id: int) -> Call[None]:
+def delete_rating(user_id: AnyId, movie_id: AnyId) -> Call[None]:
     """Delete a rating; deleting it again does nothing."""
-    return Call("DELETE", f"/users/{user_id}/ratings/{movie_id}", _nothing)
+    return Call("DELETE", f"/users/{segment(user_id)}/ratings/{segment(movie_id)}", _nothing)
 
 
 def rate_many(given: Sequence[NewRating]) -> Call[Written]:
@@ -212,6 +234,38 @@ def rate_many(given: Sequence[NewRating]) -> Call[Written]:
 def import_ratings(lines: Iterable[bytes]) -> Call[Written]:
     """Write any number of ratings, all or none. Each line is a JSON object with the fields of `NewRating`."""
     return _call(Written, "POST", "/import/ratings", content=_joined(lines), repeatable=False)
+
+
+def import_file(user_id: AnyId, content: bytes, name: str = "", preview: bool = False) -> Call[Imported]:
+    """Write what a user has rated on another site: the bytes of its export, as Letterboxd's archive.
+
+    ``preview`` answers what would be written, and writes nothing.
+    """
+    query = ImportOptions(name=name, preview=preview).model_dump(exclude_defaults=True)
+    return _call(
+        Imported,
+        "POST",
+        f"/users/{segment(user_id)}/import",
+        query=query,
+        content=(content,),
+        media="application/octet-stream",
+    )
+
+
+def write_events(given: Sequence[NewEvent]) -> Call[EventsWritten]:
+    """Write up to 10,000 events in one transaction, all or none; one that comes again by its event id counts once."""
+    repeatable = all(event.event_id is not None for event in given)
+    return _call(EventsWritten, "POST", "/events", body=NewEvents(events=list(given)), repeatable=repeatable)
+
+
+def import_events(lines: Iterable[bytes]) -> Call[EventsWritten]:
+    """Write any number of events, all or none. Each line is a JSON object with the fields of `NewEvent`."""
+    return _call(EventsWritten, "POST", "/import/events", content=_joined(lines), repeatable=False)
+
+
+def watchlist(user_id: AnyId, limit: int = 50, cursor: str | None = None) -> Call[Watchlist]:
+    """A page of a user's watch list, what was added last first; ``cursor`` is `next_cursor` of the page before."""
+    return _call(Watchlist, "GET", f"/users/{segment(user_id)}/watchlist", query={"limit": limit, "cursor": cursor})
 
 
 def search_movies(q: str = "", genre: Sequence[str] = (), limit: int = 20, cursor: str | None = None) -> Call[Movies]:
@@ -238,29 +292,34 @@ def create_movie(title: str, movie_id: int | None = None, **fields: Unpack[Movie
     return _call(MovieDetails, "POST", "/movies", body=body, repeatable=False)
 
 
-def movie(movie_id: int) -> Call[MovieDetails]:
+def movie(movie_id: AnyId) -> Call[MovieDetails]:
     """A movie of the catalogue, with the number and the mean of its ratings."""
-    return _call(MovieDetails, "GET", f"/movies/{movie_id}")
+    return _call(MovieDetails, "GET", f"/movies/{segment(movie_id)}")
 
 
-def update_movie(movie_id: int, **fields: Unpack[MovieChanges]) -> Call[MovieDetails]:
+def update_movie(movie_id: AnyId, **fields: Unpack[MovieChanges]) -> Call[MovieDetails]:
     """Set fields of a movie. Those left out stay."""
-    return _call(MovieDetails, "PATCH", f"/movies/{movie_id}", body=MovieChange(**fields))
+    return _call(MovieDetails, "PATCH", f"/movies/{segment(movie_id)}", body=MovieChange(**fields))
 
 
-def delete_movie(movie_id: int) -> Call[None]:
+def delete_movie(movie_id: AnyId) -> Call[None]:
     """Delete a movie with all its ratings."""
-    return Call("DELETE", f"/movies/{movie_id}", _nothing)
+    return Call("DELETE", f"/movies/{segment(movie_id)}", _nothing)
 
 
-def similar_movies(movie_id: int, **size: Unpack[SizeChoices]) -> Call[SimilarMovies]:
+def similar_movies(movie_id: AnyId, **size: Unpack[SizeChoices]) -> Call[SimilarMovies]:
     """Movies with a similar representation in the model, most similar first."""
-    return _call(SimilarMovies, "GET", f"/movies/{movie_id}/similar", query=ListSize(**size).model_dump())
+    return _call(SimilarMovies, "GET", f"/movies/{segment(movie_id)}/similar", query=ListSize(**size).model_dump())
 
 
 def model() -> Call[ModelInformation]:
     """The model that is served, with its card: training data, settings and measured quality."""
     return _call(ModelInformation, "GET", "/model")
+
+
+def online_measurement(days: int = 30) -> Call[OnlineMeasurement]:
+    """How good the lists of the last days were, from what users did afterwards."""
+    return _call(OnlineMeasurement, "GET", "/model/online", query={"days": days})
 
 
 def reload_model() -> Call[Reloaded]:
@@ -278,7 +337,7 @@ def _joined(lines: Iterable[bytes]) -> Iterator[bytes]:
         yield block
 
 
-def _anonymous(history: Mapping[int, float] | None, profile: ProfileFields | None) -> dict[str, Any]:
+def _anonymous(history: StarsById | None, profile: ProfileFields | None) -> dict[str, Any]:
     """The fields of an anonymous user; only what is given is sent, since the service refuses them beside a user."""
     fields: dict[str, Any] = {}
     if history is not None:

@@ -12,10 +12,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 import httpx
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from seqrec import calls
 from seqrec.calls import Call
@@ -30,19 +30,21 @@ from seqrec.errors import (
 )
 from seqrec.retries import RETRIED_STATUSES, wait_seconds
 from seqrec.schemas.common import ListSize
-from seqrec.schemas.ratings import Rating
-from seqrec.schemas.recommendations import ListOptions
+from seqrec.schemas.events import Event
+from seqrec.schemas.ratings import ExportedRating
+from seqrec.schemas.recommendations import UserListOptions
 from seqrec.signatures import method_signature
 from seqrec.validation import invalid_fields
 
 T = TypeVar("T")
 P = ParamSpec("P")
+Line = TypeVar("Line", bound=BaseModel)
 
 ADDRESS = "http://127.0.0.1:8000"
 TIMEOUT_SECONDS = 30.0
 RETRIES = 3
 
-EXPORT = "/export/ratings"
+EXPORTED_RATINGS, EXPORTED_EVENTS = "/export/ratings", "/export/events"
 JSON_LINES = "application/jsonl"
 
 
@@ -73,7 +75,7 @@ def _validated(build: Callable[P, T]) -> Callable[P, T]:
         try:
             return build(*arguments, **options)
         except ValidationError as error:
-            whole = "query" if error.title in {ListOptions.__name__, ListSize.__name__} else "body"
+            whole = "query" if error.title in {UserListOptions.__name__, ListSize.__name__} else "body"
             raise InvalidRequest(invalid_fields(error.errors(), whole)) from error
 
     return validated
@@ -149,15 +151,22 @@ class Client(_Connection):
             time.sleep(wait)
             attempt += 1
 
-    def export_ratings(self) -> Iterator[Rating]:
-        """All ratings in the order of user and movie, as they arrive."""
+    def export_ratings(self, ids: Literal["own", "external"] = "own") -> Iterator[ExportedRating]:
+        """All ratings in the order of user and movie, as they arrive, by own ids or by external ones."""
+        return self._export(EXPORTED_RATINGS, ExportedRating, ids=ids)
+
+    def export_events(self) -> Iterator[Event]:
+        """All events in the order in which the service got them, as they arrive."""
+        return self._export(EXPORTED_EVENTS, Event)
+
+    def _export(self, path: str, line: type[Line], **query: str) -> Iterator[Line]:
         try:
-            with self._http.stream("GET", EXPORT) as response:
+            with self._http.stream("GET", path, params=query) as response:
                 if not response.is_success:
                     response.read()
                     raise _error(response)
-                for line in response.iter_lines():
-                    yield _rating(line)
+                for text in response.iter_lines():
+                    yield _read_line(text, line)
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
 
@@ -178,6 +187,10 @@ class Client(_Connection):
     delete_rating = _sync(calls.delete_rating)
     rate_many = _sync(calls.rate_many)
     import_ratings = _sync(calls.import_ratings)
+    import_file = _sync(calls.import_file)
+    write_events = _sync(calls.write_events)
+    import_events = _sync(calls.import_events)
+    watchlist = _sync(calls.watchlist)
     search_movies = _sync(calls.search_movies)
     genres = _sync(calls.genres)
     popular_movies = _sync(calls.popular_movies)
@@ -187,6 +200,7 @@ class Client(_Connection):
     delete_movie = _sync(calls.delete_movie)
     similar_movies = _sync(calls.similar_movies)
     model = _sync(calls.model)
+    online_measurement = _sync(calls.online_measurement)
     reload_model = _sync(calls.reload_model)
 
 
@@ -234,15 +248,22 @@ class AsyncClient(_Connection):
             await asyncio.sleep(wait)
             attempt += 1
 
-    async def export_ratings(self) -> AsyncIterator[Rating]:
+    def export_ratings(self, ids: Literal["own", "external"] = "own") -> AsyncIterator[ExportedRating]:
         """As `Client.export_ratings`."""
+        return self._export(EXPORTED_RATINGS, ExportedRating, ids=ids)
+
+    def export_events(self) -> AsyncIterator[Event]:
+        """As `Client.export_events`."""
+        return self._export(EXPORTED_EVENTS, Event)
+
+    async def _export(self, path: str, line: type[Line], **query: str) -> AsyncIterator[Line]:
         try:
-            async with self._http.stream("GET", EXPORT) as response:
+            async with self._http.stream("GET", path, params=query) as response:
                 if not response.is_success:
                     await response.aread()
                     raise _error(response)
-                async for line in response.aiter_lines():
-                    yield _rating(line)
+                async for text in response.aiter_lines():
+                    yield _read_line(text, line)
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
 
@@ -263,6 +284,10 @@ class AsyncClient(_Connection):
     delete_rating = _async(calls.delete_rating)
     rate_many = _async(calls.rate_many)
     import_ratings = _async(calls.import_ratings)
+    import_file = _async(calls.import_file)
+    write_events = _async(calls.write_events)
+    import_events = _async(calls.import_events)
+    watchlist = _async(calls.watchlist)
     search_movies = _async(calls.search_movies)
     genres = _async(calls.genres)
     popular_movies = _async(calls.popular_movies)
@@ -272,6 +297,7 @@ class AsyncClient(_Connection):
     delete_movie = _async(calls.delete_movie)
     similar_movies = _async(calls.similar_movies)
     model = _async(calls.model)
+    online_measurement = _async(calls.online_measurement)
     reload_model = _async(calls.reload_model)
 
 
@@ -290,7 +316,7 @@ def _options(call: Call[T]) -> dict[str, Any]:
         options["json"] = call.body.model_dump(mode="json", exclude_unset=True)
     if call.content is not None:
         # The answer to a long import takes as long as the import does.
-        options |= {"headers": {"Content-Type": JSON_LINES}, "timeout": None}
+        options |= {"headers": {"Content-Type": call.media}, "timeout": None}
     return options
 
 
@@ -319,8 +345,8 @@ def _error(response: httpx.Response) -> SeqRecError:
     return service_error(body) or UnexpectedAnswer(f"{response.request.url} answered {body.code}: {body.detail}")
 
 
-def _rating(line: str) -> Rating:
+def _read_line(text: str, line: type[Line]) -> Line:
     try:
-        return Rating.model_validate_json(line)
+        return line.model_validate_json(text)
     except ValidationError as error:
-        raise UnexpectedAnswer(f"The export has a line that is no rating: {line[:200]}") from error
+        raise UnexpectedAnswer(f"The export has a line that is no {line.__name__.lower()}: {text[:200]}") from error

@@ -37,6 +37,8 @@ from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
+from seqrec.ids import AnyId
+
 MOST_DETAILS = 100
 """Invalid fields that an answer lists."""
 
@@ -153,7 +155,7 @@ class UserNotFound(ServiceError):
     status = 404
     code = "user_not_found"
 
-    def __init__(self, user_ids: Sequence[int]) -> None:
+    def __init__(self, user_ids: Sequence[AnyId]) -> None:
         super().__init__(_there_is_no("user", user_ids))
 
 
@@ -163,28 +165,28 @@ class MovieNotFound(ServiceError):
     status = 404
     code = "movie_not_found"
 
-    def __init__(self, movie_ids: Sequence[int]) -> None:
+    def __init__(self, movie_ids: Sequence[AnyId]) -> None:
         super().__init__(_there_is_no("movie", movie_ids))
 
 
 class UserExists(ServiceError):
-    """A user of this id is there already."""
+    """A user of this id, or with this external id, is there already."""
 
     status = 409
     code = "user_exists"
 
-    def __init__(self, user_id: int) -> None:
-        super().__init__(f"There is a user {user_id} already. Leave user_id out, and a free one is taken.")
+    def __init__(self, user_id: AnyId) -> None:
+        super().__init__(_exists("user", user_id))
 
 
 class MovieExists(ServiceError):
-    """A movie of this id is there already."""
+    """A movie of this id, or with this external id, is there already."""
 
     status = 409
     code = "movie_exists"
 
-    def __init__(self, movie_id: int) -> None:
-        super().__init__(f"There is a movie {movie_id} already. Leave movie_id out, and a free one is taken.")
+    def __init__(self, movie_id: AnyId) -> None:
+        super().__init__(_exists("movie", movie_id))
 
 
 class NoRelevance(ServiceError):
@@ -383,7 +385,13 @@ def _subclasses(base: type[ServiceError]) -> dict[str, type[ServiceError]]:
     return by_code
 
 
-def _there_is_no(noun: str, ids: Sequence[int]) -> str:
-    shown = ", ".join(map(str, ids[:10]))
+def _there_is_no(noun: str, ids: Sequence[AnyId]) -> str:
+    shown = ", ".join(map(repr, ids[:10]))
     more = f" and {len(ids) - 10} more" if len(ids) > 10 else ""
     return f"There is no {noun} {shown}{more}." if len(ids) == 1 else f"There are no {noun}s {shown}{more}."
+
+
+def _exists(noun: str, id_: AnyId) -> str:
+    if isinstance(id_, str):
+        return f"There is a {noun} with the external id {id_!r} already, and no two have the same."
+    return f"There is a {noun} {id_} already. Leave {noun}_id out, and a free one is taken."

@@ -3,6 +3,9 @@
 LARGEST_ID = 2**31 - 1
 """Of users and movies: what a column of 32 bits holds."""
 
+LONGEST_EXTERNAL_ID = 128
+"""In characters, of the id that a user or a movie has in another system."""
+
 MOST_MOVIES = 1000
 """Movies, or pairs of user and movie, in one request."""
 
@@ -11,6 +14,9 @@ MOST_USERS = 1000
 
 MOST_RATINGS = 10_000
 """Ratings in one request, and in the history of an anonymous user; an import has no limit."""
+
+MOST_EVENTS = 10_000
+"""Events in one request; an import has no limit."""
 
 MOST_GENRES = 50
 """Genres in one filter."""

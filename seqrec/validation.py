@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from seqrec.errors import InvalidField
+from seqrec.ids import EXTERNAL_ID, EXTERNAL_ID_RULE
 from seqrec.schemas.movies import PRINTABLE
 
 JSON_NEEDED = "send the body as Content-Type: application/json"
@@ -34,7 +35,12 @@ SENTENCES = {
 }
 """By pydantic's type of a problem. Types that are not here keep pydantic's words."""
 
-PATTERNS = {"^[FM]$": "must be F or M", PRINTABLE: "must have no control characters"}
+PATTERNS = {
+    "^[FM]$": "must be F or M",
+    PRINTABLE: "must have no control characters",
+    EXTERNAL_ID: EXTERNAL_ID_RULE,
+    r"^tt\d{7,9}$": "must be an id of IMDb, as tt0111161",
+}
 """By regular expression, what it asks for."""
 
 

@@ -1,5 +1,6 @@
 """People's own data from a table to a list: converted, trained, served and asked."""
 
+import json
 from pathlib import Path
 
 import httpx
@@ -41,23 +42,38 @@ def test_a_table_with_text_ids_and_ten_point_ratings_becomes_a_service_that_answ
     assert seqrec("data", "check", "mine")[1].endswith("no problems\n")
     assert seqrec("prepare", "--data", "mine", "--model", "seqrec-small")[0] == 0
 
-    users = dict(pl.read_csv("mine/users-ids.csv").select("externalId", "userId").rows())
-    movies = dict(pl.read_csv("mine/movies-ids.csv").rows())
     with running(from_settings(Settings())) as address, httpx.Client(base_url=address) as client:
         card = client.get("/model").json()["card"]
         assert (card["data"]["name"], card["data"]["users"]) == ("mine", len(sample.users))
+        assert card["data"]["scale"] == {"low": 1, "high": 10, "stars": [0.5, 5]}
 
-        user = users["7@example.org"]
+        seven = "7@example.org"
         own = sample.ratings.filter(pl.col("user_id") == 7)
         rated = {f"film-{id_}": stars for id_, stars in own.select("movie_id", "stars").rows()}
-        history = client.get(f"/users/{user}/ratings", params={"limit": 1000}).json()["ratings"]
-        assert {movies[entry["movie_id"]]: entry["stars"] for entry in history} == rated
+        history = client.get(f"/users/{seven}/ratings", params={"limit": 1000}).json()
+        assert history["user_external_id"] == seven
+        assert {entry["external_id"]: entry["stars"] for entry in history["ratings"]} == rated
 
-        listed = client.get(f"/users/{user}/recommendations", params={"n": 10}).json()
+        listed = client.get(f"/users/{seven}/recommendations", params={"limit": 10}).json()
         assert (listed["based_on"], len(listed["recommendations"])) == ("history", 10)
         assert {entry["source"] for entry in listed["recommendations"]} == {"model"}
         titles = dict(sample.movies.select(pl.format("film-{}", "movie_id"), "title").rows())
         for entry in listed["recommendations"]:
-            assert entry["title"] == titles[movies[entry["movie_id"]]]
-            assert movies[entry["movie_id"]] not in rated
+            assert entry["title"] == titles[entry["external_id"]]
+            assert entry["external_id"] not in rated
             assert entry["genres"]
+
+        best = listed["recommendations"][0]["external_id"]
+        stars = client.post("/predict", json={"user_id": seven, "movie_ids": [best]}).json()["predictions"][0]
+        assert (stars["user_external_id"], stars["movie_external_id"]) == (seven, best)
+        assert client.put(f"/users/{seven}/ratings/{best}", json={"stars": 4.5}).status_code == 200
+        again = client.get(f"/users/{seven}/recommendations", params={"limit": 100}).json()["recommendations"]
+        assert best not in {entry["external_id"] for entry in again}
+
+        exported = [json.loads(line) for line in client.get("/export/ratings?ids=external").text.splitlines()]
+        of_seven = {line["movie_id"]: line["stars"] for line in exported if line["user_id"] == seven}
+        assert of_seven == {**rated, best: 4.5}
+
+    status, printed = seqrec("recommend", seven, "--exclude", best, "--json")[:2]
+    assert status == 0
+    assert json.loads(printed)["user_external_id"] == seven

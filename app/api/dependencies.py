@@ -5,6 +5,11 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from app.services.feedback.events import RETENTION_DAYS, Events
+from app.services.feedback.kinds import DEFAULT_MEANINGS, Meanings
+from app.services.feedback.online import OnlineMeasure
+from app.services.feedback.recommendation_ids import RecommendationIds
+from app.services.ids import ExternalIds
 from app.services.model_host import ModelHost
 from app.services.movies import Movies
 from app.services.popularity import Popularity
@@ -12,6 +17,7 @@ from app.services.probe import Probe
 from app.services.ratings import Ratings
 from app.services.recommendations import KnownUser, Recommender
 from app.services.scoring import Gathering
+from app.services.taste.importing import Taste
 from app.services.users import Users
 from app.storage.database import Database
 
@@ -32,11 +38,18 @@ class Services:
     users: Users
     movies: Movies
     ratings: Ratings
+    external_ids: ExternalIds
+    taste: Taste
+    events: Events
+    online: OnlineMeasure
 
     @classmethod
-    def over(cls, host: ModelHost) -> "Services":
-        database, popularity = host.database, Popularity(host)
-        recommender = Recommender(host, popularity)
+    def over(
+        cls, host: ModelHost, meanings: Meanings = DEFAULT_MEANINGS, retention: float = RETENTION_DAYS
+    ) -> "Services":
+        """``meanings`` says what events mean for lists, ``retention`` how many days they are kept."""
+        database, popularity, ids = host.database, Popularity(host), RecommendationIds()
+        recommender = Recommender(host, popularity, ids, meanings)
         return cls(
             database,
             Probe(),
@@ -47,6 +60,10 @@ class Services:
             Users(database),
             Movies(host),
             Ratings(database),
+            ExternalIds(database),
+            Taste(database, host.snapshot),
+            Events(database, ids, retention),
+            OnlineMeasure(host, popularity, meanings),
         )
 
 

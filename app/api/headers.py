@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from app.api.translation import as_response
 from app.edge.requests import HEADERS
 from app.services.model_host import ModelState
+from app.services.recommendations import RecommendationList
 from seqrec.schemas.common import ListSize
 
 VERSION = version("seqrec")
@@ -27,6 +28,7 @@ DESCRIPTIONS = {
     "Deprecation": "There if the request uses an old name, `n` for `limit`: since when it is old (RFC 9745).",
     "Link": 'The address of the next page, with `rel="next"`; left out on the last page.',
     "Location": "The path of what was added.",
+    "X-Recommendation-ID": "The list's own id, as in the body: events name it.",
 }
 
 UNESCAPED = "%&=+,:;@/?!$'()*~-._"
@@ -91,6 +93,11 @@ def _link(request: Request, name: str, value: object) -> dict[str, str]:
     others = [pair for pair in query.split("&") if pair and pair.partition("=")[0] != name]
     target = f"{quote(request.scope['path'])}?{'&'.join([*others, f'{name}={value}'])}"
     return {"Link": f'<{target}>; rel="next"'}
+
+
+def recommendation_id(answer: RecommendationList) -> dict[str, str]:
+    """The header with the id of a list; none for a list of an anonymous user."""
+    return {} if answer.recommendation_id is None else {"X-Recommendation-ID": answer.recommendation_id}
 
 
 def deprecation(asked: ListSize) -> dict[str, str]:

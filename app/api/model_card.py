@@ -43,6 +43,7 @@ def _data_source(own: card.DataSource) -> model.DataSource:
         movies=own.movies,
         ratings=own.ratings,
         filled_with=list(own.filled_with),
+        scale=None if own.scale is None else model.OriginalScale.model_validate(own.scale.model_dump()),
     )
 
 

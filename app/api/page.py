@@ -1,7 +1,9 @@
 """The web page at `/` and its files; its content comes from the API."""
 
+import html
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
@@ -17,12 +19,27 @@ HEADERS = {
     "Cache-Control": "no-cache",  # revalidate each time, so that a page never runs scripts of another version
 }
 
+NO_IMAGES = 'name="image-url" content=""'
+"""In the page; where there is a source of pictures, its address is filled in."""
+
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
-async def page() -> FileResponse:
-    return FileResponse(WEB / "index.html", headers=HEADERS)
+async def page(request: Request) -> Response:
+    image_url: str | None = request.app.state.image_url
+    if image_url is None:
+        return FileResponse(WEB / "index.html", headers=HEADERS)
+    filled = NO_IMAGES.replace('content=""', f'content="{html.escape(image_url)}"')
+    return HTMLResponse((WEB / "index.html").read_text().replace(NO_IMAGES, filled), headers=_with_images(image_url))
+
+
+def _with_images(image_url: str) -> dict[str, str]:
+    """The headers of a page that may show pictures of one host."""
+    address = urlsplit(image_url)
+    images = f"img-src 'self' {address.scheme}://{address.netloc};"
+    policy = HEADERS["Content-Security-Policy"].replace("default-src 'self';", f"default-src 'self'; {images}")
+    return {**HEADERS, "Content-Security-Policy": policy}
 
 
 def wants_page(request: Request) -> bool:

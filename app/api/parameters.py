@@ -2,10 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Depends, Path, Query
+from fastapi.concurrency import run_in_threadpool
 from starlette.convertors import StringConvertor, register_url_convertor
 
-from seqrec.limits import LARGEST_ID
+from app.api.dependencies import ServicesDependency
+from seqrec.errors import MovieNotFound, UserNotFound
+from seqrec.ids import PREFIX
+from seqrec.schemas.common import NamedId
 
 
 class _MovieSegment(StringConvertor):
@@ -16,6 +20,51 @@ class _MovieSegment(StringConvertor):
 
 register_url_convertor("movie", _MovieSegment())
 
-UserId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The user.", examples=[1])]
-MovieId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The movie.", examples=[1])]
+_IDS = f"Digits alone are the service's own id, all else is an external one; `{PREFIX}` may stand before that."
+_NamedUser = Annotated[NamedId, Path(description=f"The user. {_IDS}", examples=[1, "ann@example.org"])]
+_NamedMovie = Annotated[NamedId, Path(description=f"The movie. {_IDS}", examples=[1, "tt0111161"])]
+
+
+# Coroutines, so that a request by own ids waits for no thread and asks no database.
+async def _known_user(user_id: _NamedUser, services: ServicesDependency) -> int | None:
+    if isinstance(user_id, int):
+        return user_id
+    found = await run_in_threadpool(services.external_ids.look_up, users=[user_id])
+    return found.users.get(user_id)
+
+
+async def _known_movie(movie_id: _NamedMovie, services: ServicesDependency) -> int | None:
+    if isinstance(movie_id, int):
+        return movie_id
+    found = await run_in_threadpool(services.external_ids.look_up, movies=[movie_id])
+    return found.movies.get(movie_id)
+
+
+KnownUserId = Annotated[int | None, Depends(_known_user)]
+"""As `UserId`, but None for an unknown external id: for what does nothing where there is no such user."""
+
+KnownMovieId = Annotated[int | None, Depends(_known_movie)]
+"""The same of a movie."""
+
+
+async def _user(user_id: _NamedUser, services: ServicesDependency) -> int:
+    known = await _known_user(user_id, services)
+    if known is None:
+        raise UserNotFound([user_id])
+    return known
+
+
+async def _movie(movie_id: _NamedMovie, services: ServicesDependency) -> int:
+    known = await _known_movie(movie_id, services)
+    if known is None:
+        raise MovieNotFound([movie_id])
+    return known
+
+
+UserId = Annotated[int, Depends(_user)]
+"""The service's own id of the user whom the path's ``user_id`` names; `UserNotFound` for an unknown external id."""
+
+MovieId = Annotated[int, Depends(_movie)]
+"""The same of the movie that the path's ``movie_id`` names; `MovieNotFound`."""
+
 Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before.")]

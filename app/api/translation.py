@@ -2,15 +2,19 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from fastapi import Response
 from pydantic import BaseModel
 
 from app.services.catalogue import Filter
+from app.services.feedback.events import ListedMovie, Written
+from app.services.ids import OwnIds
 from app.services.model_host import ModelState
 from app.services.movies import CatalogueEntry
 from app.services.popularity import PopularMovie
-from app.services.ratings import TitledRating
+from app.services.rating_lines import GivenRating
+from app.services.ratings import TitledRating, WrittenRating
 from app.services.recommendations import (
     PredictionQuery,
     Predictions,
@@ -18,18 +22,24 @@ from app.services.recommendations import (
     RecommendationOptions,
     Similar,
 )
+from app.services.taste.formats import RatedTitle
+from app.services.taste.importing import Preview
 from app.services.users import UserRecord
+from app.storage.events import EventRecord
 from app.storage.movies import MovieRecord
 from app.storage.ratings import RatingRecord, RatingStats
 from model.features.users import Profile, Rated, UserContext
 from model.inference.diversity import DEFAULT_DIVERSITY
 from model.inference.results import Prediction, Reason, Recommendation
+from seqrec.errors import InvalidField, InvalidRequest
+from seqrec.schemas import events as event_bodies
 from seqrec.schemas import movies as movie_bodies
 from seqrec.schemas import predictions as prediction_bodies
 from seqrec.schemas import ratings as rating_bodies
 from seqrec.schemas import recommendations as recommendation_bodies
+from seqrec.schemas import taste as taste_bodies
 from seqrec.schemas import users as user_bodies
-from seqrec.schemas.common import HistoryRating, ProfileFields
+from seqrec.schemas.common import HistoryRating, MovieAnswer, ProfileFields
 
 # From bodies
 
@@ -38,29 +48,51 @@ def profile_from(fields: ProfileFields) -> Profile:
     return Profile(fields.gender, fields.age, fields.occupation)
 
 
-def user_context_from(profile: ProfileFields | None, history: Sequence[HistoryRating] | None) -> UserContext:
-    ratings = [Rated(entry.movie_id, entry.stars) for entry in history or ()]
+def user_context_from(
+    profile: ProfileFields | None, history: Sequence[HistoryRating] | None, ids: OwnIds
+) -> UserContext:
+    """`InvalidRequest` if the history names a movie by both of its ids."""
+    entries = history or ()
+    movie_ids = ids.of_movies([entry.movie_id for entry in entries])
+    if len(set(movie_ids)) < len(movie_ids):
+        twice = next(id_ for index, id_ in enumerate(movie_ids) if id_ in movie_ids[:index])
+        message = f"movie {twice} is there twice, by its own and its external id; keep the latest rating of each movie"
+        raise InvalidRequest([InvalidField(field="body.history", message=message)])
+    ratings = [Rated(movie_id, entry.stars) for movie_id, entry in zip(movie_ids, entries, strict=True)]
     return UserContext(Profile() if profile is None else profile_from(profile), ratings)
 
 
-def prediction_queries_from(request: prediction_bodies.PredictionRequest) -> list[PredictionQuery]:
+def prediction_queries_from(request: prediction_bodies.PredictionRequest, ids: OwnIds) -> list[PredictionQuery]:
     """The queries of a request about users of the database."""
     if request.user_id is not None:
-        return [PredictionQuery(request.user_id, movie_id) for movie_id in request.movie_ids or ()]
-    return [PredictionQuery(query.user_id, query.movie_id) for query in request.queries or ()]
+        (user_id,) = ids.of_users([request.user_id])
+        return [PredictionQuery(user_id, movie_id) for movie_id in ids.of_movies(request.movie_ids or ())]
+    queries = request.queries or ()
+    user_ids = ids.of_users([query.user_id for query in queries])
+    movie_ids = ids.of_movies([query.movie_id for query in queries])
+    return [PredictionQuery(*pair) for pair in zip(user_ids, movie_ids, strict=True)]
 
 
-def recommendation_options_from(options: recommendation_bodies.ListOptions) -> RecommendationOptions:
-    return batch_options_from(options)._replace(explain=options.explain)
+def recommendation_options_from(
+    options: recommendation_bodies.ListOptions | recommendation_bodies.RecommendationRequest, ids: OwnIds
+) -> RecommendationOptions:
+    return batch_options_from(options, ids)._replace(explain=options.explain)
 
 
-def batch_options_from(options: recommendation_bodies.ListPage) -> RecommendationOptions:
+def user_options_from(options: recommendation_bodies.UserListOptions, ids: OwnIds) -> RecommendationOptions:
+    """The options of a list for a user of the database."""
+    return recommendation_options_from(options, ids)._replace(on_watchlist=options.watchlist == "only")
+
+
+def batch_options_from(options: recommendation_bodies.ListPage, ids: OwnIds) -> RecommendationOptions:
+    """Unknown movies to leave out are passed over: there are none to leave out."""
+    exclude = tuple(ids.of_known_movies(options.exclude))
     return RecommendationOptions(
         n=options.limit,
         offset=options.offset,
         rank_by=options.rank_by,
         diversity=DEFAULT_DIVERSITY if options.diversity is None else options.diversity,
-        filter=Filter(tuple(options.genre), options.year_from, options.year_to, tuple(options.exclude)),
+        filter=Filter(tuple(options.genre), options.year_from, options.year_to, exclude, tuple(options.genre_all)),
     )
 
 
@@ -79,14 +111,17 @@ def as_response(body: BaseModel, headers: Mapping[str, str] | None = None) -> Re
     return Response(body.__pydantic_serializer__.to_json(body), headers=headers, media_type="application/json")
 
 
-def movie_fields(movie: MovieRecord) -> dict[str, object]:
+def movie_fields(movie: MovieRecord) -> dict[str, Any]:
     """The fields of a `MovieAnswer`."""
     return {
         "movie_id": movie.id,
+        "external_id": movie.external_id,
         "title": movie.title,
         "display_title": movie.display_title,
         "year": movie.year,
         "genres": list(movie.genres),
+        "imdb_id": movie.imdb_id,
+        "tmdb_id": movie.tmdb_id,
     }
 
 
@@ -96,20 +131,25 @@ def predictions(user_ids: Iterable[int | None], answer: Predictions) -> predicti
     return prediction_bodies.Predictions.model_construct(
         model=state.scorer.version,
         predictions=[
-            predicted_stars(user_id, prediction, state)
+            predicted_stars(user_id, prediction, answer)
             for user_id, prediction in zip(user_ids, answer.predictions, strict=True)
         ],
     )
 
 
-def predicted_stars(user_id: int | None, prediction: Prediction, state: ModelState) -> prediction_bodies.PredictedStars:
+def predicted_stars(
+    user_id: int | None, prediction: Prediction, answer: Predictions
+) -> prediction_bodies.PredictedStars:
+    state = answer.state
     movie, probabilities = state.catalogue.movies[prediction.movie_id], None
     if prediction.probabilities is not None:
         steps = (f"{stars:g}" for stars in state.scorer.rating_scale)
         probabilities = dict(zip(steps, prediction.probabilities, strict=True))
     return prediction_bodies.PredictedStars.model_construct(
         user_id=user_id,
+        user_external_id=None if user_id is None else answer.external_ids.get(user_id),
         movie_id=prediction.movie_id,
+        movie_external_id=movie.external_id,
         title=movie.title,
         display_title=movie.display_title,
         predicted_stars=prediction.stars,
@@ -123,8 +163,10 @@ def recommendations(user_id: int | None, answer: RecommendationList) -> recommen
     return recommendation_bodies.Recommendations.model_construct(
         model=answer.state.scorer.version,
         user_id=user_id,
+        user_external_id=answer.external_id,
         based_on=answer.user.based_on,
         rank_by=answer.rank_by,
+        recommendation_id=answer.recommendation_id,
         recommendations=[recommendation(entry, answer) for entry in answer.recommendations],
     )
 
@@ -141,10 +183,13 @@ def recommendation(entry: Recommendation, answer: RecommendationList) -> recomme
     record = state.catalogue.movies[entry.movie_id]
     return recommendation_bodies.Recommendation.model_construct(
         movie_id=record.id,
+        external_id=record.external_id,
         title=record.title,
         display_title=record.display_title,
         year=record.year,
         genres=list(record.genres),
+        imdb_id=record.imdb_id,
+        tmdb_id=record.tmdb_id,
         predicted_stars=entry.stars,
         like_probability=entry.like_probability,
         relevance=entry.relevance,
@@ -160,10 +205,12 @@ def _reasons(reasons: Sequence[Reason], state: ModelState) -> list[recommendatio
     return [
         recommendation_bodies.Reason.model_construct(
             movie_id=reason.movie_id,
+            external_id=movies[reason.movie_id].external_id,
             title=movies[reason.movie_id].title,
             display_title=movies[reason.movie_id].display_title,
             stars=reason.stars,
             contribution=reason.contribution,
+            feedback=reason.feedback,
         )
         for reason in reasons
         if reason.movie_id in movies
@@ -175,6 +222,7 @@ def similar_movies(movie_id: int, answer: Similar) -> movie_bodies.SimilarMovies
     return movie_bodies.SimilarMovies(
         model=answer.state.scorer.version,
         movie_id=movie_id,
+        movie_external_id=movies[movie_id].external_id,
         similar=[
             movie_bodies.SimilarMovie.model_validate({**movie_fields(movies[other]), "similarity": cosine})
             for other, cosine in answer.nearest
@@ -186,7 +234,11 @@ def similar_users(user_id: int, answer: Similar) -> user_bodies.SimilarUsers:
     return user_bodies.SimilarUsers(
         model=answer.state.scorer.version,
         user_id=user_id,
-        similar=[user_bodies.SimilarUser(user_id=other, similarity=cosine) for other, cosine in answer.nearest],
+        user_external_id=answer.external_ids.get(user_id),
+        similar=[
+            user_bodies.SimilarUser(user_id=other, external_id=answer.external_ids.get(other), similarity=cosine)
+            for other, cosine in answer.nearest
+        ],
     )
 
 
@@ -221,6 +273,7 @@ def user(record: UserRecord) -> user_bodies.User:
     profile = record.profile
     return user_bodies.User(
         user_id=record.id,
+        external_id=record.external_id,
         gender=profile.gender,
         age=profile.age,
         occupation=profile.occupation,
@@ -228,12 +281,88 @@ def user(record: UserRecord) -> user_bodies.User:
     )
 
 
-def rating(record: RatingRecord) -> rating_bodies.Rating:
+def rating(written: WrittenRating) -> rating_bodies.Rating:
+    return rating_bodies.Rating(
+        **written.rating._asdict(),
+        user_external_id=written.user_external_id,
+        movie_external_id=written.movie_external_id,
+    )
+
+
+def exported_rating(record: RatingRecord | GivenRating) -> rating_bodies.ExportedRating:
     # Not validated: an export converts millions of rows, which the database has checked.
-    return rating_bodies.Rating.model_construct(**record._asdict())
+    return rating_bodies.ExportedRating.model_construct(**record._asdict())
 
 
 def rated_movie(entry: TitledRating) -> rating_bodies.RatedMovie:
     return rating_bodies.RatedMovie.model_validate(
         {**movie_fields(entry.movie), "stars": entry.rating.stars, "rated_at": entry.rating.rated_at}
     )
+
+
+def imported(user_id: int, preview: Preview, written: int) -> taste_bodies.Imported:
+    export = preview.export
+    return taste_bodies.Imported(
+        user_id=user_id,
+        source=export.source,
+        best=export.best,
+        written=written,
+        matched=[
+            taste_bodies.MatchedRating.model_construct(
+                **_given(entry.given), movie=_movie_answer(entry.movie), by=entry.by, own_stars=entry.own_stars
+            )
+            for entry in preview.matched
+        ],
+        doubtful=[
+            taste_bodies.DoubtfulRating.model_construct(
+                **_given(entry.given),
+                candidates=[
+                    taste_bodies.Candidate.model_construct(
+                        movie=_movie_answer(candidate.movie), similarity=round(candidate.similarity, 2)
+                    )
+                    for candidate in entry.candidates
+                ],
+            )
+            for entry in preview.doubtful
+        ],
+        not_found=[
+            taste_bodies.MissingRating.model_construct(**_given(given), imdb_id=given.imdb_id, tmdb_id=given.tmdb_id)
+            for given in preview.not_found
+        ],
+        left_out=taste_bodies.LeftOut(
+            watched=len(export.watched),
+            watchlist=len(export.watchlist),
+            no_movies=export.no_movies,
+            repeated=preview.repeated,
+            unreadable=export.unreadable,
+        ),
+    )
+
+
+def _given(given: RatedTitle) -> dict[str, Any]:
+    """The fields of a `GivenRating`."""
+    return {
+        "row": given.row,
+        "title": given.title,
+        "year": given.year,
+        "given": given.given,
+        "stars": given.stars,
+        "rated_at": given.rated_at,
+    }
+
+
+def _movie_answer(movie: MovieRecord) -> MovieAnswer:
+    return MovieAnswer.model_construct(**movie_fields(movie))
+
+
+def event(record: EventRecord) -> event_bodies.Event:
+    # Not validated, as for ratings.
+    return event_bodies.Event.model_construct(**record._asdict())
+
+
+def events_written(written: Written) -> event_bodies.EventsWritten:
+    return event_bodies.EventsWritten(written=written.written, known=written.known)
+
+
+def watchlist_movie(entry: ListedMovie) -> event_bodies.WatchlistMovie:
+    return event_bodies.WatchlistMovie.model_validate({**movie_fields(entry.movie), "added_at": entry.added_at})

@@ -107,7 +107,8 @@ def data_check(folder: FolderArgument, as_json: JsonOption = False) -> None:
     from app.cli.console import say
     from model.data import dataset
 
-    (users, movies, ratings), problems = dataset.examine(folder)
+    tables, problems = dataset.examine(folder)
+    users, movies, ratings = tables.users, tables.movies, tables.ratings
     if as_json:
         bad = [
             {"file": str(problem.path), "line": problem.line, "complaint": problem.complaint, "text": problem.text}

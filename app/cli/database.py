@@ -1,8 +1,9 @@
 """Commands for the service's database."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -19,18 +20,17 @@ def export_ratings(
     out: Annotated[
         Path | None, typer.Option(help="File to write.", dir_okay=False, show_default="standard output")
     ] = None,
+    ids: Annotated[
+        Literal["own", "external"],
+        typer.Option(help="How users and movies are named: by the service's own ids, or by external ids."),
+    ] = "own",
 ) -> None:
     """Write all ratings of the database, one JSON object a line."""
     from app.api import translation
     from app.jobs.maintenance import export_ratings
 
-    lines = (translation.rating(rating).model_dump_json() for rating in export_ratings(settings_with()))
-    if out is None:
-        for line in lines:
-            typer.echo(line)
-        return
-    with atomic_write(out) as temporary, temporary.open("w") as file:
-        file.writelines(f"{line}\n" for line in lines)
+    ratings = export_ratings(settings_with(), by_external_ids=ids == "external")
+    _write_lines(out, (translation.exported_rating(rating).model_dump_json() for rating in ratings))
 
 
 @commands.command("import")
@@ -44,6 +44,56 @@ def import_ratings(
     from app.jobs.maintenance import import_lines
 
     say(f"{import_lines(file, settings_with()):,} ratings written")
+
+
+events = typer.Typer(help="Events: what users did beside rating.", no_args_is_help=True)
+commands.add_typer(events, name="events")
+
+
+@events.command("export")
+def export_events(
+    out: Annotated[
+        Path | None, typer.Option(help="File to write.", dir_okay=False, show_default="standard output")
+    ] = None,
+) -> None:
+    """Write all events of the database, one JSON object a line."""
+    from app.api import translation
+    from app.jobs.maintenance import export_events
+
+    _write_lines(out, (translation.event(event).model_dump_json() for event in export_events(settings_with())))
+
+
+@events.command("import")
+def import_events(
+    file: Annotated[
+        typer.FileBinaryRead,
+        typer.Argument(help="JSON Lines as `events export` writes; - for standard input.", metavar="FILE"),
+    ],
+) -> None:
+    """Write events into the database, all or none; those that are there by their event id are left alone."""
+    from app.cli.console import say
+    from app.jobs.maintenance import import_events
+
+    done = import_events(file, settings_with())
+    say(f"{done.written:,} events written, {done.known:,} were there")
+
+
+@events.command("forget")
+def forget_events() -> None:
+    """Delete what SEQREC_EVENT_RETENTION no longer keeps; the service does so too, at most once an hour."""
+    from app.cli.console import say
+    from app.jobs.maintenance import forget_events
+
+    say(f"{forget_events(settings_with()):,} events deleted")
+
+
+def _write_lines(out: Path | None, lines: Iterable[str]) -> None:
+    if out is None:
+        for line in lines:
+            typer.echo(line)
+        return
+    with atomic_write(out) as temporary, temporary.open("w") as file:
+        file.writelines(f"{line}\n" for line in lines)
 
 
 @schema.command("upgrade")

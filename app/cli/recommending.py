@@ -1,5 +1,6 @@
 """Commands that ask the model once, without a server."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -7,9 +8,11 @@ import typer
 
 from app.cli.options import JsonOption, settings_with
 from model.errors import SettingsError
-from seqrec.limits import EARLIEST_YEAR, LARGEST_ID, LATEST_YEAR
+from seqrec.ids import AnyId
+from seqrec.limits import EARLIEST_YEAR, LATEST_YEAR
 
 if TYPE_CHECKING:
+    from app.services.ids import ExternalIds, OwnIds
     from app.services.recommendations import RecommendationOptions
     from model.features.users import Rated
     from model.rating_scale import RatingScale
@@ -20,8 +23,12 @@ commands = typer.Typer()
 @commands.command()
 def recommend(
     user_id: Annotated[
-        int | None,
-        typer.Argument(min=1, help="A user of the database.", metavar="USER_ID", show_default="the user of --rated"),
+        str | None,
+        typer.Argument(
+            help="A user of the database; digits are an own id, all else an external one.",
+            metavar="USER_ID",
+            show_default="the user of --rated",
+        ),
     ] = None,
     rated: Annotated[
         list[str] | None,
@@ -67,10 +74,8 @@ def recommend(
         ),
     ] = None,
     exclude: Annotated[
-        list[int] | None,
-        typer.Option(
-            min=1, max=LARGEST_ID, help="A movie to leave out; may be repeated.", metavar="ID", show_default="none"
-        ),
+        list[str] | None,
+        typer.Option(help="A movie to leave out; may be repeated.", metavar="ID", show_default="none"),
     ] = None,
     all_users: Annotated[
         bool,
@@ -107,7 +112,7 @@ def recommend(
 
     if year_from is not None and year_to is not None and year_from > year_to:
         raise SettingsError("--year-from is later than --year-to.")
-    allowed = Filter(genre or (), year_from, year_to, exclude or ())
+    allowed = Filter(genre or (), year_from, year_to)
     options = RecommendationOptions(n=n, rank_by=rank_by, filter=allowed)
     if diversity is not None:
         options = options._replace(diversity=diversity)
@@ -116,44 +121,60 @@ def recommend(
             raise SettingsError("With --all, say into which file by --out, and name no user.")
         if ray is not None and workers is not None:
             raise SettingsError("--workers is for this machine alone: with --ray, there is one for each core.")
-        _recommend_all(out, options, workers, ray)
+        _recommend_all(out, options, exclude or [], workers, ray)
     elif out is not None or workers is not None or ray is not None:
         raise SettingsError("--out, --workers and --ray are options of --all.")
     else:
-        _recommend_one(user_id, rated, options._replace(explain=True), as_json)
+        _recommend_one(user_id, rated, exclude or [], options._replace(explain=True), as_json)
 
 
 def _recommend_one(
-    user_id: int | None, rated: list[str] | None, options: "RecommendationOptions", as_json: bool
+    user: str | None, rated: list[str] | None, exclude: list[str], options: "RecommendationOptions", as_json: bool
 ) -> None:
     from app.api import translation
     from app.cli.tables import print_recommendations
     from app.server import services_from
     from model.features.users import UserContext
 
-    if user_id is None and not rated:
+    if user is None and not rated:
         raise SettingsError("Give a USER_ID, or the ratings of an anonymous user with --rated ID=STARS.")
-    if user_id is not None and rated:
+    if user is not None and rated:
         raise SettingsError("Give a USER_ID or --rated, not both: --rated is for a user who is not in the database.")
+    left_out = [_read_id(text) for text in exclude]
     services = services_from(settings_with())
-    if user_id is None:
-        history = _parse_history(rated or [], services.host.model.rating_scale)
-        answer = services.recommender.recommend_anonymous(UserContext(history=history), options)
+    if user is None:
+        given = [_parse_rating(text, services.host.model.rating_scale) for text in rated or []]
+        ids = _look_up(services.external_ids, movies=[*left_out, *(movie for movie, _ in given)])
+        history = _history(given, ids)
+        answer = services.recommender.recommend_anonymous(
+            UserContext(history=history), _without(options, left_out, ids)
+        )
+        name, user_id = "The anonymous user", None
     else:
-        answer = services.recommender.recommend(user_id, options)
+        named = _read_id(user)
+        ids = _look_up(services.external_ids, [named], left_out)
+        (user_id,) = ids.of_users([named])
+        answer = services.recommender.recommend(user_id, _without(options, left_out, ids))
+        name = f"User {named}"
     if as_json:
         typer.echo(translation.recommendations(user_id, answer).model_dump_json())
     else:
-        print_recommendations("The anonymous user" if user_id is None else f"User {user_id}", answer)
+        print_recommendations(name, answer)
 
 
-def _recommend_all(out: Path, options: "RecommendationOptions", workers: int | None, ray: str | None) -> None:
+def _recommend_all(
+    out: Path, options: "RecommendationOptions", exclude: list[str], workers: int | None, ray: str | None
+) -> None:
     from app.cli.console import reporter, say
+    from app.jobs.maintenance import external_ids
     from app.jobs.recommend_all import recommend_all
     from app.jobs.recommend_with_ray import recommend_with_ray
 
     if ray is None and out.is_dir():
         raise SettingsError(f"{out} is a folder: --out is a file, unless there is --ray.")
+    left_out = [_read_id(text) for text in exclude]
+    if left_out:
+        options = _without(options, left_out, _look_up(external_ids(settings_with()), movies=left_out))
     with reporter() as progress:
         try:
             if ray is None:
@@ -166,29 +187,58 @@ def _recommend_all(out: Path, options: "RecommendationOptions", workers: int | N
     say(f"{out}: lists for {users:,} users")
 
 
-def _parse_history(texts: list[str], scale: "RatingScale") -> list["Rated"]:
-    history = [_parse_rating(text, scale) for text in texts]
-    if len({entry.movie_id for entry in history}) < len(history):
-        raise SettingsError("A movie is rated twice: give --rated once for each movie.")
-    return history
+def _read_id(text: str) -> AnyId:
+    from pydantic import TypeAdapter, ValidationError
+
+    from seqrec.schemas.common import NamedId
+    from seqrec.validation import invalid_fields
+
+    try:
+        id_: AnyId = TypeAdapter(NamedId).validate_python(text)
+    except ValidationError as error:
+        raise SettingsError(f"{text!r} is no id: {invalid_fields(error.errors())[0].message}.") from error
+    return id_
 
 
-def _parse_rating(text: str, scale: "RatingScale") -> "Rated":
+def _look_up(ids: "ExternalIds", users: Sequence[AnyId] = (), movies: Sequence[AnyId] = ()) -> "OwnIds":
+    return ids.look_up(*([id_ for id_ in named if isinstance(id_, str)] for named in (users, movies)))
+
+
+def _without(options: "RecommendationOptions", movies: Sequence[AnyId], ids: "OwnIds") -> "RecommendationOptions":
+    return options._replace(filter=options.filter._replace(exclude=tuple(ids.of_known_movies(movies))))
+
+
+def _history(given: Sequence[tuple[AnyId, float]], ids: "OwnIds") -> list["Rated"]:
     from model.features.users import Rated
 
-    movie_id, _, stars = text.partition("=")
+    movie_ids = ids.of_movies([movie for movie, _ in given])
+    if len(set(movie_ids)) < len(movie_ids):
+        raise SettingsError("A movie is rated twice: give --rated once for each movie.")
+    return [Rated(movie_id, stars) for movie_id, (_, stars) in zip(movie_ids, given, strict=True)]
+
+
+def _parse_rating(text: str, scale: "RatingScale") -> tuple[AnyId, float]:
+    """The movie, by own or external id, and the stars."""
+    movie, _, stars = text.rpartition("=")
     known = [f"{step:g}" for step in scale]
-    if not movie_id.isdecimal() or stars not in known:
+    if not movie or stars not in known:
         raise SettingsError(
             f"{text!r} is no rating: give a movie's id and the stars, one of {', '.join(known)}, as in 260=5."
         )
-    return Rated(int(movie_id), float(stars))
+    return _read_id(movie), float(stars)
 
 
 @commands.command()
 def predict(
-    user_id: Annotated[int, typer.Argument(min=1, help="A user of the database.", metavar="USER_ID")],
-    movie_ids: Annotated[list[int], typer.Argument(min=1, help="Movies of the database.", metavar="MOVIE_ID...")],
+    user_id: Annotated[
+        str,
+        typer.Argument(
+            help="A user of the database; digits are an own id, all else an external one.", metavar="USER_ID"
+        ),
+    ],
+    movie_ids: Annotated[
+        list[str], typer.Argument(help="Movies of the database, named as the user is.", metavar="MOVIE_ID...")
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Print the stars that a user would give some movies."""
@@ -197,9 +247,12 @@ def predict(
     from app.server import services_from
     from app.services.recommendations import PredictionQuery
 
+    user, movies = _read_id(user_id), [_read_id(text) for text in movie_ids]
     services = services_from(settings_with())
-    answer = services.recommender.predict([PredictionQuery(user_id, movie_id) for movie_id in movie_ids])
+    ids = _look_up(services.external_ids, [user], movies)
+    (own,) = ids.of_users([user])
+    answer = services.recommender.predict([PredictionQuery(own, movie_id) for movie_id in ids.of_movies(movies)])
     if as_json:
-        typer.echo(translation.predictions([user_id] * len(movie_ids), answer).model_dump_json())
+        typer.echo(translation.predictions([own] * len(movies), answer).model_dump_json())
     else:
-        print_predictions(user_id, answer)
+        print_predictions(user, answer)

@@ -12,6 +12,7 @@ from app.services.recommendations import Predictions, RecommendationList
 from app.storage.movies import MovieRecord
 from app.storage.stats import Stats
 from model.card import Evaluation, RankingEvaluation
+from seqrec.ids import AnyId
 from seqrec.limits import LATEST
 
 LATEST_RATINGS = 10
@@ -68,12 +69,12 @@ def print_recommendations(user: str, answer: RecommendationList) -> None:
     movies = answer.state.catalogue.movies
     history = [(movies[entry.movie_id], entry.stars) for entry in answer.user.history if entry.movie_id in movies]
     if history:
-        table = _table(f"{user} has rated {len(history):,} movies, last of all", "stars", "movie")
+        table = _table(f"{escape(user)} has rated {len(history):,} movies, last of all", "stars", "movie")
         for movie, stars in history[: -LATEST_RATINGS - 1 : -1]:
             table.add_row(f"{stars:g}", _format_movie(movie))
         output.print(table)
     elif answer.user.based_on in WITHOUT_RATINGS:
-        output.print(f"{user} has {WITHOUT_RATINGS[answer.user.based_on]}: {_describe_source(answer)}.")
+        output.print(f"{escape(user)} has {WITHOUT_RATINGS[answer.user.based_on]}: {_describe_source(answer)}.")
     output.print()
     table = _table("To see next", "", "movie", "stars", "4 or more", "because of")
     for rank, entry in enumerate(answer.recommendations, start=1):
@@ -93,11 +94,11 @@ def _describe_source(answer: RecommendationList) -> str:
     return "a list for the profile alone" if answer.user.based_on == "profile" else "a list for an average user"
 
 
-def print_predictions(user_id: int, answer: Predictions) -> None:
+def print_predictions(user: AnyId, answer: Predictions) -> None:
     """Predicted stars, their probabilities, and the stars that the user gave."""
     scale, movies = answer.state.scorer.rating_scale, answer.state.catalogue.movies
     headings = (f"{stars:g}" for stars in scale)
-    table = _table(f"Predicted stars of user {user_id}", "movie", "stars", *headings, "own rating")
+    table = _table(escape(f"Predicted stars of user {user}"), "movie", "stars", *headings, "own rating")
     for entry in answer.predictions:
         shares = ["-"] * len(scale) if entry.probabilities is None else [f"{one:.0%}" for one in entry.probabilities]
         own = "" if entry.own_stars is None else f"{entry.own_stars:g}"

@@ -13,7 +13,9 @@ class Limits(NamedTuple):
         requests: in work or waiting, together.
         connections: open ones.
         body: bytes of a body.
+        batch_body: bytes of a body of a route that takes thousands of entries.
         bulk_body: bytes of a body of a bulk route.
+        file: bytes of a file that a person sends.
         pause: seconds until the next piece of a body has to come, and until all of a request's header has to.
         header: bytes of a request's header.
         rate: requests of each caller, as ``60/minute``; None for any number.
@@ -23,7 +25,9 @@ class Limits(NamedTuple):
     requests: int = 128
     connections: int = 2000
     body: int = MIB
+    batch_body: int = 8 * MIB
     bulk_body: int = 1024 * MIB
+    file: int = 32 * MIB
     pause: float = 10.0
     header: int = 64 * KIB
     rate: str | None = None

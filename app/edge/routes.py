@@ -53,11 +53,16 @@ class Route(APIRoute):
 
         return guarded
 
+    @staticmethod
+    def most_bytes(limits: Limits) -> int:
+        """Of a body that is read whole."""
+        return limits.body
+
     async def with_limited_body(self, request: Request, limits: Limits) -> Request:
         """The request, whose body is in memory; `BodyTooLarge`, `SlowBody` or `UnsupportedMedia`."""
         if self.body_field is None:
             return request
-        receive = limited(request, limits.body, limits.pause)
+        receive = limited(request, self.most_bytes(limits), limits.pause)
         parts: list[bytes] = []
         while True:
             message = await receive()
@@ -70,6 +75,14 @@ class Route(APIRoute):
         return Request(request.scope, _replaying({**message, "body": body}, request.receive))
 
 
+class BatchRoute(Route):
+    """A route whose body may have thousands of entries."""
+
+    @staticmethod
+    def most_bytes(limits: Limits) -> int:
+        return limits.batch_body
+
+
 class BulkRoute(Route):
     """A route that may take long, and whose code may read the body piece by piece."""
 
@@ -78,6 +91,14 @@ class BulkRoute(Route):
         if self.body_field is not None:
             return await super().with_limited_body(request, limits)
         return Request(request.scope, limited(request, limits.bulk_body, limits.pause))
+
+
+class FileRoute(BulkRoute):
+    """A bulk route whose body is one file of a person, far smaller than what programs send."""
+
+    async def with_limited_body(self, request: Request, limits: Limits) -> Request:
+        """The request, whose body ends in `BodyTooLarge` or `SlowBody` while it is read."""
+        return Request(request.scope, limited(request, min(limits.file, limits.bulk_body), limits.pause))
 
 
 def limited(request: Request, most: int, pause: float) -> Receive:

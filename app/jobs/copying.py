@@ -5,13 +5,16 @@ from sqlalchemy import Connection, Engine, bindparam, delete, insert, or_, selec
 from app.jobs.bulk_load import load
 from app.jobs.extract import extract
 from app.jobs.reporter import Reporter
+from app.services.feedback.events import EVENTS_AT_ONCE, Events
+from app.services.feedback.recommendation_ids import RecommendationIds
 from app.settings import Settings
-from app.storage.database import connect, public_url, upgrade
+from app.storage import events
+from app.storage.database import Database, connect, public_url, upgrade
 from app.storage.tables import Dataset, Movie
 
 
 def copy_database(source_url: str, settings: Settings, reporter: Reporter) -> None:
-    """Copy users, movies and ratings into the empty database of the settings.
+    """Copy users, movies, ratings and events into the empty database of the settings.
 
     An interrupted copy is finished by the same call. Raises `DatabaseError` if the source is not at the newest
     revision or has no ratings, or if the other database is not empty.
@@ -31,6 +34,7 @@ def _copy(source: Engine, target: Engine, reporter: Reporter) -> int:
     stage = f"writing ratings to {public_url(target)}"
     load(target, data, lambda done, total: reporter.progress(stage, done, total))
     _copy_what_no_data_set_has(source, target)
+    _copy_events(Database(source), Database(target))
     return len(data.ratings)
 
 
@@ -44,6 +48,18 @@ def _copy_what_no_data_set_has(source: Engine, target: Engine) -> None:
             of_one = update(Movie).where(Movie.id == bindparam("movie"))
             statement = of_one.values(hidden=bindparam("is_hidden"), title_vector=bindparam("vector"))
             writing.execute(statement, [{"movie": id_, "is_hidden": is_, "vector": it} for id_, is_, it in changed])
+
+
+def _copy_events(source: Database, target: Database) -> None:
+    """All events with their lists, and the key that the ids of lists are signed with; those that are there stay."""
+    ids, after = RecommendationIds(), 0
+    with source.reads(long=True) as reading, target.writes(long=True) as writing:
+        events.put_signing_key(writing, events.signing_key(reading))
+        while True:
+            block, after = events.next_block(reading, after, EVENTS_AT_ONCE)
+            if not block:
+                return
+            Events(target, ids).put_records(writing, block)
 
 
 def _copy_datasets(reading: Connection, writing: Connection) -> None:

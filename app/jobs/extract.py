@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Engine, Select, select
+from sqlalchemy import Connection, Engine, Select, or_, select
 
 from app.errors import DatabaseError
 from app.storage.database import public_url, require_current
 from app.storage.tables import Dataset, Genre, Movie, MovieGenre, Rating, User
 from model.data.dataset import MovieLens
+from model.rating_scale import OriginalScale
 
 NAME = "database"
 """The data set's name on the card of a model that was trained on it."""
@@ -20,11 +21,17 @@ ROWS_AT_ONCE = 100_000
 USERS = {"user_id": pl.Int64, "gender": pl.String, "age": pl.Int64, "occupation": pl.Int64}
 MOVIES = {"movie_id": pl.Int64, "title": pl.String, "year": pl.Int16}
 GENRES = {"movie_id": pl.Int64, "genres": pl.String}
+LINKS = {"movie_id": pl.Int64, "imdb_id": pl.String, "tmdb_id": pl.Int64}
 RATINGS = {"user_id": pl.Int64, "movie_id": pl.Int64, "stars": pl.Float32, "rated_at": pl.Int64}
 
 _USERS = select(User.id, User.gender, User.age, User.occupation).order_by(User.id)
 _MOVIES = select(Movie.id, Movie.title, Movie.year).order_by(Movie.id)
 _GENRES = select(MovieGenre.movie_id, Genre.name).join(Genre, Genre.id == MovieGenre.genre_id)
+_LINKS = (
+    select(Movie.id, Movie.imdb_id, Movie.tmdb_id)
+    .where(or_(Movie.imdb_id.is_not(None), Movie.tmdb_id.is_not(None)))
+    .order_by(Movie.id)
+)
 _RATINGS = select(Rating.user_id, Rating.movie_id, Rating.stars, Rating.rated_at).order_by(
     Rating.user_id, Rating.movie_id
 )
@@ -42,8 +49,11 @@ def extract(engine: Engine) -> MovieLens:
         users = _table(connection, _USERS, USERS)
         genres = _table(connection, _GENRES, GENRES).group_by("movie_id").agg(pl.col("genres").sort())
         movies = _table(connection, _MOVIES, MOVIES).join(genres, on="movie_id", how="left", maintain_order="left")
+        links = _table(connection, _LINKS, LINKS)
         ratings = _table(connection, _RATINGS, RATINGS)
-        filled_with = connection.execute(select(Dataset.checksum, Dataset.generated).order_by(Dataset.loaded_at)).all()
+        external_ids = {table: _external_ids(connection, table) for table in (User, Movie)}
+        of_datasets = select(Dataset.checksum, Dataset.generated, Dataset.scale).order_by(Dataset.loaded_at)
+        filled_with = connection.execute(of_datasets).all()
     if ratings.is_empty():
         raise DatabaseError(
             f"The database {public_url(engine)} holds no ratings to train on. Fill it with: seqrec db load DIR"
@@ -51,12 +61,16 @@ def extract(engine: Engine) -> MovieLens:
     movies = movies.with_columns(pl.col("genres").fill_null([]))
     return MovieLens(
         name=NAME,
-        generated=any(generated for _, generated in filled_with),
+        generated=any(generated for _, generated, _ in filled_with),
         checksum=_checksum(users, movies, ratings),
         users=users,
         movies=movies,
         ratings=ratings,
-        filled_with=tuple(checksum for checksum, _ in filled_with),
+        links=links,
+        filled_with=tuple(checksum for checksum, _, _ in filled_with),
+        user_external_ids=external_ids[User],
+        movie_external_ids=external_ids[Movie],
+        scale=next((OriginalScale(**scale) for _, _, scale in filled_with if scale is not None), None),
     )
 
 
@@ -67,6 +81,12 @@ def _table(
     rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query)
     parts = [pl.DataFrame([tuple(row) for row in part], schema=schema, orient="row") for part in rows.partitions()]
     return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
+
+
+def _external_ids(connection: Connection, table: type[User | Movie]) -> dict[int, str]:
+    """By own id, of the rows that have one."""
+    rows = connection.execute(select(table.id, table.external_id).where(table.external_id.is_not(None)))
+    return {id_: external_id for id_, external_id in rows if external_id is not None}
 
 
 def _checksum(users: pl.DataFrame, movies: pl.DataFrame, ratings: pl.DataFrame) -> str:

@@ -15,6 +15,7 @@ class Row(NamedTuple):
     """A movie of a user's list.
 
     Attributes:
+        user_external_id, movie_external_id: ids in another system; None without one.
         rank: 1 for the best.
         relevance: None from a model that has none.
     """
@@ -26,6 +27,8 @@ class Row(NamedTuple):
     predicted_stars: float
     relevance: float | None
     source: Source
+    user_external_id: str | None
+    movie_external_id: str | None
 
 
 def rows(lists: Mapping[int, RecommendationList], offset: int) -> Iterator[Row]:
@@ -33,8 +36,9 @@ def rows(lists: Mapping[int, RecommendationList], offset: int) -> Iterator[Row]:
     for user_id, answer in lists.items():
         movies = answer.state.catalogue.movies
         for rank, entry in enumerate(answer.recommendations, start=offset + 1):
-            title = movies[entry.movie_id].title
-            yield Row(user_id, rank, entry.movie_id, title, entry.stars, entry.relevance, answer.source)
+            movie = movies[entry.movie_id]
+            predicted = movie.title, entry.stars, entry.relevance, answer.source
+            yield Row(user_id, rank, movie.id, *predicted, answer.external_id, movie.external_id)
 
 
 class ListFormat(Protocol):
@@ -88,6 +92,8 @@ class Parquet:
             "predicted_stars": pl.Float64,
             "relevance": pl.Float64,
             "source": pl.String,
+            "user_external_id": pl.String,
+            "movie_external_id": pl.String,
         }
 
     def write(self, rows: Iterable[Row], path: Path) -> None:

@@ -14,8 +14,10 @@ from app.storage.database import connect, public_url, upgrade
 from model.card import Card
 from model.data import dataset
 from model.data.dataset import MovieLens
+from model.data.origin import IDS_FILES
 from model.inference import artifact
 from model.training.presets import Preset, first_look, preset
+from seqrec.ids import EXTERNAL_ID_RULE, is_external_id
 
 DEFAULT_MODEL = "seqrec"
 
@@ -135,6 +137,12 @@ def _load(engine: Engine, data: MovieLens, reporter: Reporter) -> bool:
             f"Database: {public_url(engine)}, loaded {len(data.users):,} users, {len(data.movies):,} movies "
             f"and {len(data.ratings):,} ratings"
         )
+        for noun, ids in (("user", data.user_external_ids), ("movie", data.movie_external_ids)):
+            if refused := sum(not is_external_id(text) for text in ids.values()):
+                reporter.message(
+                    f"Database: {refused:,} ids of {noun}s of the source cannot be external ids, and are known by "
+                    f"their numbers in {IDS_FILES[noun]} alone: {EXTERNAL_ID_RULE}"
+                )
     else:
         reporter.message(f"Database: {public_url(engine)} holds this data already; nothing changed")
     return loaded

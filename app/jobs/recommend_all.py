@@ -23,6 +23,7 @@ import torch
 from app.errors import DatabaseError, ListsBusy, WorkerError
 from app.jobs.list_files import ListFormat, format_of, rows
 from app.jobs.reporter import Reporter
+from app.services.feedback.kinds import meanings_from
 from app.services.model_host import ModelHost
 from app.services.popularity import Popularity
 from app.services.recommendations import RecommendationOptions, Recommender
@@ -129,7 +130,7 @@ def load_recommender(settings: Settings, folder: Path) -> Recommender:
     engine = connect(settings.database_url)
     require_current(engine)
     host = ModelHost(Database(engine), Scorer(artifact.load(folder), choose_device(settings.device)))
-    return Recommender(host, Popularity(host))
+    return Recommender(host, Popularity(host), meanings=meanings_from(settings.feedback or {}))
 
 
 def _prepare(out: Path, options: RecommendationOptions, settings: Settings, newest: Path, database: Database) -> Plan:

@@ -6,7 +6,7 @@ Every label has few values: names in this code, patterns of routes, versions of 
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
@@ -62,6 +62,9 @@ empty_lists = Counter(
 ratings_written = Counter(
     "seqrec_ratings_written", "Ratings written, one by one, in batches and by imports.", registry=REGISTRY
 )
+events_written = Counter(
+    "seqrec_events_written", "Events written, in batches and by imports, by their kind.", ["kind"], registry=REGISTRY
+)
 ratings_deleted = Counter("seqrec_ratings_deleted", "Ratings deleted one by one.", registry=REGISTRY)
 imports = Counter("seqrec_imports", "Imports of ratings that were written.", registry=REGISTRY)
 exports = Counter("seqrec_exports", "Exports of ratings that were begun.", registry=REGISTRY)
@@ -114,6 +117,24 @@ model_created = Gauge(
     registry=REGISTRY,
     multiprocess_mode="livemax",
 )
+online = {
+    name: Gauge(
+        f"seqrec_online_{name}",
+        f"Of the lists that were shown in the last 30 days: {description}",
+        ["model", "rank_by"],
+        registry=REGISTRY,
+        multiprocess_mode="livemostrecent",
+    )
+    for name, description in (
+        ("lists", "how many."),
+        ("hit_ratio", "share of the shown movies that their user wanted."),
+        ("list_hit_ratio", "share of the lists with such a movie."),
+        ("ndcg_ratio", "normalized discounted cumulative gain, mean over the lists."),
+        ("coverage_ratio", "share of the catalogue that was shown."),
+        ("popularity_ratings", "ratings of a shown movie, the mean."),
+        ("first_hit_seconds", "from the first impression to the first hit, the median."),
+    )
+}
 training_progress = Gauge(
     "seqrec_training_progress_ratio",
     "How much of the training of the next model is done, 0 to 1; not a number if none runs.",
@@ -126,6 +147,7 @@ catalogue_hits, catalogue_misses = (catalogue_lookups.labels(result) for result 
 user_hits, user_misses = (user_lookups.labels(result) for result in ("hit", "miss"))
 _scoring_seconds = cache(scoring_seconds.labels)
 _lists = cache(lists.labels)
+_online_labels: set[tuple[str, str]] = set()
 
 
 @cache
@@ -145,6 +167,17 @@ def record_list(source: str, rank_by: str, movies: int) -> None:
     _lists(source, rank_by).inc()
     if not movies:
         empty_lists.labels(source).inc()
+
+
+def record_online(scores: Mapping[tuple[str, str], Mapping[str, float]]) -> None:
+    """Record the measures of the lists, by the names of `online`, for each model version and order.
+
+    Those that were recorded before and are not among them become no number.
+    """
+    for name, gauge in online.items():
+        for labels in _online_labels | scores.keys():
+            gauge.labels(*labels).set(scores.get(labels, {}).get(name, math.nan))
+    _online_labels.update(scores)
 
 
 def record_training(share: float | None) -> None:

@@ -21,14 +21,18 @@ class Filter(NamedTuple):
 
     Attributes:
         genres: any of these; empty for all.
+        genres_all: all of these.
         year_from, year_to: of release, both included; a movie of unknown year passes neither.
         exclude: ids of movies to leave out.
+        among: only these movies; None for all.
     """
 
     genres: Sequence[str] = ()
     year_from: int | None = None
     year_to: int | None = None
     exclude: Sequence[int] = ()
+    genres_all: Sequence[str] = ()
+    among: Sequence[int] | None = None
 
 
 class Catalogue:
@@ -73,12 +77,16 @@ class Catalogue:
         selected = self._visible.copy()
         if names := self.match_genres(wanted.genres):
             selected &= np.any([self._with_genre[name] for name in names], axis=0)
+        for name in self.match_genres(wanted.genres_all, "genre_all"):
+            selected &= self._with_genre[name]
         if wanted.year_from is not None:
             selected &= self._years >= wanted.year_from  # a comparison with NaN is False
         if wanted.year_to is not None:
             selected &= self._years <= wanted.year_to
         if wanted.exclude:
             selected &= ~np.isin(self._ids, wanted.exclude)
+        if wanted.among is not None:
+            selected &= np.isin(self._ids, wanted.among)
         return selected
 
     @cached_property
@@ -121,14 +129,14 @@ class Catalogue:
         """A movie's position in the order of `search`."""
         return self._positions[movie_id]
 
-    def match_genres(self, names: Sequence[str]) -> set[str]:
-        """The genres of these names in any case; `InvalidRequest` lists names that no movie has."""
+    def match_genres(self, names: Sequence[str], field: str = "genre") -> set[str]:
+        """The genres of these names in any case; `InvalidRequest` lists names that no movie has, of this field."""
         asked = {name.casefold() for name in names}
         known = {name for name in self.genres if name.casefold() in asked}
         matched = {name.casefold() for name in known}
         if unknown := [name for name in names if name.casefold() not in matched]:
             message = f"there is no genre {', '.join(map(repr, unknown))}; there are {', '.join(self.genres)}"
-            raise InvalidRequest([InvalidField(field="genre", message=message)])
+            raise InvalidRequest([InvalidField(field=field, message=message)])
         return known
 
     @cached_property

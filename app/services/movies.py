@@ -8,10 +8,11 @@ from sqlalchemy.orm import Session
 
 from app.services.model_host import ModelHost, ModelState
 from app.services.paging import decode_cursor, encode_cursor
-from app.storage import movies, ratings
+from app.storage import ids, movies, ratings
 from app.storage.database import Database
 from app.storage.movies import MovieRecord
 from app.storage.ratings import RatingStats
+from app.storage.tables import Movie
 from model.errors import TitleModelError
 from model.features.catalogue import year_of
 from seqrec.errors import MovieExists, MovieNotFound
@@ -32,6 +33,13 @@ class SearchPage(NamedTuple):
     state: ModelState
     entries: list[CatalogueEntry]
     next_cursor: str | None
+
+
+class Links(NamedTuple):
+    """What IMDb, as tt0111161, and TMDB call a movie; None where that is not known."""
+
+    imdb_id: str | None = None
+    tmdb_id: int | None = None
 
 
 class Movies:
@@ -56,24 +64,32 @@ class Movies:
             return self._entry(*_require_movie(session, movie_id))
 
     def add(
-        self, movie_id: int | None, title: str, year: int | None, genres: Sequence[str], hidden: bool
+        self,
+        movie_id: int | None,
+        title: str,
+        year: int | None,
+        genres: Sequence[str],
+        hidden: bool,
+        external_id: str | None = None,
+        links: Links = Links(),  # noqa: B008 - a tuple cannot be changed
     ) -> tuple[CatalogueEntry, RatingStats]:
-        """A new movie, with a free id if none is given; `MovieExists` if the id is taken.
+        """A new movie, with a free id if none is given; `MovieExists` if one of the ids is taken.
 
         The first call after a start takes some seconds, to load the title model.
         """
-        if movie_id is not None:
-            self._require_free(movie_id)
+        with self.database.reads() as session:  # at once, before seconds go into encoding a title
+            _require_free(session, movie_id, external_id)
         fields = {
             "title": title,
+            "external_id": external_id,
             "year": year or year_of(title),
             "hidden": hidden,
             "title_vector": _encode_title(title),
+            **links._asdict(),
         }
 
         def insert(session: Session) -> tuple[MovieRecord, RatingStats]:
-            if movie_id is not None and movies.existing(session, [movie_id]):
-                raise MovieExists(movie_id)
+            _require_free(session, movie_id, external_id)
             # An id that the model knows means a movie to it, also where that one was deleted.
             known = max(self.host.model.trained_ids, default=0)
             chosen = movies.free_id(session, above=known) if movie_id is None else movie_id
@@ -85,7 +101,7 @@ class Movies:
     def change(
         self, movie_id: int, fields: Mapping[str, object], genres: Sequence[str] | None
     ) -> tuple[CatalogueEntry, RatingStats]:
-        """Set some fields; `MovieNotFound`."""
+        """Set some fields; `MovieNotFound`, or `MovieExists` if the external id is taken."""
         self.get(movie_id)  # raise before encoding a title, which takes long
         changed = dict(fields)
         if isinstance(title := fields.get("title"), str):
@@ -94,7 +110,9 @@ class Movies:
             trained = movie_id in self.host.model.trained_ids
             changed["title_vector"] = None if trained else _encode_title(title)
         with self.database.writes() as session:
-            _require_movie(session, movie_id)
+            before, _ = _require_movie(session, movie_id)
+            if (external_id := fields.get("external_id")) != before.external_id:
+                _require_free(session, external_id)
             movies.change(session, movie_id, changed, genres)
             return self._entry(*_require_movie(session, movie_id))
 
@@ -102,12 +120,6 @@ class Movies:
         """Delete the movie with all its ratings; does nothing if there is no such movie."""
         with self.database.writes() as session:
             movies.remove(session, movie_id)
-
-    def _require_free(self, movie_id: int) -> None:
-        """`MovieExists` at once, before seconds go into encoding a title."""
-        with self.database.reads() as session:
-            if movies.existing(session, [movie_id]):
-                raise MovieExists(movie_id)
 
     def _entry(self, movie: MovieRecord, rating_stats: RatingStats) -> tuple[CatalogueEntry, RatingStats]:
         return CatalogueEntry(movie, movie.id in self.host.model.trained_ids), rating_stats
@@ -118,6 +130,13 @@ def _require_movie(session: Session, movie_id: int) -> tuple[MovieRecord, Rating
     if movie is None:
         raise MovieNotFound([movie_id])
     return movie, ratings.rating_stats(session, movie_id)
+
+
+def _require_free(session: Session, *wanted: object) -> None:
+    """`MovieExists` names an own or external id that is taken; None is none."""
+    asked = [id_ for id_ in wanted if isinstance(id_, int | str)]
+    for taken in ids.find(session, Movie, asked):
+        raise MovieExists(taken)
 
 
 def _encode_title(title: str) -> bytes | None:

@@ -1,23 +1,35 @@
-"""Ratings as JSON Lines: one JSON object a line."""
+"""Ratings and events as JSON Lines: one JSON object a line."""
 
 import codecs
-from collections.abc import Iterator
-from typing import BinaryIO
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
-from app.storage.ratings import RatingRecord
 from seqrec.errors import MOST_DETAILS, InvalidField
+from seqrec.ids import AnyId
 from seqrec.schemas.ratings import NewRating
 
+T = TypeVar("T")
+
 LONGEST_LINE = 10_000
-"""In bytes; a longer line is not a rating."""
+"""In bytes; a longer line is no rating and no event."""
 
 MOST_BLANK_LINES = 10_000
-"""A file of more is no file of ratings."""
+"""A file of more is no file of ratings or events."""
 
 UNTIMED = -1
 """The time of a rating that comes without one, until it is written."""
+
+
+class GivenRating(NamedTuple):
+    """A rating as a caller names it, by own or external ids; ``rated_at`` may be `UNTIMED`."""
+
+    user_id: AnyId
+    movie_id: AnyId
+    stars: float
+    rated_at: int
+
 
 OTHER_KINDS = {
     b"\x1f\x8b": "the file is compressed: unpack it first",
@@ -28,12 +40,15 @@ OTHER_KINDS = {
 """By the first bytes of a file."""
 
 
-def read_blocks(file: BinaryIO, size: int, problems: list[InvalidField]) -> Iterator[list[tuple[int, RatingRecord]]]:
-    """Line numbers and ratings, so many at a time; appends lines that cannot be read to ``problems``.
+def read_blocks(
+    file: BinaryIO, read: Callable[[bytes], T], size: int, problems: list[InvalidField]
+) -> Iterator[list[tuple[int, T]]]:
+    """Line numbers and what ``read`` makes of the lines, so many at a time.
 
-    Blank lines are skipped, up to `MOST_BLANK_LINES`. After `MOST_DETAILS` problems the rest is not read.
+    ``read`` raises pydantic's `ValidationError`; lines that cannot be read are appended to ``problems``. Blank lines
+    are skipped, up to `MOST_BLANK_LINES`. After `MOST_DETAILS` problems the rest is not read.
     """
-    block: list[tuple[int, RatingRecord]] = []
+    block: list[tuple[int, T]] = []
     blank = 0
     for number, line in enumerate(_lines(file), start=1):
         if number == 1 and (kind := _other_kind(line)) is not None:
@@ -46,7 +61,7 @@ def read_blocks(file: BinaryIO, size: int, problems: list[InvalidField]) -> Iter
                 break
             continue
         try:
-            block.append((number, record_of(NewRating.model_validate_json(line))))
+            block.append((number, read(line)))
         except ValidationError as error:
             problems += [
                 InvalidField(field=".".join([f"line {number}", *map(str, one["loc"])]), message=one["msg"])
@@ -71,6 +86,10 @@ def _other_kind(line: bytes) -> str | None:
     return next((message for beginning, message in OTHER_KINDS.items() if line.startswith(beginning)), None)
 
 
-def record_of(rating: NewRating) -> RatingRecord:
+def read_rating(line: bytes) -> GivenRating:
+    return given_rating(NewRating.model_validate_json(line))
+
+
+def given_rating(rating: NewRating) -> GivenRating:
     rated_at = UNTIMED if rating.rated_at is None else rating.rated_at
-    return RatingRecord(rating.user_id, rating.movie_id, rating.stars, rated_at)
+    return GivenRating(rating.user_id, rating.movie_id, rating.stars, rated_at)

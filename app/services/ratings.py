@@ -3,20 +3,23 @@
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from tempfile import TemporaryFile
-from typing import IO, BinaryIO, NamedTuple
+from typing import IO, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 from sqlalchemy.orm import Session
 
 from app.observability import metrics
 from app.services.paging import decode_cursor, encode_cursor
-from app.services.rating_lines import UNTIMED, read_blocks, record_of
-from app.storage import movies, ratings, users
+from app.services.rating_lines import UNTIMED, GivenRating, given_rating, read_blocks, read_rating
+from app.storage import ids, movies, ratings
 from app.storage.database import Database
 from app.storage.movies import MovieRecord
 from app.storage.ratings import RatingRecord
+from app.storage.tables import Movie, User
 from seqrec.errors import InvalidField, InvalidRequest, MovieNotFound, UserNotFound
+from seqrec.ids import AnyId
 from seqrec.schemas.ratings import NewRating
 
 RATINGS_AT_ONCE = 5_000
@@ -33,34 +36,51 @@ class TitledRating(NamedTuple):
     rating: RatingRecord
 
 
+class WrittenRating(NamedTuple):
+    """A rating as it is stored, with the external ids of user and movie."""
+
+    rating: RatingRecord
+    user_external_id: str | None
+    movie_external_id: str | None
+
+
+class RatingPage(NamedTuple):
+    """A page of a user's ratings, the user's external id, and the next page's cursor."""
+
+    ratings: list[TitledRating]
+    user_external_id: str | None
+    next_cursor: str | None
+
+
 class Ratings:
     """The ratings of the database."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def page_for_user(self, user_id: int, limit: int, cursor: str | None) -> tuple[list[TitledRating], str | None]:
-        """A page of a user's ratings, newest first, and the next page's cursor; `UserNotFound`."""
+    def page_for_user(self, user_id: int, limit: int, cursor: str | None) -> RatingPage:
+        """A page of a user's ratings, newest first; `UserNotFound`."""
         with self.database.reads() as session:
-            _require_user(session, user_id)
+            external_id = _require_user(session, user_id)
             rows = ratings.page(session, user_id, limit + 1, decode_cursor(cursor))
             records = movies.records(session, [rating.movie_id for rating in rows])
         # A movie that was deleted between the two queries is left out.
         page = [TitledRating(records[rating.movie_id], rating) for rating in rows[:limit] if rating.movie_id in records]
         last = rows[limit - 1] if len(rows) > limit else None
-        return page, encode_cursor((last.rated_at, last.movie_id)) if last else None
+        return RatingPage(page, external_id, encode_cursor((last.rated_at, last.movie_id)) if last else None)
 
-    def put(self, user_id: int, movie_id: int, stars: float, rated_at: int | None) -> RatingRecord:
+    def put(self, user_id: int, movie_id: int, stars: float, rated_at: int | None) -> WrittenRating:
         """Write one rating, replacing an older one; `UserNotFound` or `MovieNotFound`."""
         given = RatingRecord(user_id, movie_id, stars, UNTIMED if rated_at is None else rated_at)
         with self.database.writes() as session:
-            _require_user(session, user_id)
-            if not movies.existing(session, [movie_id]):
+            user_external_id = _require_user(session, user_id)
+            known_movies = ids.external_ids(session, Movie, [movie_id])
+            if movie_id not in known_movies:
                 raise MovieNotFound([movie_id])
             (rating,) = with_times(session, [given])
             ratings.put(session, [rating])
         metrics.ratings_written.inc()
-        return rating
+        return WrittenRating(rating, user_external_id, known_movies[movie_id])
 
     def remove(self, user_id: int, movie_id: int) -> None:
         """Delete a rating; does nothing if there is none. `UserNotFound`."""
@@ -71,20 +91,22 @@ class Ratings:
 
     def put_all(self, given: Sequence[NewRating]) -> int:
         """Write all ratings or none, with an `InvalidRequest` that names bad ones by index; returns how many."""
-        records = [record_of(rating) for rating in given]
+        named = [given_rating(rating) for rating in given]
         with self.database.writes() as session:
+            known = KnownIds()
             problems = [
                 InvalidField(field=f"body.ratings.{index}.{field}", message=message)
-                for index, field, message in _KnownIds().missing(session, records)
+                for index, field, message in known.missing(session, named)
             ]
             if problems:
                 raise InvalidRequest(problems)
-            _put(session, records)
+            records = known.records(named)
+            put_with_times(session, records)
         metrics.ratings_written.inc(len(records))
         return len(records)
 
     def export(self) -> Iterator[RatingRecord]:
-        """All ratings, ordered by user and movie.
+        """All ratings, ordered by the own ids of user and movie.
 
         They are read in blocks, each in a transaction of its own, so that a slow consumer holds no connection. A rating
         that is written meanwhile may be included or not.
@@ -99,6 +121,16 @@ class Ratings:
             yield from block
             after = (block[-1].user_id, block[-1].movie_id)
 
+    def export_by_external_ids(self) -> Iterator[GivenRating]:
+        """The same with the external ids of those users and movies that have one."""
+        export = self.export()
+        while block := list(islice(export, RATINGS_AT_ONCE)):
+            with self.database.reads() as session:
+                users = ids.external_ids(session, User, {rating.user_id for rating in block})
+                movies = ids.external_ids(session, Movie, {rating.movie_id for rating in block})
+            for user_id, movie_id, stars, rated_at in block:
+                yield GivenRating(users.get(user_id) or user_id, movies.get(movie_id) or movie_id, stars, rated_at)
+
     def import_lines(self, file: BinaryIO) -> int:
         """Write ratings, one JSON object a line, all or, with an `InvalidRequest` that names the bad lines, none.
 
@@ -110,7 +142,7 @@ class Ratings:
             checked.seek(0)
             with self.database.writes(long=True) as session:
                 ratings.lock_all(session)  # the lines come in any order of users
-                written = sum(_put(session, block) for block in _checked_blocks(checked))
+                written = sum(put_with_times(session, block) for block in _checked_blocks(checked))
         metrics.ratings_written.inc(written)
         metrics.imports.inc()
         return written
@@ -118,16 +150,17 @@ class Ratings:
     def _check_lines(self, file: BinaryIO, checked: IO[bytes]) -> None:
         """Write the ratings of all lines into ``checked``, in the form of `RECORD`; `InvalidRequest`."""
         problems: list[InvalidField] = []
-        known = _KnownIds()
-        for block in read_blocks(file, RATINGS_AT_ONCE, problems):
-            records = [record for _, record in block]
+        known = KnownIds()
+        for block in read_blocks(file, read_rating, RATINGS_AT_ONCE, problems):
+            named = [rating for _, rating in block]
             with self.database.reads() as session:
-                missing = list(known.missing(session, records))
+                missing = list(known.missing(session, named))
             problems += [
                 InvalidField(field=f"line {block[index][0]}.{field}", message=message)
                 for index, field, message in missing
             ]
-            checked.write(np.array(records, dtype=RECORD).tobytes())
+            if not problems:
+                checked.write(np.array(known.records(named), dtype=RECORD).tobytes())
         if problems:
             raise InvalidRequest(problems)
 
@@ -137,7 +170,8 @@ def _checked_blocks(checked: IO[bytes]) -> Iterator[list[RatingRecord]]:
         yield [RatingRecord(*record) for record in np.frombuffer(block, dtype=RECORD).tolist()]
 
 
-def _put(session: Session, records: Sequence[RatingRecord]) -> int:
+def put_with_times(session: Session, records: Sequence[RatingRecord]) -> int:
+    """Write ratings, those without a time as `with_times` has it; returns how many."""
     ratings.put(session, with_times(session, records))
     return len(records)
 
@@ -170,24 +204,42 @@ def now() -> int:
     return int(time.time())
 
 
-class _KnownIds:
-    """Ids that exist, remembered so that an import looks each up once."""
+class Named(Protocol):
+    """What a user has to do with a movie, both by own or external ids."""
+
+    @property
+    def user_id(self) -> AnyId: ...
+
+    @property
+    def movie_id(self) -> AnyId: ...
+
+
+class KnownIds:
+    """Own ids by own and external ones that exist, remembered so that an import looks each up once."""
 
     def __init__(self) -> None:
-        self.users: set[int] = set()
-        self.movies: set[int] = set()
+        self.users: dict[AnyId, int] = {}
+        self.movies: dict[AnyId, int] = {}
 
-    def missing(self, session: Session, records: Sequence[RatingRecord]) -> Iterator[tuple[int, str, str]]:
-        """Index, field and message of ratings whose user or movie does not exist."""
-        self.users |= users.existing(session, {record.user_id for record in records} - self.users)
-        self.movies |= movies.existing(session, {record.movie_id for record in records} - self.movies)
-        for index, record in enumerate(records):
-            if record.user_id not in self.users:
-                yield index, "user_id", str(UserNotFound([record.user_id]))
-            if record.movie_id not in self.movies:
-                yield index, "movie_id", str(MovieNotFound([record.movie_id]))
+    def missing(self, session: Session, named: Sequence[Named]) -> Iterator[tuple[int, str, str]]:
+        """Index, field and message of what names a user or a movie that does not exist."""
+        self.users |= ids.find(session, User, {one.user_id for one in named} - self.users.keys())
+        self.movies |= ids.find(session, Movie, {one.movie_id for one in named} - self.movies.keys())
+        for index, one in enumerate(named):
+            if one.user_id not in self.users:
+                yield index, "user_id", str(UserNotFound([one.user_id]))
+            if one.movie_id not in self.movies:
+                yield index, "movie_id", str(MovieNotFound([one.movie_id]))
+
+    def records(self, named: Sequence[GivenRating]) -> list[RatingRecord]:
+        """The ratings by own ids, none of which is missing."""
+        users, movies = self.users, self.movies
+        return [RatingRecord(users[user], movies[movie], stars, rated_at) for user, movie, stars, rated_at in named]
 
 
-def _require_user(session: Session, user_id: int) -> None:
-    if not users.existing(session, [user_id]):
+def _require_user(session: Session, user_id: int) -> str | None:
+    """The user's external id; `UserNotFound`."""
+    known = ids.external_ids(session, User, [user_id])
+    if user_id not in known:
         raise UserNotFound([user_id])
+    return known[user_id]

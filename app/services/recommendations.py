@@ -8,10 +8,15 @@ from sqlalchemy.orm import Session
 
 from app.observability import metrics
 from app.services.catalogue import Catalogue, Filter
+from app.services.feedback.contexts import ContextReader
+from app.services.feedback.kinds import DEFAULT_MEANINGS, Meanings
+from app.services.feedback.recommendation_ids import RecommendationIds
+from app.services.feedback.watchlist import watchlist_ids
 from app.services.model_host import ModelHost, ModelState, Snapshot
 from app.services.popularity import Popularity, by_weighted_rating
-from app.storage import ratings, revisions, users
+from app.storage import ids, ratings, revisions, users
 from app.storage.revisions import RevisionReader
+from app.storage.tables import User
 from model.errors import NoRelevanceError
 from model.features.users import UserContext
 from model.inference.diversity import DEFAULT_DIVERSITY
@@ -45,6 +50,7 @@ class RecommendationOptions(NamedTuple):
         diversity: 0..1, see `model.inference.diversity`.
         explain: whether to name the ratings that speak for each movie.
         filter: which movies the list may contain.
+        on_watchlist: only movies of the user's own watch list.
     """
 
     n: int = 10
@@ -53,30 +59,41 @@ class RecommendationOptions(NamedTuple):
     diversity: float = DEFAULT_DIVERSITY
     explain: bool = False
     filter: Filter = Filter()
+    on_watchlist: bool = False
 
 
 class Predictions(NamedTuple):
-    """Predictions, and the state of the model that made them."""
+    """Predictions, the state of the model that made them, and the external ids of the users."""
 
     state: ModelState
     predictions: list[Prediction]
+    external_ids: Mapping[int, str | None] = {}
 
 
 class RecommendationList(NamedTuple):
-    """A page of a user's list, and the state of the model that made it."""
+    """A page of a user's list, the state of the model that made it, and the user's external id.
+
+    ``recommendation_id`` is the list's own, by which events name it; None for an anonymous user's.
+    """
 
     state: ModelState
     user: UserContext
     rank_by: RankBy | Literal["popularity"]
     source: Source
     recommendations: list[Recommendation]
+    external_id: str | None = None
+    recommendation_id: str | None = None
 
 
 class Similar(NamedTuple):
-    """Ids and cosines of similar movies or users, the most similar first, and the state of the model."""
+    """Ids and cosines of similar movies or users, the most similar first, and the state of the model.
+
+    ``external_ids`` are those of the users, the one asked for included.
+    """
 
     state: ModelState
     nearest: list[tuple[int, float]]
+    external_ids: Mapping[int, str | None] = {}
 
 
 class KnownUser(NamedTuple):
@@ -85,16 +102,26 @@ class KnownUser(NamedTuple):
     Attributes:
         key: the user's id, or a digest for an anonymous user.
         revision: of the user's profile and ratings; 0 for an anonymous user, whose digest says it all.
+        external_id: the user's id in another system, if there is one.
     """
 
     key: int | bytes
     revision: int
     user: UserState
     state: ModelState
+    external_id: str | None = None
 
     def keep(self) -> None:
         """Into the cache, with what has been computed by now."""
         self.state.users.put(self.key, self.revision, self.user)
+
+
+class _Contexts(NamedTuple):
+    """Several users and the catalogue, as of one transaction; users and their external ids by id."""
+
+    users: Mapping[int, UserContext]
+    external_ids: Mapping[int, str | None]
+    snapshot: Snapshot
 
 
 class Recommender:
@@ -103,9 +130,18 @@ class Recommender:
     Methods that end in ``_now`` answer from memory or not at all: they neither wait nor compute for long.
     """
 
-    def __init__(self, host: ModelHost, popularity: Popularity) -> None:
+    def __init__(
+        self,
+        host: ModelHost,
+        popularity: Popularity,
+        ids: RecommendationIds | None = None,
+        meanings: Meanings = DEFAULT_MEANINGS,
+    ) -> None:
+        """``ids`` gives lists their ids; ``meanings`` says what events mean for them."""
         self.host = host
         self.popularity = popularity
+        self.ids = ids or RecommendationIds()
+        self.contexts = ContextReader(meanings)
         self.database = host.database
         self.revisions = RevisionReader(host.database.engine)
 
@@ -115,13 +151,14 @@ class Recommender:
         movie_ids = [query.movie_id for query in queries]
         if len(user_ids) == 1:
             return self._predict(self._read_user(user_ids[0]), movie_ids)
-        contexts, snapshot = self._read_contexts(user_ids)
+        contexts, external_ids, snapshot = self._read_contexts(user_ids)
         state = self.host.state(snapshot)
         _require_movies(state.catalogue, movie_ids)
         position = {user_id: index for index, user_id in enumerate(user_ids)}
         user_index = [position[query.user_id] for query in queries]
         with metrics.scoring("predict"):
-            return Predictions(state, state.scorer.predict_pairs(list(contexts.values()), user_index, movie_ids))
+            predictions = state.scorer.predict_pairs(list(contexts.values()), user_index, movie_ids)
+        return Predictions(state, predictions, external_ids)
 
     def predict_now(self, queries: Sequence[PredictionQuery]) -> Predictions | None:
         """As `predict`, for predictions of one user that are in memory."""
@@ -149,17 +186,18 @@ class Recommender:
         found = self.revisions.read(user_id)
         if found is None:
             return None
-        current, revision = found
+        current, known = found
         state = self.host.state_at(current)
-        if state is None or revision is None:
+        if state is None or known is None:
             return None
-        user = state.users.get(user_id, revision)
-        return None if user is None else KnownUser(user_id, revision, user, state)
+        user = state.users.get(user_id, known.revision)
+        return None if user is None else KnownUser(user_id, known.revision, user, state, known.external_id)
 
     def read_users(self, user_ids: Sequence[int]) -> dict[int, KnownUser]:
         """Those of the users who exist, by id, and what the model needs for their lists, computed for all together."""
         state = self.host.current_state()
         with self.database.reads() as session:
+            self.ids.prepare(session)
             found = self._read_users(session, state, user_ids)
         with metrics.scoring("read_users"):
             state.scorer.prepare_lists([known.user for known in found.values()])
@@ -167,7 +205,12 @@ class Recommender:
 
     def recommend_now(self, known: KnownUser, options: RecommendationOptions) -> RecommendationList | None:
         """As `recommend_known`, for a user whose movies are in order already."""
-        if options.explain or options.diversity or asks_for_popular(known.user.context, options):
+        if (
+            options.explain
+            or options.diversity
+            or options.on_watchlist
+            or asks_for_popular(known.user.context, options)
+        ):
             return None
         if not known.user.is_ready(options.rank_by or known.state.scorer.default_rank_by):
             return None
@@ -182,9 +225,11 @@ class Recommender:
 
         `UserNotFound` names every missing user; `NoRelevance`.
         """
-        contexts, snapshot = self._read_contexts(sorted(set(user_ids)))
+        contexts, external_ids, snapshot = self._read_contexts(sorted(set(user_ids)))
         lists = self._recommend_many(contexts, self.host.state(snapshot), options)
-        return [lists[user_id] for user_id in user_ids]
+        return [
+            self._with_id(user_id, lists[user_id]._replace(external_id=external_ids[user_id])) for user_id in user_ids
+        ]
 
     def recommend_between(
         self, first: int, last: int, options: RecommendationOptions
@@ -192,8 +237,10 @@ class Recommender:
         """The same by id, for all users with ids from ``first`` to ``last``; and the catalogue's revision."""
         with self.database.reads() as session:
             ids = users.ids_between(session, first, last)
-            contexts, snapshot = self._contexts(session, ids)
-        return self._recommend_many(contexts, self.host.state(snapshot), options), snapshot.revision
+            contexts, external_ids, snapshot = self._contexts(session, ids)
+        lists = self._recommend_many(contexts, self.host.state(snapshot), options)
+        named = {id_: answer._replace(external_id=external_ids[id_]) for id_, answer in lists.items()}
+        return named, snapshot.revision
 
     def rank(
         self, user_id: int, movie_ids: Sequence[int], rank_by: RankBy | None = None, explain: bool = False
@@ -230,48 +277,51 @@ class Recommender:
             )
         for user in (known, *others.values()):
             user.keep()
-        return Similar(known.state, nearest)
+        external_ids = {user_id: known.external_id} | {id_: other.external_id for id_, other in others.items()}
+        return Similar(known.state, nearest, external_ids)
 
     def _read_user(self, user_id: int) -> KnownUser:
         """The user, whose history is read only if it has changed; `UserNotFound`."""
         with self.database.reads() as session:
-            current, revision = revisions.read_with_user(session, user_id)
-            if revision is None:
+            current, found = revisions.read_with_user(session, user_id)
+            if found is None:
                 raise UserNotFound([user_id])
+            revision, external_id = found
+            self.ids.prepare(session)
             snapshot = self.host.snapshot(session, current)
             state = self.host.state_at(current)
             if state is not None and (user := state.users.get(user_id, revision)) is not None:
-                return KnownUser(user_id, revision, user, state)
-            context = UserContext(
-                users.profiles(session, [user_id])[user_id], ratings.histories(session, [user_id])[user_id]
-            )
+                return KnownUser(user_id, revision, user, state, external_id)
+            context = self.contexts.read(session, [user_id])[user_id]
         state = self.host.state(snapshot)
-        return KnownUser(user_id, revision, state.read(context, user_id), state)
+        return KnownUser(user_id, revision, state.read(context, user_id), state, external_id)
 
     def _read_users(self, session: Session, state: ModelState, user_ids: Sequence[int]) -> dict[int, KnownUser]:
         """Several users for one state of the model; only those who have changed are read. Missing ones are left out."""
-        _, revision_of = revisions.read_with_users(session, user_ids)
-        cached = {id_: state.users.get(id_, revision) for id_, revision in revision_of.items()}
+        _, found = revisions.read_with_users(session, user_ids)
+        cached = {id_: state.users.get(id_, revision) for id_, (revision, _) in found.items()}
         missing = [id_ for id_, user in cached.items() if user is None]
-        profiles, histories = users.profiles(session, missing), ratings.histories(session, missing)
-        for id_ in missing:
-            cached[id_] = state.read(UserContext(profiles[id_], histories[id_]), id_)
-        return {id_: KnownUser(id_, revision_of[id_], user, state) for id_, user in cached.items() if user is not None}
+        for id_, context in self.contexts.read(session, missing).items():
+            cached[id_] = state.read(context, id_)
+        return {
+            id_: KnownUser(id_, found[id_].revision, user, state, found[id_].external_id)
+            for id_, user in cached.items()
+            if user is not None
+        }
 
-    def _read_contexts(self, user_ids: Sequence[int]) -> tuple[Mapping[int, UserContext], Snapshot]:
+    def _read_contexts(self, user_ids: Sequence[int]) -> _Contexts:
         """Users by id and the catalogue, as of one transaction; `UserNotFound` names every missing id."""
         with self.database.reads() as session:
-            contexts, snapshot = self._contexts(session, user_ids)
+            contexts, external_ids, snapshot = self._contexts(session, user_ids)
         if missing := [user_id for user_id in user_ids if user_id not in contexts]:
             raise UserNotFound(missing)
-        return contexts, snapshot
+        return _Contexts(contexts, external_ids, snapshot)
 
-    def _contexts(self, session: Session, user_ids: Sequence[int]) -> tuple[dict[int, UserContext], Snapshot]:
+    def _contexts(self, session: Session, user_ids: Sequence[int]) -> _Contexts:
         """Those of the users who exist, in the order given, and the catalogue."""
-        profiles = users.profiles(session, user_ids)
-        histories = ratings.histories(session, user_ids)
-        contexts = {id_: UserContext(profiles[id_], histories[id_]) for id_ in user_ids if id_ in profiles}
-        return contexts, self.host.snapshot(session)
+        self.ids.prepare(session)
+        contexts = self.contexts.read(session, user_ids)
+        return _Contexts(contexts, ids.external_ids(session, User, user_ids), self.host.snapshot(session))
 
     def _anonymous(self, context: UserContext) -> KnownUser:
         """An anonymous user, from memory if the same one has asked before; `MovieNotFound`."""
@@ -287,12 +337,17 @@ class Recommender:
         with metrics.scoring("predict"):
             predictions = known.state.scorer.predict_from(known.user, movie_ids)
         known.keep()
-        return Predictions(known.state, predictions)
+        external_ids = {known.key: known.external_id} if isinstance(known.key, int) else {}
+        return Predictions(known.state, predictions, external_ids)
 
     def _recommend(self, known: KnownUser, options: RecommendationOptions) -> RecommendationList:
         user, state = known.user, known.state
+        if options.on_watchlist and isinstance(known.key, int):
+            with self.database.reads() as session:
+                among = watchlist_ids(session, known.key)
+            options = options._replace(filter=options.filter._replace(among=among), on_watchlist=False)
         if asks_for_popular(user.context, options):
-            return _counted(self._recommend_popular(known, options))
+            return self._with_id(known.key, _counted(self._recommend_popular(known, options)))
         rank_by = options.rank_by or state.scorer.default_rank_by
         with metrics.scoring("recommend"):
             try:
@@ -308,7 +363,14 @@ class Recommender:
             except NoRelevanceError as error:
                 raise NoRelevance from error
         known.keep()
-        return _counted(RecommendationList(state, user.context, rank_by, "model", recommendations))
+        answer = _counted(RecommendationList(state, user.context, rank_by, "model", recommendations, known.external_id))
+        return self._with_id(known.key, answer)
+
+    def _with_id(self, key: int | bytes, answer: RecommendationList) -> RecommendationList:
+        """The list with an id of its own, if it is of a user of the database."""
+        if not isinstance(key, int):
+            return answer
+        return answer._replace(recommendation_id=self.ids.issue(key, answer.state.scorer.version, answer.rank_by))
 
     def _recommend_many(
         self, contexts: Mapping[int, UserContext], state: ModelState, options: RecommendationOptions
@@ -327,16 +389,21 @@ class Recommender:
             for (id_, user), entries in zip(known.items(), recommended, strict=True)
         }
         if unknown := contexts.keys() - known.keys():
-            # All of whom nothing is known get the same list.
-            nobody = KnownUser(b"", 0, state.scorer.read(UserContext()), state)
-            popular = self._recommend_popular(nobody, options)
-            lists |= {id_: _counted(popular) for id_ in unknown}
+            # All of whom nothing is known get the same list, but for movies that some of them exclude.
+            nobody = self._recommend_popular(KnownUser(b"", 0, state.scorer.read(UserContext()), state), options)
+            for id_ in unknown:
+                popular = nobody
+                if contexts[id_].excluded:
+                    own = KnownUser(id_, 0, state.scorer.read(contexts[id_]), state)
+                    popular = self._recommend_popular(own, options)
+                lists[id_] = _counted(popular)
         return {id_: lists[id_] for id_ in contexts}
 
     def _recommend_popular(self, known: KnownUser, options: RecommendationOptions) -> RecommendationList:
         """Where nothing is known of the user: the movies that all users rate highest, then those without ratings."""
         state = known.state
-        candidates = state.catalogue.select(options.filter)
+        excluded = known.user.context.excluded
+        candidates = [id_ for id_ in state.catalogue.select(options.filter) if id_ not in excluded]
         stats = self.popularity.rating_stats()
         rated = [movie_id for movie_id, _ in by_weighted_rating(stats, candidates)]
         unrated = [movie_id for movie_id in candidates if movie_id not in stats]
@@ -344,10 +411,11 @@ class Recommender:
         scored = state.scorer.rank_from(known.user, page, explain=options.explain) if page else []
         by_id = {entry.movie_id: entry for entry in scored}
         entries = [by_id[movie_id] for movie_id in page]
-        return RecommendationList(state, known.user.context, "popularity", "popular", entries)
+        return RecommendationList(state, known.user.context, "popularity", "popular", entries, known.external_id)
 
-    @staticmethod
-    def _rank(known: KnownUser, movie_ids: Sequence[int], rank_by: RankBy | None, explain: bool) -> RecommendationList:
+    def _rank(
+        self, known: KnownUser, movie_ids: Sequence[int], rank_by: RankBy | None, explain: bool
+    ) -> RecommendationList:
         state = known.state
         _require_movies(state.catalogue, movie_ids)
         rank_by = rank_by or state.scorer.default_rank_by
@@ -357,7 +425,8 @@ class Recommender:
             except NoRelevanceError as error:
                 raise NoRelevance from error
         known.keep()
-        return RecommendationList(state, known.user.context, rank_by, "model", recommendations)
+        answer = RecommendationList(state, known.user.context, rank_by, "model", recommendations, known.external_id)
+        return self._with_id(known.key, answer)
 
 
 def _counted(answer: RecommendationList) -> RecommendationList:

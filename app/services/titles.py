@@ -13,6 +13,9 @@ from app.storage.movies import MovieRecord
 
 WORD = re.compile(r"\w+")
 
+LETTERS = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th"})
+"""Letters that have no accent to take off, by what they are written as without them."""
+
 LAST_CHARACTER = "\U0010ffff"
 """Comes after all others in a sorted list."""
 
@@ -82,4 +85,4 @@ def words_of(text: str) -> list[str]:
     """The words without case and accents."""
     decomposed = unicodedata.normalize("NFKD", text)
     bare = "".join(character for character in decomposed if not unicodedata.combining(character))
-    return WORD.findall(bare.casefold())
+    return WORD.findall(bare.casefold().translate(LETTERS))

@@ -1,6 +1,7 @@
 """What the model knows of the users who asked lately, kept so that asking again costs next to nothing."""
 
 import threading
+import time
 from collections import OrderedDict
 from typing import NamedTuple
 
@@ -35,10 +36,10 @@ class UserStates:
             return None if entry is None else entry.state
 
     def get(self, key: int | bytes, revision: int) -> UserState | None:
-        """The user's state, unless it is of another revision or gone."""
+        """The user's state, unless it is of another revision, gone, or past the time at which it changes by itself."""
         with self._lock:
             entry = self._entries.get(key)
-            if entry is None or entry.revision != revision:
+            if entry is None or entry.revision != revision or entry.state.context.changes_at <= time.time():
                 return None
             self._entries.move_to_end(key)
             metrics.user_hits.inc()

@@ -6,18 +6,21 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from app.services.paging import decode_cursor, encode_cursor
-from app.storage import ratings, users
+from app.storage import ids, ratings, users
 from app.storage.database import Database
+from app.storage.tables import User
+from app.storage.users import StoredUser
 from model.features.users import Profile
 from seqrec.errors import UserExists, UserNotFound
 
 
 class UserRecord(NamedTuple):
-    """A user and the number of the user's ratings."""
+    """A user and the number of the user's ratings; ``external_id`` is the id in another system, if there is one."""
 
     id: int
     profile: Profile
     ratings: int
+    external_id: str | None = None
 
 
 class Users:
@@ -35,28 +38,29 @@ class Users:
         """A page of all users, by id, and the next page's cursor."""
         after, _ = decode_cursor(cursor) or (0, 0)
         with self.database.reads() as session:
-            ids = users.next_ids(session, after, limit + 1)
-            profiles, counts = users.profiles(session, ids), ratings.counts(session, ids)
+            page_ids = users.next_ids(session, after, limit + 1)
+            found, counts = users.records(session, page_ids), ratings.counts(session, page_ids)
         # A user who was deleted between the queries is left out.
-        page = [UserRecord(id_, profiles[id_], counts.get(id_, 0)) for id_ in ids[:limit] if id_ in profiles]
-        return page, encode_cursor((ids[limit - 1], 0)) if len(ids) > limit else None
+        page = [_record(id_, found[id_], counts.get(id_, 0)) for id_ in page_ids[:limit] if id_ in found]
+        return page, encode_cursor((page_ids[limit - 1], 0)) if len(page_ids) > limit else None
 
-    def add(self, user_id: int | None, profile: Profile) -> UserRecord:
-        """Sign a user up, with a free id if none is given; `UserExists` if the id is taken."""
+    def add(self, user_id: int | None, profile: Profile, external_id: str | None = None) -> UserRecord:
+        """Sign a user up, with a free id if none is given; `UserExists` if one of the ids is taken."""
 
         def insert(session: Session) -> int:
-            if user_id is not None and users.existing(session, [user_id]):
-                raise UserExists(user_id)
+            _require_free(session, user_id, external_id)
             chosen = users.free_id(session) if user_id is None else user_id
-            users.add(session, chosen, profile)
+            users.add(session, chosen, profile, external_id)
             return chosen
 
-        return UserRecord(self.database.write_with_free_id(insert), profile, 0)
+        return UserRecord(self.database.write_with_free_id(insert), profile, 0, external_id)
 
     def change(self, user_id: int, fields: Mapping[str, object]) -> UserRecord:
-        """Set some fields of the profile; `UserNotFound`."""
+        """Set some fields of the profile, or the external id; `UserNotFound`, or `UserExists` if that is taken."""
         with self.database.writes() as session:
-            _require_user(session, user_id)
+            before = _require_user(session, user_id)
+            if (external_id := fields.get("external_id")) != before.external_id:
+                _require_free(session, external_id)
             if fields:
                 users.change(session, user_id, fields)
             return _require_user(session, user_id)
@@ -68,7 +72,18 @@ class Users:
 
 
 def _require_user(session: Session, user_id: int) -> UserRecord:
-    profile = users.profiles(session, [user_id]).get(user_id)
-    if profile is None:
+    user = users.records(session, [user_id]).get(user_id)
+    if user is None:
         raise UserNotFound([user_id])
-    return UserRecord(user_id, profile, ratings.count(session, user_id))
+    return _record(user_id, user, ratings.count(session, user_id))
+
+
+def _record(user_id: int, user: StoredUser, ratings: int) -> UserRecord:
+    return UserRecord(user_id, user.profile, ratings, user.external_id)
+
+
+def _require_free(session: Session, *wanted: object) -> None:
+    """`UserExists` names an own or external id that is taken; None is none."""
+    asked = [id_ for id_ in wanted if isinstance(id_, int | str)]
+    for taken in ids.find(session, User, asked):
+        raise UserExists(taken)

@@ -7,23 +7,23 @@ from functools import cached_property
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from app.storage.ids import choose_free_id
+from app.storage.ids import IDS_AT_ONCE, choose_free_id
 from app.storage.tables import Dataset, Genre, Movie, MovieGenre
 from model.features.catalogue import display_title
-
-IDS_AT_ONCE = 10_000
-"""Well below the limit of parameters in one statement: 32,766 in SQLite, 65,535 in PostgreSQL."""
 
 
 @dataclass(frozen=True)
 class MovieRecord:
-    """A movie; genres in alphabetical order."""
+    """A movie; genres in alphabetical order. ``imdb_id``, as tt0114709, and ``tmdb_id`` are None where not known."""
 
     id: int
     title: str
     year: int | None
     genres: tuple[str, ...]
     hidden: bool
+    external_id: str | None = None
+    imdb_id: str | None = None
+    tmdb_id: int | None = None
 
     @cached_property
     def display_title(self) -> str:
@@ -44,7 +44,8 @@ def records(session: Session, movie_ids: Collection[int]) -> dict[int, MovieReco
 
 
 def _records(session: Session, movie_ids: Sequence[int] | None) -> list[MovieRecord]:
-    movies = select(Movie.id, Movie.title, Movie.year, Movie.hidden).order_by(Movie.id)
+    columns = (Movie.id, Movie.title, Movie.year, Movie.hidden, Movie.external_id, Movie.imdb_id, Movie.tmdb_id)
+    movies = select(*columns).order_by(Movie.id)
     named = select(MovieGenre.movie_id, Genre.name).join(Genre, Genre.id == MovieGenre.genre_id)
     of_genres = named.order_by(Genre.name)
     if movie_ids is not None:
@@ -54,8 +55,8 @@ def _records(session: Session, movie_ids: Sequence[int] | None) -> list[MovieRec
     for movie_id, name in session.execute(of_genres):
         genres.setdefault(movie_id, []).append(name)
     return [
-        MovieRecord(movie_id, title, year, tuple(genres.get(movie_id, ())), hidden)
-        for movie_id, title, year, hidden in session.execute(movies)
+        MovieRecord(movie_id, title, year, tuple(genres.get(movie_id, ())), hidden, external_id, imdb_id, tmdb_id)
+        for movie_id, title, year, hidden, external_id, imdb_id, tmdb_id in session.execute(movies)
     ]
 
 
@@ -75,7 +76,7 @@ def free_id(session: Session, above: int) -> int:
 
 
 def add(session: Session, movie_id: int, fields: Mapping[str, object], genres: Collection[str]) -> None:
-    """Insert a movie; SQLAlchemy's `IntegrityError` if the id is taken."""
+    """Insert a movie; SQLAlchemy's `IntegrityError` if one of the ids is taken."""
     session.execute(insert(Movie).values(id=movie_id, **fields))
     _add_genres(session, movie_id, genres)
 

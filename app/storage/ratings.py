@@ -23,6 +23,13 @@ class RatingRecord(NamedTuple):
 COLUMNS = RatingRecord._fields
 
 
+class TimedRating(NamedTuple):
+    """An entry of a history, with its time in Unix seconds."""
+
+    rated_at: int
+    rated: Rated
+
+
 class RatingStats(NamedTuple):
     """How many ratings a movie has, and their mean in stars, which is None without any."""
 
@@ -30,16 +37,16 @@ class RatingStats(NamedTuple):
     mean_stars: float | None
 
 
-def histories(session: Session, user_ids: Iterable[int]) -> dict[int, list[Rated]]:
+def histories(session: Session, user_ids: Iterable[int]) -> dict[int, list[TimedRating]]:
     """Ratings by user id, oldest first, those of one second by movie id; empty for users without any."""
-    by_user: dict[int, list[Rated]] = {user_id: [] for user_id in user_ids}
+    by_user: dict[int, list[TimedRating]] = {user_id: [] for user_id in user_ids}
     query = (
-        select(Rating.user_id, Rating.movie_id, Rating.stars)
+        select(Rating.user_id, Rating.movie_id, Rating.stars, Rating.rated_at)
         .where(Rating.user_id.in_(by_user))
         .order_by(Rating.user_id, Rating.rated_at, Rating.movie_id)
     )
-    for user_id, movie_id, stars in session.execute(query):
-        by_user[user_id].append(Rated(movie_id, stars))
+    for user_id, movie_id, stars, rated_at in session.execute(query):
+        by_user[user_id].append(TimedRating(rated_at, Rated(movie_id, stars)))
     return by_user
 
 

@@ -17,23 +17,29 @@ class Revisions(NamedTuple):
     reloads: int
 
 
+class UserRevision(NamedTuple):
+    """The revision of a user, and the user's external id, if there is one."""
+
+    revision: int
+    external_id: str | None
+
+
 def read(session: Session) -> Revisions:
     return Revisions(*session.execute(select(Revision.catalogue, Revision.reloads)).one())
 
 
-def read_with_user(session: Session, user_id: int) -> tuple[Revisions, int | None]:
+def read_with_user(session: Session, user_id: int) -> tuple[Revisions, UserRevision | None]:
     """The counters and the revision of a user, in one statement; None if there is no such user."""
     revisions, users = read_with_users(session, [user_id])
     return revisions, users.get(user_id)
 
 
-def read_with_users(session: Session, user_ids: Collection[int]) -> tuple[Revisions, dict[int, int]]:
+def read_with_users(session: Session, user_ids: Collection[int]) -> tuple[Revisions, dict[int, UserRevision]]:
     """The counters and revisions by user id, in one statement; missing users are left out."""
-    query = select(Revision.catalogue, Revision.reloads, User.id, User.revision).join_from(
-        Revision, User, User.id.in_(user_ids), isouter=True
-    )
+    columns = Revision.catalogue, Revision.reloads, User.id, User.revision, User.external_id
+    query = select(*columns).join_from(Revision, User, User.id.in_(user_ids), isouter=True)
     rows = session.execute(query).all()
-    users = {user_id: revision for _, _, user_id, revision in rows if user_id is not None}
+    users = {id_: UserRevision(revision, external) for _, _, id_, revision, external in rows if id_ is not None}
     return Revisions(rows[0].catalogue, rows[0].reloads), users
 
 
@@ -56,7 +62,7 @@ class RevisionReader:
         self._connection: sqlite3.Connection | None = None
         event.listen(engine, "engine_disposed", self._disconnect)
 
-    def read(self, user_id: int) -> tuple[Revisions, int | None] | None:
+    def read(self, user_id: int) -> tuple[Revisions, UserRevision | None] | None:
         """The counters and the revision of a user, which is None if there is no such user.
 
         None in place of both if they cannot be read at once: on PostgreSQL, or after an error.
@@ -66,11 +72,13 @@ class RevisionReader:
         try:
             if self._connection is None:
                 self._connection = self._connect()
-            ((catalogue, reloads, revision),) = self._connection.execute(_READ_WITH_USER, (user_id,)).fetchall()
+            ((catalogue, reloads, revision, external_id),) = self._connection.execute(
+                _READ_WITH_USER, (user_id,)
+            ).fetchall()
         except sqlite3.Error:
             self._disconnect()
             return None
-        return Revisions(catalogue, reloads), revision
+        return Revisions(catalogue, reloads), None if revision is None else UserRevision(revision, external_id)
 
     def _connect(self) -> sqlite3.Connection:
         address, options = self._engine.dialect.create_connect_args(self._engine.url)
@@ -85,4 +93,6 @@ class RevisionReader:
             self._connection = None
 
 
-_READ_WITH_USER = "SELECT catalogue, reloads, (SELECT revision FROM users WHERE id = ?) FROM revisions"
+_READ_WITH_USER = (
+    "SELECT catalogue, reloads, users.revision, external_id FROM revisions LEFT JOIN users ON users.id = ?"
+)

@@ -1,7 +1,11 @@
 """The database's tables."""
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, MetaData, String, false, text
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, Integer, MetaData, String, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from seqrec.limits import LONGEST_EXTERNAL_ID
 
 
 class Base(DeclarativeBase):
@@ -21,8 +25,10 @@ class Base(DeclarativeBase):
 class User(Base):
     """A user; unknown fields of the profile are null.
 
-    Triggers give a new user the Unix time in microseconds as revision, and increase it with every change of the profile
-    and of the user's ratings. An id that is used again begins above all revisions it has had.
+    ``external_id`` is the id in another system, if the user has one.
+    Triggers give a new user the Unix time in microseconds as revision, and increase it with every change of the
+    profile, of the user's ratings and of lasting events. An id that is used again begins above all revisions it has
+    had.
     """
 
     __tablename__ = "users"
@@ -33,6 +39,7 @@ class User(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    external_id: Mapped[str | None] = mapped_column(String(LONGEST_EXTERNAL_ID), unique=True, index=True)
     gender: Mapped[str | None] = mapped_column(String(1))
     age: Mapped[int | None]
     occupation: Mapped[int | None]
@@ -42,18 +49,23 @@ class User(Base):
 class Movie(Base):
     """An entry of the catalogue; the title has the year in brackets at its end, as in MovieLens.
 
+    ``external_id`` is the id in another system, if the movie has one.
     The model knows a movie added after training by its genres and ``title_vector``, little-endian single-precision
-    numbers; null for movies of a loaded data set, whose vectors are in the artifact.
+    numbers; null for movies of a loaded data set, whose vectors are in the artifact. ``imdb_id``, as tt0114709, and
+    ``tmdb_id`` are what IMDb and TMDB call the movie; null where that is not known.
     """
 
     __tablename__ = "movies"
     __table_args__ = (CheckConstraint("title <> ''", name="title"),)
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    external_id: Mapped[str | None] = mapped_column(String(LONGEST_EXTERNAL_ID), unique=True, index=True)
     title: Mapped[str]
     year: Mapped[int | None]
     hidden: Mapped[bool] = mapped_column(server_default=false(), comment="never recommended")
     title_vector: Mapped[bytes | None]
+    imdb_id: Mapped[str | None] = mapped_column(String(11))
+    tmdb_id: Mapped[int | None]
 
 
 class Genre(Base):
@@ -94,6 +106,69 @@ class Rating(Base):
     rated_at: Mapped[int] = mapped_column(BigInteger, comment="Unix seconds")
 
 
+LASTING = "kind NOT IN ('impression', 'click')"
+"""In SQL: events that say something of the user for good, and count the user's revision up."""
+
+LargeId = BigInteger().with_variant(Integer, "sqlite")  # SQLite chooses ids for its own integers alone
+
+
+class ServedList(Base):
+    """A list that was recommended to a user, kept from the first event on that names it."""
+
+    __tablename__ = "served_lists"
+
+    id: Mapped[int] = mapped_column(LargeId, primary_key=True)
+    recommendation_id: Mapped[str] = mapped_column(String(200), unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    model: Mapped[str] = mapped_column(comment="version")
+    rank_by: Mapped[str] = mapped_column(String(16))
+    served_at: Mapped[int] = mapped_column(BigInteger, index=True, comment="Unix seconds")
+
+
+class Event(Base):
+    """Something that a user did with a movie, or was shown, beside giving stars.
+
+    Of one user, movie and kind the latest counts, or none if that one is ``removed``. Ids ascend in the order in which
+    the events came. Triggers count the user's revision up with every `LASTING` one.
+    """
+
+    __tablename__ = "events"
+    __table_args__ = (
+        CheckConstraint(
+            "kind IN ('impression', 'click', 'watch', 'like', 'dislike', 'skip', 'watchlist')", name="kind"
+        ),
+        CheckConstraint("share BETWEEN 0 AND 1", name="share"),
+        CheckConstraint("position >= 1", name="position"),
+        CheckConstraint("occurred_at >= 0", name="occurred_at"),
+        Index("uq_events_user_id_event_id", "user_id", "event_id", unique=True),
+        Index("ix_events_lasting", "user_id", sqlite_where=text(LASTING), postgresql_where=text(LASTING)),
+        Index(None, "kind", "occurred_at"),
+        Index(None, "movie_id"),  # of a movie that is deleted
+        Index(None, "list_id"),
+    )
+
+    id: Mapped[int] = mapped_column(LargeId, primary_key=True)
+    event_id: Mapped[str] = mapped_column(String(64), comment="the caller's own")
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    movie_id: Mapped[int] = mapped_column(ForeignKey("movies.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(16))
+    occurred_at: Mapped[int] = mapped_column(BigInteger, comment="Unix seconds")
+    removed: Mapped[bool] = mapped_column(server_default=false())
+    share: Mapped[float | None] = mapped_column(comment="of the movie that was watched")
+    position: Mapped[int | None] = mapped_column(comment="in the list, from 1")
+    list_id: Mapped[int | None] = mapped_column(ForeignKey("served_lists.id", ondelete="SET NULL"))
+
+
+class SigningKey(Base):
+    """One row: random bytes that all processes sign the ids of lists with."""
+
+    __tablename__ = "signing_keys"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    key: Mapped[bytes]
+
+
 class Revision(Base):
     """One row of counters that tell every process when to renew what it holds in memory.
 
@@ -111,15 +186,20 @@ class Revision(Base):
     catalogue: Mapped[int] = mapped_column(BigInteger)
     reloads: Mapped[int] = mapped_column(BigInteger)
     users_above: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
-    oldest_code: Mapped[str] = mapped_column(String(32), server_default="0004")
+    oldest_code: Mapped[str] = mapped_column(String(32), server_default="0007")
 
 
 class Dataset(Base):
-    """A loaded data set; each checksum is loaded once."""
+    """A loaded data set; each checksum is loaded once.
+
+    ``scale`` is what its ratings were before they were converted to stars, the fields of a
+    `model.rating_scale.OriginalScale`; null where they were stars.
+    """
 
     __tablename__ = "datasets"
 
     checksum: Mapped[str] = mapped_column(String(64), primary_key=True)
     name: Mapped[str]
     generated: Mapped[bool]
+    scale: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     loaded_at: Mapped[int] = mapped_column(BigInteger, comment="Unix seconds")

@@ -1,6 +1,7 @@
 """Users and their profiles."""
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
@@ -10,10 +11,26 @@ from app.storage.tables import User
 from model.features.users import Profile
 
 
+class StoredUser(NamedTuple):
+    """A user's profile, and the id in another system; None for a user who has none."""
+
+    profile: Profile
+    external_id: str | None
+
+
+def records(session: Session, user_ids: Iterable[int]) -> dict[int, StoredUser]:
+    """Users by id; missing users are left out."""
+    columns = User.id, User.gender, User.age, User.occupation, User.external_id
+    rows = session.execute(select(*columns).where(User.id.in_(set(user_ids))))
+    return {
+        user_id: StoredUser(Profile(gender, age, occupation), external_id)
+        for user_id, gender, age, occupation, external_id in rows
+    }
+
+
 def profiles(session: Session, user_ids: Iterable[int]) -> dict[int, Profile]:
     """Profiles by user id; missing users are left out."""
-    query = select(User.id, User.gender, User.age, User.occupation).where(User.id.in_(set(user_ids)))
-    return {user_id: Profile(gender, age, occupation) for user_id, gender, age, occupation in session.execute(query)}
+    return {user_id: user.profile for user_id, user in records(session, user_ids).items()}
 
 
 def existing(session: Session, user_ids: Collection[int]) -> set[int]:
@@ -35,11 +52,10 @@ def free_id(session: Session) -> int:
     return choose_free_id(session, User.id)
 
 
-def add(session: Session, user_id: int, profile: Profile) -> None:
-    """Insert a user; SQLAlchemy's `IntegrityError` if the id is taken."""
-    session.execute(
-        insert(User).values(id=user_id, gender=profile.gender, age=profile.age, occupation=profile.occupation)
-    )
+def add(session: Session, user_id: int, profile: Profile, external_id: str | None = None) -> None:
+    """Insert a user; SQLAlchemy's `IntegrityError` if one of the ids is taken."""
+    fields = {"gender": profile.gender, "age": profile.age, "occupation": profile.occupation}
+    session.execute(insert(User).values(id=user_id, external_id=external_id, **fields))
 
 
 def change(session: Session, user_id: int, fields: Mapping[str, object]) -> None:

@@ -1,5 +1,6 @@
 // The service's routes, and what can go wrong with them.
 
+import { segment } from "./ids.js";
 import { recall, remember } from "./storage.js";
 
 /** An answer that is an error, or none at all (code "unreachable"); the message is for people. */
@@ -36,7 +37,8 @@ export function onKeyNeeded(ask) {
   askForKey = ask;
 }
 
-async function request(method, path, { query = {}, body, signal } = {}) {
+/** A body is sent as JSON, or as it is where its `type` is named. */
+async function request(method, path, { query = {}, body, type, signal } = {}) {
   const url = new URL(path, document.baseURI);
   for (const [name, value] of Object.entries(query)) {
     for (const one of [value].flat()) {
@@ -45,19 +47,19 @@ async function request(method, path, { query = {}, body, signal } = {}) {
   }
   for (;;) {
     const key = recall("sessionStorage", "key");
-    const answer = await send(url, method, body, key, signal);
+    const answer = await send(url, { method, body, type, key, signal });
     if (answer.ok) return answer.status === 204 ? null : answer.json();
     const error = await errorOf(answer);
     if (answer.status !== 401 || !(await anotherKey(key))) throw error;
   }
 }
 
-async function send(url, method, body, key, signal) {
+async function send(url, { method, body, type, key, signal }) {
   const headers = { Accept: "application/json" };
   if (key) headers["X-API-Key"] = key;
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (body !== undefined) headers["Content-Type"] = type ?? "application/json";
   try {
-    return await fetch(url, { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
+    return await fetch(url, { method, headers, signal, body: type ? body : JSON.stringify(body) });
   } catch (error) {
     if (isAbort(error)) throw error;
     throw new ApiError(0, "unreachable", "The service does not answer. It may be starting, or be gone.");
@@ -86,13 +88,23 @@ async function anotherKey(refused) {
 }
 
 export const api = {
-  user: (user, signal) => request("GET", `users/${user}`, { signal }),
+  user: (user, signal) => request("GET", `users/${segment(user)}`, { signal }),
   addUser: (profile) => request("POST", "users", { body: profile }),
   changeUser: (user, profile) => request("PATCH", `users/${user}`, { body: profile }),
   removeUser: (user) => request("DELETE", `users/${user}`),
   ratings: (user, cursor, signal) => request("GET", `users/${user}/ratings`, { query: { limit: 10, cursor }, signal }),
   rate: (user, movie, stars) => request("PUT", `users/${user}/ratings/${movie}`, { body: { stars } }),
   unrate: (user, movie) => request("DELETE", `users/${user}/ratings/${movie}`),
+  previewImport: (user, file, signal) => {
+    const query = { preview: true, name: file.name.slice(-200) };
+    return request("POST", `users/${user}/import`, { query, body: file, type: "application/octet-stream", signal });
+  },
+  rateAll: (ratings) => {
+    const body = ratings.map((rating) => JSON.stringify(rating)).join("\n");
+    return request("POST", "import/ratings", { body, type: "application/jsonl" });
+  },
+  events: (events) => request("POST", "events", { body: { events } }),
+  watchlist: (user, cursor, signal) => request("GET", `users/${user}/watchlist`, { query: { limit: 100, cursor }, signal }),
   movies: (query, signal) => request("GET", "movies", { query, signal }),
   movie: (movie, signal) => request("GET", `movies/${movie}`, { signal }),
   rank: (user, movie, signal) =>
@@ -102,4 +114,5 @@ export const api = {
   recommendations: (user, query, signal) => request("GET", `users/${user}/recommendations`, { query, signal }),
   predict: (user, movies, signal) => request("POST", "predict", { body: { user_id: user, movie_ids: movies }, signal }),
   model: () => request("GET", "model"),
+  online: () => request("GET", "model/online"),
 };

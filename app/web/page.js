@@ -5,17 +5,22 @@ import { api, isAbort, Latest, onKeyNeeded } from "./api.js";
 import { announce, by, node } from "./elements/dom.js";
 import { spoken } from "./elements/stars.js";
 import { toast } from "./elements/toast.js";
+import { writeId } from "./ids.js";
 import { showCard } from "./panels/card.js";
 import { FirstSteps } from "./panels/first-steps.js";
 import { History } from "./panels/history.js";
 import { MovieView } from "./panels/movie.js";
+import { showOnline } from "./panels/online.js";
 import { chooseUser, keyDialog, leaveDialog, profileDialog, profileOf } from "./panels/people.js";
 import { Recommendations } from "./panels/recommendations.js";
 import { Search } from "./panels/search.js";
+import { Taste } from "./panels/taste.js";
+import { Watchlist } from "./panels/watchlist.js";
 import { Session } from "./session.js";
 import { recall, remember } from "./storage.js";
 
-const VIEWS = { start: "start", list: "workspace", movie: "movie", model: "model" };
+const VIEWS = { start: "start", list: "workspace", movie: "movie", watchlist: "watchlist", model: "model" };
+const OF_A_USER = ["list", "watchlist"];
 const NO_OPTIONS = { genre: [] };
 
 const session = new Session();
@@ -27,16 +32,28 @@ const actions = {
   give: (movie, stars) => write(movie, stars),
   addressOf: ({ movie_id }) => addressOf({ view: "movie", user: session.id, movie: movie_id }),
 };
+const marked = {
+  ...actions,
+  marks: {
+    isListed: ({ movie_id }) => session.isOnWatchlist(movie_id),
+    list: (movie) => mark(movie, "watchlist", { removed: session.isOnWatchlist(movie.movie_id) }),
+    dismiss: (movie) => mark(movie, "dislike"),
+  },
+};
 const remove = {
   word: "×",
   label: ({ display_title }) => `Delete the rating of ${display_title}`,
   run: (movie) => write(movie, null),
 };
-const recommendations = new Recommendations(session, actions, (chosen) => go({ view: "list", options: chosen }));
-const search = new Search(session, actions);
-const movie = new MovieView(session, actions);
+const recommendations = new Recommendations(session, marked, (chosen) => go({ view: "list", options: chosen }));
+const search = new Search(session, marked);
+const movie = new MovieView(session, marked);
+const watchlist = new Watchlist(session, marked);
 const history = new History(session, { ...actions, act: remove });
 const firstSteps = new FirstSteps(session, actions, () => by("list-title").focus());
+new Taste(session, async () => {
+  if (document.body.dataset.view !== "list") await go({ view: "list", options });
+});
 
 async function write(movie, stars, { undoing = false } = {}) {
   if (!session.id) {
@@ -57,9 +74,38 @@ async function write(movie, stars, { undoing = false } = {}) {
   toast(message, undoing ? {} : { undo: () => write(movie, before, { undoing: true }) });
 }
 
-function refresh() {
-  for (const part of [recommendations, search, movie, history, firstSteps]) part.refresh();
+/** What was said of a movie, or taken back, in words. */
+const SAID = {
+  watchlist: ["is on the watch list", "is off the watch list"],
+  dislike: ["will not be recommended", "may be recommended again"],
+};
+
+async function mark(movie, kind, { removed = false, undoing = false } = {}) {
+  if (!session.id) {
+    toast("Start as a user first.");
+    return;
+  }
+  try {
+    await session.mark(movie, kind, { removed });
+  } catch (error) {
+    toast(error.message, { error: true });
+    return;
+  }
+  const undo = () => mark(movie, kind, { removed: !removed, undoing: true });
+  toast(`${movie.display_title} ${SAID[kind][removed ? 1 : 0]}.`, undoing ? {} : { undo });
 }
+
+function refresh() {
+  for (const part of [recommendations, search, movie, history, watchlist, firstSteps]) part.refresh();
+}
+
+session.addEventListener("watchlist", refresh);
+
+session.addEventListener("mark", ({ detail: { movie, kind, removed } }) => {
+  refresh();
+  if (kind === "watchlist") return;
+  recommendations.load({ message: `${movie.display_title} ${SAID[kind][removed ? 1 : 0]}.` });
+});
 
 session.addEventListener("change", ({ detail }) => {
   warn(null);
@@ -69,7 +115,17 @@ session.addEventListener("change", ({ detail }) => {
   recommendations.load({ message: `${detail.movie.display_title} is ${change}.` });
   search.predictAgain();
   movie.refresh();
+  watchlist.refresh();
   firstSteps.refresh();
+});
+
+session.addEventListener("import", () => {
+  warn(null);
+  firstSteps.open();
+  history.reset();
+  history.load();
+  search.predictAgain();
+  recommendations.load({ message: "Your ratings are here." });
 });
 
 session.addEventListener("profile", showUser);
@@ -94,10 +150,10 @@ session.addEventListener("user", () => {
 function showUser() {
   by("account-button").hidden = !session.id;
   if (!session.id) return;
-  by("user-name").textContent = by("account-button").querySelector("span").textContent = `User ${session.id}`;
+  by("user-name").textContent = by("account-button").querySelector("span").textContent = `User ${session.name}`;
   by("user-profile").textContent = profileOf(session.user);
   document.querySelector(".user-heading [data-profile]").textContent = by("user-profile").textContent ? "Change" : "Add a profile";
-  by("bar-user").value = session.id;
+  by("bar-user").value = writeId(session.name);
   by("start-user").value = "";
 }
 
@@ -113,13 +169,15 @@ function go(place, { replace = false } = {}) {
 /** Show a place. A user who cannot be opened is named, and the one before stays. */
 async function arrive(place) {
   const before = document.body.dataset.view;
-  const isOther = place.user !== null && place.user !== session.id;
+  const isOther = place.user !== null && !session.has(place.user);
   if (isOther && !session.id && place.view === "list") expectUser(place.user);
   if (isOther && !(await open(place.user))) return;
-  if (place.view === "list" && !session.id) return go({ view: "start" }, { replace: true });
+  if (OF_A_USER.includes(place.view) && !session.id) return go({ view: "start" }, { replace: true });
   const moved = before !== place.view || isOther || place.view === "movie";
   showView(place.view);
   if (place.view === "list") list(place);
+  if (place.view === "watchlist") watchlist.load();
+  if (place.view === "model") showOnline();
   if (moved && before) arriveAtTop(place.view); // a page that opens begins where the browser begins
   if (place.view === "movie") await showMovie(place.movie);
 }
@@ -149,7 +207,8 @@ function showView(view) {
   by("go-on").hidden = !session.remembered;
   by("go-on").textContent = `Go on as user ${session.remembered}`;
   by("go-on").href = addressOf({ view: "list", user: session.remembered });
-  nameDocument({ list: `User ${session.id}`, model: "The model", movie: "Movie" }[view]);
+  by("to-watchlist").href = addressOf({ view: "watchlist", user: session.id });
+  nameDocument({ list: session.id && `User ${session.name}`, watchlist: "Watch list", model: "The model", movie: "Movie" }[view]);
 }
 
 function nameDocument(name) {
@@ -181,7 +240,7 @@ async function open(id) {
     if (error.code === "user_not_found" && session.remembered === String(id)) session.forget();
     const asked = placeOf(window.location.href);
     if (session.id) {
-      by("bar-user").value = session.id;
+      by("bar-user").value = writeId(session.name);
       await go({ view: "list", options }, { replace: true });
     } else showView("start");
     warn(error.message, error.code === "unreachable" || error.status === 401 ? () => go({ ...asked, user: id }) : null);
@@ -210,13 +269,13 @@ function start() {
   api.genres().then(({ genres }) => recommendations.showGenres(genres), () => {});
   const place = placeOf(window.location.href);
   if (place.user === null && place.view !== "start" && session.remembered) place.user = Number(session.remembered);
-  if (place.user === null && place.view === "list") place.view = "start";
+  if (place.user === null && OF_A_USER.includes(place.view)) place.view = "start";
   go(place, { replace: true });
 }
 
 window.addEventListener("popstate", () => {
   const place = placeOf(window.location.href);
-  if (place.user === null && place.view === "list") place.user = session.id ?? null;
+  if (place.user === null && OF_A_USER.includes(place.view)) place.user = session.id ?? null;
   arrive(place);
 });
 
@@ -266,7 +325,7 @@ by("sign-up").addEventListener("click", async () => {
   }
   await go({ view: "list" });
   firstSteps.focus();
-  announce(`Welcome. You are user ${session.id}.`);
+  announce(`Welcome. You are user ${session.name}.`);
 });
 
 by("sign-out").addEventListener("click", () => {

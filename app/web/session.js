@@ -5,15 +5,27 @@ import { recall, remember } from "./storage.js";
 
 /**
  * Events: "user" when another user is opened or none, "change" when a rating was written (detail: movie, stars or null, before,
- * ratedAt), "profile" when the number of ratings is known anew.
+ * ratedAt), "mark" when a movie was marked (detail: movie, kind, removed), "watchlist" when the watch list is known,
+ * "profile" when the number of ratings is known anew, "import" when many ratings were written.
  */
 export class Session extends EventTarget {
   user = null;
   #stars = new Map();
+  #listed = new Set();
   #writing = Promise.resolve();
 
   get id() {
     return this.user?.user_id;
+  }
+
+  /** What the user is called: the id in another system where there is one, else the service's own. */
+  get name() {
+    return this.user.external_id ?? this.id;
+  }
+
+  /** Whether this is one of the user's ids. */
+  has(id) {
+    return id === this.id || (this.user !== null && id === this.user.external_id);
   }
 
   get remembered() {
@@ -28,6 +40,25 @@ export class Session extends EventTarget {
   learn(movieId, stars) {
     if (stars === null) this.#stars.delete(movieId);
     else this.#stars.set(movieId, stars);
+  }
+
+  /** Whether the movie is on the user's watch list, as far as that is known here. */
+  isOnWatchlist(movieId) {
+    return this.#listed.has(movieId);
+  }
+
+  /** Say something of a movie beside stars, or take it back; it goes out after the writes before it. */
+  mark(movie, kind, { removed = false } = {}) {
+    const id = this.id;
+    const { movie_id, recommendation_id = null } = movie;
+    const written = this.#writing.then(async () => {
+      await api.events([{ user_id: id, movie_id, kind, removed, recommendation_id }]);
+      if (id !== this.id) return;
+      if (kind === "watchlist") this.#listed[removed ? "delete" : "add"](movie_id);
+      this.dispatchEvent(new CustomEvent("mark", { detail: { movie, kind, removed } }));
+    });
+    this.#writing = written.catch(() => {});
+    return written;
   }
 
   async open(id, signal) {
@@ -59,6 +90,16 @@ export class Session extends EventTarget {
 
   forget() {
     remember("localStorage", "user", null);
+  }
+
+  /** Write what was rated elsewhere, all or none: ratings {movie_id, stars, rated_at}, which may be without a time. */
+  async bring(ratings) {
+    const id = this.id;
+    await api.rateAll(ratings.map((rating) => ({ user_id: id, ...rating })));
+    if (id !== this.id) return;
+    for (const { movie_id, stars } of ratings) this.learn(movie_id, stars);
+    await this.#countAnew(id);
+    this.dispatchEvent(new Event("import"));
   }
 
   /** Write a rating, or delete it where stars is null; writes go out one after the other. */
@@ -95,7 +136,16 @@ export class Session extends EventTarget {
   #become(user) {
     this.user = user;
     this.#stars.clear();
+    this.#listed.clear();
     remember("localStorage", "user", String(user.user_id));
     this.dispatchEvent(new Event("user"));
+    this.#readWatchlist(user.user_id);
+  }
+
+  async #readWatchlist(id) {
+    const page = await api.watchlist(id).catch(() => null); // without it, no movie is shown as listed
+    if (!page || id !== this.id) return;
+    for (const { movie_id } of page.movies) this.#listed.add(movie_id);
+    this.dispatchEvent(new Event("watchlist"));
   }
 }

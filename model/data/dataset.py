@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import polars as pl
 
 from model.data.checks import Problems
 from model.data.formats import Tables, require_format
+from model.data.links import NO_LINKS
+from model.data.origin import read_external_ids, read_scale
 from model.features.catalogue import Catalogue
-from model.rating_scale import HALF_STARS, WHOLE_STARS, RatingScale
+from model.rating_scale import HALF_STARS, WHOLE_STARS, OriginalScale, RatingScale
 
 SAMPLE_MARKER = "sample.json"
 """This file marks a folder whose data was generated; see `model.data.sample`."""
@@ -30,6 +33,10 @@ NAMES = {
 """The published sets by their numbers of users, movies and ratings; their files do not say which set they are."""
 
 
+LEAST_HALVES = 0.01
+"""Share of ratings with half a star from which on a data set is one of half stars."""
+
+
 @dataclass(frozen=True)
 class MovieLens:
     """One validated data set.
@@ -41,8 +48,11 @@ class MovieLens:
         checksum: SHA-256 over the files, or over the rows of a database, hexadecimal.
         users: ``user_id, gender (F or M), age (in years), occupation (0 to 20)``; all but the id may be null.
         movies: ``movie_id, title, year (may be null), genres (list of names, may be empty)``.
-        ratings: ``user_id, movie_id, stars (a level of rating_scale), rated_at (Unix seconds)``, in any order.
+        ratings: ``user_id, movie_id, stars (in halves), rated_at (Unix seconds)``, in any order.
+        links: ``movie_id, imdb_id (as tt0114709), tmdb_id``, of movies that have any; the checksum leaves it out.
         filled_with: checksums of the data sets that were loaded into the database; empty for a folder.
+        user_external_ids, movie_external_ids: ids in another system, of those that have one.
+        scale: what the ratings were before they were converted to stars; None where they were stars.
     """
 
     name: str
@@ -51,13 +61,24 @@ class MovieLens:
     users: pl.DataFrame
     movies: pl.DataFrame
     ratings: pl.DataFrame
+    links: pl.DataFrame = field(default_factory=NO_LINKS.clone)
     filled_with: tuple[str, ...] = ()
+    user_external_ids: Mapping[int, str] = field(default_factory=dict)
+    movie_external_ids: Mapping[int, str] = field(default_factory=dict)
+    scale: OriginalScale | None = None
+
+    @cached_property
+    def half_star_share(self) -> float:
+        """Of the ratings, those with half a star; 0 without ratings."""
+        return float(self.ratings.select((pl.col("stars") % 1 != 0).mean()).item() or 0)
 
     @cached_property
     def rating_scale(self) -> RatingScale:
-        """Half stars if there is a rating with half a star, else whole stars."""
-        halves = self.ratings.select((pl.col("stars") % 1 != 0).any()).item()
-        return HALF_STARS if halves else WHOLE_STARS
+        """Half stars if one rating in a hundred or more has half a star, else whole stars.
+
+        So the half stars of a few users do not turn the next training from five levels to ten.
+        """
+        return HALF_STARS if self.half_star_share >= LEAST_HALVES else WHOLE_STARS
 
     @cached_property
     def genre_names(self) -> tuple[str, ...]:
@@ -88,6 +109,10 @@ def read(folder: Path) -> MovieLens:
         users=tables.users,
         movies=tables.movies,
         ratings=tables.ratings,
+        user_external_ids=read_external_ids(folder, "user"),
+        movie_external_ids=read_external_ids(folder, "movie"),
+        scale=read_scale(folder),
+        links=tables.links.join(tables.movies, on="movie_id", how="semi"),
     )
 
 

@@ -6,6 +6,8 @@ All formats have one record a line:
 - 100K: ``u.user``, ``u.item`` and ``u.data``, each with a separator of its own, and a column for every genre;
 - 10M: as 1M, but in UTF-8, with half stars and without users;
 - all later ones: ``movies.csv`` and ``ratings.csv``, in UTF-8, with half stars and without users.
+
+Beside any of them may lie ``links.csv``; see `model.data.links`.
 """
 
 import time
@@ -18,6 +20,7 @@ import polars as pl
 
 from model.data.checks import Problems, Rule
 from model.data.conversion.source import find_tables
+from model.data.links import read_links
 from model.data.records import Layout, RecordFile
 from model.errors import DataError
 from model.features.catalogue import YEAR, YEARS
@@ -85,6 +88,7 @@ class Tables(NamedTuple):
     users: pl.DataFrame
     movies: pl.DataFrame
     ratings: pl.DataFrame
+    links: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,7 @@ class Format:
             users.select(ids, "gender", "age", "occupation"),
             movies.select(ids, "title", "year", "genres"),
             ratings.select(ids, pl.col("stars").cast(pl.Float32), "rated_at"),
+            read_links(folder, problems),
         )
 
 

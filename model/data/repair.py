@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from model.data.checks import Problem, Problems
 from model.data.dataset import examine
 from model.data.formats import ML_100K_GENRES, NO_GENRES, RATED_ONCE, Format, not_listed, require_format
+from model.data.links import LINKS
 from model.data.records import RecordFile, read_lines
 from model.errors import DataError
 from model.files import atomic_folder
@@ -54,7 +55,7 @@ def repair(folder: Path, out: Path, *, add_movies: bool) -> Repair:
 
 def _bad_lines(folder: Path, format_: Format) -> list[Problem]:
     """All but a header that is not the right one, which says that the lines have other fields."""
-    headers = {folder / file.name for file in format_.record_files if file.layout.header is not None}
+    headers = {folder / file.name for file in (*format_.record_files, LINKS) if file.layout.header is not None}
     return [problem for problem in examine(folder)[1] if problem.line > 1 or problem.path not in headers]
 
 
@@ -65,7 +66,7 @@ def _drop(folder: Path, format_: Format, problems: Iterable[Problem]) -> Counter
     for problem in problems:
         lines.setdefault(problem.path.name, set()).add(problem.line)
         complaints[problem.complaint] += 1
-    for file in format_.record_files:
+    for file in (*format_.record_files, LINKS):
         if file.name in lines:
             _rewrite(folder, file, lines[file.name])
     return complaints

@@ -47,7 +47,7 @@ class Sequences:
                 [Profile(*row) for row in data.users.select("gender", "age", "occupation").rows()]
             ),
             movies=np.searchsorted(data.catalogue.movie_ids, data.ratings["movie_id"].to_numpy())[order] + FIRST_INDEX,
-            stars=data.ratings["stars"].to_numpy()[order],
+            stars=_on_scale(data.ratings["stars"].to_numpy(), data.rating_scale)[order],
             offsets=_offsets(np.bincount(users, minlength=len(user_ids))),
             rating_scale=data.rating_scale,
         )
@@ -177,6 +177,11 @@ def ragged_range(starts: IntArray, counts: IntArray) -> IntArray:
     # ``arange`` reaches a range at ``ends - counts``; the difference shifts it to the range's own start.
     ends = np.cumsum(counts)
     return np.repeat(starts - ends + counts, counts) + np.arange(ends[-1] if len(ends) else 0)
+
+
+def _on_scale(stars: FloatArray, scale: RatingScale) -> FloatArray:
+    """The few half stars of a data set of whole ones count as `level_indices` counts them when it is served."""
+    return np.clip(np.floor(stars), scale[0], scale[-1]) if scale == WHOLE_STARS else stars
 
 
 def _offsets(counts: IntArray) -> IntArray:

@@ -4,7 +4,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from model.data.dataset import MovieLens
-from model.rating_scale import WHOLE_STARS, RatingScale
+from model.rating_scale import HALF_STARS, WHOLE_STARS, RatingScale
 from model.types import IntArray
 
 TOP_SHARE = 0.1
@@ -38,7 +38,7 @@ class Imbalance(BaseModel):
         density: share of all pairs of a user and a rated movie that have a rating.
         per_user: number of ratings of a user.
         per_movie: number of ratings of a rated movie.
-        levels: of the rating scale, in stars.
+        levels: half stars if there is any, else whole ones.
         stars: number of ratings of each level.
     """
 
@@ -69,7 +69,7 @@ def _count_ratings(data: MovieLens, column: str) -> IntArray:
 
 def measure_imbalance(data: MovieLens) -> Imbalance:
     users, movies = ratings_per_user(data), ratings_per_movie(data)
-    levels = data.rating_scale
+    levels = HALF_STARS if data.half_star_share else WHOLE_STARS
     stars = np.bincount(np.searchsorted(levels, data.ratings["stars"].to_numpy()), minlength=len(levels))
     return Imbalance(
         users=len(users),

@@ -1,8 +1,9 @@
 """Users as the model sees them: profiles, their encoding, and histories of ratings."""
 
+import math
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -42,10 +43,15 @@ class Profile:
 
 @dataclass(frozen=True)
 class Rated:
-    """One entry of a user's history."""
+    """One entry of a user's history.
+
+    Attributes:
+        feedback: what the stars stand for where the user gave none, as ``like``; None for the user's own stars.
+    """
 
     movie_id: int
     stars: float
+    feedback: str | None = None
 
 
 BasedOn = Literal["history", "profile", "nothing"]
@@ -57,10 +63,14 @@ class UserContext:
     """A user as the model sees one: a profile and a history, oldest rating first. Both may be empty.
 
     A movie is in the history at most once.
+
+    Attributes:
+        excluded: ids of movies that lists leave out beside those of the history, each with the Unix time until when.
     """
 
     profile: Profile = Profile()
     history: Sequence[Rated] = ()
+    excluded: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def based_on(self) -> BasedOn:
@@ -71,12 +81,22 @@ class UserContext:
 
     @cached_property
     def stars(self) -> dict[int, float]:
-        """The user's own stars by movie id."""
+        """The stars of the history by movie id, also those that stand for other feedback."""
         return {entry.movie_id: entry.stars for entry in self.history}
+
+    @cached_property
+    def own_stars(self) -> dict[int, float]:
+        """The stars that the user gave, by movie id."""
+        return {entry.movie_id: entry.stars for entry in self.history if entry.feedback is None}
+
+    @cached_property
+    def changes_at(self) -> float:
+        """The Unix time at which the first movie is no longer left out; infinite if none comes back."""
+        return min(self.excluded.values(), default=math.inf)
 
     def without(self, movie_id: int) -> "UserContext":
         """The same user, had this movie not been rated."""
-        return UserContext(self.profile, [entry for entry in self.history if entry.movie_id != movie_id])
+        return replace(self, history=[entry for entry in self.history if entry.movie_id != movie_id])
 
 
 def age_group(age: int) -> int:

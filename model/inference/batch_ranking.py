@@ -57,12 +57,13 @@ class BatchRanking:
         self.catalogue = candidates.catalogue
         self.candidates = candidates
         self.users: Users = self.catalogue.batch(contexts)
+        self._excluded = [self.catalogue.vocabulary.indices(context.excluded) for context in contexts]
         self.rank_by = rank_by
         if rank_by != "rating":
             self.catalogue.require_ranking()
 
     def best(self, page: Page) -> list[list[Recommendation]]:
-        """The page of each user's list, best first, ties by id; movies of the history are left out."""
+        """The page of each user's list, best first, ties by id, without movies of the history and excluded ones."""
         pages = self._pages(page)
         predicted, probabilities = self._stars(pages)
         stars, likely, relevance = iter(predicted), iter(probabilities), iter(self._relevance(pages))
@@ -97,7 +98,16 @@ class BatchRanking:
 
     @cached_property
     def _scores(self) -> FloatArray:
-        """What orders the candidates, minus infinity for rated ones, shape (users, candidates)."""
+        """What orders the candidates, minus infinity for rated and excluded ones, shape (users, candidates)."""
+        scores = self._scores_of_unrated
+        for user, excluded in enumerate(self._excluded):
+            if len(excluded):
+                scores[user, np.isin(self.candidates.indices, excluded)] = -np.inf
+        return scores
+
+    @property
+    def _scores_of_unrated(self) -> FloatArray:
+        """The same with those that the users exclude."""
         if self.rank_by != "rating" and self._log_relevance is not None:
             return self._log_relevance[:, self.candidates.movies].cpu().numpy()
         scores = torch.stack([self._stars_of_candidates(user) for user in range(len(self.users.lengths))])

@@ -160,6 +160,7 @@ class UserState:
     Attributes:
         user: a batch of this one user, as the network reads it.
         rated: movie indices of the history.
+        excluded: movie indices that lists leave out beside these.
         predictions: those made so far, by movie id.
         direction: of length 1, in which similar users point too; None before `EncodedCatalogue.user_directions`.
     """
@@ -172,6 +173,7 @@ class UserState:
         self.predictions: dict[int, Prediction] = {}
         self.direction: FloatArray | None = None
         self.rated: IntArray = self.user.movies.cpu().numpy()
+        self.excluded: IntArray = catalogue.vocabulary.indices(context.excluded)
         self._encoded: EncodedUsers | None = None
         self._queries: Tensor | None = None
         self._read: ReadHistory | None = (
@@ -380,10 +382,12 @@ class UserRanking:
     def best(
         self, among: BoolArray, n: int, offset: int = 0, diversity: float = 0.0, explain: bool = False
     ) -> list[Recommendation]:
-        """The best ``n`` after the first ``offset`` of the movies that the user has not rated, ties by id.
+        """The best ``n`` after the first ``offset`` of the movies that the user has neither rated nor excluded.
 
-        ``among`` says of each movie index whether the list may contain it, shape (movies,).
+        Ties by id. ``among`` says of each movie index whether the list may contain it, shape (movies,).
         """
+        if len(self.state.excluded):
+            among = without(among, self.state.excluded)
         order = self.state.best(self.rank_by, among, max(offset + n, POOL if diversity else 0))
         if diversity:
             scores = self.state.scores(self.rank_by, order)
@@ -455,6 +459,7 @@ class UserRanking:
                     examined[position].movie_id,
                     examined[position].stars,
                     round(float(lost[position, movie]), RANKING_DECIMALS),
+                    examined[position].feedback,
                 )
                 for position in best[:, movie]
                 if lost[position, movie] > 0

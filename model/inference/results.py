@@ -30,11 +30,13 @@ class Reason(NamedTuple):
         stars: that the user gave it, at least the mean of the history.
         contribution: what the recommended movie's score loses without this rating; see `model.inference.explanation`.
             By relevance the score is a natural logarithm, by rating it is in stars.
+        feedback: what the stars stand for where the user gave none, as ``like``.
     """
 
     movie_id: int
     stars: float
     contribution: float
+    feedback: str | None = None
 
 
 class Recommendation(NamedTuple):

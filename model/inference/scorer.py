@@ -125,7 +125,7 @@ class Scorer:
             means, probabilities = self._rounded(self._network.score(encoded.take(own), movies))
             for pair, mean, shares in zip(pairs.tolist(), means, probabilities, strict=True):
                 movie_id = movie_ids[pair]
-                predictions[pair] = Prediction(movie_id, mean, shares, users[user_index[pair]].stars.get(movie_id))
+                predictions[pair] = Prediction(movie_id, mean, shares, users[user_index[pair]].own_stars.get(movie_id))
         return [predictions[pair] for pair in range(len(movie_ids))]
 
     @torch.inference_mode()
@@ -165,8 +165,9 @@ class Scorer:
     ) -> list[Recommendation]:
         """The best ``n`` movies of ``among`` after the first ``offset``, best first, ties by id.
 
-        Movies of the history and movies that the model does not know are left out. ``diversity``, 0 to 1, is that of
-        `model.inference.diversity`. `NoRelevanceError` if ``rank_by`` is relevance and the model knows none.
+        Movies of the history, those that the user excludes and those that the model does not know are left out.
+        ``diversity``, 0 to 1, is that of `model.inference.diversity`. `NoRelevanceError` if ``rank_by`` is relevance
+        and the model knows none.
         """
         return self.recommend_from(self.read(user), self.mask(among), n, offset, rank_by, diversity, explain)
 

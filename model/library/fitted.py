@@ -11,7 +11,8 @@ import torch
 from pydantic import BaseModel
 
 from model.data import dataset
-from model.data.conversion.convert import IDS_FILES, Conversion
+from model.data.conversion.convert import Conversion
+from model.data.origin import IDS_FILES
 from model.data.sequences import Examples, Sequences
 from model.errors import DataError
 from model.features.catalogue import FIRST_INDEX

@@ -1,12 +1,17 @@
 """What several bodies have in common."""
 
 import time
+from collections.abc import Callable
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import GetCoreSchemaHandler as CoreHandler
+from pydantic import GetJsonSchemaHandler as JsonHandler
+from pydantic.json_schema import JsonSchemaValue, SkipJsonSchema
+from pydantic_core import CoreSchema, core_schema
 
-from seqrec.limits import EARLIEST_YEAR, LARGEST_ID, LATEST, LATEST_YEAR, MOST_RATINGS
+from seqrec.ids import EXTERNAL_ID, EXTERNAL_ID_RULE, NAMED_EXTERNAL_ID, AnyId, is_external_id, read_id
+from seqrec.limits import EARLIEST_YEAR, LARGEST_ID, LATEST, LATEST_YEAR, LONGEST_EXTERNAL_ID, MOST_RATINGS
 
 
 def _no_boolean(value: object) -> object:
@@ -41,6 +46,56 @@ Number = BeforeValidator(_no_boolean)
 Whole = Annotated[int, Number]
 Flag = Annotated[bool, BeforeValidator(_no_number)]
 Id = Annotated[int, Field(ge=1, le=LARGEST_ID, description="Id as in MovieLens.", examples=[1]), Number]
+ExternalId = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=LONGEST_EXTERNAL_ID, pattern=EXTERNAL_ID),
+    Field(description="The id in another system; no two have the same.", examples=["tt0111161"]),
+]
+
+
+class _EitherId:
+    """Tells pydantic how an `AnyId` is read: ``read`` says of a text which kind it is."""
+
+    def __init__(self, read: Callable[[str], AnyId], pattern: str) -> None:
+        """``pattern`` is that of external ids, for the JSON Schema."""
+        self._read = read
+        self._pattern = pattern
+
+    def __get_pydantic_core_schema__(self, _: object, handler: CoreHandler) -> CoreSchema:
+        as_it_is = core_schema.simple_ser_schema("any")
+        own = handler.generate_schema(Id)
+        return core_schema.no_info_wrap_validator_function(self._validate, own, serialization=as_it_is)
+
+    def __get_pydantic_json_schema__(self, _: CoreSchema, __: JsonHandler) -> JsonSchemaValue:
+        own = {"type": "integer", "minimum": 1, "maximum": LARGEST_ID}
+        text = {"type": "string", "minLength": 1, "maxLength": LONGEST_EXTERNAL_ID, "pattern": self._pattern}
+        return {"anyOf": [own, text], "examples": [1, "tt0111161"]}
+
+    def _validate(self, value: object, as_own: Callable[[object], int]) -> AnyId:
+        if type(value) is int and 1 <= value <= LARGEST_ID:
+            return value  # at once: a request may have ten thousand
+        id_ = self._read(value) if isinstance(value, str) else value
+        if not isinstance(id_, str):
+            return as_own(id_)
+        if not is_external_id(id_):
+            raise ValueError(EXTERNAL_ID_RULE)
+        return id_
+
+
+EitherId = Annotated[
+    AnyId,
+    _EitherId(str, EXTERNAL_ID),
+    Field(description="The service's own id as a number, or an external one as text."),
+]
+"""In JSON."""
+
+NamedId = Annotated[
+    AnyId,
+    _EitherId(read_id, NAMED_EXTERNAL_ID),
+    Field(description="Digits alone are the service's own id, all else is external; `external:` may come before."),
+]
+"""In a path or a query."""
+
 Stars = Annotated[
     float, Field(ge=0.5, le=5, multiple_of=0.5, description="0.5 to 5 stars, in halves.", examples=[4.0]), Number
 ]
@@ -59,16 +114,28 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+UserExternalId = Annotated[
+    str | None,
+    Field(description="The user's id in another system; null without one.", examples=["ann@example.org"]),
+]
+MovieExternalId = Annotated[
+    str | None, Field(description="The movie's id in another system; null without one.", examples=["tt0111161"])
+]
+
+
 class MovieAnswer(BaseModel):
     """A movie, in any answer."""
 
     movie_id: int = Field(examples=[318])
+    external_id: MovieExternalId = None
     title: str = Field(examples=["Shawshank Redemption, The (1994)"])
     display_title: str = Field(
         description="The title as it is spoken, without the year.", examples=["The Shawshank Redemption"]
     )
     year: int | None = Field(description="Year of release; null if not known.", examples=[1994])
     genres: list[str] = Field(examples=[["Drama"]])
+    imdb_id: str | None = Field(default=None, description="Of IMDb; null if not known.", examples=["tt0111161"])
+    tmdb_id: int | None = Field(default=None, description="Of TMDB; null if not known.", examples=[278])
 
 
 class ProfileFields(Request):
@@ -86,12 +153,12 @@ class ProfileFields(Request):
 class HistoryRating(Request):
     """A rated movie of a history."""
 
-    movie_id: Id
+    movie_id: EitherId
     stars: Stars
 
 
 def _rated_once(history: list[HistoryRating]) -> list[HistoryRating]:
-    seen: set[int] = set()
+    seen: set[AnyId] = set()
     for entry in history:
         if entry.movie_id in seen:
             raise ValueError(f"movie {entry.movie_id} is there twice; keep the latest rating of each movie")

@@ -9,6 +9,14 @@ Configuration = dict[str, Any]
 """Settings of a training by name; which ones there are may differ between versions of the service."""
 
 
+class OriginalScale(BaseModel):
+    """What ratings were before they were converted to stars, linearly."""
+
+    low: float = Field(description="The worst rating.", examples=[1.0])
+    high: float = Field(description="The best rating.", examples=[10.0])
+    stars: tuple[float, float] = Field(description="What these two became.", examples=[[0.5, 5.0]])
+
+
 class DataSource(BaseModel):
     """The ratings that the model was trained on."""
 
@@ -25,6 +33,9 @@ class DataSource(BaseModel):
     ratings: int = Field(examples=[1000209])
     filled_with: list[str] = Field(
         default=[], description="Checksums of the data sets that the database had been filled with; empty for a folder."
+    )
+    scale: OriginalScale | None = Field(
+        default=None, description="What the ratings were before they became stars; null where they were stars."
     )
 
 

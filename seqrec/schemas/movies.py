@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, WithJ
 from pydantic.json_schema import SkipJsonSchema
 
 from seqrec.limits import LARGEST_ID, LATEST, MOST_GENRES
-from seqrec.schemas.common import ListSize, MovieAnswer, Number, Request, Year
+from seqrec.schemas.common import ExternalId, ListSize, MovieAnswer, MovieExternalId, Number, Request, Year
 
 _CONTROL = r"\x00-\x1f\x7f-\x9f"
 PRINTABLE = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
@@ -19,6 +19,8 @@ Title = Annotated[
     Field(description="The year in brackets at its end, as MovieLens has it.", examples=["Brand New (2026)"]),
 ]
 GenreName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50, pattern=PRINTABLE)]
+ImdbId = Annotated[str, StringConstraints(pattern=r"^tt\d{7,9}$"), Field(examples=["tt0111161"])]
+TmdbId = Annotated[int, Field(ge=1, le=LARGEST_ID, examples=[278]), Number]
 GenreList = Annotated[list[GenreName], Field(max_length=30, examples=[["Comedy", "Drama"]])]
 
 
@@ -28,23 +30,29 @@ class NewMovie(Request):
     movie_id: Annotated[int, Field(ge=1, le=LARGEST_ID), Number] | None = Field(
         default=None, description="Left out: one greater than every other.", examples=[4000]
     )
+    external_id: ExternalId | None = None
     title: Title
     year: Year | None = Field(default=None, description="Left out: the one at the end of the title.", examples=[2026])
     genres: GenreList = Field(default=[])
     hidden: bool = Field(default=False, strict=True, description="True: it is never recommended.")
+    imdb_id: ImdbId | None = Field(default=None, description="Of IMDb, as in the address of its page there.")
+    tmdb_id: TmdbId | None = Field(default=None, description="Of TMDB, as in the address of its page there.")
 
 
 class MovieChange(Request):
     """New values of a movie's fields. Those left out stay."""
 
     title: Title | SkipJsonSchema[None] = None
+    external_id: ExternalId | None = Field(default=None, description="Null takes it away.")
     year: Year | None = Field(default=None, description="Null for an unknown year. Left out: that of a new title.")
     genres: GenreList | SkipJsonSchema[None] = None
     hidden: Annotated[bool, Field(strict=True)] | SkipJsonSchema[None] = None
+    imdb_id: ImdbId | None = Field(default=None, description="Of IMDb; null where it is not known.")
+    tmdb_id: TmdbId | None = Field(default=None, description="Of TMDB; null where it is not known.")
 
     @model_validator(mode="after")
-    def _only_the_year_may_be_unknown(self) -> Self:
-        for name in self.model_fields_set - {"year"}:
+    def _only_year_and_ids_of_others_may_be_unknown(self) -> Self:
+        for name in self.model_fields_set - {"year", "external_id", "imdb_id", "tmdb_id"}:
             if getattr(self, name) is None:
                 raise ValueError(f"{name} cannot be null; leave it out, and it stays")
         return self
@@ -148,6 +156,7 @@ class SimilarMovies(BaseModel):
 
     model: str = Field(description="Version of the model that answered.", examples=["20261123T220000Z-seqrec"])
     movie_id: int = Field(examples=[1])
+    movie_external_id: MovieExternalId = None
     similar: list[SimilarMovie]
 
 

@@ -6,24 +6,24 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from pydantic.config import JsonDict
 
 from seqrec.limits import MOST_MOVIES
-from seqrec.schemas.common import History, Id, ProfileFields, Request
+from seqrec.schemas.common import EitherId, History, MovieExternalId, ProfileFields, Request, UserExternalId
 
 
 class PredictionQuery(Request):
     """One (user, movie) pair."""
 
-    user_id: Id
-    movie_id: Id
+    user_id: EitherId
+    movie_id: EitherId
 
 
-def _form(**types: str) -> JsonDict:
+def _form(**types: str | list[JsonValue]) -> JsonDict:
     """In JSON Schema: a body in which the fields of these types are given, and those of type null are not."""
     given: list[JsonValue] = [name for name, type_ in types.items() if type_ != "null"]
     return {"required": given, "properties": {name: {"type": type_} for name, type_ in types.items()}}
 
 
 FORMS: list[JsonValue] = [
-    _form(user_id="integer", movie_ids="array", profile="null", history="null", queries="null"),
+    _form(user_id=["integer", "string"], movie_ids="array", profile="null", history="null", queries="null"),
     _form(history="array", movie_ids="array", user_id="null", queries="null"),
     _form(profile="object", movie_ids="array", user_id="null", queries="null"),
     _form(queries="array", user_id="null", profile="null", history="null", movie_ids="null"),
@@ -39,15 +39,15 @@ class PredictionRequest(Request):
             "examples": [
                 {"user_id": 1, "movie_ids": [1, 2, 3]},
                 {"history": [{"movie_id": 260, "stars": 5}], "movie_ids": [1, 2, 3]},
-                {"queries": [{"user_id": 1, "movie_id": 1}, {"user_id": 2, "movie_id": 1}]},
+                {"queries": [{"user_id": 1, "movie_id": 1}, {"user_id": "ann@example.org", "movie_id": "tt0111161"}]},
             ],
         },
     )
 
-    user_id: Id | None = None
+    user_id: EitherId | None = None
     profile: ProfileFields | None = Field(default=None, description="Of an anonymous user.")
     history: History | None = Field(default=None, description="Of an anonymous user, the oldest rating first.")
-    movie_ids: list[Id] | None = Field(default=None, min_length=1, max_length=MOST_MOVIES)
+    movie_ids: list[EitherId] | None = Field(default=None, min_length=1, max_length=MOST_MOVIES)
     queries: list[PredictionQuery] | None = Field(default=None, min_length=1, max_length=MOST_MOVIES)
 
     @model_validator(mode="after")
@@ -64,7 +64,9 @@ class PredictedStars(BaseModel):
     """The predicted stars of one user for one movie."""
 
     user_id: int | None = Field(description="Null for an anonymous user.", examples=[1])
+    user_external_id: UserExternalId = None
     movie_id: int = Field(examples=[1])
+    movie_external_id: MovieExternalId = None
     title: str = Field(examples=["Toy Story (1995)"])
     display_title: str = Field(description="The title as it is spoken, without the year.", examples=["Toy Story"])
     predicted_stars: float = Field(
@@ -92,7 +94,9 @@ class Predictions(BaseModel):
                     "predictions": [
                         {
                             "user_id": 1,
+                            "user_external_id": None,
                             "movie_id": 1,
+                            "movie_external_id": None,
                             "title": "Toy Story (1995)",
                             "display_title": "Toy Story",
                             "predicted_stars": 4.4823,

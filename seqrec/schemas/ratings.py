@@ -1,9 +1,19 @@
 """Ratings."""
 
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
 from seqrec.limits import MOST_RATINGS
-from seqrec.schemas.common import Id, MovieAnswer, Request, Stars, UnixTime
+from seqrec.schemas.common import (
+    EitherId,
+    MovieAnswer,
+    MovieExternalId,
+    Request,
+    Stars,
+    UnixTime,
+    UserExternalId,
+)
 
 
 class StarsGiven(Request):
@@ -18,8 +28,8 @@ class StarsGiven(Request):
 class NewRating(StarsGiven):
     """A rating of a movie by a user. It replaces an older one."""
 
-    user_id: Id
-    movie_id: Id
+    user_id: EitherId
+    movie_id: EitherId
 
 
 class NewRatings(Request):
@@ -34,7 +44,28 @@ class Rating(BaseModel):
     """A rating as it is stored."""
 
     user_id: int = Field(examples=[1])
+    user_external_id: UserExternalId = None
     movie_id: int = Field(examples=[1])
+    movie_external_id: MovieExternalId = None
+    stars: float = Field(examples=[5.0])
+    rated_at: int = Field(description="Seconds since 1970.", examples=[978300760])
+
+
+class ExportSearch(Request):
+    """How an export names users and movies."""
+
+    ids: Literal["own", "external"] = Field(
+        default="own",
+        description="`own`: the service's own ids, numbers. `external`: external ids, texts, and the own id of who or "
+        "what has none.",
+    )
+
+
+class ExportedRating(BaseModel):
+    """A line of an export, which an import takes."""
+
+    user_id: int | str = Field(examples=[1])
+    movie_id: int | str = Field(examples=[1])
     stars: float = Field(examples=[5.0])
     rated_at: int = Field(description="Seconds since 1970.", examples=[978300760])
 
@@ -56,6 +87,7 @@ class UserRatings(BaseModel):
     """A page of a user's ratings, newest first."""
 
     user_id: int = Field(examples=[1])
+    user_external_id: UserExternalId = None
     ratings: list[RatedMovie]
     next_cursor: str | None = Field(
         description="For the next page; null on the last one.", examples=["Wzk3ODMwMDc2MCwxXQ"]

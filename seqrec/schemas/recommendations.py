@@ -6,7 +6,20 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from seqrec.limits import MOST_GENRES, MOST_MOVIES, MOST_USERS
-from seqrec.schemas.common import AnonymousUser, Flag, Id, ListSize, MovieAnswer, Number, Request, Whole, Year
+from seqrec.schemas.common import (
+    AnonymousUser,
+    EitherId,
+    Flag,
+    ListSize,
+    MovieAnswer,
+    MovieExternalId,
+    NamedId,
+    Number,
+    Request,
+    UserExternalId,
+    Whole,
+    Year,
+)
 
 RankBy = Literal["relevance", "next", "rating"]
 
@@ -37,9 +50,14 @@ class ListPage(Order, ListSize):
     genre: list[str] = Field(
         default=[], max_length=MOST_GENRES, description="Only movies of any of these genres; may be repeated."
     )
+    genre_all: list[str] = Field(
+        default=[], max_length=MOST_GENRES, description="Only movies of all of these genres; may be repeated."
+    )
     year_from: Year | None = Field(default=None, description="Only movies of this year or later.")
     year_to: Year | None = Field(default=None, description="Only movies of this year or earlier.")
-    exclude: list[Id] = Field(default=[], max_length=MOST_MOVIES, description="Movies to leave out; may be repeated.")
+    exclude: list[EitherId] = Field(
+        default=[], max_length=MOST_MOVIES, description="Movies to leave out; may be repeated."
+    )
     diversity: Annotated[float, Field(ge=0, le=1), Number] | None = Field(
         default=None,
         description="How much it counts that the list has genres and popularity in the proportions of the user's "
@@ -54,7 +72,19 @@ class ListPage(Order, ListSize):
 
 
 class ListOptions(ListPage, Ranking):
-    """Filters and page of a list, and whether it names reasons."""
+    """Filters and page of a list, and whether it names reasons; of a query."""
+
+    exclude: list[NamedId] = Field(
+        default=[], max_length=MOST_MOVIES, description="Movies to leave out; may be repeated."
+    )
+
+
+class UserListOptions(ListOptions):
+    """The same, for a user of the database."""
+
+    watchlist: Literal["only"] | None = Field(
+        default=None, description="`only`: only movies of the user's own watch list."
+    )
 
 
 class BatchRequest(ListPage):
@@ -62,12 +92,12 @@ class BatchRequest(ListPage):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"user_ids": [1, 2, 3], "limit": 5}]})
 
-    user_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_USERS)] = Field(
+    user_ids: Annotated[list[EitherId], Field(min_length=1, max_length=MOST_USERS)] = Field(
         description="The users, in the order of their lists."
     )
 
 
-class RecommendationRequest(ListOptions, AnonymousUser):
+class RecommendationRequest(ListPage, Ranking, AnonymousUser):
     """A list for an anonymous user. Nothing is stored."""
 
     model_config = ConfigDict(
@@ -96,8 +126,8 @@ class RankRequest(Ranking, AnonymousUser):
         }
     )
 
-    user_id: Id | None = None
-    movie_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_MOVIES)]
+    user_id: EitherId | None = None
+    movie_ids: Annotated[list[EitherId], Field(min_length=1, max_length=MOST_MOVIES)]
 
     @model_validator(mode="after")
     def _one_user(self) -> Self:
@@ -110,6 +140,7 @@ class Reason(BaseModel):
     """A rated movie of the user that speaks for a recommended one."""
 
     movie_id: int = Field(examples=[527])
+    external_id: MovieExternalId = None
     title: str = Field(examples=["Schindler's List (1993)"])
     display_title: str = Field(
         description="The title as it is spoken, without the year.", examples=["Schindler's List"]
@@ -119,6 +150,12 @@ class Reason(BaseModel):
         description="What the movie's score loses if this one rating is taken out of the history. By relevance, the "
         "score is a natural logarithm: 0.69 doubles how likely the movie is. By rating it is in stars.",
         examples=[0.3365],
+    )
+    feedback: str | None = Field(
+        default=None,
+        description="What the user did in place of a rating, as `like`; the stars are those that it counts as. Null "
+        "for a rating.",
+        examples=[None],
     )
 
 
@@ -157,15 +194,20 @@ class Recommendations(BaseModel):
                 {
                     "model": "20261123T220000Z-seqrec",
                     "user_id": 1,
+                    "user_external_id": "ann@example.org",
                     "based_on": "history",
                     "rank_by": "relevance",
+                    "recommendation_id": "AdjzRdkAAAGa4yvkQAAAAAEAMjAyNjExMjNUMjIwMDAwWi1zZXFyZWN2b2Tc3hZ2QPmEgzQ",
                     "recommendations": [
                         {
                             "movie_id": 318,
+                            "external_id": "tt0111161",
                             "title": "Shawshank Redemption, The (1994)",
                             "display_title": "The Shawshank Redemption",
                             "year": 1994,
                             "genres": ["Drama"],
+                            "imdb_id": "tt0111161",
+                            "tmdb_id": 278,
                             "predicted_stars": 4.8125,
                             "like_probability": 0.9204,
                             "relevance": 0.031415,
@@ -174,10 +216,12 @@ class Recommendations(BaseModel):
                             "reasons": [
                                 {
                                     "movie_id": 527,
+                                    "external_id": "tt0108052",
                                     "title": "Schindler's List (1993)",
                                     "display_title": "Schindler's List",
                                     "stars": 5.0,
                                     "contribution": 0.3365,
+                                    "feedback": None,
                                 }
                             ],
                         }
@@ -189,10 +233,17 @@ class Recommendations(BaseModel):
 
     model: str = Field(description="Version of the model that answered.", examples=["20261123T220000Z-seqrec"])
     user_id: int | None = Field(description="Null for an anonymous user.", examples=[1])
+    user_external_id: UserExternalId = None
     based_on: Literal["history", "profile", "nothing"] = Field(
         description="`profile` if there are no ratings yet, `nothing` if there is no profile either."
     )
     rank_by: Literal["relevance", "next", "rating", "popularity"] = Field(description="What the list is ordered by.")
+    recommendation_id: str | None = Field(
+        default=None,
+        description="The list's own id, for events that happen in it; null for an anonymous user. Each answer has "
+        "another one.",
+        examples=["AQAAAZ..."],
+    )
     recommendations: list[Recommendation]
 
 

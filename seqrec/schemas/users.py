@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from seqrec.limits import LARGEST_ID
-from seqrec.schemas.common import Number, ProfileFields
+from seqrec.schemas.common import ExternalId, Number, ProfileFields, UserExternalId
 
 
 class NewUser(ProfileFields):
@@ -14,16 +14,22 @@ class NewUser(ProfileFields):
     user_id: Annotated[int, Field(ge=1, le=LARGEST_ID), Number] | None = Field(
         default=None, description="Left out: one greater than every other.", examples=[6041]
     )
+    external_id: ExternalId | None = Field(default=None, examples=["ann@example.org"])
 
 
 class ProfileChange(ProfileFields):
     """New values of a profile's fields. Those left out stay, null makes one unknown."""
+
+    external_id: ExternalId | None = Field(
+        default=None, description="Null takes it away.", examples=["ann@example.org"]
+    )
 
 
 class User(BaseModel):
     """A user."""
 
     user_id: int = Field(examples=[1])
+    external_id: UserExternalId = None
     gender: str | None = Field(description="F or M; null if not known.", examples=["F"])
     age: int | None = Field(description="In years; null if not known.", examples=[25])
     occupation: int | None = Field(description="MovieLens' code; null if not known.", examples=[12])
@@ -41,6 +47,7 @@ class SimilarUser(BaseModel):
     """Another user with a similar representation in the model."""
 
     user_id: int = Field(examples=[2])
+    external_id: UserExternalId = None
     similarity: float = Field(description="Cosine, 1 for the same direction.", examples=[0.91])
 
 
@@ -49,4 +56,5 @@ class SimilarUsers(BaseModel):
 
     model: str = Field(description="Version of the model that answered.", examples=["20261123T220000Z-seqrec"])
     user_id: int = Field(examples=[1])
+    user_external_id: UserExternalId = None
     similar: list[SimilarUser]

@@ -13,6 +13,7 @@ from app.cli.reference import commands
 from app.cli.reference.api import page as api_page
 from app.main import api
 from app.observability import metrics
+from app.services.feedback.kinds import DEFAULT_MEANINGS
 from app.settings import Settings
 
 DOCS = ROOT / "docs"
@@ -34,6 +35,22 @@ def test_every_setting_is_a_row_of_the_operators_page_with_default_and_descripti
     for name, field in Settings.model_fields.items():
         default = "" if field.default in (None, ()) else f"`{field.default}`"
         expected.append(f"| `SEQREC_{name.upper()}` | {default} | {field.description} |")
+
+    assert rows == expected, "the table should be:\n" + "\n".join(expected)
+
+
+def in_words(value: float | None) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
+
+
+def test_the_meaning_of_each_kind_of_event_is_a_row_of_the_operators_page() -> None:
+    rows = [line for line in section(DOCS / "operations.md", "Events").splitlines() if line.startswith("| `")]
+    expected = [
+        f"| `{kind}` | {' | '.join(map(in_words, meaning.model_dump().values()))} |"
+        for kind, meaning in DEFAULT_MEANINGS.items()
+    ]
 
     assert rows == expected, "the table should be:\n" + "\n".join(expected)
 

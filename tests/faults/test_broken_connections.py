@@ -86,8 +86,9 @@ def stored(engine: Engine) -> dict[int, float]:
 @postgres
 def test_a_database_that_vanishes_without_a_word_is_noticed_within_a_minute(setting: Setting) -> None:
     with setting.engine.connect() as connection:
-        descriptor = connection.connection.driver_connection.fileno()
-        with socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as held:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        with socket.fromfd(driver.fileno(), socket.AF_INET, socket.SOCK_STREAM) as held:
             idle, interval, count = (
                 held.getsockopt(socket.IPPROTO_TCP, option)
                 for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)

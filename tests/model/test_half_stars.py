@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -13,8 +14,11 @@ from fastapi.testclient import TestClient
 from pydantic import ValidationError
 
 from app.jobs.bulk_load import load
+from app.jobs.extract import extract
 from app.main import create_app
-from app.storage.database import connect, upgrade
+from app.storage import ratings
+from app.storage.database import Database, connect, upgrade
+from app.storage.ratings import RatingRecord
 from model.baselines.registry import PUBLISHED_MODELS, RATING
 from model.data import dataset
 from model.data.dataset import MovieLens
@@ -88,9 +92,40 @@ def service(latest: MovieLens, half_stars: Scorer, tmp_path: Path) -> Iterator[T
     engine.dispose()
 
 
-def test_the_levels_are_half_stars_as_soon_as_anyone_gave_half_a_star(sample: MovieLens, latest: MovieLens) -> None:
+def test_the_levels_are_half_stars_where_people_gave_half_stars(sample: MovieLens, latest: MovieLens) -> None:
     assert (sample.rating_scale, latest.rating_scale) == (WHOLE_STARS, HALF_STARS)
     assert Sequences.of(latest).take(torch.arange(3).numpy()).rating_scale == HALF_STARS
+
+
+def with_half_stars(sample: MovieLens, count: int) -> MovieLens:
+    """The data with this many ratings of 3.5 stars, the first ones."""
+    halves = pl.when(pl.int_range(pl.len()) < count).then(3.5).otherwise(pl.col("stars")).cast(pl.Float32)
+    return replace(sample, ratings=sample.ratings.with_columns(stars=halves))
+
+
+def test_the_half_stars_of_a_few_do_not_turn_a_training_to_half_stars(sample: MovieLens) -> None:
+    few = len(sample.ratings) // 100
+    rare, usual = with_half_stars(sample, few), with_half_stars(sample, few + 1)
+
+    assert (rare.rating_scale, usual.rating_scale) == (WHOLE_STARS, HALF_STARS)
+    assert set(Sequences.of(rare).stars.tolist()) == {1, 2, 3, 4, 5}
+    assert np.count_nonzero(Sequences.of(usual).stars == 3.5) == few + 1
+
+
+def test_a_service_of_whole_stars_is_trained_on_them_again_though_a_user_gave_half_a_star(
+    sample: MovieLens, tmp_path: Path
+) -> None:
+    engine = connect(f"sqlite:///{tmp_path}/seqrec.db")
+    upgrade(engine)
+    load(engine, sample)
+    with Database(engine).writes() as session:
+        ratings.put(session, [RatingRecord(1, 1, 3.5, 2_000_000_000)])
+    taken = extract(engine)
+    engine.dispose()
+
+    assert taken.half_star_share > 0
+    assert taken.rating_scale == WHOLE_STARS
+    assert train(taken, SMALL, tmp_path, context_for(taken)).card.held_out.rmse > 0
 
 
 def test_an_artifact_keeps_the_levels_and_one_of_whole_stars_says_nothing_of_them(

@@ -25,6 +25,7 @@ from seqrec import (
     DatabaseUnavailable,
     InvalidKey,
     InvalidRequest,
+    NewRating,
     ProfileFields,
     SeqRecError,
     ServiceError,
@@ -160,6 +161,28 @@ def test_an_anonymous_user_is_known_by_history_or_profile_or_both(loaded: Engine
             assert client.recommend(user).recommendations == recommended
 
 
+@pytest.mark.parametrize("external_id", ["ann@example.org", "0385504209", "popular", "50% of a #?&=+ b", "external:x"])
+def test_every_id_may_be_an_external_one(loaded: Engine, scorer: Scorer, external_id: str) -> None:
+    with running(create_app(loaded, scorer)) as address, Client(address) as client:
+        user = client.create_user(external_id=external_id)
+        client.update_movie(7, external_id=external_id)
+        rated = client.rate(external_id, external_id, 4)
+
+        assert (rated.user_id, rated.movie_id) == (user.user_id, 7)
+        assert client.user(external_id) == client.user(user.user_id)
+        assert client.movie(external_id).movie_id == client.similar_movies(external_id).movie_id == 7
+        assert client.similar_users(external_id).user_id == client.ratings(external_id).user_id == user.user_id
+        client.delete_rating(external_id, external_id)
+        assert client.recommend(external_id, limit=100, exclude=[external_id, 8]).user_external_id == external_id
+        listed = client.recommend_anonymous(history={1: 5.0}, limit=100, exclude=[external_id, 8]).recommendations
+        assert not {7, 8} & {entry.movie_id for entry in listed}
+        assert client.rank([external_id, 1], history={external_id: 4.0}).recommendations
+        assert client.predict_pairs([(external_id, external_id), (1, 2)]).predictions[0].movie_id == 7
+        client.rate_many([NewRating(user_id=external_id, movie_id=external_id, stars=3)])
+        assert list(client.export_ratings(ids="external"))[-1].user_id == external_id
+        assert list(client.export_ratings())[-1].user_id == user.user_id
+
+
 def test_errors_have_what_the_service_answered(loaded: Engine, scorer: Scorer) -> None:
     with running(create_app(loaded, scorer, keys=Keys(api=("key",)))) as address, Client(address, key="key") as client:
         with pytest.raises(UserNotFound, match="There is no user 9999") as missing:
@@ -192,9 +215,11 @@ def test_all_errors_are_exported() -> None:
 
 
 def test_methods_show_their_arguments_and_their_answer() -> None:
-    assert str(inspect.signature(Client.user)) == "(self, user_id: int) -> seqrec.schemas.users.User"
-    assert str(inspect.signature(Client().user)) == "(user_id: int) -> seqrec.schemas.users.User"
-    assert str(inspect.signature(AsyncClient.delete_rating)) == "(self, user_id: int, movie_id: int) -> None"
+    assert str(inspect.signature(Client.user)) == "(self, user_id: int | str) -> seqrec.schemas.users.User"
+    assert str(inspect.signature(Client().user)) == "(user_id: int | str) -> seqrec.schemas.users.User"
+    assert (
+        str(inspect.signature(AsyncClient.delete_rating)) == "(self, user_id: int | str, movie_id: int | str) -> None"
+    )
     assert {"user_id", "n", "genre", "rank_by", "explain"} <= set(inspect.signature(Client.recommend).parameters)
     assert inspect.iscoroutinefunction(AsyncClient.recommend)
     assert Client.recommend.__doc__ == calls.recommend.__doc__
@@ -204,7 +229,7 @@ def test_every_operation_but_those_of_machines_has_a_method() -> None:
     source = inspect.getsource(calls) + inspect.getsource(seqrec.client)
     for path in api().openapi()["paths"]:
         if path not in {"/health/live", "/health/ready", "/metrics"}:
-            assert f'"{path}"' in source, path
+            assert '"' + path.replace("{", "{segment(").replace("}", ")}") + '"' in source, path
 
 
 def test_both_clients_have_every_call() -> None:

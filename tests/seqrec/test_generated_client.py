@@ -85,6 +85,8 @@ many = models.NewRatings(ratings=[models.NewRating(user_id=user, movie_id=id_, s
 assert call("put_ratings", body=many).written == 2
 lines = b"".join(b'{"user_id": %d, "movie_id": %d, "stars": 5}\\n' % (user, id_) for id_ in (4, 5, 6))
 assert call("import_ratings", body=File(payload=io.BytesIO(lines))).written == 3
+table = b"Title,Year,Rating\\nNo Such Film,1931,4\\n"
+assert len(call("import_user_ratings", user, body=File(payload=io.BytesIO(table)), preview=True).not_found) == 1
 exported = [json.loads(line) for line in call("export_ratings").payload.read().splitlines()]
 assert {rating["movie_id"] for rating in exported if rating["user_id"] == user} == {1, 2, 3, 4, 5, 6}
 assert len(call("list_user_ratings", user).ratings) == 6

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Query, Request, Response
 from app.api import headers, translation
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import BODY_ERRORS, responses
-from app.api.parameters import MovieId
+from app.api.parameters import KnownMovieId, MovieId
 from app.edge.keys import with_key
 from app.edge.routes import BulkRoute, Route
+from app.services.movies import Links
 from seqrec.errors import Conflict, DatabaseUnavailable, InvalidRequest, MovieExists, MovieNotFound, StorageFull
 from seqrec.schemas.common import ListSize
 from seqrec.schemas.movies import (
@@ -78,12 +79,15 @@ def list_popular_movies(
     status_code=201,
     summary="Add a movie",
     description="The model knows it at once by its genres and title. The first one after a start takes some seconds "
-    "longer, until the title model is loaded.",
+    "longer, until the title model is loaded. `external_id` is the movie's id in another system, and names it wherever "
+    "`movie_id` does.",
     responses=headers.described(201, "Location")
     | responses(MovieExists, Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
 )
 def create_movie(new: NewMovie, request: Request, response: Response, services: ServicesDependency) -> MovieDetails:
-    added = translation.movie_details(*services.movies.add(new.movie_id, new.title, new.year, new.genres, new.hidden))
+    links = Links(new.imdb_id, new.tmdb_id)
+    fields = new.title, new.year, new.genres, new.hidden, new.external_id, links
+    added = translation.movie_details(*services.movies.add(new.movie_id, *fields))
     response.headers.update(headers.location(request, added.movie_id))
     return added
 
@@ -105,7 +109,7 @@ def get_movie(movie_id: MovieId, request: Request, services: ServicesDependency)
     "/movies/{movie_id:movie}",
     summary="Change a movie, or hide it",
     description="Fields that are left out stay. A hidden movie keeps its ratings and is in no list.",
-    responses=responses(MovieNotFound, Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
+    responses=responses(MovieNotFound, MovieExists, Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
 )
 def update_movie(movie_id: MovieId, request: MovieChange, services: ServicesDependency) -> MovieDetails:
     fields = request.model_dump(exclude_unset=True, exclude={"genres"})
@@ -119,8 +123,9 @@ def update_movie(movie_id: MovieId, request: MovieChange, services: ServicesDepe
     description="It also leaves the histories of all who rated it. To take it out of lists alone, hide it.",
     responses=responses(InvalidRequest, DatabaseUnavailable, StorageFull),
 )
-def delete_movie(movie_id: MovieId, services: ServicesDependency) -> None:
-    services.movies.remove(movie_id)
+def delete_movie(movie_id: KnownMovieId, services: ServicesDependency) -> None:
+    if movie_id is not None:
+        services.movies.remove(movie_id)
 
 
 @router.get(

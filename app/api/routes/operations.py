@@ -2,22 +2,25 @@
 
 import logging
 from functools import partial
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.api import headers, model_card
+from app.api import headers, model_card, online
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import responses
 from app.edge.keys import with_admin_key, with_key
 from app.edge.routes import BulkRoute, Route
 from app.errors import DatabaseError
 from app.observability import metrics
+from app.services.feedback.online import DAYS
 from app.services.model_host import ModelHost
 from app.storage.database import require_current, require_room
 from seqrec.errors import (
     DatabaseUnavailable,
+    InvalidRequest,
     KeyRefused,
     KeyRequired,
     KeyUnknown,
@@ -28,6 +31,7 @@ from seqrec.errors import (
     TooManyRequests,
 )
 from seqrec.schemas.model import ModelInformation
+from seqrec.schemas.online import OnlineMeasurement
 from seqrec.schemas.operations import Health, Reloaded
 
 logger = logging.getLogger(__name__)
@@ -81,6 +85,7 @@ def _require_ready(host: ModelHost) -> None:
 )
 async def get_metrics(services: ServicesDependency) -> Response:
     training = services.host.training()  # from a file, like the metrics of other workers: nothing here waits
+    services.online.follow()
     metrics.record_training(training.share if training and training.state == "running" else None)
     return Response(metrics.exposition(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
@@ -104,6 +109,22 @@ def get_model(request: Request, services: ServicesDependency) -> Response:
         training=None if training is None else model_card.training(training),
     )
     return headers.conditional(request, headers.entity_tag(scorer.version, body.training), body, headers.SHARED)
+
+
+@bulk.get(
+    "/model/online",
+    summary="How good the served lists were, from what users did afterwards",
+    description="For the lists whose impressions came as events (`POST /events`) with their `recommendation_id`: hits, "
+    "NDCG, coverage, popularity and the time to the first hit, with 95 % intervals, by version of the model and by "
+    "order. It is measured at most once a minute, and names no user.",
+    responses=responses(KeyRequired, KeyUnknown, TooManyRequests, InvalidRequest, DatabaseUnavailable),
+    dependencies=[with_key],
+)
+def get_online_measurement(
+    services: ServicesDependency,
+    days: Annotated[int, Query(ge=1, le=365, description="Lists that were served in the last so many days.")] = DAYS,
+) -> OnlineMeasurement:
+    return online.measurement(services.online.measure(days))
 
 
 @bulk.post(

@@ -5,6 +5,7 @@ from fastapi import APIRouter, Response
 from app.api import translation
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import BODY_ERRORS, responses
+from app.api.named_ids import own_ids
 from app.edge.keys import with_key
 from app.edge.routes import Route
 from app.services.scoring import in_scoring_thread
@@ -24,12 +25,13 @@ routers = (router,)
     responses=responses(UserNotFound, MovieNotFound, *BODY_ERRORS, DatabaseUnavailable),
 )
 async def predict_ratings(request: PredictionRequest, services: ServicesDependency) -> Response:
-    recommender = services.recommender
+    recommender, ids = services.recommender, await own_ids(request, services)
     if request.user_id is None and request.queries is None:
-        user, movie_ids = translation.user_context_from(request.profile, request.history), request.movie_ids or []
+        user = translation.user_context_from(request.profile, request.history, ids)
+        movie_ids = ids.of_movies(request.movie_ids or ())
         anonymous = await in_scoring_thread(recommender.predict_anonymous, user, movie_ids)
         return translation.as_response(translation.predictions([None] * len(movie_ids), anonymous))
-    queries = translation.prediction_queries_from(request)
+    queries = translation.prediction_queries_from(request, ids)
     answer = recommender.predict_now(queries)
     if answer is None:
         answer = await in_scoring_thread(recommender.predict, queries)

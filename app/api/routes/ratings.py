@@ -1,9 +1,7 @@
 """Routes that read, write, export and import ratings."""
 
 from collections.abc import Iterator
-from itertools import chain, islice
-from tempfile import SpooledTemporaryFile
-from typing import Annotated, Any, BinaryIO, cast
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -12,45 +10,30 @@ from fastapi.responses import StreamingResponse
 from app.api import headers, translation
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import BODY_ERRORS, responses
-from app.api.parameters import Cursor, MovieId, UserId
+from app.api.json_lines import lines_of, received, streamed
+from app.api.parameters import Cursor, KnownMovieId, MovieId, UserId
 from app.edge.keys import with_key
 from app.edge.routes import BulkRoute, Route
+from app.services.rating_lines import GivenRating
+from app.storage.ratings import RatingRecord
 from seqrec.errors import (
     Conflict,
     DatabaseUnavailable,
     InvalidRequest,
     MovieNotFound,
     StorageFull,
-    UnsupportedMedia,
     UserNotFound,
 )
-from seqrec.schemas.ratings import NewRatings, Rating, StarsGiven, UserRatings, Written
+from seqrec.schemas.ratings import ExportSearch, NewRatings, Rating, StarsGiven, UserRatings, Written
 
 router = APIRouter(tags=["ratings"], route_class=Route, dependencies=[with_key])
 bulk = APIRouter(tags=["ratings"], route_class=BulkRoute, dependencies=[with_key])
 routers = (router, bulk)
 
-JSON_LINES = "application/jsonl"
-BYTES = "application/octet-stream"
-"""The second name of JSON Lines here: the one that generators of clients know. No page of another site can send it."""
-
-ACCEPTED = {JSON_LINES, "application/x-ndjson", "application/json-lines", BYTES}
-LINES_AT_ONCE = 1000
-"""Lines of an export that are sent together: one piece of an answer costs as much as a thousand lines."""
-
 EXAMPLE_LINES = (
     '{"user_id":1,"movie_id":1,"stars":5.0,"rated_at":978824268}\n'
     '{"user_id":1,"movie_id":48,"stars":5.0,"rated_at":978824351}\n'
 )
-
-MOST_IN_MEMORY = 1 << 20
-"""Bytes of an import that stay in memory; a longer one goes to a temporary file."""
-
-
-def _lines_of(schema: str) -> dict[str, Any]:
-    """For OpenAPI: a body of JSON Lines. It has no word for them, so that they are bytes to a generated client."""
-    lines = {"type": "string", "format": "binary", "description": f"lines, each a JSON object as `{schema}`"}
-    return {kind: {"schema": lines, "example": EXAMPLE_LINES} for kind in (JSON_LINES, BYTES)}
 
 
 @router.get(
@@ -67,10 +50,14 @@ def list_user_ratings(
     limit: Annotated[int, Query(ge=1, le=1000, description="Ratings on a page.")] = 50,
     cursor: Cursor = None,
 ) -> UserRatings:
-    page, next_cursor = services.ratings.page_for_user(user_id, limit, cursor)
-    response.headers.update(headers.next_page(request, next_cursor))
-    entries = [translation.rated_movie(entry) for entry in page]
-    return UserRatings(user_id=user_id, ratings=entries, next_cursor=next_cursor)
+    page = services.ratings.page_for_user(user_id, limit, cursor)
+    response.headers.update(headers.next_page(request, page.next_cursor))
+    return UserRatings(
+        user_id=user_id,
+        user_external_id=page.user_external_id,
+        ratings=[translation.rated_movie(entry) for entry in page.ratings],
+        next_cursor=page.next_cursor,
+    )
 
 
 @router.put(
@@ -90,8 +77,9 @@ def put_rating(user_id: UserId, movie_id: MovieId, request: StarsGiven, services
     description="The movie may be recommended to the user again.",
     responses=responses(UserNotFound, InvalidRequest, DatabaseUnavailable, StorageFull),
 )
-def delete_rating(user_id: UserId, movie_id: MovieId, services: ServicesDependency) -> None:
-    services.ratings.remove(user_id, movie_id)
+def delete_rating(user_id: UserId, movie_id: KnownMovieId, services: ServicesDependency) -> None:
+    if movie_id is not None:
+        services.ratings.remove(user_id, movie_id)
 
 
 @router.post(
@@ -108,38 +96,30 @@ def put_ratings(request: NewRatings, services: ServicesDependency) -> Written:
 @bulk.get(
     "/export/ratings",
     summary="All ratings, one JSON object a line",
-    description="Ordered by user and movie. A rating that is written meanwhile may be included or not.",
+    description="Ordered by the own ids of user and movie. A rating that is written meanwhile may be included or not.",
     response_class=StreamingResponse,
-    responses={200: {"content": _lines_of("Rating")}, **responses(DatabaseUnavailable)},
+    responses={
+        200: {"content": lines_of("ExportedRating", EXAMPLE_LINES)},
+        **responses(InvalidRequest, DatabaseUnavailable),
+    },
 )
-def export_ratings(request: Request, services: ServicesDependency) -> StreamingResponse:
-    ratings = services.ratings.export()
-    first = list(islice(ratings, 1))  # read now, since an answer that has begun can no longer turn into an error
-    lines = (f"{translation.rating(rating).model_dump_json()}\n" for rating in chain(first, ratings))
-    return StreamingResponse(
-        _join_lines(lines), media_type=BYTES if request.headers.get("accept") == BYTES else JSON_LINES
+def export_ratings(
+    request: Request, services: ServicesDependency, wanted: Annotated[ExportSearch, Query()]
+) -> StreamingResponse:
+    ratings: Iterator[RatingRecord | GivenRating] = (
+        services.ratings.export_by_external_ids() if wanted.ids == "external" else services.ratings.export()
     )
+    return streamed(request, (translation.exported_rating(rating).model_dump_json() for rating in ratings))
 
 
 @bulk.post(
     "/import/ratings",
     summary="Write ratings, one JSON object a line, all or none",
-    description="Any number: memory use does not grow with it. Errors name the line.",
+    description="Any number: memory use does not grow with it. Errors name the line. As in all of JSON, a number is an "
+    "own id, and a text an external one.",
     responses=responses(Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
-    openapi_extra={"requestBody": {"required": True, "content": _lines_of("NewRating")}},
+    openapi_extra={"requestBody": {"required": True, "content": lines_of("NewRating", EXAMPLE_LINES)}},
 )
 async def import_ratings(request: Request, services: ServicesDependency) -> Written:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in ACCEPTED or "content-encoding" in request.headers:
-        raise UnsupportedMedia(JSON_LINES)
-    # Receive all of it first, so that a slow sender holds no transaction.
-    with SpooledTemporaryFile(MOST_IN_MEMORY) as received:
-        async for part in request.stream():
-            await run_in_threadpool(received.write, part)
-        received.seek(0)
-        return Written(written=await run_in_threadpool(services.ratings.import_lines, cast(BinaryIO, received)))
-
-
-def _join_lines(lines: Iterator[str]) -> Iterator[str]:
-    while block := "".join(islice(lines, LINES_AT_ONCE)):
-        yield block
+    async with received(request) as file:
+        return Written(written=await run_in_threadpool(services.ratings.import_lines, file))

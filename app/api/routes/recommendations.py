@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from app.api import headers, translation
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import BODY_ERRORS, responses
+from app.api.named_ids import own_ids
 from app.api.parameters import UserId
 from app.edge.keys import with_key
 from app.edge.routes import BulkRoute, Route
@@ -16,10 +17,10 @@ from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, No
 from seqrec.schemas.recommendations import (
     BatchRecommendations,
     BatchRequest,
-    ListOptions,
     RankRequest,
     RecommendationRequest,
     Recommendations,
+    UserListOptions,
 )
 
 router = APIRouter(tags=["recommendations"], route_class=Route, dependencies=[with_key])
@@ -33,25 +34,28 @@ routers = (router, bulk)
     description="Best first. A rating that is written before the request counts. Of a user without ratings and profile "
     "nothing is known: the list is then of popular movies, and has no `ETag`.",
     response_model=Recommendations,
-    responses=headers.described(200, "ETag", "Link", "Deprecation")
+    responses=headers.described(200, "ETag", "Link", "Deprecation", "X-Recommendation-ID")
     | responses(UserNotFound, NoRelevance, InvalidRequest, DatabaseUnavailable),
 )
 async def recommend_for_user(
-    user_id: UserId, options: Annotated[ListOptions, Query()], request: Request, services: ServicesDependency
+    user_id: UserId, options: Annotated[UserListOptions, Query()], request: Request, services: ServicesDependency
 ) -> Response:
-    recommender, chosen = services.recommender, translation.recommendation_options_from(options)
+    recommender, ids = services.recommender, await own_ids(options, services)
+    chosen = translation.user_options_from(options, ids)
     user = recommender.find_user(user_id) or await services.users_to_read.get(user_id)
     if user is None:
         raise UserNotFound([user_id])
     # What is popular depends on everyone: no revision says whether it is still right.
-    tag = None if asks_for_popular(user.user.context, chosen) else headers.state_tag(user.state, user.revision)
+    context = user.user.context
+    popular = asks_for_popular(context, chosen)
+    tag = None if popular else headers.state_tag(user.state, user.revision, context.changes_at)
     if tag is not None and headers.is_known(request, tag):
         return headers.not_modified(tag)
     answer = recommender.recommend_now(user, chosen)
     if answer is None:
         answer = await in_scoring_thread(recommender.recommend_known, user, chosen)
     told = headers.next_entries(request, chosen.offset, chosen.n, len(answer.recommendations))
-    told |= headers.deprecation(options) | ({} if tag is None else {"ETag": tag})
+    told |= headers.deprecation(options) | headers.recommendation_id(answer) | ({} if tag is None else {"ETag": tag})
     return translation.as_response(translation.recommendations(user_id, answer), told)
 
 
@@ -64,8 +68,9 @@ async def recommend_for_user(
     | responses(MovieNotFound, NoRelevance, *BODY_ERRORS, DatabaseUnavailable),
 )
 async def recommend_anonymous(request: RecommendationRequest, services: ServicesDependency) -> Response:
-    user = translation.user_context_from(request.profile, request.history)
-    options = translation.recommendation_options_from(request)
+    ids = await own_ids(request, services)
+    user = translation.user_context_from(request.profile, request.history, ids)
+    options = translation.recommendation_options_from(request, ids)
     answer = await in_scoring_thread(services.recommender.recommend_anonymous, user, options)
     return translation.as_response(translation.recommendations(None, answer), headers.deprecation(request))
 
@@ -82,9 +87,10 @@ async def recommend_for_users(
     request: BatchRequest, response: Response, services: ServicesDependency
 ) -> BatchRecommendations:
     response.headers.update(headers.deprecation(request))
-    options = translation.batch_options_from(request)
-    answers = await in_bulk_thread(services.recommender.recommend_many, request.user_ids, options)
-    return translation.batch_recommendations(request.user_ids, answers)
+    ids = await own_ids(request, services)
+    user_ids, options = ids.of_users(request.user_ids), translation.batch_options_from(request, ids)
+    answers = await in_bulk_thread(services.recommender.recommend_many, user_ids, options)
+    return translation.batch_recommendations(user_ids, answers)
 
 
 @router.post(
@@ -93,13 +99,17 @@ async def recommend_for_users(
     description="All of them, best first, also hidden movies and those that the user has rated. Give `user_id`, or the "
     "profile and history of an anonymous user.",
     response_model=Recommendations,
-    responses=responses(UserNotFound, MovieNotFound, NoRelevance, *BODY_ERRORS, DatabaseUnavailable),
+    responses=headers.described(200, "X-Recommendation-ID")
+    | responses(UserNotFound, MovieNotFound, NoRelevance, *BODY_ERRORS, DatabaseUnavailable),
 )
 async def rank_movies(request: RankRequest, services: ServicesDependency) -> Response:
-    asked = request.movie_ids, request.rank_by, request.explain
-    if request.user_id is not None:
-        answer = await in_scoring_thread(services.recommender.rank, request.user_id, *asked)
-    else:
-        user = translation.user_context_from(request.profile, request.history)
+    ids = await own_ids(request, services)
+    asked = ids.of_movies(request.movie_ids), request.rank_by, request.explain
+    if request.user_id is None:
+        user_id, user = None, translation.user_context_from(request.profile, request.history, ids)
         answer = await in_scoring_thread(services.recommender.rank_anonymous, user, *asked)
-    return translation.as_response(translation.recommendations(request.user_id, answer))
+    else:
+        (user_id,) = ids.of_users([request.user_id])
+        answer = await in_scoring_thread(services.recommender.rank, user_id, *asked)
+    told = headers.recommendation_id(answer)
+    return translation.as_response(translation.recommendations(user_id, answer), told)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from app.api import headers, translation
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import BODY_ERRORS, responses
-from app.api.parameters import Cursor, UserId
+from app.api.parameters import Cursor, KnownUserId, UserId
 from app.edge.keys import with_key
 from app.edge.routes import Route
 from app.services.scoring import in_scoring_thread
@@ -23,12 +23,13 @@ routers = (router,)
     "/users",
     status_code=201,
     summary="Add a user",
-    description="Any field may be left out; without `user_id` the service chooses a free one.",
+    description="Any field may be left out; without `user_id` the service chooses a free one. `external_id` is the "
+    "user's id in another system, and names the user wherever `user_id` does.",
     responses=headers.described(201, "Location")
     | responses(UserExists, Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
 )
 def create_user(new: NewUser, request: Request, response: Response, services: ServicesDependency) -> User:
-    added = translation.user(services.users.add(new.user_id, translation.profile_from(new)))
+    added = translation.user(services.users.add(new.user_id, translation.profile_from(new), new.external_id))
     response.headers.update(headers.location(request, added.user_id))
     return added
 
@@ -63,9 +64,9 @@ def get_user(user_id: UserId, services: ServicesDependency) -> User:
 
 @router.patch(
     "/users/{user_id}",
-    summary="Change a user's profile",
+    summary="Change a user's profile or external id",
     description="Fields that are left out stay; null makes one unknown. It counts in the very next answer.",
-    responses=responses(UserNotFound, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
+    responses=responses(UserNotFound, UserExists, Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
 )
 def update_user(user_id: UserId, request: ProfileChange, services: ServicesDependency) -> User:
     return translation.user(services.users.change(user_id, request.model_dump(exclude_unset=True)))
@@ -78,8 +79,9 @@ def update_user(user_id: UserId, request: ProfileChange, services: ServicesDepen
     description="Nothing of the user stays in the database. Models that were trained before are not changed.",
     responses=responses(InvalidRequest, DatabaseUnavailable, StorageFull),
 )
-def delete_user(user_id: UserId, services: ServicesDependency) -> None:
-    services.users.remove(user_id)
+def delete_user(user_id: KnownUserId, services: ServicesDependency) -> None:
+    if user_id is not None:
+        services.users.remove(user_id)
 
 
 @router.get(

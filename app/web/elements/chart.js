@@ -77,6 +77,73 @@ function picture({ title, measure, points, marked, mark }) {
   return image;
 }
 
+/**
+ * Shares over days: series {name, points {day, y, note}}, days as in 2026-11-28, the latest series in the accent's colour;
+ * `reference` {name, y} is a line across.
+ */
+export function timeline({ title, note, measure, series, reference }) {
+  const figure = fromTemplate("curve-template");
+  figure.querySelector("strong").textContent = title;
+  figure.querySelector(".muted").textContent = note;
+  const points = series.flatMap(({ name, points }) => points.map((point) => ({ name, ...point })));
+  const image = overDays({ title, measure, points, series, reference });
+  figure.querySelector("figcaption").after(image);
+  figure.querySelector("thead tr").replaceChildren(
+    ...["Day", "Model", measure, "Lists"].map((name) => {
+      const cell = node("th", "", name);
+      cell.scope = "col";
+      return cell;
+    }),
+  );
+  figure.querySelector("tbody").append(...points.map(({ day, name, y, lists }) => {
+    const row = node("tr");
+    row.append(...[day, name, y.toFixed(3), String(lists)].map((text) => node("td", "", text)));
+    return row;
+  }));
+  return figure;
+}
+
+function overDays({ title, measure, points, series, reference }) {
+  const days = [...new Set(points.map(({ day }) => day))].sort();
+  const at = (day) => Date.parse(day) / 86_400_000;
+  const [first, last] = [at(days[0]), at(days.at(-1))];
+  const values = [0, ...points.map(({ y }) => y), ...(reference ? [reference.y] : [])];
+  const levels = ticks(0, Math.max(...values) || 1);
+  const x = (day) => (first === last ? (BOX.left + BOX.right) / 2 : BOX.left + ((at(day) - first) / (last - first)) * (BOX.right - BOX.left));
+  const y = (value) => BOX.bottom - (value / levels.at(-1)) * (BOX.bottom - BOX.top);
+  const latest = points.at(-1);
+  const across = reference ? `; ${reference.name} ${reference.y.toFixed(3)}` : "";
+  const summary = `${title}: ${measure} by day, ${points[0].y.toFixed(3)} on ${days[0]}, ${latest.y.toFixed(3)} on ${latest.day}${across}.`;
+  const image = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": summary });
+  for (const level of levels) {
+    image.append(
+      svg("line", { class: "grid", x1: BOX.left, x2: BOX.right, y1: y(level), y2: y(level) }),
+      svg("text", { class: "tick", x: BOX.left - 8, y: y(level) + 4, "text-anchor": "end" }, String(level)),
+    );
+  }
+  for (const day of new Set([days[0], days.at(-1)])) {
+    image.append(svg("text", { class: "tick", x: x(day), y: BOX.bottom + 17, "text-anchor": "middle" }, day.slice(5)));
+  }
+  if (reference) {
+    image.append(
+      svg("line", { class: "reference", x1: BOX.left, x2: BOX.right, y1: y(reference.y), y2: y(reference.y) }),
+      svg("text", { class: "tick", x: BOX.right, y: y(reference.y) - 5, "text-anchor": "end" }, reference.name),
+    );
+  }
+  series.forEach(({ points: own }, number) => {
+    const kind = number === series.length - 1 ? "" : " earlier";
+    image.append(
+      svg("polyline", { class: `line${kind}`, points: own.map(({ day, y: value }) => `${x(day)},${y(value)}`).join(" ") }),
+      ...own.map(({ day, y: value }) => svg("circle", { class: `point${kind}`, cx: x(day), cy: y(value), r: 3 })),
+    );
+  });
+  image.append(
+    svg("text", { class: "axis", x: (BOX.left + BOX.right) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, "day"),
+    svg("text", { class: "axis", x: 4, y: 12 }, measure),
+  );
+  return image;
+}
+
 function epochs(first, last) {
   const step = Math.max(1, Math.ceil((last - first) / 8));
   return Array.from({ length: Math.floor((last - first) / step) + 1 }, (_, at) => first + at * step);

@@ -9,8 +9,13 @@ const HUES = {
   War: 125, Western: 50,
 }; // prettier-ignore
 
+/** What users did in place of giving stars, in words. */
+const DONE = { like: "liked", watch: "watched" };
+
 /** A click that comes this soon after a row has taken another's place was meant for the other one. */
 const MOVED_MILLISECONDS = 600;
+
+const IMAGE_URL = document.querySelector("meta[name=image-url]").content;
 
 const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -24,42 +29,72 @@ const sumOf = (text) => [...text].reduce((sum, letter) => (sum * 31 + letter.cod
 /** A probability in whole percent. */
 export const percent = (share) => `${Math.round(share * 100)}%`;
 
-/** A movie's ticket: the initials of its title, in the colours of its genres, turned by its title. */
-export function drawTile(tile, { display_title, genres }) {
+/** The address of a movie's picture; null where the service has no source of pictures or the movie no id of it. */
+function pictureOf(movie) {
+  const named = [...IMAGE_URL.matchAll(/\{(\w+)\}/g)].map(([, name]) => movie[name]);
+  if (!named.length || named.some((id) => id === null || id === undefined)) return null;
+  return IMAGE_URL.replaceAll(/\{(\w+)\}/g, (_, name) => movie[name]);
+}
+
+/** A movie's ticket: its picture, or the initials of its title, in the colours of its genres, turned by its title. */
+export function drawTile(tile, movie) {
+  const { display_title, genres } = movie;
   const words = display_title.replace(/^(The|An?) /, "").match(/[\p{L}\p{N}]+/gu) ?? [];
   tile.textContent = words.slice(0, 2).map((word) => [...word][0].toUpperCase()).join("");
   const hue = hueOf(genres[0]);
   tile.style.setProperty("--hue", hue);
   tile.style.setProperty("--hue-2", genres[1] ? hueOf(genres[1]) : hue + 18);
   tile.style.setProperty("--turn", `${sumOf(display_title) % 360}deg`);
+  const picture = pictureOf(movie);
+  if (!picture) return;
+  const image = node("img");
+  image.alt = "";
+  image.loading = "lazy";
+  image.addEventListener("error", () => image.remove());
+  image.src = picture;
+  tile.append(image);
 }
 
 /** The user's ratings that speak for a movie, in words. */
 export function because(reasons) {
-  const parts = reasons.flatMap(({ display_title, stars }, at) => [
+  const given = reasons.filter(({ feedback }) => !feedback);
+  const parts = given.flatMap(({ display_title, stars }, at) => [
     at ? ", " : "", node("cite", "", display_title), at ? ` ${stars}` : ` ${spoken(stars)}`,
   ]); // prettier-ignore
-  return ["because you gave ", ...parts];
+  const done = reasons.filter(({ feedback }) => feedback).flatMap(({ display_title, feedback }, at) => [
+    given.length || at ? ", " : "", `you ${DONE[feedback] ?? "chose"} `, node("cite", "", display_title),
+  ]); // prettier-ignore
+  return ["because ", ...(given.length ? ["you gave ", ...parts] : []), ...done];
 }
 
 /**
  * One movie. Shown from: movie (as the API has it), own, predicted, badge, reasons, likely {share, text, hint}, when.
- * `actions` has give and addressOf, and may have act {word, label, run}, a button at the end.
+ * `actions` has give and addressOf, and may have marks {isListed, list, dismiss}, buttons for the watch list and for what
+ * is of no interest, and act {word, label, run}, a button at the end.
  */
 export class MovieRow {
   #part = (name) => this.element.querySelector(name);
   #moved = -Infinity;
 
-  constructor(movie, { give, addressOf, act }) {
+  #marks;
+
+  constructor(movie, { give, addressOf, act, marks = null }) {
     this.element = fromTemplate("movie-template");
     this.element.dataset.movie = movie.movie_id;
     this.movie = movie;
     this.rating = new Rating(movie.display_title, (stars) => give(movie, stars), () => this.#isAtRest());
     this.#part(".rating-container").replaceWith(this.rating.element);
     this.#describe(movie, addressOf);
+    this.#part(".actions").hidden = !act && !marks;
+    this.#marks = marks;
+    if (marks) {
+      this.#button("[data-list]", () => marks.list(movie));
+      this.#button("[data-dismiss]", () => marks.dismiss(movie));
+      nameDismissing(this.#part("[data-dismiss]"), movie);
+    }
     if (act) {
-      const button = this.#part(".actions button");
-      this.#part(".actions").hidden = false;
+      const button = this.#part("[data-act]");
+      button.hidden = false;
       button.textContent = act.word;
       button.setAttribute("aria-label", act.label(movie));
       button.title = button.getAttribute("aria-label");
@@ -74,6 +109,7 @@ export class MovieRow {
 
   update({ own = null, predicted = null, badge = null, reasons = null, likely = null, when = null }) {
     this.rating.update(own, predicted);
+    if (this.#marks) showListed(this.#part("[data-list]"), this.movie, this.#marks.isListed(this.movie));
     this.#text(".badge", badge?.text, badge?.title);
     this.#text(".when", when?.text, when?.title);
     this.#part(".reasons").hidden = !reasons?.length;
@@ -83,6 +119,12 @@ export class MovieRow {
       this.#part(".bar-fill").style.setProperty("--share", likely.share);
       this.#part(".likely-text").replaceChildren(likely.text, node("span", "unseen", likely.hint ? ` ${likely.hint}` : ""));
     }
+  }
+
+  #button(name, run) {
+    const button = this.#part(name);
+    button.hidden = false;
+    button.addEventListener("click", () => this.#isAtRest() && run());
   }
 
   #isAtRest() {
@@ -104,6 +146,19 @@ export class MovieRow {
     element.textContent = text ?? "";
     element.title = title ?? "";
   }
+}
+
+/** A button of the watch list says what it does, and whether the movie is on it. */
+export function showListed(button, { display_title }, isListed) {
+  const label = isListed ? `Take ${display_title} off the watch list` : `Put ${display_title} on the watch list`;
+  button.classList.toggle("listed", isListed);
+  button.setAttribute("aria-label", label);
+  button.title = label;
+}
+
+export function nameDismissing(button, { display_title }) {
+  button.setAttribute("aria-label", `Not interested in ${display_title}`);
+  button.title = "Not interested";
 }
 
 /** A list element whose rows are movies. */

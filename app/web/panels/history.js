@@ -53,10 +53,10 @@ export class History {
   /** What a write came to, without asking again. */
   apply({ movie, stars, ratedAt }) {
     const others = this.#ratings.filter((rating) => rating.movie_id !== movie.movie_id);
-    const { movie_id, display_title, year, genres } = movie;
+    const { movie_id, display_title, year, genres, imdb_id, tmdb_id } = movie;
     const oldest = others.at(-1)?.rated_at ?? 0;
     const isLater = this.#cursor && ratedAt < oldest; // it will come with the pages that are not here yet
-    const added = stars === null || isLater ? [] : [{ movie_id, display_title, year, genres, stars, rated_at: ratedAt }];
+    const added = stars === null || isLater ? [] : [{ movie_id, display_title, year, genres, imdb_id, tmdb_id, stars, rated_at: ratedAt }];
     this.#ratings = [...added, ...others].sort((one, other) => other.rated_at - one.rated_at);
     this.#draw(true);
   }

@@ -1,8 +1,8 @@
 // One movie: what the user would give it and why, and movies like it.
 
 import { api, isAbort, Latest } from "../api.js";
-import { by, fromTemplate, plural, say } from "../elements/dom.js";
-import { because, drawTile, MovieList, percent } from "../elements/movies.js";
+import { by, fromTemplate, node, plural, say } from "../elements/dom.js";
+import { because, drawTile, MovieList, nameDismissing, percent, showListed } from "../elements/movies.js";
 import { Rating, spoken } from "../elements/stars.js";
 
 const SIMILAR = 12;
@@ -19,6 +19,8 @@ export class MovieView {
     this.session = session;
     this.actions = actions;
     this.list = new MovieList(by("similar-movies"), actions);
+    by("movie-listed").addEventListener("click", () => actions.marks.list(this.#movie));
+    by("movie-dismissed").addEventListener("click", () => actions.marks.dismiss(this.#movie));
   }
 
   /** Show the movie of this id; returns it, or null if it is not there or another one was asked for meanwhile. */
@@ -41,7 +43,16 @@ export class MovieView {
   refresh() {
     if (this.#view.hidden || !this.#movie) return;
     this.#drawRating();
+    this.#drawMarks();
     this.#drawSimilar();
+  }
+
+  #drawMarks() {
+    by("movie-marks").hidden = !this.session.id;
+    const isListed = this.actions.marks.isListed(this.#movie);
+    showListed(by("movie-listed"), this.#movie, isListed);
+    by("movie-listed").querySelector("span").textContent = isListed ? "On the watch list" : "Watch list";
+    nameDismissing(by("movie-dismissed"), this.#movie);
   }
 
   #clear() {
@@ -52,8 +63,9 @@ export class MovieView {
     this.#similar = [];
     this.list.clear();
     by("expected").hidden = true;
-    for (const part of ["movie-title", "movie-facts", "movie-stats"]) by(part).textContent = "";
+    for (const part of ["movie-title", "movie-facts", "movie-stats", "movie-links"]) by(part).textContent = "";
     by("movie-rating").replaceChildren();
+    by("movie-marks").hidden = true;
   }
 
   #describe() {
@@ -61,10 +73,12 @@ export class MovieView {
     by("movie-title").textContent = display_title;
     by("movie-facts").textContent = [year, ...genres].filter(Boolean).join(" · ");
     by("movie-stats").textContent = ratings ? `${mean_stars.toFixed(1)} stars on average, ${plural(ratings, "rating")}` : "Not rated yet";
+    by("movie-links").replaceChildren(...linksOf(this.#movie));
     drawTile(this.#view.querySelector(".movie-head .tile"), this.#movie);
     if (!this.session.id) return;
     this.#rating = new Rating(display_title, (stars) => this.actions.give(this.#movie, stars));
     by("movie-rating").replaceChildren(this.#rating.element);
+    this.#drawMarks();
   }
 
   async #explain(signal) {
@@ -109,6 +123,16 @@ export class MovieView {
       })),
     );
   }
+}
+
+/** Its pages on other sites, as far as it is known there. */
+function linksOf({ imdb_id, tmdb_id }) {
+  const pages = { IMDb: imdb_id && `https://www.imdb.com/title/${imdb_id}/`, TMDB: tmdb_id && `https://www.themoviedb.org/movie/${tmdb_id}` };
+  return Object.entries(pages).filter(([, page]) => page).map(([site, page]) => {
+    const link = node("a", "", site);
+    Object.assign(link, { href: page, target: "_blank", rel: "noopener noreferrer" });
+    return link;
+  });
 }
 
 function expected(stars, likely) {

@@ -1,6 +1,7 @@
 // Choosing a user, the profile, leaving, and the key that a service may ask for.
 
 import { by, closable, node } from "../elements/dom.js";
+import { readId } from "../ids.js";
 
 const OCCUPATIONS = [
   "other", "academic/educator", "artist", "clerical/admin", "college/grad student", "customer service",
@@ -22,8 +23,9 @@ export function chooseUser(open) {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const field = form.elements.user;
-      if (field.checkValidity()) open(Number(field.value));
-      else field.reportValidity();
+      const id = readId(field.value);
+      if (id === null) field.reportValidity();
+      else open(id);
     });
   }
 }
@@ -85,7 +87,7 @@ export function leaveDialog(session) {
   const dialog = by("confirm-leave");
   dialogThat(dialog, () => session.remove());
   by("leave").addEventListener("click", () => {
-    dialog.querySelector(".muted").textContent = `User ${session.id} is deleted with all ratings. There is no way back.`;
+    dialog.querySelector(".muted").textContent = `User ${session.name} is deleted with all ratings. There is no way back.`;
     dialog.querySelector(".error").textContent = "";
     by("account").hidePopover();
     dialog.showModal();

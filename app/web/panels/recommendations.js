@@ -4,6 +4,7 @@ import { api, isAbort, Latest } from "../api.js";
 import { calm } from "../elements/calm.js";
 import { announce, by, debounced, fromTemplate, plural, say } from "../elements/dom.js";
 import { hueOf, MovieList, percent, ratingsOf } from "../elements/movies.js";
+import { Impressions } from "../impressions.js";
 
 const PAGE = 10;
 const MOST = 100;
@@ -22,6 +23,7 @@ export class Recommendations {
     this.session = session;
     this.choose = choose;
     this.list = new MovieList(by("recommendations"), actions);
+    this.impressions = new Impressions(session, by("recommendations"));
     this.#listen();
   }
 
@@ -110,6 +112,9 @@ export class Recommendations {
       const answer = await api.recommendations(this.session.id, query, signal);
       this.#panel.classList.remove("busy");
       this.#panel.querySelector("[data-more]").hidden = answer.recommendations.length < n;
+      answer.recommendations.forEach((entry, at) => {
+        Object.assign(entry, { recommendation_id: answer.recommendation_id, position: at + 1 });
+      });
       return answer;
     } catch (error) {
       if (isAbort(error)) return null;
@@ -131,6 +136,7 @@ export class Recommendations {
       this.#entries.map((entry) => this.#row(entry)),
       { animate },
     );
+    this.impressions.watch(this.#entries);
     this.#sayBasis();
     by("legend").hidden = !this.#entries.length;
     by("legend").classList.toggle("no-likely", this.#entries.every((entry) => entry.like_probability === null));
@@ -224,6 +230,7 @@ function showDiversity(slider) {
 
 /** One sentence on where the list comes from. */
 function basis({ based_on, rank_by }, user) {
+  if (based_on === "history" && !user.ratings) return "From what you liked, disliked and watched. Rate a movie, too.";
   if (based_on === "history") return `From your ${ratingsOf(user.ratings)}.`;
   if (based_on === "profile") return "From your profile alone. Rate a movie, and the list becomes yours.";
   const kind = rank_by === "popularity" ? "Highest rated by all users" : "Predicted for an average user";

@@ -14,14 +14,13 @@ from model.data.conversion.source import Table, opened
 from model.data.conversion.tables import ratings_table, titles_table
 from model.data.conversion.values import Scale
 from model.data.formats import LARGEST_ID, ML_CSV, NO_GENRES, latest_time
+from model.data.origin import IDS_FILES, SCALE_FILE
 from model.errors import DataError, SettingsError
 from model.files import atomic_folder
+from model.rating_scale import OriginalScale
 
 ROWS_AT_ONCE = 200_000
 """Rows whose texts are in memory together; of the others there are numbers, 24 bytes a rating."""
-
-IDS_FILES = {"user": "users-ids.csv", "movie": "movies-ids.csv"}
-"""Beside the data: ``userId`` or ``movieId``, the number in the data, and ``externalId``, the id in the source."""
 
 LIKE = 5.0
 """The stars of a row without a rating, where rows are likes."""
@@ -112,6 +111,8 @@ def convert(source: Path, out: Path, options: ConversionOptions, on_rows: OnRows
     users, movies = _number(_of(user_ids, ratings["user"])), _movies(_of(item_ids, ratings["item"]), items)
     with atomic_folder(out) as folder:
         _write(folder, users, movies, ratings)
+        if scale is not None and scale.stars != (scale.low, scale.high):
+            (folder / SCALE_FILE).write_text(OriginalScale(**scale._asdict()).model_dump_json())
     return Conversion(
         table=table.name,
         columns=dict(columns),

@@ -15,7 +15,9 @@ def test_a_user_who_is_named_twice_gets_two_lists(client: TestClient) -> None:
     lists = client.post("/recommendations/batch", json={"user_ids": [2, 1, 2], "n": 3}).json()["lists"]
 
     assert [one["user_id"] for one in lists] == [2, 1, 2]
-    assert lists[0] == lists[2] != lists[1]
+    movies = [one["recommendations"] for one in lists]
+    assert movies[0] == movies[2] != movies[1]
+    assert len({one["recommendation_id"] for one in lists}) == 3
 
 
 def test_a_thousand_users_are_the_most(client: TestClient) -> None:

@@ -47,6 +47,8 @@ BEYOND_THE_SCHEMA = re.compile(
     | is\ later\ than                # JSON Schema compares no two fields
     | is\ there\ twice               # nor two entries of a list by one of their fields
     | in\ the\ future                # nor with the clock
+    | the\ file\ (is|begins)         # what the bytes of a file are
+    | no\ (export|list\ of\ ratings)  # as above
     """,
     re.VERBOSE,
 )
@@ -114,6 +116,10 @@ RATINGS = st.fixed_dictionaries(
     optional={"rated_at": st.integers(0, 10**9)},
 )
 LINES = st.lists(RATINGS.map(json.dumps)).map(lambda lines: "\n".join(lines).encode())
+TABLE = st.lists(st.tuples(st.integers(1900, 2000), st.integers(1, 10))).map(
+    lambda rows: "\n".join(["title,year,rating", *(f"Silent Letters,{year},{stars}" for year, stars in rows)]).encode()
+)
+schemathesis.openapi.media_type("text/csv", TABLE)
 for media_type in ("application/jsonl", "application/octet-stream"):
     schemathesis.openapi.media_type(media_type, LINES)
 

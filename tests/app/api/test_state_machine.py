@@ -101,7 +101,7 @@ class Service(RuleBasedStateMachine):
             self.add_user(free, profile)
 
     def add_user(self, user: int, profile: dict[str, Any]) -> None:
-        self.users[user] = {"gender": None, "age": None, "occupation": None} | profile
+        self.users[user] = {"external_id": None, "gender": None, "age": None, "occupation": None} | profile
         self.history[user] = {}
 
     @rule(user=user_ids, profile=profiles)

@@ -20,6 +20,7 @@ TABLES = {
     "recommend": ("recommend", 1),
     "predict": ("predict", 1, 2, 3),
     "evaluate": ("evaluate", "--model", "bias", "--data", "FOLDER"),
+    "import-ratings": ("import-ratings", 1, "EXPORT"),
     "db stats": ("db", "stats"),
     "data describe": ("data", "describe", "FOLDER"),
     "data check": ("data", "check", "FOLDER"),
@@ -91,7 +92,9 @@ def test_every_command_that_prints_a_table_prints_json_too(
     Path("damaged").mkdir()
     Path("damaged/movies.csv").write_text("movieId,title,genres\n1,A (1995),Drama\n")
     Path("damaged/ratings.csv").write_text("userId,movieId,rating,timestamp\n1,1,4,0\n\n")
-    known: dict[object, object] = {"FOLDER": sample_folder, "TABLE": "scores.csv", "DAMAGED": "damaged"}
+    Path("mine.csv").write_text("title,year,rating\nA,1995,4\n")
+    files: dict[object, object] = {"TABLE": "scores.csv", "DAMAGED": "damaged", "EXPORT": "mine.csv"}
+    known: dict[object, object] = {"FOLDER": sample_folder, **files}
     arguments = [known.get(argument, argument) for argument in TABLES[name]]
     status, out, _ = filled(*arguments, "--json")
 

@@ -72,9 +72,10 @@ def test_every_list_is_what_the_api_answers(
     loaded: Engine, settings: Settings, scorer: Scorer, tmp_path: Path, small_blocks: None, query: dict
 ) -> None:
     from app.api import translation  # noqa: PLC0415
+    from app.services.ids import OwnIds  # noqa: PLC0415
     from seqrec.schemas.recommendations import BatchRequest  # noqa: PLC0415
 
-    options = translation.batch_options_from(BatchRequest(user_ids=[1], **query))
+    options = translation.batch_options_from(BatchRequest(user_ids=[1], **query), OwnIds())
     count = job.recommend_all(tmp_path / "lists.jsonl", options, settings, Silent(), workers=2)
 
     assert count == 121

@@ -9,11 +9,14 @@ from sqlalchemy.orm import Session
 
 from app.errors import DatabaseError
 from app.jobs.bulk_load import load
-from app.storage import movies, ratings, users
+from app.jobs.extract import extract
+from app.storage import ids, movies, ratings, users
+from app.storage.tables import User
 from model.data import dataset
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
 from model.features.users import Profile, Rated
+from model.rating_scale import OriginalScale
 
 
 def counts(engine: Engine) -> dict[str, int]:
@@ -34,7 +37,9 @@ def test_everything_is_loaded_as_it_stands_in_the_files(loaded: Engine, sample: 
         record = movies.records(session, [movie["movie_id"]])[movie["movie_id"]]
 
     assert profile == Profile(user["gender"], user["age"], user["occupation"])
-    assert history == [Rated(row["movie_id"], row["stars"]) for row in own.iter_rows(named=True)]
+    assert [entry.rated for entry in history] == [
+        Rated(row["movie_id"], row["stars"]) for row in own.iter_rows(named=True)
+    ]
     assert (record.title, record.genres) == (movie["title"], tuple(sorted(movie["genres"])))
     assert counts(loaded)["ratings"] == len(sample.ratings)
 
@@ -49,7 +54,9 @@ def test_a_history_is_served_in_the_order_in_which_it_was_learned_also_within_on
         served = ratings.histories(session, learned.user_ids.tolist())
 
     vocabulary = sample.catalogue.vocabulary
-    rows = [vocabulary.index(entry.movie_id) for user_id in learned.user_ids.tolist() for entry in served[user_id]]
+    rows = [
+        vocabulary.index(entry.rated.movie_id) for user_id in learned.user_ids.tolist() for entry in served[user_id]
+    ]
     assert rows == learned.movies.tolist()
 
 
@@ -97,3 +104,20 @@ def test_a_million_ratings_are_loaded_within_twenty_seconds(engine: Engine, mill
 
     assert seconds < 20
     assert counts(engine)["ratings"] == len(data.ratings) >= 1_000_000
+
+
+def test_external_ids_and_the_scale_are_loaded_and_come_back(engine: Engine, sample: MovieLens) -> None:
+    scale = OriginalScale(low=1, high=10, stars=(0.5, 5))
+    named = replace(
+        sample,
+        user_external_ids={1: "ann@example.org", 2: "a/b", 3: "x" * 129},
+        movie_external_ids={7: "tt0000007", 999: "of no movie"},
+        scale=scale,
+    )
+    load(engine, named)
+    with Session(engine) as session:
+        assert ids.find(session, User, ["ann@example.org", "a/b", "x" * 129]) == {"ann@example.org": 1}
+
+    taken = extract(engine)
+    assert (taken.user_external_ids, taken.movie_external_ids) == ({1: "ann@example.org"}, {7: "tt0000007"})
+    assert taken.scale == scale

@@ -11,6 +11,8 @@ from sqlalchemy import select
 from app.cli.console import LineReporter
 from app.errors import DatabaseError
 from app.jobs.copying import copy_database
+from app.services.feedback.events import Events
+from app.services.feedback.recommendation_ids import RecommendationIds
 from app.services.model_host import ModelHost
 from app.services.movies import Movies
 from app.services.ratings import Ratings
@@ -18,9 +20,10 @@ from app.services.users import Users
 from app.settings import Settings
 from app.storage.database import Database, connect
 from app.storage.movies import all_records
-from app.storage.tables import Dataset, Movie, Rating, User
+from app.storage.tables import Dataset, Event, Movie, Rating, ServedList, SigningKey, User
 from model.features.users import Profile
 from model.inference.scorer import Scorer
+from seqrec.schemas.events import NewEvent
 
 
 @contextmanager
@@ -34,10 +37,14 @@ def content(url: str) -> list:
     """All that the database holds but counters of changes and ids of genres."""
     with opened(url) as database, database.reads() as session:
         columns = (
-            (User.id, User.gender, User.age, User.occupation),
-            (Movie.id, Movie.title, Movie.year, Movie.hidden, Movie.title_vector),
+            (User.id, User.external_id, User.gender, User.age, User.occupation),
+            (Movie.id, Movie.external_id, Movie.title, Movie.year, Movie.hidden, Movie.title_vector),
+            (Movie.id, Movie.imdb_id, Movie.tmdb_id),
             (Rating.user_id, Rating.movie_id, Rating.stars, Rating.rated_at),
-            (Dataset.checksum, Dataset.name, Dataset.generated, Dataset.loaded_at),
+            (Event.event_id, Event.user_id, Event.movie_id, Event.kind, Event.occurred_at, Event.list_id),
+            (ServedList.recommendation_id, ServedList.user_id, ServedList.served_at),
+            (SigningKey.id, SigningKey.key),
+            (Dataset.checksum, Dataset.name, Dataset.generated, Dataset.loaded_at, Dataset.scale),
         )
         tables = [session.execute(select(*own).order_by(*own[:2])).all() for own in columns]
         return [*tables, all_records(session)]
@@ -48,11 +55,23 @@ def lived_in(filled: Run, scorer: Scorer) -> Settings:
     """Settings of a SQLite database with a user, movies and ratings that came over HTTP."""
     settings = Settings()
     with opened(settings.database_url) as database:
-        user = Users(database).add(None, Profile("F", 25))
+        user = Users(database).add(None, Profile("F", 25), "ann@example.org")
         movies = Movies(ModelHost(database, scorer))
-        added = movies.add(None, "Copied (2026)", None, ["Drama", "Noir"], hidden=False)[0].movie
-        movies.change(1, {"hidden": True}, None)
+        added = movies.add(None, "Copied (2026)", None, ["Drama", "Noir"], hidden=False, external_id="tt7")[0].movie
+        movies.change(1, {"hidden": True, "imdb_id": "tt0114709", "tmdb_id": 862}, None)
         Ratings(database).put(user.id, added.id, 4.5, 1_700_000_000)
+        ids = RecommendationIds()
+        with database.reads() as session:
+            ids.prepare(session)
+        seen = NewEvent(
+            event_id="seen",
+            user_id=user.id,
+            movie_id=added.id,
+            kind="impression",
+            recommendation_id=ids.issue(user.id, "model", "relevance"),
+        )
+        wanted = NewEvent(event_id="wanted", user_id=user.id, movie_id=2, kind="watchlist")
+        Events(database, ids).put_all([seen, wanted])
     return settings
 
 

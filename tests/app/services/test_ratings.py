@@ -34,7 +34,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: int) -> None:
 def history(service: Ratings, user_id: int = 1) -> list[int]:
     """The user's movies as the model and the training read them, the oldest rating first."""
     with service.database.reads() as session:
-        return [rated.movie_id for rated in ratings.histories(session, [user_id])[user_id]]
+        return [entry.rated.movie_id for entry in ratings.histories(session, [user_id])[user_id]]
 
 
 def untimed(user_id: int, movie_id: int) -> NewRating:
@@ -56,8 +56,8 @@ def test_a_clock_that_is_set_back_changes_no_order(service: Ratings, monkeypatch
     service.put(1, 7, 4, None)
 
     assert history(service) == [9, 3, 7]
-    page, _ = service.page_for_user(1, limit=3, cursor=None)
-    assert [entry.rating.rated_at for entry in page] == [NOW + 60, NOW + 1, NOW]
+    page = service.page_for_user(1, limit=3, cursor=None)
+    assert [entry.rating.rated_at for entry in page.ratings] == [NOW + 60, NOW + 1, NOW]
 
 
 def test_what_is_rated_again_comes_last(service: Ratings) -> None:
@@ -107,4 +107,4 @@ def test_ratings_of_one_user_at_the_same_time_get_times_of_their_own(service: Ra
     with ThreadPoolExecutor(8) as threads:
         given = list(threads.map(lambda movie_id: service.put(1, movie_id, 4, None), range(1, 25)))
 
-    assert {rating.rated_at for rating in given} == set(range(NOW, NOW + 24))
+    assert {written.rating.rated_at for written in given} == set(range(NOW, NOW + 24))

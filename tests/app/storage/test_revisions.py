@@ -16,12 +16,13 @@ from app.services.users import Users
 from app.storage import movies, ratings, revisions
 from app.storage.database import Database, alembic_config, upgrade
 from app.storage.ratings import RatingRecord
-from app.storage.revisions import RevisionReader
+from app.storage.revisions import RevisionReader, UserRevision
 from app.storage.tables import User
 from model.data.dataset import MovieLens
 from model.features.users import Profile
 
 POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.postgres)
+EVENT = "INSERT INTO events (user_id, movie_id, kind, event_id, occurred_at) VALUES"
 USERS = range(1, 7)
 MOVIES = range(1, 5)
 
@@ -72,6 +73,9 @@ def counted(database: Database, before: dict[int, int]) -> set[int]:
         pytest.param("UPDATE users SET id = 9 WHERE id = 6", {9}, id="other id"),
         pytest.param("DELETE FROM users WHERE id = 1", set(), id="deleted user"),
         pytest.param("INSERT INTO users (id) VALUES (7)", {7}, id="new user"),
+        pytest.param(f"{EVENT} (4, 1, 'like', 'a', 0)", {4}, id="liked"),
+        pytest.param(f"{EVENT} (4, 1, 'impression', 'a', 0), (5, 1, 'click', 'a', 0)", set(), id="seen and clicked"),
+        pytest.param(f"{EVENT} (4, 1, 'click', 'a', 0), (5, 1, 'skip', 'a', 0)", {5}, id="clicked and skipped"),
         pytest.param(
             "INSERT INTO ratings VALUES (1, 1, 5, 0), (2, 4, 5, 0) "
             "ON CONFLICT (user_id, movie_id) DO UPDATE SET stars = excluded.stars",
@@ -186,7 +190,7 @@ def test_truncating_the_ratings_counts_for_all_users(database: Database) -> None
 def test_every_reader_sees_the_same_revisions(database: Database) -> None:
     with database.reads() as session:
         known = revisions.read(session)
-        users = seen(database)
+        users = {user_id: UserRevision(revision, None) for user_id, revision in seen(database).items()}
         assert revisions.read_with_user(session, 3) == (known, users[3])
         assert revisions.read_with_user(session, 99) == (known, None)
         assert revisions.read_with_users(session, [1, 5, 99]) == (known, {1: users[1], 5: users[5]})
@@ -202,7 +206,7 @@ def revision_of(reader: RevisionReader, user_id: int) -> int:
     found = reader.read(user_id)
     assert found is not None
     assert found[1] is not None
-    return found[1]
+    return found[1].revision
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -27,12 +27,18 @@ def keys() -> Keys:
 
 
 @pytest.fixture
-def address(tmp_path: Path, sample: MovieLens, scorer: Scorer, keys: Keys) -> Iterator[str]:
+def image_url() -> str | None:
+    """Where the page finds pictures; nowhere unless a test sets it."""
+    return None
+
+
+@pytest.fixture
+def address(tmp_path: Path, sample: MovieLens, scorer: Scorer, keys: Keys, image_url: str | None) -> Iterator[str]:
     """The whole service on a loaded database, listening."""
     engine = connect(f"sqlite:///{tmp_path}/seqrec.db")
     upgrade(engine)
     load(engine, sample)
-    with running(create_app(engine, scorer, keys=keys)) as address:
+    with running(create_app(engine, scorer, keys=keys, image_url=image_url)) as address:
         yield address
     engine.dispose()
 
@@ -52,8 +58,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(browser: Browser, address: str) -> Iterator[Visit]:
-    """Opens the page as a browser that was here as this user; no visit may leave the host or write to the console."""
+def visit(browser: Browser, address: str, image_url: str | None) -> Iterator[Visit]:
+    """Opens the page as a browser that was here as this user.
+
+    No visit may leave the host, pictures apart, or write to the console.
+    """
     pages: list[Page] = []
     said: list[str] = []
     requested: list[str] = []
@@ -76,4 +85,5 @@ def visit(browser: Browser, address: str) -> Iterator[Visit]:
     for page in pages:
         page.context.close()
     assert said == []
-    assert {url for url in requested if not url.startswith(f"{address}/")} == set()
+    allowed = (f"{address}/", *([image_url.partition("{")[0]] if image_url else []))
+    assert {url for url in requested if not url.startswith(allowed)} == set()

@@ -8,10 +8,10 @@ from browsing import Visit, heading, movies, open_options, recommended, settled,
 from playwright.sync_api import Page, expect
 
 
-def open_user(page: Page, user: int) -> None:
+def open_user(page: Page, user: int | str) -> None:
     if page.locator("#account-button").is_visible():
         page.locator("#account-button").click()
-    page.get_by_role("spinbutton", name="User").fill(str(user))
+    page.get_by_role("textbox", name="User").fill(str(user))
     page.get_by_role("button", name="Go", exact=True).click()
     expect(page.locator("#user-name")).to_have_text(f"User {user}")
 
@@ -130,3 +130,23 @@ def test_an_address_that_there_is_not_is_a_page_in_a_browser_and_json_for_progra
     expect(page.get_by_role("heading", level=1)).to_contain_text("What to watch next")
     answer = httpx.get(address + path)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_a_user_is_opened_and_shown_by_an_external_id(visit: Visit, address: str) -> None:
+    for user, external_id in ((5, "ann@example.org"), (6, "0385504209")):
+        httpx.patch(f"{address}/users/{user}", json={"external_id": external_id}).raise_for_status()
+    page = visit(refused=True)
+    open_user(page, "ann@example.org")
+    expect(page).to_have_title("User ann@example.org · SeqRec")
+    rows = movies(page, "recommendations")
+    expect(rows).to_have_count(10)
+    assert titles(rows) == heading(recommended(address, 5))
+
+    page.reload()
+    expect(page.locator("#user-name")).to_have_text("User ann@example.org")
+    page.goto(f"{address}/?user=external:0385504209")
+    expect(page.locator("#user-name")).to_have_text("User 0385504209")
+    page.goto(f"{address}/?user=5")
+    expect(page.locator("#user-name")).to_have_text("User ann@example.org")
+    page.goto(f"{address}/?user=nobody")
+    expect(page.get_by_role("alert")).to_contain_text("There is no user 'nobody'.")

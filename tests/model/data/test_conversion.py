@@ -15,7 +15,7 @@ from model.data import dataset
 from model.data.conversion.convert import Conversion, ConversionOptions, convert
 from model.data.dataset import MovieLens
 from model.errors import DataError, SettingsError
-from model.rating_scale import HALF_STARS, WHOLE_STARS
+from model.rating_scale import HALF_STARS, WHOLE_STARS, OriginalScale
 
 ROWS = [
     {"user": "ann", "item": "tt0111161", "rating": 10, "time": 1_600_000_000},
@@ -153,6 +153,40 @@ def test_ids_that_are_numbers_stay(tmp_path: Path) -> None:
 
     assert data.ratings.select("user_id", "movie_id").sort("user_id").rows() == [(8, 2147483647), (70, 900)]
     assert (conversion.user_ids_as, conversion.movie_ids_as) == ("as they are", "as they are")
+
+
+def test_a_converted_folder_says_which_ids_and_which_scale_the_source_had(tmp_path: Path) -> None:
+    _, data = converted(as_tsv(tmp_path))
+
+    assert data.user_external_ids == {1: "ann", 2: "bob"}
+    assert data.movie_external_ids == {1: "tt0111161", 2: "tt0068646"}
+    assert data.scale == OriginalScale(low=1, high=10, stars=(0.5, 5))
+
+
+def test_ids_and_stars_that_stay_need_no_other_ones(tmp_path: Path) -> None:
+    rows = "user,item,rating\n7,9,4\n8,9,3.5\n"
+    _, data = converted(written(tmp_path / "ratings.csv", rows))
+
+    assert (data.user_external_ids, data.movie_external_ids, data.scale) == ({}, {}, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        pytest.param("users-ids.csv", "user,id\n1,ann\n", "has no columns userId and externalId", id="columns"),
+        pytest.param("users-ids.csv", "userId,externalId\n1,ann\n2,ann\n", "has an id twice", id="external id twice"),
+        pytest.param("movies-ids.csv", "movieId,externalId\n1,a\n1,b\n", "has an id twice", id="number twice"),
+        pytest.param("movies-ids.csv", "movieId,externalId\nx,a\n", "has no columns movieId", id="no number"),
+        pytest.param("scale.json", '{"low": 1}', "is no scale", id="scale"),
+    ],
+)
+def test_a_file_of_ids_or_of_the_scale_that_is_broken_is_named(
+    tmp_path: Path, name: str, content: str, says: str
+) -> None:
+    converted(as_tsv(tmp_path))
+    (tmp_path / "converted" / name).write_text(content)
+    with pytest.raises(DataError, match=f"{name}.* {says}"):
+        dataset.read(tmp_path / "converted")
 
 
 @pytest.mark.parametrize("odd", ["2147483648", "0", "-5", "007", "3.5"])

@@ -1,0 +1,31 @@
+"""The external ids in a body or a query: found, and looked up once, before anything is converted."""
+
+from collections.abc import Iterator
+
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel
+
+from app.api.dependencies import Services
+from app.services.ids import OwnIds
+
+USER_FIELDS = frozenset({"user_id", "user_ids"})
+MOVIE_FIELDS = frozenset({"movie_id", "movie_ids", "exclude"})
+
+
+async def own_ids(request: BaseModel, services: Services) -> OwnIds:
+    """Own ids of all external ones that the request names; where it names none, nothing is asked."""
+    users, movies = set(_texts(request, USER_FIELDS)), set(_texts(request, MOVIE_FIELDS))
+    if not users and not movies:
+        return OwnIds()
+    return await run_in_threadpool(services.external_ids.look_up, users, movies)
+
+
+def _texts(body: BaseModel, fields: frozenset[str]) -> Iterator[str]:
+    """The texts in these fields of a body and of the bodies in it."""
+    for name, value in body:
+        for one in value if isinstance(value, list) else (value,):
+            if isinstance(one, str):
+                if name in fields:
+                    yield one
+            elif isinstance(one, BaseModel):
+                yield from _texts(one, fields)

@@ -1,0 +1,86 @@
+"""Users as the model sees them: profile, ratings, and what their events say."""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy.orm import Session
+
+from app.services.feedback.kinds import DEFAULT_MEANINGS, OPINIONS, Meanings
+from app.storage import events, ratings, users
+from app.storage.events import Lasting
+from app.storage.ratings import TimedRating
+from model.features.users import Rated, UserContext
+
+OPPOSITES = {"like": "dislike", "dislike": "like"}
+DAY = 86_400
+
+Current = Mapping[tuple[int, str], Lasting]
+"""The lasting events that still hold, by movie and kind."""
+
+
+class ContextReader:
+    """Reads users, with events by what each kind means."""
+
+    def __init__(self, meanings: Meanings = DEFAULT_MEANINGS) -> None:
+        self.meanings = meanings
+
+    def read(self, session: Session, user_ids: Sequence[int]) -> dict[int, UserContext]:
+        """Those of the users who exist, in the order given."""
+        profiles = users.profiles(session, user_ids)
+        histories = ratings.histories(session, profiles)
+        given = events.lasting(session, profiles)
+        contexts = {}
+        for user_id in user_ids:
+            if user_id not in profiles:
+                continue
+            rated, current = histories[user_id], in_force(given.get(user_id, ()))
+            if current:
+                rated = self._with_evidence(rated, current)
+            history = [entry.rated for entry in rated]
+            contexts[user_id] = UserContext(profiles[user_id], history, self._excluded(current, time.time()))
+        return contexts
+
+    def _with_evidence(self, rated: Sequence[TimedRating], current: Current) -> list[TimedRating]:
+        """The history with movies that the user has not rated, but whose events stand for stars; oldest first."""
+        evidence: dict[int, TimedRating] = {}
+        for kind in OPINIONS:
+            meaning = self.meanings[kind]
+            for (movie_id, own_kind), event in current.items():
+                if own_kind != kind or meaning.stars is None or _share(event) < meaning.least_share:
+                    continue
+                stands_for = Rated(movie_id, meaning.stars, feedback=kind)
+                evidence.setdefault(movie_id, TimedRating(event.occurred_at, stands_for))
+        for entry in rated:
+            evidence.pop(entry.rated.movie_id, None)
+        return sorted([*rated, *evidence.values()], key=lambda entry: (entry.rated_at, entry.rated.movie_id))
+
+    def _excluded(self, current: Current, now: float) -> dict[int, float]:
+        """Movies that lists leave out, each with the Unix time until when."""
+        until: dict[int, float] = {}
+        for (movie_id, kind), event in current.items():
+            meaning = self.meanings[kind]  # type: ignore[index]  # the table allows no other kinds
+            if not meaning.excludes:
+                continue
+            end = math.inf if meaning.days is None else event.occurred_at + meaning.days * DAY
+            if end > now:
+                until[movie_id] = max(end, until.get(movie_id, 0))
+        return until
+
+
+def in_force(given: Sequence[Lasting]) -> Current:
+    """Of events in the order of their time, those that no later one has replaced or taken back."""
+    current: dict[tuple[int, str], Lasting] = {}
+    for event in given:
+        key = event.movie_id, event.kind
+        current.pop(key, None)
+        if event.removed:
+            continue
+        current.pop((event.movie_id, OPPOSITES.get(event.kind, "")), None)
+        current[key] = event
+    return current
+
+
+def _share(event: Lasting) -> float:
+    """Of the movie; all of it where nothing is said."""
+    return 1.0 if event.share is None else event.share

@@ -1,0 +1,62 @@
+"""External ids of requests: looked up once, so that all that follows knows the service's own ids alone."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from app.storage import ids
+from app.storage.database import Database
+from app.storage.tables import Movie, User
+from seqrec.errors import MovieNotFound, UserNotFound
+from seqrec.ids import AnyId
+
+
+class OwnIds(NamedTuple):
+    """The service's own ids of the users and movies that a request names by external ids; unknown ones are missing."""
+
+    users: Mapping[AnyId, int] = {}
+    movies: Mapping[AnyId, int] = {}
+
+    def of_users(self, named: Sequence[AnyId]) -> list[int]:
+        """Own ids in the order of these; `UserNotFound` names external ones that are unknown."""
+        own, unknown = _translate(named, self.users)
+        if unknown:
+            raise UserNotFound(unknown)
+        return own
+
+    def of_movies(self, named: Sequence[AnyId]) -> list[int]:
+        """As `of_users`; `MovieNotFound`."""
+        own, unknown = _translate(named, self.movies)
+        if unknown:
+            raise MovieNotFound(unknown)
+        return own
+
+    def of_known_movies(self, named: Sequence[AnyId]) -> list[int]:
+        """As `of_movies`, without the unknown ones."""
+        own, _ = _translate(named, self.movies)
+        return own
+
+
+def _translate(named: Sequence[AnyId], found: Mapping[AnyId, int]) -> tuple[list[int], list[AnyId]]:
+    """Own ids in the order of these, and the external ones that are unknown; whether an own id exists is not asked."""
+    own: list[int] = []
+    unknown: dict[AnyId, None] = {}
+    for id_ in named:
+        if isinstance(id_, int):
+            own.append(id_)
+        elif id_ in found:
+            own.append(found[id_])
+        else:
+            unknown[id_] = None
+    return own, list(unknown)
+
+
+class ExternalIds:
+    """The external ids of the database."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def look_up(self, users: Collection[str] = (), movies: Collection[str] = ()) -> OwnIds:
+        """Own ids of these external ones, as of one transaction."""
+        with self.database.reads() as session:
+            return OwnIds(ids.find(session, User, users), ids.find(session, Movie, movies))

@@ -1,0 +1,116 @@
+"""What an import of an export would write, and the writing."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
+
+from app.observability import metrics
+from app.services.model_host import Snapshot
+from app.services.rating_lines import UNTIMED
+from app.services.ratings import put_with_times
+from app.services.taste.files import texts_of
+from app.services.taste.formats import Export, RatedTitle, read
+from app.services.taste.matching import By, Candidate, TitleMatcher
+from app.storage import ratings, users
+from app.storage.database import Database
+from app.storage.movies import MovieRecord
+from app.storage.ratings import RatingRecord
+from seqrec.errors import UserNotFound
+
+
+class MatchedRating(NamedTuple):
+    """A rating whose movie was found by an id or by title; ``own_stars`` is what the user gave it before, or None."""
+
+    given: RatedTitle
+    movie: MovieRecord
+    by: By
+    own_stars: float | None
+
+
+class DoubtfulRating(NamedTuple):
+    """A rating that may be of any of these movies."""
+
+    given: RatedTitle
+    candidates: Sequence[Candidate]
+
+
+class Preview(NamedTuple):
+    """What an export holds, by whether the catalogue has the movie.
+
+    Attributes:
+        matched: each movie once, with its last rating.
+        repeated: ratings in whose place a later one of the same movie stands.
+    """
+
+    export: Export
+    matched: list[MatchedRating]
+    doubtful: list[DoubtfulRating]
+    not_found: list[RatedTitle]
+    repeated: int
+
+
+class Taste:
+    """Imports what users have rated on other sites."""
+
+    def __init__(self, database: Database, snapshot: Callable[[Session], Snapshot]) -> None:
+        """``snapshot`` reads the catalogue, or has it in memory."""
+        self.database = database
+        self._snapshot = snapshot
+        self._indexed: tuple[int, TitleMatcher] | None = None
+
+    def preview(self, user_id: int, content: bytes, name: str = "") -> Preview:
+        """What the file would write; it writes nothing. ``name`` is the file's, if it is known.
+
+        `UserNotFound`, or `InvalidRequest` for a file that is no export.
+        """
+        with self.database.reads() as session:
+            _require_user(session, user_id)
+            history = ratings.histories(session, [user_id])[user_id]
+            own = {entry.rated.movie_id: entry.rated.stars for entry in history}
+            snapshot = self._snapshot(session)
+        return _preview(read(texts_of(content, name)), self._matcher(snapshot), own)
+
+    def write(self, user_id: int, chosen: Sequence[tuple[int, RatedTitle]]) -> int:
+        """Write the ratings of these movies, all or none; those without a time are the user's newest, in their order.
+
+        `UserNotFound`; SQLAlchemy's `IntegrityError` if a movie has left the catalogue.
+        """
+        records = [
+            RatingRecord(user_id, movie_id, given.stars, UNTIMED if given.rated_at is None else given.rated_at)
+            for movie_id, given in chosen
+        ]
+        with self.database.writes() as session:
+            _require_user(session, user_id)
+            put_with_times(session, records)
+        metrics.ratings_written.inc(len(records))
+        metrics.imports.inc()
+        return len(records)
+
+    def _matcher(self, snapshot: Snapshot) -> TitleMatcher:
+        """The catalogue's titles, indexed once for each revision of it."""
+        indexed = self._indexed
+        if indexed is None or indexed[0] != snapshot.revision:
+            indexed = self._indexed = snapshot.revision, TitleMatcher(snapshot.movies)
+        return indexed[1]
+
+
+def _preview(export: Export, matcher: TitleMatcher, own: dict[int, float]) -> Preview:
+    matched: dict[int, MatchedRating] = {}
+    doubtful, not_found = [], []
+    repeated = export.repeated
+    for given in export.ratings:
+        match = matcher.match(given)
+        if match.movie is not None and match.by is not None:
+            repeated += matched.pop(match.movie.id, None) is not None
+            matched[match.movie.id] = MatchedRating(given, match.movie, match.by, own.get(match.movie.id))
+        elif match.candidates:
+            doubtful.append(DoubtfulRating(given, match.candidates))
+        else:
+            not_found.append(given)
+    return Preview(export, list(matched.values()), doubtful, not_found, repeated)
+
+
+def _require_user(session: Session, user_id: int) -> None:
+    if not users.existing(session, [user_id]):
+        raise UserNotFound([user_id])

@@ -1,0 +1,223 @@
+"""Events, and the lists that they refer to."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Select, and_, bindparam, delete, exists, false, func, or_, select, text, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session, aliased
+
+from app.storage import ratings
+from app.storage.tables import LASTING, Event, Rating, ServedList, SigningKey
+
+PASSING = ("impression", "click")
+"""Kinds of events that change no list."""
+
+
+class EventRecord(NamedTuple):
+    """An event, with the id of the list that it happened in, in the form that callers know; None without."""
+
+    event_id: str
+    user_id: int
+    movie_id: int
+    kind: str
+    occurred_at: int
+    removed: bool = False
+    share: float | None = None
+    position: int | None = None
+    recommendation_id: str | None = None
+
+
+class ListRecord(NamedTuple):
+    """A list that was served; ``served_at`` is in Unix seconds."""
+
+    recommendation_id: str
+    user_id: int
+    model: str
+    rank_by: str
+    served_at: int
+
+
+class Lasting(NamedTuple):
+    """The part of a lasting event that says something of its user."""
+
+    movie_id: int
+    kind: str
+    occurred_at: int
+    removed: bool
+    share: float | None
+
+
+class Shown(NamedTuple):
+    """A movie of a served list that the user has seen there; ``number`` is the list's."""
+
+    number: int
+    user_id: int
+    movie_id: int
+    position: int | None
+    shown_at: int
+
+
+class Hit(NamedTuple):
+    """A sign that a user wanted a movie, and the number of the list that it names, if it names one."""
+
+    user_id: int
+    movie_id: int
+    occurred_at: int
+    number: int | None
+
+
+COLUMNS = ("event_id", "user_id", "movie_id", "kind", "occurred_at", "removed", "share", "position", "list_id")
+
+
+def put(session: Session, events: Sequence[EventRecord], lists: Mapping[str, ListRecord]) -> Counter[str]:
+    """Insert events that are not there yet, by user and event id, and the lists that they name.
+
+    ``lists`` has those of the events' recommendation ids that are known. Returns how many were inserted of each kind.
+    """
+    if not events:
+        return Counter()
+    if lasting := {event.user_id for event in events if event.kind not in PASSING}:
+        ratings.lock(session, lasting)  # they count revisions up, as ratings do
+    numbers = _put_lists(session, list(lists.values()))
+    rows = [(*event[:-1], numbers.get(event.recommendation_id or "")) for event in events]
+    if session.get_bind().dialect.name == "sqlite":
+        into: Any = sqlite.insert(Event).on_conflict_do_nothing().returning(Event.kind)
+        written = session.connection().execute(into, [dict(zip(COLUMNS, row, strict=True)) for row in rows])
+    else:  # in one statement, after which the database counts each user up once
+        into = postgresql.insert(Event).from_select(COLUMNS, _unnested(rows)).on_conflict_do_nothing()
+        written = session.connection().execute(into.returning(Event.kind))
+    return Counter(written.scalars())
+
+
+def _put_lists(session: Session, lists: Sequence[ListRecord]) -> dict[str, int]:
+    """Numbers of the lists by recommendation id; those that are not there yet are inserted."""
+    if not lists:
+        return {}
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    in_order = sorted(lists)  # so that two writers never wait for each other
+    session.connection().execute(insert(ServedList).on_conflict_do_nothing(), [served._asdict() for served in in_order])
+    ids = [served.recommendation_id for served in lists]
+    query = select(ServedList.recommendation_id, ServedList.id).where(ServedList.recommendation_id.in_(ids))
+    return dict(session.execute(query).all())
+
+
+def _unnested(rows: Sequence[tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """The rows as a table, one array a column."""
+    types = (Event.__table__.c[name].type for name in COLUMNS)
+    arrays = (
+        bindparam(None, list(values), postgresql.ARRAY(type_))
+        for values, type_ in zip(zip(*rows, strict=True), types, strict=True)
+    )
+    return select(func.unnest(*arrays).table_valued(*COLUMNS).render_derived())
+
+
+def lasting(session: Session, user_ids: Collection[int]) -> dict[int, list[Lasting]]:
+    """Lasting events by user id, oldest first, those of one second as they came; users without any are left out."""
+    query = (
+        select(Event.user_id, Event.movie_id, Event.kind, Event.occurred_at, Event.removed, Event.share)
+        .where(Event.user_id.in_(user_ids), text(LASTING))
+        .order_by(Event.user_id, Event.occurred_at, Event.id)
+    )
+    by_user: dict[int, list[Lasting]] = {}
+    for user_id, movie_id, kind, occurred_at, removed, share in session.execute(query):
+        by_user.setdefault(user_id, []).append(Lasting(movie_id, kind, occurred_at, removed, share))
+    return by_user
+
+
+def next_block(session: Session, after: int, size: int) -> tuple[list[EventRecord], int]:
+    """The next ``size`` events that came after the one of this number, in their order; and the number of the last."""
+    columns = [getattr(Event, name) for name in COLUMNS[:-1]]
+    query = (
+        select(Event.id, *columns, ServedList.recommendation_id)
+        .join(ServedList, ServedList.id == Event.list_id, isouter=True)
+        .where(Event.id > after)
+        .order_by(Event.id)
+        .limit(size)
+    )
+    rows = session.execute(query).all()
+    return [EventRecord(*row[1:]) for row in rows], rows[-1].id if rows else after
+
+
+def remove_expired(session: Session, before: int) -> int:
+    """Delete what happened before this time and says nothing any more; returns how many events.
+
+    These are impressions and clicks, and lasting events that a later one has replaced. What a user's watch list and
+    history are made of stays. Lists of which nothing is left go too.
+    """
+    ratings.lock_all(session)  # deletions lock events first and their users later, as writers do not
+    later = aliased(Event)
+    replaced = exists().where(
+        later.user_id == Event.user_id,
+        later.movie_id == Event.movie_id,
+        later.kind == Event.kind,
+        tuple_(later.occurred_at, later.id) > tuple_(Event.occurred_at, Event.id),
+    )
+    expired = delete(Event).where(Event.occurred_at < before, or_(Event.kind.in_(PASSING), replaced))
+    removed = session.connection().execute(expired.execution_options(synchronize_session=False)).rowcount
+    named = exists().where(Event.list_id == ServedList.id)
+    session.execute(
+        delete(ServedList).where(ServedList.served_at < before, ~named).execution_options(synchronize_session=False)
+    )
+    return removed
+
+
+def lists_since(session: Session, since: int) -> dict[int, ListRecord]:
+    """Lists that were served at or after this time (Unix seconds), by number."""
+    query = select(
+        ServedList.id,
+        ServedList.recommendation_id,
+        ServedList.user_id,
+        ServedList.model,
+        ServedList.rank_by,
+        ServedList.served_at,
+    ).where(ServedList.served_at >= since)
+    return {row.id: ListRecord(*row[1:]) for row in session.execute(query)}
+
+
+def shown_since(session: Session, since: int) -> list[Shown]:
+    """What was shown of the lists that were served at or after this time, in the order in which it came."""
+    query = (
+        select(ServedList.id, Event.user_id, Event.movie_id, Event.position, Event.occurred_at)
+        .join(Event, ServedList.id == Event.list_id)
+        .where(ServedList.served_at >= since, Event.kind == "impression")
+        .order_by(Event.id)
+    )
+    return [Shown(*row) for row in session.execute(query)]
+
+
+def hits_since(session: Session, since: int, least_shares: Mapping[str, float], least_stars: float) -> list[Hit]:
+    """Events of these kinds at or after this time, and ratings of so many stars, of movies that were shown to the user.
+
+    ``least_shares`` has the kinds, each with the least share of a movie that has to be watched; 0 for kinds without.
+    """
+    seen = (
+        select(Event.user_id, Event.movie_id)
+        .where(Event.kind == "impression", Event.list_id.is_not(None), Event.occurred_at >= since)
+        .distinct()
+        .subquery()
+    )
+    wanted = [
+        and_(Event.kind == kind, func.coalesce(Event.share, 1.0) >= share) for kind, share in least_shares.items()
+    ]
+    events = (
+        select(Event.user_id, Event.movie_id, Event.occurred_at, Event.list_id)
+        .join(seen, and_(Event.user_id == seen.c.user_id, Event.movie_id == seen.c.movie_id))
+        .where(Event.occurred_at >= since, ~Event.removed, or_(false(), *wanted))
+    )
+    rated = (
+        select(Rating.user_id, Rating.movie_id, Rating.rated_at)
+        .join(seen, and_(Rating.user_id == seen.c.user_id, Rating.movie_id == seen.c.movie_id))
+        .where(Rating.rated_at >= since, Rating.stars >= least_stars)
+    )
+    found = [Hit(*row) for row in session.execute(events)]
+    return found + [Hit(*row, None) for row in session.execute(rated)]
+
+
+def put_signing_key(session: Session, key: bytes) -> None:
+    session.execute(update(SigningKey).values(key=key))
+
+
+def signing_key(session: Session) -> bytes:
+    return session.scalars(select(SigningKey.key)).one()

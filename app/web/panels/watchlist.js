@@ -1,0 +1,77 @@
+// The watch list: what the user means to see, what was added last first.
+
+import { api, isAbort, Latest } from "../api.js";
+import { by, plural, say } from "../elements/dom.js";
+import { MovieList } from "../elements/movies.js";
+
+export class Watchlist {
+  #panel = by("watchlist");
+  #latest = new Latest();
+  #movies = [];
+  #predicted = new Map();
+  #cursor = null;
+
+  constructor(session, actions) {
+    this.session = session;
+    this.list = new MovieList(by("watchlist-movies"), actions);
+    this.#more.addEventListener("click", () => this.load({ more: true }));
+  }
+
+  get #more() {
+    return this.#panel.querySelector("[data-more]");
+  }
+
+  async load({ more = false } = {}) {
+    const signal = this.#latest.signal();
+    this.#panel.classList.add("busy");
+    if (!more) this.#take({ movies: [], next_cursor: null });
+    say(this.#panel, "");
+    try {
+      const page = await api.watchlist(this.session.id, more ? this.#cursor : null, signal);
+      await this.#predict(page.movies, signal);
+      this.#take({ ...page, movies: more ? [...this.#movies, ...page.movies] : page.movies });
+      this.#sayIfEmpty();
+    } catch (error) {
+      if (isAbort(error)) return;
+      say(this.#panel, "The watch list is missing.", error.message, { label: "Try again", run: () => this.load() });
+    }
+    this.#panel.classList.remove("busy");
+  }
+
+  /** Draw again, with ratings and marks as they are now; what was taken off the list stays until it is opened anew. */
+  refresh() {
+    if (this.#panel.hidden) return;
+    this.#draw();
+  }
+
+  async #predict(movies, signal) {
+    if (!movies.length) return;
+    const { predictions } = await api.predict(this.session.id, movies.map((movie) => movie.movie_id), signal);
+    for (const { movie_id, predicted_stars, own_stars } of predictions) {
+      this.#predicted.set(movie_id, predicted_stars);
+      if (own_stars !== null) this.session.learn(movie_id, own_stars);
+    }
+  }
+
+  #take({ movies, next_cursor }) {
+    this.#movies = movies;
+    this.#cursor = next_cursor;
+    this.#more.hidden = !next_cursor;
+    this.#draw();
+  }
+
+  #draw() {
+    by("watchlist-count").textContent = this.#cursor || !this.#movies.length ? "" : plural(this.#movies.length, "movie");
+    this.list.show(
+      this.#movies.map((movie) => ({
+        movie,
+        own: this.session.starsOf(movie.movie_id),
+        predicted: this.#predicted.get(movie.movie_id) ?? null,
+      })),
+    );
+  }
+
+  #sayIfEmpty() {
+    if (!this.#movies.length) say(this.#panel, "Nothing here yet.", "Put movies on it from your list or from the search.");
+  }
+}

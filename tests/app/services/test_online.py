@@ -1,0 +1,101 @@
+"""The measure of served lists, by values worked by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from app.services.feedback.bootstrap import estimate, median, ratio
+from app.services.feedback.online import DAY, judge, ndcg
+from app.storage.events import Hit, ListRecord, Shown
+
+FIRST, SECOND = 1, 2
+LISTS = {
+    FIRST: ListRecord("first", 7, "model", "relevance", 1000),
+    SECOND: ListRecord("second", 7, "model", "relevance", 2000),
+}
+
+
+def shown(number: int, movies: list[int], at: int) -> list[Shown]:
+    return [Shown(number, 7, movie_id, place, at) for place, movie_id in enumerate(movies, start=1)]
+
+
+def hits_of(*signs: Hit) -> dict[str, list[int]]:
+    """Positions of the hits of two lists that show movies 10, 20, 30 at second 1000 and 20, 40 at second 2000."""
+    seen = shown(FIRST, [10, 20, 30], at=1000) + shown(SECOND, [20, 40], at=2000)
+    return {one.served.recommendation_id: list(one.hits) for one in judge(LISTS, seen, signs)}
+
+
+def test_a_sign_counts_for_the_list_that_showed_the_movie_last() -> None:
+    assert hits_of(Hit(7, 20, 2500, None)) == {"first": [], "second": [0]}
+    assert hits_of(Hit(7, 20, 1500, None)) == {"first": [1], "second": []}
+
+
+def test_a_sign_that_names_a_list_counts_for_that_one() -> None:
+    assert hits_of(Hit(7, 20, 2500, FIRST)) == {"first": [1], "second": []}
+    assert hits_of(Hit(7, 40, 2500, FIRST)) == {"first": [], "second": []}
+
+
+def test_a_sign_counts_from_the_impression_on_for_seven_days_and_for_its_user_alone() -> None:
+    assert hits_of(Hit(7, 10, 999, None), Hit(7, 30, 1001 + 7 * DAY, None), Hit(8, 10, 1500, None)) == {
+        "first": [], "second": [],
+    }  # fmt: skip
+    assert hits_of(Hit(7, 10, 1000, None), Hit(7, 30, 1000 + 7 * DAY, None)) == {"first": [0, 2], "second": []}
+
+
+def test_several_signs_for_one_movie_are_one_hit_at_the_time_of_the_first() -> None:
+    signs = [Hit(7, 10, 1600, None), Hit(7, 10, 1200, None)]
+    (one,) = judge({FIRST: LISTS[FIRST]}, shown(FIRST, [10, 20], at=1000), signs)
+
+    assert (list(one.hits), one.seconds_to_hit) == ([0], 200)
+
+
+def test_without_positions_movies_stand_in_the_order_in_which_they_came() -> None:
+    seen = [Shown(FIRST, 7, movie_id, None, 1000) for movie_id in (30, 10, 30, 20)]
+    (one,) = judge({FIRST: LISTS[FIRST]}, seen, [Hit(7, 20, 1100, None)])
+
+    assert (list(one.movies), list(one.hits)) == ([30, 10, 20], [2])
+
+
+def test_movies_stand_where_their_positions_say_also_where_some_were_not_seen() -> None:
+    seen = [Shown(FIRST, 7, 30, 5, 1000), Shown(FIRST, 7, 10, 2, 1001)]
+    (one,) = judge({FIRST: LISTS[FIRST]}, seen, [Hit(7, 30, 1100, None)])
+
+    assert (list(one.movies), list(one.hits)) == ([10, 30], [4])
+
+
+def test_ndcg_is_the_gain_as_a_share_of_that_at_the_head() -> None:
+    assert ndcg([]) == 0
+    assert ndcg([0, 1]) == pytest.approx(1)
+    assert ndcg([2]) == pytest.approx(1 / 2)  # 1 / log2(4)
+    assert ndcg([0, 2]) == pytest.approx((1 + 1 / 2) / (1 + 1 / math.log2(3)))
+
+
+def test_an_interval_draws_users_and_not_their_lists() -> None:
+    # One of two users has hits in all of 100 lists, the other in none: half of all draws have only one of them.
+    rate = ratio(np.array([100.0, 0.0]), np.array([100.0, 100.0]))
+
+    assert estimate(2, rate) == (0.5, 0.0, 1.0)
+    assert estimate(1, ratio(np.array([3.0]), np.array([4.0]))) == (0.75, None, None)
+    assert estimate(0, ratio(np.array([]), np.array([]))) is None
+
+
+def test_an_interval_gets_narrower_with_more_users() -> None:
+    def width(users: int) -> float:
+        numerators = np.arange(users) % 2
+        found = estimate(users, ratio(numerators.astype(float), np.ones(users)))
+        assert found is not None
+        assert found.low is not None
+        assert found.high is not None
+        return found.high - found.low
+
+    assert width(400) == pytest.approx(2 * 1.96 * 0.5 / math.sqrt(400), rel=0.15)
+    assert width(400) < width(100) / 1.7
+
+
+def test_a_median_counts_each_value_as_often_as_its_user_is_drawn() -> None:
+    middle = median(np.array([30.0, 10.0, 20.0]), np.array([0, 1, 1]))
+
+    assert middle(np.array([1, 1])) == 20
+    assert middle(np.array([3, 1])) == 30
+    assert math.isnan(middle(np.array([0, 0])))

@@ -1,0 +1,125 @@
+"""What a visitor tells beside stars: the watch list, and what is of no interest."""
+
+import json
+import re
+from typing import Any
+
+import httpx
+from browsing import Visit, heading, move_away, movies, recommended, settled, titles
+from playwright.sync_api import Page, expect
+
+
+def listed(address: str, user: int) -> list[str]:
+    return [movie["display_title"] for movie in httpx.get(f"{address}/users/{user}/watchlist").json()["movies"]]
+
+
+def events(address: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in httpx.get(f"{address}/export/events").text.splitlines()]
+
+
+def dismiss(page: Page, title: str) -> None:
+    page.locator("#list").get_by_role("button", name=f"Not interested in {title}", exact=True).click()
+    move_away(page)
+
+
+def test_what_is_of_no_interest_is_gone_at_once_and_what_is_put_on_the_watch_list_is_there(
+    visit: Visit, address: str
+) -> None:
+    page = visit(user=1)
+    rows = movies(page, "recommendations")
+    expect(rows).to_have_count(10)
+    dull, wanted = (entry["display_title"] for entry in recommended(address, 1)[:2])
+
+    dismiss(page, dull)
+    expect(rows.locator(".title-text").get_by_text(dull, exact=True)).to_have_count(0)
+    settled(page)
+    assert titles(rows) == heading(recommended(address, 1))
+    assert dull not in [entry["display_title"] for entry in recommended(address, 1, limit=100)]
+
+    page.wait_for_timeout(700)  # a click that comes sooner after the rows have moved was meant for another one
+    page.locator("#list").get_by_role("button", name=f"Put {wanted} on the watch list").click()
+    expect(page.locator("#list").get_by_role("button", name=f"Take {wanted} off the watch list")).to_be_visible()
+    assert listed(address, 1) == [wanted]
+    page.get_by_role("link", name="Watch list").click()
+    expect(page).to_have_url(re.compile("view=watchlist"))
+    expect(movies(page, "watchlist-movies").locator(".title-text")).to_have_text([wanted])
+    expect(page.get_by_role("heading", name="Watch list")).to_be_focused()
+
+    page.reload()
+    expect(movies(page, "watchlist-movies").locator(".title-text")).to_have_text([wanted])
+    movies(page, "watchlist-movies").get_by_role("button", name=f"Take {wanted} off the watch list").click()
+    expect(page.get_by_role("status").filter(has_text="off the watch list")).to_be_visible()
+    assert listed(address, 1) == []
+
+
+def test_both_can_be_undone(visit: Visit, address: str) -> None:
+    page = visit(user=1)
+    rows = movies(page, "recommendations")
+    expect(rows).to_have_count(10)
+    before = titles(rows)
+    first = recommended(address, 1)[0]["display_title"]
+
+    dismiss(page, first)
+    expect(rows.locator(".title-text").get_by_text(first, exact=True)).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(rows.locator(".title-text").get_by_text(first, exact=True)).to_have_count(1)
+    settled(page)
+    assert titles(rows) == before
+
+
+def test_a_movie_is_marked_in_its_own_view(visit: Visit, address: str) -> None:
+    entry = recommended(address, 1)[0]
+    page = visit(user=1)
+    page.goto(f"{address}/?user=1&movie={entry['movie_id']}")
+
+    page.locator("#movie-listed").click()
+    expect(page.locator("#movie-listed")).to_have_text("On the watch list")
+    page.locator("#movie-dismissed").click()
+    expect(page.locator("#toast")).to_contain_text("will not be recommended")
+    assert listed(address, 1) == [entry["display_title"]]
+    assert entry["movie_id"] not in [one["movie_id"] for one in recommended(address, 1, limit=100)]
+
+
+def test_the_page_says_what_came_into_sight_and_what_was_opened_of_its_list(visit: Visit, address: str) -> None:
+    page = visit(user=1)
+    expect(movies(page, "recommendations")).to_have_count(10)
+    first = recommended(address, 1)[0]
+    with page.expect_response(re.compile("/events")):
+        pass
+    with page.expect_response(re.compile("/events")):
+        page.get_by_role("link", name=first["display_title"], exact=True).first.click()
+
+    told = events(address)
+    (click,) = [event for event in told if event["kind"] == "click"]
+    shown = {event["movie_id"]: event for event in told if event["kind"] == "impression"}
+    assert 1 <= len(shown) <= 10
+    assert (shown[first["movie_id"]]["position"], click["movie_id"]) == (1, first["movie_id"])
+    assert {event["recommendation_id"] for event in told} == {click["recommendation_id"]}
+    assert click["recommendation_id"] is not None
+    measured = httpx.get(f"{address}/model/online").json()["overall"]
+    assert (measured["lists"], measured["list_hit_rate"]["value"]) == (1, 1)
+
+
+def test_the_view_of_the_model_shows_the_served_lists_over_days_beside_the_offline_figures(
+    visit: Visit, address: str
+) -> None:
+    page = visit(user=1)
+    page.goto(f"{address}/?view=model&user=1")
+    expect(page.locator("#card .curve").first).to_be_visible()
+    expect(page.locator("#online")).to_be_empty()
+
+    answer = httpx.get(f"{address}/users/1/recommendations").json()
+    first = answer["recommendations"][0]["movie_id"]
+    shown = {"user_id": 1, "movie_id": first, "recommendation_id": answer["recommendation_id"]}
+    told = [{**shown, "kind": "impression"}, {**shown, "kind": "click"}]
+    assert httpx.post(f"{address}/events", json={"events": told}).status_code == 200
+    httpx.get(f"{address}/model/online", params={"days": 29})  # another question: nothing is answered from memory
+    page.reload()
+
+    section = page.locator("#online")
+    expect(section.get_by_text("1 list of 1 user were shown", exact=False)).to_be_visible()
+    hits, places = section.get_by_role("img").all()
+    expect(hits).to_have_accessible_name(re.compile(r"^Lists with a hit: share of lists by day, 1.000 on .*HR@10"))
+    expect(places).to_have_accessible_name(re.compile("NDCG@10, held-out users"))
+    section.get_by_text("As a table").first.click()
+    expect(section.locator("tbody").first.get_by_role("row")).to_have_count(1)
