@@ -18,7 +18,7 @@ RUN pip install --constraint constraints.txt --extra-index-url "$TORCH_INDEX" to
 COPY pyproject.toml .
 RUN mkdir app docs model migrations seqrec \
  && touch LICENSE docs/pypi.md app/__init__.py model/__init__.py migrations/__init__.py seqrec/__init__.py \
- && pip install --constraint constraints.txt '.[service,otel]' \
+ && pip install --constraint constraints.txt '.[service,otel,s3]' \
  && pip uninstall --yes seqrec
 
 

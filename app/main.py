@@ -1,7 +1,6 @@
 """The composition root: puts the application together."""
 
 from importlib.metadata import version
-from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -26,7 +25,8 @@ from app.observability import metrics, tracing
 from app.services.feedback.events import RETENTION_DAYS
 from app.services.feedback.kinds import DEFAULT_MEANINGS, Meanings
 from app.services.model_host import USER_CACHE, ModelHost
-from app.storage.database import MOST_CONNECTIONS, Database
+from app.storage.database import Database, most_connections
+from model.inference import artifact
 from model.inference.scorer import Scorer
 from seqrec.errors import KeyRequired, KeyUnknown, TooManyRequests
 
@@ -59,7 +59,7 @@ Every path is also there under `/v1`, where nothing is removed and nothing chang
 def create_app(
     engine: Engine,
     scorer: Scorer,
-    artifacts: Path | None = None,
+    artifacts: artifact.Root | None = None,
     keys: Keys = Keys(),  # noqa: B008 - a tuple cannot be changed
     user_cache: int = USER_CACHE,
     limits: Limits = DEFAULT_LIMITS,
@@ -71,7 +71,7 @@ def create_app(
 ) -> FastAPI:
     """The service over a database with a current schema and a loaded model.
 
-    ``artifacts`` is the folder to look for newer models in, ``user_cache`` the bytes that what the model knows of users
+    ``artifacts`` is where to look for newer models, ``user_cache`` the bytes that what the model knows of users
     may take. A service with keys answers under any name, and to pages of any site that have a key; those of
     ``hosts.origins`` may read the answers too. For ``drain`` seconds after SIGTERM it answers on and says that it
     is not ready. ``image_url`` is where the page finds pictures of movies, with names of ids in braces. ``meanings``
@@ -79,7 +79,7 @@ def create_app(
     """
     draining = Drain(drain)
     app = api(draining.lifespan)
-    metrics.watch_connections(engine, MOST_CONNECTIONS)
+    metrics.watch_connections(engine, most_connections(engine))
     tracing.trace_statements(engine)
     host = ModelHost(Database(engine), scorer, artifacts, user_cache)
     app.state.services = Services.over(host, meanings, event_retention)

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from model.object_store import ObjectStore
 
 SECRETS = Path("/run/secrets")
 """Where containers find files with secrets: one for each setting, named like its variable in small letters."""
@@ -29,7 +31,14 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "sqlite:///data/seqrec.db", description="SQLite or PostgreSQL (postgresql://user:password@host/name)."
     )
-    artifacts: Path = Field(Path("data/artifacts"), description="Folder of trained models; the newest is served.")
+    artifacts_cache: Path = Field(
+        Path("data/artifacts"), description="Folder that keeps the models of an object store, and what training keeps."
+    )
+    artifacts: Annotated[Path | ObjectStore, NoDecode] = Field(
+        Path("data/artifacts"),
+        description="Folder of trained models, or its address in an object store (s3://bucket/models, gs://, file://); "
+        "the newest is served.",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where to train and score; auto takes CUDA where there is a GPU."
     )
@@ -119,6 +128,17 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least level that is logged: DEBUG, INFO, WARNING or ERROR; requests are logged at INFO."
     )
+
+    @field_validator("artifacts", mode="before")
+    @classmethod
+    def _in_object_store(cls, value: object, info: ValidationInfo) -> object:
+        is_address = isinstance(value, str) and "://" in value
+        return ObjectStore(str(value), info.data["artifacts_cache"]) if is_address else value
+
+    @property
+    def artifact_folder(self) -> Path:
+        """Where models lie on this machine, and beside them what training keeps."""
+        return self.artifacts.cache if isinstance(self.artifacts, ObjectStore) else self.artifacts
 
     @field_validator("log_level", mode="before")
     @classmethod

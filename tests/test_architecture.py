@@ -21,6 +21,7 @@ GROUND = {
     "model.rating_scale",
     "model.legacy",
     "model.files",
+    "model.object_store",
     "model.device",
     "model.processes",
 }

@@ -84,13 +84,22 @@ def recommend(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="With --all, the file to write: Parquet if it ends in .parquet, JSON Lines if in .jsonl.",
-            dir_okay=False,
+            help="With --all, the file to write: Parquet if it ends in .parquet, JSON Lines if in .jsonl. With --ray, "
+            "the folder.",
             show_default="none",
         ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="With --all, how many processes.", show_default="one for each core")
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="With --all, the Ray cluster whose machines share the work: HOST:PORT, or auto on one of them. "
+            "--out is then a folder that all of them see, and gets a Parquet file for each block of users.",
+            metavar="ADDRESS",
+            show_default="this machine alone",
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -110,9 +119,11 @@ def recommend(
     if all_users:
         if out is None or user_id is not None or rated:
             raise SettingsError("With --all, say into which file by --out, and name no user.")
-        _recommend_all(out, options, exclude or [], workers)
-    elif out is not None or workers is not None:
-        raise SettingsError("--out and --workers are options of --all.")
+        if ray is not None and workers is not None:
+            raise SettingsError("--workers is for this machine alone: with --ray, there is one for each core.")
+        _recommend_all(out, options, exclude or [], workers, ray)
+    elif out is not None or workers is not None or ray is not None:
+        raise SettingsError("--out, --workers and --ray are options of --all.")
     else:
         _recommend_one(user_id, rated, exclude or [], options._replace(explain=True), as_json)
 
@@ -151,17 +162,25 @@ def _recommend_one(
         print_recommendations(name, answer)
 
 
-def _recommend_all(out: Path, options: "RecommendationOptions", exclude: list[str], workers: int | None) -> None:
+def _recommend_all(
+    out: Path, options: "RecommendationOptions", exclude: list[str], workers: int | None, ray: str | None
+) -> None:
     from app.cli.console import reporter, say
     from app.jobs.maintenance import external_ids
     from app.jobs.recommend_all import recommend_all
+    from app.jobs.recommend_with_ray import recommend_with_ray
 
+    if ray is None and out.is_dir():
+        raise SettingsError(f"{out} is a folder: --out is a file, unless there is --ray.")
     left_out = [_read_id(text) for text in exclude]
     if left_out:
         options = _without(options, left_out, _look_up(external_ids(settings_with()), movies=left_out))
     with reporter() as progress:
         try:
-            users = recommend_all(out, options, settings_with(), progress, workers)
+            if ray is None:
+                users = recommend_all(out, options, settings_with(), progress, workers)
+            else:
+                users = recommend_with_ray(ray, out, options, settings_with(), progress)
         except KeyboardInterrupt:
             progress.message("Interrupted. Finished lists are kept: the same command continues from there.")
             raise

@@ -40,6 +40,9 @@ from model.processes import work_for_parent
 USERS_PER_BLOCK = 256
 """Users that are read, scored and written together: what an interruption loses, in each process."""
 
+ORIGIN = ".origin.json"
+"""File beside the blocks: what they were made from."""
+
 
 class Block(NamedTuple):
     """All users with ids from ``first`` to ``last``, both included."""
@@ -56,6 +59,7 @@ class Plan(NamedTuple):
         revision: of the catalogue.
         folder: where finished blocks are.
         suffix: of the output's name, and of each block's.
+        origin: what the lists depend on, as a JSON object; blocks of another origin are of no use.
     """
 
     settings: Settings
@@ -64,9 +68,10 @@ class Plan(NamedTuple):
     options: RecommendationOptions
     folder: Path
     suffix: str
+    origin: str
 
     def path(self, block: Block) -> Path:
-        return self.folder / f"{block.first}-{block.last}{self.suffix}"
+        return self.folder / f"{block.first:010d}-{block.last:010d}{self.suffix}"  # by name in the order of users
 
 
 def recommend_all(
@@ -97,11 +102,11 @@ def _write_all(
     reporter: Reporter,
     workers: int | None,
 ) -> int:
-    newest = _require_artifact(settings.artifacts)
-    recommender = _load(settings, newest)
+    newest = require_artifact(settings.artifacts)
+    recommender = load_recommender(settings, newest)
     try:
         plan = _prepare(out, options, settings, newest, recommender.database)
-        blocks, count = _divide(recommender.database)
+        blocks, count = divide(recommender.database)
         if blocks:  # options that ask for what there is not fail here, once, and not in every process
             recommender.recommend_between(blocks[0].first, blocks[0].first, options)
         _make(plan, blocks, recommender, reporter, workers)
@@ -113,14 +118,14 @@ def _write_all(
     return count
 
 
-def _require_artifact(artifacts: Path) -> Path:
+def require_artifact(artifacts: artifact.Root) -> Path:
     newest = artifact.newest(artifacts)
     if newest is None:
         raise ArtifactError(f"There is no trained model in {artifacts}. Run: seqrec train")
     return newest
 
 
-def _load(settings: Settings, folder: Path) -> Recommender:
+def load_recommender(settings: Settings, folder: Path) -> Recommender:
     """The database with this one model, whatever newer ones there will be."""
     engine = connect(settings.database_url)
     require_current(engine)
@@ -130,26 +135,31 @@ def _load(settings: Settings, folder: Path) -> Recommender:
 
 def _prepare(out: Path, options: RecommendationOptions, settings: Settings, newest: Path, database: Database) -> Plan:
     """The plan of a run; its folder holds the blocks of an earlier run of the same plan, and no others."""
+    plan = plan_for(out.with_name(f".{out.name}.blocks"), out.suffix, options, settings, newest, database)
+    record = plan.folder / ORIGIN
+    if not record.exists() or record.read_text() != plan.origin:
+        shutil.rmtree(plan.folder, ignore_errors=True)
+        with atomic_write(record) as temporary:
+            temporary.write_text(plan.origin)
+    return plan
+
+
+def plan_for(
+    folder: Path, suffix: str, options: RecommendationOptions, settings: Settings, newest: Path, database: Database
+) -> Plan:
+    """The plan of a run whose blocks go into this folder."""
     with database.reads() as session:
         revision = revisions.read(session).catalogue
-    folder = out.with_name(f".{out.name}.blocks")
-    origin = json.dumps(
-        {
-            "model": newest.name,
-            "database": public_url(database.engine),
-            "catalogue": revision,
-            "options": {**options._asdict(), "filter": options.filter._asdict()},
-        }
-    )
-    record = folder / "origin.json"
-    if not record.exists() or record.read_text() != origin:
-        shutil.rmtree(folder, ignore_errors=True)
-        with atomic_write(record) as temporary:
-            temporary.write_text(origin)
-    return Plan(settings, newest, revision, options, folder, out.suffix)
+    origin = {
+        "model": newest.name,
+        "database": public_url(database.engine),
+        "catalogue": revision,
+        "options": {**options._asdict(), "filter": options.filter._asdict()},
+    }
+    return Plan(settings, newest, revision, options, folder, suffix, json.dumps(origin))
 
 
-def _divide(database: Database) -> tuple[list[Block], int]:
+def divide(database: Database) -> tuple[list[Block], int]:
     """All users in blocks, and their number."""
     blocks, count, after = [], 0, 0
     with database.reads() as session:
@@ -177,7 +187,7 @@ def _make(
 def _make_here(plan: Plan, blocks: Sequence[Block], recommender: Recommender) -> Generator[None]:
     """Make blocks; yields whenever one more file is there."""
     for block in blocks:
-        _write(plan, recommender, block)
+        write_block(plan, recommender, block)
         yield
 
 
@@ -203,15 +213,15 @@ def _start_process() -> None:
 
 
 def _write_in_process(plan: Plan, block: Block) -> None:
-    _write(plan, _loaded_once(plan.settings, plan.artifact), block)
+    write_block(plan, _loaded_once(plan.settings, plan.artifact), block)
 
 
 @cache
 def _loaded_once(settings: Settings, folder: Path) -> Recommender:
-    return _load(settings, folder)
+    return load_recommender(settings, folder)
 
 
-def _write(plan: Plan, recommender: Recommender, block: Block) -> None:
+def write_block(plan: Plan, recommender: Recommender, block: Block) -> None:
     """Make the file of a block; `DatabaseError` if the catalogue is no longer the plan's."""
     lists, revision = recommender.recommend_between(block.first, block.last, plan.options)
     if revision != plan.revision:

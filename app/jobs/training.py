@@ -14,6 +14,7 @@ from model.card import Card, Epoch
 from model.data.dataset import MovieLens
 from model.device import choose_device
 from model.features.titles import title_vectors
+from model.inference import artifact
 from model.pipeline import TrainedModel
 from model.training.context import TrainingContext
 from model.training.presets import Preset
@@ -32,7 +33,8 @@ def train_model(
 ) -> TrainedModel:
     """Train a preset on a data set and write an artifact; `TrainingRuns` if another process trains into its folder."""
     with _training(data, preset, settings, reporter, resume=resume) as training:
-        trained = pipeline.train(data, preset, settings.artifacts, training.context, preliminary=preliminary)
+        trained = pipeline.train(data, preset, settings.artifact_folder, training.context, preliminary=preliminary)
+        artifact.publish(settings.artifacts, trained.folder)
         training.progress.end(served=True)
     _report_scores(trained, reporter)
     return trained
@@ -43,7 +45,9 @@ def train_better_model(
 ) -> TrainedModel | None:
     """As `train_model`, if the model is better than the one of the card; otherwise None."""
     with _training(data, preset, settings, reporter, resume=True) as training:
-        trained = pipeline.train_better(data, preset, settings.artifacts, training.context, served)
+        trained = pipeline.train_better(data, preset, settings.artifact_folder, training.context, served)
+        if trained is not None:
+            artifact.publish(settings.artifacts, trained.folder)
         training.progress.end(served=trained is not None)
     if trained is None:
         reporter.message(f"Model: {preset.name} is no better than the model that is served, which stays")
@@ -64,7 +68,10 @@ def _training(
     data: MovieLens, preset: Preset, settings: Settings, reporter: Reporter, *, resume: bool
 ) -> Iterator[_Training]:
     """Within it, this process alone may train into the folder of the artifacts."""
-    with training_state.lock(settings.artifacts), TrainingProgress(settings.artifacts, preset, data) as progress:
+    with (
+        training_state.lock(settings.artifact_folder),
+        TrainingProgress(settings.artifact_folder, preset, data) as progress,
+    ):
         parts = "first with held-out users, then on all of them" if preset.refit else "with held-out users"
         reporter.message(
             f"Model: training {preset.name} on {choose_device(settings.device).type} with the "
@@ -112,7 +119,7 @@ def training_context(
     ``checkpoints`` is a folder within that of the checkpoints, for runs that must not take those of others.
     """
     catalogue = data.catalogue
-    cache = settings.artifacts / ".cache"
+    cache = settings.artifact_folder / ".cache"
 
     def on_titles(done: int, total: int) -> None:
         reporter.progress("titles encoded", done, total)
@@ -137,7 +144,7 @@ def training_context(
         titles=lambda: title_vectors(catalogue, cache, on_titles),
         bert_titles=bert_titles,
         device=choose_device(settings.device),
-        checkpoints=settings.artifacts / ".checkpoints" / checkpoints,
+        checkpoints=settings.artifact_folder / ".checkpoints" / checkpoints,
         resume=resume,
         on_stage=training.on_stage if training else lambda _: None,
         on_fit=on_fit,

@@ -83,9 +83,9 @@ class ModelHost:
     """
 
     def __init__(
-        self, database: Database, model: Scorer, artifacts: Path | None = None, user_cache: int = USER_CACHE
+        self, database: Database, model: Scorer, artifacts: artifact.Root | None = None, user_cache: int = USER_CACHE
     ) -> None:
-        """``artifacts`` is the folder to look for newer models in; ``user_cache`` the bytes to keep users in."""
+        """``artifacts`` is where to look for newer models; ``user_cache`` the bytes to keep users in."""
         self.database = database
         self.user_cache = user_cache
         self.artifacts = artifacts
@@ -151,7 +151,7 @@ class ModelHost:
 
     def training(self) -> TrainingState | None:
         """How far the training of the next model is; the last one, if none runs, and None if there was none."""
-        return training_state.read(self.artifacts) if self.artifacts else None
+        return training_state.read(artifact.folder_of(self.artifacts)) if self.artifacts else None
 
     def warm_up(self) -> None:
         """Read the catalogue and score once, so that no user waits for what is slow the first time."""
@@ -172,14 +172,14 @@ class ModelHost:
         """Load the newest artifact unless it is loaded already; returns the version before."""
         with self._replacing:
             before = self._model
-            newest = artifact.newest(self.artifacts) if self.artifacts else None
-            if newest is None:
-                raise ReloadRefused(str(no_artifact(self.artifacts)))
-            if newest.name != before.version:
-                try:
-                    loaded = load_scorer(newest, before.device)
-                except ArtifactError as error:
-                    raise ReloadRefused(f"{error} {before.version} stays in use.") from error
+            try:
+                newest = artifact.newest(self.artifacts) if self.artifacts else None
+                if newest is None:
+                    raise no_artifact(self.artifacts)
+                loaded = before if newest.name == before.version else load_scorer(newest, before.device)
+            except ArtifactError as error:
+                raise ReloadRefused(f"{error} {before.version} stays in use.") from error
+            if loaded is not before:
                 self._model = loaded
                 metrics.record_model(loaded.version, loaded.card.created_at, before.version)
             return before.version
@@ -202,17 +202,18 @@ class ModelHost:
                 logger.warning("serving %s in place of %s, like the process that reloaded", self._model.version, before)
 
 
-def no_artifact(root: Path | None) -> ArtifactError:
+def no_artifact(root: artifact.Root | None) -> ArtifactError:
     return ArtifactError(f"There is no trained model in {root}. Run: seqrec train")
 
 
-def load_newest_scorer(root: Path, device: torch.device) -> Scorer:
+def load_newest_scorer(root: artifact.Root, device: torch.device) -> Scorer:
     """The newest artifact that can be served; what is newer and damaged is passed over, loudly.
 
-    Raises the `ArtifactError` of the newest one if none can be served.
+    While an object store does not answer, the newest that was downloaded before. Raises the `ArtifactError` of the
+    newest one if none can be served.
     """
     failures: list[ArtifactError] = []
-    for folder in artifact.newest_first(root):
+    for folder in _newest_first(root, failures):
         try:
             scorer = load_scorer(folder, device)
         except ArtifactError as error:
@@ -222,6 +223,14 @@ def load_newest_scorer(root: Path, device: torch.device) -> Scorer:
                 logger.error("serving the older model %s: %s", scorer.version, failure)
             return scorer
     raise failures[0] if failures else no_artifact(root)
+
+
+def _newest_first(root: artifact.Root, failures: list[ArtifactError]) -> list[Path]:
+    try:
+        return artifact.newest_first(root)
+    except ArtifactError as error:
+        failures.append(error)
+        return artifact.newest_first(artifact.folder_of(root))
 
 
 def load_scorer(folder: Path, device: torch.device) -> Scorer:

@@ -17,12 +17,13 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, select, text
 from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.errors import DatabaseError
+from app.storage.tables import Revision
 from seqrec.errors import DatabaseUnavailable, Overloaded, StorageFull
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
@@ -31,11 +32,8 @@ POSTGRES_WAIT_SECONDS = 10
 KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 """Seconds, and attempts: a server that has vanished is noticed within a minute, and firewalls keep idle connections."""
 
-POSTGRES_READERS, POSTGRES_WRITERS = 5, 10
-"""Connections of a process. Writers wait for each other's locks, and must leave some to readers, who do not wait."""
-
-MOST_CONNECTIONS = POSTGRES_READERS + POSTGRES_WRITERS
-"""Of a process; SQLAlchemy's own number, which SQLite has, is the same."""
+MOST_CONNECTIONS = 15
+"""Of a process, unless the address says another number; SQLAlchemy's own, which SQLite has, is the same."""
 
 TURN_LOCK = 7_365_717_265
 """Key of PostgreSQL's advisory lock; a number that nobody else is likely to choose."""
@@ -61,6 +59,14 @@ SQLITE_WITHOUT_ROOM = {SQLITE_FULL, SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMSIZE}
 WAIT_SECONDS = "seqrec_wait_seconds"
 """Execution option of an engine: how long a write waits for its turn."""
 
+CONNECTIONS = "seqrec_connections"
+"""Execution option of an engine: how many connections a process may have at once."""
+
+POOL_PARAMETERS = ("pool", "pgbouncer")
+LEAST_POOL, LARGEST_POOL = 2, 1000
+
+LIMITS = ("statement_timeout", "lock_timeout")
+
 
 def connect(url: str, timeout: float | None = None, synchronous: Synchronous = "FULL") -> Engine:
     """Create an engine for SQLite or PostgreSQL; opens no connection yet.
@@ -68,21 +74,14 @@ def connect(url: str, timeout: float | None = None, synchronous: Synchronous = "
     ``timeout`` is the longest time in seconds to wait for a connection, a lock or a statement; None for a job that may
     take as long as it takes. ``synchronous`` is SQLite's: a write that is answered survives a power loss with ``FULL``;
     with ``NORMAL`` the last ones may be lost, never half of one.
+
+    Two parameters of a PostgreSQL address are not the driver's but this function's: ``pool`` is the most connections of
+    a process, and ``pgbouncer=true`` says that a pooler gives each transaction another session.
     """
     parsed = _supported(url)
     waiting = {} if timeout is None else {WAIT_SECONDS: timeout}
     if parsed.get_backend_name() == "postgresql":
-        engine = create_engine(
-            parsed.set(drivername="postgresql+psycopg"),
-            pool_pre_ping=True,
-            pool_size=POSTGRES_READERS,
-            max_overflow=POSTGRES_WRITERS,
-            pool_timeout=POSTGRES_WAIT_SECONDS if timeout is None else timeout,
-            connect_args=_postgres_options(timeout),
-            execution_options=waiting,
-        )
-        event.listen(engine, "handle_error", _name_full_disk)
-        return engine
+        return _connect_postgres(parsed, timeout, waiting)
     engine = create_engine(
         parsed, connect_args={"timeout": SQLITE_WAIT_SECONDS if timeout is None else timeout}, execution_options=waiting
     )
@@ -92,21 +91,78 @@ def connect(url: str, timeout: float | None = None, synchronous: Synchronous = "
     return engine
 
 
-def _postgres_options(timeout: float | None) -> dict[str, Any]:
+def _connect_postgres(url: URL, timeout: float | None, waiting: dict[str, float]) -> Engine:
+    most, pooled = _pool(url), _is_pooled(url)
+    engine = create_engine(
+        url.difference_update_query(POOL_PARAMETERS).set(drivername="postgresql+psycopg"),
+        pool_pre_ping=True,
+        pool_size=most - most_writers(most),
+        max_overflow=most_writers(most),
+        pool_timeout=POSTGRES_WAIT_SECONDS if timeout is None else timeout,
+        connect_args=_postgres_options(timeout, pooled=pooled),
+        execution_options={**waiting, CONNECTIONS: most},
+    )
+    if pooled and timeout is not None:
+        event.listen(engine, "begin", partial(_limit_transaction, timeout))
+    event.listen(engine, "handle_error", _name_full_disk)
+    return engine
+
+
+def _pool(url: URL) -> int:
+    value = url.query.get("pool", str(MOST_CONNECTIONS))
+    if not isinstance(value, str) or not value.isdecimal() or not LEAST_POOL <= int(value) <= LARGEST_POOL:
+        raise DatabaseError(
+            f"The parameter pool of SEQREC_DATABASE_URL is the most connections of a process: a whole number from "
+            f"{LEAST_POOL} to {LARGEST_POOL}, as in ?pool=30."
+        )
+    return int(value)
+
+
+def _is_pooled(url: URL) -> bool:
+    value = url.query.get("pgbouncer", "false")
+    if value not in ("true", "false"):
+        raise DatabaseError("The parameter pgbouncer of SEQREC_DATABASE_URL is true or false.")
+    return value == "true"
+
+
+def most_connections(engine: Engine) -> int:
+    """How many connections a process may have at once."""
+    most: int = engine.get_execution_options().get(CONNECTIONS, MOST_CONNECTIONS)
+    return most
+
+
+def most_writers(connections: int) -> int:
+    """How many of them may write. Writers wait for each other's locks, and leave a third to readers, who do not."""
+    return connections - math.ceil(connections / 3)
+
+
+def _postgres_options(timeout: float | None, *, pooled: bool) -> dict[str, Any]:
     # A server that was set up without a locale would answer bytes in place of text.
     options: dict[str, Any] = {
         "client_encoding": "utf8",
         "connect_timeout": POSTGRES_WAIT_SECONDS,
         **KEEPALIVES,
     }
+    if pooled:
+        options["prepare_threshold"] = None  # a statement prepared in one session is not there in the next
     if timeout is not None:
-        milliseconds = math.ceil(1000 * timeout)
         options |= {
             "connect_timeout": max(math.ceil(timeout), 2),  # libpq's least
-            "tcp_user_timeout": milliseconds,
-            "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}",
+            "tcp_user_timeout": _milliseconds(timeout),
         }
+        if not pooled:
+            options["options"] = " ".join(f"-c {name}={_milliseconds(timeout)}" for name in LIMITS)
     return options
+
+
+def _limit_transaction(timeout: float, connection: Connection) -> None:
+    # A session's own setting would stay with the next client of the pooler, or be refused by it.
+    settings = (f"set_config('{name}', '{_milliseconds(timeout)}', true)" for name in LIMITS)
+    connection.exec_driver_sql(f"SELECT {', '.join(settings)}")
+
+
+def _milliseconds(seconds: float) -> int:
+    return math.ceil(1000 * seconds)
 
 
 def _supported(url: str) -> URL:
@@ -163,7 +219,7 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         postgres = engine.dialect.name == "postgresql"
-        self._writers = threading.Semaphore(POSTGRES_WRITERS if postgres else 1)
+        self._writers = threading.Semaphore(most_writers(most_connections(engine)) if postgres else 1)
         usual = POSTGRES_WAIT_SECONDS if postgres else SQLITE_WAIT_SECONDS
         self._wait_seconds: float = engine.get_execution_options().get(WAIT_SECONDS, usual)
         self._waiting_writers = threading.Semaphore(MOST_WAITING_WRITERS)
@@ -250,18 +306,35 @@ def wait_for_turn(connection: Connection) -> None:
 
 
 def require_current(engine: Engine) -> None:
-    """Raise `DatabaseError` unless the database answers and its schema is the newest; creates none."""
+    """Raise `DatabaseError` unless the database answers and its schema serves this version; creates none.
+
+    That is the newest schema that this version knows, or one that a newer version has only added to.
+    """
     if (file := sqlite_file(engine.url)) is not None and not file.exists():
         raise DatabaseError(
             f"There is no database {public_url(engine)}. Is SEQREC_DATABASE_URL right? If so, it is still to be "
             f"created. Run: seqrec db upgrade"
         )
     current, newest = current_revision(engine), newest_revision()
-    if current != newest:
-        state = f"at revision {current}" if current else "empty"
+    if current == newest:
+        return
+    if current is not None and not _is_known(current):
+        _require_serves(engine, current)
+        return
+    state = f"at revision {current}" if current else "empty"
+    raise DatabaseError(
+        f"The database {public_url(engine)} is {state}, this version of SeqRec needs {newest}. Run: seqrec db upgrade"
+    )
+
+
+def _require_serves(engine: Engine, current: str) -> None:
+    """Raise `DatabaseError` if the schema, which a newer version has made, no longer serves this one."""
+    with engine.connect() as connection:
+        oldest = connection.scalar(select(Revision.oldest_code))
+    if oldest is None or not _is_known(oldest):
         raise DatabaseError(
-            f"The database {public_url(engine)} is {state}, this version of SeqRec needs {newest}. "
-            f"Run: seqrec db upgrade"
+            f"The database {public_url(engine)} is at revision {current} of a newer SeqRec, which no longer serves "
+            f"this version. Update SeqRec, or take the schema back with the newer version: alembic downgrade"
         )
 
 
@@ -286,6 +359,14 @@ def current_revision(engine: Engine) -> str | None:
 
 def newest_revision() -> str | None:
     return ScriptDirectory.from_config(alembic_config()).get_current_head()
+
+
+def _is_known(revision: str) -> bool:
+    """Whether this version has such a migration."""
+    try:
+        return ScriptDirectory.from_config(alembic_config()).get_revision(revision) is not None
+    except CommandError:
+        return False
 
 
 def alembic_config() -> Config:

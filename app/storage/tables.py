@@ -176,6 +176,7 @@ class Revision(Base):
         catalogue: triggers increase it with every change of `movies` and `movie_genres`.
         reloads: increased to make all processes load the newest artifact.
         users_above: the greatest revision of a user who was deleted; triggers begin new users above it.
+        oldest_code: the revision of the schema that a version has to know at least to run on this one.
     """
 
     __tablename__ = "revisions"
@@ -185,6 +186,7 @@ class Revision(Base):
     catalogue: Mapped[int] = mapped_column(BigInteger)
     reloads: Mapped[int] = mapped_column(BigInteger)
     users_above: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    oldest_code: Mapped[str] = mapped_column(String(32), server_default="0007")
 
 
 class Dataset(Base):

@@ -11,9 +11,11 @@
 =======================  ==========================================================================
 
 Artifacts lie side by side in one folder, each named after its time of creation and its model; the newest is served.
+The folder may be one of an object store: then what is newest there is downloaded, once.
 """
 
 import itertools
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +31,12 @@ from model.features.catalogue import Catalogue
 from model.files import atomic_folder, sha256
 from model.network.config import NetworkConfig
 from model.network.rating import SeqRec
+from model.object_store import ObjectStore
+
+logger = logging.getLogger(__name__)
+
+Root = Path | ObjectStore
+"""Where artifacts lie side by side."""
 
 FORMAT = 6
 """Version of the layout. 1 had no distribution over stars and no side information, 2 no relevance, 3 one horizon, 4 one
@@ -88,18 +96,49 @@ def _free_folder(root: Path, name: str) -> Path:
     return next(folder for folder in itertools.chain([root / name], numbered) if not folder.exists())
 
 
-def newest(root: Path) -> Path | None:
-    """The most recent artifact in ``root``; None if there is none.
+def newest(root: Root) -> Path | None:
+    """The most recent artifact in ``root``, on this machine; None if there is none.
 
     Artifacts of another format are skipped: another version of SeqRec wrote them, and training makes a new one.
     """
     return next(iter(newest_first(root)), None)
 
 
-def newest_first(root: Path) -> list[Path]:
-    """All artifacts in ``root``, the most recent first; others than `newest` for when that one is damaged."""
+def newest_first(root: Root) -> list[Path]:
+    """All artifacts in ``root``, the most recent first; others than `newest` for when that one is damaged.
+
+    Of an object store, those that are on this machine: the most recent one is downloaded. `ArtifactError` if the store
+    does not answer.
+    """
+    if isinstance(root, ObjectStore):
+        return _mirrored(root)
     folders = [manifest.parent for manifest in root.glob(f"*/{MANIFEST}") if manifest.parent.name[0] != "."]
     return sorted((one for one in folders if not _is_of_other_format(one)), key=lambda one: one.name, reverse=True)
+
+
+def folder_of(root: Root) -> Path:
+    """Where artifacts of ``root`` lie on this machine, and what training keeps beside them."""
+    return root.cache if isinstance(root, ObjectStore) else root
+
+
+def publish(root: Root, folder: Path) -> None:
+    """Make an artifact of this machine one of ``root``: upload it, if that is an object store."""
+    if isinstance(root, ObjectStore):
+        root.publish(folder, last=MANIFEST)
+
+
+def _mirrored(store: ObjectStore) -> list[Path]:
+    """Artifacts of the store that are on this machine, after the newest that is whole has been downloaded."""
+    names = sorted((name for name in store.folders_with(MANIFEST) if name[0] != "."), reverse=True)
+    for name in names:
+        try:
+            if _is_of_format(store.read(name, MANIFEST)):
+                store.fetch(name, _check_files)
+                break
+        except ArtifactError as error:
+            logger.error("%s/%s is passed over: %s", store, name, error)
+    here = (store.cache / name for name in names)
+    return [folder for folder in here if folder.is_dir() and not _is_of_other_format(folder)]
 
 
 def load_card(folder: Path) -> Card:
@@ -167,9 +206,17 @@ def _is_readable(format_: int) -> bool:
 def _is_of_other_format(folder: Path) -> bool:
     """Whether the manifest says so; `load` reports a manifest that cannot be read."""
     try:
-        return not _is_readable(Manifest.model_validate_json((folder / MANIFEST).read_bytes()).format)
-    except (OSError, ValidationError):
+        return not _is_of_format((folder / MANIFEST).read_bytes())
+    except OSError:
         return False
+
+
+def _is_of_format(manifest: bytes) -> bool:
+    """Whether this version reads such an artifact; also True for a manifest that cannot be read."""
+    try:
+        return _is_readable(Manifest.model_validate_json(manifest).format)
+    except ValidationError:
+        return True
 
 
 def _first_line(error: Exception) -> str:

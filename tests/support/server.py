@@ -63,9 +63,10 @@ def process(
     folder: Path | None = None,
     python_path: Path | None = None,
     drain_time: float = 0,
+    port: int | None = None,
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A service of several workers: its address, and the process. ``command`` starts it in ``folder``."""
-    port = free_port()
+    port = port or free_port()
     environment = os.environ | {
         "SEQREC_DATABASE_URL": database_url,
         "SEQREC_ARTIFACTS": str(artifacts),

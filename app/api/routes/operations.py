@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
-from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.api import headers, model_card, online
@@ -17,6 +16,7 @@ from app.edge.routes import BulkRoute, Route
 from app.errors import DatabaseError
 from app.observability import metrics
 from app.services.feedback.online import DAYS
+from app.services.model_host import ModelHost
 from app.storage.database import require_current, require_room
 from seqrec.errors import (
     DatabaseUnavailable,
@@ -62,7 +62,7 @@ async def check_readiness(request: Request, services: ServicesDependency) -> Hea
     if request.app.state.draining.began:
         raise NotReady
     try:
-        await services.readiness.get(partial(_require_ready, services.database.engine))
+        await services.readiness.get(partial(_require_ready, services.host))
     except (DatabaseError, SQLAlchemyError, ServiceError, TimeoutError) as error:
         # Callers do not learn the address of the database.
         logger.error("not ready: %s", error or "the database did not answer in time")
@@ -70,9 +70,10 @@ async def check_readiness(request: Request, services: ServicesDependency) -> Hea
     return Health(status="ok")
 
 
-def _require_ready(engine: Engine) -> None:
-    require_current(engine)
-    require_room(engine)
+def _require_ready(host: ModelHost) -> None:
+    require_current(host.database.engine)
+    require_room(host.database.engine)
+    host.follow_reloads()  # a balancer asks every process, also one that nobody else asks
 
 
 @router.get(

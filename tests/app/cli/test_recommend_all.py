@@ -144,13 +144,13 @@ def test_blocks_of_other_options_or_another_catalogue_are_not_used(
 
 def written_blocks(monkeypatch: pytest.MonkeyPatch) -> list[job.Block]:
     """The blocks that are made from now on."""
-    made, write = [], job._write
+    made, write = [], job.write_block
 
     def recorded(plan: job.Plan, recommender: Recommender, block: job.Block) -> None:
         made.append(block)
         write(plan, recommender, block)
 
-    monkeypatch.setattr(job, "_write", recorded)
+    monkeypatch.setattr(job, "write_block", recorded)
     return made
 
 
@@ -221,6 +221,9 @@ def test_a_database_without_users_gives_an_empty_table(filled: Run, tmp_path: Pa
         pytest.param(("--all",), "by --out", id="no file"),
         pytest.param((1, "--all", "--out", "a.jsonl"), "name no user", id="user"),
         pytest.param((1, "--out", "a.jsonl"), "options of --all", id="file for one"),
+        pytest.param((1, "--ray", "auto"), "options of --all", id="cluster for one"),
+        pytest.param(("--all", "--out", "a", "--ray", "auto", "--workers", 2), "this machine alone", id="both"),
+        pytest.param(("--all", "--out", "."), "is a folder", id="folder"),
         pytest.param(("--all", "--out", "a.csv"), ".jsonl or .parquet", id="ending"),
         pytest.param(("--all", "--out", "a.jsonl", "--genre", "Dramedy"), "no genre 'Dramedy'", id="genre"),
         pytest.param((1, "--year-from", 2000, "--year-to", 1990), "later than --year-to", id="years"),

@@ -49,7 +49,7 @@ def settings(sample: MovieLens, sample_folder: Path, loaded: Engine, tmp_path: P
         database_url=loaded.url.render_as_string(hide_password=False),
     )
     brief = {"refit": False, "ranking_training": RankingTrainingConfig(epochs=1)}
-    train(sample, SMALL.model_copy(update=brief), settings.artifacts, context_for(sample), preliminary=True)
+    train(sample, SMALL.model_copy(update=brief), settings.artifact_folder, context_for(sample), preliminary=True)
     return settings
 
 
@@ -75,7 +75,7 @@ def test_the_better_model_takes_over_under_load_and_no_request_fails(
     settings: Settings, loaded: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     always(better=True, monkeypatch=monkeypatch)
-    folder = artifact.newest(settings.artifacts)
+    folder = artifact.newest(settings.artifact_folder)
     assert folder is not None
     scorer = Scorer(artifact.load(folder), choose_device("cpu"))
     statuses: list[int] = []
@@ -87,7 +87,7 @@ def test_the_better_model_takes_over_under_load_and_no_request_fails(
                 statuses.append(client.get("/users/1/recommendations").status_code)
                 statuses.append(client.post("/predict", json={"user_id": 2, "movie_ids": [1]}).status_code)
 
-    with running(create_app(loaded, scorer, settings.artifacts)) as address, ThreadPoolExecutor(2) as pool:
+    with running(create_app(loaded, scorer, settings.artifact_folder)) as address, ThreadPoolExecutor(2) as pool:
         assert httpx.get(f"{address}/model").json()["card"]["preliminary"] is True
         askers = [pool.submit(ask, address) for _ in range(2)]
         improvement.improve(settings, Silent())
@@ -125,7 +125,7 @@ def test_an_interrupted_training_goes_on_where_it_was(settings: Settings, monkey
 
     with pytest.raises(KeyboardInterrupt):
         improvement.improve(settings, interrupt)
-    state = training_state.read(settings.artifacts)
+    state = training_state.read(settings.artifact_folder)
     assert state is not None
     assert state.state == "interrupted"
     assert newest(settings).preliminary
@@ -147,7 +147,7 @@ class InterruptsInLists(Silent):
     def progress(self, stage: str, done: int, total: int | None, detail: str = "") -> None:
         if self.interrupts and stage.startswith("lists, epoch 2"):
             raise KeyboardInterrupt
-        state = training_state.read(self.settings.artifacts)
+        state = training_state.read(self.settings.artifact_folder)
         if not self.first_share and state is not None and stage.startswith("lists"):
             self.first_share = state.share
 
@@ -203,7 +203,7 @@ def test_a_failed_training_says_why(settings: Settings, sample: MovieLens, monke
     with pytest.raises(OSError, match="No space"):
         train_model(sample, RATING_ONLY, settings, Silent(), resume=False)
 
-    state = training_state.read(settings.artifacts)
+    state = training_state.read(settings.artifact_folder)
     assert state is not None
     assert (state.state, state.stage) == ("failed", "No space left on device")
 

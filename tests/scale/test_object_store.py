@@ -1,0 +1,158 @@
+"""Artifacts in an object store: downloaded once, checked, and listed anew at each reload."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from fastapi.testclient import TestClient
+from object_stores import s3_server
+from sqlalchemy import Engine
+
+from app.main import create_app
+from app.services.model_host import load_newest_scorer
+from app.settings import Settings
+from model.errors import ArtifactError, SettingsError
+from model.inference import artifact
+from model.inference.scorer import Scorer
+from model.object_store import ObjectStore
+
+CPU = torch.device("cpu")
+NEWER = "99990101T000000Z-seqrec"
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    with s3_server() as address:
+        yield address
+
+
+@pytest.fixture(params=["file", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+    """An empty store, in a folder and behind S3."""
+    if request.param == "file":
+        return ObjectStore(f"file://{tmp_path}/store", tmp_path / "cache")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue("s3"))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    name = f"bucket-{tmp_path.name.replace('_', '-').lower()}"[:60].rstrip("-")
+    make_bucket(name)
+    return ObjectStore(f"s3://{name}/models", tmp_path / "cache")
+
+
+def make_bucket(name: str) -> None:
+    import boto3  # noqa: PLC0415 - where an object store is asked for
+
+    boto3.client("s3").create_bucket(Bucket=name)
+
+
+def copy_as(folder: Path, name: str, parent: Path) -> Path:
+    """The artifact under another name."""
+    copied = shutil.copytree(folder, parent / name)
+    return Path(copied)
+
+
+def test_the_newest_artifact_is_downloaded_once(store: ObjectStore, artifact_folder: Path, tmp_path: Path) -> None:
+    assert artifact.newest(store) is None
+    artifact.publish(store, artifact_folder)
+    artifact.publish(store, copy_as(artifact_folder, NEWER, tmp_path / "trained"))
+
+    found = artifact.newest_first(store)
+
+    assert found == [store.cache / NEWER]
+    assert load_newest_scorer(store, CPU).version == NEWER
+    (store.cache / NEWER / "mark").touch()
+    artifact.newest(store)
+    assert (store.cache / NEWER / "mark").exists()
+
+
+def test_a_damaged_upload_is_passed_over_and_nothing_of_it_is_kept(
+    store: ObjectStore, artifact_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    damaged = copy_as(artifact_folder, NEWER, tmp_path / "trained")
+    (damaged / "card.json").write_bytes((damaged / "card.json").read_bytes() + b" ")
+    artifact.publish(store, artifact_folder)
+    artifact.publish(store, damaged)
+
+    assert load_newest_scorer(store, CPU).version == artifact_folder.name
+    assert not (store.cache / NEWER).exists()
+    assert f"{NEWER} is passed over" in caplog.text
+
+
+def test_an_upload_that_is_not_whole_yet_does_not_count(store: ObjectStore, artifact_folder: Path) -> None:
+    artifact.publish(store, artifact_folder)
+    half = store.cache.parent / "half" / NEWER
+    half.mkdir(parents=True)
+    (half / "weights.safetensors").write_bytes(b"much")
+    store.publish(half, last="manifest.json")
+
+    assert artifact.newest_first(store) == [store.cache / artifact_folder.name]
+
+
+def test_an_artifact_of_another_format_is_not_even_downloaded(
+    store: ObjectStore, artifact_folder: Path, tmp_path: Path
+) -> None:
+    other = copy_as(artifact_folder, NEWER, tmp_path / "trained")
+    manifest = json.loads((other / "manifest.json").read_text()) | {"format": 99}
+    (other / "manifest.json").write_text(json.dumps(manifest))
+    artifact.publish(store, artifact_folder)
+    artifact.publish(store, other)
+
+    assert artifact.newest_first(store) == [store.cache / artifact_folder.name]
+    assert not (store.cache / NEWER).exists()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_reload_lists_the_store_anew(
+    store: ObjectStore, loaded: Engine, artifact_folder: Path, tmp_path: Path
+) -> None:
+    artifact.publish(store, artifact_folder)
+    with TestClient(create_app(loaded, load_newest_scorer(store, CPU), store)) as client:
+        artifact.publish(store, copy_as(artifact_folder, NEWER, tmp_path / "trained"))
+
+        assert client.post("/admin/reload").json() == {"before": artifact_folder.name, "version": NEWER}
+        assert client.get("/model").json()["version"] == NEWER
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_while_the_store_is_away_what_was_downloaded_is_served(
+    loaded: Engine, scorer: Scorer, artifact_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = ObjectStore("s3://models/seqrec", tmp_path / "cache")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    with pytest.raises(ArtifactError, match="s3://models/seqrec does not answer as expected"):
+        load_newest_scorer(away, CPU)
+
+    copy_as(artifact_folder, artifact_folder.name, tmp_path / "cache")
+    assert load_newest_scorer(away, CPU).version == artifact_folder.name
+    with TestClient(create_app(loaded, scorer, away)) as client:
+        refused = client.post("/admin/reload")
+        assert (refused.status_code, refused.json()["code"]) == (409, "reload_refused")
+        assert "stays in use" in refused.json()["detail"]
+        assert client.get("/users/1/recommendations").status_code == 200
+
+
+def test_a_store_whose_library_is_missing_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object, **__: object) -> None:
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr("fsspec.url_to_fs", missing)
+
+    with pytest.raises(SettingsError, match=r"pip install 'seqrec\[s3\]'"):
+        artifact.newest(ObjectStore("s3://models", tmp_path))
+
+
+def test_the_setting_takes_a_folder_or_an_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SEQREC_ARTIFACTS", "some/folder")
+    assert Settings().artifacts == Settings().artifact_folder == Path("some/folder")
+
+    monkeypatch.setenv("SEQREC_ARTIFACTS", "s3://bucket/models")
+    monkeypatch.setenv("SEQREC_ARTIFACTS_CACHE", str(tmp_path))
+    assert Settings().artifacts == ObjectStore("s3://bucket/models", tmp_path)
+    assert Settings().artifact_folder == tmp_path
