@@ -24,6 +24,7 @@ from app.edge.rates import Rates
 from app.edge.requests import QUIET, Requests
 from app.observability import metrics, tracing
 from app.services.model_host import USER_CACHE, ModelHost
+from app.services.models.collection import KEEP_MODELS
 from app.storage.database import MOST_CONNECTIONS, Database
 from model.inference.scorer import Scorer
 from seqrec.errors import KeyRequired, KeyUnknown, TooManyRequests
@@ -63,19 +64,20 @@ def create_app(
     limits: Limits = DEFAULT_LIMITS,
     hosts: Hosts = Hosts(),  # noqa: B008 - as above
     drain: float = 0,
+    keep_models: int = KEEP_MODELS,
 ) -> FastAPI:
     """The service over a database with a current schema and a loaded model.
 
     ``artifacts`` is the folder to look for newer models in, ``user_cache`` the bytes that what the model knows of users
     may take. A service with keys answers under any name, and to pages of any site that have a key; those of
     ``hosts.origins`` may read the answers too. For ``drain`` seconds after SIGTERM it answers on and says that it
-    is not ready.
+    is not ready. A reload keeps the newest ``keep_models`` artifacts.
     """
     draining = Drain(drain)
     app = api(draining.lifespan)
     metrics.watch_connections(engine, MOST_CONNECTIONS)
     tracing.trace_statements(engine)
-    host = ModelHost(Database(engine), scorer, artifacts, user_cache)
+    host = ModelHost(Database(engine), scorer, artifacts, user_cache, keep_models)
     app.state.services = Services.over(host)
     app.state.keys, app.state.limits, app.state.draining = keys, limits, draining
     app.state.rates = Rates(limits.rate) if limits.rate else None

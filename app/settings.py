@@ -29,7 +29,15 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "sqlite:///data/seqrec.db", description="SQLite or PostgreSQL (postgresql://user:password@host/name)."
     )
-    artifacts: Path = Field(Path("data/artifacts"), description="Folder of trained models; the newest is served.")
+    artifacts: Path = Field(
+        Path("data/artifacts"), description="Folder of trained models; the newest is served, or a pinned one."
+    )
+    keep_models: int = Field(
+        5,
+        ge=1,
+        description="Trained models that are kept beside the one that is served and a pinned one: the newest, and as "
+        "many of those that were set aside; a reload deletes older ones.",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where to train and score; auto takes CUDA where there is a GPU."
     )

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypedDict, TypeVar, Unpack
 from pydantic import BaseModel, TypeAdapter
 
 from seqrec.schemas.common import HistoryRating, ListSize, ProfileFields
-from seqrec.schemas.model import ModelInformation
+from seqrec.schemas.model import ModelInformation, Models
 from seqrec.schemas.movies import GenreNames, MovieChange, MovieDetails, Movies, NewMovie, PopularMovies, SimilarMovies
 from seqrec.schemas.operations import Reloaded
 from seqrec.schemas.predictions import PredictionQuery, PredictionRequest, Predictions
@@ -263,8 +263,13 @@ def model() -> Call[ModelInformation]:
     return _call(ModelInformation, "GET", "/model")
 
 
+def models() -> Call[Models]:
+    """The trained models that are there, the ones that were served, and rounds of retraining; the newest first."""
+    return _call(Models, "GET", "/models")
+
+
 def reload_model() -> Call[Reloaded]:
-    """Serve the newest artifact. Needs the administrator's key."""
+    """Serve the newest artifact, or the pinned one. Needs the administrator's key."""
     return _call(Reloaded, "POST", "/admin/reload")
 
 

@@ -187,6 +187,7 @@ class Client(_Connection):
     delete_movie = _sync(calls.delete_movie)
     similar_movies = _sync(calls.similar_movies)
     model = _sync(calls.model)
+    models = _sync(calls.models)
     reload_model = _sync(calls.reload_model)
 
 
@@ -272,6 +273,7 @@ class AsyncClient(_Connection):
     delete_movie = _async(calls.delete_movie)
     similar_movies = _async(calls.similar_movies)
     model = _async(calls.model)
+    models = _async(calls.models)
     reload_model = _async(calls.reload_model)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from app.services.model_host import ModelHost
+from app.services.models.collection import Models
 from app.services.movies import Movies
 from app.services.popularity import Popularity
 from app.services.probe import Probe
@@ -26,6 +27,7 @@ class Services:
     database: Database
     readiness: Probe
     host: ModelHost
+    models: Models
     popularity: Popularity
     recommender: Recommender
     users_to_read: Gathering[KnownUser]
@@ -41,6 +43,7 @@ class Services:
             database,
             Probe(),
             host,
+            host.models,
             popularity,
             recommender,
             Gathering(recommender.read_users),

@@ -24,13 +24,13 @@ from app.errors import DatabaseError, ListsBusy, WorkerError
 from app.jobs.list_files import ListFormat, format_of, rows
 from app.jobs.reporter import Reporter
 from app.services.model_host import ModelHost
+from app.services.models.loading import to_serve
 from app.services.popularity import Popularity
 from app.services.recommendations import RecommendationOptions, Recommender
 from app.settings import Settings
-from app.storage import locks, revisions, users
+from app.storage import locks, models, revisions, users
 from app.storage.database import Database, connect, public_url, require_current
 from model.device import choose_device
-from model.errors import ArtifactError
 from model.files import atomic_write
 from model.inference import artifact
 from model.inference.scorer import Scorer
@@ -96,10 +96,10 @@ def _write_all(
     reporter: Reporter,
     workers: int | None,
 ) -> int:
-    newest = _require_artifact(settings.artifacts)
-    recommender = _load(settings, newest)
+    chosen = _model_to_serve(settings)
+    recommender = _load(settings, chosen)
     try:
-        plan = _prepare(out, options, settings, newest, recommender.database)
+        plan = _prepare(out, options, settings, chosen, recommender.database)
         blocks, count = _divide(recommender.database)
         if blocks:  # options that ask for what there is not fail here, once, and not in every process
             recommender.recommend_between(blocks[0].first, blocks[0].first, options)
@@ -112,11 +112,15 @@ def _write_all(
     return count
 
 
-def _require_artifact(artifacts: Path) -> Path:
-    newest = artifact.newest(artifacts)
-    if newest is None:
-        raise ArtifactError(f"There is no trained model in {artifacts}. Run: seqrec train")
-    return newest
+def _model_to_serve(settings: Settings) -> Path:
+    """The folder of the pinned model, or of the newest."""
+    engine = connect(settings.database_url)
+    try:
+        require_current(engine)
+        with Database(engine).reads() as session:
+            return to_serve(settings.artifacts, models.pinned(session))
+    finally:
+        engine.dispose()
 
 
 def _load(settings: Settings, folder: Path) -> Recommender:
@@ -127,14 +131,14 @@ def _load(settings: Settings, folder: Path) -> Recommender:
     return Recommender(host, Popularity(host))
 
 
-def _prepare(out: Path, options: RecommendationOptions, settings: Settings, newest: Path, database: Database) -> Plan:
+def _prepare(out: Path, options: RecommendationOptions, settings: Settings, model: Path, database: Database) -> Plan:
     """The plan of a run; its folder holds the blocks of an earlier run of the same plan, and no others."""
     with database.reads() as session:
         revision = revisions.read(session).catalogue
     folder = out.with_name(f".{out.name}.blocks")
     origin = json.dumps(
         {
-            "model": newest.name,
+            "model": model.name,
             "database": public_url(database.engine),
             "catalogue": revision,
             "options": {**options._asdict(), "filter": options.filter._asdict()},
@@ -145,7 +149,7 @@ def _prepare(out: Path, options: RecommendationOptions, settings: Settings, newe
         shutil.rmtree(folder, ignore_errors=True)
         with atomic_write(record) as temporary:
             temporary.write_text(origin)
-    return Plan(settings, newest, revision, options, folder, out.suffix)
+    return Plan(settings, model, revision, options, folder, out.suffix)
 
 
 def _divide(database: Database) -> tuple[list[Block], int]:

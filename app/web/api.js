@@ -102,4 +102,5 @@ export const api = {
   recommendations: (user, query, signal) => request("GET", `users/${user}/recommendations`, { query, signal }),
   predict: (user, movies, signal) => request("POST", "predict", { body: { user_id: user, movie_ids: movies }, signal }),
   model: () => request("GET", "model"),
+  models: () => request("GET", "models"),
 };

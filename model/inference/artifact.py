@@ -10,9 +10,11 @@
 =======================  ==========================================================================
 
 Artifacts lie side by side in one folder, each named after its time of creation and its model; the newest is served.
+Those that were not good enough to be served lie in the folder `ASIDE` within it.
 """
 
 import itertools
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +36,15 @@ FORMAT = 6
 encoder for stars and lists, 5 other names."""
 WEIGHTS, TITLES = "weights.safetensors", "titles.safetensors"
 NETWORK, CATALOGUE, CARD, MANIFEST = "network.json", "catalogue.json", "card.json", "manifest.json"
+
+FILES = (WEIGHTS, TITLES, NETWORK, CATALOGUE, CARD)
+"""All but the manifest."""
+
+ASIDE = ".aside"
+"""In the folder of the artifacts: models that were set aside."""
+
+LEAVING = ".leaving"
+"""Ends the names of folders that are being deleted."""
 
 _CATALOGUE = TypeAdapter(Catalogue)
 
@@ -90,6 +101,24 @@ def newest_first(root: Path) -> list[Path]:
     return sorted((one for one in folders if not _is_of_other_format(one)), key=lambda one: one.name, reverse=True)
 
 
+def find(root: Path, version: str) -> Path | None:
+    """The artifact of this version, also one that was set aside; None if there is none."""
+    folders = [*newest_first(root), *newest_first(root / ASIDE)]
+    return next((folder for folder in folders if folder.name == version), None)
+
+
+def publish(root: Path, folder: Path) -> Path:
+    """Move an artifact that was set aside among those that may be served; returns its new folder."""
+    return folder.rename(root / folder.name)
+
+
+def remove(folder: Path) -> None:
+    """Delete an artifact; a kill in between leaves none that looks whole, and its rest to the next call."""
+    folder.rename(folder.with_name(f".{folder.name}{LEAVING}"))
+    for leaving in folder.parent.glob(f".*{LEAVING}"):
+        shutil.rmtree(leaving, ignore_errors=True)
+
+
 def load_card(folder: Path) -> Card:
     """The model card alone, without weights; `ArtifactError` if it cannot be read."""
     try:
@@ -102,7 +131,7 @@ def load_card(folder: Path) -> Card:
 
 def load(folder: Path) -> Artifact:
     """Load an artifact onto the CPU; `ArtifactError` if a file is missing, damaged or of another format."""
-    _check_files(folder)
+    check(folder)
     try:
         config = NetworkConfig.model_validate_json((folder / NETWORK).read_bytes())
         catalogue = _CATALOGUE.validate_json((folder / CATALOGUE).read_bytes())
@@ -121,7 +150,8 @@ def load(folder: Path) -> Artifact:
     return Artifact(folder.name, network, catalogue, load_card(folder))
 
 
-def _check_files(folder: Path) -> None:
+def check(folder: Path) -> None:
+    """Raise `ArtifactError` if a file is missing, damaged or of another format; loads nothing."""
     try:
         manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
     except FileNotFoundError as error:
@@ -133,7 +163,7 @@ def _check_files(folder: Path) -> None:
             f"{folder} has format {manifest.format}, this version of SeqRec reads {legacy.OLDEST_FORMAT} to {FORMAT}. "
             f"Train again."
         )
-    for name in (WEIGHTS, TITLES, NETWORK, CATALOGUE, CARD):
+    for name in FILES:
         path = folder / name
         if not path.is_file():
             raise ArtifactError(f"{path} is missing. Restore the artifact from a copy or train again.")

@@ -27,7 +27,7 @@ from seqrec.errors import (
     StorageFull,
     TooManyRequests,
 )
-from seqrec.schemas.model import ModelInformation
+from seqrec.schemas.model import ModelInformation, Models
 from seqrec.schemas.operations import Health, Reloaded
 
 logger = logging.getLogger(__name__)
@@ -105,10 +105,23 @@ def get_model(request: Request, services: ServicesDependency) -> Response:
     return headers.conditional(request, headers.entity_tag(scorer.version, body.training), body, headers.SHARED)
 
 
+@router.get(
+    "/models",
+    summary="The trained models that are there, the ones that were served, and rounds of retraining",
+    description="The newest first. `seqrec model serve VERSION` goes back to one of them.",
+    responses=responses(KeyRequired, KeyUnknown, TooManyRequests, DatabaseUnavailable),
+    dependencies=[with_key],
+)
+def list_models(services: ServicesDependency) -> Models:
+    services.host.follow_reloads()
+    return model_card.models(services.models.read(), services.host.model.version)
+
+
 @bulk.post(
     "/admin/reload",
-    summary="Serve the newest artifact, without dropping a request",
-    description="All worker processes follow. If the newest artifact is damaged, the current one stays in use.",
+    summary="Serve the newest artifact, or the pinned one, without dropping a request",
+    description="All worker processes follow. If that artifact is damaged, the current one stays in use. Of older "
+    "artifacts, as many are kept as `SEQREC_KEEP_MODELS` says.",
     responses=responses(
         KeyRequired, KeyUnknown, KeyRefused, ReloadRefused, TooManyRequests, DatabaseUnavailable, StorageFull
     ),
