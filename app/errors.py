@@ -9,6 +9,10 @@ class DatabaseError(SeqRecError):
     """The database cannot be used as it is; the message names the command that repairs it."""
 
 
+class ArchiveError(SeqRecError):
+    """A file is no backup that can be restored; the message says what is wrong with it."""
+
+
 class WorkerError(SeqRecError):
     """One of several processes that share a job has ended before its work was done."""
 
