@@ -27,6 +27,20 @@ class TrainingRuns(SeqRecError):
         )
 
 
+class RetrainingRuns(SeqRecError):
+    """Another process, here or on another machine, retrains on the same database."""
+
+    def __init__(self) -> None:
+        super().__init__("A round of retraining on this database runs already. Wait for it: seqrec model history")
+
+
+class RetrainingLost(SeqRecError):
+    """The process of a round gave no sign of life for so long that another round has begun."""
+
+    def __init__(self) -> None:
+        super().__init__("Another round of retraining has begun, as if this one were dead. Its model is set aside.")
+
+
 class DatabaseBusy(SeqRecError):
     """Another process writes many rows into the same SQLite database."""
 

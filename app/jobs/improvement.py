@@ -86,7 +86,7 @@ def _improve_quietly(settings: Settings) -> None:
     os.nice(LOWEST_PRIORITY)
     logs.configure(settings.log_level)
     try:
-        improve(settings, _LogReporter())
+        improve(settings, LogReporter())
     except KeyboardInterrupt:
         pass
     except TrainingRuns as error:
@@ -99,7 +99,7 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-class _LogReporter:
+class LogReporter:
     """An `app.jobs.reporter.Reporter` for the log; how far a training is, `app.storage.training_state` says."""
 
     def message(self, text: str) -> None:

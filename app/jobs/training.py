@@ -31,7 +31,10 @@ def train_model(
     preliminary: bool = False,
 ) -> TrainedModel:
     """Train a preset on a data set and write an artifact; `TrainingRuns` if another process trains into its folder."""
-    with _training(data, preset, settings, reporter, resume=resume) as training:
+    with (
+        training_state.lock(settings.artifacts),
+        running_training(data, preset, settings, reporter, resume=resume) as training,
+    ):
         trained = pipeline.train(data, preset, settings.artifacts, training.context, preliminary=preliminary)
         training.progress.end(served=True)
     _report_scores(trained, reporter)
@@ -42,7 +45,10 @@ def train_better_model(
     data: MovieLens, preset: Preset, settings: Settings, reporter: Reporter, served: Card
 ) -> TrainedModel | None:
     """As `train_model`, if the model is better than the one of the card; otherwise None."""
-    with _training(data, preset, settings, reporter, resume=True) as training:
+    with (
+        training_state.lock(settings.artifacts),
+        running_training(data, preset, settings, reporter, resume=True) as training,
+    ):
         trained = pipeline.train_better(data, preset, settings.artifacts, training.context, served)
         training.progress.end(served=trained is not None)
     if trained is None:
@@ -52,7 +58,7 @@ def train_better_model(
     return trained
 
 
-class _Training(NamedTuple):
+class RunningTraining(NamedTuple):
     """What a training takes, and the record of how far it is."""
 
     context: TrainingContext
@@ -60,18 +66,21 @@ class _Training(NamedTuple):
 
 
 @contextmanager
-def _training(
-    data: MovieLens, preset: Preset, settings: Settings, reporter: Reporter, *, resume: bool
-) -> Iterator[_Training]:
-    """Within it, this process alone may train into the folder of the artifacts."""
-    with training_state.lock(settings.artifacts), TrainingProgress(settings.artifacts, preset, data) as progress:
+def running_training(
+    data: MovieLens, preset: Preset, settings: Settings, reporter: Reporter, *, resume: bool, once: bool = False
+) -> Iterator[RunningTraining]:
+    """Within it, the state of the training says how far it is; ``once`` for one that holds no users out first.
+
+    Whoever enters it holds the lock of `app.storage.training_state`.
+    """
+    with TrainingProgress(settings.artifacts, preset, data, once=once) as progress:
         parts = "first with held-out users, then on all of them" if preset.refit else "with held-out users"
         reporter.message(
             f"Model: training {preset.name} on {choose_device(settings.device).type} with the "
-            f"{len(data.ratings):,} ratings of {data.name}, {parts}"
+            f"{len(data.ratings):,} ratings of {data.name}, {'up to the newest' if once else parts}"
         )
         try:
-            yield _Training(training_context(data, settings, reporter, progress, resume=resume), progress)
+            yield RunningTraining(training_context(data, settings, reporter, progress, resume=resume), progress)
         except KeyboardInterrupt:
             reporter.message(
                 f"Interrupted. Finished epochs are saved: {_command_to_resume(data)} continues from there."
