@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import torch
 
@@ -211,5 +211,5 @@ def source(data: MovieLens) -> DataSource:
         movies=len(data.movies),
         ratings=len(data.ratings),
         filled_with=data.filled_with,
-        newest=cast(int | None, data.ratings["rated_at"].max()),
+        newest=data.newest,
     )

@@ -59,6 +59,12 @@ class MovieLens:
         halves = self.ratings.select((pl.col("stars") % 1 != 0).any()).item()
         return HALF_STARS if halves else WHOLE_STARS
 
+    @property
+    def newest(self) -> int:
+        """Time of the newest rating, in Unix seconds."""
+        newest: int = self.ratings.select(pl.col("rated_at").max()).item()
+        return newest
+
     @cached_property
     def genre_names(self) -> tuple[str, ...]:
         """All genres, sorted."""

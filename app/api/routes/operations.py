@@ -80,7 +80,8 @@ def _require_ready(engine: Engine) -> None:
 )
 async def get_metrics(services: ServicesDependency) -> Response:
     training = services.host.training()  # from a file, like the metrics of other workers: nothing here waits
-    metrics.record_training(training.share if training and training.state == "running" else None)
+    state = training.state if training else None
+    metrics.record_training(training.share if training and state == "running" else None, failed=state == "failed")
     return Response(metrics.exposition(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 

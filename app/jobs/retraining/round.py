@@ -100,8 +100,8 @@ def _judge(
     champion: Path, challenger: Path, split: Split, data: MovieLens, settings: Settings, context: TrainingContext
 ) -> Verdict:
     persons, titles, device = people(split.test, data), context.titles(), choose_device(settings.device)
-    answers = [ask(load_scorer(folder, device), persons, data, titles) for folder in (champion, challenger)]
-    return decide(*answers, persons, data)
+    before, after = (ask(load_scorer(folder, device), persons, data, titles) for folder in (champion, challenger))
+    return decide(before, after, persons, data)
 
 
 def _settle(own: Lease, challenger: Path, verdict: Verdict, settings: Settings) -> None:

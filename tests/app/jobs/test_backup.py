@@ -45,9 +45,13 @@ def content(url: str) -> dict[str, list]:
     engine = connect(url)
     with engine.connect() as connection:
         rows = {
-            table.name: connection.execute(
-                select(*(own for own in table.columns if own.name != "revision")).order_by(*table.primary_key.columns)
-            ).all()
+            table.name: list(
+                connection.execute(
+                    select(*(own for own in table.columns if own.name != "revision")).order_by(
+                        *table.primary_key.columns
+                    )
+                )
+            )
             for table in tables()
         }
     engine.dispose()

@@ -41,7 +41,7 @@ def settings(sample: MovieLens, loaded: Engine, artifact_folder: Path, tmp_path:
     artifacts = tmp_path / "artifacts"
     champion = artifact.load(artifact_folder)
     artifact.save(artifacts, champion.network, champion.catalogue, champion.card)
-    newest = sample.ratings["rated_at"].max()
+    newest = sample.newest
     with loaded.begin() as connection:
         connection.execute(text(f"INSERT INTO movies (id, title, year) VALUES ({NEW_MOVIE}, 'New (2026)', 2026)"))
         for user in range(1, 61):
@@ -93,7 +93,7 @@ def test_a_better_model_is_served_and_knows_what_is_new(
     assert after.champions[0].why == "retrained, for a test"
     assert [(one.outcome, one.version) for one in after.rounds] == [("served", challenger.version)]
     card = challenger.card
-    assert card.data.newest == extract(loaded).ratings["rated_at"].max() - 100  # what it was judged by is new to it
+    assert card.data.newest == extract(loaded).newest - 100  # what it was judged by is new to it
 
 
 def test_a_model_that_is_not_better_is_set_aside_with_the_reason(
@@ -207,7 +207,7 @@ def test_a_difference_by_chance_is_no_better_model(sample: MovieLens) -> None:
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_newest_ratings_are_held_out_of_training_and_asked_for(settings: Settings, loaded: Engine) -> None:
     data = extract(loaded)
-    since = int(data.ratings["rated_at"].max()) - 160  # 60 ratings of the new movie, then 60 of others
+    since = data.newest - 160  # 60 ratings of the new movie, then 60 of others
     split, cut = newest_split(data, since)
 
     assert cut == since + 60
