@@ -12,7 +12,7 @@ from object_stores import s3_server
 from sqlalchemy import Engine
 
 from app.main import create_app
-from app.services.model_host import load_newest_scorer
+from app.services.models.loading import load_newest_scorer
 from app.settings import Settings
 from model.errors import ArtifactError, SettingsError
 from model.inference import artifact
