@@ -114,7 +114,7 @@ def test_the_command_copies_into_the_database_of_the_settings(filled: Run, lived
 
     assert status == 0
     assert f"sqlite:///{tmp_path}/other.db: " in err.replace("\n", "")
-    assert filled("export")[1].count("\n") == len(content(lived_in.database_url)[2])
+    assert filled("export")[1].count("\n") == len(content(lived_in.database_url)[3])
 
 
 def test_a_source_that_is_not_there_is_not_created(filled: Run, tmp_path: Path) -> None:
