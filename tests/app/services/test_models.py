@@ -212,6 +212,14 @@ def test_the_command_goes_back_and_forward(command: Run) -> None:
     assert OLDER in command("model", "history")[1]
 
 
+def test_on_a_narrow_terminal_names_of_models_are_whole(command: Run) -> None:
+    command.monkeypatch.setenv("COLUMNS", "80")
+    command("model", "serve", OLDER)
+
+    for what in ("list", "history"):
+        assert OLDER in command("model", what)[1]
+
+
 def test_the_command_wants_a_version_or_the_latest(command: Run) -> None:
     for arguments in ((), (OLDER, "--latest")):
         status, _, err = command("model", "serve", *arguments)
