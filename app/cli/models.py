@@ -64,7 +64,10 @@ def compare(first: VersionArgument, second: VersionArgument) -> None:
 @commands.command()
 def serve(
     version: Annotated[
-        str | None, typer.Argument(help="Name of the artifact's folder.", metavar="VERSION", show_default=False)
+        str | None,
+        typer.Argument(
+            help="Name of the artifact's folder.", metavar="VERSION", show_default="with --latest, the newest"
+        ),
     ] = None,
     latest: Annotated[bool, typer.Option("--latest", help="Serve the newest model again, whichever it is.")] = False,
 ) -> None:

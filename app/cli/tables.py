@@ -72,8 +72,11 @@ def print_models(models: Models) -> None:
         mark = "*" if stored.served else ""
         ratings = "-" if stored.ratings is None else f"{stored.ratings:,}"
         figures = (_figure(stored.rmse), _figure(stored.ndcg_at_10))
-        table.add_row(mark, stored.version, ratings, stored.protocol or "-", *figures, escape(_state(stored)))
+        table.add_row(mark, stored.version, ratings, stored.protocol or "-", *figures, _state(stored))
     output.print(table)
+    for stored in models.models:
+        if stored.aside:
+            output.print(f"{stored.version} was set aside: {escape(stored.aside)}", soft_wrap=True)
 
 
 def _state(stored: StoredModel) -> str:
@@ -81,7 +84,7 @@ def _state(stored: StoredModel) -> str:
         return "damaged"
     states = [name for name in ("served", "pinned", "preliminary") if getattr(stored, name)]
     if stored.aside is not None:
-        states.append(f"set aside: {stored.aside}" if stored.aside else "set aside")
+        states.append("set aside")
     return ", ".join(states)
 
 
@@ -176,7 +179,8 @@ def print_evaluation(evaluation: Evaluation | RankingEvaluation) -> None:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left")
     for column in columns:
-        table.add_column(column, justify="left" if column in TEXT_COLUMNS else "right")
+        # Names of models are whole, to be copied.
+        table.add_column(column, justify="left" if column in TEXT_COLUMNS else "right", no_wrap=column == "model")
     return table
 
 

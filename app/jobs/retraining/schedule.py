@@ -1,5 +1,6 @@
 """Retrains by itself while the service runs, at the times of `SEQREC_RETRAIN`."""
 
+import importlib.util
 import logging
 import multiprocessing
 import os
@@ -17,7 +18,7 @@ from app.services.models.loading import to_serve
 from app.settings import Schedule, Settings
 from app.storage import models, ratings, training_state
 from app.storage.database import Database, connect
-from model.errors import SeqRecError
+from model.errors import SeqRecError, SettingsError
 from model.inference import artifact
 from model.processes import work_for_parent
 from seqrec.errors import ServiceError
@@ -32,10 +33,18 @@ LOWEST_PRIORITY = 19
 
 @contextmanager
 def in_background(settings: Settings) -> Iterator[None]:
-    """Within it, rounds of retraining begin when they are due, each in a process of low priority."""
+    """Within it, rounds of retraining begin when they are due, each in a process of low priority.
+
+    `SettingsError` if they are wanted where nothing can train.
+    """
     if settings.retrain is None:
         yield
         return
+    if importlib.util.find_spec("polars") is None:
+        raise SettingsError(
+            "SEQREC_RETRAIN wants what trains, which is not installed. Install it with: pip install 'seqrec[training]', "
+            "or run `seqrec retrain` where it is."
+        )
     stop = threading.Event()
     watch = threading.Thread(target=_watch, args=(settings, Schedule.parse(settings.retrain), stop), name="retraining")
     watch.start()

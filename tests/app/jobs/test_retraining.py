@@ -27,7 +27,7 @@ from model import pipeline
 from model.data.dataset import MovieLens
 from model.data.newest import newest_split
 from model.device import choose_device
-from model.errors import DataError
+from model.errors import DataError, SettingsError
 from model.features.users import UserContext
 from model.inference import artifact
 from model.inference.cold_start import carried_over
@@ -280,6 +280,16 @@ def test_a_round_is_due_after_so_many_ratings_or_at_its_time(
 def test_a_wrong_schedule_is_refused_at_the_start(wrong: str) -> None:
     with pytest.raises(ValidationError, match="neither a number of ratings"):
         Settings(retrain=wrong)
+
+
+def test_where_nothing_can_train_the_service_says_so_at_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+
+    with (
+        pytest.raises(SettingsError, match=r"pip install 'seqrec\[training\]'"),
+        schedule.in_background(Settings(retrain="10 ratings")),
+    ):
+        pass
 
 
 @pytest.fixture

@@ -41,13 +41,14 @@ def models(loaded: Engine, root: Path) -> Models:
     return Models(Database(loaded), root)
 
 
-def service(models: Models) -> TestClient:
-    """A process that serves, as it is after its start."""
+def service(models: Models, meanwhile: Callable[[], object] = lambda: None) -> TestClient:
+    """A process that serves, as it is after its start; ``meanwhile`` happens while it starts."""
     assert models.root is not None
     with models.database.reads() as session:
         scorer = load_newest_scorer(models.root, CPU, storage.pinned(session))
         reloads = revisions.read(session).reloads
     app = create_app(models.database.engine, scorer, models.root, keep_models=models.keep)
+    meanwhile()
     app.state.services.host.start(reloads)
     return TestClient(app)
 
@@ -80,6 +81,10 @@ def test_every_process_goes_back_to_a_pinned_model_and_forward_again(models: Mod
     assert models.unpin() == NEWEST
     assert serves(one, NEWEST)
     assert serves(other, NEWEST)
+
+
+def test_a_pin_that_comes_while_a_process_starts_is_followed(models: Models) -> None:
+    assert serves(service(models, meanwhile=lambda: models.pin(OLDEST)), OLDEST)
 
 
 def test_a_model_that_was_set_aside_is_served_only_when_it_is_pinned(models: Models) -> None:
@@ -117,7 +122,8 @@ def test_a_pinned_model_that_is_gone_is_refused_by_a_reload_and_passed_over_by_a
 
 def test_the_history_says_what_was_served_from_when_until_when_and_why(models: Models) -> None:
     client = service(models)
-    service(models)  # a second process with the same model adds nothing
+    service(models)  # a second process with the same model adds nothing,
+    client.post("/admin/reload")  # and neither does a reload of it
     models.pin(OLDER)
     models.unpin()
 
@@ -176,6 +182,15 @@ def test_what_is_served_stays_though_newer_models_have_come(models: Models, root
     assert names(root) == ["20260105T000000Z-e", NEWEST]
 
 
+def test_a_pinned_model_stays_though_another_one_had_to_be_served(models: Models, root: Path) -> None:
+    models.keep = 1
+    models.pin(OLDEST)
+    models.record(NEWEST, artifact.load_card(root / NEWEST), "served from a start on")
+
+    assert models.prune() == [OLDER]
+    assert names(root) == [NEWEST, OLDEST]
+
+
 def test_a_kill_while_models_are_deleted_leaves_no_half_artifact(
     models: Models, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,6 +225,14 @@ def test_the_command_goes_back_and_forward(command: Run) -> None:
         "pinned by hand",
     ]
     assert OLDER in command("model", "history")[1]
+
+
+def test_on_a_narrow_terminal_names_of_models_are_whole(command: Run) -> None:
+    command.monkeypatch.setenv("COLUMNS", "80")
+    command("model", "serve", OLDER)
+
+    for what in ("list", "history"):
+        assert OLDER in command("model", what)[1]
 
 
 def test_the_command_wants_a_version_or_the_latest(command: Run) -> None:
