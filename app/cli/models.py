@@ -1,5 +1,7 @@
 """Commands for the trained models: what is there, and which one is served."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,7 +24,7 @@ def list_models(as_json: JsonOption = False) -> None:
     """List the trained models that are there; * is served."""
     from app.cli.tables import print_models
 
-    body = _body(_models())
+    body = _body()
     if as_json:
         typer.echo(body.model_dump_json())
     else:
@@ -34,7 +36,7 @@ def history(as_json: JsonOption = False) -> None:
     """Print which models were served when and why, and the rounds of retraining."""
     from app.cli.tables import print_history
 
-    body = _body(_models())
+    body = _body()
     if as_json:
         typer.echo(body.model_dump_json(include={"history", "retrainings"}))
     else:
@@ -44,7 +46,8 @@ def history(as_json: JsonOption = False) -> None:
 @commands.command()
 def show(version: VersionArgument) -> None:
     """Print the card of a model, as JSON."""
-    typer.echo(_card(_models(), version).model_dump_json(indent=2))
+    with _models() as models:
+        typer.echo(_card(models, version).model_dump_json(indent=2))
 
 
 @commands.command()
@@ -53,8 +56,8 @@ def compare(first: VersionArgument, second: VersionArgument) -> None:
     from app.cli.console import say
     from app.cli.tables import print_comparison
 
-    models = _models()
-    cards = [_card(models, version) for version in (first, second)]
+    with _models() as models:
+        cards = [_card(models, version) for version in (first, second)]
     names = list(dict.fromkeys(name for card in cards for name in _figures(card)))
     print_comparison([first, second], [(name, [_figures(card).get(name, "-") for card in cards]) for name in names])
     if len({(card.data.checksum, card.held_out.protocol) for card in cards}) > 1:
@@ -76,13 +79,13 @@ def serve(
 
     if latest == (version is not None):
         raise SettingsError("Name one of them: a VERSION, or --latest.")
-    models = _models()
-    if version is None:
-        version = models.unpin()
-        say(f"{version}, the newest model, is served from the next request on")
-    else:
-        models.pin(version)
-        say(f"{version} is pinned, and served from the next request on; `seqrec model serve --latest` ends that")
+    with _models() as models:
+        if version is None:
+            version = models.unpin()
+            say(f"{version}, the newest model, is served from the next request on")
+        else:
+            models.pin(version)
+            say(f"{version} is pinned, and served from the next request on; `seqrec model serve --latest` ends that")
 
 
 @commands.command()
@@ -90,26 +93,32 @@ def prune() -> None:
     """Delete old models: all but the served one, a pinned one and the newest (SEQREC_KEEP_MODELS)."""
     from app.cli.console import say
 
-    removed = _models().prune()
+    with _models() as models:
+        removed = models.prune()
     for version in removed:
         typer.echo(version)
     say(f"{len(removed)} models deleted")
 
 
-def _models() -> "Models":
+@contextmanager
+def _models() -> "Iterator[Models]":
     from app.services.models.collection import Models
     from app.storage.database import Database, connect, require_current
 
     settings = settings_with()
     engine = connect(settings.database_url)
-    require_current(engine)
-    return Models(Database(engine), settings.artifacts, settings.keep_models)
+    try:
+        require_current(engine)
+        yield Models(Database(engine), settings.artifacts, settings.keep_models)
+    finally:
+        engine.dispose()
 
 
-def _body(models: "Models") -> "ModelsBody":
+def _body() -> "ModelsBody":
     from app.api import model_card
 
-    collection = models.read()
+    with _models() as models:
+        collection = models.read()
     return model_card.models(collection, collection.served or "")
 
 

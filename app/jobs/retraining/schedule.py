@@ -42,8 +42,8 @@ def in_background(settings: Settings) -> Iterator[None]:
         return
     if importlib.util.find_spec("polars") is None:
         raise SettingsError(
-            "SEQREC_RETRAIN wants what trains, which is not installed. Install it with: pip install 'seqrec[training]', "
-            "or run `seqrec retrain` where it is."
+            "SEQREC_RETRAIN wants what trains, which is not installed. Install it with: "
+            "pip install 'seqrec[training]', or run `seqrec retrain` where it is."
         )
     stop = threading.Event()
     watch = threading.Thread(target=_watch, args=(settings, Schedule.parse(settings.retrain), stop), name="retraining")
