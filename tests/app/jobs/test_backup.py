@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from command import Run
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, select, text, update
 
 from app.errors import ArchiveError, DatabaseError
 from app.jobs.moving.backup import back_up, restore
 from app.jobs.moving.rows import schema, tables
+from app.services.feedback.events import Events
+from app.services.feedback.recommendation_ids import RecommendationIds
 from app.services.model_host import ModelHost
 from app.services.models.collection import Models
 from app.services.movies import Movies
@@ -21,9 +23,11 @@ from app.services.users import Users
 from app.settings import Settings
 from app.storage.database import Database, connect, current_revision, newest_revision
 from app.storage.models import pinned
+from app.storage.tables import Dataset
 from model.features.users import Profile
 from model.inference import artifact
 from model.inference.scorer import Scorer
+from seqrec.schemas.events import NewEvent
 
 
 class Silent:
@@ -72,11 +76,20 @@ def lived_in(loaded: Engine, scorer: Scorer, artifact_folder: Path, tmp_path: Pa
     artifacts = tmp_path / "artifacts"
     shutil.copytree(artifact_folder, artifacts / artifact_folder.name)
     database = Database(loaded)
-    user = Users(database).add(None, Profile("F", 25))
+    user = Users(database).add(None, Profile("F", 25), "ann@example.org")
     movies = Movies(ModelHost(database, scorer))
     added = movies.add(None, 'Copied, "twice"\n(2026)', None, ["Drama", "Noir"], hidden=False)[0].movie
-    movies.change(1, {"hidden": True}, None)
+    movies.change(1, {"hidden": True, "imdb_id": "tt0114709", "tmdb_id": 862}, None)
     Ratings(database).put(user.id, added.id, 4.5, 1_700_000_000)
+    ids = RecommendationIds()
+    with database.reads() as session:
+        ids.prepare(session)
+    named = {"movie_id": added.id, "user_id": user.id, "recommendation_id": ids.issue(user.id, "model", "relevance")}
+    seen = NewEvent(event_id="seen", kind="impression", position=1, **named)
+    wanted = NewEvent(event_id="wanted", kind="watchlist", user_id=user.id, movie_id=2)
+    Events(database, ids).put_all([seen, wanted])
+    with loaded.begin() as connection:
+        connection.execute(update(Dataset).values(scale={"low": 1, "high": 10, "stars": [0.5, 5]}))
     Models(database, artifacts).pin(artifact_folder.name)
     return Settings(database_url=loaded.url.render_as_string(hide_password=False), artifacts=artifacts)
 
@@ -101,6 +114,7 @@ def test_all_of_it_moves_to_another_machine(
     assert content(elsewhere.database_url) == content(lived_in.database_url)
     restored = elsewhere.artifact_folder / artifact_folder.name
     assert artifact.load(restored).version == artifact_folder.name
+    assert artifact.load(restored).first_movies == artifact.load(artifact_folder).first_movies
     database = Database(connect(elsewhere.database_url))
     with database.reads() as session:
         assert pinned(session) == artifact_folder.name
@@ -242,12 +256,12 @@ def test_a_backup_of_an_older_schema_is_upgraded(
     file: Path, database_url: str, lived_in: Settings, loaded: Engine, elsewhere: Settings, *, upgraded: bool
 ) -> None:
     """As one of before there was a history of models, into an empty database and into one that is up to date."""
-    rewrite(file, lambda name, data: None if name.startswith(("tables/served", "tables/retrainings")) else data)
+    rewrite(file, lambda name, data: None if name.startswith(("tables/served_models", "tables/retrainings")) else data)
     with zipfile.ZipFile(file) as archive:
         contents = json.loads(archive.read("manifest.json"))
     for name in ("served_models", "retrainings"):
         del contents["tables"][name]
-    files = {name: digest for name, digest in contents["files"].items() if not name.startswith("tables/served")}
+    files = {name: digest for name, digest in contents["files"].items() if not name.startswith("tables/served_models")}
     changed(file, revision="0007", tables=contents["tables"], files=files)
     if upgraded:
         before = content(database_url)

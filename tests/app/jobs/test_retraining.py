@@ -89,7 +89,9 @@ def test_a_better_model_is_served_and_knows_what_is_new(
     assert (challenger.served, challenger.aside) == (True, None)
     assert challenger.card is not None
     assert challenger.card.held_out.protocol == "newest"
-    assert NEW_MOVIE in artifact.load(settings.artifact_folder / challenger.version).catalogue.movie_ids
+    trained = artifact.load(settings.artifact_folder / challenger.version)
+    assert NEW_MOVIE in trained.catalogue.movie_ids
+    assert trained.first_movies
     assert after.champions[0].why == "retrained, for a test"
     assert [(one.outcome, one.version) for one in after.rounds] == [("served", challenger.version)]
     card = challenger.card
