@@ -42,7 +42,7 @@ def in_background(settings: Settings) -> Iterator[None]:
         return
     if importlib.util.find_spec("polars") is None:
         raise SettingsError(
-            "SEQREC_RETRAIN wants what trains, which is not installed. Install it with: pip install 'seqrec[training]', "
+            "SEQREC_RETRAIN wants what trains, which is not installed. Install it (pip install 'seqrec[training]'), "
             "or run `seqrec retrain` where it is."
         )
     stop = threading.Event()
