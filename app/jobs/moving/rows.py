@@ -12,6 +12,7 @@ import psycopg
 from alembic import command
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     Column,
@@ -30,6 +31,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy import cast as cast_
 
 from app.errors import DatabaseError
 from app.storage.database import (
@@ -49,8 +51,8 @@ ROWS_AT_ONCE = 50_000
 COUNTERS = Revision.__tablename__
 """The one table that stays behind: it counts what has changed in its own database."""
 
-OWN_HISTORY = ("served_models", "retrainings")
-"""What a service writes into an empty database as soon as it starts."""
+OF_ITSELF = ("served_models", "retrainings", "signing_keys")
+"""Tables that hold rows though no user was there yet, by a migration or the start of a service; these rows give way."""
 
 TYPES: dict[type, pl.DataType] = {
     BigInteger: pl.Int64(),
@@ -59,6 +61,7 @@ TYPES: dict[type, pl.DataType] = {
     String: pl.String(),
     Boolean: pl.Boolean(),
     LargeBinary: pl.Binary(),
+    JSON: pl.String(),
 }
 """A column's type in a frame, by its type in `app.storage.tables`."""
 
@@ -86,7 +89,8 @@ def count(connection: Connection, of: Table) -> int:
 
 def read(connection: Connection, of: Table) -> Iterator[pl.DataFrame]:
     """The rows of a table in the order of its key, in parts."""
-    query = select(of).order_by(*of.primary_key.columns)
+    columns = [cast_(own, String) if isinstance(own.type, JSON) else own for own in of.columns]
+    query = select(*columns).order_by(*of.primary_key.columns)
     rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query)
     for part in rows.partitions():
         yield pl.DataFrame([tuple(row) for row in part], schema=schema(of), orient="row")
@@ -126,6 +130,8 @@ def filling(engine: Engine, revision: str, pinned: str | None) -> Iterator[Conne
         wait_for_turn(connection)
         require_empty(connection, engine)
         _migrate(connection, revision)
+        for name in set(OF_ITSELF) & set(inspect(connection).get_table_names()):
+            connection.execute(table(name).delete())
         with at_once(connection):
             yield connection
         _continue_ids(connection)
@@ -140,13 +146,9 @@ def _carry_pin(connection: Connection, pinned: str | None) -> None:
 
 
 def require_empty(connection: Connection, engine: Engine) -> None:
-    """Raise `DatabaseError` if the database holds anything; what a service has written of itself is deleted."""
-    for name in inspect(connection).get_table_names():
-        if name in OWN_HISTORY:
-            connection.execute(table(name).delete())
-        elif name not in (COUNTERS, "alembic_version") and connection.scalar(
-            select(text("1")).select_from(table(name)).limit(1)
-        ):
+    """Raise `DatabaseError` if the database holds anything but what it has of itself."""
+    for name in set(inspect(connection).get_table_names()) - {*OF_ITSELF, COUNTERS, "alembic_version"}:
+        if connection.scalar(select(text("1")).select_from(table(name)).limit(1)):
             raise DatabaseError(occupied(connection, engine))
 
 
