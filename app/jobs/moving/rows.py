@@ -175,11 +175,19 @@ def occupied(connection: Connection, engine: Engine) -> str:
 
 
 def _migrate(connection: Connection, revision: str) -> None:
-    """Move the schema of a database forward or, where it holds nothing, back to this revision."""
+    """Move the schema of a database forward or, where it holds nothing, back to this revision.
+
+    `DatabaseError` if a newer version of SeqRec has created it.
+    """
     config = alembic_config()
     config.attributes["connection"] = connection
     current = MigrationContext.configure(connection).get_current_revision()
     newest_first = known_revisions()
+    if current is not None and current not in newest_first:
+        raise DatabaseError(
+            f"The database {public_url(connection.engine)} is at revision {current}: a newer SeqRec created it. "
+            f"Use that version, or an empty database."
+        )
     if current is not None and newest_first.index(current) < newest_first.index(revision):
         command.downgrade(config, revision)
     elif current != revision:

@@ -42,8 +42,8 @@ def in_background(settings: Settings) -> Iterator[None]:
         return
     if importlib.util.find_spec("polars") is None:
         raise SettingsError(
-            "SEQREC_RETRAIN wants what trains, which is not installed. Install it with: "
-            "pip install 'seqrec[training]', or run `seqrec retrain` where it is."
+            "SEQREC_RETRAIN wants what trains, which is not installed. Install it (pip install 'seqrec[training]'), "
+            "or run `seqrec retrain` where it is."
         )
     stop = threading.Event()
     watch = threading.Thread(target=_watch, args=(settings, Schedule.parse(settings.retrain), stop), name="retraining")
@@ -75,7 +75,7 @@ def is_due(schedule: Schedule, settings: Settings, database: Database, began: da
     None begins while anything is trained. New ratings are counted from those that the last round found, or where there
     was none, from those that the served model has learned from.
     """
-    training = training_state.read(settings.artifact_folder)
+    training = training_state.read(settings.artifacts)
     if training is not None and training.state == "running":
         return False
     with database.reads(long=True) as session:

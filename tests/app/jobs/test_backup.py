@@ -21,7 +21,7 @@ from app.services.movies import Movies
 from app.services.ratings import Ratings
 from app.services.users import Users
 from app.settings import Settings
-from app.storage.database import Database, connect, current_revision, newest_revision
+from app.storage.database import Database, connect, current_revision, newest_revision, upgrade
 from app.storage.models import pinned
 from app.storage.tables import Dataset
 from model.features.users import Profile
@@ -233,6 +233,18 @@ def test_a_database_that_holds_something_is_not_written_into(file: Path, lived_i
     with pytest.raises(DatabaseError, match="already holds the data set sample"):
         restore(file, lived_in, Silent())
     assert content(lived_in.database_url) == before
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_database_of_a_newer_version_is_not_written_into(file: Path, elsewhere: Settings) -> None:
+    engine = connect(elsewhere.database_url)
+    upgrade(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+
+    with pytest.raises(DatabaseError, match="at revision 9999: a newer SeqRec created it"):
+        restore(file, elsewhere, Silent())
 
 
 def test_an_interrupted_restore_leaves_nothing_and_is_made_by_the_same_command(
