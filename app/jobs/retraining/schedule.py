@@ -75,7 +75,7 @@ def is_due(schedule: Schedule, settings: Settings, database: Database, began: da
     None begins while anything is trained. New ratings are counted from those that the last round found, or where there
     was none, from those that the served model has learned from.
     """
-    training = training_state.read(settings.artifacts)
+    training = training_state.read(settings.artifact_folder)
     if training is not None and training.state == "running":
         return False
     with database.reads(long=True) as session:
