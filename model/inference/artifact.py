@@ -102,9 +102,10 @@ def save(root: Path, network: SeqRec, catalogue: Catalogue, card: Card, first_mo
 
 
 def _free_folder(root: Path, name: str) -> Path:
-    """``root / name``, or with a number behind the name if another training has ended in the same second."""
-    numbered = (root / f"{name}-{number}" for number in itertools.count(2))
-    return next(folder for folder in itertools.chain([root / name], numbered) if not folder.exists())
+    """A folder of this name, or with a number if one is there, also among those that were set aside."""
+    beside = root.parent if root.name == ASIDE else root / ASIDE
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    return next(root / one for one in names if not (root / one).exists() and not (beside / one).exists())
 
 
 def newest(root: Root) -> Path | None:
