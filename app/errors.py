@@ -9,6 +9,10 @@ class DatabaseError(SeqRecError):
     """The database cannot be used as it is; the message names the command that repairs it."""
 
 
+class ArchiveError(SeqRecError):
+    """A file is no backup that can be restored; the message says what is wrong with it."""
+
+
 class WorkerError(SeqRecError):
     """One of several processes that share a job has ended before its work was done."""
 
@@ -21,6 +25,20 @@ class TrainingRuns(SeqRecError):
             f"Process {process} trains into {artifacts} already. Wait for it, stop it, or name another folder "
             "(SEQREC_ARTIFACTS)."
         )
+
+
+class RetrainingRuns(SeqRecError):
+    """Another process, here or on another machine, retrains on the same database."""
+
+    def __init__(self) -> None:
+        super().__init__("A round of retraining on this database runs already. Wait for it: seqrec model history")
+
+
+class RetrainingLost(SeqRecError):
+    """The process of a round gave no sign of life for so long that another round has begun."""
+
+    def __init__(self) -> None:
+        super().__init__("Another round of retraining has begun, as if this one were dead. Its model is set aside.")
 
 
 class DatabaseBusy(SeqRecError):

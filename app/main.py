@@ -25,6 +25,7 @@ from app.observability import metrics, tracing
 from app.services.feedback.events import RETENTION_DAYS
 from app.services.feedback.kinds import DEFAULT_MEANINGS, Meanings
 from app.services.model_host import USER_CACHE, ModelHost
+from app.services.models.collection import KEEP_MODELS
 from app.storage.database import Database, most_connections
 from model.inference import artifact
 from model.inference.scorer import Scorer
@@ -68,6 +69,7 @@ def create_app(
     image_url: str | None = None,
     meanings: Meanings = DEFAULT_MEANINGS,
     event_retention: float = RETENTION_DAYS,
+    keep_models: int = KEEP_MODELS,
 ) -> FastAPI:
     """The service over a database with a current schema and a loaded model.
 
@@ -75,13 +77,14 @@ def create_app(
     may take. A service with keys answers under any name, and to pages of any site that have a key; those of
     ``hosts.origins`` may read the answers too. For ``drain`` seconds after SIGTERM it answers on and says that it
     is not ready. ``image_url`` is where the page finds pictures of movies, with names of ids in braces. ``meanings``
-    says what events mean for lists; they are kept for ``event_retention`` days.
+    says what events mean for lists; they are kept for ``event_retention`` days. A reload keeps the newest
+    ``keep_models`` artifacts.
     """
     draining = Drain(drain)
     app = api(draining.lifespan)
     metrics.watch_connections(engine, most_connections(engine))
     tracing.trace_statements(engine)
-    host = ModelHost(Database(engine), scorer, artifacts, user_cache)
+    host = ModelHost(Database(engine), scorer, artifacts, user_cache, keep_models)
     app.state.services = Services.over(host, meanings, event_retention)
     app.state.keys, app.state.limits, app.state.draining = keys, limits, draining
     app.state.image_url = image_url

@@ -23,8 +23,10 @@ from app.main import create_app
 from app.observability import logs, tracing
 from app.observability.workers import MULTIPROCESS
 from app.services.feedback.kinds import meanings_from
-from app.services.model_host import ModelHost, load_newest_scorer, no_artifact
+from app.services.model_host import ModelHost
+from app.services.models.loading import load_newest_scorer, no_artifact
 from app.settings import Settings
+from app.storage import models, revisions
 from app.storage.database import Database, connect, require_current
 from app.storage.movies import datasets
 from model.card import DataSource
@@ -83,7 +85,7 @@ def observe(settings: Settings) -> None:
 
 def from_settings(settings: Settings) -> FastAPI:
     """The service that the settings describe, warmed up; errors as for `load`."""
-    engine, scorer = load(settings)
+    engine, scorer, reloads = load(settings)
     limits = Limits(
         seconds=settings.request_timeout,
         requests=settings.most_requests,
@@ -103,29 +105,33 @@ def from_settings(settings: Settings) -> FastAPI:
         settings.image_url,
         meanings_from(settings.feedback or {}),
         settings.event_retention,
+        settings.keep_models,
     )
-    app.state.services.host.warm_up()
+    host: ModelHost = app.state.services.host
+    host.start(reloads)
     return app
 
 
 def services_from(settings: Settings) -> Services:
     """The use cases without a server, for the command line; errors as for `load`."""
-    engine, scorer = load(settings)
+    engine, scorer, _ = load(settings)
     host = ModelHost(Database(engine), scorer, settings.artifacts)
     return Services.over(host, meanings_from(settings.feedback or {}), settings.event_retention)
 
 
-def load(settings: Settings) -> tuple[Engine, Scorer]:
-    """The database and the newest model.
+def load(settings: Settings) -> tuple[Engine, Scorer, int]:
+    """The database, the model that is pinned or else the newest, and how many reloads there were when it was chosen.
 
     Raises `DatabaseError` if the schema is not the newest, and `ArtifactError` if there is no model that can be loaded.
     """
     # A request is short: a second thread inside an operator would cost it more than it saves, and other requests too.
     torch.set_num_threads(1)
     engine = _require_database(settings)
-    scorer = load_newest_scorer(settings.artifacts, choose_device(settings.device))
+    with Database(engine).reads() as session:
+        pinned, reloads = models.pinned(session), revisions.read(session).reloads
+    scorer = load_newest_scorer(settings.artifacts, choose_device(settings.device), pinned)
     _warn_of_other_data(engine, scorer.card.data)
-    return engine, scorer
+    return engine, scorer, reloads
 
 
 def _require_database(settings: Settings) -> Engine:

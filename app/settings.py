@@ -1,12 +1,40 @@
 """Settings, read from the environment or from a file ``.env``."""
 
+import re
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
+from cronsim import CronSim, CronSimError
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from model.object_store import ObjectStore
+
+
+class Schedule(NamedTuple):
+    """When to retrain: after so many new ratings, or at the times of a cron expression, in UTC."""
+
+    ratings: int | None = None
+    cron: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Schedule":
+        """`ValueError` for what is neither."""
+        if (ratings := re.fullmatch(r"([1-9]\d*) ratings", text)) is not None:
+            return cls(ratings=int(ratings[1]))
+        try:
+            CronSim(text, datetime.now(UTC))
+        except CronSimError as error:
+            raise ValueError("is neither a number of ratings, as 10000 ratings, nor a cron expression") from error
+        return cls(cron=text)
+
+    def is_due(self, now: datetime, last: datetime, new_ratings: int) -> bool:
+        """Whether a round is to begin, where the last one began at ``last``."""
+        if self.ratings is not None:
+            return new_ratings >= self.ratings
+        return self.cron is not None and next(CronSim(self.cron, last)) <= now
+
 
 SECRETS = Path("/run/secrets")
 """Where containers find files with secrets: one for each setting, named like its variable in small letters."""
@@ -37,7 +65,18 @@ class Settings(BaseSettings):
     artifacts: Annotated[Path | ObjectStore, NoDecode] = Field(
         Path("data/artifacts"),
         description="Folder of trained models, or its address in an object store (s3://bucket/models, gs://, file://); "
-        "the newest is served.",
+        "the newest is served, or a pinned one.",
+    )
+    keep_models: int = Field(
+        5,
+        ge=1,
+        description="Trained models that are kept beside the one that is served and a pinned one: the newest, and as "
+        "many of those that were set aside; a reload deletes older ones.",
+    )
+    retrain: str | None = Field(
+        None,
+        description="When the service trains a model anew on what its database holds: after so many new ratings, as "
+        "10000 ratings, or at the times of a cron expression in UTC, as 0 3 * * *. Not set: never.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where to train and score; auto takes CUDA where there is a GPU."
@@ -139,6 +178,13 @@ class Settings(BaseSettings):
     def artifact_folder(self) -> Path:
         """Where models lie on this machine, and beside them what training keeps."""
         return self.artifacts.cache if isinstance(self.artifacts, ObjectStore) else self.artifacts
+
+    @field_validator("retrain")
+    @classmethod
+    def _is_schedule(cls, value: str | None) -> str | None:
+        if value is not None:
+            Schedule.parse(value)
+        return value
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -106,6 +106,7 @@ class DataSource(BaseModel):
         checksum: SHA-256 over the data files, or over the rows of the database.
         filled_with: checksums of the data sets that were loaded into the database; empty for a folder.
         scale: what the ratings were before they became stars; None where they were stars.
+        newest: time of the newest rating, in Unix seconds; None on cards of earlier versions.
     """
 
     name: str
@@ -116,6 +117,7 @@ class DataSource(BaseModel):
     ratings: int
     filled_with: tuple[str, ...] = ()
     scale: OriginalScale | None = Field(default=None, exclude_if=lambda scale: scale is None)
+    newest: int | None = None
 
     def holds(self, checksum: str) -> bool:
         """Whether the data set with this checksum is part of the data."""
@@ -128,7 +130,8 @@ class Card(BaseModel):
     ``held_out`` evaluates a training on the paper's split, which also decided the number of epochs; ``held_out_lists``
     evaluates its lists for the same test users, and is None for a model that predicts stars alone. The weights come
     from a second training, with the same settings, on all users; those of a ``preliminary`` model, which is served
-    while a better one is trained, from the first.
+    while a better one is trained, from the first. Those of a model that was retrained are the ones that were evaluated,
+    on the newest ratings.
     """
 
     model: str

@@ -40,7 +40,7 @@ class ObjectStore:
         with self._answering() as (files, root):
             return cast(bytes, files.cat_file(f"{root}/{folder}/{file}"))
 
-    def fetch(self, folder: str, check: Callable[[Path], None]) -> Path:
+    def fetch(self, folder: str, check: Callable[[Path], object]) -> Path:
         """The folder on this machine, downloaded unless it is there; nothing is kept of one that ``check`` refuses."""
         here = self.cache / folder
         if here.exists():

@@ -2,6 +2,7 @@
 
 import platform
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -14,11 +15,12 @@ from model.baselines.registry import RANKING, RATING, EvaluationTask
 from model.card import Card, DataSource, Evaluation
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences, split_in_half
-from model.data.splits import Split, paper_split, user_split
+from model.data.splits import Split, only_relevant_targets, paper_split, user_split
 from model.errors import DataError
 from model.evaluation.evaluate import AnswersT, EvaluationT, ModelT
 from model.features.catalogue import FIRST_INDEX
 from model.inference.artifact import save
+from model.network.rating import SeqRec
 from model.training.context import TrainingContext
 from model.training.estimator import NetworkRanker, SeqRecEstimator
 from model.training.first_movies import choose_first_movies
@@ -68,6 +70,36 @@ def train_better(
     return None
 
 
+def train_on(
+    split: Split,
+    data: MovieLens,
+    preset: Preset,
+    root: Path,
+    context: TrainingContext,
+    epochs: int,
+    start: SeqRec | None,
+) -> TrainedModel:
+    """Train a preset once, score it on the split's test, and write an artifact with just these weights into ``root``.
+
+    ``data`` are the ratings of the split's training. Stars are learned for ``epochs``; the ranking network goes on from
+    that of ``start``, as in a refit, or begins anew.
+    """
+    context.on_stage("all users")
+    model, started = SeqRecEstimator(preset, context), time.perf_counter()
+    model.begin(split.train)
+    learn_stars = partial(model.fit_stars, split.train, None, last_epoch=epochs)
+    model.fit_ranking_beside(split.train, None, learn_stars, start=start)
+    relevant = replace(
+        split, validation=only_relevant_targets(split.validation), test=only_relevant_targets(split.test)
+    )
+    stars = RATING.evaluate_trained(model, split, context, time.perf_counter() - started).evaluation
+    has_lists = relevant.validation.target_counts.any() and relevant.test.target_counts.any()
+    card = _card(model, data, context, epochs, stars, relevant if has_lists else None)
+    folder = save(root, model.network, context.catalogue, card, _first_movies(model, split.train.sequences))
+    context.discard_checkpoints()
+    return TrainedModel(folder, card)
+
+
 def _with_users_held_out(data: MovieLens, preset: Preset, context: TrainingContext, *, preliminary: bool) -> _HeldOut:
     sequences = Sequences.of(data)
     split, lists_split = paper_split(sequences), _lists_split(sequences)
@@ -84,18 +116,34 @@ def _with_users_held_out(data: MovieLens, preset: Preset, context: TrainingConte
         return RATING.evaluate_trained(model, split, context, time.perf_counter() - started).evaluation
 
     evaluation = model.fit_ranking_beside(split.train, split.validation, learn_stars)
+    card = _card(model, data, context, model.best_epoch, evaluation, lists_split).model_copy(
+        update={"preliminary": preliminary}
+    )
+    return _HeldOut(model, card, split.train.sequences, sequences)
+
+
+def _card(
+    model: SeqRecEstimator,
+    data: MovieLens,
+    context: TrainingContext,
+    epochs: int,
+    stars: Evaluation,
+    lists_split: Split | None,
+) -> Card:
+    """The card of a trained model; scores its lists, where it has learned any, on their split."""
+    preset = model.preset
     lists = (
         RANKING.evaluate_trained(NetworkRanker(model, "relevance"), lists_split, context).evaluation
         if lists_split is not None and preset.ranking_training is not None
         else None
     )
-    card = Card(
+    return Card(
         model=preset.name,
         created_at=datetime.now(UTC),
         data=source(data),
-        held_out=evaluation,
+        held_out=stars,
         held_out_lists=lists,
-        epochs=model.best_epoch,
+        epochs=epochs,
         training=preset.training,
         ranking_training=preset.ranking_training,
         device=context.device.type,
@@ -104,9 +152,7 @@ def _with_users_held_out(data: MovieLens, preset: Preset, context: TrainingConte
             "torch": torch.__version__,
             "python": platform.python_version(),
         },
-        preliminary=preliminary,
     )
-    return _HeldOut(model, card, split.train.sequences, sequences)
 
 
 def _finished(held_out: _HeldOut, root: Path, context: TrainingContext) -> TrainedModel:
@@ -179,4 +225,5 @@ def source(data: MovieLens) -> DataSource:
         ratings=len(data.ratings),
         filled_with=data.filled_with,
         scale=data.scale,
+        newest=data.newest,
     )

@@ -14,7 +14,7 @@ from seqrec.ids import AnyId, segment, write_id
 from seqrec.schemas.common import HistoryRating, ListSize, ProfileFields
 from seqrec.schemas.events import EventsWritten, NewEvent, NewEvents, Watchlist
 from seqrec.schemas.groups import GroupMember, GroupRecommendations, GroupRequest, Strategy
-from seqrec.schemas.model import ModelInformation
+from seqrec.schemas.model import ModelInformation, Models
 from seqrec.schemas.movies import (
     FirstMovies,
     GenreNames,
@@ -360,8 +360,13 @@ def online_measurement(days: int = 30) -> Call[OnlineMeasurement]:
     return _call(OnlineMeasurement, "GET", "/model/online", query={"days": days})
 
 
+def models() -> Call[Models]:
+    """The trained models that are there, the ones that were served, and rounds of retraining; the newest first."""
+    return _call(Models, "GET", "/models")
+
+
 def reload_model() -> Call[Reloaded]:
-    """Serve the newest artifact. Needs the administrator's key."""
+    """Serve the newest artifact, or the pinned one. Needs the administrator's key."""
     return _call(Reloaded, "POST", "/admin/reload")
 
 

@@ -203,6 +203,7 @@ class Client(_Connection):
     similar_movies = _sync(calls.similar_movies)
     model = _sync(calls.model)
     online_measurement = _sync(calls.online_measurement)
+    models = _sync(calls.models)
     reload_model = _sync(calls.reload_model)
 
 
@@ -302,6 +303,7 @@ class AsyncClient(_Connection):
     similar_movies = _async(calls.similar_movies)
     model = _async(calls.model)
     online_measurement = _async(calls.online_measurement)
+    models = _async(calls.models)
     reload_model = _async(calls.reload_model)
 
 

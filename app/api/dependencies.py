@@ -13,6 +13,7 @@ from app.services.feedback.recommendation_ids import RecommendationIds
 from app.services.groups import Groups
 from app.services.ids import ExternalIds
 from app.services.model_host import ModelHost
+from app.services.models.collection import Models
 from app.services.movies import Movies
 from app.services.popularity import Popularity
 from app.services.ratings import Ratings
@@ -33,6 +34,7 @@ class Services:
     database: Database
     readiness: Probe
     host: ModelHost
+    models: Models
     popularity: Popularity
     recommender: Recommender
     users_to_read: Gathering[KnownUser]
@@ -56,6 +58,7 @@ class Services:
             database,
             Probe(),
             host,
+            host.models,
             popularity,
             recommender,
             Gathering(recommender.read_users),

@@ -1,5 +1,9 @@
 """The model's card as the API answers it: the one place that knows both, so that names may change on either side."""
 
+from datetime import UTC, datetime
+
+from app.services.models.collection import Collection, StoredModel
+from app.storage.models import Champion, Round
 from app.storage.training_state import TrainingState
 from model import card
 from seqrec.schemas import model
@@ -32,6 +36,57 @@ def training(own: TrainingState) -> model.Training:
         started_at=own.started_at,
         ready_at=own.ready_at,
     )
+
+
+def models(own: Collection, served: str) -> model.Models:
+    """``served`` is the version that this process serves, whatever the database says of others."""
+    return model.Models(
+        served=served,
+        pinned=own.pinned,
+        models=[_stored(stored, served) for stored in own.stored],
+        history=[_champion(champion) for champion in own.champions],
+        retrainings=[_retraining(round_) for round_ in own.rounds],
+    )
+
+
+def _stored(own: StoredModel, served: str) -> model.StoredModel:
+    state = {
+        "version": own.version,
+        "served": own.version == served,
+        "pinned": own.pinned,
+        "aside": own.aside,
+    }
+    if (card := own.card) is None:
+        return model.StoredModel(**state, damaged=True)
+    lists = card.held_out_lists
+    return model.StoredModel(
+        **state,
+        model=card.model,
+        created_at=card.created_at,
+        preliminary=card.preliminary,
+        data=card.data.name,
+        ratings=card.data.ratings,
+        movies=card.data.movies,
+        protocol=card.held_out.protocol,
+        rmse=card.held_out.rmse,
+        ndcg_at_10=None if lists is None else lists.ndcg_at_10,
+    )
+
+
+def _champion(own: Champion) -> model.Champion:
+    until = own.served_until
+    times = {"served_from": _time(own.served_from), "served_until": None if until is None else _time(until)}
+    return model.Champion(**own._asdict() | times)
+
+
+def _retraining(own: Round) -> model.Retraining:
+    ended = own.ended_at
+    times = {"started_at": _time(own.started_at), "ended_at": None if ended is None else _time(ended)}
+    return model.Retraining(**own._asdict() | times)
+
+
+def _time(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _data_source(own: card.DataSource) -> model.DataSource:

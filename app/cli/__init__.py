@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import seqrec.errors
-from app.cli import data, database, experiments, importing, recommending, serving, training
+from app.cli import data, database, experiments, importing, models, recommending, serving, training
 from model.errors import SeqRecError
 from model.files import is_full
 
@@ -23,6 +23,7 @@ app.add_typer(recommending.commands)
 app.add_typer(importing.commands)
 app.add_typer(training.commands)
 app.add_typer(database.commands)
+app.add_typer(models.commands, name="model")
 app.add_typer(data.commands, name="data")
 app.add_typer(experiments.commands, name="experiments")
 

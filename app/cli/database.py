@@ -92,6 +92,30 @@ def _write_lines(out: Path | None, lines: Iterable[str]) -> None:
         file.writelines(f"{line}\n" for line in lines)
 
 
+@commands.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="File to write, in place of an older one.", metavar="FILE")],
+) -> None:
+    """Write the whole database and the served model into one file, as of one moment, while the service runs."""
+    from app.cli.console import reporter
+    from app.jobs.moving.backup import back_up
+
+    with reporter() as progress:
+        back_up(file, settings_with(), progress)
+
+
+@commands.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `backup` has written.", metavar="FILE", exists=True)],
+) -> None:
+    """Write a backup into the empty database of SEQREC_DATABASE_URL, SQLite or PostgreSQL, all or nothing."""
+    from app.cli.console import reporter
+    from app.jobs.moving.backup import restore
+
+    with reporter() as progress:
+        restore(file, settings_with(), progress)
+
+
 @schema.command("upgrade")
 def db_upgrade() -> None:
     """Migrate the database's schema to the newest revision."""
@@ -136,7 +160,7 @@ def db_copy(
 ) -> None:
     """Copy a whole database into the empty one of SEQREC_DATABASE_URL, as from SQLite to PostgreSQL."""
     from app.cli.console import reporter
-    from app.jobs.copying import copy_database
+    from app.jobs.moving.copying import copy_database
 
     with reporter() as progress:
         copy_database(source, settings_with(), progress)

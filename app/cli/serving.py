@@ -30,6 +30,7 @@ def up(
     from app.cli.console import reporter
     from app.jobs.improvement import in_background
     from app.jobs.prepare import DEFAULT_MODEL, prepare
+    from app.jobs.retraining import schedule
     from app.server import require_free_port, run
 
     settings = settings_with(data=data, host=host, port=port, workers=workers)
@@ -37,7 +38,7 @@ def up(
     quick = not wait and model in (None, DEFAULT_MODEL)
     with reporter() as progress:
         prepare(settings, progress, model, quick=quick)
-    with in_background(settings) if quick else nullcontext():
+    with in_background(settings) if quick else nullcontext(), schedule.in_background(settings):
         run(settings)
 
 
@@ -66,9 +67,12 @@ def serve(
     workers: WorkersOption = None,
 ) -> None:
     """Serve the newest model over the database."""
+    from app.jobs.retraining import schedule
     from app.server import run
 
-    run(settings_with(host=host, port=port, workers=workers))
+    settings = settings_with(host=host, port=port, workers=workers)
+    with schedule.in_background(settings):
+        run(settings)
 
 
 @commands.command()

@@ -14,6 +14,7 @@ from app.storage.stats import Stats
 from model.card import Evaluation, RankingEvaluation
 from seqrec.ids import AnyId
 from seqrec.limits import LATEST
+from seqrec.schemas.model import Models, StoredModel
 
 LATEST_RATINGS = 10
 """How many of a user's latest ratings are printed beside a list."""
@@ -21,7 +22,7 @@ LATEST_RATINGS = 10
 WITHOUT_RATINGS = {"profile": "no ratings", "nothing": "no ratings and no profile"}
 """What is known of a user without ratings, by what the answer is based on."""
 
-TEXT_COLUMNS = {"model", "movie", "because of"}
+TEXT_COLUMNS = {"model", "movie", "because of", "why", "state", "outcome"}
 
 RATING_COLUMNS = {
     "rmse": "test RMSE",
@@ -62,6 +63,58 @@ def _format_time(seconds: int | None) -> str:
     if seconds > LATEST:  # earlier versions took times in milliseconds
         return f"{seconds:,} seconds after 1970"
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def print_models(models: Models) -> None:
+    """The trained models, the newest first, with their main figures."""
+    table = _table("Models", "", "model", "ratings", "protocol", "RMSE", "NDCG@10", "state")
+    for stored in models.models:
+        mark = "*" if stored.served else ""
+        ratings = "-" if stored.ratings is None else f"{stored.ratings:,}"
+        figures = (_figure(stored.rmse), _figure(stored.ndcg_at_10))
+        table.add_row(mark, stored.version, ratings, stored.protocol or "-", *figures, _state(stored))
+    output.print(table)
+    for stored in models.models:
+        if stored.aside:
+            output.print(f"{stored.version} was set aside: {escape(stored.aside)}", soft_wrap=True)
+
+
+def _state(stored: StoredModel) -> str:
+    if stored.damaged:
+        return "damaged"
+    states = [name for name in ("served", "pinned", "preliminary") if getattr(stored, name)]
+    if stored.aside is not None:
+        states.append("set aside")
+    return ", ".join(states)
+
+
+def print_history(models: Models) -> None:
+    """What was served when, and the rounds of retraining, the latest first."""
+    table = _table("Served", "from", "until", "model", "RMSE", "NDCG@10", "why")
+    for champion in models.history:
+        until = "now" if champion.served_until is None else f"{champion.served_until:%Y-%m-%d %H:%M}"
+        figures = (_figure(champion.rmse), _figure(champion.ndcg_at_10))
+        table.add_row(f"{champion.served_from:%Y-%m-%d %H:%M}", until, champion.version, *figures, escape(champion.why))
+    output.print(table)
+    if models.retrainings:
+        table = _table("Retraining", "from", "ratings", "outcome", "model", "why")
+        for one in models.retrainings:
+            outcome = one.outcome or "runs"
+            why = escape(one.reason or "")
+            table.add_row(f"{one.started_at:%Y-%m-%d %H:%M}", f"{one.ratings:,}", outcome, one.version or "-", why)
+        output.print(table)
+
+
+def print_comparison(versions: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> None:
+    """Named values of several models, side by side."""
+    table = _table("Models", "", *versions)
+    for name, values in rows:
+        table.add_row(name, *(escape(value) for value in values))
+    output.print(table)
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
 
 
 def print_recommendations(user: str, answer: RecommendationList) -> None:
@@ -126,7 +179,8 @@ def print_evaluation(evaluation: Evaluation | RankingEvaluation) -> None:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left")
     for column in columns:
-        table.add_column(column, justify="left" if column in TEXT_COLUMNS else "right")
+        # Names of models are whole, to be copied.
+        table.add_column(column, justify="left" if column in TEXT_COLUMNS else "right", no_wrap=column == "model")
     return table
 
 

@@ -67,6 +67,16 @@ def improve(data: DataOption = None, device: DeviceOption = None) -> None:
 
 
 @commands.command()
+def retrain(device: DeviceOption = None) -> None:
+    """Train on the database, from the served model on; serve the new one if it is better for the newest ratings."""
+    from app.cli.console import reporter
+    from app.jobs.retraining.round import retrain
+
+    with reporter() as progress:
+        retrain(settings_with(device=device), progress)
+
+
+@commands.command()
 def evaluate(
     data: DataOption = None,
     model: ModelOption = "seqrec",

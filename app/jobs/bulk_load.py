@@ -1,22 +1,19 @@
 """Fills the database from a MovieLens data set."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import polars as pl
-import psycopg
-from sqlalchemy import Connection, Engine, Table, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
 
 from app.errors import DatabaseError
-from app.storage.database import WRITES, public_url, wait_for_turn
+from app.jobs.moving.rows import ROWS_AT_ONCE, at_once, occupied, write
+from app.storage.database import WRITES, wait_for_turn
 from app.storage.locks import bulk_writing
 from app.storage.tables import Base, Dataset, Genre, Movie, MovieGenre, Rating, User
 from model.data.dataset import MovieLens
 from seqrec.ids import is_external_id
-
-ROWS_AT_ONCE = 50_000
 
 Row = dict[str, Any]
 """By name of the column."""
@@ -40,14 +37,14 @@ def load(engine: Engine, data: MovieLens, on_rows: OnRows = lambda *_: None) -> 
         if connection.scalar(select(func.count()).select_from(Movie)) or connection.scalar(
             select(func.count()).select_from(User)
         ):
-            raise DatabaseError(_occupied(connection, engine))
+            raise DatabaseError(occupied(connection, engine))
         _insert(connection, Dataset, [_dataset_row(data)])
         users = data.users.rename({"user_id": "id"}).to_dicts()
         _insert(connection, User, _with_external_ids(users, data.user_external_ids))
         _load_movies(connection, data)
-        ratings = data.ratings.sort("user_id", "movie_id")  # in the order of the primary key
-        with _uncounted(connection), _checked_afterwards(connection), _indexed_afterwards(connection):
-            for written in _copy(connection, ratings):
+        ratings = data.ratings.select("user_id", "movie_id", "stars", "rated_at").sort("user_id", "movie_id")
+        with at_once(connection):
+            for written in write(connection, Rating.__tablename__, ratings.iter_slices(ROWS_AT_ONCE)):
                 on_rows(written, len(ratings))
         connection.exec_driver_sql("ANALYZE")
     return True
@@ -60,15 +57,6 @@ def is_loaded(connection: Connection, checksum: str) -> bool:
 def has_data(connection: Connection) -> bool:
     """Whether any data set is loaded."""
     return connection.scalar(select(Dataset.checksum).limit(1)) is not None
-
-
-def _occupied(connection: Connection, engine: Engine) -> str:
-    names = connection.scalars(select(Dataset.name).order_by(Dataset.loaded_at)).all()
-    content = f"the data set {', '.join(names)}" if names else "users or movies"
-    return (
-        f"The database {public_url(engine)} already holds {content}, and a database holds one data set only. "
-        f"Name an empty one, for example SEQREC_DATABASE_URL=sqlite:///data/another.db, or move this one away."
-    )
 
 
 def _dataset_row(data: MovieLens) -> dict[str, object]:
@@ -107,73 +95,6 @@ def _add_missing_links(connection: Connection, data: MovieLens) -> None:
         connection.execute(statement, missing.rename({"imdb_id": "imdb", "tmdb_id": "tmdb"}).to_dicts())
 
 
-@contextmanager
-def _indexed_afterwards(connection: Connection) -> Iterator[None]:
-    """Drop the ratings' index and create it at the end: over all rows at once, that takes a fraction of the time."""
-    indexes = cast(Table, Rating.__table__).indexes
-    for index in indexes:
-        index.drop(connection)
-    yield
-    for index in indexes:
-        index.create(connection)
-
-
-@contextmanager
-def _checked_afterwards(connection: Connection) -> Iterator[None]:
-    """Have PostgreSQL check the ratings' foreign keys at the end, by one join, not by a look-up for each rating."""
-    if connection.dialect.name != "postgresql":
-        yield
-        return
-    keys = connection.exec_driver_sql(
-        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint "
-        "WHERE conrelid = 'ratings'::regclass AND contype = 'f'"
-    ).all()
-    for name, _ in keys:
-        connection.exec_driver_sql(f"ALTER TABLE ratings DROP CONSTRAINT {name}")
-    yield
-    for name, definition in keys:
-        connection.exec_driver_sql(f"ALTER TABLE ratings ADD CONSTRAINT {name} {definition}")
-
-
-@contextmanager
-def _uncounted(connection: Connection) -> Iterator[None]:
-    """Leave out the triggers that count users' revisions up: nobody has seen users that begin in this transaction."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("ALTER TABLE ratings DISABLE TRIGGER USER")
-        yield
-        connection.exec_driver_sql("ALTER TABLE ratings ENABLE TRIGGER USER")
-        return
-    triggers = connection.exec_driver_sql(
-        "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'ratings'"
-    ).all()
-    for name, _ in triggers:
-        connection.exec_driver_sql(f"DROP TRIGGER {name}")
-    yield
-    for _, statement in triggers:
-        connection.exec_driver_sql(statement)
-
-
 def _insert(connection: Connection, table: type[Base], rows: list[Row]) -> None:
     if rows:  # SQLAlchemy would insert one row of defaults for an empty list
         connection.execute(insert(table), rows)
-
-
-def _copy(connection: Connection, ratings: pl.DataFrame) -> Iterator[int]:
-    """Write ratings in the database's fastest way; yields the number written so far."""
-    columns = ("user_id", "movie_id", "stars", "rated_at")
-    slices = ratings.select(columns).iter_slices(ROWS_AT_ONCE)
-    written = 0
-    if connection.dialect.name == "postgresql":
-        statement = f"COPY {Rating.__tablename__} ({', '.join(columns)}) FROM STDIN (FORMAT csv)"
-        cursor = cast(psycopg.Cursor, connection.connection.cursor())
-        with cursor, cursor.copy(statement) as copy:
-            for part in slices:
-                copy.write(part.write_csv(include_header=False))
-                written += len(part)
-                yield written
-    else:
-        statement = f"INSERT INTO {Rating.__tablename__} ({', '.join(columns)}) VALUES (?, ?, ?, ?)"  # noqa: S608 - constants
-        for part in slices:
-            connection.exec_driver_sql(statement, part.rows())
-            written += len(part)
-            yield written

@@ -8,7 +8,7 @@ import polars as pl
 from sqlalchemy import Connection, Engine, Select, or_, select
 
 from app.errors import DatabaseError
-from app.storage.database import public_url, require_current
+from app.storage.database import public_url, reading_one_moment, require_current
 from app.storage.tables import Dataset, Genre, Movie, MovieGenre, Rating, User
 from model.data.dataset import MovieLens
 from model.rating_scale import OriginalScale
@@ -43,9 +43,7 @@ def extract(engine: Engine) -> MovieLens:
     Raises `DatabaseError` if the schema is not the newest, or there are no ratings.
     """
     require_current(engine)
-    # SQLite reads one state of the database in every transaction.
-    isolation = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
-    with engine.connect().execution_options(**isolation) as connection:
+    with reading_one_moment(engine) as connection:
         users = _table(connection, _USERS, USERS)
         genres = _table(connection, _GENRES, GENRES).group_by("movie_id").agg(pl.col("genres").sort())
         movies = _table(connection, _MOVIES, MOVIES).join(genres, on="movie_id", how="left", maintain_order="left")

@@ -12,8 +12,8 @@ from app.jobs.prepare import DEFAULT_MODEL, find_data_of, is_to_improve, newest_
 from app.jobs.reporter import Reporter
 from app.jobs.training import train_better_model
 from app.observability import logs
+from app.services.models.collection import Models
 from app.settings import Settings
-from app.storage import revisions
 from app.storage.database import Database, connect
 from model.data import dataset
 from model.errors import DataError, SeqRecError
@@ -49,11 +49,13 @@ def improve(settings: Settings, reporter: Reporter) -> None:
 
 
 def _have_newest_served(settings: Settings) -> None:
-    """Every process that serves loads the newest model, unless it has it."""
+    """Every process that serves loads the newest model, unless it has it or another one is pinned."""
     engine = connect(settings.database_url)
+    models = Models(Database(engine), settings.artifacts, settings.keep_models)
     try:
-        with Database(engine).writes() as session:
-            revisions.count_reload(session)
+        with models.database.writes() as session:
+            models.serve_in(session, "trained to replace a preliminary model")
+        models.prune()
     finally:
         engine.dispose()
 
@@ -84,7 +86,7 @@ def _improve_quietly(settings: Settings) -> None:
     os.nice(LOWEST_PRIORITY)
     logs.configure(settings.log_level)
     try:
-        improve(settings, _LogReporter())
+        improve(settings, LogReporter())
     except KeyboardInterrupt:
         pass
     except TrainingRuns as error:
@@ -97,7 +99,7 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-class _LogReporter:
+class LogReporter:
     """An `app.jobs.reporter.Reporter` for the log; how far a training is, `app.storage.training_state` says."""
 
     def message(self, text: str) -> None:

@@ -25,13 +25,13 @@ from app.jobs.list_files import ListFormat, format_of, rows
 from app.jobs.reporter import Reporter
 from app.services.feedback.kinds import meanings_from
 from app.services.model_host import ModelHost
+from app.services.models.loading import to_serve
 from app.services.popularity import Popularity
 from app.services.recommendations import RecommendationOptions, Recommender
 from app.settings import Settings
-from app.storage import locks, revisions, users
+from app.storage import locks, models, revisions, users
 from app.storage.database import Database, connect, public_url, require_current
 from model.device import choose_device
-from model.errors import ArtifactError
 from model.files import atomic_write
 from model.inference import artifact
 from model.inference.scorer import Scorer
@@ -102,10 +102,10 @@ def _write_all(
     reporter: Reporter,
     workers: int | None,
 ) -> int:
-    newest = require_artifact(settings.artifacts)
-    recommender = load_recommender(settings, newest)
+    chosen = model_to_serve(settings)
+    recommender = load_recommender(settings, chosen)
     try:
-        plan = _prepare(out, options, settings, newest, recommender.database)
+        plan = _prepare(out, options, settings, chosen, recommender.database)
         blocks, count = divide(recommender.database)
         if blocks:  # options that ask for what there is not fail here, once, and not in every process
             recommender.recommend_between(blocks[0].first, blocks[0].first, options)
@@ -118,11 +118,15 @@ def _write_all(
     return count
 
 
-def require_artifact(artifacts: artifact.Root) -> Path:
-    newest = artifact.newest(artifacts)
-    if newest is None:
-        raise ArtifactError(f"There is no trained model in {artifacts}. Run: seqrec train")
-    return newest
+def model_to_serve(settings: Settings) -> Path:
+    """The folder of the pinned model, or of the newest."""
+    engine = connect(settings.database_url)
+    try:
+        require_current(engine)
+        with Database(engine).reads() as session:
+            return to_serve(settings.artifacts, models.pinned(session))
+    finally:
+        engine.dispose()
 
 
 def load_recommender(settings: Settings, folder: Path) -> Recommender:
@@ -133,9 +137,9 @@ def load_recommender(settings: Settings, folder: Path) -> Recommender:
     return Recommender(host, Popularity(host), meanings=meanings_from(settings.feedback or {}))
 
 
-def _prepare(out: Path, options: RecommendationOptions, settings: Settings, newest: Path, database: Database) -> Plan:
+def _prepare(out: Path, options: RecommendationOptions, settings: Settings, model: Path, database: Database) -> Plan:
     """The plan of a run; its folder holds the blocks of an earlier run of the same plan, and no others."""
-    plan = plan_for(out.with_name(f".{out.name}.blocks"), out.suffix, options, settings, newest, database)
+    plan = plan_for(out.with_name(f".{out.name}.blocks"), out.suffix, options, settings, model, database)
     record = plan.folder / ORIGIN
     if not record.exists() or record.read_text() != plan.origin:
         shutil.rmtree(plan.folder, ignore_errors=True)
@@ -145,18 +149,18 @@ def _prepare(out: Path, options: RecommendationOptions, settings: Settings, newe
 
 
 def plan_for(
-    folder: Path, suffix: str, options: RecommendationOptions, settings: Settings, newest: Path, database: Database
+    folder: Path, suffix: str, options: RecommendationOptions, settings: Settings, model: Path, database: Database
 ) -> Plan:
     """The plan of a run whose blocks go into this folder."""
     with database.reads() as session:
         revision = revisions.read(session).catalogue
     origin = {
-        "model": newest.name,
+        "model": model.name,
         "database": public_url(database.engine),
         "catalogue": revision,
         "options": {**options._asdict(), "filter": options.filter._asdict()},
     }
-    return Plan(settings, newest, revision, options, folder, suffix, json.dumps(origin))
+    return Plan(settings, model, revision, options, folder, suffix, json.dumps(origin))
 
 
 def divide(database: Database) -> tuple[list[Block], int]:

@@ -20,8 +20,8 @@ from app.jobs.recommend_all import (
     Plan,
     divide,
     load_recommender,
+    model_to_serve,
     plan_for,
-    require_artifact,
     write_block,
 )
 from app.jobs.reporter import Reporter
@@ -52,10 +52,10 @@ def recommend_with_ray(
     Raises `SettingsError` where Ray is not installed, where no cluster answers, or one of other versions; otherwise as
     `recommend_all`.
     """
-    newest = require_artifact(settings.artifacts)
-    recommender = load_recommender(settings, newest)
+    chosen = model_to_serve(settings)
+    recommender = load_recommender(settings, chosen)
     try:
-        plan = plan_for(out.absolute(), Parquet.suffix, options, settings, newest, recommender.database)
+        plan = plan_for(out.absolute(), Parquet.suffix, options, settings, chosen, recommender.database)
         _claim(plan)
         blocks, count = divide(recommender.database)
         if blocks:  # options that ask for what there is not fail here, once, and not in every actor

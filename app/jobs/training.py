@@ -32,7 +32,10 @@ def train_model(
     preliminary: bool = False,
 ) -> TrainedModel:
     """Train a preset on a data set and write an artifact; `TrainingRuns` if another process trains into its folder."""
-    with _training(data, preset, settings, reporter, resume=resume) as training:
+    with (
+        training_state.lock(settings.artifact_folder),
+        running_training(data, preset, settings, reporter, resume=resume) as training,
+    ):
         trained = pipeline.train(data, preset, settings.artifact_folder, training.context, preliminary=preliminary)
         artifact.publish(settings.artifacts, trained.folder)
         training.progress.end(served=True)
@@ -44,7 +47,10 @@ def train_better_model(
     data: MovieLens, preset: Preset, settings: Settings, reporter: Reporter, served: Card
 ) -> TrainedModel | None:
     """As `train_model`, if the model is better than the one of the card; otherwise None."""
-    with _training(data, preset, settings, reporter, resume=True) as training:
+    with (
+        training_state.lock(settings.artifact_folder),
+        running_training(data, preset, settings, reporter, resume=True) as training,
+    ):
         trained = pipeline.train_better(data, preset, settings.artifact_folder, training.context, served)
         if trained is not None:
             artifact.publish(settings.artifacts, trained.folder)
@@ -56,7 +62,7 @@ def train_better_model(
     return trained
 
 
-class _Training(NamedTuple):
+class RunningTraining(NamedTuple):
     """What a training takes, and the record of how far it is."""
 
     context: TrainingContext
@@ -64,21 +70,21 @@ class _Training(NamedTuple):
 
 
 @contextmanager
-def _training(
-    data: MovieLens, preset: Preset, settings: Settings, reporter: Reporter, *, resume: bool
-) -> Iterator[_Training]:
-    """Within it, this process alone may train into the folder of the artifacts."""
-    with (
-        training_state.lock(settings.artifact_folder),
-        TrainingProgress(settings.artifact_folder, preset, data) as progress,
-    ):
+def running_training(
+    data: MovieLens, preset: Preset, settings: Settings, reporter: Reporter, *, resume: bool, once: bool = False
+) -> Iterator[RunningTraining]:
+    """Within it, the state of the training says how far it is; ``once`` for one that holds no users out first.
+
+    Whoever enters it holds the lock of `app.storage.training_state`.
+    """
+    with TrainingProgress(settings.artifact_folder, preset, data, once=once) as progress:
         parts = "first with held-out users, then on all of them" if preset.refit else "with held-out users"
         reporter.message(
             f"Model: training {preset.name} on {choose_device(settings.device).type} with the "
-            f"{len(data.ratings):,} ratings of {data.name}, {parts}"
+            f"{len(data.ratings):,} ratings of {data.name}, {'up to the newest' if once else parts}"
         )
         try:
-            yield _Training(training_context(data, settings, reporter, progress, resume=resume), progress)
+            yield RunningTraining(training_context(data, settings, reporter, progress, resume=resume), progress)
         except KeyboardInterrupt:
             reporter.message(
                 f"Interrupted. Finished epochs are saved: {_command_to_resume(data)} continues from there."

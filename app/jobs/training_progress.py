@@ -33,14 +33,14 @@ WRITE_EVERY_SECONDS = 1.0
 class TrainingProgress:
     """Writes the state of one training, from its beginning to its end, however it ends."""
 
-    def __init__(self, artifacts: Path, preset: Preset, data: MovieLens) -> None:
+    def __init__(self, artifacts: Path, preset: Preset, data: MovieLens, *, once: bool = False) -> None:
+        """``once`` for a training that holds no users out first."""
         self._artifacts = artifacts
+        trainings = {"all users"} if once else {"held-out", "all users"} if preset.refit else {"held-out"}
         self._parts = [
-            part
-            for part in SECONDS
-            if (preset.refit or part[0] == "held-out") and (preset.ranking_training or part[1] != "lists")
+            part for part in SECONDS if part[0] in trainings and (preset.ranking_training or part[1] != "lists")
         ]
-        self._training = "held-out"
+        self._training = "all users" if once else "held-out"
         self._done = dict.fromkeys(self._parts, 0.0)
         self._lock = threading.Lock()
         self._written = 0.0

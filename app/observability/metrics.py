@@ -142,6 +142,13 @@ training_progress = Gauge(
     multiprocess_mode="livemostrecent",
 )
 
+training_failed = Gauge(
+    "seqrec_training_failed",
+    "1 if the last training of a model has failed, so that the one before is served on; otherwise 0.",
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
+)
+
 # Looked up once: finding a metric by its labels takes longer than counting.
 catalogue_hits, catalogue_misses = (catalogue_lookups.labels(result) for result in ("hit", "miss"))
 user_hits, user_misses = (user_lookups.labels(result) for result in ("hit", "miss"))
@@ -180,9 +187,10 @@ def record_online(scores: Mapping[tuple[str, str], Mapping[str, float]]) -> None
     _online_labels.update(scores)
 
 
-def record_training(share: float | None) -> None:
-    """Record how far the training of the next model is; None if none runs."""
+def record_training(share: float | None, *, failed: bool = False) -> None:
+    """Record how far the training of the next model is, None if none runs, and whether the last one has failed."""
     training_progress.set(math.nan if share is None else share)
+    training_failed.set(failed)
 
 
 def record_model(version: str, created_at: datetime, before: str | None = None) -> None:

@@ -3,30 +3,30 @@
 import logging
 import threading
 from contextlib import suppress
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.observability import metrics
 from app.services.catalogue import Catalogue
+from app.services.models.collection import KEEP_MODELS, Models
+from app.services.models.loading import load_scorer, to_serve
 from app.services.user_states import UserStates
-from app.storage import movies, revisions, training_state
+from app.storage import models, movies, revisions, training_state
 from app.storage.database import Database
 from app.storage.movies import MovieRecord
 from app.storage.revisions import Revisions
 from app.storage.training_state import TrainingState
 from model.errors import ArtifactError, SeqRecError
-from model.features.users import Rated, UserContext
+from model.features.users import UserContext
 from model.inference import artifact
 from model.inference.cold_start import ColdStartMovie
 from model.inference.ranking import UserState
 from model.inference.scorer import Scorer
 from model.types import FloatArray
-from seqrec.errors import DatabaseUnavailable, ReloadRefused
+from seqrec.errors import DatabaseUnavailable, ReloadRefused, ServiceError
 
 logger = logging.getLogger(__name__)
 
@@ -83,10 +83,19 @@ class ModelHost:
     """
 
     def __init__(
-        self, database: Database, model: Scorer, artifacts: artifact.Root | None = None, user_cache: int = USER_CACHE
+        self,
+        database: Database,
+        model: Scorer,
+        artifacts: artifact.Root | None = None,
+        user_cache: int = USER_CACHE,
+        keep_models: int = KEEP_MODELS,
     ) -> None:
-        """``artifacts`` is where to look for newer models; ``user_cache`` the bytes to keep users in."""
+        """``artifacts`` is where to look for newer models; ``user_cache`` the bytes to keep users in.
+
+        A reload keeps the newest ``keep_models`` artifacts and deletes older ones; see `Models.prune`.
+        """
         self.database = database
+        self.models = Models(database, artifacts, keep_models)
         self.user_cache = user_cache
         self.artifacts = artifacts
         self._model = model
@@ -145,7 +154,7 @@ class ModelHost:
         return self.state(snapshot)
 
     def follow_reloads(self) -> None:
-        """Load a newer model in the background if another process has loaded one; without a database, nothing."""
+        """Load another model in the background if another process has loaded one; without a database, nothing."""
         with suppress(DatabaseUnavailable, SQLAlchemyError), self.database.reads() as session:
             self._follow_reloads(revisions.read(session))
 
@@ -153,35 +162,50 @@ class ModelHost:
         """How far the training of the next model is; the last one, if none runs, and None if there was none."""
         return training_state.read(artifact.folder_of(self.artifacts)) if self.artifacts else None
 
+    def start(self, reloads: int) -> None:
+        """Begin to serve the model, which was chosen when there were so many reloads; later ones are followed.
+
+        It is written into the history, where it is not there yet; a database that takes no writes is no error.
+        """
+        self._reloads = reloads
+        self.warm_up()
+        try:
+            self.models.record(self._model.version, self._model.card, "served from a start on")
+        except (ServiceError, SQLAlchemyError) as error:
+            logger.warning("the history of models lacks that %s is served: %s", self._model.version, error)
+
     def warm_up(self) -> None:
         """Read the catalogue and score once, so that no user waits for what is slow the first time."""
         state = self.current_state()
         state.scorer.recommend(UserContext(), state.catalogue.select(), n=1)
 
     def reload(self) -> tuple[str, str]:
-        """Load the newest artifact, in this process and soon in all others; returns the versions before and after.
+        """Load the artifact that is to be served, in this process and soon in all others.
 
-        If it cannot be loaded, raises `ReloadRefused` and keeps serving the current one.
+        Returns the versions before and after. If it cannot be loaded, raises `ReloadRefused` and keeps serving the
+        current one.
         """
-        before = self._load_newest()
+        before = self._load_chosen()
+        model = self._model
         with self.database.writes() as session:
+            self.models.record_in(session, model.version, model.card, "served from a reload on")
             self._reloads = revisions.count_reload(session)
-        return before, self._model.version
+        self.models.prune()
+        return before, model.version
 
-    def _load_newest(self) -> str:
-        """Load the newest artifact unless it is loaded already; returns the version before."""
+    def _load_chosen(self) -> str:
+        """Load the pinned artifact, or the newest, unless it is loaded already; returns the version before."""
         with self._replacing:
             before = self._model
+            with self.database.reads() as session:
+                pinned = models.pinned(session)
             try:
-                newest = artifact.newest(self.artifacts) if self.artifacts else None
-                if newest is None:
-                    raise no_artifact(self.artifacts)
-                loaded = before if newest.name == before.version else load_scorer(newest, before.device)
+                chosen = to_serve(self.artifacts, pinned)
+                if chosen.name != before.version:
+                    self._model = loaded = load_scorer(chosen, before.device)
+                    metrics.record_model(loaded.version, loaded.card.created_at, before.version)
             except ArtifactError as error:
                 raise ReloadRefused(f"{error} {before.version} stays in use.") from error
-            if loaded is not before:
-                self._model = loaded
-                metrics.record_model(loaded.version, loaded.card.created_at, before.version)
             return before.version
 
     def _follow_reloads(self, current: Revisions) -> None:
@@ -194,57 +218,12 @@ class ModelHost:
 
     def _reload_quietly(self) -> None:
         try:
-            before = self._load_newest()
-        except (SeqRecError, ReloadRefused):
+            before = self._load_chosen()
+        except (SeqRecError, ServiceError, SQLAlchemyError):
             logger.exception("cannot load the model that another process has reloaded")
         else:
             if before != self._model.version:
                 logger.warning("serving %s in place of %s, like the process that reloaded", self._model.version, before)
-
-
-def no_artifact(root: artifact.Root | None) -> ArtifactError:
-    return ArtifactError(f"There is no trained model in {root}. Run: seqrec train")
-
-
-def load_newest_scorer(root: artifact.Root, device: torch.device) -> Scorer:
-    """The newest artifact that can be served; what is newer and damaged is passed over, loudly.
-
-    While an object store does not answer, the newest that was downloaded before. Raises the `ArtifactError` of the
-    newest one if none can be served.
-    """
-    failures: list[ArtifactError] = []
-    for folder in _newest_first(root, failures):
-        try:
-            scorer = load_scorer(folder, device)
-        except ArtifactError as error:
-            failures.append(error)
-        else:
-            for failure in failures:
-                logger.error("serving the older model %s: %s", scorer.version, failure)
-            return scorer
-    raise failures[0] if failures else no_artifact(root)
-
-
-def _newest_first(root: artifact.Root, failures: list[ArtifactError]) -> list[Path]:
-    try:
-        return artifact.newest_first(root)
-    except ArtifactError as error:
-        failures.append(error)
-        return artifact.newest_first(artifact.folder_of(root))
-
-
-def load_scorer(folder: Path, device: torch.device) -> Scorer:
-    """Load an artifact and let it answer; `ArtifactError` if it does not, or not with numbers."""
-    scorer = Scorer(artifact.load(folder), device)
-    few = scorer.catalogue.movie_ids[:3]
-    readers = [UserContext(), UserContext(history=[Rated(movie_id, stars=scorer.rating_scale[-1]) for movie_id in few])]
-    try:
-        lists = [scorer.recommend(reader, scorer.catalogue.movie_ids, n=10) for reader in readers]
-    except Exception as error:  # damage that no check has found may show in any way
-        raise ArtifactError(f"{folder} does not answer: {error!r}. Restore it from a copy or train again.") from error
-    if not all(np.isfinite(entry.stars) for entries in lists for entry in entries):
-        raise ArtifactError(f"{folder} answers with stars that are no numbers. Restore it from a copy or train again.")
-    return scorer
 
 
 def _build_state(model: Scorer, snapshot: Snapshot, user_cache: int) -> ModelState:

@@ -277,6 +277,20 @@ def _let_take_long(session: Session) -> None:
         session.execute(text("SET LOCAL statement_timeout = 0"))
 
 
+@contextmanager
+def reading_one_moment(engine: Engine) -> Iterator[Connection]:
+    """A transaction whose statements all read the same state, whatever others write meanwhile."""
+    # SQLite reads one state of the database in every transaction.
+    isolation = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
+    with engine.connect().execution_options(**isolation) as connection:
+        yield connection
+
+
+def known_revisions() -> list[str]:
+    """The revisions of the schema that this version of SeqRec knows, the newest first."""
+    return [one.revision for one in ScriptDirectory.from_config(alembic_config()).walk_revisions()]
+
+
 def upgrade(engine: Engine) -> bool:
     """Migrate the schema to the newest revision; True if it was behind. Creates a SQLite file and its folder."""
     if (file := sqlite_file(engine.url)) is not None:

@@ -174,7 +174,8 @@ class Revision(Base):
 
     Attributes:
         catalogue: triggers increase it with every change of `movies` and `movie_genres`.
-        reloads: increased to make all processes load the newest artifact.
+        reloads: increased to make all processes load the model that is to be served.
+        pinned: version of the model that is to be served; null for the newest one.
         users_above: the greatest revision of a user who was deleted; triggers begin new users above it.
         oldest_code: the revision of the schema that a version has to know at least to run on this one.
     """
@@ -185,6 +186,7 @@ class Revision(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     catalogue: Mapped[int] = mapped_column(BigInteger)
     reloads: Mapped[int] = mapped_column(BigInteger)
+    pinned: Mapped[str | None]
     users_above: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     oldest_code: Mapped[str] = mapped_column(String(32), server_default="0007")
 
@@ -203,3 +205,46 @@ class Dataset(Base):
     generated: Mapped[bool]
     scale: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     loaded_at: Mapped[int] = mapped_column(BigInteger, comment="Unix seconds")
+
+
+class ServedModel(Base):
+    """A time in which a model was served; the row without an end is the present one.
+
+    Attributes:
+        version: name of the artifact's folder.
+        why: in a few words, what put it in the place of the one before.
+        rmse, ndcg_at_10: the main figures of its card, which outlive its folder.
+    """
+
+    __tablename__ = "served_models"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[str]
+    served_from: Mapped[int] = mapped_column(BigInteger, comment="Unix seconds")
+    served_until: Mapped[int | None] = mapped_column(BigInteger, comment="Unix seconds")
+    why: Mapped[str]
+    rmse: Mapped[float]
+    ndcg_at_10: Mapped[float | None]
+
+
+class Retraining(Base):
+    """A round of retraining; the row that has no outcome runs, or ran until its process was killed.
+
+    Attributes:
+        heartbeat_at: when its process was last known to live; too long ago, and another one may begin.
+        ratings: in the database when it began.
+        version: of the model that was trained, once it is there.
+        reason: why the model was served or set aside, or what has failed.
+    """
+
+    __tablename__ = "retrainings"
+    __table_args__ = (CheckConstraint("outcome IN ('served', 'aside', 'failed')", name="outcome"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    started_at: Mapped[int] = mapped_column(BigInteger, comment="Unix seconds")
+    heartbeat_at: Mapped[int] = mapped_column(BigInteger, comment="Unix seconds")
+    ended_at: Mapped[int | None] = mapped_column(BigInteger, comment="Unix seconds")
+    ratings: Mapped[int] = mapped_column(BigInteger)
+    outcome: Mapped[str | None]
+    version: Mapped[str | None]
+    reason: Mapped[str | None]

@@ -121,4 +121,5 @@ export const api = {
   predict: (user, movies, signal) => request("POST", "predict", { body: { user_id: user, movie_ids: movies }, signal }),
   model: () => request("GET", "model"),
   online: () => request("GET", "model/online"),
+  models: () => request("GET", "models"),
 };

@@ -100,7 +100,7 @@ class EvaluationTask(Generic[ModelT, AnswersT, EvaluationT]):
         return self.evaluator.evaluate_trained(model, split, self._baselines(split, context), training_seconds)
 
     def _baselines(self, split: Split, context: TrainingContext) -> list[ModelT]:
-        return [self.build(name, context, split.name) for name in self.baselines]
+        return [self.builders[name](context, split.name) for name in self.baselines]
 
 
 def _estimator(preset: Preset, context: TrainingContext, _: str) -> RatingModel:

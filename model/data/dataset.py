@@ -80,6 +80,12 @@ class MovieLens:
         """
         return HALF_STARS if self.half_star_share >= LEAST_HALVES else WHOLE_STARS
 
+    @property
+    def newest(self) -> int:
+        """Time of the newest rating, in Unix seconds."""
+        newest: int = self.ratings.select(pl.col("rated_at").max()).item()
+        return newest
+
     @cached_property
     def genre_names(self) -> tuple[str, ...]:
         """All genres, sorted."""

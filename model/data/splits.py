@@ -131,11 +131,12 @@ def leave_one_out(sequences: Sequences, seeds: tuple[int, ...] = ()) -> Split:
 def user_split(sequences: Sequences, seeds: tuple[int, ...] = PAPER_SEEDS) -> Split:
     """The users and histories of `paper_split`; in validation and test, only relevant movies are targets."""
     users = paper_split(sequences, seeds)
-    validation, test = _only_relevant_targets(users.validation), _only_relevant_targets(users.test)
+    validation, test = only_relevant_targets(users.validation), only_relevant_targets(users.test)
     return _require_targets(replace(users, name="user-split", validation=validation, test=test))
 
 
-def _only_relevant_targets(examples: Examples) -> Examples:
+def only_relevant_targets(examples: Examples) -> Examples:
+    """The same users and histories; of their targets, the relevant ones."""
     stays = np.ones(len(examples.sequences.stars), dtype=bool)  # histories stay, whatever their stars
     stays[examples.targets] = examples.target_stars >= RELEVANT_STARS
     return Examples(examples.sequences.ratings(np.flatnonzero(stays)), examples.history_lengths)

@@ -54,6 +54,25 @@ def paired_difference(
     return Difference(float(_difference(totals.sum(axis=1))), float(low), float(high))
 
 
+class MeanDifference(NamedTuple):
+    """Mean over users of one model's figure minus another's, and the ends of its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def paired_mean_difference(
+    first: FloatArray, second: FloatArray, resamples: int = RESAMPLES, seed: int = 0
+) -> MeanDifference:
+    """As `paired_difference`, for figures that each user has one of, as NDCG; both have the shape (users,)."""
+    differences = first.astype(np.float64) - second
+    count = len(differences)
+    draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
+    low, high = np.quantile(draws @ differences / count, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return MeanDifference(float(differences.mean()), float(low), float(high))
+
+
 def _squares(predicted: FloatArray, actual: FloatArray, users: IntArray, scale: RatingScale) -> npt.NDArray[np.float64]:
     """Each user's sum of squared errors, shape (users,)."""
     squares = np.square(clip(predicted, scale) - actual, dtype=np.float64)

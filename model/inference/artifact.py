@@ -12,10 +12,12 @@
 
 Artifacts lie side by side in one folder, each named after its time of creation and its model; the newest is served.
 The folder may be one of an object store: then what is newest there is downloaded, once.
+Those that were not good enough to be served lie in the folder `ASIDE` within it.
 """
 
 import itertools
 import logging
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +47,15 @@ WEIGHTS, TITLES = "weights.safetensors", "titles.safetensors"
 NETWORK, CATALOGUE, CARD, MANIFEST = "network.json", "catalogue.json", "card.json", "manifest.json"
 FIRST_MOVIES = "first_movies.json"
 """The only file that an artifact may lack: those before it have none, and services before it do not read it."""
+
+FILES = (WEIGHTS, TITLES, NETWORK, CATALOGUE, CARD)
+"""All that an artifact has to have beside the manifest."""
+
+ASIDE = ".aside"
+"""In the folder of the artifacts: models that were set aside."""
+
+LEAVING = ".leaving"
+"""Ends the names of folders that are being deleted."""
 
 _CATALOGUE = TypeAdapter(Catalogue)
 _MOVIE_IDS = TypeAdapter(tuple[int, ...])
@@ -121,10 +132,36 @@ def folder_of(root: Root) -> Path:
     return root.cache if isinstance(root, ObjectStore) else root
 
 
+def find(root: Root, version: str) -> Path | None:
+    """The artifact of this version on this machine, also one that was set aside; None if there is none.
+
+    Of an object store, it is downloaded. `ArtifactError` if the store does not answer, or has a damaged one.
+    """
+    here = folder_of(root)
+    folders = [*newest_first(here), *newest_first(here / ASIDE)]
+    found = next((folder for folder in folders if folder.name == version), None)
+    if found is None and isinstance(root, ObjectStore) and version in root.folders_with(MANIFEST):
+        return root.fetch(version, check)
+    return found
+
+
 def publish(root: Root, folder: Path) -> None:
     """Make an artifact of this machine one of ``root``: upload it, if that is an object store."""
     if isinstance(root, ObjectStore):
         root.publish(folder, last=MANIFEST)
+
+
+def promote(root: Root, folder: Path) -> None:
+    """Move an artifact that was set aside among those that may be served, and publish it."""
+    publish(root, folder)
+    folder.rename(folder_of(root) / folder.name)
+
+
+def remove(folder: Path) -> None:
+    """Delete an artifact; a kill in between leaves none that looks whole, and its rest to the next call."""
+    folder.rename(folder.with_name(f".{folder.name}{LEAVING}"))
+    for leaving in folder.parent.glob(f".*{LEAVING}"):
+        shutil.rmtree(leaving, ignore_errors=True)
 
 
 def _mirrored(store: ObjectStore) -> list[Path]:
@@ -133,7 +170,7 @@ def _mirrored(store: ObjectStore) -> list[Path]:
     for name in names:
         try:
             if _is_of_format(store.read(name, MANIFEST)):
-                store.fetch(name, _check_files)
+                store.fetch(name, check)
                 break
         except ArtifactError as error:
             logger.error("%s/%s is passed over: %s", store, name, error)
@@ -153,7 +190,7 @@ def load_card(folder: Path) -> Card:
 
 def load(folder: Path) -> Artifact:
     """Load an artifact onto the CPU; `ArtifactError` if a file is missing, damaged or of another format."""
-    files = _check_files(folder)
+    files = check(folder)
     try:
         config = NetworkConfig.model_validate_json((folder / NETWORK).read_bytes())
         catalogue = _CATALOGUE.validate_json((folder / CATALOGUE).read_bytes())
@@ -173,8 +210,11 @@ def load(folder: Path) -> Artifact:
     return Artifact(folder.name, network, catalogue, load_card(folder), chosen)
 
 
-def _check_files(folder: Path) -> set[str]:
-    """The names of the artifact's files, which are there and undamaged."""
+def check(folder: Path) -> set[str]:
+    """The names of the artifact's files but the manifest, which are there and undamaged; loads nothing.
+
+    `ArtifactError` if one is missing, damaged or of another format.
+    """
     try:
         manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
     except FileNotFoundError as error:
@@ -186,7 +226,7 @@ def _check_files(folder: Path) -> set[str]:
             f"{folder} has format {manifest.format}, this version of SeqRec reads {legacy.OLDEST_FORMAT} to {FORMAT}. "
             f"Train again."
         )
-    names = {WEIGHTS, TITLES, NETWORK, CATALOGUE, CARD} | (manifest.files.keys() & {FIRST_MOVIES})
+    names = {*FILES} | (manifest.files.keys() & {FIRST_MOVIES})
     for name in sorted(names):
         path = folder / name
         if not path.is_file():

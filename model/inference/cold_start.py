@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -62,13 +63,33 @@ def _extend(network: SeqRec, catalogue: Catalogue, cold_start_movies: Sequence[C
     extended = SeqRec(network.config, torch.from_numpy(catalogue.genre_matrix), titles.cpu())
     source = torch.arange(len(network.movies) + len(cold_start_movies), device=titles.device)
     source[len(network.movies) :] = UNKNOWN
-    extended.load_state_dict(
-        {
-            name: value.index_select(MOVIE_DIMENSIONS[name], source) if name in MOVIE_DIMENSIONS else value
-            for name, value in network.state_dict().items()
-        }
-    )
+    extended.load_state_dict(_values_of(network, source))
     return extended.to(titles.device).eval()
+
+
+def carried_over(artifact: Artifact, catalogue: Catalogue, titles: FloatArray) -> SeqRec | None:
+    """The artifact's network for another catalogue, to train on; None if the genres are others.
+
+    Movies that both have keep what was learned of them; those that the artifact lacks get the values of the unknown
+    movie. ``titles`` has shape (movies, title width).
+    """
+    if catalogue.genre_names != artifact.catalogue.genre_names:
+        return None
+    network = artifact.network
+    source = torch.from_numpy(
+        np.concatenate([[UNKNOWN], artifact.catalogue.vocabulary.indices(catalogue.movie_ids)]).astype(np.int64)
+    )
+    carried = SeqRec(network.config, torch.from_numpy(catalogue.genre_matrix), torch.from_numpy(titles))
+    carried.load_state_dict(_values_of(network, source.to(network.movies.titles.device)))
+    return carried
+
+
+def _values_of(network: SeqRec, source: Tensor) -> dict[str, Tensor]:
+    """The network's values, with those of the movie indices ``source`` in the place of its movies."""
+    return {
+        name: value.index_select(MOVIE_DIMENSIONS[name], source) if name in MOVIE_DIMENSIONS else value
+        for name, value in network.state_dict().items()
+    }
 
 
 def _title_vectors(cold_start_movies: Sequence[ColdStartMovie], like: Tensor) -> Tensor:

@@ -199,3 +199,79 @@ class ModelInformation(BaseModel):
     training: Training | None = Field(
         default=None, description="The training of the next model, or the last one; null if none is known."
     )
+
+
+class StoredModel(BaseModel):
+    """A trained model that is there, with the main figures of its card."""
+
+    version: str = Field(description="Name of the artifact's folder.", examples=["20261123T220000Z-seqrec"])
+    served: bool = Field(description="True for the model that answers.", examples=[True])
+    pinned: bool = Field(description="True if it is served whatever newer ones there are.", examples=[False])
+    aside: str | None = Field(
+        default=None,
+        description="Why it was set aside after its training, and is not served unless pinned; null for others.",
+        examples=[None],
+    )
+    damaged: bool = Field(
+        default=False, description="True if its card cannot be read; then it has no figures.", examples=[False]
+    )
+    model: str | None = Field(default=None, description="Name of the model.", examples=["seqrec"])
+    created_at: datetime | None = Field(default=None, examples=["2026-11-23T22:00:00Z"])
+    preliminary: bool | None = Field(
+        default=None,
+        description="True if it was trained within minutes, until there is a better one.",
+        examples=[False],
+    )
+    data: str | None = Field(default=None, description="Name of the data that it learned from.", examples=["ml-1m"])
+    ratings: int | None = Field(default=None, description="That it learned from.", examples=[1000209])
+    movies: int | None = Field(default=None, description="That it learned from.", examples=[3883])
+    protocol: str | None = Field(
+        default=None, description="How it was measured: figures of one protocol and data compare.", examples=["paper"]
+    )
+    rmse: float | None = Field(default=None, description="Error of predicted stars.", examples=[0.86])
+    ndcg_at_10: float | None = Field(
+        default=None, description="Quality of lists; null from a model that predicts stars alone.", examples=[0.33]
+    )
+
+
+class Champion(BaseModel):
+    """A time in which a model was served."""
+
+    version: str = Field(description="Name of the artifact's folder.", examples=["20261123T220000Z-seqrec"])
+    served_from: datetime = Field(examples=["2026-11-23T22:00:05Z"])
+    served_until: datetime | None = Field(default=None, description="Null for the present one.", examples=[None])
+    why: str = Field(
+        description="What put it in the place of the one before.", examples=["trained to replace a preliminary model"]
+    )
+    rmse: float = Field(description="Error of predicted stars, of its card.", examples=[0.86])
+    ndcg_at_10: float | None = Field(default=None, description="Quality of lists, of its card.", examples=[0.33])
+
+
+class Retraining(BaseModel):
+    """A round of retraining."""
+
+    started_at: datetime = Field(examples=["2026-11-24T03:00:00Z"])
+    ended_at: datetime | None = Field(
+        default=None, description="Null while it runs.", examples=["2026-11-24T03:20:00Z"]
+    )
+    ratings: int = Field(description="In the database when it began.", examples=[1010209])
+    outcome: Literal["served", "aside", "failed"] | None = Field(
+        default=None,
+        description="`served`: its model took over; `aside`: it was not better, and is kept aside; `failed`; null "
+        "while it runs.",
+        examples=["served"],
+    )
+    version: str | None = Field(default=None, description="Of the model.", examples=["20261124T032000Z-seqrec"])
+    reason: str | None = Field(default=None, description="Of the outcome.", examples=["better lists"])
+
+
+class Models(BaseModel):
+    """The trained models that are there, the ones that were served, and the rounds of retraining."""
+
+    served: str = Field(description="Version of the model that answers.", examples=["20261123T220000Z-seqrec"])
+    pinned: str | None = Field(
+        default=None, description="Version that is to be served; null for the newest.", examples=[None]
+    )
+    models: list[StoredModel] = Field(description="The newest first.")
+    history: list[Champion] = Field(description="What was served when, the latest first; at most 100.")
+    retrainings: list[Retraining] = Field(description="The latest first; at most 100.")

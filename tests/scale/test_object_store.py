@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ from object_stores import s3_server
 from sqlalchemy import Engine
 
 from app.main import create_app
-from app.services.model_host import load_newest_scorer
+from app.services.models.collection import Models
+from app.services.models.loading import load_newest_scorer
 from app.settings import Settings
-from model.errors import ArtifactError, SettingsError
+from app.storage.database import Database
+from model.errors import ArtifactError, SettingsError, UnknownNameError
 from model.inference import artifact
 from model.inference.scorer import Scorer
 from model.object_store import ObjectStore
@@ -47,6 +50,13 @@ def make_bucket(name: str) -> None:
     import boto3  # noqa: PLC0415 - where an object store is asked for
 
     boto3.client("s3").create_bucket(Bucket=name)
+
+
+def comes_true(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 10
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return condition()
 
 
 def copy_as(folder: Path, name: str, parent: Path) -> Path:
@@ -115,6 +125,50 @@ def test_a_reload_lists_the_store_anew(
 
         assert client.post("/admin/reload").json() == {"before": artifact_folder.name, "version": NEWER}
         assert client.get("/model").json()["version"] == NEWER
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_model_of_the_store_is_pinned_and_downloaded_where_it_is_not(
+    store: ObjectStore, loaded: Engine, artifact_folder: Path, tmp_path: Path
+) -> None:
+    artifact.publish(store, artifact_folder)
+    artifact.publish(store, copy_as(artifact_folder, NEWER, tmp_path / "trained"))
+    elsewhere = ObjectStore(store.url, tmp_path / "elsewhere")
+    with TestClient(create_app(loaded, load_newest_scorer(store, CPU), store)) as client:
+        assert client.get("/model").json()["version"] == NEWER
+        Models(Database(loaded), elsewhere).pin(artifact_folder.name)
+
+        assert comes_true(lambda: client.get("/model").json()["version"] == artifact_folder.name)
+    assert load_newest_scorer(elsewhere, CPU, artifact_folder.name).version == artifact_folder.name
+    with pytest.raises(UnknownNameError):
+        Models(Database(loaded), elsewhere).pin("20200101T000000Z-seqrec")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_old_models_are_deleted_on_this_machine_and_stay_in_the_store(
+    store: ObjectStore, loaded: Engine, artifact_folder: Path, tmp_path: Path
+) -> None:
+    artifact.publish(store, artifact_folder)
+    artifact.newest(store)
+    artifact.publish(store, copy_as(artifact_folder, NEWER, tmp_path / "trained"))
+    artifact.newest(store)
+
+    assert Models(Database(loaded), store, keep=1).prune() == [artifact_folder.name]
+    assert artifact.newest_first(store) == [store.cache / NEWER]
+    assert sorted(store.folders_with("manifest.json")) == [artifact_folder.name, NEWER]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_model_that_was_set_aside_is_uploaded_only_when_it_takes_over(
+    store: ObjectStore, loaded: Engine, artifact_folder: Path
+) -> None:
+    aside = copy_as(artifact_folder, NEWER, store.cache / artifact.ASIDE)
+    with pytest.raises(ArtifactError, match="other machines could not load it"):
+        Models(Database(loaded), store).pin(NEWER)
+
+    artifact.promote(store, aside)
+    assert artifact.newest(store) == store.cache / NEWER
+    assert not aside.exists()
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -72,8 +72,9 @@ def call(name, *arguments, **options):
     called[name] = answer.status_code
     return answer.parsed
 
-for name in ("check_liveness", "check_readiness", "get_metrics", "get_model", "list_genres", "list_popular_movies"):
+for name in ("check_liveness", "check_readiness", "get_metrics", "get_model", "list_models", "list_genres"):
     call(name)
+call("list_popular_movies")
 assert len(call("list_first_movies", limit=3).movies) == 3
 call("reload_model")
 

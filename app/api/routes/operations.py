@@ -30,7 +30,7 @@ from seqrec.errors import (
     StorageFull,
     TooManyRequests,
 )
-from seqrec.schemas.model import ModelInformation
+from seqrec.schemas.model import ModelInformation, Models
 from seqrec.schemas.online import OnlineMeasurement
 from seqrec.schemas.operations import Health, Reloaded
 
@@ -86,7 +86,8 @@ def _require_ready(host: ModelHost) -> None:
 async def get_metrics(services: ServicesDependency) -> Response:
     training = services.host.training()  # from a file, like the metrics of other workers: nothing here waits
     services.online.follow()
-    metrics.record_training(training.share if training and training.state == "running" else None)
+    state = training.state if training else None
+    metrics.record_training(training.share if training and state == "running" else None, failed=state == "failed")
     return Response(metrics.exposition(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
@@ -127,10 +128,23 @@ def get_online_measurement(
     return online.measurement(services.online.measure(days))
 
 
+@router.get(
+    "/models",
+    summary="The trained models that are there, the ones that were served, and rounds of retraining",
+    description="The newest first. `seqrec model serve VERSION` goes back to one of them.",
+    responses=responses(KeyRequired, KeyUnknown, TooManyRequests, DatabaseUnavailable),
+    dependencies=[with_key],
+)
+def list_models(services: ServicesDependency) -> Models:
+    services.host.follow_reloads()
+    return model_card.models(services.models.read(), services.host.model.version)
+
+
 @bulk.post(
     "/admin/reload",
-    summary="Serve the newest artifact, without dropping a request",
-    description="All worker processes follow. If the newest artifact is damaged, the current one stays in use.",
+    summary="Serve the newest artifact, or the pinned one, without dropping a request",
+    description="All worker processes follow. If that artifact is damaged, the current one stays in use. Of older "
+    "artifacts, as many are kept as `SEQREC_KEEP_MODELS` says.",
     responses=responses(
         KeyRequired, KeyUnknown, KeyRefused, ReloadRefused, TooManyRequests, DatabaseUnavailable, StorageFull
     ),

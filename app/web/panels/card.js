@@ -7,6 +7,7 @@ import { toast } from "../elements/toast.js";
 import { showTraining, waitFor } from "./training.js";
 
 const BASELINES = { mean: "mean of all ratings", "movie-mean": "mean of the movie", bias: "user and movie bias" };
+const MOST_SERVED = 12;
 const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
 let shown = null;
@@ -29,6 +30,8 @@ export async function showCard(onNewModel) {
     by("model-version").textContent = model.version;
     by("model-words").textContent = inWords(model.card);
     by("card").replaceChildren(...draw(model));
+    const models = await api.models().catch(() => ({ history: [] })); // the card says enough without them
+    document.querySelector("#card .measures").append(...served(models));
   } catch (error) {
     if (shown !== null) {
       waitFor(again); // a card is there already: a service that is away for a moment changes nothing of it
@@ -101,6 +104,21 @@ function rowsOf(model, evaluation, name, order) {
     name: BASELINES[key] ?? key, value: score[name], ours: false,
   })); // prettier-ignore
   return [{ name: model, value: evaluation[name], ours: true }, ...others].sort(order);
+}
+
+/** The models that were served, as dots by the quality of their lists; nothing while there was only one. */
+function served({ history }) {
+  const measured = history.filter((champion) => champion.ndcg_at_10 !== null).slice(0, MOST_SERVED).reverse();
+  if (measured.length < 2) return [];
+  return [measure({
+    title: "Models served so far",
+    note: "NDCG@10 of each, measured when it was trained; the latest is last",
+    decimals: 3,
+    from: 0,
+    rows: measured.map((champion) => ({
+      name: DAY.format(new Date(champion.served_from)), value: champion.ndcg_at_10, ours: champion.served_until === null,
+    })),
+  })];
 }
 
 function learned({ held_out, held_out_lists }) {

@@ -17,6 +17,8 @@ from model.data.dataset import MovieLens
 from model.data.splits import DEFAULT_PROTOCOLS
 
 TABLES = {
+    "model list": ("model", "list"),
+    "model history": ("model", "history"),
     "recommend": ("recommend", 1),
     "predict": ("predict", 1, 2, 3),
     "evaluate": ("evaluate", "--model", "bias", "--data", "FOLDER"),

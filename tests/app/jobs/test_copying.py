@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from app.cli.console import LineReporter
 from app.errors import DatabaseError
-from app.jobs.copying import copy_database
+from app.jobs.moving.copying import copy_database
 from app.services.feedback.events import Events
 from app.services.feedback.recommendation_ids import RecommendationIds
 from app.services.model_host import ModelHost
@@ -95,12 +95,12 @@ def test_a_database_that_holds_something_is_not_written_into(lived_in: Settings)
     assert content(lived_in.database_url) == before
 
 
-def test_an_interrupted_copy_is_finished_by_the_same_command(
+def test_an_interrupted_copy_leaves_nothing_and_is_made_by_the_same_command(
     lived_in: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = Settings(database_url=f"sqlite:///{tmp_path}/other.db")
     with monkeypatch.context() as interrupted:
-        interrupted.setattr("app.jobs.copying._copy_what_no_data_set_has", lambda *_: 1 / 0)
+        interrupted.setattr("app.jobs.moving.rows._carry_pin", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             copy_database(lived_in.database_url, other, LineReporter())
 
@@ -114,7 +114,7 @@ def test_the_command_copies_into_the_database_of_the_settings(filled: Run, lived
 
     assert status == 0
     assert f"sqlite:///{tmp_path}/other.db: " in err.replace("\n", "")
-    assert filled("export")[1].count("\n") == len(content(lived_in.database_url)[2])
+    assert filled("export")[1].count("\n") == len(content(lived_in.database_url)[3])
 
 
 def test_a_source_that_is_not_there_is_not_created(filled: Run, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from sqlalchemy import Engine
 
 from app.main import create_app
-from app.services.model_host import load_newest_scorer
+from app.services.models.loading import load_newest_scorer
 from model.errors import ArtifactError
 from model.files import sha256
 from model.inference import artifact

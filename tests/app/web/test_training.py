@@ -12,7 +12,9 @@ from server import running
 from sqlalchemy import Engine
 
 from app.main import create_app
+from app.services.models.collection import Models
 from app.storage import training_state
+from app.storage.database import Database
 from app.storage.training_state import TrainingState
 from model.device import choose_device
 from model.inference import artifact
@@ -101,3 +103,26 @@ def test_the_page_notices_when_the_better_model_has_taken_over(
 
     expect(page.get_by_text("A better model has taken over.")).to_be_visible(timeout=20_000)
     expect(page.locator("#training")).to_be_hidden()
+
+
+def test_the_card_shows_how_good_the_models_before_were(visit: Visit, artifacts: Path, loaded: Engine) -> None:
+    (only,) = artifact.newest_first(artifacts)
+    card = artifact.load_card(only)
+    assert card.held_out_lists is not None
+    models = Models(Database(loaded), artifacts)
+    models.record("earlier", card, "served from a start on")
+    models.record(only.name, card, "served from a reload on")
+    page = visit()
+    page.get_by_role("link", name="Model", exact=True).click()
+
+    picture = page.get_by_role("figure").filter(has_text="Models served so far")
+    expect(picture.locator(".measure-dot")).to_have_count(2)
+    expect(picture.locator(".ours")).to_contain_text(f"{card.held_out_lists.ndcg_at_10:.3f}")
+
+
+def test_while_there_was_one_model_alone_there_is_no_such_picture(visit: Visit) -> None:
+    page = visit()
+    page.get_by_role("link", name="Model", exact=True).click()
+
+    expect(page.get_by_text("Quality of the lists")).to_be_visible()
+    expect(page.get_by_text("Models served so far")).to_be_hidden()

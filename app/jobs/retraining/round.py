@@ -1,0 +1,118 @@
+"""One round: a challenger is trained on what the database holds, and served if it is better than the champion."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+from sqlalchemy import Engine
+
+from app.jobs.extract import extract
+from app.jobs.prepare import DEFAULT_MODEL
+from app.jobs.reporter import Reporter
+from app.jobs.retraining.judging import Verdict, ask, decide, people
+from app.jobs.retraining.lease import Lease, lease
+from app.jobs.training import running_training
+from app.services.models.collection import Models
+from app.services.models.loading import load_scorer, to_serve
+from app.settings import Settings
+from app.storage import models, training_state
+from app.storage.database import connect, require_current
+from model import pipeline
+from model.card import Card
+from model.data.dataset import MovieLens
+from model.data.newest import newest_split
+from model.data.splits import Split
+from model.device import choose_device
+from model.errors import UnknownNameError
+from model.inference import artifact
+from model.inference.cold_start import carried_over
+from model.network.rating import SeqRec
+from model.training.context import TrainingContext
+from model.training.presets import Preset, preset
+
+
+def retrain(settings: Settings, reporter: Reporter) -> Verdict:
+    """Train on the database from the served model on, and serve the new model if it is better for the newest ratings.
+
+    Otherwise it is set aside. Raises `RetrainingRuns` or `TrainingRuns` if another process trains, and `DataError` if
+    there are too few new ratings to tell which model is better.
+    """
+    engine = connect(settings.database_url)
+    try:
+        require_current(engine)
+        with training_state.lock(settings.artifact_folder), lease(engine) as own:
+            return _retrain(engine, own, settings, reporter)
+    finally:
+        engine.dispose()
+
+
+def _retrain(engine: Engine, own: Lease, settings: Settings, reporter: Reporter) -> Verdict:
+    with own.database.reads() as session:
+        champion = to_serve(settings.artifacts, models.pinned(session))
+    card = artifact.load_card(champion)
+    data = extract(engine)
+    split, cut = newest_split(data, _newest_known(card))
+    known = replace(data, ratings=data.ratings.filter(pl.col("rated_at") <= cut))
+    chosen = _preset_of(card)
+    with running_training(known, chosen, settings, reporter, resume=False, once=True) as (context, progress):
+        trained = pipeline.train_on(
+            split,
+            known,
+            chosen,
+            settings.artifact_folder / artifact.ASIDE,
+            context,
+            epochs=card.epochs if chosen.name == card.model else chosen.training.epochs,
+            start=_start(champion, chosen, known, context),
+        )
+        verdict = _judge(champion, trained.folder, split, data, settings, context)
+        _settle(own, trained.folder, verdict, settings)
+        progress.end(served=verdict.better)
+    reporter.message(f"Model: {trained.folder.name} is {'served' if verdict.better else 'set aside'}, {verdict.reason}")
+    return verdict
+
+
+def _newest_known(card: Card) -> int:
+    """The time of the newest rating that the model can have learned from."""
+    return int(card.created_at.timestamp()) if card.data.newest is None else card.data.newest
+
+
+def _preset_of(card: Card) -> Preset:
+    """What the model was trained by; the default model in place of a preliminary one."""
+    if card.preliminary:
+        return preset(DEFAULT_MODEL)
+    name, _, recurrent = card.model.partition("+")
+    try:
+        return preset(name, recurrent or None)
+    except UnknownNameError:
+        return preset(DEFAULT_MODEL)
+
+
+def _start(champion: Path, chosen: Preset, data: MovieLens, context: TrainingContext) -> SeqRec | None:
+    """The champion's network over the present catalogue, if lists can be learned on from it."""
+    loaded = artifact.load(champion)
+    ranking = loaded.network.config.ranking
+    if ranking is None or ranking != chosen.network.ranking:
+        return None
+    return carried_over(loaded, data.catalogue, context.titles())
+
+
+def _judge(
+    champion: Path, challenger: Path, split: Split, data: MovieLens, settings: Settings, context: TrainingContext
+) -> Verdict:
+    persons, titles, device = people(split.test, data), context.titles(), choose_device(settings.device)
+    before, after = (ask(load_scorer(folder, device), persons, data, titles) for folder in (champion, challenger))
+    return decide(before, after, persons, data)
+
+
+def _settle(own: Lease, challenger: Path, verdict: Verdict, settings: Settings) -> None:
+    """Serve the challenger or leave it aside, and end the round, in one transaction.
+
+    A kill after the folder has moved leaves the better model to the next start or reload.
+    """
+    shelf = Models(own.database, settings.artifacts, settings.keep_models)
+    with own.database.writes() as session:
+        own.end(session, "served" if verdict.better else "aside", challenger.name, verdict.reason)
+        if verdict.better:
+            artifact.promote(settings.artifacts, challenger)
+            shelf.serve_in(session, f"retrained, {verdict.reason}")
+    shelf.prune()

@@ -1,0 +1,125 @@
+"""Retrains by itself while the service runs, at the times of `SEQREC_RETRAIN`."""
+
+import importlib.util
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.errors import RetrainingRuns, TrainingRuns
+from app.observability import logs
+from app.services.models.loading import to_serve
+from app.settings import Schedule, Settings
+from app.storage import models, ratings, training_state
+from app.storage.database import Database, connect
+from model.errors import SeqRecError, SettingsError
+from model.inference import artifact
+from model.processes import work_for_parent
+from seqrec.errors import ServiceError
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY_SECONDS = 30.0
+
+LOWEST_PRIORITY = 19
+"""The service, which people wait for, comes first."""
+
+
+@contextmanager
+def in_background(settings: Settings) -> Iterator[None]:
+    """Within it, rounds of retraining begin when they are due, each in a process of low priority.
+
+    `SettingsError` if they are wanted where nothing can train.
+    """
+    if settings.retrain is None:
+        yield
+        return
+    if importlib.util.find_spec("polars") is None:
+        raise SettingsError(
+            "SEQREC_RETRAIN wants what trains, which is not installed. Install it (pip install 'seqrec[training]'), "
+            "or run `seqrec retrain` where it is."
+        )
+    stop = threading.Event()
+    watch = threading.Thread(target=_watch, args=(settings, Schedule.parse(settings.retrain), stop), name="retraining")
+    watch.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watch.join()
+
+
+def _watch(settings: Settings, schedule: Schedule, stop: threading.Event) -> None:
+    began = datetime.now(UTC)
+    engine = connect(settings.database_url, settings.database_timeout)
+    while not stop.wait(LOOK_EVERY_SECONDS):
+        try:
+            due = is_due(schedule, settings, Database(engine), began)
+        except (SeqRecError, ServiceError, SQLAlchemyError) as error:
+            logger.warning("cannot see whether to retrain: %s", error)
+            continue
+        if due:
+            _run(settings, stop)
+    engine.dispose()
+
+
+def is_due(schedule: Schedule, settings: Settings, database: Database, began: datetime) -> bool:
+    """Whether a round is to begin; the schedule counts from the last one, or where there was none, from ``began`` on.
+
+    None begins while anything is trained. New ratings are counted from those that the last round found, or where there
+    was none, from those that the served model has learned from.
+    """
+    training = training_state.read(settings.artifacts)
+    if training is not None and training.state == "running":
+        return False
+    with database.reads(long=True) as session:
+        last = next(iter(models.rounds(session, 1)), None)
+        if last is None:
+            card = artifact.load_card(to_serve(settings.artifacts, models.pinned(session)))
+            return schedule.is_due(datetime.now(UTC), began, ratings.count(session) - card.data.ratings)
+        if last.ended_at is None:
+            return False
+        started = max(datetime.fromtimestamp(last.started_at, UTC), began)
+        return schedule.is_due(datetime.now(UTC), started, ratings.count(session) - last.ratings)
+
+
+def _run(settings: Settings, stop: threading.Event) -> None:
+    """One round in a process of its own, until it is done or the service stops."""
+    # A new interpreter: PyTorch's threads do not survive a fork. No daemon: those may not start processes themselves.
+    process = multiprocessing.get_context("spawn").Process(target=_retrain_quietly, args=(settings,))
+    process.start()
+    while process.is_alive() and not stop.wait(0.2):
+        pass
+    process.terminate()
+    process.join(timeout=10)
+    process.kill()
+    process.join()
+
+
+def _retrain_quietly(settings: Settings) -> None:
+    """The life of the process: what happens goes to the log."""
+    from app.jobs.improvement import LogReporter  # noqa: PLC0415 - it loads what trains, which the service does not need
+    from app.jobs.retraining.round import retrain  # noqa: PLC0415 - as above
+
+    work_for_parent()
+    signal.signal(signal.SIGTERM, _interrupt)
+    os.nice(LOWEST_PRIORITY)
+    logs.configure(settings.log_level)
+    try:
+        retrain(settings, LogReporter())
+    except KeyboardInterrupt:
+        pass
+    except (TrainingRuns, RetrainingRuns) as error:
+        logger.info("no round of retraining now: %s", error)
+    except (SeqRecError, ServiceError, SQLAlchemyError, OSError) as error:
+        logger.error("retraining has failed, and the model that is served stays: %s", error)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,157 @@
+"""The artifacts that are there: which one is served, pinned or was set aside, and which may go."""
+
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
+
+from app.services.models.loading import load_scorer, to_serve
+from app.storage import models, revisions
+from app.storage.database import Database
+from app.storage.models import Champion, Round
+from model.card import Card
+from model.device import choose_device
+from model.errors import ArtifactError, UnknownNameError
+from model.inference import artifact
+from model.object_store import ObjectStore
+
+KEEP_MODELS = 5
+"""Of the newest artifacts."""
+
+HISTORY = 100
+"""Entries of a history that are read."""
+
+
+class StoredModel(NamedTuple):
+    """An artifact.
+
+    Attributes:
+        card: None if it cannot be read, because the artifact is damaged.
+        served: as the database has it.
+        aside: why it is not served though it may be the newest; None for one that may be.
+    """
+
+    version: str
+    card: Card | None
+    served: bool
+    pinned: bool
+    aside: str | None
+
+
+class Collection(NamedTuple):
+    """The artifacts, the newest first, with the versions that are served and pinned, and what was before."""
+
+    served: str | None
+    pinned: str | None
+    stored: list[StoredModel]
+    champions: list[Champion]
+    rounds: list[Round]
+
+
+class Models:
+    """The use cases of the artifacts on this machine: those of a folder, or those downloaded from an object store."""
+
+    def __init__(self, database: Database, root: artifact.Root | None, keep: int = KEEP_MODELS) -> None:
+        self.database = database
+        self.root = root
+        self.keep = keep
+
+    def read(self) -> Collection:
+        with self.database.reads() as session:
+            served, pinned = models.served_version(session), models.pinned(session)
+            champions, rounds = models.champions(session, HISTORY), models.rounds(session, HISTORY)
+            reasons = models.reasons(session)
+
+        def stored(folder: Path, aside: str | None) -> StoredModel:
+            version = folder.name
+            return StoredModel(version, _card(folder), version == served, version == pinned, aside)
+
+        found = [stored(folder, None) for folder in self._folders()]
+        found += [stored(folder, reasons.get(folder.name, "")) for folder in self._folders(aside=True)]
+        return Collection(served, pinned, sorted(found, reverse=True, key=lambda one: one.version), champions, rounds)
+
+    def pin(self, version: str) -> None:
+        """Have every process serve this version until `unpin`.
+
+        `ArtifactError` if it does not answer, or if other machines could not load it.
+        """
+        folder = self.folder(version)
+        if isinstance(self.root, ObjectStore) and folder.parent.name == artifact.ASIDE:
+            raise ArtifactError(
+                f"{version} was set aside on this machine and is not in {self.root}, so that other machines could not "
+                f"load it."
+            )
+        load_scorer(folder, choose_device("cpu"))
+        with self.database.writes() as session:
+            models.pin(session, version)
+            self.serve_in(session, "pinned by hand")
+
+    def unpin(self) -> str:
+        """Have every process serve the newest model; returns its version, and `ArtifactError` if there is none."""
+        with self.database.writes() as session:
+            models.pin(session, None)
+            version = self.serve_in(session, "the newest, when none was pinned any more")
+        self.prune()
+        return version
+
+    def serve_in(self, session: Session, why: str) -> str:
+        """Have every process load the pinned model or the newest, from the end of this transaction on."""
+        folder = to_serve(self.root, models.pinned(session))
+        self.record_in(session, folder.name, artifact.load_card(folder), why)
+        revisions.count_reload(session)
+        return folder.name
+
+    def record(self, version: str, card: Card, why: str) -> None:
+        """Write that this model is served from now on, unless it is recorded as the one that is."""
+        with self.database.reads() as session:
+            if models.served_version(session) == version:
+                return
+        with self.database.writes() as session:
+            self.record_in(session, version, card, why)
+
+    def record_in(self, session: Session, version: str, card: Card, why: str) -> None:
+        """As `record`, within a transaction."""
+        lists = card.held_out_lists
+        ndcg_at_10 = None if lists is None else lists.ndcg_at_10
+        champion = Champion(version, int(time.time()), None, why, card.held_out.rmse, ndcg_at_10)
+        models.record_champion(session, champion)
+
+    def prune(self) -> list[str]:
+        """Delete all artifacts but the served one, the pinned one and the newest of each kind; returns their versions.
+
+        What is served is read from the database, so a folder belongs to one database. Nothing is deleted in an object
+        store, only on this machine.
+        """
+        with self.database.reads() as session:
+            stay = {models.served_version(session), models.pinned(session)}
+        old = [*self._folders()[self.keep :], *self._folders(aside=True)[self.keep :]]
+        removed = []
+        for folder in old:
+            if folder.name not in stay:
+                with suppress(OSError):  # another process deletes it too
+                    artifact.remove(folder)
+                    removed.append(folder.name)
+        return removed
+
+    def folder(self, version: str) -> Path:
+        """`UnknownNameError` if there is no artifact of this version."""
+        folder = artifact.find(self.root, version) if self.root else None
+        if folder is None:
+            known = [one.name for one in (*self._folders(), *self._folders(aside=True))]
+            raise UnknownNameError("model", version, known)
+        return folder
+
+    def _folders(self, *, aside: bool = False) -> list[Path]:
+        """Those on this machine that may be served, or those that were set aside, the newest first."""
+        if self.root is None:
+            return []
+        here = artifact.folder_of(self.root)
+        return artifact.newest_first(here / artifact.ASIDE if aside else here)
+
+
+def _card(folder: Path) -> Card | None:
+    with suppress(ArtifactError):
+        return artifact.load_card(folder)
+    return None

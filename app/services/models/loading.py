@@ -1,0 +1,85 @@
+"""Finds the artifact that is to be served, and loads it so that it answers."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from model.errors import ArtifactError
+from model.features.users import Rated, UserContext
+from model.inference import artifact
+from model.inference.scorer import Scorer
+
+logger = logging.getLogger(__name__)
+
+
+def to_serve(root: artifact.Root | None, pinned: str | None) -> Path:
+    """The folder of the pinned model, or without one the newest; `ArtifactError` if it is not there.
+
+    Of an object store, that model is downloaded.
+    """
+    if root is not None and pinned is not None:
+        if (folder := artifact.find(root, pinned)) is None:
+            raise ArtifactError(
+                f"The pinned model {pinned} is not in {root}. Restore it from a copy, or unpin it: seqrec model serve "
+                f"--latest"
+            )
+        return folder
+    newest = artifact.newest(root) if root else None
+    if newest is None:
+        raise no_artifact(root)
+    return newest
+
+
+def no_artifact(root: artifact.Root | None) -> ArtifactError:
+    return ArtifactError(f"There is no trained model in {root}. Run: seqrec train")
+
+
+def load_newest_scorer(root: artifact.Root, device: torch.device, pinned: str | None = None) -> Scorer:
+    """The pinned artifact, or the newest that can be served; what is missing or damaged is passed over, loudly.
+
+    While an object store does not answer, the newest that was downloaded before. Raises the first `ArtifactError` if
+    none can be served.
+    """
+    failures: list[ArtifactError] = []
+    for folder in _candidates(root, pinned, failures):
+        try:
+            scorer = load_scorer(folder, device)
+        except ArtifactError as error:
+            failures.append(error)
+        else:
+            for failure in failures:
+                logger.error("serving the older model %s: %s", scorer.version, failure)
+            return scorer
+    raise failures[0] if failures else no_artifact(root)
+
+
+def _candidates(root: artifact.Root, pinned: str | None, failures: list[ArtifactError]) -> Iterator[Path]:
+    """The pinned artifact, then the newest ones; adds to ``failures`` what cannot be found."""
+    if pinned is not None:
+        try:
+            yield to_serve(root, pinned)
+        except ArtifactError as error:
+            failures.append(error)
+    try:
+        folders = artifact.newest_first(root)
+    except ArtifactError as error:
+        failures.append(error)
+        folders = artifact.newest_first(artifact.folder_of(root))
+    yield from folders
+
+
+def load_scorer(folder: Path, device: torch.device) -> Scorer:
+    """Load an artifact and let it answer; `ArtifactError` if it does not, or not with numbers."""
+    scorer = Scorer(artifact.load(folder), device)
+    few = scorer.catalogue.movie_ids[:3]
+    readers = [UserContext(), UserContext(history=[Rated(movie_id, stars=scorer.rating_scale[-1]) for movie_id in few])]
+    try:
+        lists = [scorer.recommend(reader, scorer.catalogue.movie_ids, n=10) for reader in readers]
+    except Exception as error:  # damage that no check has found may show in any way
+        raise ArtifactError(f"{folder} does not answer: {error!r}. Restore it from a copy or train again.") from error
+    if not all(np.isfinite(entry.stars) for entries in lists for entry in entries):
+        raise ArtifactError(f"{folder} answers with stars that are no numbers. Restore it from a copy or train again.")
+    return scorer

@@ -1,0 +1,106 @@
+"""Which model is to be served, which ones were, and rounds of retraining."""
+
+from typing import NamedTuple
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from app.storage.tables import Retraining, Revision, ServedModel
+
+LIVES_FOR_SECONDS = 60
+"""Without a heartbeat for so long, the process of a round is taken for dead."""
+
+
+class Champion(NamedTuple):
+    """A model that was served for a time, in Unix seconds; ``served_until`` is None for the present one."""
+
+    version: str
+    served_from: int
+    served_until: int | None
+    why: str
+    rmse: float
+    ndcg_at_10: float | None
+
+
+class Round(NamedTuple):
+    """A round of retraining that has ended or runs; see `app.storage.tables.Retraining`."""
+
+    started_at: int
+    ended_at: int | None
+    ratings: int
+    outcome: str | None
+    version: str | None
+    reason: str | None
+
+
+def pinned(session: Session) -> str | None:
+    """Version of the model that is to be served; None for the newest."""
+    return session.scalar(select(Revision.pinned))
+
+
+def pin(session: Session, version: str | None) -> None:
+    session.execute(update(Revision).values(pinned=version))
+
+
+def served_version(session: Session) -> str | None:
+    """What is served since the last change; None if none was recorded."""
+    return session.scalar(select(ServedModel.version).where(ServedModel.served_until.is_(None)))
+
+
+def record_champion(session: Session, champion: Champion) -> bool:
+    """Write that the champion is served from now on, in place of the one before; False if it is that one."""
+    session.execute(select(Revision.id).with_for_update())  # one at a time
+    if served_version(session) == champion.version:
+        return False
+    before = update(ServedModel).where(ServedModel.served_until.is_(None))
+    session.execute(before.values(served_until=champion.served_from))
+    session.add(ServedModel(**champion._asdict()))
+    return True
+
+
+def champions(session: Session, limit: int) -> list[Champion]:
+    """The latest first."""
+    columns = (getattr(ServedModel, name) for name in Champion._fields)
+    rows = session.execute(select(*columns).order_by(ServedModel.id.desc()).limit(limit))
+    return [Champion(*row) for row in rows]
+
+
+def reasons(session: Session) -> dict[str, str]:
+    """By version, why models were set aside."""
+    query = select(Retraining.version, Retraining.reason).where(Retraining.outcome == "aside")
+    return {version: reason or "" for version, reason in session.execute(query) if version is not None}
+
+
+def rounds(session: Session, limit: int) -> list[Round]:
+    """Rounds of retraining, the latest first."""
+    columns = (getattr(Retraining, name) for name in Round._fields)
+    rows = session.execute(select(*columns).order_by(Retraining.id.desc()).limit(limit))
+    return [Round(*row) for row in rows]
+
+
+def begin_round(session: Session, now: int, ratings: int) -> int | None:
+    """Begin a round of retraining and return its id; None if another one runs.
+
+    A round whose process has died, so that its heartbeat is too old, is ended as failed.
+    """
+    session.execute(select(Revision.id).with_for_update())  # one at a time
+    runs = Retraining.outcome.is_(None)
+    dead = update(Retraining).where(runs, Retraining.heartbeat_at < now - LIVES_FOR_SECONDS)
+    session.execute(dead.values(outcome="failed", ended_at=now, reason="Its process has ended before it was done."))
+    if session.scalar(select(func.count()).where(runs)):
+        return None
+    begun = Retraining(started_at=now, heartbeat_at=now, ratings=ratings)
+    session.add(begun)
+    session.flush()
+    return begun.id
+
+
+def beat(session: Session, round_id: int, now: int) -> bool:
+    """Say that the round's process lives; False if the round was ended by another one."""
+    own = update(Retraining).where(Retraining.id == round_id, Retraining.outcome.is_(None))
+    return session.execute(own.values(heartbeat_at=now).returning(Retraining.id)).first() is not None
+
+
+def end_round(session: Session, round_id: int, now: int, outcome: str, version: str | None, reason: str) -> None:
+    own = update(Retraining).where(Retraining.id == round_id)
+    session.execute(own.values(ended_at=now, heartbeat_at=now, outcome=outcome, version=version, reason=reason))
