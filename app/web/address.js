@@ -14,7 +14,7 @@ export function placeOf(address) {
   const movie = number("movie");
   const named = VIEWS.includes(query.get("view")) ? query.get("view") : "list";
   const view = movie !== null ? "movie" : named === "movie" ? "list" : named;
-  const members = [...new Set(query.getAll("member").filter((id) => /^[1-9]\\d{0,9}$/.test(id)).map(Number))].slice(0, 10);
+  const members = [...new Set(query.getAll("member").filter((id) => /^[1-9]\d{0,9}$/.test(id)).map(Number))].slice(0, 10);
   const options = { genre: query.getAll("genre"), rank_by: query.get("rank_by") };
   for (const name of NUMBERS) options[name] = number(name);
   return { view, user: readId(query.get("user")), movie, members, strategy: query.get("strategy"), options };

@@ -105,6 +105,15 @@ assert [entry.chosen_by for entry in group.recommendations] == [0, 1]
 assert len(call("rank_movies", body=models.RankRequest(movie_ids=[7, 8], user_id=user)).recommendations) == 2
 assert call("predict_ratings", body=models.PredictionRequest(user_id=user, movie_ids=[7])).predictions[0].movie_id == 7
 call("list_similar_users", user, limit=2)
+
+wanted = models.NewEvent(user_id=user, movie_id=9, kind=models.NewEventKind("watchlist"))
+assert call("write_events", body=models.NewEvents(events=[wanted])).written == 1
+line = b'{"user_id": %d, "movie_id": 10, "kind": "like"}\\n' % user
+assert call("import_events", body=File(payload=io.BytesIO(line))).written == 1
+assert [movie.movie_id for movie in call("list_watchlist", user).movies] == [9]
+events = [json.loads(line) for line in call("export_events").payload.read().splitlines()]
+assert [event["kind"] for event in events if event["user_id"] == user] == ["watchlist", "like"]
+assert call("get_online_measurement").days == 30
 call("delete_rating", user, 1)
 call("delete_user", user)
 
@@ -141,5 +150,5 @@ def test_operations_have_the_names_of_their_handlers() -> None:
             assert noun, path
             assert verb in {
                 *("check", "create", "delete", "export", "get", "import", "list"),
-                *("predict", "put", "rank", "recommend", "reload", "search", "update"),
+                *("predict", "put", "rank", "recommend", "reload", "search", "update", "write"),
             }, path

@@ -110,7 +110,7 @@ async def genres(client: AsyncClient) -> list[str]:
 """
 
 WRONG = [
-    pytest.param('client.user("1")', id="an id that is text"),
+    pytest.param("client.user(1.5)", id="an id that is neither number nor text"),
     pytest.param("client.user()", id="no id"),
     pytest.param("client.recommend(1, gerne=['Drama'])", id="a misspelt option"),
     pytest.param('client.recommend(1, rank_by="stars")', id="an order that there is not"),

@@ -5,6 +5,7 @@ import gzip
 import json
 
 import pytest
+from answers import without_list_ids
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
@@ -118,7 +119,7 @@ def test_a_long_answer_is_compressed_for_those_who_can_read_it(client: TestClien
     assert plain.headers["vary"] == answer.headers["vary"] == "Accept-Encoding"
     assert plain.headers.get("etag") == answer.headers.get("etag")
     assert int(answer.headers["content-length"]) == len(sent) < len(plain.content) / 3
-    assert gzip.decompress(sent) == plain.content
+    assert without_list_ids(json.loads(gzip.decompress(sent))) == without_list_ids(plain.json())
 
 
 @pytest.mark.parametrize("path", [LIST, "/genres", "/health/live", "/users/9999"])

@@ -97,7 +97,7 @@ def event_in_place_of(rating: bytes) -> bytes:
         given = json.loads(rating)
     except ValueError:
         return rating
-    if not isinstance(given, dict) or given.keys() < {"user_id", "movie_id", "stars"}:
+    if not isinstance(given, dict) or not given.keys() >= {"user_id", "movie_id", "stars"}:
         return rating
     kind = KINDS[int(2 * given["stars"]) % len(KINDS)]
     return json.dumps({"user_id": given["user_id"], "movie_id": given["movie_id"], "kind": kind}).encode()

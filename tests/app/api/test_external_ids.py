@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
+from answers import without_list_ids
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, event, text
 
@@ -39,7 +40,7 @@ def test_a_path_or_a_query_takes_either_id_and_both_get_the_same_answer(named: T
     assert by_own.status_code == 200
     for prefix in ("", "external:"):
         by_external = named.get(path.format(user=f"{prefix}{ANN}", movie=f"{prefix}{TOY}"))
-        assert by_external.json() == by_own.json()
+        assert without_list_ids(by_external.json()) == without_list_ids(by_own.json())
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_a_body_takes_either_id_and_both_get_the_same_answer(
 ) -> None:
     by_own = named.post(path, json=own)
     assert by_own.status_code == 200
-    assert named.post(path, json=external).json() == by_own.json()
+    assert without_list_ids(named.post(path, json=external).json()) == without_list_ids(by_own.json())
 
 
 def test_answers_have_the_external_id_beside_the_own_one(named: TestClient) -> None:

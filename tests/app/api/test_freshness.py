@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from answers import without_list_ids
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
@@ -60,7 +61,7 @@ def test_every_write_counts_in_the_very_next_answer(loaded: Engine, scorer: Scor
         for _ in range(WRITES):
             write(long_running, loaded, random)
             with TestClient(create_app(loaded, scorer)) as new:
-                assert answers(long_running) == answers(new)
+                assert without_list_ids(answers(long_running)) == without_list_ids(answers(new))
 
 
 def popular(client: TestClient) -> dict[int, int]:

@@ -6,6 +6,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 import pytest
+from answers import without_list_ids
 from fastapi.testclient import TestClient
 from prefix_proxy import proxy
 from pydantic import ValidationError
@@ -138,7 +139,8 @@ def test_every_path_answers_with_and_without_the_version(loaded: Engine, scorer:
         plain, versioned = client.get(path), client.get(f"/v1{path}")
         assert versioned.status_code == plain.status_code == 200, path
         assert versioned.headers.get("etag") == plain.headers.get("etag"), path
-    assert client.get("/v1/users/1/recommendations").json() == client.get("/users/1/recommendations").json()
+    listed = [client.get(f"{prefix}/users/1/recommendations").json() for prefix in ("/v1", "")]
+    assert without_list_ids(listed[0]) == without_list_ids(listed[1])
     assert client.put("/v1/users/1/ratings/1", json={"stars": 4}).status_code == 200
     assert client.get("/v2/genres").status_code == client.get("/v1genres").status_code == 404
     assert client.delete("/v1/genres").headers["allow"] == "GET"
