@@ -15,11 +15,9 @@ from app.observability import tracing
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """Of the request that is answered here; every line that is logged meanwhile has it."""
 
-OWN_FIELDS = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-"""What each record has; anything else was given as ``extra``."""
-
-COLOURED = "color_message"
-"""The copy of uvicorn's messages that has terminal colours in it."""
+OWN_FIELDS = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+"""What each record has, and uvicorn's copies of its messages with terminal colours. Anything else was given as
+``extra``, or has an underscore before its name: such fields are of libraries that mark all records for themselves."""
 
 
 class LineFormatter(logging.Formatter):
@@ -39,7 +37,7 @@ class LineFormatter(logging.Formatter):
         line |= tracing.current_ids()
         line["level"] = record.levelname.lower()
         line["logger"] = record.name
-        line |= {name: value for name, value in vars(record).items() if name not in OWN_FIELDS and name != COLOURED}
+        line |= {name: value for name, value in vars(record).items() if name not in OWN_FIELDS and name[0] != "_"}
         at = datetime.fromtimestamp(record.created, UTC).replace(tzinfo=None)
         line["timestamp"] = f"{at.isoformat(timespec='microseconds')}Z"
         if record.exc_info:

@@ -14,7 +14,7 @@ def test_an_unknown_user_is_named_and_the_one_before_stays(visit: Visit) -> None
     expect(movies(page, "recommendations")).to_have_count(10)
 
     page.get_by_role("button", name="User 1").click()
-    page.get_by_role("spinbutton", name="User").fill("987654")
+    page.get_by_role("textbox", name="User").fill("987654")
     page.get_by_role("button", name="Go", exact=True).click()
 
     expect(page.get_by_role("alert").filter(has_text="There is no user 987654.")).to_be_visible()
@@ -33,7 +33,7 @@ def test_a_remembered_user_who_is_gone_leads_to_the_welcome(visit: Visit) -> Non
 
 def test_the_last_user_is_remembered(visit: Visit, address: str) -> None:
     page = visit()
-    page.get_by_role("spinbutton", name="User").fill("5")
+    page.get_by_role("textbox", name="User").fill("5")
     page.keyboard.press("Enter")
     expect(movies(page, "recommendations")).to_have_count(10)
 
