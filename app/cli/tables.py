@@ -67,12 +67,11 @@ def _format_time(seconds: int | None) -> str:
 
 def print_models(models: Models) -> None:
     """The trained models, the newest first, with their main figures."""
-    table = _table("Models", "", "model", "ratings", "protocol", "RMSE", "NDCG@10", "state")
+    table = _table("Models", "model", "ratings", "RMSE", "NDCG@10", "state")
     for stored in models.models:
-        mark = "*" if stored.served else ""
         ratings = "-" if stored.ratings is None else f"{stored.ratings:,}"
         figures = (_figure(stored.rmse), _figure(stored.ndcg_at_10))
-        table.add_row(mark, stored.version, ratings, stored.protocol or "-", *figures, _state(stored))
+        table.add_row(stored.version, ratings, *figures, _state(stored))
     output.print(table)
     for stored in models.models:
         if stored.aside:

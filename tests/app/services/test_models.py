@@ -216,7 +216,7 @@ def test_the_command_goes_back_and_forward(command: Run) -> None:
     assert command("model", "serve", OLDER)[0] == 0
     listed = json.loads(command("model", "list", "--json")[1])
     assert (listed["served"], listed["pinned"]) == (OLDER, OLDER)
-    assert OLDER in next(line for line in command("model", "list")[1].splitlines() if "*" in line)
+    assert "served" in next(line for line in command("model", "list")[1].splitlines() if OLDER in line)
 
     status, _, err = command("model", "serve", "--latest")
     assert (status, f"{NEWEST}, the newest model" in err.replace("\n", "")) == (0, True)
