@@ -45,18 +45,18 @@ def import_ratings(
     from app.cli.preview import print_preview
     from app.jobs.maintenance import open_taste
 
-    taste = open_taste(settings_with())
-    preview = taste.preview(user_id, file.read(), file.name)
-    chosen = [(entry.movie.id, entry.given) for entry in preview.matched] + _chosen(choose or [], preview)
-    if as_json:
-        written = taste.write(user_id, chosen) if yes else 0
-        typer.echo(translation.imported(user_id, preview, written).model_dump_json())
-        return
-    print_preview(preview)
-    if not chosen:
-        say("There is nothing to write.")
-    elif yes or typer.confirm(f"Write {len(chosen):,} ratings?", err=True):
-        say(f"{taste.write(user_id, chosen):,} ratings written")
+    with open_taste(settings_with()) as taste:
+        preview = taste.preview(user_id, file.read(), file.name)
+        chosen = [(entry.movie.id, entry.given) for entry in preview.matched] + _chosen(choose or [], preview)
+        if as_json:
+            written = taste.write(user_id, chosen) if yes else 0
+            typer.echo(translation.imported(user_id, preview, written).model_dump_json())
+            return
+        print_preview(preview)
+        if not chosen:
+            say("There is nothing to write.")
+        elif yes or typer.confirm(f"Write {len(chosen):,} ratings?", err=True):
+            say(f"{taste.write(user_id, chosen):,} ratings written")
 
 
 def _chosen(texts: list[str], preview: "Preview") -> list[tuple[int, "RatedTitle"]]:

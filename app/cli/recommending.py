@@ -174,7 +174,8 @@ def _recommend_all(
         raise SettingsError(f"{out} is a folder: --out is a file, unless there is --ray.")
     left_out = [_read_id(text) for text in exclude]
     if left_out:
-        options = _without(options, left_out, _look_up(external_ids(settings_with()), movies=left_out))
+        with external_ids(settings_with()) as ids:
+            options = _without(options, left_out, _look_up(ids, movies=left_out))
     with reporter() as progress:
         try:
             if ray is None:

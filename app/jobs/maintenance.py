@@ -1,6 +1,7 @@
 """Maintenance of the service's database from the command line; none of it needs a model."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 from app.services.feedback.events import Events, NamedEvent, Written
@@ -21,60 +22,69 @@ from app.storage.stats import Stats, count_all
 
 def export_ratings(settings: Settings, *, by_external_ids: bool = False) -> Iterator[RatingRecord | GivenRating]:
     """Every rating of the database, ordered by the own ids of user and movie."""
-    ratings = Ratings(_open(settings))
-    return ratings.export_by_external_ids() if by_external_ids else ratings.export()
+    with _opened(settings) as database:
+        ratings = Ratings(database)
+        yield from ratings.export_by_external_ids() if by_external_ids else ratings.export()
 
 
-def external_ids(settings: Settings) -> ExternalIds:
+@contextmanager
+def external_ids(settings: Settings) -> Iterator[ExternalIds]:
     """The external ids of the database."""
-    return ExternalIds(_open(settings))
+    with _opened(settings) as database:
+        yield ExternalIds(database)
 
 
 def import_lines(file: BinaryIO, settings: Settings) -> int:
     """Write ratings into the database, all or none; returns how many. `DatabaseBusy` if another process does that."""
-    database = _open(settings)
-    with bulk_writing(database.engine):
+    with _opened(settings) as database, bulk_writing(database.engine):
         return Ratings(database).import_lines(file)
 
 
-def open_taste(settings: Settings) -> Taste:
+@contextmanager
+def open_taste(settings: Settings) -> Iterator[Taste]:
     """The import of other sites' exports into the database."""
-    return Taste(
-        _open(settings),
-        lambda session: Snapshot(revisions.read(session).catalogue, movies.all_records(session), title_vectors={}),
-    )
+    with _opened(settings) as database:
+        yield Taste(
+            database,
+            lambda session: Snapshot(revisions.read(session).catalogue, movies.all_records(session), title_vectors={}),
+        )
 
 
 def export_events(settings: Settings, *, by_external_ids: bool = False) -> Iterator[EventRecord | NamedEvent]:
     """Every event of the database, in the order in which they came."""
-    events = _events(settings)
-    return events.export_by_external_ids() if by_external_ids else events.export()
+    with _opened(settings) as database:
+        events = _events(database, settings)
+        yield from events.export_by_external_ids() if by_external_ids else events.export()
 
 
 def import_events(file: BinaryIO, settings: Settings) -> Written:
     """Write events into the database, all or none. `DatabaseBusy` if another process fills it."""
-    events = _events(settings)
-    with bulk_writing(events.database.engine):
-        return events.import_lines(file)
+    with _opened(settings) as database, bulk_writing(database.engine):
+        return _events(database, settings).import_lines(file)
 
 
 def forget_events(settings: Settings) -> int:
     """Delete what the retention of the settings no longer keeps; returns how many events."""
-    return _events(settings).remove_expired()
+    with _opened(settings) as database:
+        return _events(database, settings).remove_expired()
 
 
-def _events(settings: Settings) -> Events:
-    return Events(_open(settings), RecommendationIds(), settings.event_retention)
+def _events(database: Database, settings: Settings) -> Events:
+    return Events(database, RecommendationIds(), settings.event_retention)
 
 
 def stats(settings: Settings) -> tuple[str, Stats]:
     """The database's address without its password, and its counts."""
-    database = _open(settings)
-    with database.reads() as session:
+    with _opened(settings) as database, database.reads() as session:
         return public_url(database.engine), count_all(session)
 
 
-def _open(settings: Settings) -> Database:
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Database]:
+    """The database, whose connections are closed at the end."""
     engine = connect(settings.database_url)
-    require_current(engine)
-    return Database(engine)
+    try:
+        require_current(engine)
+        yield Database(engine)
+    finally:
+        engine.dispose()

@@ -19,6 +19,7 @@ import itertools
 import logging
 import shutil
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import torch
@@ -86,7 +87,7 @@ class Artifact:
 
 def save(root: Path, network: SeqRec, catalogue: Catalogue, card: Card, first_movies: tuple[int, ...] = ()) -> Path:
     """Write a new artifact into ``root`` and return its folder; a kill leaves the older ones as they are."""
-    folder = _free_folder(root, f"{card.created_at:%Y%m%dT%H%M%SZ}-{card.model}")
+    folder = root / f"{_free_second(root, card.created_at)}-{card.model}"
     weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
     with atomic_folder(folder) as temporary:
         save_file(weights, temporary / WEIGHTS)
@@ -101,11 +102,15 @@ def save(root: Path, network: SeqRec, catalogue: Catalogue, card: Card, first_mo
     return folder
 
 
-def _free_folder(root: Path, name: str) -> Path:
-    """A folder of this name, or with a number if one is there, also among those that were set aside."""
+def _free_second(root: Path, at: datetime) -> str:
+    """This second, or the next one that no artifact has in its name: the order of names is that of time.
+
+    Artifacts that were set aside count too.
+    """
     beside = root.parent if root.name == ASIDE else root / ASIDE
-    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
-    return next(root / one for one in names if not (root / one).exists() and not (beside / one).exists())
+    taken = {folder.name.partition("-")[0] for place in (root, beside) for folder in place.glob("*-*")}
+    seconds = (f"{at + timedelta(seconds=later):%Y%m%dT%H%M%SZ}" for later in itertools.count())
+    return next(second for second in seconds if second not in taken)
 
 
 def newest(root: Root) -> Path | None:

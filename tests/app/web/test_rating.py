@@ -65,7 +65,7 @@ def test_a_click_on_a_row_that_has_just_moved_under_the_pointer_rates_nothing(vi
         const list = document.getElementById("ratings");
         new MutationObserver(() => { list.children[row].querySelectorAll("[role=radio]")[1].click(); done(); })
             .observe(list, { childList: true });
-        list.children[moved].querySelector(".actions button").click();
+        list.children[moved].querySelector("[data-act]").click();
     })"""
 
     page.evaluate(script, [0, 0])  # the first is deleted, and what takes its place is clicked at once
