@@ -147,7 +147,11 @@ def test_a_write_is_in_the_very_next_answer_of_every_replica(setting: Setting) -
 def test_many_writes_are_in_the_very_next_answers(setting: Setting, record: Record) -> None:
     write_and_ask_every_replica(setting, writes=(writes := part(3000)), seed=2)
     record(
-        "two replicas behind HAProxy, every write looked for in both", database="postgresql", writes=writes, failed=0
+        "two replicas behind HAProxy, every write looked for in both",
+        database="postgresql",
+        failed=0,
+        writes_acknowledged=writes,
+        found=writes,
     )
 
 
