@@ -14,8 +14,7 @@ from app.services.ids import OwnIds
 from app.services.model_host import ModelState
 from app.services.movies import CatalogueEntry
 from app.services.popularity import PopularMovie
-from app.services.rating_lines import GivenRating
-from app.services.ratings import TitledRating, WrittenRating
+from app.services.ratings import GivenRating, TitledRating, WrittenRating
 from app.services.recommendations import (
     PredictionQuery,
     Predictions,

@@ -1,30 +1,24 @@
 """Trains a better model while a preliminary one is served, and puts it in its place."""
 
 import logging
-import multiprocessing
-import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.errors import TrainingRuns
+from app.jobs import background
+from app.jobs.background import LogReporter
 from app.jobs.prepare import DEFAULT_MODEL, find_data_of, is_to_improve, newest_card
 from app.jobs.reporter import Reporter
 from app.jobs.training import train_better_model
-from app.observability import logs
 from app.services.models.collection import Models
 from app.settings import Settings
 from app.storage.database import Database, connect
 from model.data import dataset
 from model.errors import DataError, SeqRecError
-from model.processes import work_for_parent
 from model.training.presets import preset
 from seqrec.errors import DatabaseUnavailable
 
 logger = logging.getLogger(__name__)
-
-LOWEST_PRIORITY = 19
-"""The service, which people wait for, comes first."""
 
 
 def improve(settings: Settings, reporter: Reporter) -> None:
@@ -67,43 +61,18 @@ def in_background(settings: Settings) -> Iterator[None]:
     if served is None or not is_to_improve(settings, served):
         yield
         return
-    # A new interpreter: PyTorch's threads do not survive a fork. No daemon: those may not start processes themselves.
-    process = multiprocessing.get_context("spawn").Process(target=_improve_quietly, args=(settings,))
-    process.start()
+    process = background.start(_improve, settings)
     try:
         yield
     finally:
-        process.terminate()
-        process.join(timeout=10)
-        process.kill()  # whatever it waits for: its checkpoints are written whole
-        process.join()
+        background.stop(process)  # its checkpoints are written whole
 
 
-def _improve_quietly(settings: Settings) -> None:
-    """The life of the process: what happens goes to the log."""
-    work_for_parent()
-    signal.signal(signal.SIGTERM, _interrupt)
-    os.nice(LOWEST_PRIORITY)
-    logs.configure(settings.log_level)
+def _improve(settings: Settings) -> None:
+    """The work of the process: what happens goes to the log."""
     try:
         improve(settings, LogReporter())
-    except KeyboardInterrupt:
-        pass
     except TrainingRuns as error:
         logger.warning("%s The model that is served stays until then.", error)
     except (SeqRecError, DatabaseUnavailable, OSError) as error:
         logger.error("the better model is not there; the next start goes on where this one was. %s", error)
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
-class LogReporter:
-    """An `app.jobs.reporter.Reporter` for the log; how far a training is, `app.storage.training_state` says."""
-
-    def message(self, text: str) -> None:
-        logger.info("%s", text)
-
-    def progress(self, stage: str, done: int, total: int | None, detail: str = "") -> None:
-        """Nothing: see above."""

@@ -8,8 +8,7 @@ from app.services.feedback.events import Events, NamedEvent, Written
 from app.services.feedback.recommendation_ids import RecommendationIds
 from app.services.ids import ExternalIds
 from app.services.model_host import Snapshot
-from app.services.rating_lines import GivenRating
-from app.services.ratings import Ratings
+from app.services.ratings import GivenRating, Ratings
 from app.services.taste.importing import Taste
 from app.settings import Settings
 from app.storage import movies, revisions

@@ -1,7 +1,9 @@
-"""External ids of requests: looked up once, so that all that follows knows the service's own ids alone."""
+"""Ids that requests and imports name: looked up once, so that all that follows knows the service's own ids alone."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from sqlalchemy.orm import Session
 
 from app.storage import ids
 from app.storage.database import Database
@@ -60,3 +62,31 @@ class ExternalIds:
         """Own ids of these external ones, as of one transaction."""
         with self.database.reads() as session:
             return OwnIds(ids.find(session, User, users), ids.find(session, Movie, movies))
+
+
+class UserAndMovie(Protocol):
+    """What says by own or external ids that a user has to do with a movie."""
+
+    @property
+    def user_id(self) -> AnyId: ...
+
+    @property
+    def movie_id(self) -> AnyId: ...
+
+
+class KnownIds:
+    """Own ids by own and external ones that exist, remembered so that an import looks each up once."""
+
+    def __init__(self) -> None:
+        self.users: dict[AnyId, int] = {}
+        self.movies: dict[AnyId, int] = {}
+
+    def missing(self, session: Session, named: Sequence[UserAndMovie]) -> Iterator[tuple[int, str, str]]:
+        """Index, field and message of those whose user or movie does not exist."""
+        self.users |= ids.find(session, User, {one.user_id for one in named} - self.users.keys())
+        self.movies |= ids.find(session, Movie, {one.movie_id for one in named} - self.movies.keys())
+        for index, one in enumerate(named):
+            if one.user_id not in self.users:
+                yield index, "user_id", str(UserNotFound([one.user_id]))
+            if one.movie_id not in self.movies:
+                yield index, "movie_id", str(MovieNotFound([one.movie_id]))

@@ -5,14 +5,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from tempfile import TemporaryFile
-from typing import IO, BinaryIO, NamedTuple, Protocol
+from typing import IO, BinaryIO, NamedTuple
 
 import numpy as np
 from sqlalchemy.orm import Session
 
 from app.observability import metrics
+from app.services.ids import KnownIds
+from app.services.json_lines import read_blocks
 from app.services.paging import decode_cursor, encode_cursor
-from app.services.rating_lines import UNTIMED, GivenRating, given_rating, read_blocks, read_rating
 from app.storage import ids, movies, ratings
 from app.storage.database import Database
 from app.storage.movies import MovieRecord
@@ -27,6 +28,18 @@ RATINGS_AT_ONCE = 5_000
 
 RECORD = np.dtype([("user_id", "<i8"), ("movie_id", "<i8"), ("stars", "<f8"), ("rated_at", "<i8")])
 """A checked rating on its way from the lines of an import to the database."""
+
+UNTIMED = -1
+"""The time of a rating that comes without one, until it is written."""
+
+
+class GivenRating(NamedTuple):
+    """A rating as a caller names it, by own or external ids; ``rated_at`` may be `UNTIMED`."""
+
+    user_id: AnyId
+    movie_id: AnyId
+    stars: float
+    rated_at: int
 
 
 class TitledRating(NamedTuple):
@@ -100,7 +113,7 @@ class Ratings:
             ]
             if problems:
                 raise InvalidRequest(problems)
-            records = known.records(named)
+            records = _records(named, known)
             put_with_times(session, records)
         metrics.ratings_written.inc(len(records))
         return len(records)
@@ -160,7 +173,7 @@ class Ratings:
                 for index, field, message in missing
             ]
             if not problems:
-                checked.write(np.array(known.records(named), dtype=RECORD).tobytes())
+                checked.write(np.array(_records(named, known), dtype=RECORD).tobytes())
         if problems:
             raise InvalidRequest(problems)
 
@@ -204,37 +217,19 @@ def now() -> int:
     return int(time.time())
 
 
-class UserAndMovie(Protocol):
-    """What says by own or external ids that a user has to do with a movie."""
-
-    @property
-    def user_id(self) -> AnyId: ...
-
-    @property
-    def movie_id(self) -> AnyId: ...
+def read_rating(line: bytes) -> GivenRating:
+    return given_rating(NewRating.model_validate_json(line))
 
 
-class KnownIds:
-    """Own ids by own and external ones that exist, remembered so that an import looks each up once."""
+def given_rating(rating: NewRating) -> GivenRating:
+    rated_at = UNTIMED if rating.rated_at is None else rating.rated_at
+    return GivenRating(rating.user_id, rating.movie_id, rating.stars, rated_at)
 
-    def __init__(self) -> None:
-        self.users: dict[AnyId, int] = {}
-        self.movies: dict[AnyId, int] = {}
 
-    def missing(self, session: Session, named: Sequence[UserAndMovie]) -> Iterator[tuple[int, str, str]]:
-        """Index, field and message of those whose user or movie does not exist."""
-        self.users |= ids.find(session, User, {one.user_id for one in named} - self.users.keys())
-        self.movies |= ids.find(session, Movie, {one.movie_id for one in named} - self.movies.keys())
-        for index, one in enumerate(named):
-            if one.user_id not in self.users:
-                yield index, "user_id", str(UserNotFound([one.user_id]))
-            if one.movie_id not in self.movies:
-                yield index, "movie_id", str(MovieNotFound([one.movie_id]))
-
-    def records(self, named: Sequence[GivenRating]) -> list[RatingRecord]:
-        """The ratings by own ids, none of which is missing."""
-        users, movies = self.users, self.movies
-        return [RatingRecord(users[user], movies[movie], stars, rated_at) for user, movie, stars, rated_at in named]
+def _records(named: Sequence[GivenRating], known: KnownIds) -> list[RatingRecord]:
+    """The ratings by own ids, all of which are known."""
+    users, movies = known.users, known.movies
+    return [RatingRecord(users[user], movies[movie], stars, rated_at) for user, movie, stars, rated_at in named]
 
 
 def _require_user(session: Session, user_id: int) -> str | None:

@@ -6,8 +6,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
+from typing import Any
 
 import httpx
+from sqlalchemy import Engine
+
+from app.storage.database import Database
+from app.storage.ratings import next_block
 
 CALLERS = 4
 
@@ -20,10 +25,14 @@ class Callers:
         written: the stars that were answered with 200, by user and movie.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, reconnect: bool = False) -> None:
+        """``reconnect``: each request has a connection of its own."""
         self.answers: Counter[str] = Counter()
         self.written: dict[tuple[int, int], float] = {}
         self._address = address
+        self._options: dict[str, Any] = {}
+        if reconnect:
+            self._options = {"limits": httpx.Limits(max_keepalive_connections=0), "headers": {"Connection": "close"}}
         self._over = threading.Event()
 
     @contextmanager
@@ -38,7 +47,7 @@ class Callers:
             caller.result()
 
     def _ask(self, caller: int) -> None:
-        with httpx.Client(base_url=self._address, timeout=30) as client:
+        with httpx.Client(base_url=self._address, timeout=30, **self._options) as client:
             for number in count():
                 if self._over.is_set():
                     return
@@ -51,4 +60,13 @@ class Callers:
                     self.written[caller, movie] = stars
 
     def _note(self, answer: httpx.Response) -> None:
-        self.answers["200" if answer.status_code == 200 else f"{answer.status_code} {answer.text}"] += 1
+        reason = "" if answer.status_code == 200 else f" {answer.reason_phrase}: {answer.text}"
+        self.answers[f"{answer.status_code}{reason}"] += 1
+
+    def assert_nothing_was_lost(self, engine: Engine) -> None:
+        """Every request was answered with 200, and every rating that was written is in the database."""
+        assert set(self.answers) == {"200"}, self.answers
+        with Database(engine).reads() as session:
+            stored = {(one.user_id, one.movie_id): one.stars for one in next_block(session, (0, 0), 1_000_000)}
+        assert self.written
+        assert {key: stored[key] for key in self.written} == self.written

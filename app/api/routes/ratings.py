@@ -14,7 +14,7 @@ from app.api.json_lines import lines_of, received, streamed
 from app.api.parameters import Cursor, KnownMovieId, MovieId, UserId
 from app.edge.keys import with_key
 from app.edge.routes import BulkRoute, Route
-from app.services.rating_lines import GivenRating
+from app.services.ratings import GivenRating
 from app.storage.ratings import RatingRecord
 from seqrec.errors import (
     Conflict,

@@ -140,7 +140,12 @@ def _check(file: zipfile.ZipFile, contents: Contents, path: Path) -> None:
         try:
             with file.open(name) as entry:
                 whole = hashlib.file_digest(entry, "sha256").hexdigest() == digest  # type: ignore[arg-type]
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            NotImplementedError,
+        ):  # the last: of a compression unknown here
             whole = False
         if not whole:
             raise ArchiveError(f"{path} is damaged: {name} is not what was written. Use another copy.")

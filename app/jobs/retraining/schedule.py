@@ -2,9 +2,6 @@
 
 import importlib.util
 import logging
-import multiprocessing
-import os
-import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,22 +10,19 @@ from datetime import UTC, datetime
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import RetrainingRuns, TrainingRuns
-from app.observability import logs
+from app.jobs import background
+from app.jobs.background import LogReporter
 from app.services.models.loading import to_serve
 from app.settings import Schedule, Settings
 from app.storage import models, ratings, training_state
 from app.storage.database import Database, connect
 from model.errors import SeqRecError, SettingsError
 from model.inference import artifact
-from model.processes import work_for_parent
 from seqrec.errors import ServiceError
 
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_SECONDS = 30.0
-
-LOWEST_PRIORITY = 19
-"""The service, which people wait for, comes first."""
 
 
 @contextmanager
@@ -91,35 +85,19 @@ def is_due(schedule: Schedule, settings: Settings, database: Database, began: da
 
 def _run(settings: Settings, stop: threading.Event) -> None:
     """One round in a process of its own, until it is done or the service stops."""
-    # A new interpreter: PyTorch's threads do not survive a fork. No daemon: those may not start processes themselves.
-    process = multiprocessing.get_context("spawn").Process(target=_retrain_quietly, args=(settings,))
-    process.start()
+    process = background.start(_retrain, settings)
     while process.is_alive() and not stop.wait(0.2):
         pass
-    process.terminate()
-    process.join(timeout=10)
-    process.kill()
-    process.join()
+    background.stop(process)
 
 
-def _retrain_quietly(settings: Settings) -> None:
-    """The life of the process: what happens goes to the log."""
-    from app.jobs.improvement import LogReporter  # noqa: PLC0415 - it loads what trains, which the service does not need
-    from app.jobs.retraining.round import retrain  # noqa: PLC0415 - as above
+def _retrain(settings: Settings) -> None:
+    """The work of the process: what happens goes to the log."""
+    from app.jobs.retraining.round import retrain  # noqa: PLC0415 - it loads what trains, which the service does not need
 
-    work_for_parent()
-    signal.signal(signal.SIGTERM, _interrupt)
-    os.nice(LOWEST_PRIORITY)
-    logs.configure(settings.log_level)
     try:
         retrain(settings, LogReporter())
-    except KeyboardInterrupt:
-        pass
     except (TrainingRuns, RetrainingRuns) as error:
         logger.info("no round of retraining now: %s", error)
     except (SeqRecError, ServiceError, SQLAlchemyError, OSError) as error:
         logger.error("retraining has failed, and the model that is served stays: %s", error)
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt

@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 from app.observability import metrics
 from app.services.feedback.recommendation_ids import RecommendationIds
 from app.services.feedback.watchlist import watchlist
+from app.services.ids import KnownIds
+from app.services.json_lines import read_blocks
 from app.services.paging import decode_cursor, encode_cursor
-from app.services.rating_lines import read_blocks
-from app.services.ratings import KnownIds, now
+from app.services.ratings import now
 from app.storage import events, ids, movies, ratings
 from app.storage.database import Database
 from app.storage.events import EventRecord, ListRecord

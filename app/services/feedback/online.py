@@ -36,6 +36,9 @@ DAYS = 30
 LONGEST_AGE = 60.0
 """Seconds for which what was measured is answered again."""
 
+FOLLOWED_EVERY = 600.0
+"""Seconds from one measure for the metrics to the next: it reads all impressions of days, and minutes change little."""
+
 
 class JudgedList(NamedTuple):
     """A list that was shown, and what came of it.
@@ -89,7 +92,7 @@ class OnlineMeasure:
         }
         self._measured: dict[int, tuple[float, Online]] = {}
         self._measuring = threading.Lock()
-        self._followed_at = time.monotonic()
+        self._follow_from = time.monotonic() + LONGEST_AGE  # a process that starts has other things to do
 
     def measure(self, days: int = DAYS) -> Online:
         """Lists that were served in the last so many days; from memory for `LONGEST_AGE` seconds."""
@@ -103,9 +106,9 @@ class OnlineMeasure:
             return online
 
     def follow(self) -> None:
-        """Measure in the background for the metrics, at most every `LONGEST_AGE` seconds."""
-        if time.monotonic() - self._followed_at > LONGEST_AGE:
-            self._followed_at = time.monotonic()
+        """Measure in the background for the metrics, at most every `FOLLOWED_EVERY` seconds."""
+        if time.monotonic() > self._follow_from:
+            self._follow_from = time.monotonic() + FOLLOWED_EVERY
             threading.Thread(target=self._measure_quietly, name="online", daemon=True).start()
 
     def _measure_quietly(self) -> None:

@@ -27,6 +27,7 @@ OTHER_FOLDERS = {"__MACOSX", "deleted", "orphaned", "likes", "lists"}
 
 DIRECTORY_ENTRY = b"PK\x01\x02"
 UNPACKING_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError)
+"""What `zipfile` raises: for damage, for a password (RuntimeError), and for a compression that it does not know."""
 
 OTHER_KINDS = {
     b"\x89PNG": "a picture",

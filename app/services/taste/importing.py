@@ -7,8 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.observability import metrics
 from app.services.model_host import Snapshot
-from app.services.rating_lines import UNTIMED
-from app.services.ratings import put_with_times
+from app.services.ratings import UNTIMED, put_with_times
 from app.services.taste.files import texts_of
 from app.services.taste.formats import Export, RatedTitle, read
 from app.services.taste.matching import By, Candidate, TitleMatcher

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from sqlalchemy import Engine, text
 
 from app.errors import RetrainingLost, RetrainingRuns, TrainingRuns
+from app.jobs.background import LogReporter
 from app.jobs.extract import extract
-from app.jobs.improvement import LogReporter
 from app.jobs.retraining import lease as leases
 from app.jobs.retraining import schedule
 from app.jobs.retraining.judging import Answers, Person, Verdict, ask, decide, people

@@ -1,14 +1,12 @@
-"""Ratings and events as JSON Lines: one JSON object a line."""
+"""JSON Lines of ratings or events: one JSON object a line."""
 
 import codecs
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, NamedTuple, TypeVar
+from typing import BinaryIO, TypeVar
 
 from pydantic import ValidationError
 
 from seqrec.errors import MOST_DETAILS, InvalidField
-from seqrec.ids import AnyId
-from seqrec.schemas.ratings import NewRating
 
 T = TypeVar("T")
 
@@ -17,19 +15,6 @@ LONGEST_LINE = 10_000
 
 MOST_BLANK_LINES = 10_000
 """A file of more is no file of ratings or events."""
-
-UNTIMED = -1
-"""The time of a rating that comes without one, until it is written."""
-
-
-class GivenRating(NamedTuple):
-    """A rating as a caller names it, by own or external ids; ``rated_at`` may be `UNTIMED`."""
-
-    user_id: AnyId
-    movie_id: AnyId
-    stars: float
-    rated_at: int
-
 
 OTHER_KINDS = {
     b"\x1f\x8b": "the file is compressed: unpack it first",
@@ -84,12 +69,3 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 def _other_kind(line: bytes) -> str | None:
     """What is to be said of a file with this first line, if it is no text in UTF-8."""
     return next((message for beginning, message in OTHER_KINDS.items() if line.startswith(beginning)), None)
-
-
-def read_rating(line: bytes) -> GivenRating:
-    return given_rating(NewRating.model_validate_json(line))
-
-
-def given_rating(rating: NewRating) -> GivenRating:
-    rated_at = UNTIMED if rating.rated_at is None else rating.rated_at
-    return GivenRating(rating.user_id, rating.movie_id, rating.stars, rated_at)
