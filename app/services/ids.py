@@ -90,3 +90,11 @@ class KnownIds:
                 yield index, "user_id", str(UserNotFound([one.user_id]))
             if one.movie_id not in self.movies:
                 yield index, "movie_id", str(MovieNotFound([one.movie_id]))
+
+
+def require_user(session: Session, user_id: int) -> str | None:
+    """The user's external id; `UserNotFound`."""
+    known = ids.external_ids(session, User, [user_id])
+    if user_id not in known:
+        raise UserNotFound([user_id])
+    return known[user_id]

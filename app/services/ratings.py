@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.observability import metrics
-from app.services.ids import KnownIds
+from app.services.ids import KnownIds, require_user
 from app.services.json_lines import read_blocks
 from app.services.paging import decode_cursor, encode_cursor
 from app.storage import ids, movies, ratings
@@ -19,7 +19,7 @@ from app.storage.database import Database
 from app.storage.movies import MovieRecord
 from app.storage.ratings import RatingRecord
 from app.storage.tables import Movie, User
-from seqrec.errors import InvalidField, InvalidRequest, MovieNotFound, UserNotFound
+from seqrec.errors import InvalidField, InvalidRequest, MovieNotFound
 from seqrec.ids import AnyId
 from seqrec.schemas.ratings import NewRating
 
@@ -74,7 +74,7 @@ class Ratings:
     def page_for_user(self, user_id: int, limit: int, cursor: str | None) -> RatingPage:
         """A page of a user's ratings, newest first; `UserNotFound`."""
         with self.database.reads() as session:
-            external_id = _require_user(session, user_id)
+            external_id = require_user(session, user_id)
             rows = ratings.page(session, user_id, limit + 1, decode_cursor(cursor))
             records = movies.records(session, [rating.movie_id for rating in rows])
         # A movie that was deleted between the two queries is left out.
@@ -86,7 +86,7 @@ class Ratings:
         """Write one rating, replacing an older one; `UserNotFound` or `MovieNotFound`."""
         given = RatingRecord(user_id, movie_id, stars, UNTIMED if rated_at is None else rated_at)
         with self.database.writes() as session:
-            user_external_id = _require_user(session, user_id)
+            user_external_id = require_user(session, user_id)
             known_movies = ids.external_ids(session, Movie, [movie_id])
             if movie_id not in known_movies:
                 raise MovieNotFound([movie_id])
@@ -98,7 +98,7 @@ class Ratings:
     def remove(self, user_id: int, movie_id: int) -> None:
         """Delete a rating; does nothing if there is none. `UserNotFound`."""
         with self.database.writes() as session:
-            _require_user(session, user_id)
+            require_user(session, user_id)
             removed = ratings.remove(session, user_id, movie_id)
         metrics.ratings_deleted.inc(removed)
 
@@ -230,11 +230,3 @@ def _records(named: Sequence[GivenRating], known: KnownIds) -> list[RatingRecord
     """The ratings by own ids, all of which are known."""
     users, movies = known.users, known.movies
     return [RatingRecord(users[user], movies[movie], stars, rated_at) for user, movie, stars, rated_at in named]
-
-
-def _require_user(session: Session, user_id: int) -> str | None:
-    """The user's external id; `UserNotFound`."""
-    known = ids.external_ids(session, User, [user_id])
-    if user_id not in known:
-        raise UserNotFound([user_id])
-    return known[user_id]

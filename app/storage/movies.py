@@ -66,11 +66,6 @@ def title_vectors(session: Session) -> dict[int, bytes]:
     return {movie_id: vector for movie_id, vector in session.execute(query) if vector is not None}
 
 
-def existing(session: Session, movie_ids: Collection[int]) -> set[int]:
-    """The ids that belong to a movie."""
-    return set(session.scalars(select(Movie.id).where(Movie.id.in_(movie_ids))))
-
-
 def free_id(session: Session, above: int) -> int:
     return choose_free_id(session, Movie.id, above)
 

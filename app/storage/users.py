@@ -1,6 +1,6 @@
 """Users and their profiles."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from sqlalchemy import delete, insert, select, update
@@ -31,11 +31,6 @@ def records(session: Session, user_ids: Iterable[int]) -> dict[int, StoredUser]:
 def profiles(session: Session, user_ids: Iterable[int]) -> dict[int, Profile]:
     """Profiles by user id; missing users are left out."""
     return {user_id: user.profile for user_id, user in records(session, user_ids).items()}
-
-
-def existing(session: Session, user_ids: Collection[int]) -> set[int]:
-    """The ids that belong to a user."""
-    return set(session.scalars(select(User.id).where(User.id.in_(user_ids))))
 
 
 def next_ids(session: Session, after: int, limit: int) -> list[int]:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from app.observability import metrics
 from app.services.feedback.recommendation_ids import RecommendationIds
 from app.services.feedback.watchlist import watchlist
-from app.services.ids import KnownIds
+from app.services.ids import KnownIds, require_user
 from app.services.json_lines import read_blocks
 from app.services.paging import decode_cursor, encode_cursor
 from app.services.ratings import now
@@ -25,7 +25,7 @@ from app.storage.database import Database
 from app.storage.events import EventRecord, ListRecord
 from app.storage.movies import MovieRecord
 from app.storage.tables import Movie, User
-from seqrec.errors import InvalidField, InvalidRequest, ServiceError, UserNotFound
+from seqrec.errors import InvalidField, InvalidRequest, ServiceError
 from seqrec.ids import AnyId
 from seqrec.schemas.events import NewEvent
 
@@ -104,14 +104,12 @@ class Events:
         """A page of a user's watch list, what was added last first; `UserNotFound`."""
         before = decode_cursor(cursor)
         with self.database.reads() as session:
-            external_ids = ids.external_ids(session, User, [user_id])
-            if user_id not in external_ids:
-                raise UserNotFound([user_id])
+            external_id = require_user(session, user_id)
             entries = [entry for entry in watchlist(session, user_id) if before is None or entry < before]
             records = movies.records(session, [movie_id for _, movie_id in entries[:limit]])
         page = [ListedMovie(records[id_], added_at) for added_at, id_ in entries[:limit] if id_ in records]
         next_cursor = encode_cursor(entries[limit - 1]) if len(entries) > limit else None
-        return WatchlistPage(page, external_ids[user_id], next_cursor)
+        return WatchlistPage(page, external_id, next_cursor)
 
     def export(self) -> Iterator[EventRecord]:
         """All events in the order in which they came, read in blocks, each in a transaction of its own."""

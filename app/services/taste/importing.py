@@ -6,16 +6,16 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from app.observability import metrics
+from app.services.ids import require_user
 from app.services.model_host import Snapshot
 from app.services.ratings import UNTIMED, put_with_times
 from app.services.taste.files import texts_of
 from app.services.taste.formats import Export, RatedTitle, read
 from app.services.taste.matching import By, Candidate, TitleMatcher
-from app.storage import ratings, users
+from app.storage import ratings
 from app.storage.database import Database
 from app.storage.movies import MovieRecord
 from app.storage.ratings import RatingRecord
-from seqrec.errors import UserNotFound
 
 MOST_COMPARED = 5_000
 """Titles of a file that are compared with all names of about their year. In a catalogue of 87,000 movies, a thousand of
@@ -68,7 +68,7 @@ class Taste:
         `UserNotFound`, or `InvalidRequest` for a file that is no export.
         """
         with self.database.reads() as session:
-            _require_user(session, user_id)
+            require_user(session, user_id)
             history = ratings.histories(session, [user_id])[user_id]
             own = {entry.rated.movie_id: entry.rated.stars for entry in history}
             snapshot = self._snapshot(session)
@@ -84,7 +84,7 @@ class Taste:
             for movie_id, given in chosen
         ]
         with self.database.writes() as session:
-            _require_user(session, user_id)
+            require_user(session, user_id)
             put_with_times(session, records)
         metrics.ratings_written.inc(len(records))
         metrics.imports.inc()
@@ -113,8 +113,3 @@ def _preview(export: Export, matcher: TitleMatcher, own: dict[int, float]) -> Pr
         else:
             not_found.append(given)
     return Preview(export, list(matched.values()), doubtful, not_found, repeated)
-
-
-def _require_user(session: Session, user_id: int) -> None:
-    if not users.existing(session, [user_id]):
-        raise UserNotFound([user_id])

@@ -375,7 +375,7 @@ def test_raters_of_a_movie_and_its_deletion_never_deadlock(database: Database) -
             for turn in range(40):
                 with database.writes() as session:
                     # The movie may be away for a moment; then nothing is written.
-                    if movies.existing(session, [1]):
+                    if movies.records(session, [1]):
                         session.execute(
                             text("UPDATE ratings SET stars = :stars WHERE movie_id = 1"), {"stars": 1 + turn % 5}
                         )
