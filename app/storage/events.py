@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, bindparam, delete, exists, false, func, or_, select, text, tuple_, update
+from sqlalchemy import Select, and_, bindparam, delete, exists, false, func, or_, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
@@ -213,10 +213,6 @@ def hits_since(session: Session, since: int, least_shares: Mapping[str, float], 
     )
     found = [Hit(*row) for row in session.execute(events)]
     return found + [Hit(*row, None) for row in session.execute(rated)]
-
-
-def put_signing_key(session: Session, key: bytes) -> None:
-    session.execute(update(SigningKey).values(key=key))
 
 
 def signing_key(session: Session) -> bytes:
