@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from app.edge.answers import PROBLEM
+from app.edge.keys import ADMIN_KEY, ANY_KEY
 
 JSON = "application/json"
 
@@ -19,6 +20,10 @@ class Description:
     def __call__(self) -> dict[str, Any]:
         description = self._generate()  # the same object each time: what follows changes it once
         schemas = description["components"]["schemas"]
+        description["components"]["securitySchemes"] = {
+            scheme.scheme_name: scheme.model.model_dump(mode="json", by_alias=True, exclude_none=True)
+            for scheme in (ANY_KEY, ADMIN_KEY)
+        }
         for status, answer in _answers(description):
             content = answer.get("content", {})
             if JSON not in content:

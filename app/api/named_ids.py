@@ -14,18 +14,22 @@ MOVIE_FIELDS = frozenset({"movie_id", "movie_ids", "exclude"})
 
 async def own_ids(request: BaseModel, services: Services) -> OwnIds:
     """Own ids of all external ones that the request names; where it names none, nothing is asked."""
-    users, movies = set(_texts(request, USER_FIELDS)), set(_texts(request, MOVIE_FIELDS))
+    users, movies = set[str](), set[str]()
+    for name, text in _texts(request):
+        if name in USER_FIELDS:
+            users.add(text)
+        elif name in MOVIE_FIELDS:
+            movies.add(text)
     if not users and not movies:
         return OwnIds()
     return await run_in_threadpool(services.external_ids.look_up, users, movies)
 
 
-def _texts(body: BaseModel, fields: frozenset[str]) -> Iterator[str]:
-    """The texts in these fields of a body and of the bodies in it."""
+def _texts(body: BaseModel) -> Iterator[tuple[str, str]]:
+    """The texts in the fields of a body and of the bodies in it, each with the name of its field."""
     for name, value in body:
         for one in value if isinstance(value, list) else (value,):
             if isinstance(one, str):
-                if name in fields:
-                    yield one
+                yield name, one
             elif isinstance(one, BaseModel):
-                yield from _texts(one, fields)
+                yield from _texts(one)

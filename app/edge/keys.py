@@ -45,12 +45,11 @@ def _is_among(given: str, keys: Sequence[str]) -> bool:
     return bool(sum(hmac.compare_digest(given.encode(), key.encode()) for key in keys))
 
 
-# They say in the API's description that a route takes a key; `app.edge.routes` asks for it.
-with_key = Security(
-    APIKeyHeader(name=HEADER, auto_error=False, description="One of SEQREC_API_KEYS, or SEQREC_ADMIN_KEY.")
+ANY_KEY = APIKeyHeader(name=HEADER, auto_error=False, description="One of SEQREC_API_KEYS, or SEQREC_ADMIN_KEY.")
+ADMIN_KEY = APIKeyHeader(
+    name=HEADER, scheme_name="AdminKey", auto_error=False, description="SEQREC_ADMIN_KEY, for the routes of /admin."
 )
-with_admin_key = Security(
-    APIKeyHeader(
-        name=HEADER, scheme_name="AdminKey", auto_error=False, description="SEQREC_ADMIN_KEY, for the routes of /admin."
-    )
-)
+
+with_key, with_admin_key = Security(ANY_KEY), Security(ADMIN_KEY)
+"""Dependencies that mark a route. `app.edge.routes` asks for the key itself: FastAPI would look for it only after it
+has read the body, and at a tenth of the cost of a short answer."""

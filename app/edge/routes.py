@@ -4,15 +4,16 @@ FastAPI reads and parses a body before any dependency, so that a caller without 
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.params import Depends
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
-from app.edge.keys import HEADER, Keys, with_admin_key, with_key
+from app.edge.keys import ADMIN_KEY, ANY_KEY, HEADER, Keys, with_admin_key, with_key
 from app.edge.limits import Limits
 from app.edge.rates import Rates
 from app.edge.requests import HEADERS
@@ -31,21 +32,27 @@ class Route(APIRoute):
         *,
         status_code: int | None = None,
         responses: dict[int | str, dict[str, Any]] | None = None,
+        dependencies: Sequence[Depends] | None = None,
         **options: Any,  # noqa: ANN401 - those of FastAPI
     ) -> None:
+        given = list(dependencies or ())
+        self.wants_key, self.wants_admin = with_key in given, with_admin_key in given
+        if self.wants_key or self.wants_admin:
+            scheme = ADMIN_KEY if self.wants_admin else ANY_KEY
+            options["openapi_extra"] = (options.get("openapi_extra") or {}) | {"security": [{scheme.scheme_name: []}]}
+        others = [one for one in given if one not in (with_key, with_admin_key)]
         documented: dict[int | str, dict[str, Any]] = {status_code or 200: {}, **(responses or {})}
         documented[status_code or 200] = {"headers": HEADERS} | documented[status_code or 200]
-        super().__init__(path, endpoint, status_code=status_code, responses=documented, **options)
+        super().__init__(path, endpoint, status_code=status_code, responses=documented, dependencies=others, **options)
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
-        wants_admin, wants_key = with_admin_key in self.dependencies, with_key in self.dependencies
 
         async def guarded(request: Request) -> Response:
-            if wants_key or wants_admin:
+            if self.wants_key or self.wants_admin:
                 keys: Keys = request.app.state.keys
                 key = request.headers.get(HEADER)
-                keys.require(key, admin=wants_admin)
+                keys.require(key, admin=self.wants_admin)
                 rates: Rates | None = request.app.state.rates
                 if rates is not None:
                     await rates.count(key if keys and key else _address(request))

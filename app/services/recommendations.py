@@ -149,7 +149,7 @@ class Recommender:
         user_ids = sorted({query.user_id for query in queries})
         movie_ids = [query.movie_id for query in queries]
         if len(user_ids) == 1:
-            return self._predict(self._read_user(user_ids[0]), movie_ids)
+            return self._predict_and_keep(self._read_user(user_ids[0]), movie_ids)
         contexts, external_ids, snapshot = self._read_contexts(user_ids)
         state = self.host.state(snapshot)
         _require_movies(state.catalogue, movie_ids)
@@ -170,7 +170,7 @@ class Recommender:
 
     def predict_anonymous(self, user: UserContext, movie_ids: Sequence[int]) -> Predictions:
         """Predict an anonymous user's stars for each movie, in their order; `MovieNotFound`."""
-        return self._predict(self.read_anonymous(user), movie_ids)
+        return self._predict_and_keep(self.read_anonymous(user), movie_ids)
 
     def recommend(self, user_id: int, options: RecommendationOptions) -> RecommendationList:
         """A page of the user's best unrated movies, best first; `UserNotFound` or `NoRelevance`."""
@@ -332,12 +332,16 @@ class Recommender:
         external_ids = {id_: user.external_id for id_, user in users.records(session, contexts).items()}
         return _Contexts(contexts, external_ids, self.host.snapshot(session))
 
+    def _predict_and_keep(self, known: KnownUser, movie_ids: Sequence[int]) -> Predictions:
+        answer = self._predict(known, movie_ids)
+        known.keep()
+        return answer
+
     @staticmethod
     def _predict(known: KnownUser, movie_ids: Sequence[int]) -> Predictions:
         _require_movies(known.state.catalogue, movie_ids)
         with metrics.scoring("predict"):
             predictions = known.state.scorer.predict_from(known.user, movie_ids)
-        known.keep()
         external_ids = {known.key: known.external_id} if isinstance(known.key, int) else {}
         return Predictions(known.state, predictions, external_ids)
 
