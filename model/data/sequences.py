@@ -7,7 +7,7 @@ import numpy as np
 
 from model.data.dataset import MovieLens
 from model.features.catalogue import FIRST_INDEX
-from model.features.users import Profile, encode_profiles
+from model.features.users import Profile, encode_profiles, tie_breaker
 from model.rating_scale import WHOLE_STARS, RatingScale
 from model.types import FloatArray, IntArray
 
@@ -34,19 +34,20 @@ class Sequences:
 
     @classmethod
     def of(cls, data: MovieLens) -> "Sequences":
-        """All users in the order of the table; ratings of the same second in order of movie id, as in the service."""
+        """All users in the order of the table; ratings of the same second in the order of `tie_breaker`."""
         user_ids = data.users["user_id"].to_numpy().astype(np.int64)
         index_of_user = np.zeros(int(user_ids.max()) + 1, dtype=np.int64)
         index_of_user[user_ids] = np.arange(len(user_ids))
-        users = index_of_user[data.ratings["user_id"].to_numpy()]
-        # The last key counts most: by user, then by time, then by movie.
-        order = np.lexsort((data.ratings["movie_id"].to_numpy(), data.ratings["rated_at"].to_numpy(), users))
+        rated_by, movie_ids = (data.ratings[name].to_numpy().astype(np.int64) for name in ("user_id", "movie_id"))
+        users = index_of_user[rated_by]
+        # The last key counts most: by user, then by time.
+        order = np.lexsort((tie_breaker(rated_by, movie_ids), data.ratings["rated_at"].to_numpy(), users))
         return cls(
             user_ids=user_ids,
             profiles=encode_profiles(
                 [Profile(*row) for row in data.users.select("gender", "age", "occupation").rows()]
             ),
-            movies=np.searchsorted(data.catalogue.movie_ids, data.ratings["movie_id"].to_numpy())[order] + FIRST_INDEX,
+            movies=np.searchsorted(data.catalogue.movie_ids, movie_ids)[order] + FIRST_INDEX,
             stars=_on_scale(data.ratings["stars"].to_numpy(), data.rating_scale)[order],
             offsets=_offsets(np.bincount(users, minlength=len(user_ids))),
             rating_scale=data.rating_scale,
