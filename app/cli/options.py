@@ -20,6 +20,7 @@ ModelName = Literal[
     "mean",
     "movie-mean",
     "bias",
+    "factorization",
     "mlp3",
     "ffnn-bert",
     "bst",
@@ -84,9 +85,10 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         metavar="MODEL",
-        help="For stars: a simple baseline (mean, movie-mean, bias), a network (seqrec-paper, seqrec-lstm, "
-        "seqrec-rating, seqrec-small, seqrec), or a published baseline (mlp3, ffnn-bert, bst, glocal-k, gc-mc). "
-        "For lists: popularity, item-knn, seqrec-rating (by predicted stars), seqrec-small, seqrec.",
+        help="For stars: a simple baseline (mean, movie-mean, bias), the factorization of seqrec (factorization), "
+        "a network (seqrec-paper, seqrec-lstm, seqrec-rating, seqrec-small, seqrec), or a published baseline (mlp3, "
+        "ffnn-bert, bst, glocal-k, gc-mc). For lists: popularity, item-knn, seqrec-rating (by predicted stars), "
+        "seqrec-small, seqrec.",
     ),
 ]
 ProtocolOption = Annotated[
@@ -106,6 +108,10 @@ SeedsOption = Annotated[
         help="Seeds of the split.",
         show_default="2658 4769 for the protocol paper and user-split, 1234 1234 for random",
     ),
+]
+TrainingSeedOption = Annotated[
+    int | None,
+    typer.Option("--seed", min=0, help="Seed of the training of a seqrec network.", show_default="that of the model"),
 ]
 ResultsOption = Annotated[
     Path, typer.Option(help="Folder for tables and figures; results that it has are not computed again.")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
+from model.baselines.factorization import Factorization
 from model.baselines.registry import RATING
 from model.baselines.simple import BiasModel
 from model.data.splits import PAPER_SEEDS, RANDOM_SEEDS
@@ -187,8 +188,8 @@ class Plan:
 
 
 def is_published(model: str) -> bool:
-    """Whether this is a published model of others: neither a simple baseline nor one of our networks."""
-    return model not in RATING.baselines and not model.startswith(FAMILY)
+    """Whether this is a published model of others: neither a baseline of our own nor one of our networks."""
+    return model not in (*RATING.baselines, Factorization.name) and not model.startswith(FAMILY)
 
 
 def find_results(store: RunStore, runs: Iterable[Run]) -> list[Result]:

@@ -70,7 +70,7 @@ def test_every_saved_list_result_has_the_settings_of_today(context: TrainingCont
     for protocol in PROTOCOLS["ranking"]:
         for name in MODELS:
             settings = ranker_settings(RANKING.build(name, context, protocol))
-            assert is_cached(RESULTS, protocol, name, ML_1M_CHECKSUM, settings), (protocol, name)
+            assert is_cached(RESULTS / "lists" / f"{protocol}-{name}.json", ML_1M_CHECKSUM, settings), (protocol, name)
     results = load_results(RESULTS)
     assert len(results.own) == len(list((RESULTS / "lists").glob("*.json")))
     assert len(results.external) == len(list((RESULTS / "peers").glob("*.json")))
