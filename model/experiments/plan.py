@@ -39,14 +39,15 @@ class Published(NamedTuple):
     source: str
 
 
+SEQREC_PAPER = "SeqRec, McGill University 2022"
 PUBLISHED = {
-    ("seqrec-paper", "paper"): Published(0.958, 0.397, "SeqRec paper"),
-    ("seqrec-lstm", "paper"): Published(0.970, None, "SeqRec paper"),
-    ("mlp3", "paper"): Published(0.99, None, "SeqRec paper"),
-    ("ffnn-bert", "paper"): Published(0.99, None, "SeqRec paper"),
-    ("glocal-k", "random"): Published(0.823, None, "its own paper"),
-    ("gc-mc", "random"): Published(0.832, None, "its own paper"),
-    ("bst", "random"): Published(0.841, None, "quoted by the SeqRec paper, split unknown"),
+    ("seqrec-paper", "paper"): Published(0.958, 0.397, SEQREC_PAPER),
+    ("seqrec-lstm", "paper"): Published(0.970, None, SEQREC_PAPER),
+    ("mlp3", "paper"): Published(0.99, None, SEQREC_PAPER),
+    ("ffnn-bert", "paper"): Published(0.99, None, SEQREC_PAPER),
+    ("glocal-k", "random"): Published(0.823, None, "Han et al. 2021, CIKM"),
+    ("gc-mc", "random"): Published(0.832, None, "van den Berg et al. 2017, arXiv 1706.02263"),
+    ("bst", "random"): Published(0.841, None, f"quoted in {SEQREC_PAPER}, split unknown"),
 }
 """By model and protocol."""
 

@@ -10,8 +10,9 @@ from model.evaluation.bootstrap import RESAMPLES
 from model.experiments.lists.comparisons import ListComparison, Measured, compare
 from model.experiments.lists.figures import draw_curves, draw_diversity, draw_models
 from model.experiments.lists.runs import OUR_MODEL, ExternalResult, ListResults, Result, result_files
+from model.experiments.provenance import Provenance
 from model.experiments.report import around_summary, write_text
-from model.experiments.tables import NOTHING, markdown
+from model.experiments.tables import NOTHING, code_cell, markdown
 
 BEGIN, END = "<!-- lists: written by seqrec experiments lists -->", "<!-- end of lists -->"
 """The summary of the lists stands between these marks in a README."""
@@ -55,7 +56,7 @@ class TableRow(NamedTuple):
         scores: one for each seed that it was trained with.
         files: of the results, likewise.
         intervals: 95 % intervals of NDCG@10; empty unless all results have one.
-        checked: whether all results carry what made them.
+        made_by: what made the results, likewise; None where a result does not carry it.
         stopped_at: see `ExternalResult.stopped_at`.
         minutes: of one training and its ranking, mean.
     """
@@ -65,7 +66,7 @@ class TableRow(NamedTuple):
     scores: Sequence[RankingScore | ExternalResult]
     files: Sequence[Path]
     intervals: Sequence[tuple[float, float]]
-    checked: bool
+    made_by: Sequence[Provenance | None]
     inductive: bool
     minutes: float
     stopped_at: float | None = None
@@ -138,7 +139,7 @@ def _own_row(folder: Path, protocol: str, trainings: Sequence[Result]) -> TableR
         scores=evaluations,
         files=result_files(folder, protocol, evaluations[0].model),
         intervals=intervals if len(intervals) == len(trainings) else (),
-        checked=all(one.made_by is not None for one in trainings),
+        made_by=[one.made_by for one in trainings],
         inductive=evaluations[0].inductive,
         minutes=sum(one.seconds for one in evaluations) / 60 / len(trainings),
     )
@@ -151,7 +152,7 @@ def _external_row(folder: Path, one: ExternalResult) -> TableRow:
         scores=[one],
         files=[folder / "peers" / f"{one.protocol}-{one.model}.json"],
         intervals=() if one.interval is None else [one.interval],
-        checked=one.made_by is not None,
+        made_by=[one.made_by],
         inductive=one.inductive,
         minutes=one.seconds / 60,
         stopped_at=one.stopped_at,
@@ -224,7 +225,7 @@ def _lists_table(rows: Sequence[TableRow]) -> str:
                 "unknown" if row.inductive else "known",
                 f"{row.minutes:.1f}",
                 str(len(row.scores)),
-                "recorded" if row.checked else "not recorded",
+                code_cell(*row.made_by),
             ]
             for row in rows
         ],

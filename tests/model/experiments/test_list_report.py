@@ -1,6 +1,7 @@
 """The list experiment on a small network, and the results of the real one."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,7 @@ from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
 from model.evaluation import ranking_metrics
 from model.evaluation.interfaces import Ranker
+from model.experiments.lists.comparisons import ListComparison
 from model.experiments.lists.report import BEGIN, END, rank_models, summarize, write_lists
 from model.experiments.lists.runs import (
     DIVERSITIES,
@@ -25,6 +27,7 @@ from model.experiments.lists.runs import (
     execute_all,
     load_results,
 )
+from model.experiments.results import write_record
 from model.inference.diversity import CategoryDistribution
 from model.training.context import TrainingContext
 from model.training.estimator import NetworkRanker, SeqRecEstimator
@@ -120,6 +123,57 @@ def test_the_report_shows_tables_figures_and_external_baselines(
     assert text.startswith(f"before\n{BEGIN}\n| model | leave-one-out: NDCG@10 | HR@10 | user-split: NDCG@10 | HR@10 |")
     assert "| `popularity` |" in text
     assert text.endswith(f"{END}\nafter\n")
+
+
+def test_a_model_with_several_seeds_shows_its_mean_and_spread_and_only_a_clear_lead_is_bold(
+    measured: tuple[ListResults, object], folder: Path, tmp_path: Path
+) -> None:
+    own = [one for one in measured[0].own if one.evaluation.protocol == "leave-one-out"]
+    popularity, seqrec = own[0], own[-1]
+    assert popularity.made_by is not None
+    second = seqrec.model_copy(
+        update={
+            "evaluation": seqrec.evaluation.model_copy(update={"ndcg_at_10": 0.9}),
+            "made_by": popularity.made_by.model_copy(update={"seed": 1}),
+        }
+    )
+    shutil.copytree(folder / "lists", tmp_path / "lists")
+    write_record(tmp_path / "lists" / "leave-one-out-seqrec-seed-1.json", second)
+    both = load_results(tmp_path)
+    assert [one.seed for one in both.own if one.evaluation == second.evaluation] == [1]
+
+    write_lists(tmp_path, both)
+
+    row = table_row(tmp_path, "seqrec")
+    first = seqrec.evaluation.ndcg_at_10
+    cell = f"{(first + 0.9) / 2:.4f} ({first:.4f} to 0.9000)"
+    assert f"| {cell} |" in row  # not bold: there are no ranks behind the second seed
+
+    lead = {"first_ndcg": (first + 0.9) / 2, "difference": 0.2, "low": 0.1, "high": 0.3, "users": 9, "resamples": 9}
+    for other in own[:-1]:
+        names = {"protocol": "leave-one-out", "first": "seqrec", "second": other.evaluation.model}
+        comparison = ListComparison(**names, **lead, second_ndcg=other.evaluation.ndcg_at_10)
+        write_record(tmp_path / "leads" / f"leave-one-out-seqrec-against-{comparison.second}.json", comparison)
+    write_lists(tmp_path, both)
+
+    assert f"| **{cell}** |" in table_row(tmp_path, "seqrec")
+    assert "| -0.2000 (-0.3000 to -0.1000) |" in table_row(tmp_path, "popularity")
+
+
+def table_row(folder: Path, model: str) -> str:
+    """The model's row in the first table of the page."""
+    page = (folder / "lists.md").read_text()
+    return next(
+        line for line in page[page.index("## leave-one-out") :].splitlines() if line.startswith(f"| `{model}` |")
+    )
+
+
+def test_a_peer_whose_training_was_ended_while_it_still_improved_is_called_unfinished(tmp_path: Path) -> None:
+    write_lists(tmp_path, load_results(RESULTS))
+
+    page = (tmp_path / "lists.md").read_text()
+    assert "gru (RecTools 0.19.0) is unfinished: its training was ended after 62 minutes" in page
+    assert page.count("is unfinished") == 1
 
 
 def external_result(folder: Path, values: dict[str, object]) -> ExternalResult:
