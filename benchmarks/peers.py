@@ -21,6 +21,7 @@ from model.evaluation.evaluate import RankingEvaluator
 from model.evaluation.interfaces import Ranker
 from model.evaluation.ranking_metrics import ndcg_of_users
 from model.experiments.lists.comparisons import write_ranks
+from model.experiments.lists.runs import PROTOCOLS as LIST_PROTOCOLS
 from model.experiments.provenance import Fingerprint, Provenance, fingerprint, versions
 from model.files import atomic_write
 from model.training.context import TrainingContext
@@ -75,7 +76,9 @@ def parser() -> argparse.ArgumentParser:
     protocols = tuple(PROTOCOLS["ranking"])
     options.add_argument("--data", type=Path, required=True, help="a MovieLens 1M folder")
     options.add_argument("--out", type=Path, default=Path("docs/results/peers"), help="folder of the results")
-    options.add_argument("--protocol", type=one_of(protocols), default=protocols, help=f"of {', '.join(protocols)}")
+    options.add_argument(
+        "--protocol", type=one_of(protocols), default=LIST_PROTOCOLS, help=f"of {', '.join(protocols)}"
+    )
     options.add_argument("--peers", type=one_of(PEERS), default=tuple(PEERS), help=f"of {', '.join(PEERS)}")
     options.add_argument("--minutes", type=float, default=600.0, help="of training a network, at most; [%(default)g]")
     options.add_argument("--again", action="store_true", help="measure what has a result too")

@@ -34,7 +34,7 @@ ModelName = Literal[
     "seqrec-small",
     "seqrec",
 ]
-Protocol = Literal["paper", "random", "leave-one-out", "user-split"]
+Protocol = Literal["paper", "random", "leave-one-out", "user-split", "by-time"]
 RecurrentLayer = Literal["mlstm", "lstm", "bag"]
 """These names are written here too, since the registries that have them load PyTorch; a test compares both."""
 
@@ -95,8 +95,9 @@ ProtocolOption = Annotated[
     Protocol | None,
     typer.Option(
         help="For stars: paper, users split 80/10/10, the first half of each is history; or random, ratings split "
-        "90/10, every user known. For lists: leave-one-out, the last movie of each user; or user-split, the movies "
-        "with 4 or more stars in the second half of unseen users.",
+        "90/10, every user known. For lists: leave-one-out, the last movie of each user; user-split, the movies "
+        "with 4 or more stars in the second half of unseen users; or by-time, what is rated in the last tenth of all "
+        "ratings, for data with real times.",
         show_default="paper for stars, leave-one-out for lists",
     ),
 ]

@@ -34,8 +34,8 @@ from model.training.presets import PRESETS, Preset, preset
 Builder = Callable[[TrainingContext, str], ModelT]
 """Builds an untrained model for a protocol."""
 
-HORIZON_OF_PROTOCOL = {"leave-one-out": "next", "user-split": "relevance"}
-"""What each protocol of lists asks for: the one movie that comes next, or all that are relevant from then on."""
+HORIZON_OF_PROTOCOL = {"leave-one-out": "next", "user-split": "relevance", "by-time": "next"}
+"""What each protocol of lists asks for: what is rated next, or all that is relevant from then on."""
 
 
 @dataclass(frozen=True)

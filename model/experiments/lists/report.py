@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from model.card import RankingScore
-from model.data.splits import PROTOCOLS
 from model.evaluation.bootstrap import RESAMPLES
 from model.experiments.lists.comparisons import ListComparison, Measured, compare
 from model.experiments.lists.figures import draw_curves, draw_diversity, draw_models
-from model.experiments.lists.runs import OUR_MODEL, ExternalResult, ListResults, Result, result_files
+from model.experiments.lists.runs import OUR_MODEL, PROTOCOLS, ExternalResult, ListResults, Result, result_files
 from model.experiments.provenance import Provenance
 from model.experiments.report import around_summary, write_text
 from model.experiments.tables import NOTHING, code_cell, markdown
@@ -116,7 +115,7 @@ def write_lists(folder: Path, results: ListResults, readme: Path | None = None) 
 
 def rank_models(folder: Path, results: ListResults) -> dict[str, list[TableRow]]:
     """All models on each protocol that has results, sorted by descending NDCG@10."""
-    by_protocol = {protocol: _rank_models_of(folder, results, protocol) for protocol in PROTOCOLS["ranking"]}
+    by_protocol = {protocol: _rank_models_of(folder, results, protocol) for protocol in PROTOCOLS}
     return {protocol: rows for protocol, rows in by_protocol.items() if rows}
 
 

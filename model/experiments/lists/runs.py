@@ -13,7 +13,7 @@ from model.baselines.registry import RANKING
 from model.card import Epoch, RankingEvaluation, RankingScore
 from model.data.dataset import MovieLens
 from model.data.sequences import Examples, Sequences
-from model.data.splits import PROTOCOLS, Split, split
+from model.data.splits import Split, split
 from model.errors import SettingsError, UnknownNameError
 from model.evaluation import ranking_metrics
 from model.evaluation.bootstrap import interval_of_mean
@@ -30,6 +30,9 @@ from model.training.presets import PRESETS
 from model.types import FloatArray
 
 MODELS = ("popularity", "item-knn", "seqrec-rating", "seqrec")
+PROTOCOLS = ("leave-one-out", "user-split")
+"""Not by-time, which asks for data with real times."""
+
 OUR_MODEL = "seqrec"
 """The model whose lists are also diversified."""
 
@@ -140,7 +143,7 @@ def execute_all(
             raise UnknownNameError("ranking model", name, MODELS)
     sequences = Sequences.of(data)
     context = replace(context, checkpoints=folder / ".checkpoints", resume=True)
-    for protocol in PROTOCOLS["ranking"]:
+    for protocol in PROTOCOLS:
         examples = split(protocol, sequences, task="ranking")
         for name in models:
             for seed in seeds if name in PRESETS else (None,):
@@ -169,9 +172,7 @@ def is_cached(file: Path, data_checksum: str, settings: dict[str, Any]) -> bool:
 
 def load_results(folder: Path) -> ListResults:
     """All results in the folder."""
-    files = (
-        file for protocol in PROTOCOLS["ranking"] for name in MODELS for file in result_files(folder, protocol, name)
-    )
+    files = (file for protocol in PROTOCOLS for name in MODELS for file in result_files(folder, protocol, name))
     own = (read_record(file, Result) for file in files)
     # Version 0.1 gave the folder its name: external baselines are peers there.
     external = (read_record(file, ExternalResult) for file in sorted((folder / "peers").glob("*.json")))
