@@ -15,6 +15,7 @@ from model.baselines.registry import HORIZON_OF_PROTOCOL, RANKING
 from model.card import RankingScore
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
+from model.errors import SettingsError, UnknownNameError
 from model.evaluation import ranking_metrics
 from model.evaluation.interfaces import Ranker
 from model.experiments.lists.comparisons import ListComparison
@@ -26,6 +27,7 @@ from model.experiments.lists.runs import (
     diversify_scores,
     execute_all,
     load_results,
+    parse_seeds,
 )
 from model.experiments.results import write_record
 from model.inference.diversity import CategoryDistribution
@@ -210,3 +212,15 @@ def test_the_readme_has_the_summary_of_the_saved_results() -> None:
     readme = (ROOT / "README.md").read_text()
 
     assert f"{BEGIN}\n{summarize(rank_models(RESULTS, load_results(RESULTS)))}{END}" in readme
+
+
+def test_seeds_are_whole_numbers_each_once() -> None:
+    assert parse_seeds("0, 3,0") == (0, 3)
+    for text in ("", "1,", "-1", "one"):
+        with pytest.raises(SettingsError, match="as in 0,1"):
+            parse_seeds(text)
+
+
+def test_an_unknown_model_is_refused_before_anything_is_trained(sample: MovieLens, tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="popularity, item-knn"):
+        execute_all(tmp_path, sample, context_for(sample), lambda _: None, models=["bpr"])
