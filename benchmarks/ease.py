@@ -10,6 +10,10 @@ from model.data.sequences import Sequences
 from model.data.splits import Split
 from model.types import FloatArray
 
+REGULARIZATIONS = (100.0, 300.0, 1000.0, 3000.0, 10000.0)
+DECAYS = (0.5, 0.6, 0.7, 0.8, 0.9)
+"""To try. Wide enough that the best ones are not at an edge, where better ones might lie beyond."""
+
 
 class Ease:
     """A linear model from the movies of a history to all movies; its weights have a diagonal of zeros.
@@ -35,7 +39,7 @@ class Ease:
 
     @staticmethod
     def grid(protocol: str) -> list[Settings]:
-        return combinations(regularization=(100.0, 300.0, 1000.0), decay=(1.0,), liked=choices_of_liked(protocol))
+        return combinations(regularization=REGULARIZATIONS, decay=(1.0,), liked=choices_of_liked(protocol))
 
     def fit(self, split: Split) -> None:
         sequences = select_ratings(split.train.sequences, self.liked)
@@ -60,9 +64,7 @@ class RecentEase(Ease):
 
     @staticmethod
     def grid(protocol: str) -> list[Settings]:
-        return combinations(
-            regularization=(100.0, 300.0, 1000.0), decay=(0.8, 0.9, 0.95), liked=choices_of_liked(protocol)
-        )
+        return combinations(regularization=REGULARIZATIONS, decay=DECAYS, liked=choices_of_liked(protocol))
 
 
 def weigh_by_recency(histories: Sequences, vocabulary_size: int, decay: float) -> csr_matrix:

@@ -7,15 +7,24 @@ from collections.abc import Callable, Collection, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import cast
+
+import torch
 
 from benchmarks.tuning import Peer, PeerEvaluation, Tuned
 from model.baselines.lists import ItemKnn, Popularity
 from model.data.dataset import read
 from model.data.sequences import Sequences
 from model.data.splits import PROTOCOLS, Split, split
+from model.evaluation.bootstrap import interval_of_mean
 from model.evaluation.evaluate import RankingEvaluator
 from model.evaluation.interfaces import Ranker
+from model.evaluation.ranking_metrics import ndcg_of_users
+from model.experiments.lists.comparisons import write_ranks
+from model.experiments.lists.runs import PROTOCOLS as LIST_PROTOCOLS
+from model.experiments.provenance import Fingerprint, Provenance, fingerprint, versions
 from model.files import atomic_write
+from model.training.context import TrainingContext
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +40,10 @@ PEERS = {
 """Each peer's class by name, imported when it is needed, so that each library works without the others."""
 
 
+FINGERPRINT_MINUTES = 10.0
+"""Never reached: a fingerprint takes seconds."""
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
@@ -44,7 +57,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if result.exists() and not options.again:
                 log.info("%s is there already", result)
                 continue
-            measured = measure(peer_class(name), divided, len(data.catalogue.vocabulary), options.minutes)
+            peer = peer_class(name)
+            measured = measure(peer, divided, len(data.catalogue.vocabulary), options.minutes, result)
+            measured.made_by = Provenance(
+                fingerprint=peer_fingerprint(peer, protocol),
+                seed=None,
+                versions=versions(torch.device("cpu"), **{peer.package: version(peer.package)}),
+                data_checksum=data.checksum,
+                minutes=measured.seconds / 60,
+            )
             with atomic_write(result) as temporary:
                 temporary.write_text(measured.model_dump_json(indent=2) + "\n")
             log.info("%s: NDCG@10 %.4f, HR@10 %.4f on test", result, measured.ndcg_at_10, measured.hr_at_10)
@@ -55,7 +76,9 @@ def parser() -> argparse.ArgumentParser:
     protocols = tuple(PROTOCOLS["ranking"])
     options.add_argument("--data", type=Path, required=True, help="a MovieLens 1M folder")
     options.add_argument("--out", type=Path, default=Path("docs/results/peers"), help="folder of the results")
-    options.add_argument("--protocol", type=one_of(protocols), default=protocols, help=f"of {', '.join(protocols)}")
+    options.add_argument(
+        "--protocol", type=one_of(protocols), default=LIST_PROTOCOLS, help=f"of {', '.join(protocols)}"
+    )
     options.add_argument("--peers", type=one_of(PEERS), default=tuple(PEERS), help=f"of {', '.join(PEERS)}")
     options.add_argument("--minutes", type=float, default=600.0, help="of training a network, at most; [%(default)g]")
     options.add_argument("--again", action="store_true", help="measure what has a result too")
@@ -80,17 +103,37 @@ def peer_class(name: str) -> type[Peer]:
     return peer
 
 
-def measure(peer: type[Peer], divided: Split, vocabulary_size: int, minutes: float) -> PeerEvaluation:
-    """Choose the peer's settings on validation and evaluate it once on test."""
+def measure(peer: type[Peer], divided: Split, vocabulary_size: int, minutes: float, result: Path) -> PeerEvaluation:
+    """Choose the peer's settings on validation and evaluate it once on test.
+
+    The ranks of the targets are left beside the file ``result``, for comparisons.
+    """
     tuned = Tuned(peer, divided.name, vocabulary_size, minutes)
     baselines: list[Ranker] = [Popularity(vocabulary_size), ItemKnn(vocabulary_size)]
+    evaluation, ranking = RankingEvaluator().evaluate(tuned, divided, baselines)
+    write_ranks(result, ranking.target_ranks)
     return PeerEvaluation(
-        **RankingEvaluator().evaluate(tuned, divided, baselines).evaluation.model_dump(),
+        **evaluation.model_dump(),
         library=peer.library,
         version=version(peer.package),
         settings=tuned.settings,
         grid=tuned.trials,
+        interval=interval_of_mean(ndcg_of_users(ranking.target_ranks)),
     )
+
+
+def peer_fingerprint(peer: type[Peer], protocol: str) -> Fingerprint:
+    """Of the peer with the first settings of its grid, trained for no more than two epochs."""
+
+    def build(context: TrainingContext) -> Peer:
+        limit = {"minutes": FINGERPRINT_MINUTES} if peer.takes_time else {}
+        settings = peer.grid(protocol)[0] | limit
+        made = cast(Callable[..., Peer], peer)(context.vocabulary_size, **settings)
+        if peer.takes_time:
+            vars(made)["longest"] = 2
+        return made
+
+    return fingerprint(build, protocol, "ranking")
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ class SasRec:
 
     @staticmethod
     def grid(protocol: str) -> list[Settings]:
-        return combinations(factors=(128,), dropout=(0.2,), liked=choices_of_liked(protocol))
+        return combinations(factors=(128,), dropout=(0.1, 0.2, 0.3), liked=choices_of_liked(protocol))
 
     def fit(self, split: Split) -> None:
         torch.manual_seed(SEED)

@@ -14,6 +14,7 @@ from model.data.sequences import Sequences
 from model.data.splits import Split
 from model.evaluation.interfaces import Ranker
 from model.evaluation.scoring import score_lists
+from model.experiments.provenance import Provenance
 from model.rating_scale import RELEVANT_STARS
 from model.types import FloatArray, IntArray
 
@@ -64,6 +65,8 @@ class PeerEvaluation(RankingEvaluation):
     Attributes:
         settings: those with the greatest NDCG@10 on validation.
         grid: all settings that were tried.
+        interval: the 95 % interval of NDCG@10 over the test users, by bootstrap.
+        made_by: what made it; None for a result from before results carried that.
         seconds: of the whole grid, and of ranking with the best settings.
     """
 
@@ -71,6 +74,8 @@ class PeerEvaluation(RankingEvaluation):
     version: str
     settings: Settings
     grid: list[Trial]
+    interval: tuple[float, float] | None = None
+    made_by: Provenance | None = None
 
 
 class Tuned:

@@ -74,13 +74,19 @@ class Evaluation(Measurement, Score):
 
 
 class RankingScore(BaseModel):
-    """Quality of a model's lists on some examples; `model.evaluation.ranking_metrics` defines the metrics."""
+    """Quality of a model's lists on some examples; `model.evaluation.ranking_metrics` defines the metrics.
+
+    Those that may be None were not measured before version 0.5.
+    """
 
     hr_at_10: float
     ndcg_at_10: float
+    hr_at_50: float | None = None
+    ndcg_at_50: float | None = None
     mrr: float
     coverage_at_10: float
     popular_share_at_10: float
+    novelty_at_10: float | None = None
 
 
 class RankingEvaluation(Measurement, RankingScore):

@@ -196,6 +196,7 @@ def evaluate(
     protocol: str | None = None,
     seeds: tuple[int, ...] | None = None,
     recurrent: str | None = None,
+    seed: int | None = None,
 ) -> EvaluationT:
     """Train the task's model of this name on a protocol's split and score it once on test, beside the baselines.
 
@@ -207,9 +208,10 @@ def evaluate(
         protocol: name of the split; None for the task's own.
         seeds: of the split; None for the protocol's own.
         recurrent: a recurrent layer in place of the network's own.
+        seed: of the training of a preset; None for its own.
     """
     split = task.split(protocol or task.default_protocol, Sequences.of(data), seeds)
-    evaluation = task.evaluate(task.build(model, context, split.name, recurrent), split, context).evaluation
+    evaluation = task.evaluate(task.build(model, context, split.name, recurrent, seed), split, context).evaluation
     context.discard_checkpoints()
     return evaluation
 

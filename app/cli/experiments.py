@@ -52,6 +52,13 @@ def experiments_paper(
 def experiments_lists(
     data: DataOption = None,
     out: ResultsOption = Path("docs/results"),
+    models: Annotated[
+        str | None,
+        typer.Option(help="Evaluate these models alone, separated by commas.", show_default="all models"),
+    ] = None,
+    seeds: Annotated[
+        str, typer.Option(help="Train each seqrec network once with each of these seeds, separated by commas.")
+    ] = "0",
     readme: ReadmeOption = None,
     device: DeviceOption = None,
 ) -> None:
@@ -60,15 +67,15 @@ def experiments_lists(
     from app.jobs.training import training_context
     from model.data import dataset
     from model.experiments.lists.report import BEGIN, END, write_lists
-    from model.experiments.lists.runs import execute_all
+    from model.experiments.lists.runs import MODELS, execute_all, parse_seeds
     from model.experiments.report import around_summary
 
-    settings = settings_with(data=data, device=device)
+    settings, chosen = settings_with(data=data, device=device), parse_seeds(seeds)
     if readme is not None:
         around_summary(readme, BEGIN, END)  # raise now, not after hours
     with resumable_reporter() as progress:
         ratings = dataset.read(data_folder(settings, progress))
         context = training_context(ratings, settings, progress, resume=True)
-        results = execute_all(out, ratings, context, progress.headline)
+        results = execute_all(out, ratings, context, progress.headline, chosen, models.split(",") if models else MODELS)
     write_lists(out, results, readme)
     typer.echo(out / "lists.md")

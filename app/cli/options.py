@@ -20,6 +20,7 @@ ModelName = Literal[
     "mean",
     "movie-mean",
     "bias",
+    "factorization",
     "mlp3",
     "ffnn-bert",
     "bst",
@@ -33,7 +34,7 @@ ModelName = Literal[
     "seqrec-small",
     "seqrec",
 ]
-Protocol = Literal["paper", "random", "leave-one-out", "user-split"]
+Protocol = Literal["paper", "random", "leave-one-out", "user-split", "by-time"]
 RecurrentLayer = Literal["mlstm", "lstm", "bag"]
 """These names are written here too, since the registries that have them load PyTorch; a test compares both."""
 
@@ -84,17 +85,19 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         metavar="MODEL",
-        help="For stars: a simple baseline (mean, movie-mean, bias), a network (seqrec-paper, seqrec-lstm, "
-        "seqrec-rating, seqrec-small, seqrec), or a published baseline (mlp3, ffnn-bert, bst, glocal-k, gc-mc). "
-        "For lists: popularity, item-knn, seqrec-rating (by predicted stars), seqrec-small, seqrec.",
+        help="For stars: a simple baseline (mean, movie-mean, bias), the factorization of seqrec (factorization), "
+        "a network (seqrec-paper, seqrec-lstm, seqrec-rating, seqrec-small, seqrec), or a published baseline (mlp3, "
+        "ffnn-bert, bst, glocal-k, gc-mc). For lists: popularity, item-knn, seqrec-rating (by predicted stars), "
+        "seqrec-small, seqrec.",
     ),
 ]
 ProtocolOption = Annotated[
     Protocol | None,
     typer.Option(
         help="For stars: paper, users split 80/10/10, the first half of each is history; or random, ratings split "
-        "90/10, every user known. For lists: leave-one-out, the last movie of each user; or user-split, the movies "
-        "with 4 or more stars in the second half of unseen users.",
+        "90/10, every user known. For lists: leave-one-out, the last movie of each user; user-split, the movies "
+        "with 4 or more stars in the second half of unseen users; or by-time, what is rated in the last tenth of all "
+        "ratings, for data with real times.",
         show_default="paper for stars, leave-one-out for lists",
     ),
 ]
@@ -106,6 +109,10 @@ SeedsOption = Annotated[
         help="Seeds of the split.",
         show_default="2658 4769 for the protocol paper and user-split, 1234 1234 for random",
     ),
+]
+TrainingSeedOption = Annotated[
+    int | None,
+    typer.Option("--seed", min=0, help="Seed of the training of a seqrec network.", show_default="that of the model"),
 ]
 ResultsOption = Annotated[
     Path, typer.Option(help="Folder for tables and figures; results that it has are not computed again.")

@@ -16,6 +16,7 @@ from app.cli.options import (
     ResumeOption,
     SeedsOption,
     TaskOption,
+    TrainingSeedOption,
     data_folder,
     settings_with,
 )
@@ -83,6 +84,7 @@ def evaluate(
     task: TaskOption = "rating",
     protocol: ProtocolOption = None,
     split_seeds: SeedsOption = None,
+    seed: TrainingSeedOption = None,
     as_json: JsonOption = False,
     rnn: RecurrentOption = None,
     device: DeviceOption = None,
@@ -98,11 +100,11 @@ def evaluate(
 
     settings = settings_with(data=data, device=device)
     chosen = require_task(task)
-    chosen.require(model, protocol or chosen.default_protocol, rnn)  # before data is read or downloaded
+    chosen.require(model, protocol or chosen.default_protocol, rnn, seed)  # before data is read or downloaded
     with reporter() as progress:
         ratings = dataset.read(data_folder(settings, progress))
         context = training_context(ratings, settings, progress, resume=resume, checkpoints="evaluate")
-        evaluation = pipeline.evaluate(ratings, chosen, model, context, protocol, split_seeds, rnn)
+        evaluation = pipeline.evaluate(ratings, chosen, model, context, protocol, split_seeds, rnn, seed)
     if as_json:
         typer.echo(evaluation.model_dump_json())
     else:

@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.storage.tables import Rating, User
-from model.features.users import Rated
+from model.features.users import Rated, tie_breaker
 
 
 class RatingRecord(NamedTuple):
@@ -38,16 +38,16 @@ class RatingStats(NamedTuple):
 
 
 def histories(session: Session, user_ids: Iterable[int]) -> dict[int, list[TimedRating]]:
-    """Ratings by user id, oldest first, those of one second by movie id; empty for users without any."""
+    """Ratings by user id, `oldest_first`; empty for users without any."""
     by_user: dict[int, list[TimedRating]] = {user_id: [] for user_id in user_ids}
-    query = (
-        select(Rating.user_id, Rating.movie_id, Rating.stars, Rating.rated_at)
-        .where(Rating.user_id.in_(by_user))
-        .order_by(Rating.user_id, Rating.rated_at, Rating.movie_id)
-    )
-    for user_id, movie_id, stars, rated_at in session.execute(query):
+    for user_id, movie_id, stars, rated_at in session.execute(_records().where(Rating.user_id.in_(by_user))):
         by_user[user_id].append(TimedRating(rated_at, Rated(movie_id, stars)))
-    return by_user
+    return {user_id: oldest_first(user_id, history) for user_id, history in by_user.items()}
+
+
+def oldest_first(user_id: int, history: Iterable[TimedRating]) -> list[TimedRating]:
+    """A user's history in order of time; those of one second in the order of training, by `tie_breaker`."""
+    return sorted(history, key=lambda entry: (entry.rated_at, tie_breaker(user_id, entry.rated.movie_id)))
 
 
 def page(session: Session, user_id: int, limit: int, before: tuple[int, int] | None) -> list[RatingRecord]:

@@ -12,7 +12,9 @@ from app.jobs.prepare import load_database
 from app.jobs.reporter import Reporter
 from app.jobs.training import train_model
 from app.settings import Settings
+from app.storage.ratings import TimedRating, oldest_first
 from model.data import dataset
+from model.features.users import Rated
 from model.inference import artifact
 from model.training.presets import preset
 
@@ -95,8 +97,9 @@ class Population:
 
     def history(self, user: int) -> list[tuple[int, float]]:
         """Movies and stars, oldest first."""
-        query = "SELECT movie_id, stars FROM ratings WHERE user_id = ? ORDER BY rated_at, movie_id"
-        return self._connection.execute(query, [user]).fetchall()
+        query = "SELECT rated_at, movie_id, stars FROM ratings WHERE user_id = ?"
+        rated = [TimedRating(at, Rated(*given)) for at, *given in self._connection.execute(query, [user])]
+        return [(entry.rated.movie_id, entry.rated.stars) for entry in oldest_first(user, rated)]
 
     def unrated(self, user: int, n: int) -> Sequence[int]:
         """The ``n`` most rated movies that this user has not rated."""

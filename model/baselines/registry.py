@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic
 
+from model.baselines.factorization import Factorization
 from model.baselines.lists import ItemKnn, Popularity
 from model.baselines.simple import BiasModel, GlobalMean, MovieMean
 from model.card import Evaluation, RankingEvaluation
@@ -33,8 +34,8 @@ from model.training.presets import PRESETS, Preset, preset
 Builder = Callable[[TrainingContext, str], ModelT]
 """Builds an untrained model for a protocol."""
 
-HORIZON_OF_PROTOCOL = {"leave-one-out": "next", "user-split": "relevance"}
-"""What each protocol of lists asks for: the one movie that comes next, or all that are relevant from then on."""
+HORIZON_OF_PROTOCOL = {"leave-one-out": "next", "user-split": "relevance", "by-time": "next"}
+"""What each protocol of lists asks for: what is rated next, or all that is relevant from then on."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class EvaluationTask(Generic[ModelT, AnswersT, EvaluationT]):
         evaluator: lets a model answer, and scores the answers.
         builders: its models by name.
         baselines: names of the models without a network; their scores stand beside every other model's.
-        preset_builder: builds the variant of a preset with another recurrent layer; None where the task has no
-            variants, since a ranking network has a recurrent layer of its own.
+        preset_builder: builds a preset that has no name of its own, as one with another seed.
+        recurrent_variants: whether presets may have another recurrent layer; a ranking network has one of its own.
     """
 
     name: str
@@ -56,7 +57,8 @@ class EvaluationTask(Generic[ModelT, AnswersT, EvaluationT]):
     evaluator: Evaluator[ModelT, AnswersT, EvaluationT]
     builders: Mapping[str, Builder[ModelT]]
     baselines: tuple[str, ...]
-    preset_builder: Callable[[Preset, TrainingContext, str], ModelT] | None = None
+    preset_builder: Callable[[Preset, TrainingContext, str], ModelT]
+    recurrent_variants: bool
 
     @property
     def protocols(self) -> tuple[str, ...]:
@@ -66,28 +68,39 @@ class EvaluationTask(Generic[ModelT, AnswersT, EvaluationT]):
     def default_protocol(self) -> str:
         return DEFAULT_PROTOCOLS[self.name]
 
-    def require(self, model: str, protocol: str, recurrent: str | None = None) -> None:
+    def require(self, model: str, protocol: str, recurrent: str | None = None, seed: int | None = None) -> None:
         """Raise `UnknownNameError` or `SettingsError` for what `build` and `split` refuse, before any work is done."""
         require_protocol(protocol, self.name)
         if model not in self.builders:
             raise UnknownNameError(self.noun, model, self.builders)
         if recurrent is not None:
-            if self.preset_builder is None:
+            if not self.recurrent_variants:
                 raise SettingsError("Only models of stars can have another recurrent layer: leave --rnn out.")
             preset(model, recurrent)
+        if seed is not None and model not in PRESETS:
+            raise SettingsError(f"{model} takes no seed, only {', '.join(PRESETS)} do: leave --seed out.")
 
     def split(self, protocol: str, sequences: Sequences, seeds: tuple[int, ...] | None = None) -> Split:
         return split(protocol, sequences, seeds, self.name)
 
     def build(
-        self, name: str, context: TrainingContext, protocol: str | None = None, recurrent: str | None = None
+        self,
+        name: str,
+        context: TrainingContext,
+        protocol: str | None = None,
+        recurrent: str | None = None,
+        seed: int | None = None,
     ) -> ModelT:
-        """The untrained model of this name; `UnknownNameError` if there is none."""
+        """The untrained model of this name; `UnknownNameError` if there is none.
+
+        A preset may have another recurrent layer than its own, and another seed of its training.
+        """
         protocol = protocol or self.default_protocol
-        self.require(name, protocol, recurrent)
-        if recurrent is not None and self.preset_builder is not None:
-            return self.preset_builder(preset(name, recurrent), context, protocol)
-        return self.builders[name](context, protocol)
+        self.require(name, protocol, recurrent, seed)
+        if recurrent is None and seed is None:
+            return self.builders[name](context, protocol)
+        chosen = preset(name, recurrent)
+        return self.preset_builder(chosen if seed is None else chosen.with_seed(seed), context, protocol)
 
     def evaluate(self, model: ModelT, split: Split, context: TrainingContext) -> Evaluated[AnswersT, EvaluationT]:
         """Fit the model to the split and score it once on test, beside the baselines."""
@@ -158,11 +171,13 @@ RATING: EvaluationTask[RatingModel, Predicted, Evaluation] = EvaluationTask(
         GlobalMean.name: lambda _, __: GlobalMean(),
         MovieMean.name: lambda context, _: MovieMean(context.vocabulary_size),
         BiasModel.name: lambda context, _: BiasModel(context.vocabulary_size),
+        Factorization.name: lambda context, _: Factorization(context),
         **{name: partial(_estimator, preset) for name, preset in PRESETS.items()},
         **PUBLISHED_MODELS,
     },
     baselines=(GlobalMean.name, MovieMean.name, BiasModel.name),
     preset_builder=_estimator,
+    recurrent_variants=True,
 )
 
 RANKING: EvaluationTask[Ranker, Ranking, RankingEvaluation] = EvaluationTask(
@@ -175,6 +190,8 @@ RANKING: EvaluationTask[Ranker, Ranking, RankingEvaluation] = EvaluationTask(
         **{name: partial(_network_ranker, preset) for name, preset in PRESETS.items()},
     },
     baselines=(Popularity.name, ItemKnn.name),
+    preset_builder=_network_ranker,
+    recurrent_variants=False,
 )
 
 TASKS: Mapping[str, EvaluationTask[Any, Any, Any]] = {task.name: task for task in (RATING, RANKING)}

@@ -7,7 +7,7 @@ import numpy as np
 
 from model.data.dataset import MovieLens
 from model.features.catalogue import FIRST_INDEX
-from model.features.users import Profile, encode_profiles
+from model.features.users import Profile, encode_profiles, tie_breaker
 from model.rating_scale import WHOLE_STARS, RatingScale
 from model.types import FloatArray, IntArray
 
@@ -23,6 +23,7 @@ class Sequences:
         stars: shape (ratings,).
         offsets: shape (users + 1,); the ratings of user ``u`` are ``offsets[u]:offsets[u + 1]``.
         rating_scale: of the stars.
+        times: of the ratings, in Unix seconds, shape (ratings,); None where they are not known.
     """
 
     user_ids: IntArray
@@ -31,25 +32,29 @@ class Sequences:
     stars: FloatArray
     offsets: IntArray
     rating_scale: RatingScale = WHOLE_STARS
+    times: IntArray | None = None
 
     @classmethod
     def of(cls, data: MovieLens) -> "Sequences":
-        """All users in the order of the table; ratings of the same second in order of movie id, as in the service."""
+        """All users in the order of the table; ratings of the same second in the order of `tie_breaker`."""
         user_ids = data.users["user_id"].to_numpy().astype(np.int64)
         index_of_user = np.zeros(int(user_ids.max()) + 1, dtype=np.int64)
         index_of_user[user_ids] = np.arange(len(user_ids))
-        users = index_of_user[data.ratings["user_id"].to_numpy()]
-        # The last key counts most: by user, then by time, then by movie.
-        order = np.lexsort((data.ratings["movie_id"].to_numpy(), data.ratings["rated_at"].to_numpy(), users))
+        rated_by, movie_ids = (data.ratings[name].to_numpy().astype(np.int64) for name in ("user_id", "movie_id"))
+        users = index_of_user[rated_by]
+        # The last key counts most: by user, then by time.
+        times = data.ratings["rated_at"].to_numpy()
+        order = np.lexsort((tie_breaker(rated_by, movie_ids), times, users))
         return cls(
             user_ids=user_ids,
             profiles=encode_profiles(
                 [Profile(*row) for row in data.users.select("gender", "age", "occupation").rows()]
             ),
-            movies=np.searchsorted(data.catalogue.movie_ids, data.ratings["movie_id"].to_numpy())[order] + FIRST_INDEX,
+            movies=np.searchsorted(data.catalogue.movie_ids, movie_ids)[order] + FIRST_INDEX,
             stars=_on_scale(data.ratings["stars"].to_numpy(), data.rating_scale)[order],
             offsets=_offsets(np.bincount(users, minlength=len(user_ids))),
             rating_scale=data.rating_scale,
+            times=times[order],
         )
 
     def __len__(self) -> int:
@@ -73,6 +78,7 @@ class Sequences:
             movies=self.movies[chosen],
             stars=self.stars[chosen],
             offsets=_offsets(np.bincount(self.user_index[chosen], minlength=len(self))),
+            times=None if self.times is None else self.times[chosen],
         )
 
     def first(self, counts: IntArray) -> "Sequences":
@@ -90,6 +96,7 @@ class Sequences:
             movies=self.movies[ratings],
             stars=self.stars[ratings],
             offsets=_offsets(counts),
+            times=None if self.times is None else self.times[ratings],
         )
 
     def followed_by(self, movies: IntArray, stars: FloatArray, counts: IntArray) -> "Examples":
@@ -100,6 +107,7 @@ class Sequences:
             movies=np.insert(self.movies, places, movies),
             stars=np.insert(self.stars, places, stars),
             offsets=_offsets(self.counts + counts),
+            times=None,
         )
         return Examples(with_targets, self.counts)
 
@@ -156,7 +164,10 @@ class Examples:
 
 
 def concatenate(parts: Sequence[Sequences]) -> Sequences:
-    """The users of all parts, one part after the other; they must be different users of one data set."""
+    """The users of all parts, one part after the other; they must be different users of one data set.
+
+    Their times are left out.
+    """
     return replace(
         parts[0],
         user_ids=np.concatenate([part.user_ids for part in parts]),
@@ -164,6 +175,7 @@ def concatenate(parts: Sequence[Sequences]) -> Sequences:
         movies=np.concatenate([part.movies for part in parts]),
         stars=np.concatenate([part.stars for part in parts]),
         offsets=_offsets(np.concatenate([part.counts for part in parts])),
+        times=None,
     )
 
 

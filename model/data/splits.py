@@ -28,6 +28,13 @@ TEST_SHARE, VALIDATION_SHARE = 0.1, 0.05
 """Shares of the random split: of all ratings, and of the ratings that are not for test."""
 
 
+TRAINING_PERIOD, VALIDATION_PERIOD = 0.8, 0.1
+"""Shares of all ratings, the oldest first, of the split by time; the rest is the period of the test."""
+
+MOST_EQUAL_GAPS = 0.9
+"""Share of the gaps between neighbouring ratings of a user that may be of the same length, where times are real."""
+
+
 @dataclass(frozen=True)
 class Split:
     """A protocol applied to a data set.
@@ -135,6 +142,60 @@ def user_split(sequences: Sequences, seeds: tuple[int, ...] = PAPER_SEEDS) -> Sp
     return _require_targets(replace(users, name="user-split", validation=validation, test=test))
 
 
+def by_time(sequences: Sequences, seeds: tuple[int, ...] = ()) -> Split:
+    """Three periods, the same for all users: training, validation and test; what comes later is predicted.
+
+    Leave-one-out tests some users at a time when others are still in training, so that a model may know what became
+    popular later (Ji et al. 2023, "A critical study on data leakage in recommender system offline evaluation"). Here
+    nothing in training is later than a target. The history of validation and test are the user's ratings of the
+    periods before, and users without any are left out. Nothing is random: `SettingsError` for seeds.
+
+    Raises `DataError` for times that cannot be real, see `require_real_times`.
+    """
+    if seeds:
+        raise SettingsError("by-time draws nothing: leave the seeds out.")
+    times = require_real_times(sequences)
+    first_validation, first_test = np.quantile(
+        times, [TRAINING_PERIOD, TRAINING_PERIOD + VALIDATION_PERIOD], method="higher"
+    )
+    before_validation, before_test = (
+        np.bincount(sequences.user_index[times < start], minlength=len(sequences))
+        for start in (first_validation, first_test)
+    )
+    examples = Split(
+        name="by-time",
+        seeds=(),
+        inductive=False,
+        train=split_in_half(sequences.first(before_validation)),
+        validation=_with_history_and_targets(Examples(sequences.first(before_test), before_validation)),
+        test=_with_history_and_targets(Examples(sequences, before_test)),
+    )
+    return _require_targets(examples)
+
+
+def require_real_times(sequences: Sequences) -> IntArray:
+    """The times of the ratings, shape (ratings,); `DataError` if there are none, or if they are made up.
+
+    People rate at uneven intervals. Where nearly all gaps between neighbouring ratings of a user have the same length,
+    someone wrote times for an order, or one time for all.
+    """
+    if sequences.times is None:
+        raise DataError("The split 'by-time' needs the times of the ratings, and they are not known.")
+    same_user = sequences.user_index[1:] == sequences.user_index[:-1]
+    lengths, counts = np.unique(np.diff(sequences.times)[same_user], return_counts=True)
+    share = counts.max(initial=0) / max(counts.sum(), 1)
+    if share > MOST_EQUAL_GAPS:
+        raise DataError(
+            f"The times of this data are not real: of a user's neighbouring ratings, {share:.0%} are "
+            f"{lengths[counts.argmax()]} seconds apart. Leave-one-out and user-split need their order alone."
+        )
+    return sequences.times
+
+
+def _with_history_and_targets(examples: Examples) -> Examples:
+    return examples.take(np.flatnonzero((examples.history_lengths > 0) & (examples.target_counts > 0)))
+
+
 def only_relevant_targets(examples: Examples) -> Examples:
     """The same users and histories; of their targets, the relevant ones."""
     stays = np.ones(len(examples.sequences.stars), dtype=bool)  # histories stay, whatever their stars
@@ -190,7 +251,7 @@ def split(protocol: str, sequences: Sequences, seeds: tuple[int, ...] | None = N
 
 PROTOCOLS: dict[str, dict[str, Callable[..., Split]]] = {
     "rating": {"paper": paper_split, "random": random_split},
-    "ranking": {"leave-one-out": leave_one_out, "user-split": user_split},
+    "ranking": {"leave-one-out": leave_one_out, "user-split": user_split, "by-time": by_time},
 }
 """All protocols, by task and name."""
 

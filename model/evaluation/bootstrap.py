@@ -63,7 +63,7 @@ class MeanDifference(NamedTuple):
 
 
 def paired_mean_difference(
-    first: FloatArray, second: FloatArray, resamples: int = RESAMPLES, seed: int = 0
+    first: npt.NDArray[np.floating], second: npt.NDArray[np.floating], resamples: int = RESAMPLES, seed: int = 0
 ) -> MeanDifference:
     """As `paired_difference`, for figures that each user has one of, as NDCG; both have the shape (users,)."""
     differences = first.astype(np.float64) - second
@@ -71,6 +71,12 @@ def paired_mean_difference(
     draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
     low, high = np.quantile(draws @ differences / count, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return MeanDifference(float(differences.mean()), float(low), float(high))
+
+
+def interval_of_mean(values: npt.NDArray[np.floating], seed: int = 0) -> tuple[float, float]:
+    """Ends of the 95 % interval of a mean over users, by the same draws; ``values`` has the shape (users,)."""
+    _, low, high = paired_mean_difference(values, np.zeros_like(values), seed=seed)
+    return low, high
 
 
 def _squares(predicted: FloatArray, actual: FloatArray, users: IntArray, scale: RatingScale) -> npt.NDArray[np.float64]:

@@ -8,6 +8,7 @@ metrics for item recommendation").
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from model.types import FloatArray, IntArray
 
@@ -38,19 +39,24 @@ def ranks(scores: FloatArray, indices: IntArray) -> IntArray:
     return rank_of_movie[indices]
 
 
-def hit_rate(ranks_of_users: Sequence[IntArray]) -> float:
-    """HR@10: share of users with at least one of their targets among the first 10."""
-    return float(np.mean([bool((ranks < TOP).any()) for ranks in ranks_of_users]))
+def hit_rate(ranks_of_users: Sequence[IntArray], n: int = TOP) -> float:
+    """HR@n: share of users with at least one of their targets among the first n."""
+    return float(np.mean([bool((ranks < n).any()) for ranks in ranks_of_users]))
 
 
-def ndcg(ranks_of_users: Sequence[IntArray]) -> float:
-    """NDCG@10: the discounted gain of the first 10 as a share of the greatest possible one; mean over users.
+def ndcg(ranks_of_users: Sequence[IntArray], n: int = TOP) -> float:
+    """Mean of `ndcg_of_users`."""
+    return float(ndcg_of_users(ranks_of_users, n).mean())
+
+
+def ndcg_of_users(ranks_of_users: Sequence[IntArray], n: int = TOP) -> npt.NDArray[np.float64]:
+    """NDCG@n: the discounted gain of the first n as a share of the greatest possible one; shape (users,).
 
     A target at rank r (0 for the first) has the gain ``1 / log2(r + 2)``, any other movie none (Järvelin and Kekäläinen
     2002). The gain is greatest where as many targets as fit stand at the head of the list.
     """
-    gains = 1 / np.log2(np.arange(TOP) + 2)
-    return float(np.mean([gains[ranks[ranks < TOP]].sum() / gains[: len(ranks)].sum() for ranks in ranks_of_users]))
+    gains = 1 / np.log2(np.arange(n) + 2)
+    return np.array([gains[ranks[ranks < n]].sum() / gains[: len(ranks)].sum() for ranks in ranks_of_users])
 
 
 def mrr(ranks_of_users: Sequence[IntArray]) -> float:
@@ -72,3 +78,14 @@ def popular_share(lists: IntArray, counts: IntArray) -> float:
     decile = int(np.ceil((counts > 0).sum() * POPULAR_SHARE))
     popular = np.argsort(-counts, kind="stable")[:decile]
     return float(np.isin(lists[lists >= 0], popular).mean())
+
+
+def novelty(lists: IntArray, counts: IntArray) -> float:
+    """Mean self-information of the entries of all first 10, in bits: how rare their movies are in training.
+
+    A movie's is minus the logarithm to base 2 of its share of the training ratings, ``counts``, where a movie without
+    one counts as one rating (Vargas and Castells 2011, "Rank and relevance in novelty and diversity metrics", the free
+    discovery model).
+    """
+    information = -np.log2(np.maximum(counts, 1) / counts.sum())
+    return float(information[lists[lists >= 0]].mean())

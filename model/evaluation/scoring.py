@@ -66,9 +66,12 @@ def score_ranking(ranking: Ranking, counts: IntArray) -> RankingScore:
     return RankingScore(
         hr_at_10=ranking_metrics.hit_rate(ranking.target_ranks),
         ndcg_at_10=ranking_metrics.ndcg(ranking.target_ranks),
+        hr_at_50=ranking_metrics.hit_rate(ranking.target_ranks, 50),
+        ndcg_at_50=ranking_metrics.ndcg(ranking.target_ranks, 50),
         mrr=ranking_metrics.mrr(ranking.target_ranks),
         coverage_at_10=ranking_metrics.coverage(ranking.lists, len(counts) - 1),
         popular_share_at_10=ranking_metrics.popular_share(ranking.lists, counts),
+        novelty_at_10=ranking_metrics.novelty(ranking.lists, counts),
     )
 
 

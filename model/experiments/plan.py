@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
+from model.baselines.factorization import Factorization
 from model.baselines.registry import RATING
 from model.baselines.simple import BiasModel
 from model.data.splits import PAPER_SEEDS, RANDOM_SEEDS
@@ -38,14 +39,15 @@ class Published(NamedTuple):
     source: str
 
 
+SEQREC_PAPER = "SeqRec, McGill University 2022"
 PUBLISHED = {
-    ("seqrec-paper", "paper"): Published(0.958, 0.397, "SeqRec paper"),
-    ("seqrec-lstm", "paper"): Published(0.970, None, "SeqRec paper"),
-    ("mlp3", "paper"): Published(0.99, None, "SeqRec paper"),
-    ("ffnn-bert", "paper"): Published(0.99, None, "SeqRec paper"),
-    ("glocal-k", "random"): Published(0.823, None, "its own paper"),
-    ("gc-mc", "random"): Published(0.832, None, "its own paper"),
-    ("bst", "random"): Published(0.841, None, "quoted by the SeqRec paper, split unknown"),
+    ("seqrec-paper", "paper"): Published(0.958, 0.397, SEQREC_PAPER),
+    ("seqrec-lstm", "paper"): Published(0.970, None, SEQREC_PAPER),
+    ("mlp3", "paper"): Published(0.99, None, SEQREC_PAPER),
+    ("ffnn-bert", "paper"): Published(0.99, None, SEQREC_PAPER),
+    ("glocal-k", "random"): Published(0.823, None, "Han et al. 2021, CIKM"),
+    ("gc-mc", "random"): Published(0.832, None, "van den Berg et al. 2017, arXiv 1706.02263"),
+    ("bst", "random"): Published(0.841, None, f"quoted in {SEQREC_PAPER}, split unknown"),
 }
 """By model and protocol."""
 
@@ -187,8 +189,8 @@ class Plan:
 
 
 def is_published(model: str) -> bool:
-    """Whether this is a published model of others: neither a simple baseline nor one of our networks."""
-    return model not in RATING.baselines and not model.startswith(FAMILY)
+    """Whether this is a published model of others: neither a baseline of our own nor one of our networks."""
+    return model not in (*RATING.baselines, Factorization.name) and not model.startswith(FAMILY)
 
 
 def find_results(store: RunStore, runs: Iterable[Run]) -> list[Result]:

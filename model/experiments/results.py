@@ -15,6 +15,7 @@ from model.card import Evaluation
 from model.data.sequences import Examples
 from model.data.splits import Split
 from model.evaluation.rating_metrics import Predicted, reliability
+from model.experiments.provenance import Provenance
 from model.files import atomic_write
 from model.rating_scale import WHOLE_STARS, RatingScale
 from model.types import FloatArray, IntArray, clip
@@ -60,6 +61,7 @@ class Result(BaseModel):
         data_checksum: of the data set that the model was measured on.
         settings: what the model was built with; with other settings the result is no longer valid.
         versions: of the software that computed it, and the kind of device.
+        made_by: None for a result from before results carried what made them.
         missing: why there is no evaluation, where something that the model needs is not available.
     """
 
@@ -69,6 +71,7 @@ class Result(BaseModel):
     data_checksum: str
     settings: dict[str, Any] = {}
     versions: dict[str, str]
+    made_by: Provenance | None = None
     missing: str | None = None
     evaluation: Evaluation | None = None
     by_history: list[BinError] = []

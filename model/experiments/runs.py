@@ -1,14 +1,11 @@
 """Runs of an experiment. A run trains one model on one split; its result is cached in a folder."""
 
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from pydantic import BaseModel
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
@@ -23,6 +20,7 @@ from model.errors import TitleModelError
 from model.evaluation.bootstrap import RESAMPLES, paired_difference
 from model.evaluation.interfaces import RatingModel
 from model.evaluation.rating_metrics import Predicted, rmse
+from model.experiments.provenance import Provenance, fingerprint, versions
 from model.experiments.results import (
     Comparison,
     Result,
@@ -167,7 +165,7 @@ class RunStore:
             protocol=run.protocol,
             seeds=run.seeds,
             data_checksum=self.checksum,
-            versions=self._versions(),
+            versions=versions(self.context.device),
         )
         try:
             result = result.model_copy(update=self._train_and_test(run))
@@ -186,10 +184,18 @@ class RunStore:
         settings = settings_of(model)  # now: training adds attributes
         examples = self.split(run)
         evaluation, predicted = RATING.evaluate(model, examples, self.context)
+        evaluation = _with_seconds_of_all_epochs(evaluation, model)
         _write_predictions(self._predictions_file(run), predicted)
         return {
             "settings": settings,
-            "evaluation": _with_seconds_of_all_epochs(evaluation, model),
+            "evaluation": evaluation,
+            "made_by": Provenance(
+                fingerprint=fingerprint(run.build, run.protocol, RATING.name),
+                seed=model.preset.training.seed if isinstance(model, SeqRecEstimator) else None,
+                versions=versions(self.context.device),
+                data_checksum=self.checksum,
+                minutes=evaluation.seconds / 60,
+            ),
             "by_history": errors_by_history(predicted.stars, examples),
             "by_popularity": errors_by_popularity(predicted.stars, examples),
             "calibration": calibrate(predicted, examples.test),
@@ -210,15 +216,6 @@ class RunStore:
 
     def _predictions_file(self, run: Run) -> Path:
         return self.folder / ".predictions" / f"{run.file_stem}.safetensors"
-
-    def _versions(self) -> dict[str, str]:
-        return {
-            "seqrec": version("seqrec"),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-            "device": self.context.device.type,
-        }
 
 
 def settings_of(model: object) -> dict[str, Any]:

@@ -106,6 +106,9 @@ The result of each run is saved in `rows/`; the command continues from there aft
 - Settings were chosen on validation; the error on test was taken once, at the end.
 - `seqrec-rating` is `seqrec` without its ranking network, which has no effect on predicted stars; see `lists.md`.
 - Versions: {_versions(findings)}.{_renamed(findings)}
+- *Code*: `recorded` is a result that carries what made it, which a test compares with the code of today
+  ([how](../evaluation.md#what-made-a-result)). `not recorded` was measured before results carried what made them: it
+  may be older than the code. Of Table 5, the variants and `seqrec-rating` on other splits, none is recorded yet.
 - `-` in a table: not measured; in a column of published values: not published. Mode accuracy and calibration error are
   of models that give probabilities.
 """

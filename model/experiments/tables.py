@@ -6,6 +6,7 @@ from model.card import Evaluation
 from model.data.summary import Imbalance, Spread
 from model.experiments.ablation import Ablation
 from model.experiments.plan import OUR_MODEL, PUBLISHED, Published, Variant
+from model.experiments.provenance import Provenance
 from model.experiments.results import BinError, Comparison, Result
 
 NOTHING = "-"
@@ -68,6 +69,7 @@ def models_table(results: Iterable[Result]) -> str:
         "validation RMSE",
         "calibration error",
         "seconds",
+        "code",
         "published RMSE / accuracy",
     ]
     return markdown(header, [_model_row(result) for result in results], texts=3)
@@ -100,8 +102,13 @@ def _summary_row(model: str, tested: Mapping[tuple[str, str], Evaluation]) -> li
 def _model_row(result: Result) -> list[str]:
     published = _published_cell(PUBLISHED.get((result.model, result.protocol)))
     if result.evaluation is None:
-        return [f"`{result.model}`", result.protocol, "not run", *[NOTHING] * 6, published]
-    return [f"`{result.model}`", result.protocol, *_scores(result.evaluation), published]
+        return [f"`{result.model}`", result.protocol, "not run", *[NOTHING] * 7, published]
+    return [f"`{result.model}`", result.protocol, *_scores(result.evaluation), code_cell(result.made_by), published]
+
+
+def code_cell(*made_by: Provenance | None) -> str:
+    """Whether results carry what made them, so that a test compares them with the code of today."""
+    return "not recorded" if None in made_by else "recorded"
 
 
 def _scores(evaluation: Evaluation) -> list[str]:

@@ -5,11 +5,13 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
-from model.types import FloatArray
+from model.types import FloatArray, IntArray
+
+IdT = TypeVar("IdT", int, IntArray)
 
 GENDERS = ("F", "M")
 
@@ -97,6 +99,20 @@ class UserContext:
     def without(self, movie_id: int) -> "UserContext":
         """The same user, had this movie not been rated."""
         return replace(self, history=[entry for entry in self.history if entry.movie_id != movie_id])
+
+
+def tie_breaker(user_ids: IdT, movie_ids: IdT) -> IdT:
+    """Where ratings of one user stand that have the same time: numbers of 32 bits, the smallest first.
+
+    Their true order is unknown. Any order by the movies themselves, as by their ids, would be the same for all users: a
+    model of sequences learns it, and is then better at data with ties than it is at users. This one differs from user
+    to user, and says nothing. For one user, two movies have two different numbers. Arrays have the shape (ratings,).
+    """
+    mixed = (user_ids * 0x9E3779B1 ^ movie_ids) & 0xFFFFFFFF
+    # The finalizer of MurmurHash3 (Appleby 2011), a permutation of the numbers of 32 bits.
+    mixed = (mixed ^ mixed >> 16) * 0x85EBCA6B & 0xFFFFFFFF
+    mixed = (mixed ^ mixed >> 13) * 0xC2B2AE35 & 0xFFFFFFFF
+    return mixed ^ mixed >> 16
 
 
 def age_group(age: int) -> int:

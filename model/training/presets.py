@@ -34,6 +34,12 @@ class Preset(BaseModel):
     refit: bool = Field(True, exclude_if=lambda refit: refit)
     most_ratings: int | None = Field(None, exclude_if=lambda ratings: ratings is None)
 
+    def with_seed(self, seed: int) -> "Preset":
+        """The same, trained from other random numbers."""
+        training = self.training.model_copy(update={"seed": seed})
+        lists = self.ranking_training and self.ranking_training.model_copy(update={"seed": seed})
+        return self.model_copy(update={"training": training, "ranking_training": lists})
+
     def without_ranking(self) -> "Preset":
         """The same without a ranking network."""
         network = self.network.model_copy(update={"ranking": None})

@@ -36,12 +36,12 @@ class ContextReader:
                 continue
             rated, current = histories[user_id], in_force(given.get(user_id, ()))
             if current:
-                rated = self._with_evidence(rated, current)
+                rated = self._with_evidence(user_id, rated, current)
             history = [entry.rated for entry in rated]
             contexts[user_id] = UserContext(profiles[user_id], history, self._excluded(current, time.time()))
         return contexts
 
-    def _with_evidence(self, rated: Sequence[TimedRating], current: Current) -> list[TimedRating]:
+    def _with_evidence(self, user_id: int, rated: Sequence[TimedRating], current: Current) -> list[TimedRating]:
         """The history with movies that the user has not rated, but whose events stand for stars; oldest first."""
         evidence: dict[int, TimedRating] = {}
         for kind in OPINIONS:
@@ -53,7 +53,7 @@ class ContextReader:
                 evidence.setdefault(movie_id, TimedRating(event.occurred_at, stands_for))
         for entry in rated:
             evidence.pop(entry.rated.movie_id, None)
-        return sorted([*rated, *evidence.values()], key=lambda entry: (entry.rated_at, entry.rated.movie_id))
+        return ratings.oldest_first(user_id, [*rated, *evidence.values()])
 
     def _excluded(self, current: Current, now: float) -> dict[int, float]:
         """Movies that lists leave out, each with the Unix time until when."""

@@ -1,6 +1,6 @@
 """Evaluates recommendation lists: our models and the simple baselines; external baselines are read from their files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,21 +10,29 @@ from pydantic import BaseModel, model_validator
 
 from model import legacy
 from model.baselines.registry import RANKING
-from model.card import RankingEvaluation, RankingScore
+from model.card import Epoch, RankingEvaluation, RankingScore
 from model.data.dataset import MovieLens
 from model.data.sequences import Examples, Sequences
-from model.data.splits import PROTOCOLS, Split, split
+from model.data.splits import Split, split
+from model.errors import SettingsError, UnknownNameError
 from model.evaluation import ranking_metrics
+from model.evaluation.bootstrap import interval_of_mean
 from model.evaluation.interfaces import Ranker
 from model.evaluation.scoring import Scores, mask_rated, score_lists
+from model.experiments.lists.comparisons import write_ranks
+from model.experiments.provenance import Provenance, fingerprint, versions
 from model.experiments.results import read_record, write_record
 from model.experiments.runs import settings_of
 from model.inference.diversity import CategoryDistribution, divergence, diversified
 from model.network.batch import USERS_PER_BATCH
 from model.training.context import TrainingContext
+from model.training.presets import PRESETS
 from model.types import FloatArray
 
 MODELS = ("popularity", "item-knn", "seqrec-rating", "seqrec")
+PROTOCOLS = ("leave-one-out", "user-split")
+"""Not by-time, which asks for data with real times."""
+
 OUR_MODEL = "seqrec"
 """The model whose lists are also diversified."""
 
@@ -52,12 +60,21 @@ class Result(BaseModel):
         data_checksum: of the data set that the model was measured on.
         settings: what the model was built with; with other settings the result is no longer valid.
         diversity: one effect for each of `DIVERSITIES`; empty for all but `OUR_MODEL`.
+        interval: the 95 % interval of NDCG@10 over the test users, by bootstrap.
+        made_by: None for a result from before results carried what made them.
     """
 
     data_checksum: str
     settings: dict[str, Any]
     evaluation: RankingEvaluation
     diversity: list[DiversityEffect] = []
+    interval: tuple[float, float] | None = None
+    made_by: Provenance | None = None
+
+    @property
+    def seed(self) -> int:
+        """Of the training; results from before they carried it are all of the presets' own seed."""
+        return self.made_by.seed or 0 if self.made_by else 0
 
     @model_validator(mode="before")
     @classmethod
@@ -66,7 +83,12 @@ class Result(BaseModel):
 
 
 class ExternalResult(BaseModel):
-    """The result of another library's model, measured by ``benchmarks/``: the fields that the tables show."""
+    """The result of another library's model, measured by ``benchmarks/``: the fields that the tables show.
+
+    Attributes:
+        interval, made_by: as of a `Result`.
+        learning_curve: the epochs of the best settings; empty for a model without epochs.
+    """
 
     library: str
     version: str
@@ -76,10 +98,25 @@ class ExternalResult(BaseModel):
     inductive: bool
     hr_at_10: float
     ndcg_at_10: float
+    hr_at_50: float | None = None
+    ndcg_at_50: float | None = None
     mrr: float
     coverage_at_10: float
     popular_share_at_10: float
+    novelty_at_10: float | None = None
     seconds: float
+    learning_curve: list[Epoch] = []
+    interval: tuple[float, float] | None = None
+    made_by: Provenance | None = None
+
+    @property
+    def stopped_at(self) -> float | None:
+        """Minutes after which training was ended although the last epoch was the best one; None if it came to an end.
+
+        Trainings that come to an end go on for a while after their best epoch.
+        """
+        curve = [epoch.validation_ndcg or 0.0 for epoch in self.learning_curve]
+        return self.settings.get("minutes") if curve and max(curve) == curve[-1] else None
 
 
 class ListResults(NamedTuple):
@@ -89,30 +126,53 @@ class ListResults(NamedTuple):
     external: list[ExternalResult]
 
 
-def execute_all(folder: Path, data: MovieLens, context: TrainingContext, on_line: Callable[[str], None]) -> ListResults:
-    """Evaluate every model on every protocol, unless the folder holds a valid result; return all results."""
+def execute_all(
+    folder: Path,
+    data: MovieLens,
+    context: TrainingContext,
+    on_line: Callable[[str], None],
+    seeds: Sequence[int] = (0,),
+    models: Sequence[str] = MODELS,
+) -> ListResults:
+    """Evaluate every model on every protocol, unless the folder holds a valid result; return all results.
+
+    Networks are trained once with each of the seeds; the other models draw nothing. ``models`` are some of `MODELS`.
+    """
+    for name in models:
+        if name not in MODELS:
+            raise UnknownNameError("ranking model", name, MODELS)
     sequences = Sequences.of(data)
     context = replace(context, checkpoints=folder / ".checkpoints", resume=True)
-    for protocol in PROTOCOLS["ranking"]:
+    for protocol in PROTOCOLS:
         examples = split(protocol, sequences, task="ranking")
-        for name in MODELS:
-            model = RANKING.build(name, context, protocol)
-            if not is_cached(folder, protocol, name, data.checksum, ranker_settings(model)):
-                on_line(f"{protocol}: {name}")
-                write_record(_result_file(folder, protocol, name), evaluate_model(model, examples, data, context))
+        for name in models:
+            for seed in seeds if name in PRESETS else (None,):
+                model = RANKING.build(name, context, protocol, seed=seed)
+                file = _result_file(folder, protocol, name, seed)
+                if not is_cached(file, data.checksum, ranker_settings(model)):
+                    on_line(f"{protocol}: {name}" + (f", seed {seed}" if seed else ""))
+                    write_record(file, evaluate_model(model, examples, data, context, file, seed))
     context.discard_checkpoints()
     return load_results(folder)
 
 
-def is_cached(folder: Path, protocol: str, name: str, data_checksum: str, settings: dict[str, Any]) -> bool:
-    """Whether the folder holds the result of this model for this data and these settings."""
-    result = read_record(_result_file(folder, protocol, name), Result)
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """Numbers separated by commas; `SettingsError` for anything else."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise SettingsError(f"{text!r} are not seeds; they are whole numbers separated by commas, as in 0,1.")
+    return tuple(dict.fromkeys(map(int, parts)))
+
+
+def is_cached(file: Path, data_checksum: str, settings: dict[str, Any]) -> bool:
+    """Whether the file holds a result for this data and these settings."""
+    result = read_record(file, Result)
     return result is not None and (result.data_checksum, result.settings) == (data_checksum, settings)
 
 
 def load_results(folder: Path) -> ListResults:
     """All results in the folder."""
-    files = (_result_file(folder, protocol, name) for protocol in PROTOCOLS["ranking"] for name in MODELS)
+    files = (file for protocol in PROTOCOLS for name in MODELS for file in result_files(folder, protocol, name))
     own = (read_record(file, Result) for file in files)
     # Version 0.1 gave the folder its name: external baselines are peers there.
     external = (read_record(file, ExternalResult) for file in sorted((folder / "peers").glob("*.json")))
@@ -122,20 +182,46 @@ def load_results(folder: Path) -> ListResults:
     )
 
 
-def _result_file(folder: Path, protocol: str, model: str) -> Path:
-    return folder / "lists" / f"{protocol}-{model}.json"
+def result_files(folder: Path, protocol: str, model: str) -> list[Path]:
+    """The files of a model's results, one a seed."""
+    first = _result_file(folder, protocol, model)
+    return [first, *sorted(first.parent.glob(f"{first.stem}-seed-*.json"))]
 
 
-def evaluate_model(model: Ranker, examples: Split, data: MovieLens, context: TrainingContext) -> Result:
-    """Train a model and evaluate its lists; for `OUR_MODEL`, at every diversity too."""
+def _result_file(folder: Path, protocol: str, model: str, seed: int | None = None) -> Path:
+    return folder / "lists" / (f"{protocol}-{model}" + (f"-seed-{seed}" if seed else "") + ".json")
+
+
+def evaluate_model(
+    model: Ranker, examples: Split, data: MovieLens, context: TrainingContext, file: Path, seed: int | None = None
+) -> Result:
+    """Train a model and evaluate its lists; for `OUR_MODEL`, at every diversity too.
+
+    The ranks of the targets are left beside the result's ``file``, for comparisons; see `write_ranks`.
+    """
     settings = ranker_settings(model)  # now: training adds attributes
-    evaluation = RANKING.evaluate(model, examples, context).evaluation
+    evaluation, ranking = RANKING.evaluate(model, examples, context)
+    write_ranks(file, ranking.target_ranks)
     effects = []
     if model.name == OUR_MODEL:
         counts = np.bincount(examples.train.sequences.movies, minlength=context.vocabulary_size)
         categories = CategoryDistribution(context.catalogue.genre_matrix, counts)
         effects = evaluate_diversities(model.scores, categories, examples)
-    return Result(data_checksum=data.checksum, settings=settings, evaluation=evaluation, diversity=effects)
+    protocol = examples.name
+    return Result(
+        data_checksum=data.checksum,
+        settings=settings,
+        evaluation=evaluation,
+        diversity=effects,
+        interval=interval_of_mean(ranking_metrics.ndcg_of_users(ranking.target_ranks)),
+        made_by=Provenance(
+            fingerprint=fingerprint(lambda fixed: RANKING.build(model.name, fixed, protocol), protocol, RANKING.name),
+            seed=seed,
+            versions=versions(context.device),
+            data_checksum=data.checksum,
+            minutes=evaluation.seconds / 60,
+        ),
+    )
 
 
 def evaluate_diversities(scores: Scores, categories: CategoryDistribution, examples: Split) -> list[DiversityEffect]:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import context_for
@@ -39,7 +40,8 @@ def test_scoring_three_means_imports_no_published_network(sample_folder: Path) -
         [sys.executable, "-c", EVALUATE_THREE_MEANS, str(sample_folder)], capture_output=True, text=True, check=True
     )
 
-    assert done.stdout.strip() == str(["model.baselines.lists", "model.baselines.registry", "model.baselines.simple"])
+    ours = ("factorization", "lists", "registry", "simple")
+    assert done.stdout.strip() == str([f"model.baselines.{name}" for name in ours])
 
 
 @pytest.mark.parametrize("name", PUBLISHED_MODELS)
@@ -84,3 +86,17 @@ def test_a_recurrent_layer_is_chosen_for_stars_alone(sample: MovieLens) -> None:
     assert RATING.build("seqrec-paper", context_for(sample), recurrent="lstm").name == "seqrec-lstm"
     with pytest.raises(SettingsError, match="leave --rnn out"):
         RANKING.build("seqrec", context_for(sample), recurrent="lstm")
+
+
+@pytest.mark.parametrize("task", [RATING, RANKING], ids=["rating", "ranking"])
+def test_a_seed_is_that_of_all_of_a_presets_training(task: EvaluationTask[Any, Any, Any], sample: MovieLens) -> None:
+    model = task.build("seqrec", context_for(sample), seed=7)
+    preset = (model.model if task is RANKING else model).preset
+
+    assert (preset.training.seed, preset.ranking_training.seed) == (7, 7)
+    assert preset.with_seed(0) == PRESETS["seqrec"]
+
+
+def test_a_seed_for_a_model_that_draws_nothing_is_refused(sample: MovieLens) -> None:
+    with pytest.raises(SettingsError, match="popularity takes no seed"):
+        RANKING.build("popularity", context_for(sample), seed=1)

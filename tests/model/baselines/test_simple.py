@@ -1,12 +1,19 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from builders import context_for
 
+from model.baselines.factorization import Factorization
+from model.baselines.registry import RATING
 from model.baselines.simple import BiasModel, GlobalMean, MovieMean
 from model.data.dataset import MovieLens
-from model.data.sequences import Sequences
+from model.data.sequences import Examples, Sequences
 from model.data.splits import paper_split
 from model.evaluation.rating_metrics import rmse
+from model.experiments.provenance import cap
 from model.factorization.bias import Bias
+from model.network.config import FactorizationConfig, NetworkConfig
 
 
 def test_movie_biases_are_shrunk_as_by_five_average_ratings() -> None:
@@ -37,3 +44,27 @@ def test_each_baseline_is_better_than_the_one_before(large: MovieLens) -> None:
     assert errors == sorted(errors, reverse=True)
     if not large.generated:
         assert errors == pytest.approx([1.0826, 0.9570, 0.9162], abs=5e-5)
+
+
+def test_the_factorization_knows_a_taste_that_the_bias_model_cannot(sample: MovieLens) -> None:
+    context, split = context_for(sample), paper_split(Sequences.of(sample))
+    small = NetworkConfig(factorization=FactorizationConfig(factors=4, coordinates=4, sweeps=60, burn_in=20))
+    errors = []
+    for model in (Factorization(context, small), BiasModel(context.vocabulary_size)):
+        model.fit(split)
+        errors.append(rmse(model.predict(split.test).stars, split.test.target_stars))
+
+    assert errors[0] < 0.97 * errors[1]
+
+
+@pytest.mark.parametrize("name", ["mean", "movie-mean", "bias", "factorization"])
+def test_the_stars_of_test_targets_are_never_read(name: str, sample: MovieLens) -> None:
+    split = paper_split(Sequences.of(sample))
+    changed = split.test.sequences.stars.copy()
+    changed[split.test.targets] = 6 - changed[split.test.targets]
+    altered = Examples(replace(split.test.sequences, stars=changed), split.test.history_lengths)
+    model = RATING.build(name, context_for(sample))
+    cap(model)
+    model.fit(split)
+
+    assert np.array_equal(model.predict(altered).stars, model.predict(split.test).stars)

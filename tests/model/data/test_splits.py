@@ -7,6 +7,7 @@ from model.data.dataset import MovieLens
 from model.data.sequences import Examples, Sequences, ragged_range, split_in_half
 from model.data.splits import PAPER_SEEDS, Split, paper_split, random_split
 from model.errors import DataError
+from model.features.users import tie_breaker
 
 ML_1M_SAMPLES = (407_929, 45_612, 45_082)
 
@@ -53,14 +54,14 @@ def test_taking_users_keeps_their_ratings_together() -> None:
     assert taken.offsets.tolist() == [0, 1, 4]
 
 
-def test_ratings_are_oldest_first_and_those_of_one_second_by_movie_id(sample: MovieLens) -> None:
+def test_ratings_are_oldest_first_and_those_of_one_second_by_the_tie_breaker(sample: MovieLens) -> None:
     tied = sample.ratings.with_columns(rated_at=sample.ratings["rated_at"] // 600 * 600).reverse()
     shuffled = MovieLens(sample.name, True, sample.checksum, sample.users, sample.movies, tied)
 
     first = Sequences.of(shuffled).take(np.array([0]))
 
     own = [row for row in tied.rows() if row[0] == sample.users["user_id"][0]]
-    expected = [row[1] for row in sorted(own, key=lambda row: (row[3], row[1]))]
+    expected = [row[1] for row in sorted(own, key=lambda row: (row[3], tie_breaker(row[0], row[1])))]
     assert first.movies.tolist() == sample.catalogue.vocabulary.indices(expected).tolist()
 
 

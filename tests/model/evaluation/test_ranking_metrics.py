@@ -48,3 +48,15 @@ def test_equal_scores_are_ordered_by_row_and_what_is_left_out_is_last() -> None:
     assert ranking_metrics.top(scores, 3).tolist() == [[2, 1, 3]]
     assert ranking_metrics.top(scores, 4).tolist() == [[2, 1, 3, -1]]
     assert ranking_metrics.ranks(scores[0], np.array([1, 2, 3])).tolist() == [1, 0, 2]
+
+
+def test_the_first_fifty_count_where_they_are_asked_for() -> None:
+    assert ranking_metrics.hit_rate([ranks(49), ranks(50)], 50) == 0.5
+    assert ranking_metrics.ndcg([ranks(14)], 50) == pytest.approx(1 / 4)  # 1 / log2(16)
+
+
+def test_novelty_is_the_mean_information_of_the_entries_in_bits() -> None:
+    # Of sixteen training ratings, movie 1 has eight, 1 bit, and movie 2 four, 2 bits; movie 3 has none: as one, 4 bits.
+    counts = np.array([0, 8, 4, 0, 4])
+    assert ranking_metrics.novelty(np.array([[1, 2], [1, -1]]), counts) == pytest.approx((1 + 2 + 1) / 3)
+    assert ranking_metrics.novelty(np.array([[3]]), counts) == pytest.approx(4)

@@ -1,6 +1,6 @@
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from model.evaluation.rating_metrics import Predicted
 from model.experiments.ablation import ABLATIONS
 from model.experiments.paper import PARTS, execute_parts, reproduce
 from model.experiments.plan import VARIANTS, Plan, Variant, parse_seeds
+from model.experiments.provenance import Fingerprint
 from model.experiments.report import BEGIN, END, write_summary
 from model.experiments.results import (
     POPULARITY_BINS,
@@ -46,6 +47,15 @@ PAPER = RATING_ONLY.model_copy(
         "network": SMALL_NETWORK.model_copy(update={"prior": "mean", "likelihood": "normal"}),
     }
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_fingerprint() -> Iterator[None]:
+    """Taking a fingerprint fits a model once more, which these tests count; `test_provenance` tests fingerprints."""
+    with pytest.MonkeyPatch.context() as patch:
+        taken = Fingerprint(losses=[], answers=[3.0], quality=1.0)
+        patch.setattr("model.experiments.runs.fingerprint", lambda *_: taken)
+        yield
 
 
 class Guess:
@@ -156,10 +166,10 @@ def test_the_figures_show_something(results: Path, readme: str) -> None:
 
 def test_table_4_has_every_model_on_both_splits_beside_what_was_published(readme: str) -> None:
     table = [line.split(" | ") for line in readme.splitlines() if re.match(r"\| `.+` \| (paper|random)", line)]
-    lines = {(cells[0].strip("|` "), cells[1]): cells for cells in table if len(cells) == 10}
+    lines = {(cells[0].strip("|` "), cells[1]): cells for cells in table if len(cells) == 11}
 
     assert len(lines) == 2 * 8
-    assert lines["seqrec-paper", "paper"][-1] == "0.958 / 0.397 (SeqRec paper) |"
+    assert lines["seqrec-paper", "paper"][-2:] == ["recorded", "0.958 / 0.397 (SeqRec, McGill University 2022) |"]
     assert lines["seqrec-paper", "random"][-1] == "- |"
     assert lines["seqrec-rating", "paper"][2] == lines["near", "paper"][2] == "inductive"
     assert lines["seqrec-rating", "random"][2] == lines["known", "paper"][2] == "transductive"
@@ -266,6 +276,14 @@ def test_an_interrupted_run_goes_on_without_repeating_finished_runs(sample: Movi
 
     assert sorted(fitted) == sorted(f"{name} {split}" for name in names for split in ("paper 2658", "random 1234"))
     assert not list(tmp_path.rglob("*.writing"))
+
+
+def test_a_result_carries_what_made_it(sample: MovieLens, tmp_path: Path) -> None:
+    made_by = store_in(tmp_path, sample).get(near_run([])).made_by
+
+    assert made_by is not None
+    assert (made_by.data_checksum, made_by.seed, made_by.fingerprint.answers) == (sample.checksum, None, [3.0])
+    assert {"seqrec", "torch", "numpy", "python", "device"} == set(made_by.versions)
 
 
 def test_a_run_is_repeated_when_the_data_differ(sample: MovieLens, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The list experiment on a small network, and the results of the real one."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -14,8 +15,10 @@ from model.baselines.registry import HORIZON_OF_PROTOCOL, RANKING
 from model.card import RankingScore
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
+from model.errors import SettingsError, UnknownNameError
 from model.evaluation import ranking_metrics
 from model.evaluation.interfaces import Ranker
+from model.experiments.lists.comparisons import ListComparison
 from model.experiments.lists.report import BEGIN, END, rank_models, summarize, write_lists
 from model.experiments.lists.runs import (
     DIVERSITIES,
@@ -24,13 +27,16 @@ from model.experiments.lists.runs import (
     diversify_scores,
     execute_all,
     load_results,
+    parse_seeds,
 )
+from model.experiments.results import write_record
 from model.inference.diversity import CategoryDistribution
 from model.training.context import TrainingContext
 from model.training.estimator import NetworkRanker, SeqRecEstimator
 from model.types import FloatArray
 
 ROOT = Path(__file__).parents[3]
+RESULTS = ROOT / "docs" / "results"
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("lists")
 
 
-def small(name: str, context: TrainingContext, protocol: str) -> Ranker:
+def small(name: str, context: TrainingContext, protocol: str, seed: int = 0) -> Ranker:
     """A small network under this name."""
     if not name.startswith("seqrec"):
         return RANKING.build(name, context, protocol)
@@ -46,7 +52,7 @@ def small(name: str, context: TrainingContext, protocol: str) -> Ranker:
     if name == "seqrec-rating":
         network = SMALL.network.model_copy(update={"ranking": None})
         preset = preset.model_copy(update={"network": network, "ranking_training": None})
-    return NetworkRanker(SeqRecEstimator(preset, context), HORIZON_OF_PROTOCOL[protocol])
+    return NetworkRanker(SeqRecEstimator(preset.with_seed(seed), context), HORIZON_OF_PROTOCOL[protocol])
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +62,13 @@ def measured(folder: Path, sample: MovieLens) -> tuple[ListResults, Callable[[],
     def run() -> tuple[ListResults, list[str]]:
         ran: list[str] = []
         with pytest.MonkeyPatch.context() as patch:
-            task = replace(RANKING, builders={name: partial(small, name) for name in RANKING.builders})
+            task = replace(
+                RANKING,
+                builders={name: partial(small, name) for name in RANKING.builders},
+                preset_builder=lambda preset, context, protocol: small(
+                    preset.name, context, protocol, preset.training.seed
+                ),
+            )
             patch.setattr("model.experiments.lists.runs.RANKING", task)
             return execute_all(folder, sample, context_for(sample), ran.append), ran
 
@@ -115,6 +127,57 @@ def test_the_report_shows_tables_figures_and_external_baselines(
     assert text.endswith(f"{END}\nafter\n")
 
 
+def test_a_model_with_several_seeds_shows_its_mean_and_spread_and_only_a_clear_lead_is_bold(
+    measured: tuple[ListResults, object], folder: Path, tmp_path: Path
+) -> None:
+    own = [one for one in measured[0].own if one.evaluation.protocol == "leave-one-out"]
+    popularity, seqrec = own[0], own[-1]
+    assert popularity.made_by is not None
+    second = seqrec.model_copy(
+        update={
+            "evaluation": seqrec.evaluation.model_copy(update={"ndcg_at_10": 0.9}),
+            "made_by": popularity.made_by.model_copy(update={"seed": 1}),
+        }
+    )
+    shutil.copytree(folder / "lists", tmp_path / "lists")
+    write_record(tmp_path / "lists" / "leave-one-out-seqrec-seed-1.json", second)
+    both = load_results(tmp_path)
+    assert [one.seed for one in both.own if one.evaluation == second.evaluation] == [1]
+
+    write_lists(tmp_path, both)
+
+    row = table_row(tmp_path, "seqrec")
+    first = seqrec.evaluation.ndcg_at_10
+    cell = f"{(first + 0.9) / 2:.4f} ({first:.4f} to 0.9000)"
+    assert f"| {cell} |" in row  # not bold: there are no ranks behind the second seed
+
+    lead = {"first_ndcg": (first + 0.9) / 2, "difference": 0.2, "low": 0.1, "high": 0.3, "users": 9, "resamples": 9}
+    for other in own[:-1]:
+        names = {"protocol": "leave-one-out", "first": "seqrec", "second": other.evaluation.model}
+        comparison = ListComparison(**names, **lead, second_ndcg=other.evaluation.ndcg_at_10)
+        write_record(tmp_path / "leads" / f"leave-one-out-seqrec-against-{comparison.second}.json", comparison)
+    write_lists(tmp_path, both)
+
+    assert f"| **{cell}** |" in table_row(tmp_path, "seqrec")
+    assert "| -0.2000 (-0.3000 to -0.1000) |" in table_row(tmp_path, "popularity")
+
+
+def table_row(folder: Path, model: str) -> str:
+    """The model's row in the first table of the page."""
+    page = (folder / "lists.md").read_text()
+    return next(
+        line for line in page[page.index("## leave-one-out") :].splitlines() if line.startswith(f"| `{model}` |")
+    )
+
+
+def test_a_peer_whose_training_was_ended_while_it_still_improved_is_called_unfinished(tmp_path: Path) -> None:
+    write_lists(tmp_path, load_results(RESULTS))
+
+    page = (tmp_path / "lists.md").read_text()
+    assert "gru (RecTools 0.19.0) is unfinished: its training was ended after 62 minutes" in page
+    assert page.count("is unfinished") == 1
+
+
 def external_result(folder: Path, values: dict[str, object]) -> ExternalResult:
     (folder / "peers").mkdir()
     (folder / "peers" / "leave-one-out-als.json").write_text(json.dumps(values))
@@ -148,12 +211,16 @@ def test_a_diversified_order_leaves_rated_movies_last_and_balances_the_first_ten
 def test_the_readme_has_the_summary_of_the_saved_results() -> None:
     readme = (ROOT / "README.md").read_text()
 
-    assert f"{BEGIN}\n{summarize(rank_models(load_results(ROOT / 'docs' / 'results')))}{END}" in readme
+    assert f"{BEGIN}\n{summarize(rank_models(RESULTS, load_results(RESULTS)))}{END}" in readme
 
 
-def test_our_lists_are_the_best_of_the_table() -> None:
-    by_protocol = rank_models(load_results(ROOT / "docs" / "results"))
+def test_seeds_are_whole_numbers_each_once() -> None:
+    assert parse_seeds("0, 3,0") == (0, 3)
+    for text in ("", "1,", "-1", "one"):
+        with pytest.raises(SettingsError, match="as in 0,1"):
+            parse_seeds(text)
 
-    assert {protocol: rows[0].name for protocol, rows in by_protocol.items()} == dict.fromkeys(
-        ("leave-one-out", "user-split"), "`seqrec`"
-    )
+
+def test_an_unknown_model_is_refused_before_anything_is_trained(sample: MovieLens, tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="popularity, item-knn"):
+        execute_all(tmp_path, sample, context_for(sample), lambda _: None, models=["bpr"])

@@ -15,8 +15,7 @@ from builders import context_for
 from model import legacy
 from model.baselines.registry import RANKING
 from model.data.dataset import MovieLens
-from model.data.splits import PROTOCOLS
-from model.experiments.lists.runs import MODELS, is_cached, load_results, ranker_settings
+from model.experiments.lists.runs import MODELS, PROTOCOLS, is_cached, load_results, ranker_settings
 from model.experiments.plan import OUR_MODEL, VARIANTS, Plan, find_results
 from model.experiments.results import Comparison, Result, read_record
 from model.experiments.runs import Run, RunStore
@@ -67,10 +66,10 @@ def test_every_saved_result_is_that_of_a_run_of_today_with_the_same_settings(sto
 
 
 def test_every_saved_list_result_has_the_settings_of_today(context: TrainingContext) -> None:
-    for protocol in PROTOCOLS["ranking"]:
+    for protocol in PROTOCOLS:
         for name in MODELS:
             settings = ranker_settings(RANKING.build(name, context, protocol))
-            assert is_cached(RESULTS, protocol, name, ML_1M_CHECKSUM, settings), (protocol, name)
+            assert is_cached(RESULTS / "lists" / f"{protocol}-{name}.json", ML_1M_CHECKSUM, settings), (protocol, name)
     results = load_results(RESULTS)
     assert len(results.own) == len(list((RESULTS / "lists").glob("*.json")))
     assert len(results.external) == len(list((RESULTS / "peers").glob("*.json")))

@@ -61,7 +61,7 @@ def test_the_user_split_asks_for_relevant_movies_of_the_second_half(sample: Movi
 
 
 def test_a_protocol_of_stars_is_none_of_lists(sample: MovieLens) -> None:
-    with pytest.raises(UnknownNameError, match="leave-one-out, user-split"):
+    with pytest.raises(UnknownNameError, match="leave-one-out, user-split, by-time"):
         split("paper", Sequences.of(sample), task="ranking")
 
 
