@@ -44,7 +44,7 @@ class Sequences:
         users = index_of_user[rated_by]
         # The last key counts most: by user, then by time.
         times = data.ratings["rated_at"].to_numpy()
-        order = np.lexsort((tie_breaker(rated_by, movie_ids), times, users))
+        order = np.lexsort((movie_ids, tie_breaker(rated_by, movie_ids), times, users))
         return cls(
             user_ids=user_ids,
             profiles=encode_profiles(

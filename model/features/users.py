@@ -106,7 +106,8 @@ def tie_breaker(user_ids: IdT, movie_ids: IdT) -> IdT:
 
     Their true order is unknown. Any order by the movies themselves, as by their ids, would be the same for all users: a
     model of sequences learns it, and is then better at data with ties than it is at users. This one differs from user
-    to user, and says nothing. For one user, two movies have two different numbers. Arrays have the shape (ratings,).
+    to user, and says nothing. Two movies with ids below 2^32 have different numbers for one user; of equal numbers, the
+    smaller id is first. Arrays have the shape (ratings,).
     """
     mixed = (user_ids * 0x9E3779B1 ^ movie_ids) & 0xFFFFFFFF
     # The finalizer of MurmurHash3 (Appleby 2011), a permutation of the numbers of 32 bits.
