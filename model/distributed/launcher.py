@@ -44,7 +44,6 @@ def run(launch: Launch, command: list[str]) -> None:
     """
     # This launcher says in a sentence what PyTorch's would log.
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     os.environ.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // launch.processes, 1)))
     config = LaunchConfig(
         min_nodes=launch.machines,
