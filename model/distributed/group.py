@@ -77,10 +77,11 @@ def joined(device: torch.device) -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, _stop)
     try:
         yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        if sys.exc_info()[0] is None:  # with an error, the others may never come to the end
-            dist.destroy_process_group()
+    except BaseException:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the launcher ends this process, which has to say why first
+        raise
+    signal.signal(signal.SIGTERM, before)
+    dist.destroy_process_group()
 
 
 def _choose_gpu(local_rank: int) -> None:

@@ -4,6 +4,8 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
@@ -42,8 +44,6 @@ def run(launch: Launch, command: list[str]) -> None:
     A process that has failed has said why, and this one exits with its status. `ProcessGroupError` if a process was
     killed, or if the machines do not meet.
     """
-    # This launcher says in a sentence what PyTorch's would log.
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
     os.environ.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // launch.processes, 1)))
     config = LaunchConfig(
         min_nodes=launch.machines,
@@ -57,7 +57,8 @@ def run(launch: Launch, command: list[str]) -> None:
         logs_specs=DefaultLogsSpecs(),
     )
     try:
-        elastic_launch(config, command[0])(*command[1:])
+        with _nothing_logged():
+            elastic_launch(config, command[0])(*command[1:])
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         if failure.exitcode > 0:
@@ -68,8 +69,20 @@ def run(launch: Launch, command: list[str]) -> None:
         ) from error
     except RendezvousError as error:
         raise ProcessGroupError(
-            f"{launch.machines} machines did not meet at {launch.rendezvous}. Give all of them the same command within "
-            f"{MINUTES_TO_GATHER} minutes, with the address of one of them and a port that no firewall closes."
+            f"{launch.machines} machines did not meet at {launch.rendezvous}, or one of them has ended and says why. "
+            f"Within {MINUTES_TO_GATHER} minutes, give all of them the same command, with the address of one of them "
+            "and a port that no firewall closes; --resume goes on after the last finished epoch."
         ) from error
     except SignalException as error:
         sys.exit(128 + error.sigval)
+
+
+@contextmanager
+def _nothing_logged() -> Iterator[None]:
+    """PyTorch's launcher logs what this one says in a sentence."""
+    before = logging.root.manager.disable
+    logging.disable()
+    try:
+        yield
+    finally:
+        logging.disable(before)
