@@ -95,9 +95,9 @@ def _choose_gpu(local_rank: int) -> None:
 
 def _meet() -> None:
     try:
-        store, rank, size = next(rendezvous("env://", timeout=timedelta(seconds=SECONDS_TO_MEET)))
+        store, number, processes = next(rendezvous("env://", timeout=timedelta(seconds=SECONDS_TO_MEET)))
         patience = timedelta(seconds=SECONDS_TO_WAIT)
-        dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=patience)
+        dist.init_process_group("gloo", store=store, rank=number, world_size=processes, timeout=patience)
     except (RuntimeError, ValueError) as error:
         address = f"{os.environ.get('MASTER_ADDR', '(not set)')}:{os.environ.get('MASTER_PORT', '(not set)')}"
         raise ProcessGroupError(

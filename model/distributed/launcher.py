@@ -67,7 +67,7 @@ def run(launch: Launch, command: list[str]) -> None:
             f"Process {rank} of the training was ended by {signal.Signals(-failure.exitcode).name}, perhaps for lack "
             "of memory. Finished epochs are saved: the same command with --resume goes on from there."
         ) from error
-    except RendezvousError as error:
+    except (RendezvousError, ValueError) as error:  # the latter for an address that is none
         raise ProcessGroupError(
             f"{launch.machines} machines did not meet at {launch.rendezvous}, or one of them has ended and says why. "
             f"Within {MINUTES_TO_GATHER} minutes, give all of them the same command, with the address of one of them "

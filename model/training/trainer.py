@@ -109,8 +109,8 @@ class Trainer:
     """Trains for one task; a resumed run needs nothing but the task and the checkpoint.
 
     On one CPU model the outcome depends on nothing but the data, the configuration with its seed and the number of
-    threads, also where the run was interrupted. On CUDA, results vary in the last digits, and also in a
-    `model.training.side_by_side.SideRun`, which changes the number of threads.
+    threads and processes (`model.distributed.group`), also where the run was interrupted. On CUDA, results vary in the
+    last digits, and also in a `model.training.side_by_side.SideRun`, which changes the number of threads.
 
     Attributes:
         epochs: those done.

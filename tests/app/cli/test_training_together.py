@@ -32,19 +32,18 @@ def kill_process_of(launcher: subprocess.Popen[str], rank: int, out: Path) -> No
     os.kill(int(pid), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("rank", [0, 1])
 def test_a_killed_process_ends_the_training_with_a_sentence_and_resume_goes_on(
-    rank: int, sample_folder: Path, tmp_path: Path
+    sample_folder: Path, tmp_path: Path
 ) -> None:
     training = start(sample_folder, tmp_path, "--processes", "2")
-    kill_process_of(training, rank, tmp_path)
+    kill_process_of(training, 1, tmp_path)
     out, err = training.communicate()
 
     assert training.returncode == 1
     assert not out
     lines = [line for line in err.splitlines() if line.startswith("Error: ")]
     assert (
-        f"Error: Process {rank} of the training was ended by SIGKILL, perhaps for lack of memory. Finished epochs are "
+        "Error: Process 1 of the training was ended by SIGKILL, perhaps for lack of memory. Finished epochs are "
         "saved: the same command with --resume goes on from there." in lines
     )
     assert len(lines) <= 2  # the other one may say that it has lost this one
@@ -58,9 +57,9 @@ def test_a_killed_process_ends_the_training_with_a_sentence_and_resume_goes_on(
     assert "factorization" not in err
 
 
-def test_a_killed_process_is_started_again(sample_folder: Path, tmp_path: Path) -> None:
+def test_after_the_first_process_was_killed_all_start_again_and_go_on(sample_folder: Path, tmp_path: Path) -> None:
     training = start(sample_folder, tmp_path, "--processes", "2", "--restarts", "1")
-    kill_process_of(training, 1, tmp_path)
+    kill_process_of(training, 0, tmp_path)
     out, err = training.communicate()
 
     assert training.returncode == 0, err
