@@ -44,7 +44,12 @@ def train(
         int, typer.Option(min=1, help="Machines that train together; the same command is given on each.")
     ] = 1,
     rendezvous: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="With --nodes, the address of one machine, where all meet.")
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="With --nodes, the address of one machine, where all meet.",
+            show_default="none, for one machine",
+        ),
     ] = None,
     restarts: Annotated[
         int, typer.Option(min=0, help="How often all processes start again, after one has ended too early.")
