@@ -7,6 +7,8 @@ SeqRecError
  ├─ CheckpointError  a checkpoint does not fit the training that would resume from it
  ├─ DivergedError    the loss of a training is no longer a number
  ├─ TrainingProcessError  a process that trained beside another one has ended too early
+ ├─ ProcessGroupError  processes that are to train together do not reach or fit each other
+ ├─ ProcessLostError one of the processes that train together has ended too early
  ├─ SettingsError    a setting has an invalid value
  ├─ UnknownNameError there is no model, protocol or layer of this name
  ├─ DeviceError      the chosen device is not available
@@ -56,6 +58,21 @@ class TrainingProcessError(SeqRecError):
         super().__init__(
             "A process of the training has ended, perhaps for lack of memory. Finished epochs are saved. Start again, "
             "with OMP_NUM_THREADS=1 to train in one process alone."
+        )
+
+
+class ProcessGroupError(SeqRecError):
+    """Processes that are to train together do not reach or fit each other."""
+
+
+class ProcessLostError(SeqRecError):
+    """One of the processes that train together has ended too early."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another process of the training has ended, or its machine cannot be reached any more; what it or its "
+            "launcher has printed says why. Finished epochs are saved: the same command with --resume goes on from "
+            "there."
         )
 
 

@@ -16,6 +16,7 @@ from model.card import Card, DataSource, Evaluation
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences, split_in_half
 from model.data.splits import Split, only_relevant_targets, paper_split, user_split
+from model.distributed.group import from_first
 from model.errors import DataError
 from model.evaluation.evaluate import AnswersT, EvaluationT, ModelT
 from model.features.catalogue import FIRST_INDEX
@@ -51,6 +52,8 @@ def train(
     The first training holds users out: its test scores go on the card, and its best epoch decides how long to train.
     The second one is on all users for that many epochs, and its weights are served. Its ranking network starts from
     that of the first one. A preset without `Preset.refit` ends with the first one.
+
+    Of several processes that train together, the first scores the model and writes the artifact.
 
     Data without relevant ratings has nothing to learn lists from: stars alone are trained on it.
 
@@ -113,10 +116,11 @@ def _with_users_held_out(data: MovieLens, preset: Preset, context: TrainingConte
 
     def learn_stars() -> Evaluation:
         model.fit_stars(split.train, split.validation)
-        return RATING.evaluate_trained(model, split, context, time.perf_counter() - started).evaluation
+        seconds = time.perf_counter() - started
+        return from_first(lambda: RATING.evaluate_trained(model, split, context, seconds).evaluation)
 
     evaluation = model.fit_ranking_beside(split.train, split.validation, learn_stars)
-    card = _card(model, data, context, model.best_epoch, evaluation, lists_split).model_copy(
+    card = from_first(lambda: _card(model, data, context, model.best_epoch, evaluation, lists_split)).model_copy(
         update={"preliminary": preliminary}
     )
     return _HeldOut(model, card, split.train.sequences, sequences)
@@ -166,7 +170,7 @@ def _finished(held_out: _HeldOut, root: Path, context: TrainingContext) -> Train
         model.fit_ranking_beside(everyone, None, learn_stars, start=held_out.model.network)
         learned = everyone.sequences
     card = held_out.card.model_copy(update={"created_at": datetime.now(UTC)})
-    folder = save(root, model.network, context.catalogue, card, _first_movies(model, learned))
+    folder = from_first(lambda: save(root, model.network, context.catalogue, card, _first_movies(model, learned)))
     context.discard_checkpoints()
     return TrainedModel(folder, card)
 

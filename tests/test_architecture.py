@@ -24,6 +24,7 @@ GROUND = {
     "model.object_store",
     "model.device",
     "model.processes",
+    "model.distributed",
 }
 SERVING = GROUND | {"model.features", "model.network", "model.card", "model.inference"}
 """What the service may import of the model: nothing that trains."""

@@ -55,6 +55,8 @@ def main() -> None:
     # Threads of PyTorch that spin while they wait make a training five times slower beside another program. Waiting
     # passively, they lose a seventh of their speed on an idle machine. Read once, when PyTorch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Likewise. What PyTorch warns of in C++, such as an attempt to connect that it repeats, tells a user nothing.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         app()

@@ -89,10 +89,20 @@ class LineReporter:
         """Lines need no cleaning up."""
 
 
+class SilentReporter(LineReporter):
+    """For a process that works together with the one that reports."""
+
+    def message(self, text: str) -> None: ...
+
+    def headline(self, text: str) -> None: ...
+
+    def progress(self, stage: str, done: int, total: int | None, detail: str = "") -> None: ...
+
+
 @contextmanager
-def reporter() -> Iterator[BarReporter | LineReporter]:
+def reporter(*, silent: bool = False) -> Iterator[BarReporter | LineReporter]:
     """Bars on a terminal, otherwise lines."""
-    chosen = BarReporter() if console.is_terminal else LineReporter()
+    chosen = SilentReporter() if silent else BarReporter() if console.is_terminal else LineReporter()
     try:
         yield chosen
     finally:

@@ -1,5 +1,6 @@
 """Commands that train."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +39,21 @@ def train(
     rnn: RecurrentOption = None,
     device: DeviceOption = None,
     resume: ResumeOption = False,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that train together on this machine.")] = 1,
+    nodes: Annotated[
+        int, typer.Option(min=1, help="Machines that train together; the same command is given on each.")
+    ] = 1,
+    rendezvous: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="With --nodes, the address of one machine, where all meet.",
+            show_default="none, for one machine",
+        ),
+    ] = None,
+    restarts: Annotated[
+        int, typer.Option(min=0, help="How often all processes start again, after one has ended too early.")
+    ] = 0,
 ) -> None:
     """Train a model and write an artifact that the service can load."""
     from app.cli.console import reporter
@@ -45,16 +61,32 @@ def train(
     from app.jobs.training import train_model
     from app.storage.database import connect
     from model.data import dataset
+    from model.device import choose_device
+    from model.distributed import group, launcher
     from model.training.presets import preset
 
+    if nodes > 1 and rendezvous is None:
+        raise SettingsError(
+            "Several machines have to meet: name the address of one of them with --rendezvous HOST:PORT."
+        )
     if database and data is not None:
         raise SettingsError("Train on one of them: either --database or --data DIR.")
     settings = settings_with(data=data, artifacts=out, device=device)
     chosen = preset(model, rnn)
-    with reporter() as progress:
-        ratings = extract(connect(settings.database_url)) if database else dataset.read(data_folder(settings, progress))
+    if processes * nodes > 1 and not group.is_launched():
+        launch = launcher.Launch(processes, nodes, rendezvous, restarts)
+        launcher.run(launch, [sys.executable, "-m", "seqrec", *sys.argv[1:]])
+        return
+    with group.joined(choose_device(settings.device)), reporter(silent=not group.is_first()) as progress:
+        if database:
+            ratings = group.from_first(lambda: extract(connect(settings.database_url)))
+        else:
+            with group.one_per_machine_first():
+                folder = data_folder(settings, progress)
+            ratings = dataset.read(folder)
         trained = train_model(ratings, chosen, settings, progress, resume=resume)
-    typer.echo(trained.folder)
+        if group.is_first():
+            typer.echo(trained.folder)
 
 
 @commands.command()

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import NamedTuple
+
+import torch
 
 from app.jobs import extract
 from app.jobs.reporter import Reporter
@@ -13,6 +16,7 @@ from model import pipeline
 from model.card import Card, Epoch
 from model.data.dataset import MovieLens
 from model.device import choose_device
+from model.distributed.group import is_first, is_restarted, require_same, size
 from model.features.titles import title_vectors
 from model.inference import artifact
 from model.pipeline import TrainedModel
@@ -31,10 +35,20 @@ def train_model(
     resume: bool,
     preliminary: bool = False,
 ) -> TrainedModel:
-    """Train a preset on a data set and write an artifact; `TrainingRuns` if another process trains into its folder."""
+    """Train a preset on a data set and write an artifact; `TrainingRuns` if another process trains into its folder.
+
+    Of several processes that train together, the first alone writes and reports.
+    """
+    require_same(
+        {"version of SeqRec": version("seqrec"), "version of PyTorch": torch.__version__}
+        | {"device": choose_device(settings.device).type, "model": preset.name, "checksum of its data": data.checksum}
+    )
+    if not is_first():
+        context = training_context(data, settings, reporter, resume=resume)
+        return pipeline.train(data, preset, settings.artifact_folder, context, preliminary=preliminary)
     with (
         training_state.lock(settings.artifact_folder),
-        running_training(data, preset, settings, reporter, resume=resume) as training,
+        running_training(data, preset, settings, reporter, resume=resume or is_restarted()) as training,
     ):
         trained = pipeline.train(data, preset, settings.artifact_folder, training.context, preliminary=preliminary)
         artifact.publish(settings.artifacts, trained.folder)
@@ -80,7 +94,7 @@ def running_training(
     with TrainingProgress(settings.artifact_folder, preset, data, once=once) as progress:
         parts = "first with held-out users, then on all of them" if preset.refit else "with held-out users"
         reporter.message(
-            f"Model: training {preset.name} on {choose_device(settings.device).type} with the "
+            f"Model: training {preset.name} on {_where(settings)} with the "
             f"{len(data.ratings):,} ratings of {data.name}, {'up to the newest' if once else parts}"
         )
         try:
@@ -90,6 +104,11 @@ def running_training(
                 f"Interrupted. Finished epochs are saved: {_command_to_resume(data)} continues from there."
             )
             raise
+
+
+def _where(settings: Settings) -> str:
+    device = choose_device(settings.device).type
+    return device if size() == 1 else f"{size()} processes ({device})"
 
 
 def _report_scores(trained: TrainedModel, reporter: Reporter) -> None:
@@ -150,12 +169,13 @@ def training_context(
         titles=lambda: title_vectors(catalogue, cache, on_titles),
         bert_titles=bert_titles,
         device=choose_device(settings.device),
-        checkpoints=settings.artifact_folder / ".checkpoints" / checkpoints,
+        checkpoints=settings.artifact_folder / ".checkpoints" / checkpoints if is_first() else None,
         resume=resume,
         on_stage=training.on_stage if training else lambda _: None,
         on_fit=on_fit,
         on_progress=on_progress,
         on_learned=training.on_learned if training else lambda _: None,
+        side_by_side=size() == 1,
     )
 
 

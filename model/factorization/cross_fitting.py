@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from model.data.sequences import Sequences
+from model.distributed.group import from_first
 from model.errors import CheckpointError
 from model.factorization.bias import Bias
 from model.factorization.gibbs import sample_factors
@@ -120,7 +121,8 @@ class _OverallProgress:
 def _fit_factorization(
     config: FactorizationConfig, sequences: Sequences, content: FloatArray, seed: int, on_sweep: OnFit
 ) -> FactorizationPrior:
-    coordinates = centred(movie_coordinates(sequences, len(content), config.coordinates), sequences)
+    # From one process: another one's linear algebra may choose other signs.
+    coordinates = from_first(lambda: centred(movie_coordinates(sequences, len(content), config.coordinates), sequences))
     profiles = sequences.profiles if config.profiles else np.zeros_like(sequences.profiles)
     columns = user_columns(*map(torch.from_numpy, (profiles, sequences.movies, sequences.user_index, coordinates)))
     centre, scale = columns.mean(0), columns.std(0)

@@ -12,10 +12,15 @@ linear function of side information, with a normal prior on its weights (Simm et
 
 A sample consists of the movie vectors and the users' prior. User vectors are not kept: a user's posterior is computed
 from the history in closed form (`model.network.prior`), also for users who were not in training.
+
+Several processes (`model.distributed.group`) share the users and the movies. A process draws the vectors of its own
+users from their ratings, and those of its own movies from sums over the ratings of all users. These sums and the drawn
+movies are all that is sent. All draw the same random numbers, and each takes its rows.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,6 +29,7 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from model.data.sequences import Sequences
+from model.distributed.group import gathered, share, share_of_users, summed
 from model.factorization.side_information import SideInformation
 from model.network.config import FactorizationConfig
 
@@ -62,38 +68,44 @@ class FactorSamples:
 
 
 class _Prior:
-    """The normal prior of the vectors of one side, users or movies; its mean is ``centre + features @ weights``."""
+    """The normal prior of the vectors of one side, users or movies; its mean is ``centre + features @ weights``.
 
-    def __init__(self, features: Tensor, informative: Tensor, width: int) -> None:
-        """``features`` is the side information, shape (count, columns).
+    A process holds the features of its own vectors.
+    """
+
+    def __init__(self, features: Tensor, informative: Tensor, own: slice, width: int) -> None:
+        """``features`` is the side information, shape (count, columns); ``own`` are the rows of this process.
 
         Only vectors where ``informative``, shape (count,), are used to learn the prior: the vector of a movie without
         ratings is drawn from the prior itself and would only confirm it.
         """
-        self.features = features
-        self.informative = informative
+        self.features = features[own]
+        self.informative = informative[own]
+        self.count = int(informative.sum())
+        before = int(informative[: own.start].sum())
+        self.own = slice(before, before + int(self.informative.sum()))  # among the informative vectors
         self.weights = torch.zeros(features.shape[1], width)
         # The system of the regression, F'F + strength * I, is the same in every sweep: factorize it once.
-        known = features[informative].double()
+        known = self.features[self.informative].double()
         ridge = WEIGHT_STRENGTH * torch.eye(features.shape[1], dtype=torch.double)
-        self.root = torch.linalg.cholesky(known.T @ known + ridge).float()
+        self.root = torch.linalg.cholesky(summed(known.T @ known) + ridge).float()
 
     @property
     def means(self) -> Tensor:
-        """Prior mean of each vector, shape (count, D)."""
+        """Prior mean of each of this process's vectors, shape (own, D)."""
         means: Tensor = self.centre + self.features @ self.weights
         return means
 
     def sample(self, vectors: Tensor, normal: Normal, random: np.random.Generator) -> None:
-        """Draw centre, precision and weights given ``vectors``, shape (count, D)."""
+        """Draw centre, precision and weights given this process's ``vectors``, shape (own, D)."""
         vectors, features = vectors[self.informative], self.features[self.informative]
         self._sample_centre(vectors - features @ self.weights, normal, random)
         # Weights by Macau's noise injection: the solution of a ridge regression on targets with added noise has exactly
         # the posterior distribution, without forming its covariance of size (columns * D)^2.
         deviation = torch.linalg.cholesky(torch.linalg.inv(self.precision.double())).float().T  # (D, D)
-        noise = normal(*vectors.shape) @ deviation
+        noise = normal(self.count, vectors.shape[1])[self.own] @ deviation
         ridge_noise = WEIGHT_STRENGTH**0.5 * normal(*self.weights.shape) @ deviation
-        target = features.T @ (vectors - self.centre + noise) + ridge_noise
+        target = summed(features.T @ (vectors - self.centre + noise)) + ridge_noise
         self.weights = torch.cholesky_solve(target, self.root)
 
     def _sample_centre(self, residuals: Tensor, normal: Normal, random: np.random.Generator) -> None:
@@ -101,10 +113,10 @@ class _Prior:
 
         The regression weights have the same precision (times a constant), so they count as observations of it too.
         """
-        count, width = residuals.shape
+        count, width = self.count, residuals.shape[1]
         residuals, weights = residuals.double(), self.weights.double()
-        mean = residuals.mean(0)
-        scatter = (residuals - mean).T @ (residuals - mean) + WEIGHT_STRENGTH * weights.T @ weights
+        mean = summed(residuals.sum(0)) / count
+        scatter = summed((residuals - mean).T @ (residuals - mean)) + WEIGHT_STRENGTH * weights.T @ weights
         shrunk = MEAN_STRENGTH * count / (MEAN_STRENGTH + count) * torch.outer(mean, mean)
         scale = torch.linalg.inv(torch.eye(width, dtype=torch.double) + scatter + shrunk)
         sample = wishart.rvs(width + count + len(weights), scale.numpy(), random_state=random)
@@ -117,7 +129,7 @@ class _Prior:
 
 
 class _Side:
-    """One side of the sampler, users or movies, with its ratings sorted by user or by movie."""
+    """One side of the sampler, users or movies, with the ratings of this process sorted by user or by movie."""
 
     def __init__(self, own: np.ndarray, others: np.ndarray, stars: np.ndarray, count: int) -> None:
         """For each rating, the index on this side, the index on the other side, and the stars minus the mean.
@@ -131,35 +143,64 @@ class _Side:
         self.stars = torch.from_numpy(stars[order])
         self.starts = torch.from_numpy(np.cumsum(counts) - counts)
 
-    def sample(self, others: Tensor, prior: _Prior, noise_precision: float, normal: Normal) -> tuple[Tensor, float]:
-        """Draw all vectors of this side given those of the other side, shape (others, D).
+    def statistics(self, others: Tensor) -> "_Statistics":
+        """What the ratings say of each vector of this side, given those of the other side, shape (others, D).
 
-        Returns the vectors, shape (count, D), and the sum of squared errors of all ratings with them. Given the other
-        side, a rating is a linear observation of this side's vector, so that all posteriors are normal and
-        independent (equations 11 to 13): one batched Cholesky solve draws them all.
+        Given the other side, a rating is a linear observation of this side's vector.
         """
         design, offsets = others.clone(), others[:, 0]
         design[:, 0] = 1.0  # instead of the other side's bias, which is an offset: it meets this side's bias
         residuals = self.stars - offsets[self.others]
-        gram = self._gram(design)
-        # `embedding_bag` sums rows of each user's or movie's ratings without a copy of the rows for every rating.
-        weighted = embedding_bag(self.others, design, self.starts, mode="sum", per_sample_weights=residuals)
-        root = torch.linalg.cholesky(noise_precision * gram + prior.precision)
-        centre = torch.cholesky_solve((noise_precision * weighted + prior.means @ prior.precision).unsqueeze(-1), root)
-        noise = normal(self.count, design.shape[1], 1)
-        vectors = (centre + torch.linalg.solve_triangular(root.mT, noise, upper=True)).squeeze(-1)
-        # |r - Xv|^2 = |r|^2 - v'(2 X'r - X'X v), from sums that are there already.
-        explained = torch.linalg.vecdot(vectors, 2 * weighted - (gram @ vectors.unsqueeze(-1)).squeeze(-1))
-        return vectors, float(residuals.double().square().sum() - explained.double().sum())
-
-    def _gram(self, design: Tensor) -> Tensor:
-        """X'X of each user or movie, X being the other side's vectors of its ratings, shape (count, D, D)."""
         # Symmetric: only the upper triangle is summed, which is half of the work.
         upper = torch.triu_indices(design.shape[1], design.shape[1])
+        # `embedding_bag` sums rows of each user's or movie's ratings without a copy of the rows for every rating.
         products = embedding_bag(self.others, design[:, upper[0]] * design[:, upper[1]], self.starts, mode="sum")
-        gram = design.new_empty(self.count, design.shape[1], design.shape[1])
-        gram[:, upper[0], upper[1]] = products
-        gram[:, upper[1], upper[0]] = products
+        weighted = embedding_bag(self.others, design, self.starts, mode="sum", per_sample_weights=residuals)
+        return _Statistics(products, weighted, residuals.double().square().sum())
+
+
+class _Statistics(NamedTuple):
+    """What ratings say of the vectors of one side, X being the other side's vectors of a vector's ratings.
+
+    Attributes:
+        products: upper triangle of X'X of each vector, row after row, shape (count, D * (D + 1) / 2).
+        weighted: X'r of each vector, r being stars without mean and the other side's bias, shape (count, D).
+        squares: |r|^2 of all ratings together.
+    """
+
+    products: Tensor
+    weighted: Tensor
+    squares: Tensor
+
+    def of_all_processes(self) -> "_Statistics":
+        """Sums over the ratings of all processes, except for the squares."""
+        return _Statistics(summed(self.products), summed(self.weighted), self.squares)
+
+    def rows(self, own: slice) -> "_Statistics":
+        return _Statistics(self.products[own], self.weighted[own], self.squares)
+
+    def sample(self, prior: _Prior, noise_precision: float, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Draw all vectors, with standard normal ``noise`` of shape (count, D, 1).
+
+        Returns the vectors, shape (count, D), and the sum of squared errors of the ratings with them. All posteriors
+        are normal and independent (equations 11 to 13): one batched Cholesky solve draws them all.
+        """
+        gram = self._gram()
+        root = torch.linalg.cholesky(noise_precision * gram + prior.precision)
+        expected = noise_precision * self.weighted + prior.means @ prior.precision
+        centre = torch.cholesky_solve(expected.unsqueeze(-1), root)
+        vectors = (centre + torch.linalg.solve_triangular(root.mT, noise, upper=True)).squeeze(-1)
+        # |r - Xv|^2 = |r|^2 - v'(2 X'r - X'X v), from sums that are there already.
+        explained = torch.linalg.vecdot(vectors, 2 * self.weighted - (gram @ vectors.unsqueeze(-1)).squeeze(-1))
+        return vectors, self.squares - explained.double().sum()
+
+    def _gram(self) -> Tensor:
+        """X'X of each vector, shape (count, D, D)."""
+        count, width = self.weighted.shape
+        upper = torch.triu_indices(width, width)
+        gram = self.products.new_empty(count, width, width)
+        gram[:, upper[0], upper[1]] = self.products
+        gram[:, upper[1], upper[0]] = self.products
         return gram
 
 
@@ -174,31 +215,42 @@ def sample_factors(
     torch_random = torch.Generator().manual_seed(seed)
     random = np.random.default_rng(seed)
     vocabulary_size, width = len(information.movies), 1 + config.factors
+    own_users, own_movies = share_of_users(sequences.counts), share(vocabulary_size)
     mean = float(sequences.stars.mean(dtype=np.float64))
-    stars = sequences.stars - np.float32(mean)
-    users = _Side(sequences.user_index, sequences.movies, stars, len(sequences))
-    movies = _Side(sequences.movies, sequences.user_index, stars, vocabulary_size)
+    own = sequences.take(np.arange(own_users.start, own_users.stop))
+    stars = own.stars - np.float32(mean)
+    users = _Side(own.user_index, own.movies, stars, len(own))
+    movies = _Side(own.movies, own.user_index, stars, vocabulary_size)
     rated = torch.from_numpy(np.bincount(sequences.movies, minlength=vocabulary_size) > 0)
-    user_prior = _Prior(torch.from_numpy(information.users), torch.ones(len(sequences), dtype=torch.bool), width)
-    movie_prior = _Prior(torch.from_numpy(information.movies), rated, width)
+    everyone = torch.ones(len(sequences), dtype=torch.bool)
+    user_prior = _Prior(torch.from_numpy(information.users), everyone, own_users, width)
+    movie_prior = _Prior(torch.from_numpy(information.movies), rated, own_movies, width)
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=torch_random)
 
+    def all_movies(rows: Tensor) -> Tensor:
+        return gathered(rows, own_movies, vocabulary_size)
+
     # Small random vectors break the symmetry between factors.
-    user_vectors, movie_vectors = 0.1 * normal(len(sequences), width), 0.1 * normal(vocabulary_size, width)
+    user_vectors = 0.1 * normal(len(sequences), width)[own_users]
+    movie_vectors = 0.1 * normal(vocabulary_size, width)[own_movies]
     noise_precision = 1.0
     samples: list[tuple[Tensor, ...]] = []
     for sweep in range(1, config.sweeps + 1):
         user_prior.sample(user_vectors, normal, random)
         movie_prior.sample(movie_vectors, normal, random)
-        user_vectors, _ = users.sample(movie_vectors, user_prior, noise_precision, normal)
-        movie_vectors, squares = movies.sample(user_vectors, movie_prior, noise_precision, normal)
+        noise = normal(len(sequences), width, 1)[own_users]
+        user_vectors, _ = users.statistics(all_movies(movie_vectors)).sample(user_prior, noise_precision, noise)
+        noise = normal(vocabulary_size, width, 1)[own_movies]
+        of_movies = movies.statistics(user_vectors).of_all_processes().rows(own_movies)
+        movie_vectors, squares = of_movies.sample(movie_prior, noise_precision, noise)
         # Posterior of the noise precision: gamma with shape 1 + n / 2 and rate 1 + (sum of squared errors) / 2.
-        noise_precision = float(random.gamma(1 + len(stars) / 2, 1 / (1 + squares / 2)))
+        rate = 1 + float(summed(squares)) / 2
+        noise_precision = float(random.gamma(1 + len(sequences.stars) / 2, 1 / rate))
         if sweep > config.burn_in and (sweep - config.burn_in) % config.keep_every == 0:
             # A movie without ratings gets its prior mean: a draw from the prior would add noise to its predictions.
-            expected = torch.where(rated.unsqueeze(-1), movie_vectors, movie_prior.means)
+            expected = all_movies(torch.where(rated[own_movies].unsqueeze(-1), movie_vectors, movie_prior.means))
             samples.append(
                 (torch.tensor(noise_precision), expected, user_prior.centre, user_prior.weights, user_prior.precision)
             )

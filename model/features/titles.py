@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from model.distributed.group import from_first, gathered, is_first, share
 from model.errors import TitleModelError
 from model.features.catalogue import Catalogue
 from model.files import atomic_write, sha256
@@ -51,25 +53,37 @@ def computed_once(
     """
     digest = hashlib.sha256("\n".join(titles).encode()).hexdigest()
     path = cache / f"{name}-{digest[:16]}.safetensors"
+    cached = from_first(lambda: _read(path))
+    if cached is not None:
+        return cached
+    encoded = compute(titles)
+    vectors = np.vstack([np.zeros((1, encoded.shape[1]), dtype=np.float32), encoded])
+    if is_first():
+        with atomic_write(path) as temporary:
+            save_file({"titles": vectors}, temporary)
+    return vectors
+
+
+def _read(path: Path) -> FloatArray | None:
+    """The vectors in a file; None if there are none."""
     try:
         return load_file(path)["titles"].astype(np.float32)
     except (OSError, SafetensorError, KeyError):
-        encoded = compute(titles)
-    vectors = np.vstack([np.zeros((1, encoded.shape[1]), dtype=np.float32), encoded])
-    with atomic_write(path) as temporary:
-        save_file({"titles": vectors}, temporary)
-    return vectors
+        return None
 
 
 def encode(titles: tuple[str, ...], on_titles: OnTitles = lambda *_: None) -> FloatArray:
-    """Unit vectors of titles, shape (titles, 384)."""
+    """Unit vectors of titles, shape (titles, 384); each process that trains encodes its share of them."""
     transformer = _transformer()
-    vectors = np.empty((len(titles), WIDTH), dtype=np.float32)
-    for start in range(0, len(titles), TITLES_AT_ONCE):
-        part = titles[start : start + TITLES_AT_ONCE]
+    where = share(len(titles))
+    own = titles[where]
+    vectors = np.empty((len(own), WIDTH), dtype=np.float32)
+    for start in range(0, len(own), TITLES_AT_ONCE):
+        part = own[start : start + TITLES_AT_ONCE]
         vectors[start : start + len(part)] = transformer.encode(list(part), show_progress_bar=False)
-        on_titles(start + len(part), len(titles))
-    return vectors
+        on_titles(start + len(part), len(own))
+    encoded: FloatArray = gathered(torch.from_numpy(vectors), where, len(titles)).numpy()
+    return encoded
 
 
 @cache

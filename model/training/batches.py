@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from model.data.sequences import Examples, Sequences, ragged_range
+from model.distributed.group import StepShare
 from model.evaluation.batch_scoring import batch_of
 from model.network.batch import Users
 from model.network.config import TrainingConfig
@@ -24,6 +25,7 @@ class Batch(NamedTuple):
         sample_movies: movie index of each sample, shape (samples,).
         sample_stars: the rating to predict, shape (samples,).
         sample_weights: of each sample in the loss, shape (samples,).
+        samples: number of samples of all processes that train together; the others' users are not in this batch.
     """
 
     users: Users
@@ -32,6 +34,7 @@ class Batch(NamedTuple):
     sample_movies: Tensor
     sample_stars: Tensor
     sample_weights: Tensor
+    samples: int
 
 
 class Batches:
@@ -111,21 +114,29 @@ class Batches:
     def _batch(
         self, users: IntArray, history: IntArray, lengths: IntArray, targets: IntArray, counts: IntArray
     ) -> Batch:
-        """A step of these users, with ``lengths`` ratings of history and ``counts`` targets each.
+        """This process's share of a step of these users, with ``lengths`` ratings of history, ``counts`` targets each.
 
         ``history`` and ``targets`` are indices into the ratings of the sequences, user after user.
         """
-        sequences = self.examples.sequences
+        sequences, share, samples = self.examples.sequences, StepShare(len(users)), len(targets)
+        own = np.arange(len(users))[share.users]
+        history, targets = _of_users(history, lengths, own), _of_users(targets, counts, own)
+        users, lengths, counts = users[own], lengths[own], counts[own]
+        weights = np.repeat(self.user_weights[users], counts) * self.movie_weights[sequences.movies[targets]]
         return Batch(
             users=batch_of(sequences, users, history, lengths),
             fold=int(self.fold_of_user[users[0]]),
             sample_users=torch.from_numpy(np.repeat(np.arange(len(users)), counts)),
             sample_movies=torch.from_numpy(sequences.movies[targets]),
             sample_stars=torch.from_numpy(sequences.stars[targets]),
-            sample_weights=torch.from_numpy(
-                np.repeat(self.user_weights[users], counts) * self.movie_weights[sequences.movies[targets]]
-            ),
+            sample_weights=torch.from_numpy(weights) * share.weight(len(targets), samples),
+            samples=samples,
         )
+
+
+def _of_users(values: IntArray, counts: IntArray, users: IntArray) -> IntArray:
+    """The values of these users, of values that are user after user, ``counts`` of each."""
+    return values[ragged_range((np.cumsum(counts) - counts)[users], counts[users])]
 
 
 def balanced(sequences: Sequences, balance: float) -> tuple[FloatArray, FloatArray]:

@@ -36,13 +36,13 @@ def write(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, metadata)
 
 
-def read(path: Path, device: torch.device, settings: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read(path: Path, settings: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors and metadata that a run with these settings wrote.
 
     `CheckpointError` if the file cannot be read, or if its metadata ``config`` are other settings.
     """
     try:
-        with safe_open(path, framework="pt", device=str(device)) as file:
+        with safe_open(path, framework="pt") as file:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (OSError, SafetensorError) as error:

@@ -21,7 +21,8 @@ class TrainingContext:
         titles: computes the title vectors or reads them from a cache, shape (movies, title width).
         bert_titles: the same, by the title model of ``ffnn-bert``.
         device: where to train.
-        checkpoints: folder for the state of interrupted runs; None writes none.
+        checkpoints: folder for the state of interrupted runs; None writes none. Of several processes that train
+            together, the first alone has one.
         resume: whether to resume interrupted runs of the same data and settings.
         on_stage: called with ``held-out`` when the training begins that holds users out, and with ``all users`` when
             the one begins whose weights are served.

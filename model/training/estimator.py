@@ -11,6 +11,7 @@ from torch import Tensor
 from model.card import Epoch
 from model.data.sequences import Examples, Sequences
 from model.data.splits import Split
+from model.distributed.group import from_first, like_first
 from model.evaluation.batch_scoring import predict, predicted_stars, relevances
 from model.evaluation.rating_metrics import Predicted
 from model.factorization.cross_fitting import FittedPriors, fit_priors
@@ -67,6 +68,7 @@ class SeqRecEstimator:
         movies.ratings.copy_(torch.bincount(torch.from_numpy(train.sequences.movies), minlength=len(movies)))
         if self.network.ranking is not None:
             self.network.ranking.movies.fit_titles()
+        like_first(self.network)
 
     def fit_ranking(self, train: Examples, validation: Examples | None, start: SeqRec | None = None) -> None:
         """Learn which movie comes next and which are relevant from then on; does nothing for a preset of stars alone.
@@ -149,8 +151,11 @@ class SeqRecEstimator:
             return fit()
         settings = f"{config.factorization.model_dump_json()} {seed}"
         checkpoint = self.context.checkpoint(run_name("priors", settings, [train], content.tobytes()))
-        if checkpoint and checkpoint.exists():
-            return FittedPriors.load(checkpoint, config, len(content))
+        fitted = from_first(
+            lambda: FittedPriors.load(checkpoint, config, len(content)) if checkpoint and checkpoint.exists() else None
+        )
+        if fitted is not None:
+            return fitted
         priors = fit()
         if checkpoint:
             priors.save(checkpoint)

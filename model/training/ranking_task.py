@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from model.data.sequences import Examples, Sequences, ragged_range
+from model.distributed.group import StepShare, summed
 from model.evaluation.batch_scoring import relevances
 from model.evaluation.scoring import score_lists
 from model.features.catalogue import UNKNOWN
@@ -57,6 +58,17 @@ class Windows(NamedTuple):
 
     def to(self, device: torch.device) -> "Windows":
         return Windows(*(tensor.to(device, non_blocking=True) for tensor in self))
+
+    def of_users(self, users: slice) -> "Windows":
+        return Windows(
+            profiles=self.profiles[users],
+            movies=self.movies[:, users].contiguous(),
+            stars=self.stars[:, users].contiguous(),
+            relevant=self.relevant[:, users].contiguous(),
+            lengths=self.lengths[users],
+            from_start=self.from_start[users],
+            rated_at=self.rated_at[users],
+        )
 
     def predicted(self) -> tuple[Tensor, Tensor]:
         """Step and user of each movie to predict, one user's after the other's.
@@ -126,27 +138,32 @@ class RankingTask(StepTask):
         groups = np.array_split(order, self.step_count(epoch))
         for step in random.permutation(len(groups)):
             group = groups[step]
-            yield self._step(
-                windows(
-                    self.sequences, self.users[group], starts[group], lengths[group], len(self.network.movies), random
-                )
+            of_step = windows(
+                self.sequences, self.users[group], starts[group], lengths[group], len(self.network.movies), random
             )
+            samples = len(of_step.predicted()[0])
+            yield Step(self.averaging(partial(self._mean_loss, of_step, samples)), samples)
 
-    def _step(self, windows: Windows) -> Step:
-        now = windows.to(self.device)
+    def _mean_loss(self, windows: Windows, samples: int) -> Tensor:
+        """The loss of this process's share of the windows, which have so many samples together."""
+        share = StepShare(len(windows.lengths))
+        now = windows.of_users(share.users).to(self.device)
         steps, users = now.predicted()
         movies = self.network.movies()
         queries = self.network(now.profiles, now.movies, now.stars, movies.vectors)  # (time, users, horizons, width)
         candidates = self.sampler.draw().to(self.device)
         loss = self._loss("next", queries, movies, now.movies, now, (steps, users), candidates)
+        loss = loss * share.weight(len(steps), samples)
         some = now.relevant[steps, users] != UNKNOWN  # steps with a relevant movie to come
         if self.config.relevance_share < 1:
             some &= torch.rand(len(some), device=self.device) < self.config.relevance_share
-        if self.config.relevance_weight and some.any():
+        own = int(some.sum())
+        total = int(summed(torch.tensor(share.counted(own))))
+        if self.config.relevance_weight and own and total:
             at = steps[some], users[some]
             relevance = self._loss("relevance", queries, movies, now.relevant, now, at, candidates)
-            loss = loss + self.config.relevance_weight * relevance
-        return Step(loss, len(steps))
+            loss = loss + self.config.relevance_weight * share.weight(own, total) * relevance
+        return loss
 
     @staticmethod
     def _loss(

@@ -1,9 +1,10 @@
 """The task of predicting stars: learns the ratings after a history from the history."""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from model.data.sequences import Examples
 from model.evaluation.batch_scoring import predict
@@ -66,17 +67,16 @@ class RatingTask(StepTask):
 
     def steps(self, epoch: int) -> Iterator[Step]:
         for batch in self.batches.epoch(epoch):
-            yield self._step(batch)
+            yield Step(self.averaging(partial(self._loss, batch)), batch.samples)
 
-    def _step(self, batch: Batch) -> Step:
+    def _loss(self, batch: Batch) -> Tensor:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
             prior = self.priors[batch.fold]
             users = self.network.encode_users(batch.users.to(self.device), prior)
             movies = self.network.encode_movies(batch.sample_movies.to(self.device), prior)
             users = users.take(batch.sample_users.to(self.device))
             losses = self.network.losses(users, movies, batch.sample_stars.to(self.device))
-            loss = (losses * batch.sample_weights.to(self.device)).mean()
-        return Step(loss, len(batch.sample_stars))
+            return (losses * batch.sample_weights.to(self.device)).mean()
 
     def validation(self) -> dict[str, float]:
         if self.examples is None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from model.distributed.group import drawn_by_first
 from model.features.catalogue import FIRST_INDEX
 
 
@@ -36,8 +37,9 @@ class Sampler:
         self.chances = _chances(weights, len(weights) if size is None else size)
 
     def draw(self) -> Candidates:
-        """A new sample, by PyTorch's random numbers; the unknown movie is never in it."""
-        drawn = (torch.rand(len(self.chances), dtype=torch.double) < self.chances).nonzero().squeeze(1)
+        """A new sample, by PyTorch's random numbers, the same in all processes; the unknown movie is never in it."""
+        random = drawn_by_first(torch.rand(len(self.chances), dtype=torch.double))
+        drawn = (random < self.chances).nonzero().squeeze(1)
         return Candidates(drawn + FIRST_INDEX, self.chances[drawn].log().float())
 
 

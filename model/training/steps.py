@@ -1,12 +1,14 @@
 """Tasks that are learned by gradient steps: what an epoch of them consists of."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from model.distributed.group import averaging, losses_named, rank, size, summed
 from model.training.checkpoint import load_optimizer, optimizer_tensors, over, under
 from model.training.trainer import EarlyStopping, Report
 
@@ -15,8 +17,9 @@ class Step(NamedTuple):
     """The loss of one step.
 
     Attributes:
-        loss: mean over the step's samples; its gradients are still to be taken.
-        samples: how many.
+        loss: mean over the step's samples; its gradients are still to be taken. Of several processes, each has a part
+            of the samples, and the mean of their losses is that of the step.
+        samples: how many, of all processes.
         weight: of the loss in the mean of the epoch; None for the number of samples.
     """
 
@@ -49,6 +52,11 @@ class StepTask(ABC):
         """What the steps change: the network itself, unless a task says otherwise."""
         return self.network
 
+    @cached_property
+    def averaging(self) -> Callable[[Callable[[], Tensor]], Tensor]:
+        """Computes a loss whose gradients will be means over all processes."""
+        return averaging(parameter for group in self.optimizer.param_groups for parameter in group["params"])
+
     @abstractmethod
     def step_count(self, epoch: int) -> int:
         """Steps of an epoch."""
@@ -64,8 +72,10 @@ class StepTask(ABC):
     @abstractmethod
     def validation(self) -> dict[str, float]: ...
 
+    @losses_named()
     def run_epoch(self, number: int, report: Report) -> float:
-        torch.manual_seed(hash((self.seed, number)))  # dropout; a resumed run draws the same
+        # Dropout: a resumed run draws the same, and each process its own.
+        torch.manual_seed(hash((self.seed, number)) + rank())
         self.trained.train()
         total, weights, samples, count = 0.0, 0, 0, self.step_count(number)
         for done, step in enumerate(self.steps(number), start=1):
@@ -75,7 +85,7 @@ class StepTask(ABC):
             weights += weight
             samples += step.samples
             report(done, count, total / weights, samples)
-        return total / weights
+        return float(summed(torch.tensor(total, dtype=torch.double))) / size() / weights
 
     def _take(self, step: Step) -> float:
         """Change the parameters by one step; returns the mean loss of its samples."""

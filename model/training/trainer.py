@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from model.card import Epoch
+from model.distributed.group import from_first
 from model.errors import CheckpointError, DivergedError
 from model.training.checkpoint import over, read, under, write
 
@@ -108,8 +109,8 @@ class Trainer:
     """Trains for one task; a resumed run needs nothing but the task and the checkpoint.
 
     On one CPU model the outcome depends on nothing but the data, the configuration with its seed and the number of
-    threads, also where the run was interrupted. On CUDA, results vary in the last digits, and also in a
-    `model.training.side_by_side.SideRun`, which changes the number of threads.
+    threads and processes (`model.distributed.group`), also where the run was interrupted. On CUDA, results vary in the
+    last digits, and also in a `model.training.side_by_side.SideRun`, which changes the number of threads.
 
     Attributes:
         epochs: those done.
@@ -152,8 +153,7 @@ class Trainer:
 
         Each epoch is saved to the checkpoint, and a checkpoint that is there already is resumed.
         """
-        if checkpoint is not None and checkpoint.exists():
-            self.resume(checkpoint)
+        self.resume(checkpoint)
         started = time.perf_counter()
         while not self.finished:
             self._run_epoch(len(self.epochs) + 1, on_progress)
@@ -177,7 +177,7 @@ class Trainer:
         loss = self.task.run_epoch(number, report)
         if not math.isfinite(loss):
             raise DivergedError(number)
-        metrics = self.task.validation()
+        metrics = from_first(self.task.validation)
         seconds = time.perf_counter() - started
         self.epochs.append(Epoch(number=number, train_loss=loss, **metrics, seconds=seconds))
         if self.best_epoch is self.epochs[-1]:
@@ -193,10 +193,15 @@ class Trainer:
         epochs = EPOCHS.dump_json(self.epochs).decode()
         write(path, tensors, {"config": self.task.settings, "epochs": epochs})
 
-    def resume(self, path: Path) -> None:
-        """Take up the run that wrote this checkpoint; `CheckpointError` if it was another kind of run."""
-        device = next(self.network.parameters()).device
-        tensors, metadata = read(path, device, self.task.settings)
+    def resume(self, path: Path | None) -> None:
+        """Take up the run that wrote the first process's checkpoint, if there is one.
+
+        `CheckpointError` if it was another kind of run.
+        """
+        read_by_first = from_first(lambda: read(path, self.task.settings) if path and path.exists() else None)
+        if read_by_first is None:
+            return
+        tensors, metadata = read_by_first
         self.epochs = EPOCHS.validate_json(metadata["epochs"])
         self.best = under(tensors, "best.")
         if not self.best:  # version 0.1 wrote other names for the published baselines

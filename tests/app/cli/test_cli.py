@@ -31,6 +31,13 @@ def test_evaluate_prints_one_json_object(seqrec: Run, sample_folder: Path) -> No
     assert {"n_test", "accuracy", "seconds"} <= set(result)
 
 
+def test_several_machines_need_an_address_to_meet_at(seqrec: Run, sample_folder: Path) -> None:
+    status, _, err = seqrec("train", "--data", sample_folder, "--nodes", 2)
+
+    assert status == 1
+    assert "name the address of one of them with --rendezvous HOST:PORT" in err
+
+
 def test_other_seeds_draw_another_split(seqrec: Run, sample_folder: Path) -> None:
     results = [
         json.loads(seqrec("evaluate", "--data", sample_folder, "--model", "bias", "--split-seeds", *seeds, "--json")[1])
