@@ -274,7 +274,8 @@ def test_models_of_other_movies_or_other_stars_are_not_compared(models: Models, 
     half_stars = SMALL.network.model_copy(update={"rating_scale": HALF_STARS})
     kept = artifact.load(root / NEWEST)
     seqrec = SeqRec(half_stars, torch.from_numpy(kept.catalogue.genre_matrix), kept.network.movies.titles)
-    seqrec.prior = bias_prior(Bias(3.5, np.zeros(len(kept.catalogue.vocabulary), dtype=np.float32)))
+    bias = Bias(3.5, np.zeros(len(kept.catalogue.vocabulary), dtype=np.float32))
+    seqrec.prior = bias_prior(bias, HALF_STARS)
     other = artifact.save(root, seqrec, kept.catalogue, kept.card)
     with pytest.raises(ArtifactError, match=rf"1, 2, 3, 4, 5 of {NEWEST}, 0.5, 1, .* of {other.name}"):
         models.compare(NEWEST, other.name, 0.5)
