@@ -186,6 +186,9 @@ def test_answers_name_their_model_in_body_header_and_id_and_no_cache_mixes_model
         ranked = client.post("/rank", json={"user_id": user, "movie_ids": [1, 2]})
         assert ranked.json()["model"] == ranked.headers["x-model-version"] == version
     assert {client.get("/genres").headers["x-model-version"]} == {CHAMPION}
+    models.pin(CHAMPION)
+    assert compares(client, runs=False)
+    assert {user: movies(answer) for user, answer in lists(client).items()} == alone[CHAMPION]
 
 
 def test_users_who_are_asked_about_together_are_each_answered_by_their_own_model(models: Models) -> None:
