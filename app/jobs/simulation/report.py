@@ -66,7 +66,7 @@ def _lines(simulation: Simulation) -> Iterator[str]:
         f"seqrec simulate --data DIR --rounds {len(rounds)} --users {users}",
         "```",
         "",
-        f"in {simulation.seconds / 60:.0f} minutes, on the data {simulation.data}.",
+        f"on the data {simulation.data}, with {simulation.seconds / 60:.0f} minutes of one core's time.",
         "",
         f"**{verdict(rounds)}**",
         "",

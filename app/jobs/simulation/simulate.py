@@ -1,7 +1,7 @@
 """Plays users with known tastes against two services: one that retrains after each round, and one that never does."""
 
+import resource
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -43,7 +43,10 @@ class Round(NamedTuple):
 
 
 class Simulation(NamedTuple):
-    """What was played, and what both services say of it themselves."""
+    """What was played, and what both services say of it themselves.
+
+    ``seconds`` are those of processor time, of all processes.
+    """
 
     data: str
     users: int
@@ -59,7 +62,6 @@ def simulate(data: Path, rounds: int, users: int, reporter: Reporter) -> Simulat
     `DataError` if the folder has too few users, `SeqRecError` if a service or a command of it fails. An interruption
     ends all processes and removes the folder.
     """
-    started = time.monotonic()
     players = cast(data, rounds, users)
     with tempfile.TemporaryDirectory(prefix="seqrec-simulation-") as temporary:
         own = _first_service(Path(temporary), players.first, data, reporter)
@@ -70,7 +72,13 @@ def simulate(data: Path, rounds: int, users: int, reporter: Reporter) -> Simulat
                 for number, newcomers in enumerate(players.rounds, start=1)
             ]
             online = loop.online_measurement(), frozen.online_measurement()
-    return Simulation(data.name, users, played, *online, time.monotonic() - started)
+    return Simulation(data.name, users, played, *online, _processor_seconds())
+
+
+def _processor_seconds() -> float:
+    """Of this process and of those that it has waited for."""
+    both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in both)
 
 
 def _first_service(folder: Path, players: Sequence[Player], data: Path, reporter: Reporter) -> Service:
