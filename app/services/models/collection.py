@@ -101,8 +101,10 @@ class Models:
             raise ArtifactError(f"{champion} cannot be compared with itself.")
         first, second = self._load(champion), self._load(challenger)
         if first.rating_scale != second.rating_scale:
-            scales = (", ".join(f"{stars:g}" for stars in one.rating_scale) for one in (first, second))
-            raise ArtifactError("The models give other stars: {} of {}, {} of {}.".format(*scales))
+            ends = (
+                f"{one.version} {one.rating_scale[0]:g}, {one.rating_scale[1]:g} and so on" for one in (first, second)
+            )
+            raise ArtifactError(f"The models give other stars, so that they do not compare: {'; '.join(ends)}.")
         with self.database.writes() as session:
             for scorer in (first, second):
                 self._require_own_data(session, scorer)
