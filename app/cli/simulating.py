@@ -20,7 +20,7 @@ def simulate(
     """Play users with known tastes against a service that retrains, and one that does not; see whether the loop learns.
 
     Both services, their data and their models are in a temporary folder: nothing else is touched. On MovieLens 1M it
-    takes a quarter of an hour on one core.
+    takes seven minutes of one core.
     """
     from app.cli.console import reporter
     from app.jobs.simulation.report import write_report
