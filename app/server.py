@@ -24,11 +24,10 @@ from app.observability import logs, tracing
 from app.observability.workers import MULTIPROCESS
 from app.services.feedback.kinds import meanings_from
 from app.services.model_host import ModelHost
-from app.services.models.loading import load_newest_scorer, no_artifact
+from app.services.models.loading import load_newest_scorer, no_artifact, of_other_data
 from app.settings import Settings
 from app.storage import models, revisions
 from app.storage.database import Database, connect, require_current
-from app.storage.movies import datasets
 from model.card import DataSource
 from model.device import choose_device
 from model.errors import SettingsError
@@ -116,6 +115,7 @@ def services_from(settings: Settings) -> Services:
     """The use cases without a server, for the command line; errors as for `load`."""
     engine, scorer, _ = load(settings)
     host = ModelHost(Database(engine), scorer, settings.artifacts)
+    host.join_comparison()
     return Services.over(host, meanings_from(settings.feedback or {}), settings.event_retention)
 
 
@@ -141,14 +141,14 @@ def _require_database(settings: Settings) -> Engine:
 
 
 def _warn_of_other_data(engine: Engine, data: DataSource) -> None:
-    """Warn if model and database are of different data sets, whose ids mean different movies."""
+    """Warn if model and database are of different data sets."""
     with Database(engine).reads() as session:
-        loaded = datasets(session)
-    if loaded and not any(data.holds(checksum) for checksum in loaded):
+        other = of_other_data(session, data)
+    if other:
         logger.warning(
             "The model was trained on %s, but the database was filled with %s: predictions may be about other movies",
             data.name,
-            ", ".join(loaded.values()),
+            other,
         )
 
 

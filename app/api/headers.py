@@ -10,7 +10,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from app.api.translation import as_response
-from app.edge.requests import HEADERS
+from app.edge.requests import HEADERS, MODEL_VERSION
 from app.services.model_host import ModelState
 from app.services.recommendations import RecommendationList
 from seqrec.schemas.common import ListSize
@@ -93,6 +93,11 @@ def _link(request: Request, name: str, value: object) -> dict[str, str]:
     others = [pair for pair in query.split("&") if pair and pair.partition("=")[0] != name]
     target = f"{quote(request.scope['path'])}?{'&'.join([*others, f'{name}={value}'])}"
     return {"Link": f'<{target}>; rel="next"'}
+
+
+def answered_by(state: ModelState) -> dict[str, str]:
+    """The header with the version of the model that answers this user."""
+    return {MODEL_VERSION: state.scorer.version}
 
 
 def recommendation_id(answer: RecommendationList) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from app.services.models.collection import Collection, StoredModel
-from app.storage.models import Champion, Round
+from app.storage.models import Champion, Comparison, Round
 from app.storage.training_state import TrainingState
 from model import card
 from seqrec.schemas import model
@@ -43,16 +43,30 @@ def models(own: Collection, served: str) -> model.Models:
     return model.Models(
         served=served,
         pinned=own.pinned,
-        models=[_stored(stored, served) for stored in own.stored],
+        comparison=None if own.comparison is None else comparison(own.comparison),
+        models=[_stored(stored, served, own.comparison) for stored in own.stored],
         history=[_champion(champion) for champion in own.champions],
         retrainings=[_retraining(round_) for round_ in own.rounds],
+        comparisons=[comparison(compared) for compared in own.comparisons],
     )
 
 
-def _stored(own: StoredModel, served: str) -> model.StoredModel:
+def comparison(own: Comparison) -> model.Comparison:
+    champion, challenger = (model.ComparedModel(version=one, share=share) for one, share in own.shares.items())
+    return model.Comparison(
+        champion=champion,
+        challenger=challenger,
+        begun_at=_time(own.begun_at),
+        ended_at=None if own.ended_at is None else _time(own.ended_at),
+    )
+
+
+def _stored(own: StoredModel, served: str, compared: Comparison | None) -> model.StoredModel:
+    shares = {served: 1.0} if compared is None else compared.shares
     state = {
         "version": own.version,
         "served": own.version == served,
+        "share": shares.get(own.version),
         "pinned": own.pinned,
         "aside": own.aside,
     }

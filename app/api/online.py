@@ -1,7 +1,10 @@
 """The measures of the served lists as the API answers them."""
 
+from app.api.model_card import comparison
 from app.services.feedback import bootstrap
-from app.services.feedback.online import Online, OnlineScore
+from app.services.feedback.comparing import Outcome, is_significant
+from app.services.feedback.online import Online
+from app.services.feedback.scores import OnlineScore
 from seqrec.schemas import online
 
 DECIMALS = 4
@@ -33,7 +36,27 @@ def measurement(own: Online) -> online.OnlineMeasurement:
             )
             for (day, model), score in sorted(own.by_day.items())
         ],
+        comparison=None if own.comparison is None else _outcome(own.comparison),
     )
+
+
+def _outcome(own: Outcome) -> online.ComparisonOutcome:
+    compared = comparison(own.comparison)
+    champion, challenger = compared.champion, compared.challenger
+    return online.ComparisonOutcome.model_validate(
+        {
+            "begun_at": compared.begun_at,
+            "ended_at": compared.ended_at,
+            "champion": {"model": champion.version, "share": champion.share, **_fields(own.champion)},
+            "challenger": {"model": challenger.version, "share": challenger.share, **_fields(own.challenger)},
+            "verdict": own.verdict,
+            **{name: estimate and _difference(estimate) for name, estimate in own.differences.items()},
+        }
+    )
+
+
+def _difference(estimate: bootstrap.Estimate) -> dict[str, float | None]:
+    return {**_rounded(estimate), "significant": is_significant(estimate)}
 
 
 def _fields(score: OnlineScore) -> dict[str, object]:

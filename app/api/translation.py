@@ -153,27 +153,26 @@ def movie_fields(movie: MovieRecord) -> dict[str, Any]:
 
 def predictions(user_ids: Iterable[int | None], answer: Predictions) -> prediction_bodies.Predictions:
     """``user_ids`` has the user of each prediction, None for an anonymous user."""
-    state = answer.state
     return prediction_bodies.Predictions.model_construct(
-        model=state.scorer.version,
+        model=answer.states[0].scorer.version,
         predictions=[
-            predicted_stars(user_id, prediction, answer)
-            for user_id, prediction in zip(user_ids, answer.predictions, strict=True)
+            predicted_stars(user_id, prediction, state, answer.external_ids)
+            for user_id, prediction, state in zip(user_ids, answer.predictions, answer.states, strict=True)
         ],
     )
 
 
 def predicted_stars(
-    user_id: int | None, prediction: Prediction, answer: Predictions
+    user_id: int | None, prediction: Prediction, state: ModelState, external_ids: Mapping[int, str | None]
 ) -> prediction_bodies.PredictedStars:
-    state = answer.state
     movie, probabilities = state.catalogue.movies[prediction.movie_id], None
     if prediction.probabilities is not None:
         steps = (f"{stars:g}" for stars in state.scorer.rating_scale)
         probabilities = dict(zip(steps, prediction.probabilities, strict=True))
     return prediction_bodies.PredictedStars.model_construct(
+        model=state.scorer.version,
         user_id=user_id,
-        user_external_id=None if user_id is None else answer.external_ids.get(user_id),
+        user_external_id=None if user_id is None else external_ids.get(user_id),
         movie_id=prediction.movie_id,
         movie_external_id=movie.external_id,
         title=movie.title,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import seqrec.errors
-from app.cli import data, database, experiments, importing, models, recommending, serving, training
+from app.cli import data, database, experiments, importing, models, recommending, serving, simulating, training
 from model.errors import SeqRecError
 from model.files import is_full
 
@@ -22,6 +22,7 @@ app.add_typer(serving.commands)
 app.add_typer(recommending.commands)
 app.add_typer(importing.commands)
 app.add_typer(training.commands)
+app.add_typer(simulating.commands)
 app.add_typer(database.commands)
 app.add_typer(models.commands, name="model")
 app.add_typer(data.commands, name="data")

@@ -1,5 +1,6 @@
-"""Commands for the trained models: what is there, and which one is served."""
+"""Commands for the trained models: what is there, and which ones are served."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -14,14 +15,14 @@ if TYPE_CHECKING:
     from model.card import Card
     from seqrec.schemas.model import Models as ModelsBody
 
-commands = typer.Typer(help="The trained models, and which of them is served.", no_args_is_help=True)
+commands = typer.Typer(help="The trained models, and which of them are served.", no_args_is_help=True)
 
 VersionArgument = Annotated[str, typer.Argument(help="Name of the artifact's folder.", metavar="VERSION")]
 
 
 @commands.command("list")
 def list_models(as_json: JsonOption = False) -> None:
-    """List the trained models that are there; * is served."""
+    """List the trained models that are there, and which of them are served to whom."""
     from app.cli.tables import print_models
 
     body = _body()
@@ -33,21 +34,28 @@ def list_models(as_json: JsonOption = False) -> None:
 
 @commands.command()
 def history(as_json: JsonOption = False) -> None:
-    """Print which models were served when and why, and the rounds of retraining."""
+    """Print which models were served when and why, which were compared, and the rounds of retraining."""
     from app.cli.tables import print_history
 
     body = _body()
     if as_json:
-        typer.echo(body.model_dump_json(include={"history", "retrainings"}))
+        typer.echo(body.model_dump_json(include={"history", "retrainings", "comparisons"}))
     else:
         print_history(body)
 
 
 @commands.command()
 def show(version: VersionArgument) -> None:
-    """Print the card of a model, as JSON."""
+    """Print the card of a model, as JSON, and whether it is compared with another one."""
+    from app.api.model_card import comparison
+    from app.cli.console import say
+    from app.cli.tables import comparison_in_words
+
     with _models() as models:
         typer.echo(_card(models, version).model_dump_json(indent=2))
+        runs = models.read().comparison
+    if runs is not None and version in (runs.champion, runs.challenger):
+        say(comparison_in_words(comparison(runs)))
 
 
 @commands.command()
@@ -66,31 +74,68 @@ def compare(first: VersionArgument, second: VersionArgument) -> None:
 
 @commands.command()
 def serve(
-    version: Annotated[
-        str | None,
+    versions: Annotated[
+        list[str] | None,
         typer.Argument(
-            help="Name of the artifact's folder.", metavar="VERSION", show_default="with --latest, the newest"
+            help="Name of the artifact's folder; or two with their shares of the users, which sum to 1, as in A=0.9 "
+            "B=0.1.",
+            metavar="VERSION",
+            show_default="with --latest, the newest",
         ),
     ] = None,
     latest: Annotated[bool, typer.Option("--latest", help="Serve the newest model again, whichever it is.")] = False,
 ) -> None:
-    """Have every process serve this model, also one that was set aside, until --latest; the way back in one command."""
+    """Have every process serve this model, also one that was set aside, until --latest; the way back in one command.
+
+    Two models with shares are compared: the first is the champion. The next `seqrec model serve` ends that.
+    """
     from app.cli.console import say
 
-    if latest == (version is not None):
-        raise SettingsError("Name one of them: a VERSION, or --latest.")
+    shares = [_share(argument) for argument in versions or []]
     with _models() as models:
-        if version is None:
-            version = models.unpin()
-            say(f"{version}, the newest model, is served from the next request on")
-        else:
-            models.pin(version)
-            say(f"{version} is pinned, and served from the next request on; `seqrec model serve --latest` ends that")
+        match shares:
+            case [] if latest:
+                say(f"{models.unpin()}, the newest model, is served from the next request on")
+            case [(version, None)] if not latest:
+                models.pin(version)
+                say(
+                    f"{version} is pinned, and served from the next request on; `seqrec model serve --latest` ends that"
+                )
+            case [(champion, float(first)), (challenger, float(second))] if not latest:
+                _require_whole(first, second)
+                models.compare(champion, challenger, second)
+                say(
+                    f"{champion} answers {first:.3g} of the users and {challenger} {second:.3g} from the next request "
+                    f"on; `seqrec model serve {champion}` or --latest ends that. How they compare: GET /model/online"
+                )
+            case _:
+                raise SettingsError(
+                    "Name one of them: a VERSION; two, each with its share of the users, as A=0.9 B=0.1; or --latest."
+                )
+
+
+def _share(argument: str) -> tuple[str, float | None]:
+    """A version, and its share if there is one; `SettingsError`."""
+    version, given, text = argument.partition("=")
+    try:
+        return version, float(text) if given else None
+    except ValueError as error:
+        raise SettingsError(
+            f"{text!r} is no share of the users. Give one between 0 and 1, as {version}=0.1."
+        ) from error
+
+
+def _require_whole(first: float, second: float) -> None:
+    """`SettingsError` unless these are the shares of two models."""
+    if not (first > 0 and second > 0 and math.isclose(first + second, 1, abs_tol=1e-6)):
+        raise SettingsError(
+            f"The shares are {first:g} and {second:g}. Both have to be above 0, and they have to sum to 1."
+        )
 
 
 @commands.command()
 def prune() -> None:
-    """Delete old models: all but the served one, a pinned one and the newest (SEQREC_KEEP_MODELS)."""
+    """Delete old models: all but the served ones, a pinned one and the newest (SEQREC_KEEP_MODELS)."""
     from app.cli.console import say
 
     with _models() as models:

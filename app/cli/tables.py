@@ -14,7 +14,7 @@ from app.storage.stats import Stats
 from model.card import Evaluation, RankingEvaluation
 from seqrec.ids import AnyId
 from seqrec.limits import LATEST
-from seqrec.schemas.model import Models, StoredModel
+from seqrec.schemas.model import Comparison, Models, StoredModel
 
 LATEST_RATINGS = 10
 """How many of a user's latest ratings are printed beside a list."""
@@ -66,7 +66,7 @@ def _format_time(seconds: int | None) -> str:
 
 
 def print_models(models: Models) -> None:
-    """The trained models, the newest first, with their main figures."""
+    """The trained models, the newest first, with their main figures, and whether two of them are compared."""
     table = _table("Models", "model", "ratings", "RMSE", "NDCG@10", "state")
     for stored in models.models:
         ratings = "-" if stored.ratings is None else f"{stored.ratings:,}"
@@ -76,25 +76,46 @@ def print_models(models: Models) -> None:
     for stored in models.models:
         if stored.aside:
             output.print(f"{stored.version} was set aside: {escape(stored.aside)}", soft_wrap=True)
+    if models.comparison is not None:
+        output.print(comparison_in_words(models.comparison), soft_wrap=True)
+
+
+def comparison_in_words(comparison: Comparison) -> str:
+    champion, challenger = comparison.champion, comparison.challenger
+    return (
+        f"Since {comparison.begun_at:%Y-%m-%d %H:%M} UTC, {champion.version} answers {champion.share:.3g} of the users "
+        f"and {challenger.version} {challenger.share:.3g}. How they compare: GET /model/online"
+    )
 
 
 def _state(stored: StoredModel) -> str:
     if stored.damaged:
         return "damaged"
     states = [name for name in ("served", "pinned", "preliminary") if getattr(stored, name)]
+    if stored.share is not None and stored.share < 1:
+        states.append(f"{stored.share:.0%} of the users")
     if stored.aside is not None:
         states.append("set aside")
     return ", ".join(states)
 
 
 def print_history(models: Models) -> None:
-    """What was served when, and the rounds of retraining, the latest first."""
+    """What was served when, what was compared, and the rounds of retraining, the latest first."""
     table = _table("Served", "from", "until", "model", "RMSE", "NDCG@10", "why")
     for champion in models.history:
         until = "now" if champion.served_until is None else f"{champion.served_until:%Y-%m-%d %H:%M}"
         figures = (_figure(champion.rmse), _figure(champion.ndcg_at_10))
         table.add_row(f"{champion.served_from:%Y-%m-%d %H:%M}", until, champion.version, *figures, escape(champion.why))
     output.print(table)
+    if models.comparisons:
+        table = _table("Compared", "from", "until", "model", "share")
+        for comparison in models.comparisons:
+            until = "now" if comparison.ended_at is None else f"{comparison.ended_at:%Y-%m-%d %H:%M}"
+            both = comparison.champion, comparison.challenger
+            versions = "\n".join(one.version for one in both)
+            shares = "\n".join(f"{one.share:.3g}" for one in both)
+            table.add_row(f"{comparison.begun_at:%Y-%m-%d %H:%M}", until, versions, shares)
+        output.print(table)
     if models.retrainings:
         table = _table("Retraining", "from", "ratings", "outcome", "model", "why")
         for one in models.retrainings:
@@ -148,7 +169,8 @@ def _describe_source(answer: RecommendationList) -> str:
 
 def print_predictions(user: AnyId, answer: Predictions) -> None:
     """Predicted stars, their probabilities, and the stars that the user gave."""
-    scale, movies = answer.state.scorer.rating_scale, answer.state.catalogue.movies
+    state = answer.states[0]  # all are of one user
+    scale, movies = state.scorer.rating_scale, state.catalogue.movies
     headings = (f"{stars:g}" for stars in scale)
     table = _table(escape(f"Predicted stars of user {user}"), "movie", "stars", *headings, "own rating")
     for entry in answer.predictions:

@@ -28,14 +28,16 @@ REFUSED = "seqrec.refused"
 CLIENT_GONE = 499
 """Status recorded if the caller left before an answer began."""
 
+MODEL_VERSION = "X-Model-Version"
+
 HEADERS = {
     "X-Request-ID": {
         "description": "That of the request, if it has one that can be logged.",
         "required": True,
         "schema": {"type": "string"},
     },
-    "X-Model-Version": {
-        "description": "Version of the model that is served.",
+    MODEL_VERSION: {
+        "description": "Version of the model that is served; of two that are compared, the one that answers the user.",
         "required": True,
         "schema": {"type": "string"},
     },
@@ -113,10 +115,11 @@ class Requests:
     def _marks(self, scope: Scope, given: RawHeaders) -> RawHeaders:
         """Headers to add to the given ones of an answer."""
         yield b"x-request-id", scope[REQUEST_ID].encode("latin-1")
-        yield b"x-model-version", self.version().encode("latin-1")
         if self.draining.began:
             yield b"connection", b"close"  # the caller's next request goes to a server that stays
         names = {name for name, _ in given}
+        if MODEL_VERSION.lower().encode() not in names:
+            yield MODEL_VERSION.lower().encode(), self.version().encode("latin-1")
         yield from (header for header in DEFAULTS if header[0] not in names)
         if route_path(scope).startswith("/docs"):
             yield from DOCUMENTATION

@@ -106,10 +106,17 @@ most_connections = Gauge(
 )
 model_info = Gauge(
     "seqrec_model_info",
-    "1 for a version of the model that is served, 0 for those before.",
+    "1 for the version of the model that is served, of a comparison the champion, 0 for those before.",
     ["version"],
     registry=REGISTRY,
     multiprocess_mode="livemax",
+)
+model_users = Gauge(
+    "seqrec_model_users_ratio",
+    "Share of the users whom a version of the model answers; 1 unless two are compared.",
+    ["version"],
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
 )
 model_created = Gauge(
     "seqrec_model_created_timestamp_seconds",
@@ -155,6 +162,7 @@ user_hits, user_misses = (user_lookups.labels(result) for result in ("hit", "mis
 _scoring_seconds = cache(scoring_seconds.labels)
 _lists = cache(lists.labels)
 _online_labels: set[tuple[str, str]] = set()
+_versions: set[str] = set()
 
 
 @cache
@@ -193,11 +201,12 @@ def record_training(share: float | None, *, failed: bool = False) -> None:
     training_failed.set(failed)
 
 
-def record_model(version: str, created_at: datetime, before: str | None = None) -> None:
-    """Record that this version is served from now on, in place of ``before``."""
-    if before is not None and before != version:
-        model_info.labels(before).set(0)
-    model_info.labels(version).set(1)
+def record_models(champion: str, created_at: datetime, shares: Mapping[str, float]) -> None:
+    """Record the version that is served, and the share of users of each version; of no others from now on."""
+    _versions.update(shares)
+    for version in _versions:
+        model_info.labels(version).set(version == champion)
+        model_users.labels(version).set(shares.get(version, 0))
     model_created.set(created_at.timestamp())
 
 

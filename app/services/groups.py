@@ -6,6 +6,7 @@ from typing import NamedTuple
 from app.observability import metrics
 from app.services.catalogue import Filter
 from app.services.model_host import ModelState
+from app.services.models.split import Split
 from app.services.recommendations import KnownUser, Recommender
 from model.errors import NoRelevanceError
 from model.features.users import UserContext
@@ -63,7 +64,7 @@ class Groups:
         self.recommender = recommender
 
     def recommend(self, members: Sequence[Member], options: GroupOptions) -> GroupList:
-        """A page of the best movies for all members together.
+        """A page of the best movies for all members together, by one model: the champion.
 
         `UserNotFound` names every missing user, `MovieNotFound` the unknown movies of an anonymous one's history;
         `NoRelevance`.
@@ -97,10 +98,10 @@ class Groups:
     def _read(self, members: Sequence[Member], state: ModelState) -> list[KnownUser]:
         """What the model knows of the members, in their order."""
         user_ids = [member for member in members if isinstance(member, int)]
-        users = self.recommender.read_users(user_ids, state)
+        users = self.recommender.read_users(user_ids, Split(state))
         if missing := [user_id for user_id in user_ids if user_id not in users]:
             raise UserNotFound(missing)
         return [
-            users[member] if isinstance(member, int) else self.recommender.read_anonymous(member, state)
+            users[member] if isinstance(member, int) else self.recommender.read_anonymous(member, Split(state))
             for member in members
         ]

@@ -1,8 +1,9 @@
-"""The loaded model, together with the catalogue as the database has it now."""
+"""The loaded models, together with the catalogue as the database has it now."""
 
 import logging
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,10 +13,12 @@ from sqlalchemy.orm import Session
 from app.observability import metrics
 from app.services.catalogue import Catalogue
 from app.services.models.collection import KEEP_MODELS, Models
-from app.services.models.loading import load_scorer, to_serve
+from app.services.models.loading import challenger_of, load_scorer, to_serve
+from app.services.models.split import Split
 from app.services.user_states import UserStates
 from app.storage import models, movies, revisions, training_state
 from app.storage.database import Database
+from app.storage.models import Comparison
 from app.storage.movies import MovieRecord
 from app.storage.revisions import Revisions
 from app.storage.training_state import TrainingState
@@ -53,7 +56,7 @@ class ModelState(NamedTuple):
 
     Attributes:
         scorer: knows every movie of the catalogue, also those added after training.
-        users: what the scorer knows of users who asked lately.
+        users: what this model and the other one, if there are two, know of users who asked lately.
         revision: of the catalogue.
     """
 
@@ -62,24 +65,32 @@ class ModelState(NamedTuple):
     users: UserStates
     revision: int
 
+    def find(self, key: int | bytes, revision: int) -> UserState | None:
+        """The state of a user from memory."""
+        return self.users.get(self.scorer.version, key, revision)
+
+    def keep(self, key: int | bytes, revision: int, user: UserState) -> None:
+        self.users.put(self.scorer.version, key, revision, user)
+
     def read(self, user: UserContext, key: int | bytes | None = None) -> UserState:
         """The state of a user who is not in memory, or there under this key, but with fewer ratings."""
         metrics.user_misses.inc()
-        return self.scorer.read(user, None if key is None else self.users.earlier(key))
+        return self.scorer.read(user, None if key is None else self.users.earlier(self.scorer.version, key))
 
 
-class _CachedState(NamedTuple):
-    """A `ModelState` and what it was built from."""
+class _Cached(NamedTuple):
+    """States of the models at a revision of the catalogue, and what they were built from."""
 
-    model: Scorer
+    models: Split[Scorer]
     revision: int
-    state: ModelState
+    states: Split[ModelState]
 
 
 class ModelHost:
-    """Holds model and catalogue in memory, and replaces either when the database says that it has changed.
+    """Holds models and catalogue in memory, and replaces either when the database says that it has changed.
 
-    A request works with the state that it began with, so a replacement interrupts none.
+    There is one model, the champion; while another one is compared with it, the challenger answers its share of the
+    users. A request works with the state that it began with, so a replacement interrupts none.
     """
 
     def __init__(
@@ -98,17 +109,27 @@ class ModelHost:
         self.models = Models(database, artifacts, keep_models)
         self.user_cache = user_cache
         self.artifacts = artifacts
-        self._model = model
+        self._models = Split(model)
         self._snapshot: Snapshot | None = None
-        self._cached: _CachedState | None = None
+        self._cached: _Cached | None = None
         self._reloads: int | None = None
         self._building, self._replacing = threading.Lock(), threading.Lock()
-        metrics.record_model(model.version, model.card.created_at)
+        self._record_models()
 
     @property
     def model(self) -> Scorer:
-        """The model alone, as it was trained."""
-        return self._model
+        """The champion alone, as it was trained."""
+        return self._models.champion
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """That of the models which this process serves side by side."""
+        return self._models.comparison
+
+    @property
+    def known_ids(self) -> tuple[frozenset[int], ...]:
+        """Ids of the movies that each model was trained with."""
+        return tuple(model.trained_ids for model in self._models.all)
 
     def snapshot(self, session: Session, current: Revisions | None = None) -> Snapshot:
         """The catalogue as of this transaction, from memory unless it has changed.
@@ -126,32 +147,35 @@ class ModelHost:
         self._snapshot = fresh  # another thread may store its own at the same time; both are right
         return fresh
 
-    def state_at(self, current: Revisions) -> ModelState | None:
-        """Model and catalogue at these revisions, if they are in memory."""
+    def states_at(self, current: Revisions) -> Split[ModelState] | None:
+        """Models and catalogue at these revisions, if they are in memory."""
         self._follow_reloads(current)
         cached = self._cached
-        if cached is None or cached.revision != current.catalogue or cached.model is not self._model:
+        if cached is None or cached.revision != current.catalogue or cached.models is not self._models:
             return None
-        return cached.state
+        return cached.states
 
-    def state(self, snapshot: Snapshot) -> ModelState:
-        """Model and catalogue. Call it after the transaction: a changed catalogue has to be encoded first."""
+    def states(self, snapshot: Snapshot) -> Split[ModelState]:
+        """Models and catalogue. Call it after the transaction: a changed catalogue has to be encoded first."""
         cached = self._cached
-        if cached is not None and cached.revision == snapshot.revision and cached.model is self._model:
-            return cached.state
+        if cached is not None and cached.revision == snapshot.revision and cached.models is self._models:
+            return cached.states
         with self._building:
-            cached, model = self._cached, self._model
-            if cached is None or cached.revision != snapshot.revision or cached.model is not model:
-                cached = self._cached = _CachedState(
-                    model, snapshot.revision, _build_state(model, snapshot, self.user_cache)
-                )
-            return cached.state
+            cached, own = self._cached, self._models
+            if cached is None or cached.revision != snapshot.revision or cached.models is not own:
+                states = _build_states(own, snapshot, self.user_cache, cached)
+                cached = self._cached = _Cached(own, snapshot.revision, states)
+            return cached.states
 
-    def current_state(self) -> ModelState:
-        """Model and catalogue for a use case that reads nothing else."""
+    def current_states(self) -> Split[ModelState]:
+        """Models and catalogue for a use case that reads nothing else."""
         with self.database.reads() as session:
             snapshot = self.snapshot(session)
-        return self.state(snapshot)
+        return self.states(snapshot)
+
+    def current_state(self) -> ModelState:
+        """The champion and the catalogue, for what is asked about no user."""
+        return self.current_states().champion
 
     def follow_reloads(self) -> None:
         """Load another model in the background if another process has loaded one; without a database, nothing."""
@@ -168,16 +192,26 @@ class ModelHost:
         It is written into the history, where it is not there yet; a database that takes no writes is no error.
         """
         self._reloads = reloads
+        self.join_comparison()
         self.warm_up()
         try:
-            self.models.record(self._model.version, self._model.card, "served from a start on")
+            self.models.record(self.model.version, self.model.card, "served from a start on")
         except (ServiceError, SQLAlchemyError) as error:
-            logger.warning("the history of models lacks that %s is served: %s", self._model.version, error)
+            logger.warning("the history of models lacks that %s is served: %s", self.model.version, error)
+
+    def join_comparison(self) -> None:
+        """Serve the challenger too, if the model is compared with one; if that cannot be loaded, the champion alone."""
+        with self.database.reads() as session:
+            comparison = models.comparison(session)
+        try:
+            self._serve(self.model, comparison)
+        except ArtifactError:
+            logger.exception("the challenger cannot be loaded; %s answers all users", self.model.version)
 
     def warm_up(self) -> None:
         """Read the catalogue and score once, so that no user waits for what is slow the first time."""
-        state = self.current_state()
-        state.scorer.recommend(UserContext(), state.catalogue.select(), n=1)
+        for state in self.current_states().all:
+            state.scorer.recommend(UserContext(), state.catalogue.select(), n=1)
 
     def reload(self) -> tuple[str, str]:
         """Load the artifact that is to be served, in this process and soon in all others.
@@ -186,7 +220,7 @@ class ModelHost:
         current one.
         """
         before = self._load_chosen()
-        model = self._model
+        model = self.model
         with self.database.writes() as session:
             self.models.record_in(session, model.version, model.card, "served from a reload on")
             self._reloads = revisions.count_reload(session)
@@ -194,19 +228,46 @@ class ModelHost:
         return before, model.version
 
     def _load_chosen(self) -> str:
-        """Load the pinned artifact, or the newest, unless it is loaded already; returns the version before."""
+        """Load the pinned artifact, or the newest, and its challenger, unless they are loaded already.
+
+        Returns the version of the champion before. `ReloadRefused` if the champion cannot be loaded, and the models
+        before stay; or if the challenger cannot, and the champion answers all users.
+        """
         with self._replacing:
-            before = self._model
+            before = self.model
             with self.database.reads() as session:
-                pinned = models.pinned(session)
+                pinned, comparison = models.pinned(session), models.comparison(session)
             try:
-                chosen = to_serve(self.artifacts, pinned)
-                if chosen.name != before.version:
-                    self._model = loaded = load_scorer(chosen, before.device)
-                    metrics.record_model(loaded.version, loaded.card.created_at, before.version)
+                champion = self._loaded(to_serve(self.artifacts, pinned))
             except ArtifactError as error:
                 raise ReloadRefused(f"{error} {before.version} stays in use.") from error
+            try:
+                self._serve(champion, comparison)
+            except ArtifactError as error:
+                raise ReloadRefused(f"{error} {champion.version} answers all users.") from error
             return before.version
+
+    def _serve(self, champion: Scorer, comparison: Comparison | None) -> None:
+        """Put the models in place, in one assignment; the champion alone if its challenger raises `ArtifactError`."""
+        own = Split(champion)
+        try:
+            if comparison is not None and comparison.champion == champion.version:
+                challenger = self._loaded(challenger_of(self.artifacts, comparison))
+                own = Split(champion, challenger, comparison)
+        finally:
+            if own != self._models:
+                self._models = own
+                self._record_models()
+
+    def _loaded(self, folder: Path) -> Scorer:
+        """A model, from memory if it is served already."""
+        served = {model.version: model for model in self._models.all}
+        return served.get(folder.name) or load_scorer(folder, self.model.device)
+
+    def _record_models(self) -> None:
+        champion, _, comparison = self._models
+        shares = {champion.version: 1.0} if comparison is None else comparison.shares
+        metrics.record_models(champion.version, champion.card.created_at, shares)
 
     def _follow_reloads(self, current: Revisions) -> None:
         """Reload in the background if another process has reloaded."""
@@ -222,18 +283,36 @@ class ModelHost:
         except (SeqRecError, ServiceError, SQLAlchemyError):
             logger.exception("cannot load the model that another process has reloaded")
         else:
-            if before != self._model.version:
-                logger.warning("serving %s in place of %s, like the process that reloaded", self._model.version, before)
+            if before != self.model.version:
+                logger.warning("serving %s in place of %s, like the process that reloaded", self.model.version, before)
+            if self.comparison is not None:
+                logger.warning("serving %s beside %s", self.comparison.challenger, self.model.version)
 
 
-def _build_state(model: Scorer, snapshot: Snapshot, user_cache: int) -> ModelState:
+def _build_states(own: Split[Scorer], snapshot: Snapshot, user_cache: int, cached: _Cached | None) -> Split[ModelState]:
+    """States of the models; one that is there already, and what it knows of users, stays."""
+    versions = [model.version for model in own.all]
+    before: dict[str, ModelState] = {}
+    users = UserStates(user_cache, versions)
+    if cached is not None and cached.revision == snapshot.revision:
+        before = {state.scorer.version: state for state in cached.states.all}
+        users = cached.states.champion.users
+        users.keep_only(versions)
+
+    def state_of(model: Scorer) -> ModelState:
+        return before.get(model.version) or _build_state(model, snapshot, users)
+
+    return own.map(state_of)
+
+
+def _build_state(model: Scorer, snapshot: Snapshot, users: UserStates) -> ModelState:
     cold_start_movies = [
         ColdStartMovie(movie.id, movie.title, movie.genres, _decode(snapshot.title_vectors.get(movie.id)))
         for movie in snapshot.movies
         if movie.id not in model.trained_ids
     ]
     scorer = model.with_cold_start(cold_start_movies) if cold_start_movies else model
-    return ModelState(scorer, Catalogue(snapshot.movies, scorer), UserStates(user_cache), snapshot.revision)
+    return ModelState(scorer, Catalogue(snapshot.movies, scorer), users, snapshot.revision)
 
 
 def _decode(stored: bytes | None) -> FloatArray | None:

@@ -105,8 +105,8 @@ class Movies:
 
         def insert(session: Session) -> tuple[MovieRecord, RatingStats]:
             _require_free(session, movie_id, external_id)
-            # An id that the model knows means a movie to it, also where that one was deleted.
-            known = max(self.host.model.trained_ids, default=0)
+            # An id that a model knows means a movie to it, also where that one was deleted.
+            known = max(set().union(*self.host.known_ids), default=0)
             chosen = movies.free_id(session, above=known) if movie_id is None else movie_id
             movies.add(session, chosen, fields, genres)
             return _require_movie(session, chosen)
@@ -122,7 +122,7 @@ class Movies:
         if isinstance(title := fields.get("title"), str):
             if (year := year_of(title)) is not None:
                 changed.setdefault("year", year)
-            trained = movie_id in self.host.model.trained_ids
+            trained = all(movie_id in known for known in self.host.known_ids)
             changed["title_vector"] = None if trained else _encode_title(title)
         with self.database.writes() as session:
             before, _ = _require_movie(session, movie_id)

@@ -46,7 +46,7 @@ class Popularity:
         with self.host.database.reads() as session:
             snapshot = self.host.snapshot(session)
         stats = self.rating_stats(since, until)
-        catalogue = self.host.state(snapshot).catalogue
+        catalogue = self.host.states(snapshot).champion.catalogue
         best = by_weighted_rating(stats, catalogue.select(Filter(tuple(genres))))[:n]
         return [PopularMovie(catalogue.movies[id_], weighted, stats[id_]) for id_, weighted in best]
 

@@ -13,6 +13,7 @@ from app.services.feedback.kinds import DEFAULT_MEANINGS, Meanings
 from app.services.feedback.recommendation_ids import RecommendationIds
 from app.services.feedback.watchlist import watchlist_ids
 from app.services.model_host import ModelHost, ModelState, Snapshot
+from app.services.models.split import Split
 from app.services.popularity import Popularity, by_weighted_rating
 from app.storage import ratings, revisions, users
 from app.storage.revisions import RevisionReader
@@ -62,9 +63,9 @@ class RecommendationOptions(NamedTuple):
 
 
 class Predictions(NamedTuple):
-    """Predictions, the state of the model that made them, and the external ids of the users."""
+    """Predictions, the state of the model that made each, and the external ids of the users."""
 
-    state: ModelState
+    states: Sequence[ModelState]
     predictions: list[Prediction]
     external_ids: Mapping[int, str | None] = {}
 
@@ -112,7 +113,7 @@ class KnownUser(NamedTuple):
 
     def keep(self) -> None:
         """Into the cache, with what has been computed by now."""
-        self.state.users.put(self.key, self.revision, self.user)
+        self.state.keep(self.key, self.revision, self.user)
 
 
 class _Contexts(NamedTuple):
@@ -151,13 +152,18 @@ class Recommender:
         if len(user_ids) == 1:
             return self._predict_and_keep(self._read_user(user_ids[0]), movie_ids)
         contexts, external_ids, snapshot = self._read_contexts(user_ids)
-        state = self.host.state(snapshot)
-        _require_movies(state.catalogue, movie_ids)
-        position = {user_id: index for index, user_id in enumerate(user_ids)}
-        user_index = [position[query.user_id] for query in queries]
-        with metrics.scoring("predict"):
-            predictions = state.scorer.predict_pairs(list(contexts.values()), user_index, movie_ids)
-        return Predictions(state, predictions, external_ids)
+        states = self.host.states(snapshot)
+        _require_movies(states.champion.catalogue, movie_ids)
+        made: dict[PredictionQuery, Prediction] = {}
+        for state, ids in states.divide(user_ids):
+            index = {user_id: position for position, user_id in enumerate(ids)}
+            own = [query for query in queries if query.user_id in index]
+            asked = [index[query.user_id] for query in own], [query.movie_id for query in own]
+            with metrics.scoring("predict"):
+                predictions = state.scorer.predict_pairs([contexts[id_] for id_ in ids], *asked)
+            made |= zip(own, predictions, strict=True)
+        answered_by = [states.of(query.user_id) for query in queries]
+        return Predictions(answered_by, [made[query] for query in queries], external_ids)
 
     def predict_now(self, queries: Sequence[PredictionQuery]) -> Predictions | None:
         """As `predict`, for predictions of one user that are in memory."""
@@ -186,31 +192,33 @@ class Recommender:
         if found is None:
             return None
         current, known = found
-        state = self.host.state_at(current)
-        if state is None or known is None:
+        states = self.host.states_at(current)
+        if states is None or known is None:
             return None
-        user = state.users.get(user_id, known.revision)
+        state = states.of(user_id)
+        user = state.find(user_id, known.revision)
         return None if user is None else KnownUser(user_id, known.revision, user, state, known.external_id)
 
-    def read_users(self, user_ids: Sequence[int], state: ModelState | None = None) -> dict[int, KnownUser]:
-        """Those of the users who exist, by id, and what the model needs for their lists, computed for all together.
+    def read_users(self, user_ids: Sequence[int], states: Split[ModelState] | None = None) -> dict[int, KnownUser]:
+        """Those of the users who exist, by id, and what their models need for their lists, computed for all together.
 
-        Without a ``state`` of the model, the current one is taken.
+        Without ``states`` of the models, the current ones are taken.
         """
-        state = state or self.host.current_state()
+        divided = (states or self.host.current_states()).divide(user_ids)
         with self.database.reads() as session:
             self.ids.prepare(session)
-            found = self._read_users(session, state, user_ids)
+            found = [self._read_users(session, state, ids) for state, ids in divided]
         with metrics.scoring("read_users"):
-            state.scorer.prepare_lists([known.user for known in found.values()])
-        return found
+            for (state, _), own in zip(divided, found, strict=True):
+                state.scorer.prepare_lists([known.user for known in own.values()])
+        return {id_: known for own in found for id_, known in own.items()}
 
-    def read_anonymous(self, context: UserContext, state: ModelState | None = None) -> KnownUser:
-        """An anonymous user, from memory if the same one has asked before; `MovieNotFound`. ``state`` as above."""
-        state = state or self.host.current_state()
+    def read_anonymous(self, context: UserContext, states: Split[ModelState] | None = None) -> KnownUser:
+        """An anonymous user, from memory if the same one has asked before; `MovieNotFound`. ``states`` as above."""
+        state = (states or self.host.current_states()).of(context)
         _require_movies(state.catalogue, context.stars)
         key = hashlib.blake2b(repr((context.profile, context.history)).encode(), digest_size=16).digest()
-        user = state.users.get(key, revision=0)
+        user = state.find(key, revision=0)
         return KnownUser(key, 0, state.read(context) if user is None else user, state)
 
     def recommend_now(self, known: KnownUser, options: RecommendationOptions) -> RecommendationList | None:
@@ -236,17 +244,22 @@ class Recommender:
         `UserNotFound` names every missing user; `NoRelevance`.
         """
         contexts, external_ids, snapshot = self._read_contexts(sorted(set(user_ids)))
-        lists = self._recommend_many(contexts, self.host.state(snapshot), options)
+        lists: dict[int, RecommendationList] = {}
+        for state, ids in self.host.states(snapshot).divide(contexts):
+            lists |= self._recommend_many({id_: contexts[id_] for id_ in ids}, state, options)
         return [self._with_id(id_, lists[id_])._replace(external_id=external_ids[id_]) for id_ in user_ids]
 
     def recommend_between(
         self, first: int, last: int, options: RecommendationOptions
     ) -> tuple[dict[int, RecommendationList], int]:
-        """The same by id, for all users with ids from ``first`` to ``last``; and the catalogue's revision."""
+        """The same by id, for all users with ids from ``first`` to ``last``; and the catalogue's revision.
+
+        Here the champion makes all lists: nothing attributes to them what users do.
+        """
         with self.database.reads() as session:
             ids = users.ids_between(session, first, last)
             contexts, external_ids, snapshot = self._contexts(session, ids)
-        lists = self._recommend_many(contexts, self.host.state(snapshot), options)
+        lists = self._recommend_many(contexts, self.host.states(snapshot).champion, options)
         named = {id_: answer._replace(external_id=external_ids[id_]) for id_, answer in lists.items()}
         return named, snapshot.revision
 
@@ -297,17 +310,17 @@ class Recommender:
             revision, external_id = found
             self.ids.prepare(session)
             snapshot = self.host.snapshot(session, current)
-            state = self.host.state_at(current)
-            if state is not None and (user := state.users.get(user_id, revision)) is not None:
-                return KnownUser(user_id, revision, user, state, external_id)
+            states = self.host.states_at(current)
+            if states is not None and (user := states.of(user_id).find(user_id, revision)) is not None:
+                return KnownUser(user_id, revision, user, states.of(user_id), external_id)
             context = self.contexts.read(session, [user_id])[user_id]
-        state = self.host.state(snapshot)
+        state = self.host.states(snapshot).of(user_id)
         return KnownUser(user_id, revision, state.read(context, user_id), state, external_id)
 
     def _read_users(self, session: Session, state: ModelState, user_ids: Sequence[int]) -> dict[int, KnownUser]:
         """Several users for one state of the model; only those who have changed are read. Missing ones are left out."""
         _, found = revisions.read_with_users(session, user_ids)
-        cached = {id_: state.users.get(id_, revision) for id_, (revision, _) in found.items()}
+        cached = {id_: state.find(id_, revision) for id_, (revision, _) in found.items()}
         missing = [id_ for id_, user in cached.items() if user is None]
         for id_, context in self.contexts.read(session, missing).items():
             cached[id_] = state.read(context, id_)
@@ -343,7 +356,7 @@ class Recommender:
         with metrics.scoring("predict"):
             predictions = known.state.scorer.predict_from(known.user, movie_ids)
         external_ids = {known.key: known.external_id} if isinstance(known.key, int) else {}
-        return Predictions(known.state, predictions, external_ids)
+        return Predictions([known.state] * len(predictions), predictions, external_ids)
 
     def _recommend(self, known: KnownUser, options: RecommendationOptions) -> RecommendationList:
         user, state = known.user, known.state

@@ -201,10 +201,12 @@ def hits_since(session: Session, since: int, least_shares: Mapping[str, float], 
     wanted = [
         and_(Event.kind == kind, func.coalesce(Event.share, 1.0) >= share) for kind, share in least_shares.items()
     ]
-    events = (
-        select(Event.user_id, Event.movie_id, Event.occurred_at, Event.list_id)
-        .join(seen, and_(Event.user_id == seen.c.user_id, Event.movie_id == seen.c.movie_id))
-        .where(Event.occurred_at >= since, ~Event.removed, or_(false(), *wanted))
+    # Not a join: SQLite would search all events of its movie for each pair.
+    events = select(Event.user_id, Event.movie_id, Event.occurred_at, Event.list_id).where(
+        Event.occurred_at >= since,
+        ~Event.removed,
+        or_(false(), *wanted),
+        tuple_(Event.user_id, Event.movie_id).in_(select(seen.c.user_id, seen.c.movie_id)),
     )
     rated = (
         select(Rating.user_id, Rating.movie_id, Rating.rated_at)

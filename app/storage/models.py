@@ -1,10 +1,11 @@
-"""Which model is to be served, which ones were, and rounds of retraining."""
+"""Which models are to be served, which ones were, and rounds of retraining."""
 
 from typing import NamedTuple
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from app.storage.tables import Comparison as ComparisonRow
 from app.storage.tables import Retraining, Revision, ServedModel
 
 LIVES_FOR_SECONDS = 60
@@ -31,6 +32,24 @@ class Round(NamedTuple):
     outcome: str | None
     version: str | None
     reason: str | None
+
+
+class Comparison(NamedTuple):
+    """Two models that are served side by side; times are in Unix seconds, ``ended_at`` is None while it runs.
+
+    ``share`` is that of the users whom the challenger answers.
+    """
+
+    champion: str
+    challenger: str
+    share: float
+    begun_at: int
+    ended_at: int | None = None
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Of the users whom each version answers, the champion first."""
+        return {self.champion: round(1 - self.share, 6), self.challenger: self.share}
 
 
 def pinned(session: Session) -> str | None:
@@ -63,6 +82,32 @@ def champions(session: Session, limit: int) -> list[Champion]:
     columns = (getattr(ServedModel, name) for name in Champion._fields)
     rows = session.execute(select(*columns).order_by(ServedModel.id.desc()).limit(limit))
     return [Champion(*row) for row in rows]
+
+
+def comparison(session: Session) -> Comparison | None:
+    """The one that runs; None if none does, or if another model than its champion was pinned since."""
+    latest = next(iter(comparisons(session, 1)), None)
+    runs = latest is not None and latest.ended_at is None and latest.champion == pinned(session)
+    return latest if runs else None
+
+
+def comparisons(session: Session, limit: int) -> list[Comparison]:
+    """The latest first."""
+    columns = (getattr(ComparisonRow, name) for name in Comparison._fields)
+    rows = session.execute(select(*columns).order_by(ComparisonRow.id.desc()).limit(limit))
+    return [Comparison(*row) for row in rows]
+
+
+def begin_comparison(session: Session, begun: Comparison) -> None:
+    """Pin the champion, and have the challenger answer its share of the users, in place of what was compared before."""
+    pin(session, begun.champion)  # first: it locks, so that of two that begin at once the first one is ended
+    end_comparison(session, begun.begun_at)
+    session.add(ComparisonRow(**begun._asdict()))
+
+
+def end_comparison(session: Session, now: int) -> None:
+    """End the one that runs, if there is one."""
+    session.execute(update(ComparisonRow).where(ComparisonRow.ended_at.is_(None)).values(ended_at=now))
 
 
 def reasons(session: Session) -> dict[str, str]:

@@ -248,3 +248,22 @@ class Retraining(Base):
     outcome: Mapped[str | None]
     version: Mapped[str | None]
     reason: Mapped[str | None]
+
+
+class Comparison(Base):
+    """A time in which two models were served side by side; the row without an end runs, while its champion is pinned.
+
+    Attributes:
+        champion, challenger: names of the artifacts' folders.
+        share: of the users whom the challenger answers; the champion answers the others.
+    """
+
+    __tablename__ = "comparisons"
+    __table_args__ = (CheckConstraint("share > 0 AND share < 1", name="share"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    champion: Mapped[str]
+    challenger: Mapped[str]
+    share: Mapped[float] = mapped_column(comment="of the users whom the challenger answers")
+    begun_at: Mapped[int] = mapped_column(BigInteger, comment="Unix seconds")
+    ended_at: Mapped[int | None] = mapped_column(BigInteger, comment="Unix seconds")

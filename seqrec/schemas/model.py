@@ -186,8 +186,24 @@ class Training(BaseModel):
     )
 
 
+class ComparedModel(BaseModel):
+    """One of two models that are served side by side."""
+
+    version: str = Field(description="Name of the artifact's folder.", examples=["20261123T220000Z-seqrec"])
+    share: float = Field(description="Of the users whom it answers, 0 to 1.", examples=[0.9])
+
+
+class Comparison(BaseModel):
+    """A time in which two models were served side by side, each to its share of the users."""
+
+    champion: ComparedModel = Field(description="It also answers whatever is asked about no user.")
+    challenger: ComparedModel
+    begun_at: datetime = Field(examples=["2026-11-24T09:00:00Z"])
+    ended_at: datetime | None = Field(default=None, description="Null while it runs.", examples=[None])
+
+
 class ModelInformation(BaseModel):
-    """The model that is served."""
+    """The model that is served; while two are compared, the champion."""
 
     version: str = Field(description="Name of the artifact's folder.", examples=["20261123T220000Z-seqrec"])
     device: str = Field(description="Where it scores: cpu or cuda.", examples=["cpu"])
@@ -199,6 +215,9 @@ class ModelInformation(BaseModel):
     training: Training | None = Field(
         default=None, description="The training of the next model, or the last one; null if none is known."
     )
+    comparison: Comparison | None = Field(
+        default=None, description="Which other model this process serves beside it; null if none."
+    )
 
 
 class StoredModel(BaseModel):
@@ -206,6 +225,11 @@ class StoredModel(BaseModel):
 
     version: str = Field(description="Name of the artifact's folder.", examples=["20261123T220000Z-seqrec"])
     served: bool = Field(description="True for the model that answers.", examples=[True])
+    share: float | None = Field(
+        default=None,
+        description="Of the users whom it answers: 1, or less while it is compared with another; null if none.",
+        examples=[1.0],
+    )
     pinned: bool = Field(description="True if it is served whatever newer ones there are.", examples=[False])
     aside: str | None = Field(
         default=None,
@@ -268,10 +292,14 @@ class Retraining(BaseModel):
 class Models(BaseModel):
     """The trained models that are there, the ones that were served, and the rounds of retraining."""
 
-    served: str = Field(description="Version of the model that answers.", examples=["20261123T220000Z-seqrec"])
+    served: str = Field(
+        description="Version of the model that answers; of two, the champion.", examples=["20261123T220000Z-seqrec"]
+    )
     pinned: str | None = Field(
         default=None, description="Version that is to be served; null for the newest.", examples=[None]
     )
+    comparison: Comparison | None = Field(default=None, description="The one that runs; null if none does.")
     models: list[StoredModel] = Field(description="The newest first.")
     history: list[Champion] = Field(description="What was served when, the latest first; at most 100.")
     retrainings: list[Retraining] = Field(description="The latest first; at most 100.")
+    comparisons: list[Comparison] = Field(default=[], description="The latest first; at most 100.")

@@ -63,6 +63,38 @@ class DayScore(ListCounts):
     ndcg: float | None = Field(description="As above.", examples=[0.2])
 
 
+class Difference(Estimate):
+    """Of the challenger's measure less the champion's."""
+
+    significant: bool = Field(description="Whether the interval is clear of zero.", examples=[True])
+
+
+class ComparedScore(OnlineScore):
+    """The lists of one of two models that are compared."""
+
+    model: str = Field(examples=["20261123T220000Z-seqrec"])
+    share: float = Field(description="Of the users whom the model answers, 0 to 1.", examples=[0.9])
+
+
+class ComparisonOutcome(BaseModel):
+    """What a comparison of two models has shown so far, from the lists that were served in its time."""
+
+    begun_at: datetime = Field(examples=["2026-11-24T09:00:00Z"])
+    ended_at: datetime | None = Field(description="Null while it runs.", examples=[None])
+    champion: ComparedScore
+    challenger: ComparedScore
+    hit_rate: Difference | None
+    list_hit_rate: Difference | None
+    ndcg: Difference | None
+    verdict: str = Field(
+        description="In words, whether the models differ in NDCG.",
+        examples=[
+            "Significant: the challenger's lists are better, their NDCG differs by +0.0210 (95% interval +0.0040 to "
+            "+0.0380)."
+        ],
+    )
+
+
 class OnlineMeasurement(BaseModel):
     """How good the lists of the last days were. Those of the last seven may still get hits."""
 
@@ -72,3 +104,7 @@ class OnlineMeasurement(BaseModel):
     by_model: list[ModelScore] = Field(description="The newest first.")
     by_rank_by: list[OrderScore]
     by_day: list[DayScore] = Field(description="The earliest day first.")
+    comparison: ComparisonOutcome | None = Field(
+        default=None,
+        description="The latest comparison of two models, which runs or has ended; null if there was none.",
+    )

@@ -63,6 +63,11 @@ class PredictionRequest(Request):
 class PredictedStars(BaseModel):
     """The predicted stars of one user for one movie."""
 
+    model: str | None = Field(
+        default=None,
+        description="Version of the model that predicts them; null only from a service before 0.5.",
+        examples=["20261123T220000Z-seqrec"],
+    )
     user_id: int | None = Field(description="Null for an anonymous user.", examples=[1])
     user_external_id: UserExternalId = None
     movie_id: int = Field(examples=[1])
@@ -93,6 +98,7 @@ class Predictions(BaseModel):
                     "model": "20261123T220000Z-seqrec",
                     "predictions": [
                         {
+                            "model": "20261123T220000Z-seqrec",
                             "user_id": 1,
                             "user_external_id": None,
                             "movie_id": 1,
@@ -110,5 +116,8 @@ class Predictions(BaseModel):
         }
     )
 
-    model: str = Field(description="Version of the model that answered.", examples=["20261123T220000Z-seqrec"])
+    model: str = Field(
+        description="Version of the model that answered; of the first prediction, where two are compared.",
+        examples=["20261123T220000Z-seqrec"],
+    )
     predictions: list[PredictedStars]

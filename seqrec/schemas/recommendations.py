@@ -255,5 +255,8 @@ class Recommendations(BaseModel):
 class BatchRecommendations(BaseModel):
     """Lists for many users."""
 
-    model: str = Field(description="Version of the model that answered.", examples=["20261123T220000Z-seqrec"])
+    model: str = Field(
+        description="Version of the model that answered; of the first list, where two are compared.",
+        examples=["20261123T220000Z-seqrec"],
+    )
     lists: list[Recommendations] = Field(description="One for each user, in the order asked.")

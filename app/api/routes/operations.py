@@ -93,7 +93,7 @@ async def get_metrics(services: ServicesDependency) -> Response:
 
 @router.get(
     "/model",
-    summary="The served model with its card, and how far the training of the next one is",
+    summary="The served model with its card, what it is compared with, and how far the training of the next one is",
     description="Training data, settings and measured quality. It says nothing of the service's users.",
     response_model=ModelInformation,
     responses=headers.described(200, "ETag") | responses(KeyRequired, KeyUnknown, TooManyRequests),
@@ -101,15 +101,17 @@ async def get_metrics(services: ServicesDependency) -> Response:
 )
 def get_model(request: Request, services: ServicesDependency) -> Response:
     services.host.follow_reloads()  # whoever waits for a new model asks here
-    scorer, training = services.host.model, services.host.training()
+    scorer, comparison, training = services.host.model, services.host.comparison, services.host.training()
     body = ModelInformation(
         version=scorer.version,
         device=scorer.device.type,
         sample_data=scorer.card.data.generated,
         card=model_card.model_card(scorer.card),
         training=None if training is None else model_card.training(training),
+        comparison=None if comparison is None else model_card.comparison(comparison),
     )
-    return headers.conditional(request, headers.entity_tag(scorer.version, body.training), body, headers.SHARED)
+    tag = headers.entity_tag(scorer.version, body.training, body.comparison)
+    return headers.conditional(request, tag, body, headers.SHARED)
 
 
 @bulk.get(

@@ -1,13 +1,16 @@
 """Routes that predict stars."""
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter, Response
 
-from app.api import translation
+from app.api import headers, translation
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import BODY_ERRORS, responses
 from app.api.named_ids import own_ids
 from app.edge.keys import with_key
 from app.edge.routes import Route
+from app.services import recommendations
 from app.services.scoring import in_scoring_thread
 from seqrec.errors import DatabaseUnavailable, MovieNotFound, UserNotFound
 from seqrec.schemas.predictions import PredictionRequest, Predictions
@@ -30,9 +33,13 @@ async def predict_ratings(request: PredictionRequest, services: ServicesDependen
         user = translation.user_context_from(request.profile, request.history, ids)
         movie_ids = ids.of_movies(request.movie_ids or ())
         anonymous = await in_scoring_thread(recommender.predict_anonymous, user, movie_ids)
-        return translation.as_response(translation.predictions([None] * len(movie_ids), anonymous))
+        return _response([None] * len(movie_ids), anonymous)
     queries = translation.prediction_queries_from(request, ids)
     answer = recommender.predict_now(queries)
     if answer is None:
         answer = await in_scoring_thread(recommender.predict, queries)
-    return translation.as_response(translation.predictions([query.user_id for query in queries], answer))
+    return _response([query.user_id for query in queries], answer)
+
+
+def _response(user_ids: Sequence[int | None], answer: recommendations.Predictions) -> Response:
+    return translation.as_response(translation.predictions(user_ids, answer), headers.answered_by(answer.states[0]))

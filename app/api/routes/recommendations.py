@@ -50,12 +50,17 @@ async def recommend_for_user(
     popular = asks_for_popular(context, chosen)
     tag = None if popular else headers.state_tag(user.state, user.revision, context.changes_at)
     if tag is not None and headers.is_known(request, tag):
-        return headers.not_modified(tag)
+        return headers.not_modified(tag, headers.answered_by(user.state))
     answer = recommender.recommend_now(user, chosen)
     if answer is None:
         answer = await in_scoring_thread(recommender.recommend_known, user, chosen)
     told = headers.next_entries(request, chosen.offset, chosen.n, len(answer.recommendations))
-    told |= headers.deprecation(options) | headers.recommendation_id(answer) | ({} if tag is None else {"ETag": tag})
+    told |= (
+        headers.answered_by(answer.state)
+        | headers.deprecation(options)
+        | headers.recommendation_id(answer)
+        | ({} if tag is None else {"ETag": tag})
+    )
     return translation.as_response(translation.recommendations(user_id, answer), told)
 
 
@@ -72,7 +77,8 @@ async def recommend_anonymous(request: RecommendationRequest, services: Services
     user = translation.user_context_from(request.profile, request.history, ids)
     options = translation.recommendation_options_from(request, ids)
     answer = await in_scoring_thread(services.recommender.recommend_anonymous, user, options)
-    return translation.as_response(translation.recommendations(None, answer), headers.deprecation(request))
+    told = headers.answered_by(answer.state) | headers.deprecation(request)
+    return translation.as_response(translation.recommendations(None, answer), told)
 
 
 @bulk.post(
@@ -90,6 +96,7 @@ async def recommend_for_users(
     ids = await own_ids(request, services)
     user_ids, options = ids.of_users(request.user_ids), translation.batch_options_from(request, ids)
     answers = await in_bulk_thread(services.recommender.recommend_many, user_ids, options)
+    response.headers.update(headers.answered_by(answers[0].state))
     return translation.batch_recommendations(user_ids, answers)
 
 
@@ -108,8 +115,9 @@ async def rank_movies(request: RankRequest, services: ServicesDependency) -> Res
     if request.user_id is None:
         user = translation.user_context_from(request.profile, request.history, ids)
         anonymous = await in_scoring_thread(services.recommender.rank_anonymous, user, *asked)
-        return translation.as_response(translation.recommendations(None, anonymous))
+        told = headers.answered_by(anonymous.state)
+        return translation.as_response(translation.recommendations(None, anonymous), told)
     (user_id,) = ids.of_users([request.user_id])
     answer = await in_scoring_thread(services.recommender.rank, user_id, *asked)
-    told = headers.recommendation_id(answer)
+    told = headers.answered_by(answer.state) | headers.recommendation_id(answer)
     return translation.as_response(translation.recommendations(user_id, answer), told)

@@ -94,6 +94,6 @@ def delete_user(user_id: KnownUserId, services: ServicesDependency) -> None:
 async def list_similar_users(
     user_id: UserId, response: Response, services: ServicesDependency, wanted: Annotated[ListSize, Query()]
 ) -> SimilarUsers:
-    response.headers.update(headers.deprecation(wanted))
     similar = await in_scoring_thread(services.recommender.similar_users, user_id, wanted.limit)
+    response.headers.update(headers.answered_by(similar.state) | headers.deprecation(wanted))
     return translation.similar_users(user_id, similar)

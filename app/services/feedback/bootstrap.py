@@ -42,6 +42,26 @@ def estimate(users: int, statistic: Statistic, resamples: int = RESAMPLES, seed:
     return Estimate(value, float(low), float(high))
 
 
+def difference(
+    users: tuple[int, int], statistics: tuple[Statistic, Statistic], resamples: int = RESAMPLES, seed: int = 0
+) -> Estimate | None:
+    """The second statistic less the first, of two groups of other users; None if one of them has no value."""
+    before, after = (
+        statistic(np.ones(count, dtype=np.int64)) for count, statistic in zip(users, statistics, strict=True)
+    )
+    if np.isnan(before) or np.isnan(after):
+        return None
+    if min(users) < 2 or not resamples:
+        return Estimate(after - before, None, None)
+    draws = np.random.default_rng(seed)
+    drawn = [
+        [statistic(np.bincount(draws.integers(count, size=count), minlength=count)) for _ in range(resamples)]
+        for count, statistic in zip(users, statistics, strict=True)
+    ]
+    low, high = np.nanquantile(np.subtract(drawn[1], drawn[0]), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Estimate(after - before, float(low), float(high))
+
+
 def ratio(numerators: Numbers, denominators: Numbers) -> Statistic:
     """The sum of the users' numerators over that of their denominators, both of shape (users,)."""
 

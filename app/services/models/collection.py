@@ -7,14 +7,15 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from app.services.models.loading import load_scorer, to_serve
+from app.services.models.loading import load_scorer, of_other_data, to_serve
 from app.storage import models, revisions
 from app.storage.database import Database
-from app.storage.models import Champion, Round
+from app.storage.models import Champion, Comparison, Round
 from model.card import Card
 from model.device import choose_device
 from model.errors import ArtifactError, UnknownNameError
 from model.inference import artifact
+from model.inference.scorer import Scorer
 from model.object_store import ObjectStore
 
 KEEP_MODELS = 5
@@ -41,13 +42,18 @@ class StoredModel(NamedTuple):
 
 
 class Collection(NamedTuple):
-    """The artifacts, the newest first, with the versions that are served and pinned, and what was before."""
+    """The artifacts, the newest first, with the versions that are served and pinned, and what was before.
+
+    ``comparison`` is the one that runs, ``comparisons`` are all of them.
+    """
 
     served: str | None
     pinned: str | None
+    comparison: Comparison | None
     stored: list[StoredModel]
     champions: list[Champion]
     rounds: list[Round]
+    comparisons: list[Comparison]
 
 
 class Models:
@@ -62,6 +68,7 @@ class Models:
         with self.database.reads() as session:
             served, pinned = models.served_version(session), models.pinned(session)
             champions, rounds = models.champions(session, HISTORY), models.rounds(session, HISTORY)
+            comparison, comparisons = models.comparison(session), models.comparisons(session, HISTORY)
             reasons = models.reasons(session)
 
         def stored(folder: Path, aside: str | None) -> StoredModel:
@@ -70,28 +77,63 @@ class Models:
 
         found = [stored(folder, None) for folder in self._folders()]
         found += [stored(folder, reasons.get(folder.name, "")) for folder in self._folders(aside=True)]
-        return Collection(served, pinned, sorted(found, reverse=True, key=lambda one: one.version), champions, rounds)
+        found.sort(reverse=True, key=lambda one: one.version)
+        return Collection(served, pinned, comparison, found, champions, rounds, comparisons)
 
     def pin(self, version: str) -> None:
-        """Have every process serve this version until `unpin`.
+        """Have every process serve this version until `unpin`, and compare it with none.
 
         `ArtifactError` if it does not answer, or if other machines could not load it.
         """
+        self._load(version)
+        with self.database.writes() as session:
+            models.pin(session, version)
+            models.end_comparison(session, int(time.time()))
+            self.serve_in(session, "pinned by hand")
+
+    def compare(self, champion: str, challenger: str, share: float) -> None:
+        """Have every process serve two models side by side until `pin` or `unpin`: this share of users the challenger.
+
+        `ArtifactError` as for `pin`, and for models whose lists do not compare: of other ratings than the database's,
+        or of other stars.
+        """
+        if champion == challenger:
+            raise ArtifactError(f"{champion} cannot be compared with itself.")
+        first, second = self._load(champion), self._load(challenger)
+        if first.rating_scale != second.rating_scale:
+            ends = (
+                f"{one.version} {one.rating_scale[0]:g}, {one.rating_scale[1]:g} and so on" for one in (first, second)
+            )
+            raise ArtifactError(f"The models give other stars, so that they do not compare: {'; '.join(ends)}.")
+        with self.database.writes() as session:
+            for scorer in (first, second):
+                self._require_own_data(session, scorer)
+            models.begin_comparison(session, Comparison(champion, challenger, share, int(time.time())))
+            self.serve_in(session, f"compared with {challenger}")
+
+    def _require_own_data(self, session: Session, scorer: Scorer) -> None:
+        """`ArtifactError` if database and model are of different data sets, whose ids mean different movies."""
+        if other := of_other_data(session, scorer.card.data):
+            raise ArtifactError(
+                f"{scorer.version} was trained on {scorer.card.data.name}, but the database was filled with {other}: "
+                f"their ids mean different movies."
+            )
+
+    def _load(self, version: str) -> Scorer:
+        """`ArtifactError` if it does not answer, or if other machines could not load it; `UnknownNameError`."""
         folder = self.folder(version)
         if isinstance(self.root, ObjectStore) and folder.parent.name == artifact.ASIDE:
             raise ArtifactError(
                 f"{version} was set aside on this machine and is not in {self.root}, so that other machines could not "
                 f"load it."
             )
-        load_scorer(folder, choose_device("cpu"))
-        with self.database.writes() as session:
-            models.pin(session, version)
-            self.serve_in(session, "pinned by hand")
+        return load_scorer(folder, choose_device("cpu"))
 
     def unpin(self) -> str:
         """Have every process serve the newest model; returns its version, and `ArtifactError` if there is none."""
         with self.database.writes() as session:
             models.pin(session, None)
+            models.end_comparison(session, int(time.time()))
             version = self.serve_in(session, "the newest, when none was pinned any more")
         self.prune()
         return version
@@ -119,13 +161,15 @@ class Models:
         models.record_champion(session, champion)
 
     def prune(self) -> list[str]:
-        """Delete all artifacts but the served one, the pinned one and the newest of each kind; returns their versions.
+        """Delete all artifacts but the served ones, the pinned one and the newest of each kind; returns their versions.
 
         What is served is read from the database, so a folder belongs to one database. Nothing is deleted in an object
         store, only on this machine.
         """
         with self.database.reads() as session:
             stay = {models.served_version(session), models.pinned(session)}
+            if (comparison := models.comparison(session)) is not None:
+                stay.add(comparison.challenger)
         old = [*self._folders()[self.keep :], *self._folders(aside=True)[self.keep :]]
         removed = []
         for folder in old:

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from sqlalchemy.orm import Session
 
+from app.storage import movies
+from app.storage.models import Comparison
+from model.card import DataSource
 from model.errors import ArtifactError
 from model.features.users import Rated, UserContext
 from model.inference import artifact
@@ -31,6 +35,17 @@ def to_serve(root: artifact.Root | None, pinned: str | None) -> Path:
     if newest is None:
         raise no_artifact(root)
     return newest
+
+
+def challenger_of(root: artifact.Root | None, comparison: Comparison) -> Path:
+    """The folder of a comparison's challenger; `ArtifactError` if it is not there. Of an object store, as above."""
+    folder = artifact.find(root, comparison.challenger) if root else None
+    if folder is None:
+        raise ArtifactError(
+            f"The challenger {comparison.challenger} is not in {root}. Copy it there, or end the comparison: seqrec "
+            f"model serve {comparison.champion}"
+        )
+    return folder
 
 
 def no_artifact(root: artifact.Root | None) -> ArtifactError:
@@ -83,3 +98,14 @@ def load_scorer(folder: Path, device: torch.device) -> Scorer:
     if not all(np.isfinite(entry.stars) for entries in lists for entry in entries):
         raise ArtifactError(f"{folder} answers with stars that are no numbers. Restore it from a copy or train again.")
     return scorer
+
+
+def of_other_data(session: Session, data: DataSource) -> str | None:
+    """Names of the data sets that the database was filled with, if the model has learned from none of them.
+
+    The ids of two data sets mean different movies.
+    """
+    loaded = movies.datasets(session)
+    if not loaded or any(data.holds(checksum) for checksum in loaded):
+        return None
+    return ", ".join(loaded.values())

@@ -3,6 +3,7 @@
 import { api } from "../api.js";
 import { curve, measure } from "../elements/chart.js";
 import { by, fromTemplate, node, say } from "../elements/dom.js";
+import { percent } from "../elements/movies.js";
 import { toast } from "../elements/toast.js";
 import { showTraining, waitFor } from "./training.js";
 
@@ -20,6 +21,7 @@ export async function showCard(onNewModel) {
     const model = await api.model();
     say(panel, "");
     showTraining(model, again);
+    by("model-version").textContent = servedInWords(model);
     if (shown === model.version) return;
     if (shown !== null) {
       toast("A better model has taken over.");
@@ -27,7 +29,6 @@ export async function showCard(onNewModel) {
     }
     shown = model.version;
     by("sample").hidden = !model.sample_data;
-    by("model-version").textContent = model.version;
     by("model-words").textContent = inWords(model.card);
     by("card").replaceChildren(...draw(model));
     const models = await api.models().catch(() => ({ history: [] })); // the card says enough without them
@@ -39,6 +40,14 @@ export async function showCard(onNewModel) {
     }
     say(panel, "The model's card is missing.", error.message, { label: "Try again", run: again });
   }
+}
+
+/** The version, and while two are compared, both with their shares. */
+function servedInWords({ version, comparison }) {
+  if (!comparison) return version;
+  const { champion, challenger } = comparison;
+  const first = `${champion.version} answers ${percent(champion.share)} of the users`;
+  return `Two models are compared: ${first}, ${challenger.version} ${percent(challenger.share)}.`;
 }
 
 function draw({ device, sample_data, card }) {

@@ -19,7 +19,7 @@ export async function showOnline() {
     chart("Lists with a hit", "list_hit_rate", online, offline && { name: "HR@10, held-out users", y: offline.hr_at_10 }),
     chart("Where in the lists", "ndcg", online, offline && { name: "NDCG@10, held-out users", y: offline.ndcg_at_10 }),
   );
-  section.replaceChildren(node("h2", "", "Served lists"), node("p", "muted", inWords(online)), curves);
+  section.replaceChildren(node("h2", "", "Served lists"), node("p", "muted", inWords(online)), ...compared(online), curves);
 }
 
 function inWords({ days, overall, by_model }) {
@@ -28,6 +28,14 @@ function inWords({ days, overall, by_model }) {
   const counted = `${plural(lists, "list")} of ${plural(users, "user")} were shown in the last ${days} days.`;
   const models = by_model.length > 1 ? ` They came from ${by_model.length} models; the newest is drawn in colour.` : "";
   return `${counted} In ${percent(hits.value)} of them${span} a movie was opened, liked, listed, watched or rated 4 or more.${models}`;
+}
+
+/** What the comparison of two models says, if there is or was one. */
+function compared({ comparison }) {
+  if (!comparison) return [];
+  const { champion, challenger, ended_at, verdict } = comparison;
+  const runs = ended_at ? "were" : "are";
+  return [node("p", "muted", `${champion.model} and ${challenger.model} ${runs} compared. ${verdict}`)];
 }
 
 const MEASURES = { list_hit_rate: "share of lists", ndcg: "NDCG" };

@@ -239,7 +239,7 @@ def test_the_command_wants_a_version_or_the_latest(command: Run) -> None:
     for arguments in ((), (OLDER, "--latest")):
         status, _, err = command("model", "serve", *arguments)
         assert status == 1
-        assert "Name one of them: a VERSION, or --latest." in err
+        assert "Name one of them: a VERSION; two, each with its share" in err
 
 
 def test_the_command_shows_compares_and_prunes(command: Run, root: Path) -> None:

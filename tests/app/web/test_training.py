@@ -1,10 +1,12 @@
 """What the page says while a better model is in training."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from browsing import Visit
 from playwright.sync_api import expect
@@ -126,3 +128,26 @@ def test_while_there_was_one_model_alone_there_is_no_such_picture(visit: Visit) 
 
     expect(page.get_by_text("Quality of the lists")).to_be_visible()
     expect(page.get_by_text("Models served so far")).to_be_hidden()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_while_two_models_are_compared_the_page_says_so_and_what_it_has_shown(
+    visit: Visit, artifacts: Path, artifact_folder: Path, address: str, loaded: Engine
+) -> None:
+    (champion,) = artifact.newest_first(artifacts)
+    challenger = shutil.copytree(artifact_folder, artifacts / f"00000101T000000Z-{artifact_folder.name}")
+    Models(Database(loaded), artifacts).compare(champion.name, challenger.name, 0.25)
+    client = httpx.Client(base_url=address)
+    while client.get("/model").json()["comparison"] is None:
+        time.sleep(0.05)
+    for user in range(1, 9):
+        answer = client.get(f"/users/{user}/recommendations").json()
+        event = {"user_id": user, "movie_id": answer["recommendations"][0]["movie_id"], "kind": "impression"}
+        client.post("/events", json={"events": [event | {"recommendation_id": answer["recommendation_id"]}]})
+
+    page = visit()
+    page.get_by_role("link", name="Model", exact=True).click()
+
+    says = f"{champion.name} answers 75% of the users, {challenger.name} 25%."
+    expect(page.get_by_text(says)).to_be_visible()
+    expect(page.get_by_text("are compared. Not significant: the challenger's NDCG differs by")).to_be_visible()

@@ -1,0 +1,66 @@
+"""What came of each list that was shown: which of its movies were wanted.
+
+A list counts once an impression names it. A shown movie is a hit if its user gives a sign afterwards, within
+`ATTRIBUTION_DAYS`, that it was wanted. A sign that names a list counts for that one; any other counts for the list that
+showed the movie last.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from app.storage.events import Hit, ListRecord, Shown
+
+ATTRIBUTION_DAYS = 7
+DAY = 86_400
+
+
+class JudgedList(NamedTuple):
+    """A list that was shown, and what came of it.
+
+    Attributes:
+        movies: in the order of the list, from what was shown of it.
+        hits: their positions, from 0.
+        seconds_to_hit: from the first impression to the first hit; None without one.
+    """
+
+    served: ListRecord
+    movies: Sequence[int]
+    hits: Sequence[int]
+    seconds_to_hit: int | None
+
+
+def judge(lists: Mapping[int, ListRecord], shown: Iterable[Shown], hits: Iterable[Hit]) -> list[JudgedList]:
+    """What came of each list of which something was shown; ``shown`` is in the order in which it came."""
+    entries: dict[int, dict[int, Shown]] = defaultdict(dict)
+    lists_with: dict[tuple[int, int], list[Shown]] = defaultdict(list)
+    for one in shown:
+        if one.movie_id not in entries[one.number]:  # a movie that comes into sight again is the same entry
+            entries[one.number][one.movie_id] = one
+            lists_with[one.user_id, one.movie_id].append(one)
+    first_hits: dict[tuple[int, int], int] = {}
+    for hit in hits:
+        showing = _showing(hit, lists_with[hit.user_id, hit.movie_id])
+        if showing is not None:
+            key = showing.number, showing.movie_id
+            first_hits[key] = min(hit.occurred_at, first_hits.get(key, hit.occurred_at))
+    return [_judged(lists[number], number, own, first_hits) for number, own in entries.items()]
+
+
+def _showing(hit: Hit, candidates: Sequence[Shown]) -> Shown | None:
+    """Where the user saw the movie that is wanted now."""
+    before = [one for one in candidates if one.shown_at <= hit.occurred_at <= one.shown_at + ATTRIBUTION_DAYS * DAY]
+    if hit.number is not None:
+        before = [one for one in before if one.number == hit.number]
+    return max(before, key=lambda one: one.shown_at, default=None)
+
+
+def _judged(
+    served: ListRecord, number: int, entries: Mapping[int, Shown], first_hits: Mapping[tuple[int, int], int]
+) -> JudgedList:
+    in_order = sorted(enumerate(entries.values(), start=1), key=lambda one: (one[1].position or one[0], one[0]))
+    movies = [one.movie_id for _, one in in_order]
+    times = {movie_id: first_hits[number, movie_id] for movie_id in movies if (number, movie_id) in first_hits}
+    begun = min(one.shown_at for one in entries.values())
+    places = [(one.position or arrived) - 1 for arrived, one in in_order if one.movie_id in times]
+    return JudgedList(served, movies, places, min(times.values()) - begun if times else None)
