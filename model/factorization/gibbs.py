@@ -33,6 +33,9 @@ MEAN_STRENGTH = 2.0
 WEIGHT_STRENGTH = 10.0
 """Prior precision of a regression weight, in units of the precision of the vectors that it predicts."""
 
+VECTORS_AT_ONCE = 8_192
+"""Vectors whose systems of equations are in memory together: with 32 factors, 20 KB for each."""
+
 OnSweep = Callable[[int, int], None]
 """Called with the number of finished sweeps and the number of all sweeps."""
 
@@ -129,38 +132,48 @@ class _Side:
         self.count = count
         self.others = torch.from_numpy(others[order])
         self.stars = torch.from_numpy(stars[order])
-        self.starts = torch.from_numpy(np.cumsum(counts) - counts)
+        self.offsets = torch.from_numpy(np.concatenate([[0], np.cumsum(counts)]))
 
     def sample(self, others: Tensor, prior: _Prior, noise_precision: float, normal: Normal) -> tuple[Tensor, float]:
         """Draw all vectors of this side given those of the other side, shape (others, D).
 
         Returns the vectors, shape (count, D), and the sum of squared errors of all ratings with them. Given the other
         side, a rating is a linear observation of this side's vector, so that all posteriors are normal and
-        independent (equations 11 to 13): one batched Cholesky solve draws them all.
+        independent (equations 11 to 13): batched Cholesky solves draw them, `VECTORS_AT_ONCE`.
         """
         design, offsets = others.clone(), others[:, 0]
         design[:, 0] = 1.0  # instead of the other side's bias, which is an offset: it meets this side's bias
         residuals = self.stars - offsets[self.others]
-        gram = self._gram(design)
-        # `embedding_bag` sums rows of each user's or movie's ratings without a copy of the rows for every rating.
-        weighted = embedding_bag(self.others, design, self.starts, mode="sum", per_sample_weights=residuals)
-        root = torch.linalg.cholesky(noise_precision * gram + prior.precision)
-        centre = torch.cholesky_solve((noise_precision * weighted + prior.means @ prior.precision).unsqueeze(-1), root)
-        noise = normal(self.count, design.shape[1], 1)
-        vectors = (centre + torch.linalg.solve_triangular(root.mT, noise, upper=True)).squeeze(-1)
-        # |r - Xv|^2 = |r|^2 - v'(2 X'r - X'X v), from sums that are there already.
-        explained = torch.linalg.vecdot(vectors, 2 * weighted - (gram @ vectors.unsqueeze(-1)).squeeze(-1))
+        # X'X is symmetric: only the upper triangle is summed, which is half of the work.
+        upper = torch.triu_indices(design.shape[1], design.shape[1])
+        products = design[:, upper[0]].mul_(design[:, upper[1]])
+        means, noise = prior.means, normal(self.count, design.shape[1], 1)
+        vectors, explained = torch.empty_like(noise.squeeze(-1)), design.new_empty(self.count)
+        for start in range(0, self.count, VECTORS_AT_ONCE):
+            own = slice(start, start + VECTORS_AT_ONCE)
+            bounds = self.offsets[start : start + VECTORS_AT_ONCE + 1]
+            ratings = slice(int(bounds[0]), int(bounds[-1]))
+            rated, starts = self.others[ratings], bounds[:-1] - bounds[0]
+            # `embedding_bag` sums rows of each user's or movie's ratings without a copy of the rows for every rating.
+            gram = _symmetric(embedding_bag(rated, products, starts, mode="sum"), upper)
+            weighted = embedding_bag(rated, design, starts, mode="sum", per_sample_weights=residuals[ratings])
+            root = torch.linalg.cholesky(noise_precision * gram + prior.precision)
+            target = (noise_precision * weighted + means[own] @ prior.precision).unsqueeze(-1)
+            deviation = torch.linalg.solve_triangular(root.mT, noise[own], upper=True)
+            drawn = (torch.cholesky_solve(target, root) + deviation).squeeze(-1)
+            vectors[own] = drawn
+            # |r - Xv|^2 = |r|^2 - v'(2 X'r - X'X v), from sums that are there already.
+            explained[own] = torch.linalg.vecdot(drawn, 2 * weighted - (gram @ drawn.unsqueeze(-1)).squeeze(-1))
         return vectors, float(residuals.double().square().sum() - explained.double().sum())
 
-    def _gram(self, design: Tensor) -> Tensor:
-        """X'X of each user or movie, X being the other side's vectors of its ratings, shape (count, D, D)."""
-        # Symmetric: only the upper triangle is summed, which is half of the work.
-        upper = torch.triu_indices(design.shape[1], design.shape[1])
-        products = embedding_bag(self.others, design[:, upper[0]] * design[:, upper[1]], self.starts, mode="sum")
-        gram = design.new_empty(self.count, design.shape[1], design.shape[1])
-        gram[:, upper[0], upper[1]] = products
-        gram[:, upper[1], upper[0]] = products
-        return gram
+
+def _symmetric(triangles: Tensor, upper: Tensor) -> Tensor:
+    """Matrices, shape (count, D, D), from their upper triangles, shape (count, D (D + 1) / 2), at indices ``upper``."""
+    width = int(upper.max()) + 1
+    matrices = triangles.new_empty(len(triangles), width, width)
+    matrices[:, upper[0], upper[1]] = triangles
+    matrices[:, upper[1], upper[0]] = triangles
+    return matrices
 
 
 def sample_factors(
