@@ -148,7 +148,7 @@ class RankingTask(StepTask):
     def _step(self, windows: Windows) -> Step:
         sample = self.sampler.draw()
         # The unknown movie, which pads the windows, keeps index 0.
-        needed = torch.cat([torch.tensor([UNKNOWN]), windows.movies.flatten(), sample.movies]).unique()
+        needed = torch.unique(torch.cat([torch.tensor([UNKNOWN]), windows.movies.flatten(), sample.movies]))
         now, candidates = windows.among(needed).to(self.device), sample.among(needed).to(self.device)
         steps, users = now.predicted()
         movies = self.network.movies(needed.to(self.device))
