@@ -105,10 +105,9 @@ def _finish(shard: int, folder: Path, users: pl.DataFrame | None, shards: int, f
     ratings = ratings.sort("user_id", "rated_at", "movie_id")
     again = ratings.filter(~pl.struct("user_id", "movie_id").is_first_distinct())
     if not again.is_empty():
-        raise DataError(
-            f"{file}, line {again.select(pl.col('number').min()).item()}: the user has rated this movie on another line too\n"
-            f"{_advice(file.parent)}"
-        )
+        line = again.select(pl.col("number").min()).item()
+        advice = _advice(file.parent)
+        raise DataError(f"{file}, line {line}: the user has rated this movie on another line too\n{advice}")
     for part in parts:
         part.unlink()
     ratings.drop("number").write_parquet(own / RATINGS)
