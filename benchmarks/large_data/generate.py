@@ -59,11 +59,12 @@ SHAPES = {
     "ml-100k": Shape(943, 1_682, 100_000, 1.1),
     "ml-latest-small": Shape(610, 9_742, 100_836, 1.6),
     "ml-1m": Shape(6_040, 3_883, 1_000_209, 1.2),
-    "3m": Shape(21_000, 6_500, 3_000_000, 1.6),
+    "2m": Shape(12_500, 87_000, 1_875_000, 2.6),
     "ml-10m": Shape(69_878, 10_681, 10_000_054, 2.0),
     "30m": Shape(200_000, 87_000, 30_000_000, 2.6),
 }
-"""By the names of the published sets that have these numbers, or by the number of ratings."""
+"""By the names of the published sets that have these numbers, or by the number of ratings. ``30m`` is a round version
+of the set of 32 million, and ``2m`` has a sixteenth of its users and all of its movies."""
 
 
 def write(folder: Path, shape: Shape, seed: int = 0) -> None:

@@ -57,11 +57,11 @@ def test_a_whole_training_is_reckoned_from_shares() -> None:
 
 def test_the_report_has_a_row_for_each_data_set_and_a_chart(tmp_path: Path) -> None:
     rows = [
-        Row(shape=f"{count} ratings", ratings=count, stages={"read": Stage(seconds=count / 1e6, peak=512)})
+        Row(shape=f"ml-{count}", ratings=count, stages={"read": Stage(seconds=count / 1e6, peak=512)})
         for count in (1_000_000, 100_000)
     ]
     write_report(rows, tmp_path)
 
     text = (tmp_path / "large-data.md").read_text()
-    assert text.index("| 100000 ratings | 0 | 0 | 100,000 | 0.1 | 0.5 |") < text.index("| 1000000 ratings |")
+    assert text.index("| ml-100000 | 0 | 0 | 100,000 | 0.1 | 0.5 |") < text.index("| ml-1000000 |")
     assert (tmp_path / "large-data.png").stat().st_size > 5_000
