@@ -147,6 +147,7 @@ class _Side:
         # X'X is symmetric: only the upper triangle is summed, which is half of the work.
         upper = torch.triu_indices(design.shape[1], design.shape[1])
         products = design[:, upper[0]].mul_(design[:, upper[1]])
+        places = _places(upper, design.shape[1])
         means, noise = prior.means, normal(self.count, design.shape[1], 1)
         vectors, explained = torch.empty_like(noise.squeeze(-1)), design.new_empty(self.count)
         for start in range(0, self.count, VECTORS_AT_ONCE):
@@ -155,9 +156,10 @@ class _Side:
             ratings = slice(int(bounds[0]), int(bounds[-1]))
             rated, starts = self.others[ratings], bounds[:-1] - bounds[0]
             # `embedding_bag` sums rows of each user's or movie's ratings without a copy of the rows for every rating.
-            gram = _symmetric(embedding_bag(rated, products, starts, mode="sum"), upper)
+            triangles = embedding_bag(rated, products, starts, mode="sum")
+            gram = triangles.index_select(1, places).view(-1, *prior.precision.shape)
             weighted = embedding_bag(rated, design, starts, mode="sum", per_sample_weights=residuals[ratings])
-            root = torch.linalg.cholesky(noise_precision * gram + prior.precision)
+            root = torch.linalg.cholesky((noise_precision * gram).add_(prior.precision))
             target = (noise_precision * weighted + means[own] @ prior.precision).unsqueeze(-1)
             deviation = torch.linalg.solve_triangular(root.mT, noise[own], upper=True)
             drawn = (torch.cholesky_solve(target, root) + deviation).squeeze(-1)
@@ -167,13 +169,11 @@ class _Side:
         return vectors, float(residuals.double().square().sum() - explained.double().sum())
 
 
-def _symmetric(triangles: Tensor, upper: Tensor) -> Tensor:
-    """Matrices, shape (count, D, D), from their upper triangles, shape (count, D (D + 1) / 2), at indices ``upper``."""
-    width = int(upper.max()) + 1
-    matrices = triangles.new_empty(len(triangles), width, width)
-    matrices[:, upper[0], upper[1]] = triangles
-    matrices[:, upper[1], upper[0]] = triangles
-    return matrices
+def _places(upper: Tensor, width: int) -> Tensor:
+    """Of each entry of a symmetric matrix, row by row, its place among those of the upper triangle, shape (D * D,)."""
+    places = torch.empty(width, width, dtype=torch.long)
+    places[upper[0], upper[1]] = places[upper[1], upper[0]] = torch.arange(upper.shape[1])
+    return places.flatten()
 
 
 def sample_factors(
