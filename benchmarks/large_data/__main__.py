@@ -64,9 +64,11 @@ def measure(
     path = rows / f"{shape}{f'-1-of-{part}' if part > 1 else ''}.json"
     row = Row.model_validate_json(path.read_bytes()) if path.exists() else Row(shape=shape, part=part)
     clock = Clock()
+    if stage == "shard" and is_sharded(sharded):
+        typer.echo(f"{sharded} is there already", err=True)
+        return
     if stage in ON_DATA:
-        if stage != "shard" or not is_sharded(sharded):
-            ON_DATA[stage](source, row, clock)
+        ON_DATA[stage](source, row, clock)
     else:
         name, _, of_training = stage.partition(": ")
         ON_TRAINING[of_training](Training(source, preset(name), steps), clock)
