@@ -78,6 +78,16 @@ def data_convert(
     likes: Annotated[
         bool, typer.Option("--likes", help="Every row is a like, click or purchase: there are no ratings.")
     ] = False,
+    shards: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Write Parquet in so many parts, by user, for data larger than memory; SOURCE may then be a MovieLens "
+            "folder too.",
+            show_default="one CSV file",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Convert any table of users, items, ratings and times into a folder that `up`, `train` and `db load` read.
@@ -85,8 +95,9 @@ def data_convert(
     Columns are guessed by their names, unless an option names them; what was understood is printed.
     """
     from app.cli.console import reporter
-    from app.cli.description import print_conversion
-    from model.data.conversion.convert import ConversionOptions, convert
+    from app.cli.description import print_conversion, print_shards
+    from model.data.conversion.convert import Conversion, ConversionOptions, convert
+    from model.data.conversion.sharding import convert_to_shards
 
     if out.exists():
         raise SettingsError(f"{out} is there already. Name another folder, or remove it first.")
@@ -94,11 +105,22 @@ def data_convert(
     named["items-id"] = items_id
     options = ConversionOptions({role: name for role, name in named.items() if name is not None}, items, scale, likes)
     with reporter() as progress:
-        conversion = convert(source, out, options, lambda rows: progress.progress("rows read", rows, None))
+
+        def on_rows(rows: int) -> None:
+            progress.progress("rows read", rows, None)
+
+        conversion: Conversion | None
+        if shards is None:
+            conversion, sharded = convert(source, out, options, on_rows), None
+        else:
+            conversion, sharded = convert_to_shards(source, out, shards, options, on_rows)
     if as_json:
-        typer.echo(conversion.model_dump_json())
-    else:
+        typer.echo("\n".join(one.model_dump_json() for one in (conversion, sharded) if one is not None))
+        return
+    if conversion is not None:
         print_conversion(conversion, out)
+    if sharded is not None:
+        print_shards(sharded, out)
 
 
 @commands.command("check")

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from app.cli.console import output
 from app.cli.tables import plain_table, print_bars, print_facts
 from model.data.conversion.convert import Conversion
+from model.data.conversion.shards import Shards
 from model.data.dataset import MovieLens
 from model.data.repair import Repair
 from model.data.summary import Imbalance, measure_imbalance
@@ -120,6 +121,13 @@ def print_conversion(conversion: Conversion, out: Path) -> None:
     print_facts([*facts.items(), *left_out])
     if conversion.users < FEWEST_USERS:
         output.print(f"Training takes at least {FEWEST_USERS} users.")
+    output.print(f"Next: seqrec up --data {out}", markup=False, soft_wrap=True)
+
+
+def print_shards(written: Shards, out: Path) -> None:
+    """What a sharded folder holds, and what to run next."""
+    content = f"{written.users:,} users, {written.movies:,} movies, {written.ratings:,} ratings"
+    print_facts([("shards", f"{written.shards:,} with {content} together")])
     output.print(f"Next: seqrec up --data {out}", markup=False, soft_wrap=True)
 
 

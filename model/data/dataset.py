@@ -2,14 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import polars as pl
 
 from model.data.checks import Problems
+from model.data.conversion.shards import is_sharded, read_description, read_shards
 from model.data.formats import Tables, require_format
 from model.data.links import NO_LINKS
 from model.data.origin import read_external_ids, read_scale
@@ -53,6 +54,7 @@ class MovieLens:
         filled_with: checksums of the data sets that were loaded into the database; empty for a folder.
         user_external_ids, movie_external_ids: ids in another system, of those that have one.
         scale: what the ratings were before they were converted to stars; None where they were stars.
+        half_star_share_of_all: of a data set of which these are some shards, the share of ratings with half a star.
     """
 
     name: str
@@ -66,10 +68,13 @@ class MovieLens:
     user_external_ids: Mapping[int, str] = field(default_factory=dict)
     movie_external_ids: Mapping[int, str] = field(default_factory=dict)
     scale: OriginalScale | None = None
+    half_star_share_of_all: float | None = None
 
     @cached_property
     def half_star_share(self) -> float:
         """Of the ratings, those with half a star; 0 without ratings."""
+        if self.half_star_share_of_all is not None:
+            return self.half_star_share_of_all
         return float(self.ratings.select((pl.col("stars") % 1 != 0).mean()).item() or 0)
 
     @cached_property
@@ -103,15 +108,32 @@ class MovieLens:
         )
 
 
-def read(folder: Path) -> MovieLens:
-    """Read and validate a folder; `DataError` with file, line and complaint if a line is bad."""
+def read(folder: Path, shards: Iterable[int] | None = None) -> MovieLens:
+    """Read and validate a folder; `DataError` with file, line and complaint if a line is bad.
+
+    Of a sharded folder (`model.data.conversion.shards`), which was validated when it was written, ``shards`` are read;
+    None for all.
+    """
+    if is_sharded(folder):
+        return _read_sharded(folder, shards)
     tables, problems = examine(folder)
     problems.refuse(f"To leave out what is wrong, run: seqrec data repair {folder} OUT")
-    generated = (folder / SAMPLE_MARKER).exists()
+    own_name = name(folder, *map(len, tables[:3]))
+    return _movie_lens(folder, tables, own_name, checksum(folder), generated=is_generated(folder))
+
+
+def _read_sharded(folder: Path, shards: Iterable[int] | None) -> MovieLens:
+    of_all = read_description(folder)
+    tables = read_shards(folder, range(of_all.shards) if shards is None else shards)
+    data = _movie_lens(folder, tables, of_all.name, of_all.checksum, generated=of_all.generated)
+    return replace(data, half_star_share_of_all=of_all.half_star_share)
+
+
+def _movie_lens(folder: Path, tables: Tables, name: str, checksum: str, *, generated: bool) -> MovieLens:
     return MovieLens(
-        name=_sample_name(folder) if generated else _name(folder, tables),
+        name=name,
         generated=generated,
-        checksum=checksum(folder),
+        checksum=checksum,
         users=tables.users,
         movies=tables.movies,
         ratings=tables.ratings,
@@ -125,24 +147,35 @@ def read(folder: Path) -> MovieLens:
 def examine(folder: Path) -> tuple[Tables, Problems]:
     """The tables of a folder, bad lines included, and its problems; `DataError` if the folder has no known format."""
     problems = Problems()
+    if is_sharded(folder):
+        return read_shards(folder, range(read_description(folder).shards)), problems
     return require_format(folder).read(folder, problems), problems
 
 
 def checksum(folder: Path) -> str:
-    """SHA-256 over the files in the order of their format; `DataError` if the folder has no known format."""
+    """SHA-256 over the files in the order of their format; `DataError` if the folder has no known format.
+
+    A sharded folder has that of the files it was made from: it is the same data.
+    """
+    if is_sharded(folder):
+        return read_description(folder).checksum
     digest = hashlib.sha256()
-    for name in require_format(folder).files:
-        with (folder / name).open("rb") as file:
+    for file_name in require_format(folder).files:
+        with (folder / file_name).open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
 
 
-def _name(folder: Path, tables: Tables) -> str:
+def name(folder: Path, users: int, movies: int, ratings: int) -> str:
+    """The name of the published set with these numbers, otherwise the folder's; ``sample`` for generated data."""
+    if is_generated(folder):
+        return str(json.loads((folder / SAMPLE_MARKER).read_text())["name"])
     own = folder.resolve().name
     own = f"modified {own}" if own in NAMES.values() else own
-    return NAMES.get((len(tables.users), len(tables.movies), len(tables.ratings)), own)
+    return NAMES.get((users, movies, ratings), own)
 
 
-def _sample_name(folder: Path) -> str:
-    return str(json.loads((folder / SAMPLE_MARKER).read_text())["name"])
+def is_generated(folder: Path) -> bool:
+    """Whether `model.data.sample` made the folder."""
+    return (folder / SAMPLE_MARKER).exists()

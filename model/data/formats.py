@@ -120,19 +120,23 @@ class Format:
         users, rules = None, [RATED_ONCE]
         if self.users is not None:
             users = self.users.read(folder, problems)
-            rules.insert(0, _is_in(users, "user_id", "user", self.users))
+            rules.insert(0, is_in(users, "user_id", "user", self.users))
         movies = self.movies.read(folder, problems)
-        rules.insert(-1, _is_in(movies, "movie_id", "movie", self.movies))
+        rules.insert(-1, is_in(movies, "movie_id", "movie", self.movies))
         ratings = self.ratings.read(folder, problems, rules)
         if users is None:
             users = ratings.select(pl.col("user_id").unique().sort(), **UNKNOWN_PROFILE)
-        ids = pl.col("^(user|movie)_id$").cast(pl.Int64)
         return Tables(
-            users.select(ids, "gender", "age", "occupation"),
-            movies.select(ids, "title", "year", "genres"),
-            ratings.select(ids, pl.col("stars").cast(pl.Float32), "rated_at"),
+            with_types(users.select("user_id", "gender", "age", "occupation")),
+            with_types(movies.select("movie_id", "title", "year", "genres")),
+            with_types(ratings.select(RATING_FIELDS)),
             read_links(folder, problems),
         )
+
+
+def with_types(table: pl.DataFrame) -> pl.DataFrame:
+    """The table with ids and stars in the types of `Tables`."""
+    return table.with_columns(pl.col("^(user|movie)_id$").cast(pl.Int64), pl.col("^stars$").cast(pl.Float32))
 
 
 def format_of(folder: Path) -> Format | None:
@@ -162,7 +166,8 @@ def _advice(source: Path) -> str:
     return f"\nFor data of another form, run: seqrec data convert {tables[0] if len(tables) == 1 else source} OUT"
 
 
-def _is_in(known: pl.DataFrame, column: str, noun: str, file: RecordFile) -> Rule:
+def is_in(known: pl.DataFrame, column: str, noun: str, file: RecordFile) -> Rule:
+    """The rule that a rating's user or movie is among those of this file."""
     return Rule(pl.col(column).is_in(known[column].implode()), not_listed(noun, file))
 
 

@@ -4,7 +4,7 @@ The readers of CSV libraries stop at the first bad line, or skip it. Here every 
 each can be reported with its number.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,9 @@ from model.data.checks import Problems, Rule
 
 LINES_AT_ONCE = 2_000_000
 """Lines that are split into fields together, which bounds the memory: all fields of 25 million lines take gigabytes."""
+
+BATCH = 500_000
+"""Lines of a file that is read in parts."""
 
 NO_SEPARATOR = "\x01"
 """A character that no data file contains, so that a line is read as one field."""
@@ -77,6 +80,22 @@ class RecordFile:
         problems.check(path, records, [*_line_rules(self.layout), *self.rules, *more_rules])
         return records
 
+    def batches(self, folder: Path, problems: Problems, more_rules: Sequence[Rule] = ()) -> Iterator[pl.DataFrame]:
+        """As `read`, so many records at a time that a file larger than memory can be read; rules see one line each."""
+        path, is_first = folder / self.name, True
+        illegible = pl.col("line").str.contains("\ufffd", literal=True)
+        for lines in _scan(path).collect_batches(chunk_size=BATCH, maintain_order=True):
+            records = lines
+            if is_first and self.layout.header is not None:
+                legible = lines.head(1).with_columns(legible=~illegible)
+                problems.check(path, legible, [_is_header(self.layout.header)])
+                records = lines.slice(1)
+            is_first = False
+            fields = _split_fields(records.with_columns(legible=~illegible), self.layout)
+            records = fields.select(*_LINE_COLUMNS, *self.columns)
+            problems.check(path, records, [*_line_rules(self.layout), *self.rules, *more_rules])
+            yield records
+
 
 def _is_header(header: str) -> Rule:
     unquoted = pl.col("line").str.replace_all('"', "", literal=True)
@@ -113,6 +132,20 @@ def _decode(path: Path, encoding: str) -> pl.DataFrame:
         separator=NO_SEPARATOR,
         quote_char=None,
         encoding=encoding,
+        raise_if_empty=False,
+    )
+    return lines.select(pl.col("line").fill_null("")).with_row_index("number", offset=1)
+
+
+def _scan(path: Path) -> pl.LazyFrame:
+    """The lines of a file as from `read_lines`; what is not in UTF-8 is replaced by a character that says so."""
+    lines = pl.scan_csv(
+        path,
+        has_header=False,
+        schema={"line": pl.String},
+        separator=NO_SEPARATOR,
+        quote_char=None,
+        encoding="utf8-lossy",
         raise_if_empty=False,
     )
     return lines.select(pl.col("line").fill_null("")).with_row_index("number", offset=1)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from model.data.sequences import Sequences
 from model.distributed.group import from_first
@@ -30,6 +31,9 @@ from model.types import FloatArray, IntArray
 SMALLEST_SCALE = 0.01
 """Columns of the users' side information with a smaller standard deviation are ignored. Standardised, they would be
 huge for a served user who differs from the training users."""
+
+USERS_AT_ONCE = 8_192
+"""Whose movies' coordinates are in memory together: 256 bytes for each rating."""
 
 OnFit = Callable[[int, int], None]
 """Called with the number of finished sweeps and the number of sweeps of all priors together."""
@@ -123,8 +127,7 @@ def _fit_factorization(
 ) -> FactorizationPrior:
     # From one process: another one's linear algebra may choose other signs.
     coordinates = from_first(lambda: centred(movie_coordinates(sequences, len(content), config.coordinates), sequences))
-    profiles = sequences.profiles if config.profiles else np.zeros_like(sequences.profiles)
-    columns = user_columns(*map(torch.from_numpy, (profiles, sequences.movies, sequences.user_index, coordinates)))
+    columns = _side_information(sequences, coordinates, profiles=config.profiles)
     centre, scale = columns.mean(0), columns.std(0)
     scale = scale.where(scale > SMALLEST_SCALE, torch.inf)  # dividing by infinity makes a column zeros
     information = SideInformation(((columns - centre) / scale).numpy(), movie_columns(content, sequences, coordinates))
@@ -141,6 +144,16 @@ def _fit_factorization(
     prior.movies.copy_(samples.movies)
     prior.user_precision.copy_(samples.user_precision)
     return _with_rating_distributions(prior, sequences)
+
+
+def _side_information(sequences: Sequences, coordinates: FloatArray, *, profiles: bool) -> Tensor:
+    """`user_columns` of the users of the sequences, shape (users, 24 + C); without ``profiles``, those are zeros."""
+    parts = []
+    for start in range(0, len(sequences), USERS_AT_ONCE):
+        part = sequences.take(np.arange(start, min(start + USERS_AT_ONCE, len(sequences))))
+        own = part.profiles if profiles else np.zeros_like(part.profiles)
+        parts.append(user_columns(*map(torch.from_numpy, (own, part.movies, part.user_index, coordinates))))
+    return torch.cat(parts)
 
 
 def _with_rating_distributions(prior: FactorizationPrior, sequences: Sequences) -> FactorizationPrior:

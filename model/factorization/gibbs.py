@@ -39,6 +39,9 @@ MEAN_STRENGTH = 2.0
 WEIGHT_STRENGTH = 10.0
 """Prior precision of a regression weight, in units of the precision of the vectors that it predicts."""
 
+VECTORS_AT_ONCE = 8_192
+"""Vectors whose systems of equations are in memory together: with 32 factors, 20 KB for each."""
+
 OnSweep = Callable[[int, int], None]
 """Called with the number of finished sweeps and the number of all sweeps."""
 
@@ -141,7 +144,7 @@ class _Side:
         self.count = count
         self.others = torch.from_numpy(others[order])
         self.stars = torch.from_numpy(stars[order])
-        self.starts = torch.from_numpy(np.cumsum(counts) - counts)
+        self.offsets = torch.from_numpy(np.concatenate([[0], np.cumsum(counts)]))
 
     def statistics(self, others: Tensor) -> "_Statistics":
         """What the ratings say of each vector of this side, given those of the other side, shape (others, D).
@@ -153,9 +156,10 @@ class _Side:
         residuals = self.stars - offsets[self.others]
         # Symmetric: only the upper triangle is summed, which is half of the work.
         upper = torch.triu_indices(design.shape[1], design.shape[1])
+        of_others, starts = design[:, upper[0]].mul_(design[:, upper[1]]), self.offsets[:-1]
         # `embedding_bag` sums rows of each user's or movie's ratings without a copy of the rows for every rating.
-        products = embedding_bag(self.others, design[:, upper[0]] * design[:, upper[1]], self.starts, mode="sum")
-        weighted = embedding_bag(self.others, design, self.starts, mode="sum", per_sample_weights=residuals)
+        products = embedding_bag(self.others, of_others, starts, mode="sum")
+        weighted = embedding_bag(self.others, design, starts, mode="sum", per_sample_weights=residuals)
         return _Statistics(products, weighted, residuals.double().square().sum())
 
 
@@ -183,25 +187,31 @@ class _Statistics(NamedTuple):
         """Draw all vectors, with standard normal ``noise`` of shape (count, D, 1).
 
         Returns the vectors, shape (count, D), and the sum of squared errors of the ratings with them. All posteriors
-        are normal and independent (equations 11 to 13): one batched Cholesky solve draws them all.
+        are normal and independent (equations 11 to 13): batched Cholesky solves draw them, `VECTORS_AT_ONCE`.
         """
-        gram = self._gram()
-        root = torch.linalg.cholesky(noise_precision * gram + prior.precision)
-        expected = noise_precision * self.weighted + prior.means @ prior.precision
-        centre = torch.cholesky_solve(expected.unsqueeze(-1), root)
-        vectors = (centre + torch.linalg.solve_triangular(root.mT, noise, upper=True)).squeeze(-1)
-        # |r - Xv|^2 = |r|^2 - v'(2 X'r - X'X v), from sums that are there already.
-        explained = torch.linalg.vecdot(vectors, 2 * self.weighted - (gram @ vectors.unsqueeze(-1)).squeeze(-1))
+        count, width = self.weighted.shape
+        places = _places(width)
+        vectors, explained = torch.empty_like(self.weighted), self.weighted.new_empty(count)
+        for start in range(0, count, VECTORS_AT_ONCE):
+            own = slice(start, start + VECTORS_AT_ONCE)
+            weighted = self.weighted[own]
+            gram = self.products[own].index_select(1, places).view(-1, width, width)
+            root = torch.linalg.cholesky((noise_precision * gram).add_(prior.precision))
+            expected = noise_precision * weighted + prior.means[own] @ prior.precision
+            deviation = torch.linalg.solve_triangular(root.mT, noise[own], upper=True)
+            drawn = (torch.cholesky_solve(expected.unsqueeze(-1), root) + deviation).squeeze(-1)
+            vectors[own] = drawn
+            # |r - Xv|^2 = |r|^2 - v'(2 X'r - X'X v), from sums that are there already.
+            explained[own] = torch.linalg.vecdot(drawn, 2 * weighted - (gram @ drawn.unsqueeze(-1)).squeeze(-1))
         return vectors, self.squares - explained.double().sum()
 
-    def _gram(self) -> Tensor:
-        """X'X of each vector, shape (count, D, D)."""
-        count, width = self.weighted.shape
-        upper = torch.triu_indices(width, width)
-        gram = self.products.new_empty(count, width, width)
-        gram[:, upper[0], upper[1]] = self.products
-        gram[:, upper[1], upper[0]] = self.products
-        return gram
+
+def _places(width: int) -> Tensor:
+    """Of each entry of a symmetric matrix, row by row, its place among those of the upper triangle, shape (D * D,)."""
+    upper = torch.triu_indices(width, width)
+    places = torch.empty(width, width, dtype=torch.long)
+    places[upper[0], upper[1]] = places[upper[1], upper[0]] = torch.arange(upper.shape[1])
+    return places.flatten()
 
 
 def sample_factors(

@@ -61,8 +61,10 @@ def centred(coordinates: FloatArray, sequences: Sequences) -> FloatArray:
 
     Movies without ratings keep their zeros.
     """
-    sums = np.zeros((len(sequences), coordinates.shape[1]))
-    np.add.at(sums, sequences.user_index, coordinates[sequences.movies])
+    ratings = csr_array(
+        (np.ones(len(sequences.movies)), sequences.movies, sequences.offsets), shape=(len(sequences), len(coordinates))
+    )
+    sums = ratings @ coordinates.astype(np.float64)
     mean = (sums / np.maximum(sequences.counts, 1)[:, None]).mean(0)
     shifted: FloatArray = np.where(coordinates.any(1, keepdims=True), coordinates - mean, 0.0).astype(np.float32)
     return shifted

@@ -22,7 +22,7 @@ PROFILE_DROPOUT = 0.1
 
 
 class MovieVectors(NamedTuple):
-    """All movies, encoded.
+    """Movies, encoded: all of them, unless a training step needs but some.
 
     Attributes:
         vectors: shape (movies, width).
@@ -61,9 +61,9 @@ class RankingNetwork(nn.Module):
 
         Args:
             profiles: shape (users, 24).
-            movies: movie indices, shape (time, users), from each user's first rating on.
+            movies: rows of ``table``, shape (time, users), from each user's first rating on.
             stars: of these movies, shape (time, users).
-            table: vectors of all movies, shape (movies, width).
+            table: movie vectors, shape (movies, width).
         """
         # The query at step t must not know rating t: the states are shifted by one step, and the first one is zeros.
         states = self.encoder(table[movies[:-1]], stars[:-1])  # (time - 1, users, hidden)
@@ -124,17 +124,19 @@ class MovieEncoder(nn.Module):
     def __len__(self) -> int:
         return len(self.genres)
 
-    def forward(self) -> MovieVectors:
-        """Encodes all movies; in training, some of them by genres and title only."""
-        indices = torch.arange(len(self), device=self.genres.device)
+    def forward(self, movies: Tensor | None = None) -> MovieVectors:
+        """Encodes the movies at these different indices, shape (movies,), or all; in training, some by content only."""
+        chosen = slice(None) if movies is None else movies
+        genres, titles = self.genres[chosen], self.titles[chosen]
+        indices = torch.arange(len(self), device=self.genres.device)[chosen]
         if self.training and self.unknown_rate:
             hidden = torch.rand(indices.shape, device=indices.device) < self.unknown_rate
             indices = indices.masked_fill(hidden, UNKNOWN)
         # A movie without a title (zeros) gets the components of an average title, which are zeros too. Without the mask
         # it would get those of -title_mean, an extreme title.
-        known = self.titles.any(-1, keepdim=True)  # (movies, 1)
-        components = known * ((self.titles - self.title_mean) @ self.title_axes)
-        content = self.content(torch.cat([self.genres, components], dim=-1))
+        known = titles.any(-1, keepdim=True)  # (movies, 1)
+        components = known * ((titles - self.title_mean) @ self.title_axes)
+        content = self.content(torch.cat([genres, components], dim=-1))
         return MovieVectors(self.embedding(indices) + content, self.popularity[indices])
 
     @torch.no_grad()

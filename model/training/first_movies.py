@@ -10,7 +10,7 @@ answered; the other half has the targets. The movies of the first half are in no
 more because its movie leaves the targets.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -33,6 +33,10 @@ ANSWERS = 5
 
 MOST_USERS = 1000
 """Drawn at random: the choice takes about ten seconds on one core. Fewer would choose what suits them alone."""
+
+MOST_LISTED = 10_000
+"""The movies with the most ratings, which the lists are made of: others are hardly ever among the first ten, and the
+time would grow with them."""
 
 HISTORIES_AT_ONCE = 2048
 
@@ -89,14 +93,20 @@ def _table(sequences: Sequences, vocabulary_size: int) -> FloatArray:
 class Interview:
     """Visitors with the answers that they have given so far, and how good their lists are."""
 
-    def __init__(self, network: RankingNetwork, visitors: Visitors, most: int = ANSWERS) -> None:
-        """``most`` answers are taken of each visitor."""
+    def __init__(
+        self, network: RankingNetwork, visitors: Visitors, most: int = ANSWERS, movies: IntArray | None = None
+    ) -> None:
+        """``most`` answers are taken of each visitor.
+
+        ``movies`` are the movie indices that the visitors' columns stand for, the unknown movie first; None for all.
+        """
         self.network = network.eval()
         self.visitors = visitors
         self.most = most
         self.answers: list[list[int]] = [[] for _ in range(len(visitors))]
         with torch.inference_mode():
-            self._movies = network.movies()
+            all_movies = network.movies()
+        self._movies = all_movies if movies is None else all_movies.take(movies)
         self.quality = self.quality_with(np.arange(len(visitors)), self.answers)
 
     def who_answers(self, movie: int) -> IntArray:
@@ -168,14 +178,25 @@ def choose_first_movies(network: RankingNetwork, sequences: Sequences, seed: int
     if vocabulary_size <= TOP:
         return []
     random = np.random.default_rng(seed)
+    counts = np.bincount(sequences.movies, minlength=vocabulary_size)
+    counts[UNKNOWN] = counts.max() + 1  # never in a list, and always the first column
+    listed = np.sort(np.argsort(-counts, kind="stable")[: MOST_LISTED + 1])
+    known = among(sequences, listed)
     drawn = np.sort(random.permutation(len(sequences))[:MOST_USERS])
-    interview = Interview(network, Visitors.of(sequences.take(drawn), vocabulary_size, random))
-    left = most_rated(sequences, vocabulary_size)
+    interview = Interview(network, Visitors.of(known.take(drawn), len(listed), random), movies=listed)
+    left = most_rated(known, len(listed))
     chosen: list[int] = []
     while left and any(len(interview.who_answers(movie)) for movie in left):
         chosen.append(left.pop(int(interview.gains(left).argmax())))
         interview.ask(chosen[-1])
-    return chosen + left
+    first: list[int] = listed[chosen + left].tolist()
+    return first
+
+
+def among(sequences: Sequences, movies: IntArray) -> Sequences:
+    """The ratings of these movies alone, with row numbers in ``movies`` (movies,), ascending, in place of indices."""
+    known = sequences.ratings(np.flatnonzero(np.isin(sequences.movies, movies)))
+    return replace(known, movies=np.searchsorted(movies, known.movies))
 
 
 def most_rated(sequences: Sequences, vocabulary_size: int) -> list[int]:

@@ -37,6 +37,8 @@ LENGTH_JITTER = 30
 class Windows(NamedTuple):
     """Consecutive ratings of some users, padded at the end with movie index 0.
 
+    Movies are indices into the catalogue, or, after `among`, into a small one of the movies that a step needs.
+
     Attributes:
         profiles: encoded, shape (users, 24).
         movies, stars: shape (time, users).
@@ -70,6 +72,14 @@ class Windows(NamedTuple):
             rated_at=self.rated_at[users],
         )
 
+    def among(self, movies: Tensor) -> "Windows":
+        """The same with row numbers in ``movies`` (movies,), ascending, which has all movies of the windows and 0."""
+        return self._replace(
+            movies=torch.searchsorted(movies, self.movies),
+            relevant=torch.searchsorted(movies, self.relevant),
+            rated_at=self.rated_at[:, movies],
+        )
+
     def predicted(self) -> tuple[Tensor, Tensor]:
         """Step and user of each movie to predict, one user's after the other's.
 
@@ -89,6 +99,9 @@ class RankingTask(StepTask):
     makes most of the difference between published recommenders (Klenitskiy and Vasilev 2023, "Turning dross into gold
     loss"). The horizon "relevance" learns from relevant movies at any later step, which
     makes better lists where the order of what follows does not count.
+
+    A step encodes no more movies than it needs, those of its windows and of the sample. What it learns is the same as
+    if it encoded the whole catalogue, and its time does not grow with it.
     """
 
     name = "lists"
@@ -146,12 +159,14 @@ class RankingTask(StepTask):
 
     def _mean_loss(self, windows: Windows, samples: int) -> Tensor:
         """The loss of this process's share of the windows, which have so many samples together."""
-        share = StepShare(len(windows.lengths))
-        now = windows.of_users(share.users).to(self.device)
+        share, sample = StepShare(len(windows.lengths)), self.sampler.draw()
+        of_share = windows.of_users(share.users)
+        # The unknown movie, which pads the windows, keeps index 0.
+        needed = torch.unique(torch.cat([torch.tensor([UNKNOWN]), of_share.movies.flatten(), sample.movies]))
+        now, candidates = of_share.among(needed).to(self.device), sample.among(needed).to(self.device)
         steps, users = now.predicted()
-        movies = self.network.movies()
+        movies = self.network.movies(needed.to(self.device))
         queries = self.network(now.profiles, now.movies, now.stars, movies.vectors)  # (time, users, horizons, width)
-        candidates = self.sampler.draw().to(self.device)
         loss = self._loss("next", queries, movies, now.movies, now, (steps, users), candidates)
         loss = loss * share.weight(len(steps), samples)
         some = now.relevant[steps, users] != UNKNOWN  # steps with a relevant movie to come

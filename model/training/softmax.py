@@ -21,6 +21,10 @@ class Candidates(NamedTuple):
     movies: Tensor
     log_chance: Tensor
 
+    def among(self, movies: Tensor) -> "Candidates":
+        """The same with row numbers in ``movies`` (movies,), ascending, which has all candidates."""
+        return self._replace(movies=torch.searchsorted(movies, self.movies))
+
     def to(self, device: torch.device) -> "Candidates":
         return Candidates(self.movies.to(device), self.log_chance.to(device))
 

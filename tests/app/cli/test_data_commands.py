@@ -7,6 +7,7 @@ from pathlib import Path
 from command import Run
 from documents import ROOT, blocks
 
+from model.data import dataset
 from model.data.dataset import MovieLens
 
 MOVIES = "movieId,title,genres\n1,A (1995),Drama|War\n2,B (1996),Drama\n3,C (1997),(no genres listed)\n"
@@ -107,6 +108,24 @@ def test_the_json_of_a_conversion_has_the_columns_and_what_was_left_out(seqrec: 
     assert status == 0
     assert conversion["columns"] == {"user": "user", "item": "item", "rating": "score", "time": "when"}
     assert [(one["rows"], one["first_row"]) for one in conversion["left_out"]] == [(1, 26)]
+
+
+def test_convert_writes_shards_of_a_table_and_of_a_movielens_folder(
+    seqrec: Run, sample_folder: Path, tmp_path: Path
+) -> None:
+    seqrec.monkeypatch.setenv("COLUMNS", "200")
+    (tmp_path / "scores.csv").write_text("user,item,score\nann,a,1\nbob,b,10\n")
+
+    status, out, _ = seqrec("data", "convert", "scores.csv", "mine", "--shards", "2")
+    assert status == 0
+    assert "1 to 10 become 0.5 to 5 stars" in out
+    assert "2 with 2 users, 2 movies, 2 ratings" in out
+
+    ratings = len(dataset.read(sample_folder).ratings)
+    status, out, _ = seqrec("data", "convert", sample_folder, "sharded", "--shards", "3", "--json")
+    assert status == 0
+    assert json.loads(out)["ratings"] == ratings
+    assert f"{ratings:,} ratings: no problems" in seqrec("data", "check", "sharded")[1]
 
 
 def test_convert_overwrites_nothing(seqrec: Run, tmp_path: Path) -> None:

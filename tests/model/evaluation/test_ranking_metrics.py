@@ -60,3 +60,16 @@ def test_novelty_is_the_mean_information_of_the_entries_in_bits() -> None:
     counts = np.array([0, 8, 4, 0, 4])
     assert ranking_metrics.novelty(np.array([[1, 2], [1, -1]]), counts) == pytest.approx((1 + 2 + 1) / 3)
     assert ranking_metrics.novelty(np.array([[3]]), counts) == pytest.approx(4)
+
+
+def test_the_first_ten_and_the_ranks_are_those_of_the_whole_list_also_among_equal_scores() -> None:
+    random = np.random.default_rng(0)
+    for movies in (1, 4, 10, 11, 300):
+        scores = random.integers(-3, 4, (6, movies)).astype(np.float32)
+        scores[random.random(scores.shape) < 0.2] = -np.inf
+        whole = np.argsort(-scores, axis=1, kind="stable")
+        listed = np.where(np.isneginf(np.take_along_axis(scores, whole, axis=1)), -1, whole)
+
+        assert ranking_metrics.top(scores).tolist() == listed[:, :10].tolist()
+        for own, order in zip(scores, whole, strict=True):
+            assert ranking_metrics.ranks(own, order).tolist() == list(range(movies))

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from model.data.sequences import Sequences
+from model.factorization import gibbs
 from model.factorization.gibbs import sample_factors
 from model.factorization.side_information import SideInformation, centred, movie_columns, movie_coordinates
 from model.network.config import FactorizationConfig
@@ -98,3 +99,21 @@ def test_the_prior_of_a_user_comes_from_the_users_side_information() -> None:
     samples = sample_factors(everyone, information, FactorizationConfig(factors=1, sweeps=60, burn_in=30), seed=0)
 
     assert samples.user_weights[:, 0, 0].mean().item() == pytest.approx(1, abs=0.2)
+
+
+def test_vectors_drawn_a_few_at_a_time_are_those_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    rated = [(random.permutation(30)[: 5 + user] + 1).tolist() for user in range(20)]
+    stars = [random.integers(1, 6, len(indices)).astype(float).tolist() for indices in rated]
+    everyone = sequences(*rated, stars=stars)
+    # Of the movies 31 to 40, a whole part of those that are drawn together, none has a rating.
+    information = SideInformation(np.zeros((20, 0), dtype=np.float32), np.zeros((41, 0), dtype=np.float32))
+    config = FactorizationConfig(factors=3, sweeps=6, burn_in=2)
+
+    at_once = sample_factors(everyone, information, config, seed=0)
+    monkeypatch.setattr(gibbs, "VECTORS_AT_ONCE", 4)
+    few = sample_factors(everyone, information, config, seed=0)
+
+    assert torch.equal(at_once.movies, few.movies)
+    assert torch.equal(at_once.user_precision, few.user_precision)
+    assert torch.equal(at_once.noise_precision, few.noise_precision)

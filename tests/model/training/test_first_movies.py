@@ -12,8 +12,9 @@ from model.data.sequences import Sequences
 from model.data.splits import Split
 from model.evaluation import ranking_metrics
 from model.network.ranking import RankingNetwork
+from model.training import first_movies
 from model.training.estimator import SeqRecEstimator
-from model.training.first_movies import Interview, Visitors, choose_first_movies, most_rated, ndcg
+from model.training.first_movies import Interview, Visitors, among, choose_first_movies, most_rated, ndcg
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +87,25 @@ def test_the_first_movie_is_the_one_that_adds_most_and_none_comes_twice(
     assert chosen[0] == candidates[int(gains.argmax())]
     assert sorted(chosen) == sorted(candidates)
     assert choose_first_movies(network, ratings, seed=3) == chosen
+
+
+def test_of_a_large_catalogue_the_lists_hold_the_best_known_movies(
+    network: RankingNetwork, ratings: Sequences, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = choose_first_movies(network, ratings, seed=3)
+    monkeypatch.setattr(first_movies, "MOST_LISTED", 25)
+    chosen = choose_first_movies(network, ratings, seed=3)
+
+    best_known = np.argsort(-np.bincount(ratings.movies, minlength=81), kind="stable")[:25]
+    assert set(chosen) == set(best_known.tolist())
+    assert set(chosen) < set(whole)
+    # The first one adds most to lists of these movies.
+    random, listed = np.random.default_rng(3), np.sort([0, *best_known])
+    random.permutation(len(ratings))  # fewer users than are drawn: all of them, in their order
+    known = among(ratings, listed)
+    interview = Interview(network, Visitors.of(known, 26, random), movies=listed)
+    gains = interview.gains(list(range(1, 26)))
+    assert chosen[0] == listed[1 + int(gains.argmax())]
 
 
 def test_nobody_is_asked_about_a_movie_without_ratings(ratings: Sequences) -> None:

@@ -1,11 +1,14 @@
 """Protocols of lists, their baselines, and the task of ranking."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import RATING_ONLY, SMALL, context_for
+import torch
+from builders import RATING_ONLY, SMALL, context_for, network
+from torch import Tensor
 
 from model.baselines.lists import ItemKnn, Popularity
 from model.baselines.registry import RANKING
@@ -19,7 +22,7 @@ from model.features.catalogue import UNKNOWN
 from model.network.config import RankingConfig, RankingTrainingConfig
 from model.training.estimator import NetworkRanker, SeqRecEstimator
 from model.training.presets import PRESETS
-from model.training.ranking_task import NEVER, _draw_relevant, windows
+from model.training.ranking_task import NEVER, RankingTask, Windows, _draw_relevant, windows
 from model.types import FloatArray
 
 
@@ -124,6 +127,51 @@ def test_windows_know_what_was_rated_before_them() -> None:
     steps, users = made.predicted()
     # The first movie of a window inside a history is read and not predicted: what came before it is not known here.
     assert sorted(zip(users.tolist(), steps.tolist(), strict=True)) == [(0, 1), (1, 0), (1, 1)]
+
+
+def whole_catalogue_step(task: RankingTask, of: Windows) -> Tensor:
+    """The loss of a step that encodes all movies, whether it needs them or not."""
+    candidates, network = task.sampler.draw(), task.network
+    movies = network.movies()
+    queries = network(of.profiles, of.movies, of.stars, movies.vectors)
+    steps, users = of.predicted()
+    loss = task._loss("next", queries, movies, of.movies, of, (steps, users), candidates)
+    some = of.relevant[steps, users] != UNKNOWN
+    some &= torch.rand(len(some)) < task.config.relevance_share
+    at = steps[some], users[some]
+    return loss + task.config.relevance_weight * task._loss(
+        "relevance", queries, movies, of.relevant, of, at, candidates
+    )
+
+
+@pytest.mark.parametrize("sampled_movies", [15, None], ids=["a sample", "the whole catalogue"])
+@pytest.mark.parametrize("longest", [8, 3], ids=["padded windows", "windows of one length"])
+def test_a_step_learns_the_same_as_one_that_encodes_all_movies(sampled_movies: int | None, longest: int) -> None:
+    random = np.random.default_rng(0)
+    users = [random.permutation(np.arange(1, 60))[:length].tolist() for length in (12, 30, 3)]
+    train = sequences(*users)
+    train = replace(train, stars=random.choice([2.0, 4.0, 5.0], len(train.movies)).astype(np.float32))
+    assert SMALL.network.ranking is not None
+    shape = SMALL.network.model_copy(update={"ranking": SMALL.network.ranking.model_copy(update={"unknown_rate": 0.0})})
+    ranking = network(shape, vocabulary_size=60).require_ranking().train()
+    training = RankingTrainingConfig(sampled_movies=sampled_movies, relevance_share=0.5)
+    task = RankingTask(ranking, train, None, training, torch.device("cpu"))
+    lengths = np.minimum(train.counts, longest)
+    window = windows(train, np.arange(3), train.counts - lengths, lengths, 60, random)
+    samples = len(window.predicted()[0])
+    learned = dict(ranking.named_parameters())
+
+    def loss_and_gradients(step: Callable[[], Tensor]) -> tuple[Tensor, ...]:
+        torch.manual_seed(7)
+        loss = step()
+        return loss, *torch.autograd.grad(loss, list(learned.values()))
+
+    whole = loss_and_gradients(lambda: whole_catalogue_step(task, window))
+    needed = loss_and_gradients(lambda: task._mean_loss(window, samples))
+
+    assert whole[0].item() == pytest.approx(needed[0].item(), rel=1e-6)
+    for name, one, other in zip(learned, whole[1:], needed[1:], strict=True):
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-7), name
 
 
 def test_a_relevant_movie_is_drawn_from_those_at_a_step_or_later() -> None:
