@@ -23,8 +23,8 @@ them.
 ## How it is played
 
 - Users with {FEWEST} or more ratings play, in the order in which they first rated. The first {{users}} are there at the
-  beginning: both services begin with their first {FEWEST} ratings, and with one model, `{MODEL}`, which was trained on
-  the first {BEGUN} and retrained once, so that it is not short of epochs.
+  beginning: both services begin with their first {FEWEST} ratings, and with one model. `{MODEL}` was trained on the
+  first {BEGUN} and retrained once with more of them; the better one serves, so that more epochs alone are no gain.
 - In each round {{users}} newcomers arrive at both services. Each has rated {KNOWN} movies, the first of the user's
   real ratings, and asks for {SESSIONS} lists of {LIST}. All of a list is seen: impressions. Movies that the user really
   gave 4 or more stars, and has not rated yet, are clicked. Every shown movie that the user really rated is rated so,

@@ -5,6 +5,10 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import Engine
+
+from app.storage import events
+from app.storage.database import Database
 
 MINUTE = 60
 
@@ -96,3 +100,26 @@ def test_the_measures_are_metrics_by_model_and_order(client: TestClient) -> None
     assert f"seqrec_online_list_hit_ratio{labels} 1.0" in lines
     assert f"seqrec_online_lists{labels} 1.0" in lines
     assert 'seqrec_events_written_total{kind="click"}' in "\n".join(lines)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_all_are_shown_is_searched_once_and_not_for_each_of_them(client: TestClient, loaded: Engine) -> None:
+    for user in range(1, 101):
+        own = {"user_id": user, "occurred_at": int(time.time())}
+        listed = client.get(f"/users/{user}/recommendations", params={"limit": 1}).json()["recommendation_id"]
+        seen = [own | {"movie_id": movie, "kind": "impression", "recommendation_id": listed} for movie in range(1, 11)]
+        send(client, *seen, *(one | {"kind": "click"} for one in seen))
+    steps = 0
+
+    def count() -> None:
+        nonlocal steps
+        steps += 1000
+
+    with Database(loaded).reads() as session:
+        connection = session.connection().connection.dbapi_connection
+        connection.set_progress_handler(count, 1000)  # type: ignore[union-attr]
+        hits = events.hits_since(session, 0, {"click": 0.0}, 4.0)
+        connection.set_progress_handler(None, 0)  # type: ignore[union-attr]
+
+    assert len(hits) >= 1000
+    assert steps < 500 * 1000  # of SQLite's machine: 500 for each pair of user and movie
