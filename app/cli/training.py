@@ -119,6 +119,9 @@ def evaluate(
     seed: TrainingSeedOption = None,
     as_json: JsonOption = False,
     rnn: RecurrentOption = None,
+    without_stars: Annotated[
+        bool, typer.Option("--without-stars", help="Throw the stars away: every rating is a like.")
+    ] = False,
     device: DeviceOption = None,
     resume: ResumeOption = False,
 ) -> None:
@@ -135,6 +138,8 @@ def evaluate(
     chosen.require(model, protocol or chosen.default_protocol, rnn, seed)  # before data is read or downloaded
     with reporter() as progress:
         ratings = dataset.read(data_folder(settings, progress))
+        if without_stars:
+            ratings = ratings.without_stars()
         context = training_context(ratings, settings, progress, resume=resume, checkpoints="evaluate")
         evaluation = pipeline.evaluate(ratings, chosen, model, context, protocol, split_seeds, rnn, seed)
     if as_json:

@@ -36,6 +36,8 @@ _RATINGS = select(Rating.user_id, Rating.movie_id, Rating.stars, Rating.rated_at
     Rating.user_id, Rating.movie_id
 )
 
+_DATASETS = select(Dataset.checksum, Dataset.generated, Dataset.scale, Dataset.has_stars).order_by(Dataset.loaded_at)
+
 
 def extract(engine: Engine) -> MovieLens:
     """Users, movies and ratings at one moment, including hidden movies, which have ratings too.
@@ -50,8 +52,7 @@ def extract(engine: Engine) -> MovieLens:
         links = _table(connection, _LINKS, LINKS)
         ratings = _table(connection, _RATINGS, RATINGS)
         external_ids = {table: _external_ids(connection, table) for table in (User, Movie)}
-        of_datasets = select(Dataset.checksum, Dataset.generated, Dataset.scale).order_by(Dataset.loaded_at)
-        filled_with = connection.execute(of_datasets).all()
+        filled_with = connection.execute(_DATASETS).all()
     if ratings.is_empty():
         raise DatabaseError(
             f"The database {public_url(engine)} holds no ratings to train on. Fill it with: seqrec db load DIR"
@@ -59,16 +60,17 @@ def extract(engine: Engine) -> MovieLens:
     movies = movies.with_columns(pl.col("genres").fill_null([]))
     return MovieLens(
         name=NAME,
-        generated=any(generated for _, generated, _ in filled_with),
+        generated=any(dataset.generated for dataset in filled_with),
         checksum=_checksum(users, movies, ratings),
         users=users,
         movies=movies,
         ratings=ratings,
         links=links,
-        filled_with=tuple(checksum for checksum, _, _ in filled_with),
+        filled_with=tuple(dataset.checksum for dataset in filled_with),
         user_external_ids=external_ids[User],
         movie_external_ids=external_ids[Movie],
-        scale=next((OriginalScale(**scale) for _, _, scale in filled_with if scale is not None), None),
+        scale=next((OriginalScale(**one.scale) for one in filled_with if one.scale is not None), None),
+        has_stars=all(dataset.has_stars for dataset in filled_with),
     )
 
 

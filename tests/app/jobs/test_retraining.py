@@ -88,7 +88,7 @@ def test_a_better_model_is_served_and_knows_what_is_new(
     challenger = after.stored[0]
     assert (challenger.served, challenger.aside) == (True, None)
     assert challenger.card is not None
-    assert challenger.card.held_out.protocol == "newest"
+    assert challenger.card.protocol == "newest"
     trained = artifact.load(settings.artifact_folder / challenger.version)
     assert NEW_MOVIE in trained.catalogue.movie_ids
     assert trained.first_movies
@@ -221,6 +221,7 @@ def test_the_newest_ratings_are_held_out_of_training_and_asked_for(settings: Set
     assert NEW_MOVIE in asked.user.stars
     (folder,) = artifact.newest_first(settings.artifacts)
     given = ask(load_scorer(folder, choose_device("cpu")), persons, data, titles_of(len(data.movies) + 1))
+    assert given.stars is not None
     assert (len(given.stars), len(given.ndcg), given.movies) == (
         54,
         sum(1 for one in persons if max(one.later.values()) >= 4),

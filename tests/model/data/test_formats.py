@@ -84,7 +84,7 @@ def test_line_ends_of_windows_and_a_byte_order_mark_are_ignored(tmp_path: Path) 
 
 def test_a_format_is_known_by_its_files_and_not_by_the_folders_name(tmp_path: Path) -> None:
     for one in FORMATS:
-        folder = write(tmp_path / one.files[0], dict.fromkeys(one.files, ""))
+        folder = write(tmp_path / "+".join(one.files), dict.fromkeys(one.files, ""))
         assert format_of(folder) is one
     assert format_of(tmp_path) is None
 
