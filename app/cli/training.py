@@ -59,6 +59,7 @@ def train(
     from app.cli.console import reporter
     from app.jobs.extract import extract
     from app.jobs.training import train_model
+    from app.services.feedback.kinds import meanings_from
     from app.storage.database import connect
     from model.data import dataset
     from model.device import choose_device
@@ -79,7 +80,8 @@ def train(
         return
     with group.joined(choose_device(settings.device)), reporter(silent=not group.is_first()) as progress:
         if database:
-            ratings = group.from_first(lambda: extract(connect(settings.database_url)))
+            meanings = meanings_from(settings.feedback or {})
+            ratings = group.from_first(lambda: extract(connect(settings.database_url), meanings))
         else:
             with group.one_per_machine_first():
                 folder = data_folder(settings, progress)
