@@ -13,6 +13,7 @@ from model.card import Card
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
 from model.data.splits import Split, paper_split
+from model.errors import SettingsError
 from model.evaluation.batch_scoring import predict
 from model.evaluation.rating_metrics import rmse
 from model.inference import artifact
@@ -86,6 +87,24 @@ def test_data_in_which_nobody_likes_anything_trains_stars_alone(sample: MovieLen
     assert trained.card.held_out_lists is None
     assert trained.card.ranking_training is None
     assert artifact.load(trained.folder).network.ranking is None
+
+
+def test_of_data_without_stars_lists_alone_are_learned(sample: MovieLens, tmp_path: Path) -> None:
+    tasks: list[str] = []
+    context = replace(context_for(sample), on_learned=tasks.append)
+
+    trained = train(sample.without_stars(), SMALL, tmp_path, context)
+
+    assert tasks == ["lists", "lists"]
+    assert trained.card.held_out is None
+    assert trained.card.held_out_lists is not None
+    assert trained.card.held_out_lists.ndcg_at_10 > trained.card.held_out_lists.baselines["popularity"].ndcg_at_10 / 2
+    assert not artifact.load(trained.folder).network.config.predicts_stars
+
+
+def test_a_model_of_stars_alone_has_nothing_to_learn_without_them(sample: MovieLens, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="small-rating learns stars alone, and the data has none"):
+        train(sample.without_stars(), RATING_ONLY, tmp_path, context_for(sample))
 
 
 @pytest.mark.parametrize(("stars", "lists"), [(1, False), (5, True)])

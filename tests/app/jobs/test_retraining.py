@@ -198,6 +198,16 @@ def test_a_challenger_takes_over_only_if_it_is_better_or_as_good_and_knows_more(
     assert words in verdict.reason
 
 
+@pytest.mark.parametrize(("ndcg", "better"), [(0.6, True), (0.4, False)])
+def test_without_stars_lists_alone_decide(ndcg: float, better: bool, sample: MovieLens) -> None:
+    champion, challenger = (answers(one, 5)._replace(stars=None) for one in (0.5, ndcg))
+
+    verdict = decide(champion, challenger, PERSONS, sample.without_stars())
+
+    assert verdict.better == better
+    assert "RMSE" not in verdict.reason
+
+
 def test_a_difference_by_chance_is_no_better_model(sample: MovieLens) -> None:
     noise = np.random.default_rng(0).normal(0, 0.2, 50).astype(np.float32)
     champion = answers(0.5, 4.5)
