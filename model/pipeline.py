@@ -25,7 +25,7 @@ from model.network.rating import SeqRec
 from model.training.context import TrainingContext
 from model.training.estimator import NetworkRanker, SeqRecEstimator
 from model.training.first_movies import choose_first_movies
-from model.training.presets import Preset
+from model.training.presets import PRESETS, Preset, preset
 
 
 class TrainedModel(NamedTuple):
@@ -225,10 +225,12 @@ def evaluate(
         recurrent: a recurrent layer in place of the network's own.
         seed: of the training of a preset; None for its own.
 
-    `DataError` if stars are to be predicted and the data has none.
+    `DataError` if stars are to be predicted and the data has none, `SettingsError` if lists are to be ordered by them.
     """
     if task is RATING and not data.has_stars:
         raise DataError(f"{data.name} has no stars to predict. Evaluate its lists: --task ranking.")
+    if model in PRESETS:
+        preset(model).for_data(has_stars=data.has_stars)  # refuses a network that would learn stars alone
     split = task.split(protocol or task.default_protocol, Sequences.of(data), seeds)
     evaluation = task.evaluate(task.build(model, context, split.name, recurrent, seed), split, context).evaluation
     context.discard_checkpoints()

@@ -67,7 +67,7 @@ class ModelState(NamedTuple):
     catalogue: Catalogue
     users: UserStates
     revision: int
-    has_stars: bool = True
+    has_stars: bool
 
     def find(self, key: int | bytes, revision: int) -> UserState | None:
         """The state of a user from memory."""

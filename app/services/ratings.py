@@ -85,17 +85,17 @@ class Ratings:
 
     def put(self, user_id: int, movie_id: int, stars: float | None, rated_at: int | None) -> WrittenRating:
         """Write one rating, replacing an older one; `UserNotFound`, `MovieNotFound`, `NoStars` or `StarsNeeded`."""
-        given = RatingRecord(user_id, movie_id, stars, UNTIMED if rated_at is None else rated_at)
+        given = GivenRating(user_id, movie_id, stars, UNTIMED if rated_at is None else rated_at)
         with self.database.writes() as session:
             _check_stars(session, [given])
             user_external_id = require_user(session, user_id)
             known_movies = ids.external_ids(session, Movie, [movie_id])
             if movie_id not in known_movies:
                 raise MovieNotFound([movie_id])
-            (rating,) = with_times(session, [given])
+            (rating,) = with_times(session, [RatingRecord(user_id, movie_id, _stored(stars), given.rated_at)])
             ratings.put(session, [rating])
         metrics.ratings_written.inc()
-        return WrittenRating(rating, user_external_id, known_movies[movie_id])
+        return WrittenRating(rating._replace(stars=stars), user_external_id, known_movies[movie_id])
 
     def remove(self, user_id: int, movie_id: int) -> None:
         """Delete a rating; does nothing if there is none. `UserNotFound`."""
@@ -185,7 +185,12 @@ class Ratings:
             raise InvalidRequest(problems)
 
 
-def _check_stars(session: Session, given: Iterable[RatingRecord | GivenRating]) -> None:
+def _stored(stars: float | None) -> float:
+    """The stars that a rating is stored with; without any it is a like."""
+    return LIKE if stars is None else stars
+
+
+def _check_stars(session: Session, given: Iterable[GivenRating]) -> None:
     """`StarsNeeded` if a rating lacks stars; where ratings have none, `NoStars` if one has them."""
     have_stars = ratings.have_stars(session)
     for rating in given:
@@ -247,6 +252,5 @@ def _records(named: Sequence[GivenRating], known: KnownIds) -> list[RatingRecord
     """The ratings by own ids, all of which are known."""
     users, movies = known.users, known.movies
     return [
-        RatingRecord(users[user], movies[movie], LIKE if stars is None else stars, rated_at)
-        for user, movie, stars, rated_at in named
+        RatingRecord(users[user], movies[movie], _stored(stars), rated_at) for user, movie, stars, rated_at in named
     ]

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from app.storage.tables import Dataset, Rating, User
 from model.features.users import Rated, tie_breaker
-from model.rating_scale import LIKE
 
 
 class RatingRecord(NamedTuple):
@@ -108,14 +107,12 @@ def counts(session: Session, user_ids: Collection[int]) -> dict[int, int]:
 def put(session: Session, ratings: Sequence[RatingRecord]) -> None:
     """Insert or replace ratings; of two for the same user and movie, the later in the list counts.
 
-    One without stars is a like.
+    All have stars: those of `LIKE`, where ratings have none.
     """
     if not ratings:
         return
     latest = {(rating.user_id, rating.movie_id): rating for rating in ratings}
-    rows = [
-        rating._replace(stars=LIKE if rating.stars is None else rating.stars) for _, rating in sorted(latest.items())
-    ]
+    rows = [latest[key] for key in sorted(latest)]
     lock(session, {rating.user_id for rating in rows})
     if session.get_bind().dialect.name == "sqlite":
         statement = _replacing(sqlite.insert(Rating))

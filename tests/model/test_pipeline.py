@@ -9,15 +9,16 @@ import pytest
 import torch
 from builders import RATING_ONLY, SMALL, context_for, star_figures
 
+from model.baselines.registry import RANKING, RATING
 from model.card import Card
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
 from model.data.splits import Split, paper_split
-from model.errors import SettingsError
+from model.errors import DataError, SettingsError
 from model.evaluation.batch_scoring import predict
 from model.evaluation.rating_metrics import rmse
 from model.inference import artifact
-from model.pipeline import train, train_better
+from model.pipeline import evaluate, train, train_better
 from model.training.presets import PRESETS, QUICK_LOOK, first_look, preset
 
 
@@ -105,6 +106,10 @@ def test_of_data_without_stars_lists_alone_are_learned(sample: MovieLens, tmp_pa
 def test_a_model_of_stars_alone_has_nothing_to_learn_without_them(sample: MovieLens, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="small-rating learns stars alone, and the data has none"):
         train(sample.without_stars(), RATING_ONLY, tmp_path, context_for(sample))
+    with pytest.raises(SettingsError, match="seqrec-rating learns stars alone"):
+        evaluate(sample.without_stars(), RANKING, "seqrec-rating", context_for(sample))
+    with pytest.raises(DataError, match="sample has no stars to predict"):
+        evaluate(sample.without_stars(), RATING, "bias", context_for(sample))
 
 
 @pytest.mark.parametrize(("stars", "lists"), [(1, False), (5, True)])

@@ -13,9 +13,12 @@ from app.jobs.bulk_load import load
 from app.jobs.extract import extract
 from app.main import create_app
 from model.data.dataset import MovieLens
+from model.features.users import Rated, UserContext
 from model.inference import artifact
+from model.inference.cold_start import ColdStartMovie
 from model.inference.scorer import Scorer
 from model.pipeline import train
+from model.rating_scale import LIKE
 
 LINES = {"Content-Type": "application/jsonl"}
 
@@ -47,6 +50,15 @@ def test_the_model_has_no_weights_for_stars_and_its_card_no_figures_of_them(scor
     assert scorer.card.held_out is None
     assert scorer.card.held_out_lists is not None
     assert {name.partition(".")[0] for name in scorer._network.state_dict()} == {"movies", "ranking"}
+
+
+def test_a_movie_added_later_is_ranked_too(scorer: Scorer) -> None:
+    extended = scorer.with_cold_start([ColdStartMovie(900, "New One, The (2001)", ("Drama",), None)])
+
+    (entry,) = extended.recommend(UserContext(history=[Rated(1, LIKE, "like")]), [900], n=1)
+
+    assert (entry.movie_id, entry.stars) == (900, None)
+    assert entry.relevance is not None
 
 
 @pytest.mark.parametrize("rank_by", [None, "relevance", "next"])
