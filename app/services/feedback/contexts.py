@@ -66,9 +66,7 @@ def evidence(current: Current, meanings: Meanings) -> dict[int, TimedRating]:
     return found
 
 
-def _with_evidence(
-    user_id: int, rated: Sequence[TimedRating], found: Mapping[int, TimedRating]
-) -> list[TimedRating]:
+def _with_evidence(user_id: int, rated: Sequence[TimedRating], found: Mapping[int, TimedRating]) -> list[TimedRating]:
     """The history with the evidence of movies that the user has not rated, oldest first."""
     by_movie = {**found, **{entry.rated.movie_id: entry for entry in rated}}
     return ratings.oldest_first(user_id, by_movie.values())
