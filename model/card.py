@@ -133,17 +133,17 @@ class DataSource(BaseModel):
 class Card(BaseModel):
     """The model card of an artifact.
 
-    ``held_out`` evaluates a training on the paper's split, which also decided the number of epochs; ``held_out_lists``
-    evaluates its lists for the same test users, and is None for a model that predicts stars alone. The weights come
-    from a second training, with the same settings, on all users; those of a ``preliminary`` model, which is served
-    while a better one is trained, from the first. Those of a model that was retrained are the ones that were evaluated,
-    on the newest ratings.
+    ``held_out`` evaluates a training on the paper's split, which also decided the number of epochs; it is None for a
+    model that predicts no stars. ``held_out_lists`` evaluates its lists for the same test users; it is None for a model
+    that predicts stars alone. The weights come from a second training, with the same settings, on all users; those of a
+    ``preliminary`` model, which is served while a better one is trained, from the first. Those of a model that was
+    retrained are the ones that were evaluated, on the newest ratings.
     """
 
     model: str
     created_at: datetime
     data: DataSource
-    held_out: Evaluation
+    held_out: Evaluation | None
     held_out_lists: RankingEvaluation | None = None
     epochs: int
     training: TrainingConfig
@@ -152,11 +152,19 @@ class Card(BaseModel):
     versions: dict[str, str]
     preliminary: bool = False
 
+    @property
+    def protocol(self) -> str:
+        """Name of the split that its figures were measured on; those of one protocol and data compare."""
+        measured = self.held_out or self.held_out_lists
+        return measured.protocol if measured is not None else ""
+
     def is_better_than(self, other: "Card") -> bool:
         """Whether its lists, or without lists its stars, are better for the same held-out users."""
-        if self.held_out_lists is None or other.held_out_lists is None:
+        if self.held_out_lists is not None and other.held_out_lists is not None:
+            return self.held_out_lists.ndcg_at_10 > other.held_out_lists.ndcg_at_10
+        if self.held_out is not None and other.held_out is not None:
             return self.held_out.rmse < other.held_out.rmse
-        return self.held_out_lists.ndcg_at_10 > other.held_out_lists.ndcg_at_10
+        return self.held_out_lists is not None
 
     @model_validator(mode="before")
     @classmethod

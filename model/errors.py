@@ -95,6 +95,13 @@ class ArtifactError(SeqRecError):
     """An artifact is missing, damaged or of another format."""
 
 
+class NoStarsError(SeqRecError):
+    """A network that learned from likes alone predicts no stars."""
+
+    def __init__(self) -> None:
+        super().__init__("This model has learned from likes and predicts no stars: rank by relevance or next.")
+
+
 class NoRelevanceError(SeqRecError):
     """A network that predicts stars alone cannot rank by relevance."""
 

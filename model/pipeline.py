@@ -25,7 +25,7 @@ from model.network.rating import SeqRec
 from model.training.context import TrainingContext
 from model.training.estimator import NetworkRanker, SeqRecEstimator
 from model.training.first_movies import choose_first_movies
-from model.training.presets import Preset
+from model.training.presets import PRESETS, Preset, preset
 
 
 class TrainedModel(NamedTuple):
@@ -55,7 +55,8 @@ def train(
 
     Of several processes that train together, the first scores the model and writes the artifact.
 
-    Data without relevant ratings has nothing to learn lists from: stars alone are trained on it.
+    Data without relevant ratings has nothing to learn lists from: stars alone are trained on it. Of data without stars,
+    lists alone are learned.
 
     ``preliminary`` goes on the card. Raises `DataError`, before anything is trained, if there are too few ratings.
     """
@@ -88,14 +89,14 @@ def train_on(
     that of ``start``, as in a refit, or begins anew.
     """
     context.on_stage("all users")
-    model, started = SeqRecEstimator(preset, context), time.perf_counter()
+    model, started = SeqRecEstimator(preset.for_data(has_stars=data.has_stars), context), time.perf_counter()
     model.begin(split.train)
     learn_stars = partial(model.fit_stars, split.train, None, last_epoch=epochs)
     model.fit_ranking_beside(split.train, None, learn_stars, start=start)
     relevant = replace(
         split, validation=only_relevant_targets(split.validation), test=only_relevant_targets(split.test)
     )
-    stars = RATING.evaluate_trained(model, split, context, time.perf_counter() - started).evaluation
+    stars = _evaluate_stars(model, split, context, time.perf_counter() - started)
     has_lists = relevant.validation.target_counts.any() and relevant.test.target_counts.any()
     card = _card(model, data, context, epochs, stars, relevant if has_lists else None)
     folder = save(root, model.network, context.catalogue, card, _first_movies(model, split.train.sequences))
@@ -104,6 +105,7 @@ def train_on(
 
 
 def _with_users_held_out(data: MovieLens, preset: Preset, context: TrainingContext, *, preliminary: bool) -> _HeldOut:
+    preset = preset.for_data(has_stars=data.has_stars)
     sequences = Sequences.of(data)
     split, lists_split = paper_split(sequences), _lists_split(sequences)
     if lists_split is None:
@@ -114,10 +116,10 @@ def _with_users_held_out(data: MovieLens, preset: Preset, context: TrainingConte
     started = time.perf_counter()
     model.begin(split.train)
 
-    def learn_stars() -> Evaluation:
+    def learn_stars() -> Evaluation | None:
         model.fit_stars(split.train, split.validation)
         seconds = time.perf_counter() - started
-        return from_first(lambda: RATING.evaluate_trained(model, split, context, seconds).evaluation)
+        return from_first(lambda: _evaluate_stars(model, split, context, seconds))
 
     evaluation = model.fit_ranking_beside(split.train, split.validation, learn_stars)
     card = from_first(lambda: _card(model, data, context, model.best_epoch, evaluation, lists_split)).model_copy(
@@ -126,12 +128,21 @@ def _with_users_held_out(data: MovieLens, preset: Preset, context: TrainingConte
     return _HeldOut(model, card, split.train.sequences, sequences)
 
 
+def _evaluate_stars(
+    model: SeqRecEstimator, split: Split, context: TrainingContext, seconds: float
+) -> Evaluation | None:
+    """The test of a model that was fitted to the split in so many seconds; None if it predicts no stars."""
+    if not model.preset.network.predicts_stars:
+        return None
+    return RATING.evaluate_trained(model, split, context, seconds).evaluation
+
+
 def _card(
     model: SeqRecEstimator,
     data: MovieLens,
     context: TrainingContext,
     epochs: int,
-    stars: Evaluation,
+    stars: Evaluation | None,
     lists_split: Split | None,
 ) -> Card:
     """The card of a trained model; scores its lists, where it has learned any, on their split."""
@@ -213,7 +224,13 @@ def evaluate(
         seeds: of the split; None for the protocol's own.
         recurrent: a recurrent layer in place of the network's own.
         seed: of the training of a preset; None for its own.
+
+    `DataError` if stars are to be predicted and the data has none, `SettingsError` if lists are to be ordered by them.
     """
+    if task is RATING and not data.has_stars:
+        raise DataError(f"{data.name} has no stars to predict. Evaluate its lists: --task ranking.")
+    if model in PRESETS:
+        preset(model).for_data(has_stars=data.has_stars)  # refuses a network that would learn stars alone
     split = task.split(protocol or task.default_protocol, Sequences.of(data), seeds)
     evaluation = task.evaluate(task.build(model, context, split.name, recurrent, seed), split, context).evaluation
     context.discard_checkpoints()

@@ -11,6 +11,9 @@ HALF_STARS: RatingScale = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0)
 RELEVANT_STARS = 4.0
 """A movie with at least so many stars is relevant: the user likes it, and a list should contain it."""
 
+LIKE = 5.0
+"""As how many stars the network reads a like in data without stars. Such data has no other stars."""
+
 
 class OriginalScale(BaseModel):
     """What ratings were before they were converted to stars, linearly.

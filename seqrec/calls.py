@@ -43,8 +43,8 @@ from seqrec.schemas.users import NewUser, ProfileChange, SimilarUsers, User, Use
 
 T = TypeVar("T")
 
-StarsById = Mapping[int, float] | Mapping[str, float] | Mapping[AnyId, float]
-"""A history: stars by own or external id of a movie, oldest first."""
+StarsById = Mapping[int, float | None] | Mapping[str, float | None] | Mapping[AnyId, float | None]
+"""A history: stars by own or external id of a movie, oldest first; None for one that is liked, without stars."""
 
 
 class SizeChoices(TypedDict, total=False):
@@ -248,8 +248,11 @@ def ratings(user_id: AnyId, limit: int = 50, cursor: str | None = None) -> Call[
     return _call(UserRatings, "GET", f"/users/{segment(user_id)}/ratings", query={"limit": limit, "cursor": cursor})
 
 
-def rate(user_id: AnyId, movie_id: AnyId, stars: float, rated_at: int | None = None) -> Call[Rating]:
-    """Write a rating, in place of an older one of the same movie. ``rated_at`` is in Unix seconds, now by default."""
+def rate(user_id: AnyId, movie_id: AnyId, stars: float | None = None, rated_at: int | None = None) -> Call[Rating]:
+    """Write a rating, in place of an older one of the same movie. ``rated_at`` is in Unix seconds, now by default.
+
+    In a service without stars, leave them out: the rating is a like.
+    """
     body = StarsGiven(stars=stars, rated_at=rated_at)
     return _call(Rating, "PUT", f"/users/{segment(user_id)}/ratings/{segment(movie_id)}", body=body)
 

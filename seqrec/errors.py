@@ -16,6 +16,8 @@ SeqRecError
      ├─ UserExists            409  user_exists
      ├─ MovieExists           409  movie_exists
      ├─ NoRelevance           409  no_relevance
+     ├─ NoStars               409  no_stars
+     ├─ StarsNeeded           409  stars_needed
      ├─ ReloadRefused         409  reload_refused
      ├─ Conflict              409  conflict
      ├─ BodyTooLarge          413  body_too_large
@@ -197,6 +199,29 @@ class NoRelevance(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("The model that is served predicts stars alone: ask with rank_by=rating, or without rank_by.")
+
+
+class NoStars(ServiceError):
+    """Stars are given or asked for, and the service has none: its data says what users like, and not how much."""
+
+    status = 409
+    code = "no_stars"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This service has no stars: its data says what users like, and not how much. Leave the stars of a rating "
+            "out; ask for lists by rank_by=relevance or next, not for predictions."
+        )
+
+
+class StarsNeeded(ServiceError):
+    """A rating without stars, which is a like, is given to a service whose ratings have stars."""
+
+    status = 409
+    code = "stars_needed"
+
+    def __init__(self) -> None:
+        super().__init__("This service has stars: a rating needs 0.5 to 5 of them, in halves. Send a like as an event.")
 
 
 class ReloadRefused(ServiceError):

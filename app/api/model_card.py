@@ -16,7 +16,7 @@ def model_card(own: card.Card) -> model.Card:
         model=own.model,
         created_at=own.created_at,
         data=_data_source(own.data),
-        held_out=_rating_evaluation(own.held_out),
+        held_out=None if own.held_out is None else _rating_evaluation(own.held_out),
         held_out_lists=None if lists is None else _ranking_evaluation(lists),
         epochs=own.epochs,
         training=own.training.model_dump(mode="json"),
@@ -72,7 +72,7 @@ def _stored(own: StoredModel, served: str, compared: Comparison | None) -> model
     }
     if (card := own.card) is None:
         return model.StoredModel(**state, damaged=True)
-    lists = card.held_out_lists
+    stars, lists = card.held_out, card.held_out_lists
     return model.StoredModel(
         **state,
         model=card.model,
@@ -81,8 +81,8 @@ def _stored(own: StoredModel, served: str, compared: Comparison | None) -> model
         data=card.data.name,
         ratings=card.data.ratings,
         movies=card.data.movies,
-        protocol=card.held_out.protocol,
-        rmse=card.held_out.rmse,
+        protocol=card.protocol,
+        rmse=None if stars is None else stars.rmse,
         ndcg_at_10=None if lists is None else lists.ndcg_at_10,
     )
 

@@ -31,6 +31,7 @@ from app.storage.ratings import RatingRecord, RatingStats
 from model.features.users import Profile, Rated, UserContext
 from model.inference.diversity import DEFAULT_DIVERSITY
 from model.inference.results import GroupRecommendation, Prediction, Reason, Recommendation
+from model.rating_scale import LIKE
 from seqrec.errors import InvalidField, InvalidRequest
 from seqrec.schemas import events as event_bodies
 from seqrec.schemas import groups as group_bodies
@@ -59,7 +60,10 @@ def user_context_from(
         twice = next(id_ for index, id_ in enumerate(movie_ids) if id_ in movie_ids[:index])
         message = f"movie {twice} is there twice, by its own and its external id; keep the latest rating of each movie"
         raise InvalidRequest([InvalidField(field="body.history", message=message)])
-    ratings = [Rated(movie_id, entry.stars) for movie_id, entry in zip(movie_ids, entries, strict=True)]
+    ratings = [
+        Rated(movie_id, LIKE, feedback="like") if entry.stars is None else Rated(movie_id, entry.stars)
+        for movie_id, entry in zip(movie_ids, entries, strict=True)
+    ]
     return UserContext(Profile() if profile is None else profile_from(profile), ratings)
 
 
@@ -250,7 +254,7 @@ def group_recommendation(entry: GroupRecommendation, answer: GroupList) -> group
                 predicted_stars=own.stars,
                 like_probability=own.like_probability,
                 relevance=own.relevance,
-                own_stars=member.context.stars.get(entry.movie_id),
+                own_stars=member.context.own_stars.get(entry.movie_id),
                 reasons=None if own.reasons is None else _reasons(own.reasons, state),
             )
             for own, member in zip(entry.members, answer.members, strict=True)
@@ -267,7 +271,7 @@ def _reasons(reasons: Sequence[Reason], state: ModelState) -> list[recommendatio
             external_id=movies[reason.movie_id].external_id,
             title=movies[reason.movie_id].title,
             display_title=movies[reason.movie_id].display_title,
-            stars=reason.stars,
+            stars=reason.stars if state.has_stars else None,
             contribution=reason.contribution,
             feedback=reason.feedback,
         )
@@ -306,9 +310,9 @@ def popular_movie(popular: PopularMovie) -> movie_bodies.PopularMovie:
     return movie_bodies.PopularMovie.model_validate(
         {
             **movie_fields(popular.movie),
-            "weighted_rating": round(popular.weighted_rating, 4),
+            "weighted_rating": None if stats.mean_stars is None else round(popular.weighted_rating, 4),
             "ratings": stats.ratings,
-            "mean_stars": round(stats.mean_stars or 0, 4),
+            "mean_stars": None if stats.mean_stars is None else round(stats.mean_stars, 4),
         }
     )
 

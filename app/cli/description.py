@@ -29,6 +29,7 @@ class Description(BaseModel):
         ratings: how they spread over users, movies and stars.
         genres: movies of each genre, the most frequent first.
         without_genre: movies of no genre.
+        has_stars: False if the ratings are likes.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Description(BaseModel):
     ratings: Imbalance
     genres: dict[str, int]
     without_genre: int
+    has_stars: bool
 
 
 def describe(data: MovieLens) -> Description:
@@ -56,6 +58,7 @@ def describe(data: MovieLens) -> Description:
         ratings=measure_imbalance(data),
         genres=dict(genres.sort("count", "genres", descending=[True, False]).rows()),
         without_genre=int((data.movies["genres"].list.len() == 0).sum()),
+        has_stars=data.has_stars,
     )
 
 
@@ -66,9 +69,10 @@ def print_description(description: Description) -> None:
     output.print()
     _print_spreads(ratings)
     output.print()
-    stars = {f"{step:g}": count for step, count in zip(ratings.levels, ratings.stars, strict=True)}
-    print_bars("stars", "ratings", stars, BAR_WIDTH)
-    output.print()
+    if description.has_stars:
+        stars = {f"{step:g}": count for step, count in zip(ratings.levels, ratings.stars, strict=True)}
+        print_bars("stars", "ratings", stars, BAR_WIDTH)
+        output.print()
     without = {"none": description.without_genre} if description.without_genre else {}
     print_bars("genre", "movies", {**description.genres, **without}, BAR_WIDTH)
 

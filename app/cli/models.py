@@ -68,7 +68,7 @@ def compare(first: VersionArgument, second: VersionArgument) -> None:
         cards = [_card(models, version) for version in (first, second)]
     names = list(dict.fromkeys(name for card in cards for name in _figures(card)))
     print_comparison([first, second], [(name, [_figures(card).get(name, "-") for card in cards]) for name in names])
-    if len({(card.data.checksum, card.held_out.protocol) for card in cards}) > 1:
+    if len({(card.data.checksum, card.protocol) for card in cards}) > 1:
         say("They were measured on different ratings, so that a difference of the figures says little.")
 
 
@@ -182,10 +182,11 @@ def _figures(card: "Card") -> dict[str, str]:
         "ratings": f"{card.data.ratings:,}",
         "users": f"{card.data.users:,}",
         "movies": f"{card.data.movies:,}",
-        "protocol": card.held_out.protocol,
-        "RMSE": f"{card.held_out.rmse:.4f}",
-        "accuracy": f"{card.held_out.accuracy:.4f}",
+        "protocol": card.protocol,
     }
+    if card.held_out is not None:
+        figures["RMSE"] = f"{card.held_out.rmse:.4f}"
+        figures["accuracy"] = f"{card.held_out.accuracy:.4f}"
     if card.held_out_lists is not None:
         figures["NDCG@10"] = f"{card.held_out_lists.ndcg_at_10:.4f}"
         figures["HR@10"] = f"{card.held_out_lists.hr_at_10:.4f}"

@@ -12,6 +12,8 @@ from app.services.recommendations import Predictions, RecommendationList
 from app.storage.movies import MovieRecord
 from app.storage.stats import Stats
 from model.card import Evaluation, RankingEvaluation
+from model.features.users import Rated
+from model.inference.results import Reason
 from seqrec.ids import AnyId
 from seqrec.limits import LATEST
 from seqrec.schemas.model import Comparison, Models, StoredModel
@@ -140,11 +142,11 @@ def _figure(value: float | None) -> str:
 def print_recommendations(user: str, answer: RecommendationList) -> None:
     """The user's latest ratings, and the recommended movies with their reasons."""
     movies = answer.state.catalogue.movies
-    history = [(movies[entry.movie_id], entry.stars) for entry in answer.user.history if entry.movie_id in movies]
+    history = [(movies[entry.movie_id], _given(entry)) for entry in answer.user.history if entry.movie_id in movies]
     if history:
         table = _table(f"{escape(user)} has rated {len(history):,} movies, last of all", "stars", "movie")
-        for movie, stars in history[: -LATEST_RATINGS - 1 : -1]:
-            table.add_row(f"{stars:g}", _format_movie(movie))
+        for movie, given in history[: -LATEST_RATINGS - 1 : -1]:
+            table.add_row(given, _format_movie(movie))
         output.print(table)
     elif answer.user.based_on in WITHOUT_RATINGS:
         output.print(f"{escape(user)} has {WITHOUT_RATINGS[answer.user.based_on]}: {_describe_source(answer)}.")
@@ -153,12 +155,18 @@ def print_recommendations(user: str, answer: RecommendationList) -> None:
     for rank, entry in enumerate(answer.recommendations, start=1):
         likely = "-" if entry.like_probability is None else f"{entry.like_probability:.0%}"
         reasons = "\n".join(
-            f"{escape(movies[reason.movie_id].display_title)} [dim]{reason.stars:g}[/dim]"
+            f"{escape(movies[reason.movie_id].display_title)} [dim]{_given(reason)}[/dim]"
             for reason in entry.reasons or ()
             if reason.movie_id in movies
         )
-        table.add_row(str(rank), _format_movie(movies[entry.movie_id]), f"{entry.stars:.2f}", likely, reasons)
+        stars = "-" if entry.stars is None else f"{entry.stars:.2f}"
+        table.add_row(str(rank), _format_movie(movies[entry.movie_id]), stars, likely, reasons)
     output.print(table)
+
+
+def _given(entry: Rated | Reason) -> str:
+    """The user's stars, or what the user did in their place."""
+    return f"{entry.stars:g}" if entry.feedback is None else entry.feedback
 
 
 def _describe_source(answer: RecommendationList) -> str:

@@ -59,6 +59,7 @@ def train(
     from app.cli.console import reporter
     from app.jobs.extract import extract
     from app.jobs.training import train_model
+    from app.services.feedback.kinds import meanings_from
     from app.storage.database import connect
     from model.data import dataset
     from model.device import choose_device
@@ -79,7 +80,8 @@ def train(
         return
     with group.joined(choose_device(settings.device)), reporter(silent=not group.is_first()) as progress:
         if database:
-            ratings = group.from_first(lambda: extract(connect(settings.database_url)))
+            meanings = meanings_from(settings.feedback or {})
+            ratings = group.from_first(lambda: extract(connect(settings.database_url), meanings))
         else:
             with group.one_per_machine_first():
                 folder = data_folder(settings, progress)
@@ -119,6 +121,9 @@ def evaluate(
     seed: TrainingSeedOption = None,
     as_json: JsonOption = False,
     rnn: RecurrentOption = None,
+    without_stars: Annotated[
+        bool, typer.Option("--without-stars", help="Throw the stars away: every rating is a like.")
+    ] = False,
     device: DeviceOption = None,
     resume: ResumeOption = False,
 ) -> None:
@@ -135,6 +140,8 @@ def evaluate(
     chosen.require(model, protocol or chosen.default_protocol, rnn, seed)  # before data is read or downloaded
     with reporter() as progress:
         ratings = dataset.read(data_folder(settings, progress))
+        if without_stars:
+            ratings = ratings.without_stars()
         context = training_context(ratings, settings, progress, resume=resume, checkpoints="evaluate")
         evaluation = pipeline.evaluate(ratings, chosen, model, context, protocol, split_seeds, rnn, seed)
     if as_json:

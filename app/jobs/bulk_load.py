@@ -65,6 +65,7 @@ def _dataset_row(data: MovieLens) -> dict[str, object]:
         "name": data.name,
         "generated": data.generated,
         "loaded_at": int(time.time()),
+        "has_stars": data.has_stars,
         "scale": None if data.scale is None else data.scale.model_dump(mode="json"),
     }
 

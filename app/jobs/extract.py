@@ -1,4 +1,4 @@
-"""Reads the database as a data set, to train on the ratings that users have added."""
+"""Reads the database as a data set, to train on ratings, and on events as the service reads them."""
 
 import hashlib
 from collections.abc import Mapping
@@ -6,8 +6,12 @@ from typing import Any
 
 import polars as pl
 from sqlalchemy import Connection, Engine, Select, or_, select
+from sqlalchemy.orm import Session
 
 from app.errors import DatabaseError
+from app.services.feedback.contexts import evidence, in_force
+from app.services.feedback.kinds import DEFAULT_MEANINGS, Meanings
+from app.storage import events
 from app.storage.database import public_url, reading_one_moment, require_current
 from app.storage.tables import Dataset, Genre, Movie, MovieGenre, Rating, User
 from model.data.dataset import MovieLens
@@ -23,6 +27,7 @@ MOVIES = {"movie_id": pl.Int64, "title": pl.String, "year": pl.Int16}
 GENRES = {"movie_id": pl.Int64, "genres": pl.String}
 LINKS = {"movie_id": pl.Int64, "imdb_id": pl.String, "tmdb_id": pl.Int64}
 RATINGS = {"user_id": pl.Int64, "movie_id": pl.Int64, "stars": pl.Float32, "rated_at": pl.Int64}
+"""Also of events, with the stars that they stand for."""
 
 _USERS = select(User.id, User.gender, User.age, User.occupation).order_by(User.id)
 _MOVIES = select(Movie.id, Movie.title, Movie.year).order_by(Movie.id)
@@ -36,11 +41,14 @@ _RATINGS = select(Rating.user_id, Rating.movie_id, Rating.stars, Rating.rated_at
     Rating.user_id, Rating.movie_id
 )
 
+_DATASETS = select(Dataset.checksum, Dataset.generated, Dataset.scale, Dataset.has_stars).order_by(Dataset.loaded_at)
 
-def extract(engine: Engine) -> MovieLens:
+
+def extract(engine: Engine, meanings: Meanings = DEFAULT_MEANINGS) -> MovieLens:
     """Users, movies and ratings at one moment, including hidden movies, which have ratings too.
 
-    Raises `DatabaseError` if the schema is not the newest, or there are no ratings.
+    Where a user has not rated a movie, an event stands for a rating, by what its kind means. Raises `DatabaseError` if
+    the schema is not the newest, or there are no ratings.
     """
     require_current(engine)
     with reading_one_moment(engine) as connection:
@@ -49,9 +57,11 @@ def extract(engine: Engine) -> MovieLens:
         movies = _table(connection, _MOVIES, MOVIES).join(genres, on="movie_id", how="left", maintain_order="left")
         links = _table(connection, _LINKS, LINKS)
         ratings = _table(connection, _RATINGS, RATINGS)
+        evidence = _evidence(connection, meanings)
         external_ids = {table: _external_ids(connection, table) for table in (User, Movie)}
-        of_datasets = select(Dataset.checksum, Dataset.generated, Dataset.scale).order_by(Dataset.loaded_at)
-        filled_with = connection.execute(of_datasets).all()
+        filled_with = connection.execute(_DATASETS).all()
+    unrated = evidence.join(ratings, on=["user_id", "movie_id"], how="anti")
+    ratings = pl.concat([ratings, unrated]).sort("user_id", "movie_id")
     if ratings.is_empty():
         raise DatabaseError(
             f"The database {public_url(engine)} holds no ratings to train on. Fill it with: seqrec db load DIR"
@@ -59,16 +69,17 @@ def extract(engine: Engine) -> MovieLens:
     movies = movies.with_columns(pl.col("genres").fill_null([]))
     return MovieLens(
         name=NAME,
-        generated=any(generated for _, generated, _ in filled_with),
+        generated=any(dataset.generated for dataset in filled_with),
         checksum=_checksum(users, movies, ratings),
         users=users,
         movies=movies,
         ratings=ratings,
         links=links,
-        filled_with=tuple(checksum for checksum, _, _ in filled_with),
+        filled_with=tuple(dataset.checksum for dataset in filled_with),
         user_external_ids=external_ids[User],
         movie_external_ids=external_ids[Movie],
-        scale=next((OriginalScale(**scale) for _, _, scale in filled_with if scale is not None), None),
+        scale=next((OriginalScale(**one.scale) for one in filled_with if one.scale is not None), None),
+        has_stars=all(dataset.has_stars for dataset in filled_with),
     )
 
 
@@ -79,6 +90,17 @@ def _table(
     rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query)
     parts = [pl.DataFrame([tuple(row) for row in part], schema=schema, orient="row") for part in rows.partitions()]
     return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
+
+
+def _evidence(connection: Connection, meanings: Meanings) -> pl.DataFrame:
+    """What the events of all users stand for, in the columns of `RATINGS`."""
+    with Session(connection) as session:
+        rows = [
+            (user_id, movie_id, entry.rated.stars, entry.rated_at)
+            for user_id, given in events.all_lasting(session)
+            for movie_id, entry in evidence(in_force(given), meanings).items()
+        ]
+    return pl.DataFrame(rows, schema=RATINGS, orient="row")
 
 
 def _external_ids(connection: Connection, table: type[User | Movie]) -> dict[int, str]:

@@ -17,6 +17,7 @@ class Row(NamedTuple):
     Attributes:
         user_external_id, movie_external_id: ids in another system; None without one.
         rank: 1 for the best.
+        predicted_stars: None from a model that predicts none.
         relevance: None from a model that has none.
     """
 
@@ -24,7 +25,7 @@ class Row(NamedTuple):
     rank: int
     movie_id: int
     title: str
-    predicted_stars: float
+    predicted_stars: float | None
     relevance: float | None
     source: Source
     user_external_id: str | None

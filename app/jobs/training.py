@@ -112,15 +112,18 @@ def _where(settings: Settings) -> str:
 
 
 def _report_scores(trained: TrainedModel, reporter: Reporter) -> None:
-    held_out, lists = trained.card.held_out, trained.card.held_out_lists
-    bias = held_out.baselines["bias"]
-    reporter.message(f"Model: {trained.folder}, test RMSE {held_out.rmse:.4f} (bias model {bias.rmse:.4f})")
+    stars, lists = trained.card.held_out, trained.card.held_out_lists
+    if stars is None:
+        reporter.message(f"Model: {trained.folder}, of lists alone, since the data has no stars")
+    else:
+        bias = stars.baselines["bias"]
+        reporter.message(f"Model: {trained.folder}, test RMSE {stars.rmse:.4f} (bias model {bias.rmse:.4f})")
     if lists is not None:
         popular = lists.baselines["popularity"]
         reporter.message(
             f"Model: lists for unseen users, NDCG@10 {lists.ndcg_at_10:.4f} (popularity {popular.ndcg_at_10:.4f})"
         )
-    if held_out.rmse >= bias.rmse:
+    if stars is not None and stars.rmse >= stars.baselines["bias"].rmse:
         reporter.message("Model: it does not beat the bias model; that takes more users or ratings than this data has")
 
 

@@ -37,9 +37,10 @@ class TrainingProgress:
         """``once`` for a training that holds no users out first."""
         self._artifacts = artifacts
         trainings = {"all users"} if once else {"held-out", "all users"} if preset.refit else {"held-out"}
-        self._parts = [
-            part for part in SECONDS if part[0] in trainings and (preset.ranking_training or part[1] != "lists")
-        ]
+        learned = {"lists"} if preset.ranking_training else set()
+        if data.has_stars:
+            learned |= {"factorization", "stars"}
+        self._parts = [part for part in SECONDS if part[0] in trainings and part[1] in learned]
         self._training = "all users" if once else "held-out"
         self._done = dict.fromkeys(self._parts, 0.0)
         self._lock = threading.Lock()
@@ -90,7 +91,8 @@ class TrainingProgress:
 
     def on_learned(self, task: str) -> None:
         with self._lock:
-            self._finish((self._training, "factorization"))
+            if task == "stars":
+                self._finish((self._training, "factorization"))
             self._finish((self._training, task))
 
     def end(self, *, served: bool) -> None:

@@ -7,12 +7,11 @@ from app.observability import metrics
 from app.services.catalogue import Filter
 from app.services.model_host import ModelState
 from app.services.models.split import Split
-from app.services.recommendations import KnownUser, Recommender
-from model.errors import NoRelevanceError
+from app.services.recommendations import KnownUser, Recommender, scoring
 from model.features.users import UserContext
 from model.inference.groups import Seen, Strategy
 from model.inference.results import GroupRecommendation, RankBy
-from seqrec.errors import NoRelevance, UserNotFound
+from seqrec.errors import UserNotFound
 
 Member = int | UserContext
 """A user of the database, by id, or an anonymous user."""
@@ -67,25 +66,22 @@ class Groups:
         """A page of the best movies for all members together, by one model: the champion.
 
         `UserNotFound` names every missing user, `MovieNotFound` the unknown movies of an anonymous one's history;
-        `NoRelevance`.
+        `NoRelevance` or `NoStars`.
         """
         state = self.recommender.host.current_state()
         known = self._read(members, state)
         rank_by = options.rank_by or state.scorer.default_rank_by
-        with metrics.scoring("recommend_to_group"):
-            try:
-                recommendations = state.scorer.recommend_to_group(
-                    [member.user for member in known],
-                    state.catalogue.mask(options.filter),
-                    options.n,
-                    options.offset,
-                    options.strategy,
-                    rank_by,
-                    options.seen,
-                    options.explain,
-                )
-            except NoRelevanceError as error:
-                raise NoRelevance from error
+        with scoring("recommend_to_group"):
+            recommendations = state.scorer.recommend_to_group(
+                [member.user for member in known],
+                state.catalogue.mask(options.filter),
+                options.n,
+                options.offset,
+                options.strategy,
+                rank_by,
+                options.seen,
+                options.explain,
+            )
         for member in known:
             member.keep()
         metrics.record_list("model", rank_by, len(recommendations))

@@ -16,7 +16,7 @@ from app.services.models.collection import KEEP_MODELS, Models
 from app.services.models.loading import challenger_of, load_scorer, to_serve
 from app.services.models.split import Split
 from app.services.user_states import UserStates
-from app.storage import models, movies, revisions, training_state
+from app.storage import models, movies, ratings, revisions, training_state
 from app.storage.database import Database
 from app.storage.models import Comparison
 from app.storage.movies import MovieRecord
@@ -44,11 +44,13 @@ class Snapshot(NamedTuple):
         revision: of the catalogue.
         movies: in the order of their ids.
         title_vectors: by movie id, of movies that were added one by one.
+        has_stars: whether ratings have stars; without, each is a like.
     """
 
     revision: int
     movies: list[MovieRecord]
     title_vectors: dict[int, bytes]
+    has_stars: bool = True
 
 
 class ModelState(NamedTuple):
@@ -58,12 +60,14 @@ class ModelState(NamedTuple):
         scorer: knows every movie of the catalogue, also those added after training.
         users: what this model and the other one, if there are two, know of users who asked lately.
         revision: of the catalogue.
+        has_stars: whether users give stars; without, each of their ratings is a like.
     """
 
     scorer: Scorer
     catalogue: Catalogue
     users: UserStates
     revision: int
+    has_stars: bool
 
     def find(self, key: int | bytes, revision: int) -> UserState | None:
         """The state of a user from memory."""
@@ -143,7 +147,12 @@ class ModelHost:
             metrics.catalogue_hits.inc()
             return cached
         metrics.catalogue_misses.inc()
-        fresh = Snapshot(current.catalogue, movies.all_records(session), movies.title_vectors(session))
+        fresh = Snapshot(
+            current.catalogue,
+            movies.all_records(session),
+            movies.title_vectors(session),
+            ratings.have_stars(session),
+        )
         self._snapshot = fresh  # another thread may store its own at the same time; both are right
         return fresh
 
@@ -312,7 +321,8 @@ def _build_state(model: Scorer, snapshot: Snapshot, users: UserStates) -> ModelS
         if movie.id not in model.trained_ids
     ]
     scorer = model.with_cold_start(cold_start_movies) if cold_start_movies else model
-    return ModelState(scorer, Catalogue(snapshot.movies, scorer), users, snapshot.revision)
+    catalogue = Catalogue(snapshot.movies, scorer)
+    return ModelState(scorer, catalogue, users, snapshot.revision, snapshot.has_stars)
 
 
 def _decode(stored: bytes | None) -> FloatArray | None:

@@ -70,15 +70,15 @@ class Popularity:
 
 
 def by_weighted_rating(stats: Mapping[int, RatingStats], movie_ids: Iterable[int]) -> list[tuple[int, float]]:
-    """Ids and weighted ratings in stars of those movies that have ratings, the best first, ties by id.
+    """Ids and weighted ratings in stars of those movies that have ratings, the best first.
 
     A weighted rating is the mean of a movie's own ratings and of `PRIOR_RATINGS` more at the average of all ratings in
-    ``stats``.
+    ``stats``. Ties are ordered by the number of ratings, then by id: so are all movies where ratings have no stars.
     """
     total = sum(one.ratings for one in stats.values())
     average = sum(one.ratings * (one.mean_stars or 0) for one in stats.values()) / max(total, 1)
     weighted = [(id_, _weighted_rating(stats[id_], average)) for id_ in movie_ids if id_ in stats]
-    return sorted(weighted, key=lambda one: (-one[1], one[0]))
+    return sorted(weighted, key=lambda one: (-one[1], -stats[one[0]].ratings, one[0]))
 
 
 def _weighted_rating(stats: RatingStats, average: float) -> float:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from tempfile import TemporaryFile
 from typing import IO, BinaryIO, NamedTuple
@@ -19,7 +19,8 @@ from app.storage.database import Database
 from app.storage.movies import MovieRecord
 from app.storage.ratings import RatingRecord
 from app.storage.tables import Movie, User
-from seqrec.errors import InvalidField, InvalidRequest, MovieNotFound
+from model.rating_scale import LIKE
+from seqrec.errors import InvalidField, InvalidRequest, MovieNotFound, NoStars, StarsNeeded
 from seqrec.ids import AnyId
 from seqrec.schemas.ratings import NewRating
 
@@ -38,7 +39,7 @@ class GivenRating(NamedTuple):
 
     user_id: AnyId
     movie_id: AnyId
-    stars: float
+    stars: float | None
     rated_at: int
 
 
@@ -82,18 +83,19 @@ class Ratings:
         last = rows[limit - 1] if len(rows) > limit else None
         return RatingPage(page, external_id, encode_cursor((last.rated_at, last.movie_id)) if last else None)
 
-    def put(self, user_id: int, movie_id: int, stars: float, rated_at: int | None) -> WrittenRating:
-        """Write one rating, replacing an older one; `UserNotFound` or `MovieNotFound`."""
-        given = RatingRecord(user_id, movie_id, stars, UNTIMED if rated_at is None else rated_at)
+    def put(self, user_id: int, movie_id: int, stars: float | None, rated_at: int | None) -> WrittenRating:
+        """Write one rating, replacing an older one; `UserNotFound`, `MovieNotFound`, `NoStars` or `StarsNeeded`."""
+        given = GivenRating(user_id, movie_id, stars, UNTIMED if rated_at is None else rated_at)
         with self.database.writes() as session:
+            _check_stars(session, [given])
             user_external_id = require_user(session, user_id)
             known_movies = ids.external_ids(session, Movie, [movie_id])
             if movie_id not in known_movies:
                 raise MovieNotFound([movie_id])
-            (rating,) = with_times(session, [given])
+            (rating,) = with_times(session, [RatingRecord(user_id, movie_id, _stored(stars), given.rated_at)])
             ratings.put(session, [rating])
         metrics.ratings_written.inc()
-        return WrittenRating(rating, user_external_id, known_movies[movie_id])
+        return WrittenRating(rating._replace(stars=stars), user_external_id, known_movies[movie_id])
 
     def remove(self, user_id: int, movie_id: int) -> None:
         """Delete a rating; does nothing if there is none. `UserNotFound`."""
@@ -103,7 +105,10 @@ class Ratings:
         metrics.ratings_deleted.inc(removed)
 
     def put_all(self, given: Sequence[NewRating]) -> int:
-        """Write all ratings or none, with an `InvalidRequest` that names bad ones by index; returns how many."""
+        """Write all ratings or none, with an `InvalidRequest` that names bad ones by index; returns how many.
+
+        `NoStars` if one has stars where ratings have none, else `StarsNeeded` if one has none.
+        """
         named = [given_rating(rating) for rating in given]
         with self.database.writes() as session:
             known = KnownIds()
@@ -113,6 +118,7 @@ class Ratings:
             ]
             if problems:
                 raise InvalidRequest(problems)
+            _check_stars(session, named)
             records = _records(named, known)
             put_with_times(session, records)
         metrics.ratings_written.inc(len(records))
@@ -148,7 +154,7 @@ class Ratings:
         """Write ratings, one JSON object a line, all or, with an `InvalidRequest` that names the bad lines, none.
 
         Memory use does not grow with the number of lines. All of them are read and checked before the transaction
-        begins, so that other writers wait as short as can be.
+        begins, so that other writers wait as short as can be. Errors of stars as for `put_all`.
         """
         with TemporaryFile() as checked:
             self._check_lines(file, checked)
@@ -168,6 +174,7 @@ class Ratings:
             named = [rating for _, rating in block]
             with self.database.reads() as session:
                 missing = list(known.missing(session, named))
+                _check_stars(session, named)
             problems += [
                 InvalidField(field=f"line {block[index][0]}.{field}", message=message)
                 for index, field, message in missing
@@ -176,6 +183,21 @@ class Ratings:
                 checked.write(np.array(_records(named, known), dtype=RECORD).tobytes())
         if problems:
             raise InvalidRequest(problems)
+
+
+def _stored(stars: float | None) -> float:
+    """The stars that a rating is stored with; without any it is a like."""
+    return LIKE if stars is None else stars
+
+
+def _check_stars(session: Session, given: Iterable[GivenRating]) -> None:
+    """`StarsNeeded` if a rating lacks stars; where ratings have none, `NoStars` if one has them."""
+    have_stars = ratings.have_stars(session)
+    for rating in given:
+        if have_stars and rating.stars is None:
+            raise StarsNeeded
+        if not have_stars and rating.stars is not None:
+            raise NoStars
 
 
 def _checked_blocks(checked: IO[bytes]) -> Iterator[list[RatingRecord]]:
@@ -229,4 +251,6 @@ def given_rating(rating: NewRating) -> GivenRating:
 def _records(named: Sequence[GivenRating], known: KnownIds) -> list[RatingRecord]:
     """The ratings by own ids, all of which are known."""
     users, movies = known.users, known.movies
-    return [RatingRecord(users[user], movies[movie], stars, rated_at) for user, movie, stars, rated_at in named]
+    return [
+        RatingRecord(users[user], movies[movie], _stored(stars), rated_at) for user, movie, stars, rated_at in named
+    ]

@@ -1,7 +1,8 @@
 """Predictions and lists."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
 from sqlalchemy.orm import Session
@@ -17,12 +18,12 @@ from app.services.models.split import Split
 from app.services.popularity import Popularity, by_weighted_rating
 from app.storage import ratings, revisions, users
 from app.storage.revisions import RevisionReader
-from model.errors import NoRelevanceError
+from model.errors import NoRelevanceError, NoStarsError
 from model.features.users import UserContext
 from model.inference.diversity import DEFAULT_DIVERSITY
 from model.inference.ranking import UserState
 from model.inference.results import Prediction, RankBy, Recommendation
-from seqrec.errors import MovieNotFound, NoRelevance, UserNotFound
+from seqrec.errors import MovieNotFound, NoRelevance, NoStars, UserNotFound
 
 LATEST_SHARED = 50
 """Similar users are searched among those who rated the same movies as this many latest of a user's ratings."""
@@ -146,7 +147,7 @@ class Recommender:
         self.revisions = RevisionReader(host.database.engine)
 
     def predict(self, queries: Sequence[PredictionQuery]) -> Predictions:
-        """Answer each query, in their order; `UserNotFound` or `MovieNotFound` name every missing id."""
+        """Answer each query, in their order; `UserNotFound` or `MovieNotFound` name every missing id; `NoStars`."""
         user_ids = sorted({query.user_id for query in queries})
         movie_ids = [query.movie_id for query in queries]
         if len(user_ids) == 1:
@@ -159,7 +160,7 @@ class Recommender:
             index = {user_id: position for position, user_id in enumerate(ids)}
             own = [query for query in queries if query.user_id in index]
             asked = [index[query.user_id] for query in own], [query.movie_id for query in own]
-            with metrics.scoring("predict"):
+            with scoring("predict"):
                 predictions = state.scorer.predict_pairs([contexts[id_] for id_ in ids], *asked)
             made |= zip(own, predictions, strict=True)
         answered_by = [states.of(query.user_id) for query in queries]
@@ -175,15 +176,15 @@ class Recommender:
         return self._predict(known, [query.movie_id for query in queries])
 
     def predict_anonymous(self, user: UserContext, movie_ids: Sequence[int]) -> Predictions:
-        """Predict an anonymous user's stars for each movie, in their order; `MovieNotFound`."""
+        """Predict an anonymous user's stars for each movie, in their order; `MovieNotFound` or `NoStars`."""
         return self._predict_and_keep(self.read_anonymous(user), movie_ids)
 
     def recommend(self, user_id: int, options: RecommendationOptions) -> RecommendationList:
-        """A page of the user's best unrated movies, best first; `UserNotFound` or `NoRelevance`."""
+        """A page of the user's best unrated movies, best first; `UserNotFound`, `NoRelevance` or `NoStars`."""
         return self._recommend(self._read_user(user_id), options)
 
     def recommend_known(self, user: KnownUser, options: RecommendationOptions) -> RecommendationList:
-        """As `recommend`, for a user of `find_user` or `read_users`; `NoRelevance`."""
+        """As `recommend`, for a user of `find_user` or `read_users`; `NoRelevance` or `NoStars`."""
         return self._recommend(user, options)
 
     def find_user(self, user_id: int) -> KnownUser | None:
@@ -241,7 +242,7 @@ class Recommender:
     def recommend_many(self, user_ids: Sequence[int], options: RecommendationOptions) -> list[RecommendationList]:
         """What `recommend` answers for each user, in the order given and without reasons, computed in batches.
 
-        `UserNotFound` names every missing user; `NoRelevance`.
+        `UserNotFound` names every missing user; `NoRelevance` or `NoStars`.
         """
         contexts, external_ids, snapshot = self._read_contexts(sorted(set(user_ids)))
         lists: dict[int, RecommendationList] = {}
@@ -266,7 +267,10 @@ class Recommender:
     def rank(
         self, user_id: int, movie_ids: Sequence[int], rank_by: RankBy | None = None, explain: bool = False
     ) -> RecommendationList:
-        """All of the movies, best first, also hidden and rated ones; `UserNotFound`, `MovieNotFound`, `NoRelevance`."""
+        """All of the movies, best first, also hidden and rated ones.
+
+        `UserNotFound`, `MovieNotFound`, `NoRelevance` or `NoStars`.
+        """
         return self._rank(self._read_user(user_id), movie_ids, rank_by, explain)
 
     def rank_anonymous(
@@ -353,7 +357,7 @@ class Recommender:
     @staticmethod
     def _predict(known: KnownUser, movie_ids: Sequence[int]) -> Predictions:
         _require_movies(known.state.catalogue, movie_ids)
-        with metrics.scoring("predict"):
+        with scoring("predict"):
             predictions = known.state.scorer.predict_from(known.user, movie_ids)
         external_ids = {known.key: known.external_id} if isinstance(known.key, int) else {}
         return Predictions([known.state] * len(predictions), predictions, external_ids)
@@ -367,19 +371,16 @@ class Recommender:
         if asks_for_popular(user.context, options):
             return self._with_id(known.key, _counted(self._recommend_popular(known, options)))
         rank_by = options.rank_by or state.scorer.default_rank_by
-        with metrics.scoring("recommend"):
-            try:
-                recommendations = state.scorer.recommend_from(
-                    user,
-                    state.catalogue.mask(options.filter),
-                    options.n,
-                    options.offset,
-                    rank_by,
-                    options.diversity,
-                    options.explain,
-                )
-            except NoRelevanceError as error:
-                raise NoRelevance from error
+        with scoring("recommend"):
+            recommendations = state.scorer.recommend_from(
+                user,
+                state.catalogue.mask(options.filter),
+                options.n,
+                options.offset,
+                rank_by,
+                options.diversity,
+                options.explain,
+            )
         known.keep()
         answer = RecommendationList(state, user.context, rank_by, "model", recommendations, known.external_id)
         return self._with_id(known.key, _counted(answer))
@@ -397,11 +398,8 @@ class Recommender:
         rank_by = options.rank_by or state.scorer.default_rank_by
         known = {id_: user for id_, user in contexts.items() if not asks_for_popular(user, options)}
         asked = options.n, options.offset, rank_by, options.diversity
-        with metrics.scoring("recommend_many"):
-            try:
-                recommended = state.scorer.recommend_many(list(known.values()), candidates, *asked)
-            except NoRelevanceError as error:
-                raise NoRelevance from error
+        with scoring("recommend_many"):
+            recommended = state.scorer.recommend_many(list(known.values()), candidates, *asked)
         lists = {
             id_: _counted(RecommendationList(state, user, rank_by, "model", entries))
             for (id_, user), entries in zip(known.items(), recommended, strict=True)
@@ -437,14 +435,23 @@ class Recommender:
         state = known.state
         _require_movies(state.catalogue, movie_ids)
         rank_by = rank_by or state.scorer.default_rank_by
-        with metrics.scoring("rank"):
-            try:
-                recommendations = state.scorer.rank_from(known.user, movie_ids, rank_by, explain)
-            except NoRelevanceError as error:
-                raise NoRelevance from error
+        with scoring("rank"):
+            recommendations = state.scorer.rank_from(known.user, movie_ids, rank_by, explain)
         known.keep()
         answer = RecommendationList(state, known.user.context, rank_by, "model", recommendations, known.external_id)
         return self._with_id(known.key, answer)
+
+
+@contextmanager
+def scoring(what: str) -> Iterator[None]:
+    """Measures what is scored within it; `NoRelevance` or `NoStars` for what the model cannot say."""
+    with metrics.scoring(what):
+        try:
+            yield
+        except NoRelevanceError as error:
+            raise NoRelevance from error
+        except NoStarsError as error:
+            raise NoStars from error
 
 
 def _counted(answer: RecommendationList) -> RecommendationList:

@@ -1,7 +1,9 @@
 """Events, and the lists that they refer to."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, and_, bindparam, delete, exists, false, func, or_, select, text, tuple_
@@ -68,6 +70,8 @@ class Hit(NamedTuple):
     number: int | None
 
 
+ROWS_AT_ONCE = 10_000
+
 COLUMNS = ("event_id", "user_id", "movie_id", "kind", "occurred_at", "removed", "share", "position", "list_id")
 
 
@@ -115,15 +119,26 @@ def _unnested(rows: Sequence[tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
 
 def lasting(session: Session, user_ids: Collection[int]) -> dict[int, list[Lasting]]:
     """Lasting events by user id, oldest first, those of one second as they came; users without any are left out."""
-    query = (
-        select(Event.user_id, Event.movie_id, Event.kind, Event.occurred_at, Event.removed, Event.share)
-        .where(Event.user_id.in_(user_ids), text(LASTING))
-        .order_by(Event.user_id, Event.occurred_at, Event.id)
-    )
-    by_user: dict[int, list[Lasting]] = {}
-    for user_id, movie_id, kind, occurred_at, removed, share in session.execute(query):
-        by_user.setdefault(user_id, []).append(Lasting(movie_id, kind, occurred_at, removed, share))
-    return by_user
+    return dict(_by_user(session, _LASTING.where(Event.user_id.in_(user_ids))))
+
+
+def all_lasting(session: Session) -> Iterator[tuple[int, list[Lasting]]]:
+    """The same of all users, one after the other, read in blocks."""
+    yield from _by_user(session, _LASTING.execution_options(yield_per=ROWS_AT_ONCE))
+
+
+_LASTING = (
+    select(Event.user_id, Event.movie_id, Event.kind, Event.occurred_at, Event.removed, Event.share)
+    .where(text(LASTING))
+    .order_by(Event.user_id, Event.occurred_at, Event.id)
+)
+
+
+def _by_user(
+    session: Session, query: Select[int, int, str, int, bool, float | None]
+) -> Iterator[tuple[int, list[Lasting]]]:
+    for user_id, rows in groupby(session.execute(query), key=itemgetter(0)):
+        yield user_id, [Lasting(*row[1:]) for row in rows]
 
 
 def next_block(session: Session, after: int, size: int) -> tuple[list[EventRecord], int]:

@@ -19,7 +19,7 @@ class Champion(NamedTuple):
     served_from: int
     served_until: int | None
     why: str
-    rmse: float
+    rmse: float | None
     ndcg_at_10: float | None
 
 

@@ -3,20 +3,23 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Select, bindparam, delete, func, or_, select, text, tuple_
+from sqlalchemy import Select, bindparam, case, delete, exists, func, or_, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from app.storage.tables import Rating, User
+from app.storage.tables import Dataset, Rating, User
 from model.features.users import Rated, tie_breaker
 
 
 class RatingRecord(NamedTuple):
-    """A user's stars for a movie; ``rated_at`` is in Unix seconds."""
+    """A user's stars for a movie; ``rated_at`` is in Unix seconds.
+
+    ``stars`` are None of what is read where ratings have no stars, and each is a like.
+    """
 
     user_id: int
     movie_id: int
-    stars: float
+    stars: float | None
     rated_at: int
 
 
@@ -31,17 +34,34 @@ class TimedRating(NamedTuple):
 
 
 class RatingStats(NamedTuple):
-    """How many ratings a movie has, and their mean in stars, which is None without any."""
+    """How many ratings a movie has, and their mean in stars, which is None without any, or without stars."""
 
     ratings: int
     mean_stars: float | None
 
 
+HAS_STARS = ~exists().where(~Dataset.has_stars)
+"""In SQL: whether ratings have stars; without, each is a like, as in the data set that the database was filled with."""
+
+STARS = case((HAS_STARS, Rating.stars))
+"""In SQL: the stars that a user gave; null where ratings have none."""
+
+
+def have_stars(session: Session) -> bool:
+    """Whether ratings have stars; without, each is a like."""
+    return bool(session.scalar(select(HAS_STARS)))
+
+
 def histories(session: Session, user_ids: Iterable[int]) -> dict[int, list[TimedRating]]:
-    """Ratings by user id, `oldest_first`; empty for users without any."""
+    """Ratings by user id, `oldest_first`; empty for users without any.
+
+    Where ratings have no stars, those of `LIKE` stand for a like.
+    """
     by_user: dict[int, list[TimedRating]] = {user_id: [] for user_id in user_ids}
-    for user_id, movie_id, stars, rated_at in session.execute(_records().where(Rating.user_id.in_(by_user))):
-        by_user[user_id].append(TimedRating(rated_at, Rated(movie_id, stars)))
+    query = select(Rating.user_id, Rating.movie_id, Rating.stars, Rating.rated_at, HAS_STARS)
+    for user_id, movie_id, stars, rated_at, has_stars in session.execute(query.where(Rating.user_id.in_(by_user))):
+        rated = Rated(movie_id, stars, feedback=None if has_stars else "like")
+        by_user[user_id].append(TimedRating(rated_at, rated))
     return {user_id: oldest_first(user_id, history) for user_id, history in by_user.items()}
 
 
@@ -85,7 +105,10 @@ def counts(session: Session, user_ids: Collection[int]) -> dict[int, int]:
 
 
 def put(session: Session, ratings: Sequence[RatingRecord]) -> None:
-    """Insert or replace ratings; of two for the same user and movie, the later in the list counts."""
+    """Insert or replace ratings; of two for the same user and movie, the later in the list counts.
+
+    All have stars: those of `LIKE`, where ratings have none.
+    """
     if not ratings:
         return
     latest = {(rating.user_id, rating.movie_id): rating for rating in ratings}
@@ -154,7 +177,7 @@ def next_block(session: Session, after: tuple[int, int], size: int) -> list[Rati
 
 
 def rating_stats(session: Session, movie_id: int) -> RatingStats:
-    query = select(func.count(), func.avg(Rating.stars)).where(Rating.movie_id == movie_id)
+    query = select(func.count(), func.avg(STARS)).where(Rating.movie_id == movie_id)
     return RatingStats(*session.execute(query).one())
 
 
@@ -165,7 +188,7 @@ def rating_stats_by_movie(
 
     Times are in Unix seconds; None leaves an end open.
     """
-    query = select(Rating.movie_id, func.count(), func.avg(Rating.stars)).group_by(Rating.movie_id)
+    query = select(Rating.movie_id, func.count(), func.avg(STARS)).group_by(Rating.movie_id)
     if since is not None:
         query = query.where(Rating.rated_at >= since)
     if until is not None:
@@ -185,5 +208,5 @@ def users_who_share(session: Session, user_id: int, movie_ids: Sequence[int], mo
     return list(session.scalars(query))
 
 
-def _records() -> Select[int, int, float, int]:
-    return select(Rating.user_id, Rating.movie_id, Rating.stars, Rating.rated_at)
+def _records() -> Select[int, int, float | None, int]:
+    return select(Rating.user_id, Rating.movie_id, STARS, Rating.rated_at)

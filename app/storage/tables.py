@@ -2,7 +2,19 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, Integer, MetaData, String, false, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    false,
+    text,
+    true,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from seqrec.limits import LONGEST_EXTERNAL_ID
@@ -195,7 +207,8 @@ class Dataset(Base):
     """A loaded data set; each checksum is loaded once.
 
     ``scale`` is what its ratings were before they were converted to stars, the fields of a
-    `model.rating_scale.OriginalScale`; null where they were stars.
+    `model.rating_scale.OriginalScale`; null where they were stars. Without ``has_stars``, each rating is a like, and is
+    stored with the stars of `model.rating_scale.LIKE`.
     """
 
     __tablename__ = "datasets"
@@ -204,6 +217,7 @@ class Dataset(Base):
     name: Mapped[str]
     generated: Mapped[bool]
     scale: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    has_stars: Mapped[bool] = mapped_column(server_default=true())
     loaded_at: Mapped[int] = mapped_column(BigInteger, comment="Unix seconds")
 
 
@@ -213,7 +227,8 @@ class ServedModel(Base):
     Attributes:
         version: name of the artifact's folder.
         why: in a few words, what put it in the place of the one before.
-        rmse, ndcg_at_10: the main figures of its card, which outlive its folder.
+        rmse, ndcg_at_10: the main figures of its card, which outlive its folder; null for what the model does not
+            predict.
     """
 
     __tablename__ = "served_models"
@@ -223,7 +238,7 @@ class ServedModel(Base):
     served_from: Mapped[int] = mapped_column(BigInteger, comment="Unix seconds")
     served_until: Mapped[int | None] = mapped_column(BigInteger, comment="Unix seconds")
     why: Mapped[str]
-    rmse: Mapped[float]
+    rmse: Mapped[float | None]
     ndcg_at_10: Mapped[float | None]
 
 

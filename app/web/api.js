@@ -29,6 +29,9 @@ export class Latest {
 
 export const isAbort = (error) => error.name === "AbortError";
 
+/** What a rating is in place of stars, in a service without stars. */
+export const LIKED = "like";
+
 let askForKey = async () => null;
 let asking = null;
 
@@ -94,7 +97,7 @@ export const api = {
   changeUser: (user, profile) => request("PATCH", `users/${user}`, { body: profile }),
   removeUser: (user) => request("DELETE", `users/${user}`),
   ratings: (user, cursor, signal) => request("GET", `users/${user}/ratings`, { query: { limit: 10, cursor }, signal }),
-  rate: (user, movie, stars) => request("PUT", `users/${user}/ratings/${movie}`, { body: { stars } }),
+  rate: (user, movie, stars) => request("PUT", `users/${user}/ratings/${movie}`, { body: stars === LIKED ? {} : { stars } }),
   unrate: (user, movie) => request("DELETE", `users/${user}/ratings/${movie}`),
   previewImport: (user, file, signal) => {
     const query = { preview: true, name: file.name.slice(-200) };
@@ -118,7 +121,11 @@ export const api = {
     const members = users.map((user_id) => ({ user_id }));
     return request("POST", "groups/recommendations", { body: { members, strategy, limit, explain: true }, signal });
   },
-  predict: (user, movies, signal) => request("POST", "predict", { body: { user_id: user, movie_ids: movies }, signal }),
+  /** Predicted stars; none in a service without stars. */
+  async predict(user, movies, signal) {
+    if (document.documentElement.dataset.feedback === "likes") return { predictions: [] };
+    return request("POST", "predict", { body: { user_id: user, movie_ids: movies }, signal });
+  },
   model: () => request("GET", "model"),
   online: () => request("GET", "model/online"),
   models: () => request("GET", "models"),

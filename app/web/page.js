@@ -3,7 +3,7 @@
 import { addressOf, placeOf } from "./address.js";
 import { api, isAbort, Latest, onKeyNeeded } from "./api.js";
 import { announce, by, node } from "./elements/dom.js";
-import { spoken } from "./elements/stars.js";
+import { spoken, WATCHED } from "./elements/stars.js";
 import { toast } from "./elements/toast.js";
 import { writeId } from "./ids.js";
 import { showCard } from "./panels/card.js";
@@ -32,7 +32,7 @@ let options = NO_OPTIONS;
 let listed = null; // the address of the list that is shown
 
 const actions = {
-  give: (movie, stars) => write(movie, stars),
+  give: (movie, stars) => (stars === WATCHED ? mark(movie, "watch") : write(movie, stars)),
   addressOf: ({ movie_id }) => addressOf({ view: "movie", user: session.id, movie: movie_id }),
 };
 const marked = {
@@ -81,6 +81,7 @@ async function write(movie, stars, { undoing = false } = {}) {
 /** What was said of a movie, or taken back, in words. */
 const SAID = {
   watchlist: ["is on the watch list", "is off the watch list"],
+  watch: ["is watched", "is no longer watched"],
   dislike: ["will not be recommended", "may be recommended again"],
 };
 

@@ -15,7 +15,7 @@ from model.data.formats import Tables, require_format
 from model.data.links import NO_LINKS
 from model.data.origin import read_external_ids, read_scale
 from model.features.catalogue import Catalogue
-from model.rating_scale import HALF_STARS, WHOLE_STARS, OriginalScale, RatingScale
+from model.rating_scale import HALF_STARS, LIKE, WHOLE_STARS, OriginalScale, RatingScale
 
 SAMPLE_MARKER = "sample.json"
 """This file marks a folder whose data was generated; see `model.data.sample`."""
@@ -55,6 +55,8 @@ class MovieLens:
         user_external_ids, movie_external_ids: ids in another system, of those that have one.
         scale: what the ratings were before they were converted to stars; None where they were stars.
         half_star_share_of_all: of a data set of which these are some shards, the share of ratings with half a star.
+        has_stars: False where users only showed that they like a movie: then all stars are `LIKE`, which is what the
+            network reads of a like.
     """
 
     name: str
@@ -69,6 +71,7 @@ class MovieLens:
     movie_external_ids: Mapping[int, str] = field(default_factory=dict)
     scale: OriginalScale | None = None
     half_star_share_of_all: float | None = None
+    has_stars: bool = True
 
     @cached_property
     def half_star_share(self) -> float:
@@ -84,6 +87,11 @@ class MovieLens:
         So the half stars of a few users do not turn the next training from five levels to ten.
         """
         return HALF_STARS if self.half_star_share >= LEAST_HALVES else WHOLE_STARS
+
+    def without_stars(self) -> "MovieLens":
+        """The same data with every rating turned into a like."""
+        likes = self.ratings.with_columns(stars=pl.lit(LIKE, pl.Float32))
+        return replace(self, ratings=likes, scale=None, has_stars=False)
 
     @property
     def newest(self) -> int:
@@ -140,6 +148,7 @@ def _movie_lens(folder: Path, tables: Tables, name: str, checksum: str, *, gener
         user_external_ids=read_external_ids(folder, "user"),
         movie_external_ids=read_external_ids(folder, "movie"),
         scale=read_scale(folder),
+        has_stars=require_format(folder).has_stars,
         links=tables.links.join(tables.movies, on="movie_id", how="semi"),
     )
 

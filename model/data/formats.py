@@ -5,7 +5,9 @@ All formats have one record a line:
 - 1M: ``users.dat``, ``movies.dat`` and ``ratings.dat``, fields separated by ``::``, in ISO-8859-1 or UTF-8;
 - 100K: ``u.user``, ``u.item`` and ``u.data``, each with a separator of its own, and a column for every genre;
 - 10M: as 1M, but in UTF-8, with half stars and without users;
-- all later ones: ``movies.csv`` and ``ratings.csv``, in UTF-8, with half stars and without users.
+- all later ones: ``movies.csv`` and ``ratings.csv``, in UTF-8, with half stars and without users;
+- likes: ``movies.csv`` as in these, and ``likes.csv``, which has no stars, in place of ``ratings.csv``. No MovieLens
+  set is in this form: `seqrec data convert` writes it.
 
 Beside any of them may lie ``links.csv``; see `model.data.links`.
 """
@@ -25,7 +27,7 @@ from model.data.records import Layout, RecordFile
 from model.errors import DataError
 from model.features.catalogue import YEAR, YEARS
 from model.features.users import AGES, GENDERS, OCCUPATIONS
-from model.rating_scale import HALF_STARS, WHOLE_STARS, RatingScale
+from model.rating_scale import HALF_STARS, LIKE, WHOLE_STARS, RatingScale
 
 NO_GENRES = "(no genres listed)"
 """Stands for an empty list of genres in the later sets."""
@@ -98,12 +100,14 @@ class Format:
     Attributes:
         sets: names of the published sets in this format.
         users: None if the format has no file of users.
+        has_stars: whether the ratings have stars; without, each is a like.
     """
 
     sets: str
     users: RecordFile | None
     movies: RecordFile
     ratings: RecordFile
+    has_stars: bool = True
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -240,15 +244,23 @@ def _ratings(name: str, layout: Layout, levels: RatingScale) -> RecordFile:
     """A file of ratings on this scale."""
     whole = levels == WHOLE_STARS
     allowed = "a whole number from 1 to 5" if whole else "0.5, 1, 1.5 and so on up to 5"
+    # With whole stars, "4.0" is an error too: a whole number is written without a decimal point.
+    stars = _number("stars", pl.Int8 if whole else pl.Float64)
+    return _interactions(
+        name, layout, stars, Rule(pl.col("stars").cast(pl.Float64).is_in(levels), f"the stars are not {allowed}")
+    )
+
+
+def _interactions(name: str, layout: Layout, stars: pl.Expr, *rules: Rule) -> RecordFile:
+    """A file of users with movies and times; ``rules`` are those for the stars."""
     return RecordFile(
         name,
         layout,
-        # With whole stars, "4.0" is an error too: a whole number is written without a decimal point.
-        (USER_ID, MOVIE_ID, _number("stars", pl.Int8 if whole else pl.Float64), RATED_AT),
+        (USER_ID, MOVIE_ID, stars, RATED_AT),
         (
             _is_id("user_id", "user id"),
             _is_id("movie_id", "movie id"),
-            Rule(pl.col("stars").cast(pl.Float64).is_in(levels), f"the stars are not {allowed}"),
+            *rules,
             Rule(pl.col("rated_at") >= 0, "the timestamp is not a whole number of seconds since 1970"),
             Rule(
                 pl.col("rated_at").fill_null(0) < latest_time(),
@@ -345,5 +357,17 @@ ML_CSV = Format(
     ),
 )
 
-FORMATS = (ML_1M, ML_100K, ML_10M, ML_CSV)
+LIKES = Format(
+    sets="no MovieLens set: likes, without stars",
+    users=None,
+    movies=ML_CSV.movies,
+    ratings=_interactions(
+        "likes.csv",
+        Layout(("user_id", "movie_id", "rated_at"), ",", "utf8", header="userId,movieId,timestamp", quoted=True),
+        pl.lit(LIKE).alias("stars"),
+    ),
+    has_stars=False,
+)
+
+FORMATS = (ML_1M, ML_100K, ML_10M, ML_CSV, LIKES)
 """The first format whose files are all there counts. 1M has the files of 10M and one more, so it comes first."""

@@ -13,7 +13,7 @@ IDS_FILES = {"user": "users-ids.csv", "movie": "movies-ids.csv"}
 """``userId`` or ``movieId``, the number in the data, and ``externalId``, the id in the source."""
 
 SCALE_FILE = "scale.json"
-"""An `OriginalScale`; there is none where ratings were stars, or likes."""
+"""An `OriginalScale`; there is none where ratings were stars, and none for likes."""
 
 
 def read_external_ids(folder: Path, noun: str) -> dict[int, str]:

@@ -46,20 +46,22 @@ class Candidates:
     @cached_property
     def movies(self) -> Tensor:
         """Movie indices on the device of the encoded movies, shape (candidates,)."""
-        return torch.from_numpy(self.indices).to(self.catalogue.movies.hidden.device)
+        return torch.from_numpy(self.indices).to(self.catalogue.device)
 
 
 class BatchRanking:
     """Orders the same movies for each user of one batch."""
 
     def __init__(self, candidates: Candidates, contexts: Sequence[UserContext], rank_by: RankBy) -> None:
-        """Raises `NoRelevanceError` if relevance is asked for and the network knows none."""
+        """Raises `NoRelevanceError` or `NoStarsError` if the order asked for is one that the network does not know."""
         self.catalogue = candidates.catalogue
         self.candidates = candidates
         self.users: Users = self.catalogue.batch(contexts)
         self._excluded = [self.catalogue.vocabulary.indices(context.excluded) for context in contexts]
         self.rank_by = rank_by
-        if rank_by != "rating":
+        if rank_by == "rating":
+            self.catalogue.require_stars()
+        else:
             self.catalogue.require_ranking()
 
     def best(self, page: Page) -> list[list[Recommendation]]:
@@ -118,7 +120,7 @@ class BatchRanking:
     def _stars_of_candidates(self, user: int) -> Tensor:
         """One user's stars for every candidate, not clipped, shape (candidates,)."""
         alone = EncodedUsers(self._encoded.hidden[user : user + 1], self._encoded.vectors[user : user + 1])
-        movies = self.catalogue.movies.take(self.candidates.movies)
+        movies = self.catalogue.require_stars().take(self.candidates.movies)
         return self.catalogue.network.score(alone, movies).mean.float()
 
     @cached_property
@@ -141,11 +143,14 @@ class BatchRanking:
         logits[self.users.user_index, self.users.movies] = -torch.inf
         return logits.log_softmax(-1)
 
-    def _stars(self, pages: Sequence[IntArray]) -> tuple[list[float], list[float] | list[None]]:
+    def _stars(self, pages: Sequence[IntArray]) -> tuple[list[float] | list[None], list[float] | list[None]]:
         """Predicted stars of all listed movies, one list after the other, and how likely each is given 4 or more.
 
-        The latter is None each from a network that predicts the mean alone.
+        Both are None each from a network that predicts no stars, the latter from one that predicts the mean alone.
         """
+        if self.catalogue.movies is None:
+            nothing = [None] * sum(map(len, pages))
+            return nothing, nothing
         (users, movies), scale = self._pairs(pages), self.catalogue.network.config.rating_scale
         predicted = self.catalogue.network.score(self._encoded.take(users), self.catalogue.movies.take(movies))
         stars = rounded(clip(predicted.mean.float().cpu().numpy(), scale))

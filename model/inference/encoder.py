@@ -42,8 +42,8 @@ class ReadHistory(NamedTuple):
 class UserEncoder:
     """Users as the rating network and the ranking network see them."""
 
-    def __init__(self, network: SeqRec, movies: EncodedMovies, vectors: MovieVectors | None) -> None:
-        """``movies`` and ``vectors`` are all movies, encoded; without a ranking network ``vectors`` is None.
+    def __init__(self, network: SeqRec, movies: EncodedMovies | None, vectors: MovieVectors | None) -> None:
+        """All movies, encoded: ``movies`` is None for a network without stars, ``vectors`` for one without ranking.
 
         The weights are copied: they must not change afterwards.
         """
@@ -152,9 +152,9 @@ class _SingleRatingEncoder:
         self._recurrences = recurrences
 
     @classmethod
-    def of(cls, network: SeqRec, movies: EncodedMovies) -> "_SingleRatingEncoder | None":
+    def of(cls, network: SeqRec, movies: EncodedMovies | None) -> "_SingleRatingEncoder | None":
         """None where NumPy does not compute what the network does."""
-        if not _is_on_cpu(network) or not isinstance(network.prior, FactorizationPrior):
+        if movies is None or not _is_on_cpu(network) or not isinstance(network.prior, FactorizationPrior):
             return None
         recurrences = {}
         for branch in network.user_branches:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from model.errors import NoRelevanceError
+from model.errors import NoRelevanceError, NoStarsError
 from model.features.catalogue import UNKNOWN, Vocabulary
 from model.features.users import UserContext, encode_profiles
 from model.inference.diversity import POOL, CategoryDistribution, diversified
@@ -53,6 +53,7 @@ class EncodedCatalogue:
 
     Attributes:
         vocabulary: translates movie ids to indices.
+        movies: movies as the output network combines them with users; None for a network that predicts no stars.
         vectors: movies as the ranking network compares them; None for a network without one.
         categories: what a diverse list is measured by.
         encoder: encodes the users.
@@ -61,7 +62,7 @@ class EncodedCatalogue:
 
     network: SeqRec
     vocabulary: Vocabulary
-    movies: EncodedMovies
+    movies: EncodedMovies | None
     vectors: MovieVectors | None
     categories: CategoryDistribution
     encoder: UserEncoder
@@ -73,7 +74,8 @@ class EncodedCatalogue:
     ) -> "EncodedCatalogue":
         """``index`` has the movies of the catalogue, or those of it that were trained."""
         with torch.inference_mode():
-            movies = encode_all(network, torch.arange(len(network.movies), device=device))
+            indices = torch.arange(len(network.movies), device=device)
+            movies = encode_all(network, indices) if network.config.predicts_stars else None
             vectors = network.ranking.movies() if network.ranking is not None else None
         categories = CategoryDistribution(network.movies.genres.cpu().numpy(), network.movies.ratings.cpu().numpy())
         return cls(network, vocabulary, movies, vectors, categories, UserEncoder(network, movies, vectors), index)
@@ -94,6 +96,12 @@ class EncodedCatalogue:
         directions: FloatArray = torch.nn.functional.normalize(self.movie_directions, dim=-1).float().cpu().numpy()
         return directions
 
+    def require_stars(self) -> EncodedMovies:
+        """The movies as the output network combines them with users; `NoStarsError` if it predicts no stars."""
+        if self.movies is None:
+            raise NoStarsError
+        return self.movies
+
     def require_ranking(self) -> tuple[RankingNetwork, MovieVectors]:
         """The ranking network and its movie vectors; `NoRelevanceError` if there is none."""
         if self.vectors is None:
@@ -108,7 +116,7 @@ class EncodedCatalogue:
     @property
     def movie_directions(self) -> Tensor:
         """A vector for each movie index, shape (movies, width); similar movies point the same way."""
-        return self.movies.prior.vectors if self.vectors is None else self.vectors.vectors
+        return self.require_stars().prior.vectors if self.vectors is None else self.vectors.vectors
 
     def user_directions(self, users: Sequence["UserState"]) -> FloatArray:
         """A vector of length 1 for each user, shape (users, width); similar users point the same way."""
@@ -135,7 +143,12 @@ class EncodedCatalogue:
             stars=torch.tensor([entry.stars for entry in entries], dtype=torch.float32),
             lengths=torch.tensor([len(user.history) for user in users]),
         )
-        return batch.to(self.network.movies.titles.device)
+        return batch.to(self.device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.network.movies.titles.device
 
 
 def encode_all(network: SeqRec, indices: Tensor, at_once: int = MOVIES_AT_ONCE) -> EncodedMovies:
@@ -187,10 +200,11 @@ class UserState:
 
     @property
     def is_encoded(self) -> bool:
-        """Whether both networks have read the user."""
-        return self._encoded is not None and (self._queries is not None or self.catalogue.vectors is None)
+        """Whether all networks that there are have read the user."""
+        stars = self._encoded is not None or self.catalogue.movies is None
+        return stars and (self._queries is not None or self.catalogue.vectors is None)
 
-    def keep(self, encoded: EncodedUsers, queries: Tensor | None) -> None:
+    def keep(self, encoded: EncodedUsers | None, queries: Tensor | None) -> None:
         """Take over what was computed of this user in a batch."""
         self._encoded, self._queries = encoded, queries
 
@@ -198,8 +212,9 @@ class UserState:
 
     @property
     def encoded(self) -> EncodedUsers:
-        """The user as the rating network sees one."""
+        """The user as the rating network sees one; `NoStarsError` if there is none."""
         if self._encoded is None:
+            self.catalogue.require_stars()
             self._encoded = self.catalogue.encoder.encode(self.user)
         return self._encoded
 
@@ -270,7 +285,7 @@ class UserState:
 
     def stars_for(self, users: EncodedUsers, indices: IntArray) -> Stars:
         """What several users are predicted to give, shape (users, movies)."""
-        movies = self.catalogue.movies
+        movies = self.catalogue.require_stars()
         if len(indices) < len(self._stars):
             movies = movies.take(torch.from_numpy(indices).to(users.hidden.device))
         return self.catalogue.network.score_each(users, movies)
@@ -356,13 +371,13 @@ def encode_together(catalogue: EncodedCatalogue, states: Sequence[UserState]) ->
     for start in range(0, len(by_length), USERS_PER_BATCH):
         some = by_length[start : start + USERS_PER_BATCH]
         batch = catalogue.batch([state.context for state in some])
-        encoded = catalogue.encoder.encode(batch)
+        encoded = None if catalogue.movies is None else catalogue.encoder.encode(batch)
         queries = None if catalogue.vectors is None else catalogue.encoder.queries(batch)
         for number, state in enumerate(some):
             # Copies: a view would keep the numbers of the whole batch in memory as long as those of one user.
             only = slice(number, number + 1)
             state.keep(
-                EncodedUsers(encoded.hidden[only].clone(), encoded.vectors[only].clone()),
+                None if encoded is None else EncodedUsers(encoded.hidden[only].clone(), encoded.vectors[only].clone()),
                 None if queries is None else queries[only].clone(),
             )
 
@@ -371,12 +386,14 @@ class UserRanking:
     """Orders movies for one user. Movie indices come in and recommendations go out."""
 
     def __init__(self, state: UserState, rank_by: RankBy | None) -> None:
-        """Raises `NoRelevanceError` if relevance is asked for and the network knows none."""
+        """Raises `NoRelevanceError` or `NoStarsError` if the order asked for is one that the network does not know."""
         self.state = state
         self.catalogue = state.catalogue
         self.rank_by = rank_by or self.catalogue.default_rank_by
         self.horizon = HORIZON[self.rank_by]
-        if self.rank_by != "rating":
+        if self.rank_by == "rating":
+            self.catalogue.require_stars()
+        else:
             self.catalogue.require_ranking()
 
     def best(
@@ -394,27 +411,38 @@ class UserRanking:
             worth = scores if self.rank_by == "rating" else np.exp(scores)
             order = diversified(worth, order, self.state.rated, self.catalogue.categories, diversity, offset + n)
         page = order[offset : offset + n]
-        stars = rounded(clip(self.state.stars(page), self._rating_scale))
-        likely = rounded(self.state.like_probability(page)) if self._knows_probabilities else [None] * len(page)
+        stars: Sequence[float | None] = [None] * len(page)
+        likely: Sequence[float | None] = [None] * len(page)
+        if self.catalogue.movies is not None:
+            stars = rounded(clip(self.state.stars(page), self._rating_scale))
+            if self.catalogue.network.config.likelihood == "categorical":
+                likely = rounded(self.state.like_probability(page))
         return self._entries(self.catalogue.ids[page].tolist(), page, stars, likely, explain)
 
-    def all(self, predictions: Sequence[Prediction], explain: bool = False) -> list[Recommendation]:
-        """All of the predicted movies, best first, also rated ones, whose relevance is 0.
+    def all(
+        self, movie_ids: Sequence[int], predictions: Sequence[Prediction] | None, explain: bool = False
+    ) -> list[Recommendation]:
+        """All of the movies, best first, also rated ones, whose relevance is 0.
 
-        ``predictions`` ascend by movie id; ties keep that order.
+        ``movie_ids`` ascend; ties keep that order. ``predictions`` are theirs, None from a network that predicts no
+        stars.
         """
-        indices = self.catalogue.vocabulary.indices(one.movie_id for one in predictions)
-        relevance = None if self.rank_by == "rating" else self.state.log_relevance_of(indices, self.horizon)
-        order = descending(np.array([one.stars for one in predictions]) if relevance is None else relevance)
-        best = [predictions[position] for position in order.tolist()]
-        likely = [like_probability(one, self._rating_scale) for one in best]
+        indices = self.catalogue.vocabulary.indices(movie_ids)
+        stars: list[float | None] = [None] * len(movie_ids)
+        likely = stars
+        if predictions is not None:
+            stars = [one.stars for one in predictions]
+            likely = [like_probability(one, self._rating_scale) for one in predictions]
+        by_stars = self.rank_by == "rating"
+        best = descending(np.array(stars, dtype=np.float64) if by_stars else self.state.scores(self.rank_by, indices))
+        order = best.tolist()
         return self._entries(
-            [one.movie_id for one in best], indices[order], [one.stars for one in best], likely, explain
+            [movie_ids[at] for at in order],
+            indices[best],
+            [stars[at] for at in order],
+            [likely[at] for at in order],
+            explain,
         )
-
-    @property
-    def _knows_probabilities(self) -> bool:
-        return self.catalogue.network.config.likelihood == "categorical"
 
     @property
     def _rating_scale(self) -> tuple[float, ...]:
@@ -424,7 +452,7 @@ class UserRanking:
         self,
         movie_ids: Sequence[int],
         indices: IntArray,
-        stars: Sequence[float],
+        stars: Sequence[float | None],
         likely: Sequence[float | None],
         explain: bool,
     ) -> list[Recommendation]:

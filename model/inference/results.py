@@ -43,16 +43,16 @@ class Recommendation(NamedTuple):
     """One entry of a list.
 
     Attributes:
-        stars: predicted, within the scorer's rating scale.
+        stars: predicted, within the scorer's rating scale; None from a model that predicts none.
         like_probability: how likely the user is to give 4 or more stars; None from a model that predicts the mean
-            alone.
+            alone, or no stars.
         relevance: the probability that orders the list, over all movies that the user has not rated; in a list by
             stars, that of ``relevance``. None from a model that predicts stars alone.
         reasons: up to three, the most important first; None unless asked for.
     """
 
     movie_id: int
-    stars: float
+    stars: float | None
     like_probability: float | None
     relevance: float | None
     reasons: tuple[Reason, ...] | None

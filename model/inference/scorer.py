@@ -73,6 +73,11 @@ class Scorer:
         return self._network.config.rating_scale
 
     @property
+    def predicts_stars(self) -> bool:
+        """False for a model that has learned from likes alone: it ranks, and predicting raises `NoStarsError`."""
+        return self._network.config.predicts_stars
+
+    @property
     def default_rank_by(self) -> RankBy:
         """The order of a list that asks for none."""
         return self._encoded_catalogue.default_rank_by
@@ -101,7 +106,7 @@ class Scorer:
             known.update(zip(rated, self.predict(state.context, rated), strict=True))
         if unrated:
             indices = torch.from_numpy(self.catalogue.vocabulary.indices(unrated)).to(self.device)
-            scored = self._network.score(state.encoded, self._encoded_catalogue.movies.take(indices))
+            scored = self._network.score(state.encoded, self._encoded_catalogue.require_stars().take(indices))
             for movie_id, mean, shares in zip(unrated, *self._rounded(scored), strict=True):
                 known[movie_id] = Prediction(movie_id, mean, shares, None)
         return [known[movie_id] for movie_id in movie_ids]
@@ -113,8 +118,9 @@ class Scorer:
         """Predict the stars of ``users[user_index[k]]`` for ``movie_ids[k]``, for each k in order.
 
         A movie of the user's history is predicted from the rest of the history, so no rating explains itself. A movie
-        that the model does not know gets the stars of an average one.
+        that the model does not know gets the stars of an average one. `NoStarsError` if the model predicts none.
         """
+        encoded_movies = self._encoded_catalogue.require_stars()
         contexts, context_index = _without_own_ratings(users, user_index, movie_ids)
         indices = self.catalogue.vocabulary.indices(movie_ids)
         predictions: dict[int, Prediction] = {}
@@ -124,7 +130,7 @@ class Scorer:
             )
             pairs = np.flatnonzero(context_index // USERS_PER_BATCH == start // USERS_PER_BATCH)
             own = torch.from_numpy(context_index[pairs] - start).to(self.device)
-            movies = self._encoded_catalogue.movies.take(torch.from_numpy(indices[pairs]).to(self.device))
+            movies = encoded_movies.take(torch.from_numpy(indices[pairs]).to(self.device))
             means, probabilities = self._rounded(self._network.score(encoded.take(own), movies))
             for pair, mean, shares in zip(pairs.tolist(), means, probabilities, strict=True):
                 movie_id = movie_ids[pair]
@@ -170,7 +176,7 @@ class Scorer:
 
         Movies of the history, those that the user excludes and those that the model does not know are left out.
         ``diversity``, 0 to 1, is that of `model.inference.diversity`. `NoRelevanceError` if ``rank_by`` is relevance
-        and the model knows none.
+        and the model knows none, `NoStarsError` if it is rating and the model predicts no stars.
         """
         return self.recommend_from(self.read(user), self.mask(among), n, offset, rank_by, diversity, explain)
 
@@ -221,8 +227,8 @@ class Scorer:
         self, state: UserState, movie_ids: Sequence[int], rank_by: RankBy | None = None, explain: bool = False
     ) -> list[Recommendation]:
         """As `rank`, for a state of this scorer."""
-        ranking = UserRanking(state, rank_by)
-        return ranking.all(self.predict_from(state, sorted(set(movie_ids))), explain)
+        ranking, distinct = UserRanking(state, rank_by), sorted(set(movie_ids))
+        return ranking.all(distinct, self.predict_from(state, distinct) if self.predicts_stars else None, explain)
 
     @torch.inference_mode()
     def recommend_to_group(

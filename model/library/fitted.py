@@ -1,6 +1,6 @@
 """A recommender's folder, opened: the model, the ratings that it learned from, and the caller's ids and scale."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from model.data import dataset
 from model.data.conversion.convert import Conversion
+from model.data.conversion.values import Scale
 from model.data.origin import IDS_FILES
 from model.data.sequences import Examples, Sequences
 from model.errors import DataError
@@ -58,6 +59,21 @@ class FittedModel:
         self.items = ExternalIds.read("item", folder / DATA / IDS_FILES["movie"], whole_numbers="item" in whole)
         self.sequences = Sequences.of(dataset.read(folder / DATA))
 
+    @property
+    def has_ratings(self) -> bool:
+        """False if it has learned from likes: then there are no ratings to predict."""
+        return self.description.conversion.scale is not None
+
+    @property
+    def scale(self) -> Scale:
+        """Of the caller's ratings; `DataError` if there are none."""
+        scale = self.description.conversion.scale
+        if scale is None:
+            raise DataError(
+                "This recommender has learned from likes, and knows no ratings. Ask it for lists: recommend."
+            )
+        return scale
+
     @cached_property
     def contexts(self) -> dict[int, UserContext]:
         """The history of each user, by number."""
@@ -78,20 +94,17 @@ class FittedModel:
 
     def stars(self, frame: Any) -> FloatArray:  # noqa: ANN401 - a frame of any library
         """The ratings in a frame's rows in stars, shape (rows,); `DataError` for one that is not on the scale."""
-        conversion = self.description.conversion
-        if conversion.scale is None:
-            raise DataError("This recommender has learned from likes, and knows no ratings.")
-        given = table(frame, [conversion.columns["rating"]]).to_series().cast(pl.Float64, strict=False)
-        stars = pl.select(conversion.scale.apply(pl.lit(given))).to_series()
+        scale, column = self.scale, self.description.conversion.columns["rating"]
+        given = table(frame, [column]).to_series().cast(pl.Float64, strict=False)
+        stars = pl.select(scale.apply(pl.lit(given))).to_series()
         for row in stars.is_null().arg_true():
-            raise DataError(f"Row {row} has the rating {given[row]}, which is not on the scale: {conversion.scale}.")
+            raise DataError(f"Row {row} has the rating {given[row]}, which is not on the scale: {scale}.")
         return stars.to_numpy().astype(np.float32)
 
-    def on_scale(self, stars: Sequence[float]) -> list[float]:
-        """Predicted stars as ratings on the caller's scale; stars, where there were no ratings."""
-        scale = self.description.conversion.scale
-        rounded: list[float] = [round(one if scale is None else scale.rating(one), 4) for one in stars]
-        return rounded
+    def on_scale(self, stars: Iterable[float | None]) -> list[float]:
+        """Predicted stars as ratings on the caller's scale; `DataError` if there are none."""
+        scale = self.scale
+        return [round(scale.rating(one), 4) for one in stars if one is not None]
 
     def with_targets(self, users: IntArray, items: IntArray, stars: FloatArray) -> Examples:
         """The histories of these users, with the ratings as what is to be predicted from them."""

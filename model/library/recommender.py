@@ -27,7 +27,7 @@ from model.library.fitted import ARTIFACTS, DATA, DESCRIPTION, Description, Fitt
 from model.library.frames import Frames, table
 from model.library.progress import TrainingBars
 from model.library.settings import Settings
-from model.rating_scale import RELEVANT_STARS
+from model.rating_scale import LIKE, RELEVANT_STARS
 from model.training.context import TrainingContext
 from model.types import FloatArray, IntArray
 
@@ -40,12 +40,12 @@ class Evaluation(BaseModel):
     """How well held-out ratings are predicted and ranked.
 
     Attributes:
-        ratings: errors of the predicted ratings, in stars.
+        ratings: errors of the predicted ratings, in stars; None for a recommender that has learned from likes.
         lists: ranks of the items with 4 or more stars among all that the user has not rated; None if there are none, or
             for a model without lists.
     """
 
-    ratings: Score
+    ratings: Score | None
     lists: RankingScore | None
 
 
@@ -86,13 +86,13 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
 
         Columns are known by their usual names, or given: ``user``, ``item``, ``rating``, ``time``, ``title`` and
         ``genres``. Ids are texts or whole numbers, times are numbers, dates or texts. Without times, the order of the
-        rows counts.
+        rows counts. Without ratings, every row is a like: lists are learned, and no ratings.
 
         Args:
             ratings: the frame of ratings.
             items: the frame of titles and genres; without it, an item is known by its ratings alone.
             scale: the worst and the best rating; None to guess them.
-            likes: every row is a like, and there are no ratings.
+            likes: every row is a like, whatever other columns the frame has.
             columns: names of columns that are named otherwise.
 
         Raises `DataError` if a column is missing, or if there are too few ratings to learn from.
@@ -144,7 +144,7 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
         """A frame with the ``n`` best items for each user that the user has not rated, one row for each.
 
         Its columns are ``user``, ``item``, ``rank`` from 1 on, ``rating``, predicted on the caller's scale, and
-        ``relevance``, see `model.inference.results.Recommendation`.
+        ``relevance``, see `model.inference.results.Recommendation`. One that has learned from likes has no ``rating``.
 
         Args:
             users: those of the ratings; None for all.
@@ -165,12 +165,13 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
             for number, listed in zip(numbers, lists, strict=True)
             for rank, entry in enumerate(listed, start=1)
         ]
+        ratings = {"rating": fitted.on_scale(entry.stars for _, _, entry in entries)} if fitted.has_ratings else {}
         return self._frames.build(
             {
                 "user": fitted.users.names(number for number, _, _ in entries),
                 "item": fitted.items.names(entry.movie_id for _, _, entry in entries),
                 "rank": [rank for _, rank, _ in entries],
-                "rating": fitted.on_scale([entry.stars for _, _, entry in entries]),
+                **ratings,
                 "relevance": [entry.relevance for _, _, entry in entries],
             }
         )
@@ -179,7 +180,8 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
         """A frame ``user``, ``item``, ``rating`` for the users and items in the rows of another one, in their order.
 
         The rating is predicted on the caller's scale, without the user's own rating of the item. Columns are named as
-        in the frame of ratings. Raises `DataError` if a user or an item was not in the frames.
+        in the frame of ratings. Raises `DataError` if a user or an item was not in the frames; `NoStarsError` for one
+        that has learned from likes.
         """
         fitted = self._require_fitted()
         users, items = fitted.pairs(pairs)
@@ -190,7 +192,7 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
             {
                 "user": fitted.users.names(users.tolist()),
                 "item": fitted.items.names(items.tolist()),
-                "rating": fitted.on_scale([prediction.stars for prediction in predictions]),
+                "rating": fitted.on_scale(prediction.stars for prediction in predictions),
             }
         )
 
@@ -212,12 +214,15 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
         Columns are named as in the frame that was learned from. Raises `DataError` if a user or an item was not in it.
         """
         fitted = self._require_fitted()
-        (users, items), stars = fitted.pairs(ratings), fitted.stars(ratings)
+        users, items = fitted.pairs(ratings)
+        stars = fitted.stars(ratings) if fitted.has_ratings else np.full(len(users), LIKE, dtype=np.float32)
         examples = fitted.with_targets(users, items, stars)
-        predicted = predict(fitted.artifact.network, examples, self.device)
+        errors = None
+        if fitted.has_ratings:
+            errors = score_predictions(predict(fitted.artifact.network, examples, self.device), examples)
         liked = np.flatnonzero(stars >= RELEVANT_STARS)
         lists = self._score_lists(fitted, users[liked], items[liked], stars[liked]) if len(liked) else None
-        return Evaluation(ratings=score_predictions(predicted, examples), lists=lists)
+        return Evaluation(ratings=errors, lists=lists)
 
     def _score_lists(
         self, fitted: FittedModel, users: IntArray, items: IntArray, stars: FloatArray

@@ -30,7 +30,8 @@ def graph_width(config: NetworkConfig) -> int:
 class MovieTable(nn.Module):
     """Data and embedding of each movie index, shared by all branches that read movies. Index 0 is the unknown movie.
 
-    The embedding is learned. Genres, title vectors and the number of training ratings are data.
+    The embedding is learned, and is there in networks that predict stars. Genres, title vectors and the number of
+    training ratings are data.
 
     With graph convolution, the embeddings of a movie's neighbours in the graph of users and movies are added to its
     own. The weights of neighbours come from their coordinates (`model.factorization.side_information`), which are the
@@ -47,8 +48,9 @@ class MovieTable(nn.Module):
         """``genres`` has shape (movies, genres), ``titles`` shape (movies, title width)."""
         super().__init__()
         self.unknown_rate = config.unknown_rate
-        self.embedding = nn.Embedding(len(genres), config.embedding)
-        nn.init.normal_(self.embedding.weight, std=0.1)
+        if config.predicts_stars:
+            self.embedding = nn.Embedding(len(genres), config.embedding)
+            nn.init.normal_(self.embedding.weight, std=0.1)
         # Genres and titles are in files of their own in the artifact, and not among the weights.
         self.register_buffer("genres", genres, persistent=False)
         self.register_buffer("titles", titles, persistent=False)

@@ -126,6 +126,8 @@ class NetworkConfig(BaseModel):
         graph_convolution: smooth the movie embedding over the graph of users and movies; see `model.network.branches`.
         residual_divisor: residuals are divided by this before the recurrent layer reads them.
         ranking: the ranking network; None for a network that predicts stars alone.
+        predicts_stars: False for a network that ranks alone, as one that learns from likes; it then has the ranking
+            network and nothing else.
         rating_scale: of the data that the network learns from, in stars, ascending and evenly spaced.
     """
 
@@ -147,8 +149,9 @@ class NetworkConfig(BaseModel):
     graph_convolution: bool = False
     residual_divisor: float = 1.0
     ranking: RankingConfig | None = None
-    # Left out of the JSON for whole stars: settings of artifacts, checkpoints and results from before there were other
-    # scales have no such field, and must stay equal to those of today.
+    # Left out of the JSON with the values that all had before there were others: settings of earlier artifacts,
+    # checkpoints and results have no such fields, and must stay equal to those of today.
+    predicts_stars: bool = Field(True, exclude_if=lambda predicts: predicts)
     rating_scale: RatingScale = Field(WHOLE_STARS, exclude_if=lambda levels: levels == WHOLE_STARS)
 
     @field_validator("rating_scale")

@@ -68,6 +68,7 @@ class SeqRec(nn.Module):
     distribution depends on where on the scale its mean is.
 
     A network that also ranks has a `RankingNetwork`, which shares no weights with the rest (`model.network.ranking`).
+    One that learns from data without stars has nothing else: no prior, no branches, no output network and no head.
     """
 
     def __init__(self, config: NetworkConfig, genres: Tensor, titles: Tensor) -> None:
@@ -79,8 +80,14 @@ class SeqRec(nn.Module):
         self.config = config
         # The order in which the modules are built decides which random numbers they start with: to reorder them changes
         # what a seed trains.
-        self.prior = empty_prior(config, len(genres))
         self.movies = MovieTable(config, genres, titles)
+        if config.predicts_stars:
+            self._build_rating_layers(config, len(genres))
+        # Built last, so that all other weights start the same with it and without it.
+        self.ranking = RankingNetwork(config, config.ranking, genres, titles) if config.ranking else None
+
+    def _build_rating_layers(self, config: NetworkConfig, vocabulary_size: int) -> None:
+        self.prior = empty_prior(config, vocabulary_size)
         self.branches = nn.ModuleDict({name: BRANCHES[name](config, self.movies) for name in config.branches})
         self.head = build_head(config)
         self.reads_prior = config.likelihood == "categorical"
@@ -97,8 +104,6 @@ class SeqRec(nn.Module):
             *feed_forward(config.output_layers[0], config.output_layers[1:], config.dropout),
             nn.Linear(config.output_layers[-1], self.head.outputs),
         )
-        # Built last, so that all other weights start the same with it and without it.
-        self.ranking = RankingNetwork(config, config.ranking, genres, titles) if config.ranking else None
 
     def _side(self, side: str) -> dict[str, Branch]:
         branches = ((name, branch) for name, branch in self.branches.items() if isinstance(branch, Branch))

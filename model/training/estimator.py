@@ -103,7 +103,12 @@ class SeqRecEstimator:
         return done
 
     def fit_stars(self, train: Examples, validation: Examples | None, last_epoch: int | None = None) -> None:
-        """Learn stars; without validation examples, for exactly ``last_epoch`` epochs."""
+        """Learn stars; without validation examples, for exactly ``last_epoch`` epochs.
+
+        Does nothing for a preset that predicts none.
+        """
+        if not self.preset.network.predicts_stars:
+            return
         self.priors = self._fitted_priors(train)
         example_sets = (train,) if validation is None else (train, validation)
         run = run_name(self.preset.name, self.preset.model_dump_json(), example_sets, self._content)

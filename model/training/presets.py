@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from model.errors import UnknownNameError
+from model.errors import SettingsError, UnknownNameError
 from model.network.config import (
     FactorizationConfig,
     NetworkConfig,
@@ -44,6 +44,14 @@ class Preset(BaseModel):
         """The same without a ranking network."""
         network = self.network.model_copy(update={"ranking": None})
         return self.model_copy(update={"network": network, "ranking_training": None})
+
+    def for_data(self, *, has_stars: bool) -> "Preset":
+        """The same for data with or without stars; `SettingsError` if it learns stars alone and there are none."""
+        if has_stars:
+            return self
+        if self.ranking_training is None:
+            raise SettingsError(f"{self.name} learns stars alone, and the data has none. Train another model: seqrec.")
+        return self.model_copy(update={"network": self.network.model_copy(update={"predicts_stars": False})})
 
 
 RATING_ONLY = Preset(

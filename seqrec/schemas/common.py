@@ -151,10 +151,10 @@ class ProfileFields(Request):
 
 
 class HistoryRating(Request):
-    """A rated movie of a history."""
+    """A movie of a history: a rated one, or, without stars, one that is liked."""
 
     movie_id: EitherId
-    stars: Stars
+    stars: Stars | None = Field(default=None, description="0.5 to 5 stars, in halves. Left out: the user likes it.")
 
 
 def _rated_once(history: list[HistoryRating]) -> list[HistoryRating]:

@@ -89,14 +89,16 @@ class KnownMember(BaseModel):
 class Opinion(BaseModel):
     """What a movie is for one member."""
 
-    predicted_stars: float = Field(
+    predicted_stars: float | None = Field(
         ge=0.5,
         le=5,
-        description="A movie that the member has rated is predicted without that rating.",
+        description="A movie that the member has rated is predicted without that rating. Null from a model that has "
+        "learned from likes.",
         examples=[4.4823],
     )
     like_probability: float | None = Field(
-        description="How likely the member is to give it 4 or more stars; null from a model that predicts one number.",
+        description="How likely the member is to give it 4 or more stars; null from a model that predicts one number, "
+        "or no stars.",
         examples=[0.9476],
     )
     relevance: float | None = Field(

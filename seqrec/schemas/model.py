@@ -143,7 +143,9 @@ class Card(BaseModel):
     model: str = Field(description="Name of the model.", examples=["seqrec"])
     created_at: datetime = Field(examples=["2026-11-23T22:00:00Z"])
     data: DataSource
-    held_out: RatingEvaluation = Field(description="Predicted stars of users that were held out.")
+    held_out: RatingEvaluation | None = Field(
+        description="Predicted stars of users that were held out; null from a model that has learned from likes."
+    )
     held_out_lists: RankingEvaluation | None = Field(
         default=None, description="Lists for the same users; null from a model that predicts stars alone."
     )
@@ -252,7 +254,9 @@ class StoredModel(BaseModel):
     protocol: str | None = Field(
         default=None, description="How it was measured: figures of one protocol and data compare.", examples=["paper"]
     )
-    rmse: float | None = Field(default=None, description="Error of predicted stars.", examples=[0.86])
+    rmse: float | None = Field(
+        default=None, description="Error of predicted stars; null from a model that predicts none.", examples=[0.86]
+    )
     ndcg_at_10: float | None = Field(
         default=None, description="Quality of lists; null from a model that predicts stars alone.", examples=[0.33]
     )
@@ -267,7 +271,11 @@ class Champion(BaseModel):
     why: str = Field(
         description="What put it in the place of the one before.", examples=["trained to replace a preliminary model"]
     )
-    rmse: float = Field(description="Error of predicted stars, of its card.", examples=[0.86])
+    rmse: float | None = Field(
+        default=None,
+        description="Error of predicted stars, of its card; null from a model that predicts none.",
+        examples=[0.86],
+    )
     ndcg_at_10: float | None = Field(default=None, description="Quality of lists, of its card.", examples=[0.33])
 
 

@@ -127,7 +127,9 @@ class MovieDetails(Movie):
     """An entry of the catalogue, with the number and the mean of its ratings."""
 
     ratings: int = Field(description="How many users have rated it.", examples=[2227])
-    mean_stars: float | None = Field(description="Of its ratings; null without any.", examples=[4.55])
+    mean_stars: float | None = Field(
+        description="Of its ratings; null without any, and in a service without stars.", examples=[4.55]
+    )
 
 
 class Movies(BaseModel):
@@ -163,12 +165,13 @@ class SimilarMovies(BaseModel):
 class PopularMovie(MovieAnswer):
     """A movie with a high weighted rating."""
 
-    weighted_rating: float = Field(
-        description="Mean of its ratings and of 50 more of the average stars, since few ratings say little.",
+    weighted_rating: float | None = Field(
+        description="Mean of its ratings and of 50 more of the average stars, since few ratings say little. Null in a "
+        "service without stars, where the number of ratings decides.",
         examples=[4.51],
     )
     ratings: int = Field(description="In the time asked for.", examples=[2227])
-    mean_stars: float = Field(description="Of these ratings.", examples=[4.55])
+    mean_stars: float | None = Field(description="Of these ratings; null in a service without stars.", examples=[4.55])
 
 
 class PopularMovies(BaseModel):

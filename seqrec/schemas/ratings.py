@@ -17,9 +17,11 @@ from seqrec.schemas.common import (
 
 
 class StarsGiven(Request):
-    """The stars that a user gives one movie."""
+    """The stars that a user gives one movie; in a service without stars, that the user likes it."""
 
-    stars: Stars
+    stars: Stars | None = Field(
+        default=None, description="Left out in a service without stars, where a rating is a like; needed in all others."
+    )
     rated_at: UnixTime | None = Field(
         default=None, description="Left out: now, and in any case later than all that the user has rated before."
     )
@@ -47,7 +49,7 @@ class Rating(BaseModel):
     user_external_id: UserExternalId = None
     movie_id: int = Field(examples=[1])
     movie_external_id: MovieExternalId = None
-    stars: float = Field(examples=[5.0])
+    stars: float | None = Field(description="Null in a service without stars.", examples=[5.0])
     rated_at: int = Field(description="Seconds since 1970.", examples=[978300760])
 
 
@@ -66,7 +68,7 @@ class ExportedRating(BaseModel):
 
     user_id: int | str = Field(examples=[1])
     movie_id: int | str = Field(examples=[1])
-    stars: float = Field(examples=[5.0])
+    stars: float | None = Field(description="Null in a service without stars.", examples=[5.0])
     rated_at: int = Field(description="Seconds since 1970.", examples=[978300760])
 
 
@@ -79,7 +81,7 @@ class Written(BaseModel):
 class RatedMovie(MovieAnswer):
     """A movie that a user has rated."""
 
-    stars: float = Field(examples=[5.0])
+    stars: float | None = Field(description="Null in a service without stars.", examples=[5.0])
     rated_at: int = Field(description="Seconds since 1970.", examples=[978300760])
 
 

@@ -30,8 +30,9 @@ class Order(Request):
     rank_by: RankBy | None = Field(
         default=None,
         description="`relevance`: how likely it is a movie that the user likes from here on. `next`: how likely the "
-        "user picks it next, liked or not. `rating`: the predicted stars. Left out: relevance (or rating, from a model "
-        "that predicts stars alone); for a user of whom nothing is known, popularity.",
+        "user picks it next, liked or not. `rating`: the predicted stars, in a service that has stars. Left out: "
+        "relevance (or rating, from a model that predicts stars alone); for a user of whom nothing is known, "
+        "popularity.",
     )
 
 
@@ -150,7 +151,10 @@ class Reason(BaseModel):
     display_title: str = Field(
         description="The title as it is spoken, without the year.", examples=["Schindler's List"]
     )
-    stars: float = Field(description="What the user gave it: at least the mean of the user's ratings.", examples=[5.0])
+    stars: float | None = Field(
+        description="What the user gave it: at least the mean of the user's ratings. Null in a service without stars.",
+        examples=[5.0],
+    )
     contribution: float = Field(
         description="What the movie's score loses if this one rating is taken out of the history. By relevance, the "
         "score is a natural logarithm: 0.69 doubles how likely the movie is. By rating it is in stars.",
@@ -158,8 +162,8 @@ class Reason(BaseModel):
     )
     feedback: str | None = Field(
         default=None,
-        description="What the user did in place of a rating, as `like`; the stars are those that it counts as. Null "
-        "for a rating.",
+        description="What the user did in place of giving stars, as `like`; the stars are those that it counts as. "
+        "Null for stars.",
         examples=[None],
     )
 
@@ -167,9 +171,12 @@ class Reason(BaseModel):
 class Recommendation(MovieAnswer):
     """One movie of a list."""
 
-    predicted_stars: float = Field(ge=0.5, le=5, examples=[4.8125])
+    predicted_stars: float | None = Field(
+        ge=0.5, le=5, description="Null from a model that has learned from likes.", examples=[4.8125]
+    )
     like_probability: float | None = Field(
-        description="How likely the user is to give it 4 or more stars; null from a model that predicts one number.",
+        description="How likely the user is to give it 4 or more stars; null from a model that predicts one number, or "
+        "no stars.",
         examples=[0.9476],
     )
     relevance: float | None = Field(

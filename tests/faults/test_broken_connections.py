@@ -80,7 +80,7 @@ def setting(loaded: Engine, scorer: Scorer) -> Iterator[Setting]:
         engine.dispose()
 
 
-def stored(engine: Engine) -> dict[int, float]:
+def stored(engine: Engine) -> dict[int, float | None]:
     """The stars of user 1 by movie."""
     with Database(engine).reads() as session:
         return {rating.movie_id: rating.stars for rating in next_block(session, (0, 0), 100_000) if rating.user_id == 1}

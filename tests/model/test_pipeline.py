@@ -7,16 +7,18 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from builders import RATING_ONLY, SMALL, context_for
+from builders import RATING_ONLY, SMALL, context_for, star_figures
 
+from model.baselines.registry import RANKING, RATING
 from model.card import Card
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
 from model.data.splits import Split, paper_split
+from model.errors import DataError, SettingsError
 from model.evaluation.batch_scoring import predict
 from model.evaluation.rating_metrics import rmse
 from model.inference import artifact
-from model.pipeline import train, train_better
+from model.pipeline import evaluate, train, train_better
 from model.training.presets import PRESETS, QUICK_LOOK, first_look, preset
 
 
@@ -38,7 +40,7 @@ def test_without_a_refit_the_served_network_is_the_one_that_was_measured(
     network = artifact.load(trained.folder).network
     predicted = predict(network, split.test, torch.device("cpu")).stars
     error = rmse(predicted, split.test.target_stars, split.test.rating_scale)
-    assert error == pytest.approx(trained.card.held_out.rmse, abs=1e-6)
+    assert error == pytest.approx(star_figures(trained.card).rmse, abs=1e-6)
     assert artifact.load_card(trained.folder).preliminary
     assert stages == ["held-out"]
 
@@ -68,7 +70,7 @@ def test_only_a_better_model_takes_the_place_of_the_served_one(
 def test_lists_decide_which_model_is_better_and_stars_where_there_are_none(artifact_folder: Path) -> None:
     card = artifact.load_card(artifact_folder)
     stars_alone = card.model_copy(update={"held_out_lists": None})
-    exact = stars_alone.model_copy(update={"held_out": card.held_out.model_copy(update={"rmse": 0.1})})
+    exact = stars_alone.model_copy(update={"held_out": star_figures(card).model_copy(update={"rmse": 0.1})})
 
     assert card_with(card, 0.4).is_better_than(card_with(card, 0.3))
     assert not card_with(card, 0.3).is_better_than(card_with(card, 0.3))
@@ -88,6 +90,28 @@ def test_data_in_which_nobody_likes_anything_trains_stars_alone(sample: MovieLen
     assert artifact.load(trained.folder).network.ranking is None
 
 
+def test_of_data_without_stars_lists_alone_are_learned(sample: MovieLens, tmp_path: Path) -> None:
+    tasks: list[str] = []
+    context = replace(context_for(sample), on_learned=tasks.append)
+
+    trained = train(sample.without_stars(), SMALL, tmp_path, context)
+
+    assert tasks == ["lists", "lists"]
+    assert trained.card.held_out is None
+    assert trained.card.held_out_lists is not None
+    assert trained.card.held_out_lists.ndcg_at_10 > trained.card.held_out_lists.baselines["popularity"].ndcg_at_10 / 2
+    assert not artifact.load(trained.folder).network.config.predicts_stars
+
+
+def test_a_model_of_stars_alone_has_nothing_to_learn_without_them(sample: MovieLens, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="small-rating learns stars alone, and the data has none"):
+        train(sample.without_stars(), RATING_ONLY, tmp_path, context_for(sample))
+    with pytest.raises(SettingsError, match="seqrec-rating learns stars alone"):
+        evaluate(sample.without_stars(), RANKING, "seqrec-rating", context_for(sample))
+    with pytest.raises(DataError, match="sample has no stars to predict"):
+        evaluate(sample.without_stars(), RATING, "bias", context_for(sample))
+
+
 @pytest.mark.parametrize(("stars", "lists"), [(1, False), (5, True)])
 def test_ratings_that_are_all_the_same_train_what_they_allow(
     sample: MovieLens, tmp_path: Path, stars: float, lists: bool
@@ -97,7 +121,7 @@ def test_ratings_that_are_all_the_same_train_what_they_allow(
     card = train(alike, SMALL, tmp_path, context_for(alike)).card
 
     assert (card.held_out_lists is not None) == lists
-    assert card.held_out.rmse < 0.5
+    assert star_figures(card).rmse < 0.5
 
 
 def test_of_much_data_a_first_look_learns_from_some_users_and_is_measured_on_all_held_out_ones(

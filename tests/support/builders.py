@@ -1,15 +1,17 @@
 """Builders of small models and of their inputs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import torch
 
+from model.card import Card, Evaluation
 from model.data.dataset import MovieLens
 from model.factorization.bias import Bias
 from model.factorization.cross_fitting import bias_prior
+from model.inference.results import Recommendation
 from model.network.batch import Users
 from model.network.config import NetworkConfig, RankingConfig, RankingTrainingConfig, TrainingConfig
 from model.network.rating import SeqRec
@@ -66,6 +68,17 @@ def network(config: NetworkConfig, vocabulary_size: int, bias: Bias | None = Non
     else:
         seqrec.prior.mean.fill_(bias.mean)
     return seqrec.eval()
+
+
+def star_figures(card: Card) -> Evaluation:
+    """The card's figures of predicted stars, which are there."""
+    assert card.held_out is not None
+    return card.held_out
+
+
+def known_stars(entries: Iterable[Recommendation]) -> list[float]:
+    """The predicted stars of a list, which are there."""
+    return [entry.stars for entry in entries if entry.stars is not None]
 
 
 def user(movies: Sequence[int], stars: Sequence[float]) -> Users:

@@ -9,7 +9,7 @@ from app.api.named_ids import own_ids
 from app.edge.keys import with_key
 from app.edge.routes import Route
 from app.services.scoring import in_scoring_thread
-from seqrec.errors import DatabaseUnavailable, MovieNotFound, NoRelevance, UserNotFound
+from seqrec.errors import DatabaseUnavailable, MovieNotFound, NoRelevance, NoStars, UserNotFound
 from seqrec.schemas.groups import GroupRecommendations, GroupRequest
 
 router = APIRouter(tags=["recommendations"], route_class=Route, dependencies=[with_key])
@@ -22,7 +22,7 @@ routers = (router,)
     description="One list for 2 to 10 members, best first, with what each movie is for each of them. A member is a "
     "user, or an anonymous user by profile and history. A rating that is written before the request counts.",
     response_model=GroupRecommendations,
-    responses=responses(UserNotFound, MovieNotFound, NoRelevance, *BODY_ERRORS, DatabaseUnavailable),
+    responses=responses(UserNotFound, MovieNotFound, NoRelevance, NoStars, *BODY_ERRORS, DatabaseUnavailable),
 )
 async def recommend_to_group(request: GroupRequest, services: ServicesDependency) -> Response:
     ids = await own_ids(request, services)

@@ -12,7 +12,7 @@ from app.edge.keys import with_key
 from app.edge.routes import Route
 from app.services import recommendations
 from app.services.scoring import in_scoring_thread
-from seqrec.errors import DatabaseUnavailable, MovieNotFound, UserNotFound
+from seqrec.errors import DatabaseUnavailable, MovieNotFound, NoStars, UserNotFound
 from seqrec.schemas.predictions import PredictionRequest, Predictions
 
 router = APIRouter(tags=["predictions"], route_class=Route, dependencies=[with_key])
@@ -25,7 +25,7 @@ routers = (router,)
     description="One user and some movies, an anonymous user and some movies, or pairs of user and movie; the answer "
     "has their order. A movie that the user has rated is predicted without that rating.",
     response_model=Predictions,
-    responses=responses(UserNotFound, MovieNotFound, *BODY_ERRORS, DatabaseUnavailable),
+    responses=responses(UserNotFound, MovieNotFound, NoStars, *BODY_ERRORS, DatabaseUnavailable),
 )
 async def predict_ratings(request: PredictionRequest, services: ServicesDependency) -> Response:
     recommender, ids = services.recommender, await own_ids(request, services)

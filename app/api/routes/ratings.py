@@ -21,6 +21,8 @@ from seqrec.errors import (
     DatabaseUnavailable,
     InvalidRequest,
     MovieNotFound,
+    NoStars,
+    StarsNeeded,
     StorageFull,
     UserNotFound,
 )
@@ -63,8 +65,11 @@ def list_user_ratings(
 @router.put(
     "/users/{user_id}/ratings/{movie_id}",
     summary="Rate a movie, or replace the rating",
-    description="It counts in the very next answer. Without `rated_at` it is the user's newest, each time it is sent.",
-    responses=responses(UserNotFound, MovieNotFound, Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
+    description="It counts in the very next answer. Without `rated_at` it is the user's newest, each time it is sent. "
+    "In a service without stars it has none, and says that the user likes the movie.",
+    responses=responses(
+        UserNotFound, MovieNotFound, NoStars, StarsNeeded, Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull
+    ),
 )
 def put_rating(user_id: UserId, movie_id: MovieId, request: StarsGiven, services: ServicesDependency) -> Rating:
     return translation.rating(services.ratings.put(user_id, movie_id, request.stars, request.rated_at))
@@ -87,7 +92,7 @@ def delete_rating(user_id: UserId, movie_id: KnownMovieId, services: ServicesDep
     summary="Write up to 10,000 ratings in one transaction, all or none",
     description="Each is new or replaces an older one. If one is wrong, none is written, and the error names it by its "
     "position.",
-    responses=responses(Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
+    responses=responses(NoStars, StarsNeeded, Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
 )
 def put_ratings(request: NewRatings, services: ServicesDependency) -> Written:
     return Written(written=services.ratings.put_all(request.ratings))
@@ -117,7 +122,7 @@ def export_ratings(
     summary="Write ratings, one JSON object a line, all or none",
     description="Any number: memory use does not grow with it. Errors name the line. As in all of JSON, a number is an "
     "own id, and a text an external one.",
-    responses=responses(Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
+    responses=responses(NoStars, StarsNeeded, Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
     openapi_extra={"requestBody": {"required": True, "content": lines_of("NewRating", EXAMPLE_LINES)}},
 )
 async def import_ratings(request: Request, services: ServicesDependency) -> Written:

@@ -13,7 +13,7 @@ from app.edge.keys import with_key
 from app.edge.routes import BulkRoute, Route
 from app.services.recommendations import asks_for_popular
 from app.services.scoring import in_bulk_thread, in_scoring_thread
-from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, NoRelevance, UserNotFound
+from seqrec.errors import DatabaseUnavailable, InvalidRequest, MovieNotFound, NoRelevance, NoStars, UserNotFound
 from seqrec.schemas.recommendations import (
     BatchRecommendations,
     BatchRequest,
@@ -35,7 +35,7 @@ routers = (router, bulk)
     "nothing is known: the list is then of popular movies, and has no `ETag`.",
     response_model=Recommendations,
     responses=headers.described(200, "ETag", "Link", "Deprecation", "X-Recommendation-ID")
-    | responses(UserNotFound, NoRelevance, InvalidRequest, DatabaseUnavailable),
+    | responses(UserNotFound, NoRelevance, NoStars, InvalidRequest, DatabaseUnavailable),
 )
 async def recommend_for_user(
     user_id: UserId, options: Annotated[UserListOptions, Query()], request: Request, services: ServicesDependency
@@ -70,7 +70,7 @@ async def recommend_for_user(
     description="Profile and history come with the request, the oldest rating first; each movie may be there once.",
     response_model=Recommendations,
     responses=headers.described(200, "Deprecation")
-    | responses(MovieNotFound, NoRelevance, *BODY_ERRORS, DatabaseUnavailable),
+    | responses(MovieNotFound, NoRelevance, NoStars, *BODY_ERRORS, DatabaseUnavailable),
 )
 async def recommend_anonymous(request: RecommendationRequest, services: ServicesDependency) -> Response:
     ids = await own_ids(request, services)
@@ -87,7 +87,7 @@ async def recommend_anonymous(request: RecommendationRequest, services: Services
     description="A list for each user, in the order asked, all with the same options and without reasons. It may take "
     "longer than other requests.",
     responses=headers.described(200, "Deprecation")
-    | responses(UserNotFound, NoRelevance, *BODY_ERRORS, DatabaseUnavailable),
+    | responses(UserNotFound, NoRelevance, NoStars, *BODY_ERRORS, DatabaseUnavailable),
 )
 async def recommend_for_users(
     request: BatchRequest, response: Response, services: ServicesDependency
@@ -107,7 +107,7 @@ async def recommend_for_users(
     "profile and history of an anonymous user.",
     response_model=Recommendations,
     responses=headers.described(200, "X-Recommendation-ID")
-    | responses(UserNotFound, MovieNotFound, NoRelevance, *BODY_ERRORS, DatabaseUnavailable),
+    | responses(UserNotFound, MovieNotFound, NoRelevance, NoStars, *BODY_ERRORS, DatabaseUnavailable),
 )
 async def rank_movies(request: RankRequest, services: ServicesDependency) -> Response:
     ids = await own_ids(request, services)

@@ -17,6 +17,7 @@ from seqrec.errors import (
     Conflict,
     DatabaseUnavailable,
     InvalidRequest,
+    NoStars,
     SlowBody,
     StorageFull,
     UserNotFound,
@@ -44,7 +45,7 @@ FILE = {
     "All that is `matched` is written, or with `preview` nothing; what is `doubtful` never is: send what was chosen of "
     "it to `POST /ratings`.",
     responses=responses(
-        UserNotFound, Conflict, SlowBody, BodyTooLarge, InvalidRequest, DatabaseUnavailable, StorageFull
+        UserNotFound, NoStars, Conflict, SlowBody, BodyTooLarge, InvalidRequest, DatabaseUnavailable, StorageFull
     ),
     openapi_extra={"requestBody": {"required": True, "content": FILE}},
 )

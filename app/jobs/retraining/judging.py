@@ -10,7 +10,7 @@ import numpy as np
 
 from model.data.dataset import MovieLens
 from model.data.sequences import Examples
-from model.evaluation.bootstrap import MeanDifference, paired_difference, paired_mean_difference
+from model.evaluation.bootstrap import Difference, MeanDifference, paired_difference, paired_mean_difference
 from model.evaluation.ranking_metrics import TOP, ndcg
 from model.features.users import Profile, Rated, UserContext
 from model.inference.cold_start import ColdStartMovie
@@ -37,12 +37,13 @@ class Answers(NamedTuple):
 
     Attributes:
         ndcg: NDCG@10 of each person who later liked a movie, in their order, shape (users,).
-        stars: predicted for each later rating, person after person, shape (ratings,).
+        stars: predicted for each later rating, person after person, shape (ratings,); None from a model that predicts
+            none.
         movies: that the model was trained with, of those of the catalogue.
     """
 
     ndcg: FloatArray
-    stars: FloatArray
+    stars: FloatArray | None
     movies: int
 
 
@@ -82,17 +83,21 @@ def ask(model: Scorer, persons: Sequence[Person], data: MovieLens, titles: Float
         if movie_id not in model.trained_ids
     ]
     scorer = model.with_cold_start(missing) if missing else model
-    pairs = [(index, movie_id) for index, person in enumerate(persons) for movie_id in person.later]
-    users = [person.user for person in persons]
-    predicted = scorer.predict_pairs(users, [user for user, _ in pairs], [movie_id for _, movie_id in pairs])
     likers = [person for person in persons if max(person.later.values()) >= RELEVANT_STARS]
     lists = scorer.recommend_many([person.user for person in likers], catalogue.movie_ids, TOP)
     ranked = [[entry.movie_id for entry in own] for own in lists]
     return Answers(
         ndcg=np.array([_ndcg(own, person) for own, person in zip(ranked, likers, strict=True)], dtype=np.float32),
-        stars=np.array([prediction.stars for prediction in predicted], dtype=np.float32),
+        stars=_stars(scorer, persons) if scorer.predicts_stars else None,
         movies=len(catalogue.movie_ids) - len(missing),
     )
+
+
+def _stars(scorer: Scorer, persons: Sequence[Person]) -> FloatArray:
+    pairs = [(index, movie_id) for index, person in enumerate(persons) for movie_id in person.later]
+    users = [person.user for person in persons]
+    predicted = scorer.predict_pairs(users, [user for user, _ in pairs], [movie_id for _, movie_id in pairs])
+    return np.array([prediction.stars for prediction in predicted], dtype=np.float32)
 
 
 def _ndcg(ranked: Sequence[int], person: Person) -> float:
@@ -104,19 +109,22 @@ def decide(champion: Answers, challenger: Answers, persons: Sequence[Person], da
     """By paired bootstraps over users, at 95 %.
 
     The challenger takes over if its lists are better and its stars not worse, if its stars are better and its lists as
-    good, or if both are as good and it knows more movies.
+    good, or if both are as good and it knows more movies. Where one of them predicts no stars, lists alone decide.
     """
     actual = np.array([stars for person in persons for stars in person.later.values()], dtype=np.float32)
     users = np.repeat(np.arange(len(persons)), [len(person.later) for person in persons])
-    stars = paired_difference(challenger.stars, champion.stars, actual, users, levels=data.rating_scale)
+    stars, errors = Difference(0.0, 0.0, 0.0), ""
+    if challenger.stars is not None and champion.stars is not None:
+        stars = paired_difference(challenger.stars, champion.stars, actual, users, levels=data.rating_scale)
+        errors = f", RMSE {stars.rmse:+.4f} ({stars.low:+.4f} to {stars.high:+.4f})"
     lists = (
         paired_mean_difference(challenger.ndcg, champion.ndcg)
         if len(challenger.ndcg)
         else MeanDifference(0.0, 0.0, 0.0)
     )
     figures = (
-        f"NDCG@10 {lists.mean:+.4f} ({lists.low:+.4f} to {lists.high:+.4f}), RMSE {stars.rmse:+.4f} "
-        f"({stars.low:+.4f} to {stars.high:+.4f}) for {len(persons):,} users' {len(actual):,} newest ratings"
+        f"NDCG@10 {lists.mean:+.4f} ({lists.low:+.4f} to {lists.high:+.4f}){errors} for {len(persons):,} users' "
+        f"{len(actual):,} newest ratings"
     )
     lists_hold, stars_hold = lists.low >= -MARGIN, stars.high <= MARGIN
     if lists.low > 0 and stars.low <= 0:

@@ -12,6 +12,7 @@ from app.jobs.reporter import Reporter
 from app.jobs.retraining.judging import Verdict, ask, decide, people
 from app.jobs.retraining.lease import Lease, lease
 from app.jobs.training import running_training
+from app.services.feedback.kinds import meanings_from
 from app.services.models.collection import Models
 from app.services.models.loading import load_scorer, to_serve
 from app.settings import Settings
@@ -50,7 +51,7 @@ def _retrain(engine: Engine, own: Lease, settings: Settings, reporter: Reporter)
     with own.database.reads() as session:
         champion = to_serve(settings.artifacts, models.pinned(session))
     card = artifact.load_card(champion)
-    data = extract(engine)
+    data = extract(engine, meanings_from(settings.feedback or {}))
     split, cut = newest_split(data, _newest_known(card))
     known = replace(data, ratings=data.ratings.filter(pl.col("rated_at") <= cut))
     chosen = _preset_of(card)

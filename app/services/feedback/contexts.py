@@ -36,24 +36,10 @@ class ContextReader:
                 continue
             rated, current = histories[user_id], in_force(given.get(user_id, ()))
             if current:
-                rated = self._with_evidence(user_id, rated, current)
+                rated = _with_evidence(user_id, rated, evidence(current, self.meanings))
             history = [entry.rated for entry in rated]
             contexts[user_id] = UserContext(profiles[user_id], history, self._excluded(current, time.time()))
         return contexts
-
-    def _with_evidence(self, user_id: int, rated: Sequence[TimedRating], current: Current) -> list[TimedRating]:
-        """The history with movies that the user has not rated, but whose events stand for stars; oldest first."""
-        evidence: dict[int, TimedRating] = {}
-        for kind in OPINIONS:
-            meaning = self.meanings[kind]
-            for (movie_id, own_kind), event in current.items():
-                if own_kind != kind or meaning.stars is None or _share(event) < meaning.least_share:
-                    continue
-                stands_for = Rated(movie_id, meaning.stars, feedback=kind)
-                evidence.setdefault(movie_id, TimedRating(event.occurred_at, stands_for))
-        for entry in rated:
-            evidence.pop(entry.rated.movie_id, None)
-        return ratings.oldest_first(user_id, [*rated, *evidence.values()])
 
     def _excluded(self, current: Current, now: float) -> dict[int, float]:
         """Movies that lists leave out, each with the Unix time until when."""
@@ -66,6 +52,24 @@ class ContextReader:
             if end > now:
                 until[movie_id] = max(end, until.get(movie_id, 0))
         return until
+
+
+def evidence(current: Current, meanings: Meanings) -> dict[int, TimedRating]:
+    """What the events of a user stand for, by movie id; it counts where the user has not rated the movie."""
+    found: dict[int, TimedRating] = {}
+    for kind in OPINIONS:
+        meaning = meanings[kind]
+        for (movie_id, own_kind), event in current.items():
+            if own_kind != kind or meaning.stars is None or _share(event) < meaning.least_share:
+                continue
+            found.setdefault(movie_id, TimedRating(event.occurred_at, Rated(movie_id, meaning.stars, feedback=kind)))
+    return found
+
+
+def _with_evidence(user_id: int, rated: Sequence[TimedRating], found: Mapping[int, TimedRating]) -> list[TimedRating]:
+    """The history with the evidence of movies that the user has not rated, oldest first."""
+    by_movie = {**found, **{entry.rated.movie_id: entry for entry in rated}}
+    return ratings.oldest_first(user_id, by_movie.values())
 
 
 def in_force(given: Sequence[Lasting]) -> Current:

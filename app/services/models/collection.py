@@ -155,9 +155,10 @@ class Models:
 
     def record_in(self, session: Session, version: str, card: Card, why: str) -> None:
         """As `record`, within a transaction."""
-        lists = card.held_out_lists
+        stars, lists = card.held_out, card.held_out_lists
+        rmse = None if stars is None else stars.rmse
         ndcg_at_10 = None if lists is None else lists.ndcg_at_10
-        champion = Champion(version, int(time.time()), None, why, card.held_out.rmse, ndcg_at_10)
+        champion = Champion(version, int(time.time()), None, why, rmse, ndcg_at_10)
         models.record_champion(session, champion)
 
     def prune(self) -> list[str]:

@@ -95,7 +95,8 @@ def load_scorer(folder: Path, device: torch.device) -> Scorer:
         lists = [scorer.recommend(reader, scorer.catalogue.movie_ids, n=10) for reader in readers]
     except Exception as error:  # damage that no check has found may show in any way
         raise ArtifactError(f"{folder} does not answer: {error!r}. Restore it from a copy or train again.") from error
-    if not all(np.isfinite(entry.stars) for entries in lists for entry in entries):
+    predicted = [entry.stars for entries in lists for entry in entries if entry.stars is not None]
+    if not np.isfinite(predicted).all():
         raise ArtifactError(f"{folder} answers with stars that are no numbers. Restore it from a copy or train again.")
     return scorer
 

@@ -16,6 +16,7 @@ from app.storage import ratings
 from app.storage.database import Database
 from app.storage.movies import MovieRecord
 from app.storage.ratings import RatingRecord
+from seqrec.errors import NoStars
 
 MOST_COMPARED = 5_000
 """Titles of a file that are compared with all names of about their year. In a catalogue of 87,000 movies, a thousand of
@@ -65,10 +66,11 @@ class Taste:
     def preview(self, user_id: int, content: bytes, name: str = "") -> Preview:
         """What the file would write; it writes nothing. ``name`` is the file's, if it is known.
 
-        `UserNotFound`, or `InvalidRequest` for a file that is no export.
+        `UserNotFound`, `NoStars`, or `InvalidRequest` for a file that is no export.
         """
         with self.database.reads() as session:
             require_user(session, user_id)
+            _require_stars(session)
             history = ratings.histories(session, [user_id])[user_id]
             own = {entry.rated.movie_id: entry.rated.stars for entry in history}
             snapshot = self._snapshot(session)
@@ -77,7 +79,7 @@ class Taste:
     def write(self, user_id: int, chosen: Sequence[tuple[int, RatedTitle]]) -> int:
         """Write the ratings of these movies, all or none; those without a time are the user's newest, in their order.
 
-        `UserNotFound`; SQLAlchemy's `IntegrityError` if a movie has left the catalogue.
+        `UserNotFound` or `NoStars`; SQLAlchemy's `IntegrityError` if a movie has left the catalogue.
         """
         records = [
             RatingRecord(user_id, movie_id, given.stars, UNTIMED if given.rated_at is None else given.rated_at)
@@ -85,6 +87,7 @@ class Taste:
         ]
         with self.database.writes() as session:
             require_user(session, user_id)
+            _require_stars(session)
             put_with_times(session, records)
         metrics.ratings_written.inc(len(records))
         metrics.imports.inc()
@@ -96,6 +99,12 @@ class Taste:
         if indexed is None or indexed[0] != snapshot.revision:
             indexed = self._indexed = snapshot.revision, TitleMatcher(snapshot.movies)
         return indexed[1]
+
+
+def _require_stars(session: Session) -> None:
+    """`NoStars` where ratings have none: what people bring are stars."""
+    if not ratings.have_stars(session):
+        raise NoStars
 
 
 def _preview(export: Export, matcher: TitleMatcher, own: dict[int, float]) -> Preview:

@@ -1,11 +1,16 @@
-// A row of five stars: what is predicted, what the user gave, and the control to give it.
+// A row of five stars: what is predicted, what the user gave, and the control to give it. In a service without stars, two
+// buttons stand in their place: one to like the movie, and one to say that it is watched.
 
+import { LIKED } from "../api.js";
 import { fromTemplate, node } from "./dom.js";
+
+/** What is given in place of stars for a movie that was watched. */
+export const WATCHED = "watch";
 
 const STEPS = Array.from({ length: 10 }, (_, step) => (step + 1) / 2);
 
-/** Stars as they are spoken: "4.5 stars", "1 star". */
-export const spoken = (stars) => `${stars} star${stars === 1 ? "" : "s"}`;
+/** Stars as they are spoken: "4.5 stars", "1 star"; or "liked". */
+export const spoken = (stars) => (stars === LIKED ? "liked" : `${stars} star${stars === 1 ? "" : "s"}`);
 
 /**
  * A radio group of ten half stars. Arrow keys, Home, End and the digits 1 to 5 move, Enter or Space gives the stars, Escape
@@ -16,6 +21,7 @@ export class Rating {
   #radios;
   #group;
   #title;
+  #like;
   #own = null;
   #predicted = null;
   #preview = null;
@@ -40,6 +46,8 @@ export class Rating {
       if (step >= 0) this.#giveStars(STEPS[step]);
     });
     this.#pointer();
+    this.#like = this.#button("[data-like]", () => this.#giveStars(this.#own === null ? LIKED : null));
+    this.#button("[data-watched]", () => this.give(WATCHED)).setAttribute("aria-label", `You have watched ${title}`);
     this.update(null, null);
   }
 
@@ -49,13 +57,26 @@ export class Rating {
     const prediction = predicted === null ? "" : `, predicted ${predicted.toFixed(1)} stars`;
     this.#group.setAttribute("aria-label", `Your rating of ${this.#title}${prediction}`);
     for (const [step, radio] of this.#radios.entries()) radio.setAttribute("aria-checked", String(STEPS[step] === own));
+    this.#like.setAttribute("aria-label", `Like ${this.#title}`);
+    this.#like.setAttribute("aria-pressed", String(own !== null));
+    if (own === LIKED) {
+      this.element.dataset.kind = "own";
+      return;
+    }
     this.#tabStop(own ?? (predicted === null ? 3 : Math.min(5, Math.max(0.5, Math.round(predicted * 2) / 2))));
     this.#draw();
   }
 
-  /** Put the focus on the stars. */
+  /** Put the focus on the stars, or the button in their place. */
   focus() {
     this.#radios.find((radio) => radio.tabIndex === 0).focus();
+    if (!this.element.contains(document.activeElement)) this.#like.focus();
+  }
+
+  #button(name, run) {
+    const button = this.element.querySelector(name);
+    button.addEventListener("click", () => this.atRest() && run());
+    return button;
   }
 
   #radio(stars) {

@@ -28,6 +28,7 @@ export async function showCard(onNewModel) {
       onNewModel();
     }
     shown = model.version;
+    document.documentElement.dataset.feedback = model.card.held_out ? "stars" : "likes";
     by("sample").hidden = !model.sample_data;
     by("model-words").textContent = inWords(model.card);
     by("card").replaceChildren(...draw(model));
@@ -58,7 +59,7 @@ function draw({ device, sample_data, card }) {
     ["Model", card.preliminary ? `${card.model} (preliminary)` : card.model],
     ["Trained", DAY.format(new Date(card.created_at))],
     ["Data", sample_data ? `${data.name} (made up)` : data.name],
-    ["Ratings", data.ratings.toLocaleString("en")],
+    [card.held_out ? "Ratings" : "Likes", data.ratings.toLocaleString("en")],
     ["Users", data.users.toLocaleString("en")],
     ["Movies", data.movies.toLocaleString("en")],
     ["Served on", device === "cuda" ? "GPU" : device.toUpperCase()],
@@ -70,14 +71,19 @@ function draw({ device, sample_data, card }) {
 
 /** What the numbers say, in plain words. */
 function inWords({ data, held_out, held_out_lists }) {
-  const learned = `It has learned from ${data.ratings.toLocaleString("en")} ratings by ${data.users.toLocaleString("en")} people.`;
-  const mean = held_out.baselines["movie-mean"];
-  const beside = mean ? `, where each movie's own mean is off by ${mean.rmse.toFixed(2)}` : "";
-  const stars = `For people whom it had never seen, its stars are off by about ${held_out.rmse.toFixed(2)}${beside}.`;
+  const kind = held_out ? "ratings" : "likes";
+  const sentences = [`It has learned from ${data.ratings.toLocaleString("en")} ${kind} by ${data.users.toLocaleString("en")} people.`];
+  if (held_out) {
+    const mean = held_out.baselines["movie-mean"];
+    const beside = mean ? `, where each movie's own mean is off by ${mean.rmse.toFixed(2)}` : "";
+    sentences.push(`For people whom it had never seen, its stars are off by about ${held_out.rmse.toFixed(2)}${beside}.`);
+  }
   const popular = held_out_lists?.baselines.popularity?.ndcg_at_10;
-  if (!popular) return `${learned} ${stars}`;
-  const times = (held_out_lists.ndcg_at_10 / popular).toFixed(1);
-  return `${learned} ${stars} Its lists are ${times} times as good as the list of the most popular movies.`;
+  if (popular) {
+    const times = (held_out_lists.ndcg_at_10 / popular).toFixed(1);
+    sentences.push(`Its lists are ${times} times as good as the list of the most popular movies.`);
+  }
+  return sentences.join(" ");
 }
 
 function addFacts(list, facts) {
@@ -89,19 +95,22 @@ function addFacts(list, facts) {
 }
 
 function measured({ model, held_out, held_out_lists }) {
-  const figures = [measure({
-    title: "Error of the predicted stars",
-    note: `RMSE on ${held_out.n_test.toLocaleString("en")} ratings by users held out of training; less is better`,
-    decimals: 3,
-    rows: rowsOf(model, held_out, "rmse", (one, other) => one.value - other.value),
-  })];
+  const figures = [];
   if (held_out_lists) {
-    figures.unshift(measure({
+    figures.push(measure({
       title: "Quality of the lists",
       note: `NDCG@10 for ${held_out_lists.n_users.toLocaleString("en")} users held out of training; more is better`,
       decimals: 3,
       from: 0,
       rows: rowsOf(model, held_out_lists, "ndcg_at_10", (one, other) => other.value - one.value),
+    }));
+  }
+  if (held_out) {
+    figures.push(measure({
+      title: "Error of the predicted stars",
+      note: `RMSE on ${held_out.n_test.toLocaleString("en")} ratings by users held out of training; less is better`,
+      decimals: 3,
+      rows: rowsOf(model, held_out, "rmse", (one, other) => one.value - other.value),
     }));
   }
   return figures;
@@ -132,7 +141,7 @@ function served({ history }) {
 
 function learned({ held_out, held_out_lists }) {
   const lists = points(held_out_lists?.learning_curve, "validation_ndcg");
-  const stars = points(held_out.learning_curve, "validation_rmse");
+  const stars = points(held_out?.learning_curve, "validation_rmse");
   const curves = [];
   if (lists.length) {
     curves.push(curve({

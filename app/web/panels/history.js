@@ -1,6 +1,6 @@
 // What the user rated, newest first.
 
-import { api, isAbort, Latest } from "../api.js";
+import { api, isAbort, Latest, LIKED } from "../api.js";
 import { by, plural, say } from "../elements/dom.js";
 import { MovieList, ratingsOf } from "../elements/movies.js";
 
@@ -67,7 +67,7 @@ export class History {
   }
 
   #take(page, more) {
-    for (const rating of page.ratings) this.session.learn(rating.movie_id, rating.stars);
+    for (const rating of page.ratings) this.session.learn(rating.movie_id, rating.stars ?? LIKED);
     const known = new Set(more ? this.#ratings.map((rating) => rating.movie_id) : []);
     const added = page.ratings.filter((rating) => !known.has(rating.movie_id));
     this.#ratings = more ? [...this.#ratings, ...added] : added;
@@ -80,7 +80,7 @@ export class History {
     this.list.show(
       this.#ratings.map((rating) => ({
         movie: rating,
-        own: this.session.starsOf(rating.movie_id) ?? rating.stars,
+        own: this.session.starsOf(rating.movie_id) ?? rating.stars ?? LIKED,
         when: { text: whenOf(rating.rated_at), title: MOMENT.format(rating.rated_at * 1000) },
       })),
       { animate },

@@ -72,7 +72,8 @@ export class MovieView {
     const { display_title, year, genres, ratings, mean_stars } = this.#movie;
     by("movie-title").textContent = display_title;
     by("movie-facts").textContent = [year, ...genres].filter(Boolean).join(" · ");
-    by("movie-stats").textContent = ratings ? `${mean_stars.toFixed(1)} stars on average, ${plural(ratings, "rating")}` : "Not rated yet";
+    const mean = mean_stars === null ? "" : `${mean_stars.toFixed(1)} stars on average, `;
+    by("movie-stats").textContent = ratings ? `${mean}${plural(ratings, "rating")}` : "Not rated yet";
     by("movie-links").replaceChildren(...linksOf(this.#movie));
     drawTile(this.#view.querySelector(".movie-head .tile"), this.#movie);
     if (!this.session.id) return;
@@ -86,12 +87,12 @@ export class MovieView {
     const id = this.#movie.movie_id;
     await this.#predict([id], signal);
     const { recommendations } = await api.rank(this.session.id, id, signal);
-    const { predicted_stars, probabilities } = this.#predictions.get(id);
-    this.#drawRating();
-    by("expected").hidden = false;
-    by("expected-text").textContent = expected(predicted_stars, recommendations[0].like_probability);
-    by("distribution").replaceChildren(...levels(probabilities ?? {}));
+    const prediction = this.#predictions.get(id);
     const reasons = recommendations[0].reasons;
+    this.#drawRating();
+    by("expected").hidden = !prediction && !reasons?.length;
+    by("expected-text").textContent = prediction ? expected(prediction.predicted_stars, recommendations[0].like_probability) : "";
+    by("distribution").replaceChildren(...levels(prediction?.probabilities ?? {}));
     by("reasons").replaceChildren(...(reasons?.length ? because(reasons) : []));
   }
 

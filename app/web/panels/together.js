@@ -137,10 +137,12 @@ export class Together {
 function opinion({ predicted_stars, like_probability, reasons }, { user_id }) {
   const line = fromTemplate("opinion-template");
   line.querySelector(".opinion-name").textContent = `User ${user_id}`;
-  const stars = line.querySelector(".stars-shown");
-  stars.style.setProperty("--stars", predicted_stars);
-  stars.setAttribute("aria-label", spoken(Number(predicted_stars.toFixed(1))));
-  line.querySelector(".opinion-number").textContent = predicted_stars.toFixed(1);
+  if (predicted_stars !== null) {
+    const stars = line.querySelector(".stars-shown");
+    stars.style.setProperty("--stars", predicted_stars);
+    stars.setAttribute("aria-label", spoken(Number(predicted_stars.toFixed(1))));
+    line.querySelector(".opinion-number").textContent = predicted_stars.toFixed(1);
+  }
   if (like_probability !== null) {
     line.querySelector(".likely-text").replaceChildren(percent(like_probability), node("span", "unseen", " chance of 4 or 5 stars"));
   }

@@ -1,4 +1,7 @@
-"""Converts a table of ratings into a folder in the form of the newer MovieLens sets, with a file of the ids of each."""
+"""Converts a table of ratings into a folder in the form of the newer MovieLens sets, with a file of the ids of each.
+
+Of a table without ratings, every row is a like, and the folder is one of likes: it has no stars.
+"""
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -13,17 +16,14 @@ from model.data.conversion.columns import Columns
 from model.data.conversion.source import Table, opened
 from model.data.conversion.tables import ratings_table, titles_table
 from model.data.conversion.values import Scale
-from model.data.formats import LARGEST_ID, ML_CSV, NO_GENRES, latest_time
+from model.data.formats import LARGEST_ID, LIKES, ML_CSV, NO_GENRES, latest_time
 from model.data.origin import IDS_FILES, SCALE_FILE
 from model.errors import DataError, SettingsError
 from model.files import atomic_folder
-from model.rating_scale import OriginalScale
+from model.rating_scale import LIKE, OriginalScale
 
 ROWS_AT_ONCE = 200_000
 """Rows whose texts are in memory together; of the others there are numbers, 24 bytes a rating."""
-
-LIKE = 5.0
-"""The stars of a row without a rating, where rows are likes."""
 
 ROW = pl.Schema({"row": pl.UInt32, "user": pl.UInt32, "item": pl.UInt32, "rating": pl.Float64, "time": pl.Float64})
 """A row in numbers: its own, indices of the ids, the rating and the time as they stand there."""
@@ -40,7 +40,7 @@ class ConversionOptions:
         columns: by role.
         items: file, folder or archive with the table of titles and genres.
         scale: the worst and the best rating.
-        likes: every row is a like; there are no ratings.
+        likes: every row is a like; there are no ratings. So it is too where no column can be one of ratings.
     """
 
     columns: Columns = field(default_factory=dict)
@@ -100,17 +100,17 @@ def convert(source: Path, out: Path, options: ConversionOptions, on_rows: OnRows
         rows, user_ids, item_ids = _read_rows(table, columns, on_rows)
         items = _read_items(items_table, item_columns)
     unit = values.unit_of(rows["time"])
-    scale = None if options.likes else _scale(table, rows["rating"], options)
+    scale = _scale(table, rows["rating"], options) if "rating" in columns else None
     stars = pl.lit(LIKE) if scale is None else scale.apply(pl.col("rating"))
     rows = rows.with_columns(pl.col("time") // values.UNITS[unit], stars=stars)
     good, left_out = _sift(rows)
     ratings = good.sort("time", maintain_order=True).unique(["user", "item"], keep="last", maintain_order=True)
     if ratings.is_empty():
         reasons = "; ".join(f"{one.reason} in {one.rows:,} rows" for one in left_out) or "it has no rows"
-        raise DataError(f"{table.name} has no rating that can be read: {reasons}.")
+        raise DataError(f"{table.name} has no row that can be read: {reasons}.")
     users, movies = _number(_of(user_ids, ratings["user"])), _movies(_of(item_ids, ratings["item"]), items)
     with atomic_folder(out) as folder:
-        _write(folder, users, movies, ratings)
+        _write(folder, users, movies, ratings, has_stars=scale is not None)
         if scale is not None and scale.stars != (scale.low, scale.high):
             (folder / SCALE_FILE).write_text(OriginalScale(**scale._asdict()).model_dump_json())
     return Conversion(
@@ -119,7 +119,7 @@ def convert(source: Path, out: Path, options: ConversionOptions, on_rows: OnRows
         items_table=items_table.name if items_table else None,
         item_columns=dict(item_columns),
         scale=scale,
-        ratings_as=f"every row is a like, {LIKE:g} stars" if scale is None else str(scale),
+        ratings_as="every row is a like, without stars" if scale is None else str(scale),
         times_as=unit if "time" in columns else "none: the order of the rows counts, a second each from 1970 on",
         user_ids_as=_numbering(users),
         movie_ids_as=_numbering(movies),
@@ -241,7 +241,7 @@ def _numbering(ids: pl.DataFrame) -> str:
     return "as they are" if kept else f"numbered from 1 to {len(ids):,}"
 
 
-def _write(folder: Path, users: pl.DataFrame, movies: pl.DataFrame, ratings: pl.DataFrame) -> None:
+def _write(folder: Path, users: pl.DataFrame, movies: pl.DataFrame, ratings: pl.DataFrame, *, has_stars: bool) -> None:
     for noun, ids in {"user": users, "movie": movies}.items():
         ids.select(pl.col("number").alias(f"{noun}Id"), externalId="text").write_csv(folder / IDS_FILES[noun])
     title = pl.coalesce("title", values.one_line(pl.col("text")))
@@ -250,4 +250,7 @@ def _write(folder: Path, users: pl.DataFrame, movies: pl.DataFrame, ratings: pl.
     user, movie = users.select(user="index", userId="number"), movies.select(item="index", movieId="number")
     numbered = ratings.join(user, on="user").join(movie, on="item").sort("userId", "time", "row")
     lines = numbered.select("userId", "movieId", rating="stars", timestamp=pl.col("time").cast(pl.Int64))
-    lines.write_csv(folder / ML_CSV.ratings.name)
+    if has_stars:
+        lines.write_csv(folder / ML_CSV.ratings.name)
+    else:
+        lines.drop("rating").write_csv(folder / LIKES.ratings.name)

@@ -3,18 +3,23 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.data.conversion.columns import Columns, find_columns, find_item_columns
+from model.data.conversion.columns import NAMES, Columns, find_columns, find_item_columns
 from model.data.conversion.source import Table
 from model.errors import DataError
 
 
 def ratings_table(source: Path, tables: Sequence[Table], given: Columns, *, likes: bool) -> tuple[Table, Columns]:
-    """The one table that has a column for each role that is needed; `DataError` if there is none, or more than one."""
+    """The one table that has a column for each role that is needed; `DataError` if there is none, or more than one.
+
+    Where none has ratings, and no column is left that could be one, it is the one of likes.
+    """
     needed = ("user", "item") if likes else ("user", "item", "rating")
     given = {role: column for role, column in given.items() if role in (*needed, "time")}
     able = [table for table in tables if len(tables) == 1 or set(given.values()) <= set(table.columns)]
     found = {table: find_columns(table, (*needed, "time"), given) for table in able}
     fitting = [(table, columns) for table, columns in found.items() if set(needed) <= set(columns)]
+    if not fitting and "rating" not in given:
+        fitting = [(table, columns) for table, columns in found.items() if _is_of_likes(table, columns, given)]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
@@ -27,6 +32,12 @@ def ratings_table(source: Path, tables: Sequence[Table], given: Columns, *, like
         f"{source} has no table with a known name of the column of {', '.join(lacking)}. Name it: {names}."
         f"{clicks if 'rating' in lacking else ''} The columns are:{_listed(tables)}"
     )
+
+
+def _is_of_likes(table: Table, columns: Columns, given: Columns) -> bool:
+    """Whether the table has users and items, and every other column is known to be something else than a rating."""
+    known = {*columns.values(), *find_columns(table, NAMES, given).values()}
+    return {"user", "item"} <= set(columns) and known >= set(table.columns)
 
 
 def titles_table(

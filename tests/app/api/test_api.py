@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+from builders import star_figures
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
@@ -354,7 +355,7 @@ def test_health_and_model_tell_the_state_of_the_service(client: TestClient, scor
 
     model = client.get("/model").json()
     assert (model["version"], model["device"], model["sample_data"]) == (scorer.version, "cpu", True)
-    assert model["card"]["held_out"]["n_test"] == scorer.card.held_out.n_test
+    assert model["card"]["held_out"]["n_test"] == star_figures(scorer.card).n_test
 
 
 def test_a_service_whose_schema_is_not_current_is_not_ready(client: TestClient, loaded: Engine) -> None:
@@ -451,3 +452,21 @@ def test_a_rating_in_the_future_is_refused(client: TestClient, path: str) -> Non
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
     assert "in the future" in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        pytest.param("PUT", "/users/1/ratings/1", {}, id="one"),
+        pytest.param("POST", "/ratings", {"ratings": [{"user_id": 1, "movie_id": 1}]}, id="many"),
+    ],
+)
+def test_where_ratings_have_stars_one_without_is_refused(
+    client: TestClient, method: str, path: str, body: dict[str, object]
+) -> None:
+    before = client.get("/users/1/ratings").json()
+
+    answer = client.request(method, path, json=body)
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "stars_needed")
+    assert client.get("/users/1/ratings").json() == before

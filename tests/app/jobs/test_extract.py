@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from command import Run
@@ -11,11 +12,16 @@ from sqlalchemy import Engine
 from app.errors import DatabaseError
 from app.jobs.bulk_load import load
 from app.jobs.extract import extract
-from app.storage import movies, ratings
+from app.services.feedback.contexts import ContextReader
+from app.services.feedback.kinds import meanings_from
+from app.storage import events, movies, ratings
 from app.storage.database import Database, connect, upgrade
+from app.storage.events import EventRecord
 from app.storage.ratings import RatingRecord
 from model.data.dataset import MovieLens
 from model.data.sample import write_sample
+from model.data.sequences import Sequences
+from model.data.splits import leave_one_out
 from model.inference import artifact
 
 
@@ -64,6 +70,66 @@ def test_the_checksum_is_of_the_content_and_not_of_the_database_that_holds_it(
 def test_a_database_without_ratings_is_refused(engine: Engine) -> None:
     with pytest.raises(DatabaseError, match="holds no ratings to train on"):
         extract(engine)
+
+
+def test_events_stand_for_ratings_as_the_service_reads_them(loaded: Engine, sample: MovieLens) -> None:
+    rated = set(sample.ratings.filter(pl.col("user_id") == 1)["movie_id"])
+    watched, liked, changed, mind_changed, barely = [id_ for id_ in sample.movies["movie_id"] if id_ not in rated][:5]
+    own = min(rated)
+    at = 2_000_000_000
+    given = [
+        EventRecord("a", 1, watched, "watch", at, share=1.0),
+        EventRecord("b", 1, liked, "like", at + 1),
+        EventRecord("c", 1, changed, "like", at + 2),
+        EventRecord("d", 1, changed, "dislike", at + 3),
+        EventRecord("e", 1, mind_changed, "like", at + 4),
+        EventRecord("f", 1, mind_changed, "like", at + 5, removed=True),
+        EventRecord("g", 1, barely, "watch", at + 6, share=0.2),
+        EventRecord("h", 1, own, "like", at + 7),
+        EventRecord("i", 1, liked, "impression", at + 8),
+    ]
+    with Database(loaded).writes() as session:
+        events.put(session, given, {})
+
+    taken = extract(loaded)
+
+    added = taken.ratings.filter(pl.col("rated_at") >= at).sort("rated_at")
+    assert added.rows() == [(1, watched, 4.0, at), (1, liked, 5.0, at + 1), (1, changed, 1.0, at + 3)]
+    assert len(taken.ratings) == len(sample.ratings) + 3
+    with Database(loaded).reads() as session:
+        (context,) = ContextReader().read(session, [1]).values()
+    history = Sequences.of(taken).take(np.array([taken.users["user_id"].index_of(1)]))
+    ids = taken.catalogue.vocabulary.ids
+    assert [(ids[movie - 1], stars) for movie, stars in zip(history.movies, history.stars, strict=True)] == [
+        (entry.movie_id, entry.stars) for entry in context.history
+    ]
+
+
+def test_the_settings_say_which_events_are_learned_from(loaded: Engine, sample: MovieLens) -> None:
+    rated = set(sample.ratings.filter(pl.col("user_id") == 1)["movie_id"])
+    watched, listed = [id_ for id_ in sample.movies["movie_id"] if id_ not in rated][:2]
+    given = [EventRecord("a", 1, watched, "watch", 1, share=1.0), EventRecord("b", 1, listed, "watchlist", 2)]
+    with Database(loaded).writes() as session:
+        events.put(session, given, {})
+
+    taken = extract(loaded, meanings_from({"watch": {"stars": None}, "watchlist": {"stars": 3.5}}))
+
+    assert taken.ratings.filter(pl.col("rated_at") <= 2).rows() == [(1, listed, 3.5, 2)]
+
+
+def test_of_likes_events_are_history_and_targets(engine: Engine, sample: MovieLens) -> None:
+    likes = sample.without_stars()
+    load(engine, likes)
+    rated = set(likes.ratings.filter(pl.col("user_id") == 1)["movie_id"])
+    watched = next(id_ for id_ in likes.movies["movie_id"] if id_ not in rated)
+    with Database(engine).writes() as session:
+        events.put(session, [EventRecord("a", 1, watched, "watch", 2_000_000_000, share=1.0)], {})
+
+    taken = extract(engine)
+
+    assert not taken.has_stars
+    last = leave_one_out(Sequences.of(taken)).test.take(np.array([taken.users["user_id"].index_of(1)]))
+    assert [taken.catalogue.vocabulary.ids[movie - 1] for movie in last.sequences.movies[last.targets]] == [watched]
 
 
 @pytest.mark.slow

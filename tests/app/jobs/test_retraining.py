@@ -88,7 +88,7 @@ def test_a_better_model_is_served_and_knows_what_is_new(
     challenger = after.stored[0]
     assert (challenger.served, challenger.aside) == (True, None)
     assert challenger.card is not None
-    assert challenger.card.held_out.protocol == "newest"
+    assert challenger.card.protocol == "newest"
     trained = artifact.load(settings.artifact_folder / challenger.version)
     assert NEW_MOVIE in trained.catalogue.movie_ids
     assert trained.first_movies
@@ -198,6 +198,16 @@ def test_a_challenger_takes_over_only_if_it_is_better_or_as_good_and_knows_more(
     assert words in verdict.reason
 
 
+@pytest.mark.parametrize(("ndcg", "better"), [(0.6, True), (0.4, False)])
+def test_without_stars_lists_alone_decide(ndcg: float, better: bool, sample: MovieLens) -> None:
+    champion, challenger = (answers(one, 5)._replace(stars=None) for one in (0.5, ndcg))
+
+    verdict = decide(champion, challenger, PERSONS, sample.without_stars())
+
+    assert verdict.better == better
+    assert "RMSE" not in verdict.reason
+
+
 def test_a_difference_by_chance_is_no_better_model(sample: MovieLens) -> None:
     noise = np.random.default_rng(0).normal(0, 0.2, 50).astype(np.float32)
     champion = answers(0.5, 4.5)
@@ -221,6 +231,7 @@ def test_the_newest_ratings_are_held_out_of_training_and_asked_for(settings: Set
     assert NEW_MOVIE in asked.user.stars
     (folder,) = artifact.newest_first(settings.artifacts)
     given = ask(load_scorer(folder, choose_device("cpu")), persons, data, titles_of(len(data.movies) + 1))
+    assert given.stars is not None
     assert (len(given.stars), len(given.ndcg), given.movies) == (
         54,
         sum(1 for one in persons if max(one.later.values()) >= 4),

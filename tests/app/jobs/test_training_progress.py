@@ -55,6 +55,17 @@ def test_the_share_rises_to_the_whole_whatever_the_training_consists_of(
     assert (state(tmp_path).state, state(tmp_path).share) == ("served", 1)
 
 
+def test_without_stars_lists_are_the_whole_of_a_training(tmp_path: Path, sample: MovieLens) -> None:
+    with TrainingProgress(tmp_path, SMALL.model_copy(update={"refit": False}), sample.without_stars()) as progress:
+        progress.on_stage("held-out")
+        progress.on_epochs(at("lists", 1))
+        assert state(tmp_path).share == pytest.approx(0.5)
+        progress.on_learned("lists")
+        progress.on_epochs(at("lists", 2))
+        assert state(tmp_path).share == pytest.approx(1)
+        progress.end(served=True)
+
+
 def test_a_resumed_training_begins_with_what_was_done_before(tmp_path: Path, sample: MovieLens) -> None:
     with TrainingProgress(tmp_path, SMALL, sample) as progress:
         progress.on_stage("held-out")

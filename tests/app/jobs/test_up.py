@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from builders import star_figures
 from reliability import Record
 from server import free_port
 
@@ -72,7 +73,7 @@ def test_one_command_goes_from_nothing_to_answers_and_is_quick_the_second_time(t
         assert client.get("/users/1/recommendations", params={"n": 5}).json()["recommendations"] == listed
         assert "NOT REAL DATA" in log.read_text()
 
-    held_out = newest_card(tmp_path).held_out
+    held_out = star_figures(newest_card(tmp_path))
     assert held_out.rmse < held_out.baselines["bias"].rmse
 
 
@@ -101,7 +102,7 @@ def test_a_first_model_answers_while_the_whole_one_is_trained_whatever_is_killed
         ended = ask_until(client, lambda training: training["state"] in {"served", "worse"})
         _wait_for_model(client, preliminary=ended["state"] == "worse")
 
-    held_out = newest_card(tmp_path).held_out
+    held_out = star_figures(newest_card(tmp_path))
     assert held_out.rmse < held_out.baselines["bias"].rmse
     with up(tmp_path, within=60) as (client, _):
         assert client.get("/model").json()["training"]["state"] == ended["state"]

@@ -53,7 +53,7 @@ def stored(url: str) -> dict[Key, float]:
     with Database(engine).reads() as session:
         block = next_block(session, (0, 0), 1_000_000)
     engine.dispose()
-    return {(rating.user_id, rating.movie_id): rating.stars for rating in block}
+    return {(rating.user_id, rating.movie_id): rating.stars for rating in block if rating.stars is not None}
 
 
 def write_until_killed(database_url: str, artifacts: Path, log: Path, writes: int) -> dict[Key, float]:

@@ -15,7 +15,7 @@ from model.data import dataset
 from model.data.conversion.convert import Conversion, ConversionOptions, convert
 from model.data.dataset import MovieLens
 from model.errors import DataError, SettingsError
-from model.rating_scale import HALF_STARS, WHOLE_STARS, OriginalScale
+from model.rating_scale import HALF_STARS, LIKE, WHOLE_STARS, OriginalScale
 
 ROWS = [
     {"user": "ann", "item": "tt0111161", "rating": 10, "time": 1_600_000_000},
@@ -240,16 +240,30 @@ def test_ratings_that_are_all_the_same_are_refused_with_what_to_do(tmp_path: Pat
         converted(source)
 
 
-def test_clicks_are_refused_with_what_to_do_or_taken_as_likes(tmp_path: Path) -> None:
-    source = written(tmp_path / "clicks.csv", "user,item,ts\na,b,1600000000\nc,d,1600000001\n")
+def test_a_table_without_ratings_is_one_of_likes_and_its_folder_has_no_stars(tmp_path: Path) -> None:
+    source = written(tmp_path / "clicks.csv", "user,item,ts\na,b,1600000000\nc,d,1600000001\nc,d,1600000005\n")
+
+    conversion, data = converted(source)
+
+    assert not data.has_stars
+    assert data.ratings["stars"].to_list() == [LIKE, LIKE]  # as the network reads them
+    assert (conversion.ratings_as, conversion.scale) == ("every row is a like, without stars", None)
+    assert not (tmp_path / "converted" / "ratings.csv").exists()
+    assert (tmp_path / "converted" / "likes.csv").read_text().splitlines() == [
+        "userId,movieId,timestamp",
+        "1,1,1600000000",
+        "2,2,1600000005",
+    ]
+
+
+def test_a_column_that_could_be_one_of_ratings_is_asked_about(tmp_path: Path) -> None:
+    source = written(tmp_path / "plays.csv", "user,item,plays,ts\na,b,3,1600000000\nc,d,1,1600000001\n")
 
     with pytest.raises(
-        DataError, match=r"(?s)column of rating. Name it: --rating COLUMN.*--likes.*clicks.csv: user, item, ts"
+        DataError, match=r"(?s)column of rating. Name it: --rating COLUMN.*--likes.*plays.csv: user, item, plays, ts"
     ):
         converted(source)
-    conversion, data = converted(source, ConversionOptions(likes=True))
-    assert data.ratings["stars"].to_list() == [5, 5]
-    assert conversion.ratings_as == "every row is a like, 5 stars"
+    assert not converted(source, ConversionOptions(likes=True))[1].has_stars
 
 
 NINE = datetime(2020, 5, 31, 9, 30, 15, tzinfo=UTC)

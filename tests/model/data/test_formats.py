@@ -14,7 +14,7 @@ from model.data.formats import FORMATS, LARGEST_ID, ML_1M, ML_10M, ML_100K, form
 from model.data.sequences import Sequences
 from model.errors import DataError
 from model.features.catalogue import year_of
-from model.rating_scale import HALF_STARS, WHOLE_STARS
+from model.rating_scale import HALF_STARS, LIKE, WHOLE_STARS
 
 FLAGS = "0|0|0|1|1|1|0|0|0|0|0|0|0|0|0|0|0|0|0"  # Animation, Children's, Comedy
 
@@ -31,6 +31,11 @@ OF_CSV = {
     "movies.csv": "movieId,title,genres\n1,Toy Story (1995),Animation|Comedy\n"
     '2,"Café, ""The"" (1996)",(no genres listed)\n',
     "ratings.csv": "userId,movieId,rating,timestamp\n7,1,3.5,838985046\n3,2,5.0,838983525\n",
+}
+
+OF_LIKES = {
+    "movies.csv": OF_CSV["movies.csv"],
+    "likes.csv": "userId,movieId,timestamp\n7,1,838985046\n3,2,838983525\n",
 }
 
 
@@ -82,9 +87,24 @@ def test_line_ends_of_windows_and_a_byte_order_mark_are_ignored(tmp_path: Path) 
     assert len(dataset.read(write(tmp_path, written)).ratings) == 2
 
 
+def test_likes_have_no_stars_but_those_that_the_network_reads(tmp_path: Path) -> None:
+    data = dataset.read(write(tmp_path, OF_LIKES))
+
+    assert not data.has_stars
+    assert data.ratings.rows() == [(7, 1, LIKE, 838985046), (3, 2, LIKE, 838983525)]
+    assert data.rating_scale == WHOLE_STARS
+
+
+def test_a_like_with_stars_is_a_bad_line(tmp_path: Path) -> None:
+    folder = write(tmp_path, {**OF_LIKES, "likes.csv": OF_LIKES["likes.csv"] + "7,2,5,838985047\n"})
+
+    with pytest.raises(DataError, match=r"likes.csv, line 4: the line does not have 3 fields"):
+        dataset.read(folder)
+
+
 def test_a_format_is_known_by_its_files_and_not_by_the_folders_name(tmp_path: Path) -> None:
     for one in FORMATS:
-        folder = write(tmp_path / one.files[0], dict.fromkeys(one.files, ""))
+        folder = write(tmp_path / "+".join(one.files), dict.fromkeys(one.files, ""))
         assert format_of(folder) is one
     assert format_of(tmp_path) is None
 

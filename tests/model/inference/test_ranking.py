@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from builders import RATING_ONLY, SMALL, network, user
+from builders import RATING_ONLY, SMALL, known_stars, network, user
 
 from model.errors import NoRelevanceError
 from model.features.catalogue import Vocabulary
@@ -52,7 +52,7 @@ def test_lists_are_ordered_by_relevance_unless_stars_are_asked_for(scorer: Score
     assert scorer.default_rank_by == "relevance"
     relevances = [entry.relevance or 0 for entry in by_relevance]
     assert relevances == sorted(relevances, reverse=True)
-    stars = [entry.stars for entry in by_rating]
+    stars = known_stars(by_rating)
     assert stars == sorted(stars, reverse=True)
     assert by_relevance != by_rating
 
@@ -65,7 +65,7 @@ def test_each_entry_carries_both_values_whatever_the_order(scorer: Scorer) -> No
             {entry.movie_id: getattr(entry, value) for entry in listed} for listed in (by_relevance, by_rating)
         )
         assert one == pytest.approx(other, abs=1e-4)
-    assert all(1 <= entry.stars <= 5 for entry in by_relevance)
+    assert all(1 <= stars <= 5 for stars in known_stars(by_relevance))
 
 
 def test_relevances_are_probabilities_of_all_that_is_not_rated(scorer: Scorer) -> None:
@@ -101,8 +101,8 @@ def test_a_contribution_is_what_the_score_loses_without_that_rating(scorer: Scor
             shorter = [one for one in HISTORY if one is not left_out]
             others = recommended(scorer, shorter, rank_by)
             if rank_by == "rating":
-                without = next(other.stars for other in others if other.movie_id == entry.movie_id)
-                lost[left_out.movie_id] = entry.stars - without
+                (without,) = known_stars(other for other in others if other.movie_id == entry.movie_id)
+                lost[left_out.movie_id] = known_stars([entry])[0] - without
             else:
                 # The movie taken out is a candidate now: of the others, the level_shares are as if it were not.
                 of_others = sum(other.relevance or 0 for other in others if other.movie_id not in rated)

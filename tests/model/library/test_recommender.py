@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from builders import star_figures
 
-from model.errors import DataError
+from model.errors import DataError, NoStarsError
 from model.library import Evaluation
 from seqrec.recommender import Recommender
 
@@ -90,6 +91,7 @@ def test_held_out_ratings_are_evaluated(recommender: Recommender, held_out: pd.D
     evaluation = recommender.evaluate(held_out)
 
     assert isinstance(evaluation, Evaluation)
+    assert evaluation.ratings is not None
     assert evaluation.ratings.rmse < 0.7  # in stars, where all at the mean would have 1.5
     assert evaluation.lists is not None
     assert evaluation.lists.hr_at_10 > 0.7  # of 15 unrated items, half are to the taste
@@ -97,7 +99,8 @@ def test_held_out_ratings_are_evaluated(recommender: Recommender, held_out: pd.D
 
 def test_the_card_tells_how_good_the_model_was_for_users_it_had_not_met(recommender: Recommender) -> None:
     assert recommender.card.data.users == USERS
-    assert recommender.card.held_out.rmse < recommender.card.held_out.baselines["bias"].rmse
+    figures = star_figures(recommender.card)
+    assert figures.rmse < figures.baselines["bias"].rmse
 
 
 def test_similar_items_are_of_one_taste(recommender: Recommender) -> None:
@@ -165,3 +168,23 @@ def test_a_rating_off_the_scale_is_named(recommender: Recommender, held_out: pd.
 def test_a_setting_that_there_is_not_is_refused() -> None:
     with pytest.raises(ValueError, match="epoch"):
         Recommender(epoch=3)
+
+
+def test_a_frame_without_ratings_is_learned_as_likes(known: pd.DataFrame, held_out: pd.DataFrame) -> None:
+    liked = known[known["score"] > 5].drop(columns="score")
+    wanted = held_out[held_out["score"] > 5].drop(columns="score")
+
+    recommender = Recommender(epochs=60, hidden=24, learning_rate=0.01, progress=False).fit(
+        liked, ITEM_FRAME, user="reader", item="book"
+    )
+
+    lists = recommender.recommend(["reader-1"], n=3)
+    assert list(lists.columns) == ["user", "item", "rank", "relevance"]
+    odd = [int(book.removeprefix("tt")) % 2 for book in lists["item"]]
+    assert odd == [1, 1, 1]  # as all that this reader liked
+    evaluation = recommender.evaluate(wanted)
+    assert evaluation.ratings is None
+    assert evaluation.lists is not None
+    assert evaluation.lists.hr_at_10 > 0.6
+    with pytest.raises(NoStarsError, match="predicts no stars"):
+        recommender.predict(wanted)
