@@ -165,21 +165,21 @@ def _recommend_one(
     if user is not None and rated:
         raise SettingsError("Give a USER_ID or --rated, not both: --rated is for a user who is not in the database.")
     left_out = [_read_id(text) for text in exclude]
-    services = services_from(settings_with())
-    if user is None:
-        given = [_parse_rating(text, services.host.model.rating_scale) for text in rated or []]
-        ids = _look_up(services.external_ids, movies=[*left_out, *(movie for movie, _ in given)])
-        history = _history(given, ids)
-        answer = services.recommender.recommend_anonymous(
-            UserContext(history=history), _without(options, left_out, ids)
-        )
-        name, user_id = "The anonymous user", None
-    else:
-        named = _read_id(user)
-        ids = _look_up(services.external_ids, [named], left_out)
-        (user_id,) = ids.of_users([named])
-        answer = services.recommender.recommend(user_id, _without(options, left_out, ids))
-        name = f"User {named}"
+    with services_from(settings_with()) as services:
+        if user is None:
+            given = [_parse_rating(text, services.host.model.rating_scale) for text in rated or []]
+            ids = _look_up(services.external_ids, movies=[*left_out, *(movie for movie, _ in given)])
+            history = _history(given, ids)
+            answer = services.recommender.recommend_anonymous(
+                UserContext(history=history), _without(options, left_out, ids)
+            )
+            name, user_id = "The anonymous user", None
+        else:
+            named = _read_id(user)
+            ids = _look_up(services.external_ids, [named], left_out)
+            (user_id,) = ids.of_users([named])
+            answer = services.recommender.recommend(user_id, _without(options, left_out, ids))
+            name = f"User {named}"
     if as_json:
         typer.echo(translation.recommendations(user_id, answer).model_dump_json())
     else:
@@ -194,12 +194,12 @@ def _recommend_together(users: list[str], exclude: list[str], options: "GroupOpt
     if not 2 <= len(users) <= MOST_MEMBERS:
         raise SettingsError(f"--together is for 2 to {MOST_MEMBERS} users: name them all, as in 'recommend 5 17'.")
     named, left_out = [_read_id(user) for user in users], [_read_id(text) for text in exclude]
-    services = services_from(settings_with())
-    ids = _look_up(services.external_ids, named, left_out)
-    members = ids.of_users(named)
-    if len(set(members)) < len(members):
-        raise SettingsError("A user is named twice: name each user of --together once.")
-    answer = services.groups.recommend(members, _without(options, left_out, ids))
+    with services_from(settings_with()) as services:
+        ids = _look_up(services.external_ids, named, left_out)
+        members = ids.of_users(named)
+        if len(set(members)) < len(members):
+            raise SettingsError("A user is named twice: name each user of --together once.")
+        answer = services.groups.recommend(members, _without(options, left_out, ids))
     if as_json:
         typer.echo(translation.group_recommendations(answer).model_dump_json())
     else:
@@ -295,10 +295,10 @@ def predict(
     from app.services.recommendations import PredictionQuery
 
     user, movies = _read_id(user_id), [_read_id(text) for text in movie_ids]
-    services = services_from(settings_with())
-    ids = _look_up(services.external_ids, [user], movies)
-    (own,) = ids.of_users([user])
-    answer = services.recommender.predict([PredictionQuery(own, movie_id) for movie_id in ids.of_movies(movies)])
+    with services_from(settings_with()) as services:
+        ids = _look_up(services.external_ids, [user], movies)
+        (own,) = ids.of_users([user])
+        answer = services.recommender.predict([PredictionQuery(own, movie_id) for movie_id in ids.of_movies(movies)])
     if as_json:
         typer.echo(translation.predictions([own] * len(movies), answer).model_dump_json())
     else:
