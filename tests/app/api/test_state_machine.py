@@ -127,6 +127,10 @@ class Service(RuleBasedStateMachine):
         if user in self.users:
             self.users[user] |= profile
 
+    @rule(user=st.sampled_from(USERS), age=st.integers(1, 120))
+    def grow_older(self, user: int, age: int) -> None:
+        self.change_profile(user, {"age": age})
+
     @rule(user=user_ids)
     def leave(self, user: int) -> None:
         assert self.client.delete(f"/users/{user}").status_code == 204
