@@ -9,35 +9,35 @@ RUN python -m venv /opt/seqrec
 ENV PATH=/opt/seqrec/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_RETRIES=2
 WORKDIR /build
 
-# An index that is out of reach is passed over, and the pinned version taken from wherever pip finds it.
+# The dependencies alone: a change of the code or of a document does not install them again.
+COPY requirements/service.txt requirements/
+RUN pip install --no-deps --require-hashes --requirement requirements/service.txt
+
+# Without a checksum: its files differ from index to index. What it needs is there by now, but for the CUDA libraries
+# of such a build. An index that is out of reach is passed over, and the pinned version taken from wherever pip finds it.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 COPY constraints.txt .
 RUN pip install --constraint constraints.txt --extra-index-url "$TORCH_INDEX" torch
 
-# The dependencies alone, by way of an empty package: a change of the code or of a document does not install them again.
-COPY pyproject.toml .
-RUN mkdir app docs model migrations seqrec \
- && touch LICENSE docs/pypi.md app/__init__.py model/__init__.py migrations/__init__.py seqrec/__init__.py \
- && pip install --constraint constraints.txt '.[service,otel,s3]' \
- && pip uninstall --yes seqrec
-
 
 FROM service-dependencies AS training-dependencies
 
-RUN pip install --constraint constraints.txt '.[training]' \
- && pip uninstall --yes seqrec
+COPY requirements/training.txt requirements/
+RUN pip install --no-deps --require-hashes --requirement requirements/training.txt
 
 
 # The package alone, in a folder of its own, so that it is a small layer of the images.
 FROM service-dependencies AS package
 
-COPY LICENSE ./
+COPY requirements/build.txt requirements/
+RUN pip install --no-deps --require-hashes --requirement requirements/build.txt
+COPY LICENSE pyproject.toml ./
 COPY docs/pypi.md docs/pypi.md
 COPY app app
 COPY model model
 COPY migrations migrations
 COPY seqrec seqrec
-RUN pip install --no-deps --prefix /package .
+RUN pip install --no-deps --no-build-isolation --prefix /package .
 
 
 FROM python:3.11-slim AS base

@@ -4,6 +4,7 @@
 # make soak       kills, faults, load and very many requests at length, into docs/reliability.md: half an hour
 # make bench      how fast the service answers, into docs/results: at most a quarter of an hour; BENCH=--quick: minutes
 # make audit      known weaknesses of the pinned dependencies, from the package index
+# make lock       the checksums of all that is installed, into requirements/, from the package index
 # make hooks      lint and types before every commit
 # make install    the set-up alone
 
@@ -17,7 +18,7 @@ WORKERS ?= auto
 SOAK ?= soak
 PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS) --maxprocesses=4 --dist=worksteal
 
-.PHONY: run install lint check test soak bench audit hooks clean
+.PHONY: run install lint check test soak bench audit lock hooks clean
 .DEFAULT_GOAL := run
 
 run: install
@@ -53,12 +54,24 @@ audit:
 	.venv-audit/bin/pip --disable-pip-version-check --quiet install pip-audit==2.10.1
 	.venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
+# Without torch, whose files differ from index to index.
+LOCK = .venv-lock/bin/uv pip compile --quiet --python-version 3.11 --python-platform linux --constraint constraints.txt \
+	--generate-hashes --no-emit-package torch --no-annotate --no-header
+lock:
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip --disable-pip-version-check --quiet install uv==0.13.9
+	echo hatchling | $(LOCK) --output-file requirements/build.txt -
+	$(LOCK) --extra service --extra otel --extra s3 --output-file requirements/service.txt pyproject.toml
+	$(LOCK) --extra training --output-file requirements/training.txt pyproject.toml
+
 hooks: $(VENV)/.installed-dev
 	$(BIN)/pre-commit install
 
-$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)
+$(VENV)/.installed: pyproject.toml constraints.txt requirements/build.txt requirements/training.txt | $(VENV)
 	@echo "Installing SeqRec into $(VENV); the first time takes a few minutes"
-	@$(PIP) install --constraint constraints.txt --editable '.[training]'
+	@$(PIP) install --no-deps --require-hashes --requirement requirements/build.txt --requirement requirements/training.txt
+	@$(PIP) install --constraint constraints.txt torch
+	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt tests/typescript/package-lock.json | $(VENV)

@@ -8,6 +8,8 @@ import os
 import socket
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -116,12 +118,16 @@ def from_settings(settings: Settings) -> FastAPI:
     return app
 
 
-def services_from(settings: Settings) -> Services:
+@contextmanager
+def services_from(settings: Settings) -> Iterator[Services]:
     """The use cases without a server, for the command line; errors as for `load`."""
     engine, scorer, _ = load(settings)
     host = ModelHost(Database(engine), scorer, settings.artifacts)
-    host.join_comparison()
-    return Services.over(host, meanings_from(settings.feedback or {}), settings.event_retention)
+    try:
+        host.join_comparison()
+        yield Services.over(host, meanings_from(settings.feedback or {}), settings.event_retention)
+    finally:
+        engine.dispose()
 
 
 def load(settings: Settings) -> tuple[Engine, Scorer, int]:

@@ -1,7 +1,10 @@
 """Limits of what the service accepts, for programs that want to know them before they ask."""
 
-LARGEST_ID = 2**31 - 1
-"""Of users and movies: what a column of 32 bits holds."""
+LARGEST_ID = 2**63 - 1
+"""Of users and movies: what a column of 64 bits holds."""
+
+LARGEST_TMDB_ID = 2**31 - 1
+"""Of a movie at TMDB."""
 
 LONGEST_EXTERNAL_ID = 128
 """In characters, of the id that a user or a movie has in another system."""

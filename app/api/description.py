@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from app.edge.answers import PROBLEM
 from app.edge.keys import ADMIN_KEY, ANY_KEY
+from seqrec.limits import LARGEST_ID
 
 JSON = "application/json"
 
@@ -24,6 +25,7 @@ class Description:
             scheme.scheme_name: scheme.model.model_dump(mode="json", by_alias=True, exclude_none=True)
             for scheme in (ANY_KEY, ADMIN_KEY)
         }
+        _make_exact(schemas)
         for status, answer in _answers(description):
             content = answer.get("content", {})
             if JSON not in content:
@@ -33,6 +35,14 @@ class Description:
             else:
                 content[JSON].setdefault("example", example(content[JSON]["schema"], schemas))
         return description
+
+
+def _make_exact(schema: object) -> None:
+    """FastAPI takes bounds as floats, which cannot hold the greatest id: bounds of integers become integers again."""
+    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        _make_exact(part)
+    if isinstance(schema, dict) and schema.get("type") == "integer" and isinstance(schema.get("maximum"), float):
+        schema["maximum"] = min(int(schema["maximum"]), LARGEST_ID)
 
 
 def _answers(description: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
 from app.cli.options import JsonOption, settings_with
 from model.errors import SettingsError
 from seqrec.ids import AnyId
-from seqrec.limits import EARLIEST_YEAR, LATEST_YEAR
+from seqrec.limits import EARLIEST_YEAR, LATEST_YEAR, MOST_MEMBERS
 
 if TYPE_CHECKING:
+    from app.services.groups import GroupOptions
     from app.services.ids import ExternalIds, OwnIds
     from app.services.recommendations import RecommendationOptions
     from model.features.users import Rated
@@ -19,14 +20,16 @@ if TYPE_CHECKING:
 
 commands = typer.Typer()
 
+OptionsT = TypeVar("OptionsT", "RecommendationOptions", "GroupOptions")
+
 
 @commands.command()
 def recommend(
-    user_id: Annotated[
-        str | None,
+    user_ids: Annotated[
+        list[str] | None,
         typer.Argument(
-            help="A user of the database; digits are an own id, all else an external one.",
-            metavar="USER_ID",
+            help="A user of the database, or with --together several; digits are an own id, all else an external one.",
+            metavar="USER_ID...",
             show_default="the user of --rated",
         ),
     ] = None,
@@ -77,6 +80,17 @@ def recommend(
         list[str] | None,
         typer.Option(help="A movie to leave out; may be repeated.", metavar="ID", show_default="none"),
     ] = None,
+    together: Annotated[
+        bool, typer.Option("--together", help=f"One list for 2 to {MOST_MEMBERS} users who watch together.")
+    ] = False,
+    strategy: Annotated[
+        Literal["average", "least_misery", "fairness"] | None,
+        typer.Option(
+            help="With --together, how the users' scores become one order. average: by their mean. least_misery: by "
+            "the smallest. fairness: the users pick in turns.",
+            show_default="average",
+        ),
+    ] = None,
     all_users: Annotated[
         bool,
         typer.Option("--all", help="Write lists for all users of the database into the file --out, without reasons."),
@@ -103,11 +117,13 @@ def recommend(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print a user's latest ratings, and the movies to see next with their reasons; or write lists for all users.
+    """Print what a user, or people who watch together, should see next; or write lists for all users.
 
-    An interrupted --all continues where it stopped if the same command is run again.
+    A single user's list comes with the latest ratings and the reasons. An interrupted --all continues where it stopped
+    if the same command is run again.
     """
     from app.services.catalogue import Filter
+    from app.services.groups import GroupOptions
     from app.services.recommendations import RecommendationOptions
 
     if year_from is not None and year_to is not None and year_from > year_to:
@@ -116,16 +132,24 @@ def recommend(
     options = RecommendationOptions(n=n, rank_by=rank_by, filter=allowed)
     if diversity is not None:
         options = options._replace(diversity=diversity)
+    users = user_ids or []
+    if strategy is not None and not together:
+        raise SettingsError("--strategy is an option of --together.")
     if all_users:
-        if out is None or user_id is not None or rated:
+        if out is None or users or rated or together:
             raise SettingsError("With --all, say into which file by --out, and name no user.")
-        if ray is not None and workers is not None:
-            raise SettingsError("--workers is for this machine alone: with --ray, there is one for each core.")
         _recommend_all(out, options, exclude or [], workers, ray)
     elif out is not None or workers is not None or ray is not None:
         raise SettingsError("--out, --workers and --ray are options of --all.")
+    elif together:
+        if rated or diversity is not None:
+            raise SettingsError("--rated and --diversity are for a single user, not for --together.")
+        group = GroupOptions(n=n, rank_by=rank_by, strategy=strategy or "average", explain=as_json, filter=allowed)
+        _recommend_together(users, exclude or [], group, as_json)
+    elif len(users) > 1:
+        raise SettingsError("For one list for several users, add --together; otherwise ask for one user at a time.")
     else:
-        _recommend_one(user_id, rated, exclude or [], options._replace(explain=True), as_json)
+        _recommend_one(users[0] if users else None, rated, exclude or [], options._replace(explain=True), as_json)
 
 
 def _recommend_one(
@@ -141,25 +165,45 @@ def _recommend_one(
     if user is not None and rated:
         raise SettingsError("Give a USER_ID or --rated, not both: --rated is for a user who is not in the database.")
     left_out = [_read_id(text) for text in exclude]
-    services = services_from(settings_with())
-    if user is None:
-        given = [_parse_rating(text, services.host.model.rating_scale) for text in rated or []]
-        ids = _look_up(services.external_ids, movies=[*left_out, *(movie for movie, _ in given)])
-        history = _history(given, ids)
-        answer = services.recommender.recommend_anonymous(
-            UserContext(history=history), _without(options, left_out, ids)
-        )
-        name, user_id = "The anonymous user", None
-    else:
-        named = _read_id(user)
-        ids = _look_up(services.external_ids, [named], left_out)
-        (user_id,) = ids.of_users([named])
-        answer = services.recommender.recommend(user_id, _without(options, left_out, ids))
-        name = f"User {named}"
+    with services_from(settings_with()) as services:
+        if user is None:
+            given = [_parse_rating(text, services.host.model.rating_scale) for text in rated or []]
+            ids = _look_up(services.external_ids, movies=[*left_out, *(movie for movie, _ in given)])
+            history = _history(given, ids)
+            answer = services.recommender.recommend_anonymous(
+                UserContext(history=history), _without(options, left_out, ids)
+            )
+            name, user_id = "The anonymous user", None
+        else:
+            named = _read_id(user)
+            ids = _look_up(services.external_ids, [named], left_out)
+            (user_id,) = ids.of_users([named])
+            answer = services.recommender.recommend(user_id, _without(options, left_out, ids))
+            name = f"User {named}"
     if as_json:
         typer.echo(translation.recommendations(user_id, answer).model_dump_json())
     else:
         print_recommendations(name, answer)
+
+
+def _recommend_together(users: list[str], exclude: list[str], options: "GroupOptions", as_json: bool) -> None:
+    from app.api import translation
+    from app.cli.tables import print_group_recommendations
+    from app.server import services_from
+
+    if not 2 <= len(users) <= MOST_MEMBERS:
+        raise SettingsError(f"--together is for 2 to {MOST_MEMBERS} users: name them all, as in 'recommend 5 17'.")
+    named, left_out = [_read_id(user) for user in users], [_read_id(text) for text in exclude]
+    with services_from(settings_with()) as services:
+        ids = _look_up(services.external_ids, named, left_out)
+        members = ids.of_users(named)
+        if len(set(members)) < len(members):
+            raise SettingsError("A user is named twice: name each user of --together once.")
+        answer = services.groups.recommend(members, _without(options, left_out, ids))
+    if as_json:
+        typer.echo(translation.group_recommendations(answer).model_dump_json())
+    else:
+        print_group_recommendations([f"User {user}" for user in named], answer)
 
 
 def _recommend_all(
@@ -170,6 +214,8 @@ def _recommend_all(
     from app.jobs.recommend_all import recommend_all
     from app.jobs.recommend_with_ray import recommend_with_ray
 
+    if ray is not None and workers is not None:
+        raise SettingsError("--workers is for this machine alone: with --ray, there is one for each core.")
     if ray is None and out.is_dir():
         raise SettingsError(f"{out} is a folder: --out is a file, unless there is --ray.")
     left_out = [_read_id(text) for text in exclude]
@@ -205,7 +251,7 @@ def _look_up(ids: "ExternalIds", users: Sequence[AnyId] = (), movies: Sequence[A
     return ids.look_up(*([id_ for id_ in named if isinstance(id_, str)] for named in (users, movies)))
 
 
-def _without(options: "RecommendationOptions", movies: Sequence[AnyId], ids: "OwnIds") -> "RecommendationOptions":
+def _without(options: OptionsT, movies: Sequence[AnyId], ids: "OwnIds") -> OptionsT:
     return options._replace(filter=options.filter._replace(exclude=tuple(ids.of_known_movies(movies))))
 
 
@@ -249,10 +295,10 @@ def predict(
     from app.services.recommendations import PredictionQuery
 
     user, movies = _read_id(user_id), [_read_id(text) for text in movie_ids]
-    services = services_from(settings_with())
-    ids = _look_up(services.external_ids, [user], movies)
-    (own,) = ids.of_users([user])
-    answer = services.recommender.predict([PredictionQuery(own, movie_id) for movie_id in ids.of_movies(movies)])
+    with services_from(settings_with()) as services:
+        ids = _look_up(services.external_ids, [user], movies)
+        (own,) = ids.of_users([user])
+        answer = services.recommender.predict([PredictionQuery(own, movie_id) for movie_id in ids.of_movies(movies)])
     if as_json:
         typer.echo(translation.predictions([own] * len(movies), answer).model_dump_json())
     else:

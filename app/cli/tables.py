@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.cli.console import output
+from app.services.groups import GroupList
 from app.services.recommendations import Predictions, RecommendationList
 from app.storage.movies import MovieRecord
 from app.storage.stats import Stats
@@ -161,6 +162,18 @@ def print_recommendations(user: str, answer: RecommendationList) -> None:
         )
         stars = "-" if entry.stars is None else f"{entry.stars:.2f}"
         table.add_row(str(rank), _format_movie(movies[entry.movie_id]), stars, likely, reasons)
+    output.print(table)
+
+
+def print_group_recommendations(members: Sequence[str], answer: GroupList) -> None:
+    """The recommended movies with the stars that each member would give; in turns, also whose turn it was."""
+    movies = answer.state.catalogue.movies
+    turns = ("turn of",) if answer.strategy == "fairness" else ()
+    table = _table("To see together", "", "movie", *map(escape, members), *turns)
+    for rank, entry in enumerate(answer.recommendations, start=1):
+        stars = [f"{opinion.stars:.2f}" for opinion in entry.members]
+        turn = [] if entry.chosen_by is None else [escape(members[entry.chosen_by])]
+        table.add_row(str(rank), _format_movie(movies[entry.movie_id]), *stars, *turn)
     output.print(table)
 
 

@@ -86,9 +86,9 @@ class Parquet:
 
         self._polars = pl
         self._schema = {
-            "user_id": pl.Int32,
+            "user_id": pl.Int64,
             "rank": pl.Int32,
-            "movie_id": pl.Int32,
+            "movie_id": pl.Int64,
             "title": pl.String,
             "predicted_stars": pl.Float64,
             "relevance": pl.Float64,

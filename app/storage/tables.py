@@ -34,6 +34,9 @@ class Base(DeclarativeBase):
     )
 
 
+LargeId = BigInteger().with_variant(Integer, "sqlite")  # SQLite chooses ids for its own integers alone
+
+
 class User(Base):
     """A user; unknown fields of the profile are null.
 
@@ -50,7 +53,7 @@ class User(Base):
         CheckConstraint("occupation BETWEEN 0 AND 20", name="occupation"),
     )
 
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    id: Mapped[int] = mapped_column(LargeId, primary_key=True, autoincrement=False)
     external_id: Mapped[str | None] = mapped_column(String(LONGEST_EXTERNAL_ID), unique=True, index=True)
     gender: Mapped[str | None] = mapped_column(String(1))
     age: Mapped[int | None]
@@ -70,7 +73,7 @@ class Movie(Base):
     __tablename__ = "movies"
     __table_args__ = (CheckConstraint("title <> ''", name="title"),)
 
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    id: Mapped[int] = mapped_column(LargeId, primary_key=True, autoincrement=False)
     external_id: Mapped[str | None] = mapped_column(String(LONGEST_EXTERNAL_ID), unique=True, index=True)
     title: Mapped[str]
     year: Mapped[int | None]
@@ -120,8 +123,6 @@ class Rating(Base):
 
 LASTING = "kind NOT IN ('impression', 'click')"
 """In SQL: events that say something of the user for good, and count the user's revision up."""
-
-LargeId = BigInteger().with_variant(Integer, "sqlite")  # SQLite chooses ids for its own integers alone
 
 
 class ServedList(Base):

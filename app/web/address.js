@@ -1,6 +1,6 @@
 // The place that the address names, so that it can be linked to, left by Back and found again by a reload.
 
-import { readId, writeId } from "./ids.js";
+import { ownId, readId, writeId } from "./ids.js";
 
 const VIEWS = ["start", "list", "movie", "watchlist", "together", "model"];
 
@@ -11,10 +11,10 @@ const NUMBERS = ["year_from", "year_to", "diversity"];
 export function placeOf(address) {
   const query = new URL(address).searchParams;
   const number = (name) => (/^\d+(\.\d+)?$/.test(query.get(name)) ? Number(query.get(name)) : null);
-  const movie = number("movie");
+  const movie = /^\d+$/.test(query.get("movie")) ? ownId(query.get("movie")) : null;
   const named = VIEWS.includes(query.get("view")) ? query.get("view") : "list";
   const view = movie !== null ? "movie" : named === "movie" ? "list" : named;
-  const members = [...new Set(query.getAll("member").filter((id) => /^[1-9]\d{0,9}$/.test(id)).map(Number))].slice(0, 10);
+  const members = [...new Set(query.getAll("member").filter((id) => /^[1-9]\d{0,18}$/.test(id)).map(ownId))].slice(0, 10);
   const options = { genre: query.getAll("genre"), rank_by: query.get("rank_by") };
   for (const name of NUMBERS) options[name] = number(name);
   return { view, user: readId(query.get("user")), movie, members, strategy: query.get("strategy"), options };

@@ -1,6 +1,7 @@
 // The service's routes, and what can go wrong with them.
 
 import { segment } from "./ids.js";
+import { parse, stringify } from "./json.js";
 import { recall, remember } from "./storage.js";
 
 /** An answer that is an error, or none at all (code "unreachable"); the message is for people. */
@@ -51,7 +52,7 @@ async function request(method, path, { query = {}, body, type, signal } = {}) {
   for (;;) {
     const key = recall("sessionStorage", "key");
     const answer = await send(url, { method, body, type, key, signal });
-    if (answer.ok) return answer.status === 204 ? null : answer.json();
+    if (answer.ok) return answer.status === 204 ? null : parse(await answer.text());
     const error = await errorOf(answer);
     if (answer.status !== 401 || !(await anotherKey(key))) throw error;
   }
@@ -62,7 +63,7 @@ async function send(url, { method, body, type, key, signal }) {
   if (key) headers["X-API-Key"] = key;
   if (body !== undefined) headers["Content-Type"] = type ?? "application/json";
   try {
-    return await fetch(url, { method, headers, signal, body: type ? body : JSON.stringify(body) });
+    return await fetch(url, { method, headers, signal, body: type ? body : stringify(body) });
   } catch (error) {
     if (isAbort(error)) throw error;
     throw new ApiError(0, "unreachable", "The service does not answer. It may be starting, or be gone.");
@@ -104,7 +105,7 @@ export const api = {
     return request("POST", `users/${user}/import`, { query, body: file, type: "application/octet-stream", signal });
   },
   rateAll: (ratings) => {
-    const body = ratings.map((rating) => JSON.stringify(rating)).join("\n");
+    const body = ratings.map(stringify).join("\n");
     return request("POST", "import/ratings", { body, type: "application/jsonl" });
   },
   events: (events) => request("POST", "events", { body: { events } }),

@@ -1,6 +1,7 @@
 // Tells the service which movies of a list came into sight, and which were opened, so that lists can be measured.
 
 import { api } from "./api.js";
+import { ownId } from "./ids.js";
 
 const SECONDS = 1;
 
@@ -40,7 +41,7 @@ export class Impressions {
   }
 
   #entryOf(row) {
-    return this.#entries.get(Number(row.dataset.movie));
+    return this.#entries.get(ownId(row.dataset.movie));
   }
 
   #see(seen) {

@@ -5,7 +5,7 @@ import { api, isAbort, Latest, onKeyNeeded } from "./api.js";
 import { announce, by, node } from "./elements/dom.js";
 import { spoken, WATCHED } from "./elements/stars.js";
 import { toast } from "./elements/toast.js";
-import { writeId } from "./ids.js";
+import { readId, writeId } from "./ids.js";
 import { showCard } from "./panels/card.js";
 import { FirstSteps } from "./panels/first-steps.js";
 import { History } from "./panels/history.js";
@@ -215,7 +215,7 @@ function showView(view) {
   }
   by("go-on").hidden = !session.remembered;
   by("go-on").textContent = `Go on as user ${session.remembered}`;
-  by("go-on").href = addressOf({ view: "list", user: Number(session.remembered) });
+  by("go-on").href = addressOf({ view: "list", user: readId(session.remembered) });
   by("to-watchlist").href = addressOf({ view: "watchlist", user: session.id });
   const named = { watchlist: "Watch list", model: "The model", movie: "Movie", together: "Watch together" };
   nameDocument({ list: session.id && `User ${session.name}`, ...named }[view]);
@@ -278,7 +278,7 @@ function start() {
   showCard(() => session.id && recommendations.load());
   api.genres().then(({ genres }) => recommendations.showGenres(genres), () => {});
   const place = placeOf(window.location.href);
-  if (place.user === null && place.view !== "start" && session.remembered) place.user = Number(session.remembered);
+  if (place.user === null && place.view !== "start" && session.remembered) place.user = readId(session.remembered);
   if (place.user === null && OF_A_USER.includes(place.view)) place.view = "start";
   go(place, { replace: true });
 }

@@ -32,7 +32,7 @@ from model.rating_scale import HALF_STARS, LIKE, WHOLE_STARS, RatingScale
 NO_GENRES = "(no genres listed)"
 """Stands for an empty list of genres in the later sets."""
 
-LARGEST_ID = 2**31 - 1
+LARGEST_ID = 2**63 - 1
 """Of users and movies: what the service's database holds."""
 
 OLDEST_AGE = 120
@@ -190,11 +190,11 @@ def _number(column: str, dtype: type[pl.DataType] = pl.Int64) -> pl.Expr:
 
 YEAR_IN_TITLE = pl.col("title").str.extract(YEAR).cast(pl.Int16)
 RATED_AT = pl.col("rated_at").str.strip_suffix(".0").cast(pl.Int64, strict=False)
-USER_ID, MOVIE_ID = _number("user_id", pl.UInt32), _number("movie_id", pl.UInt32)
+USER_ID, MOVIE_ID = _number("user_id"), _number("movie_id")
 
-# Both ids as one 64-bit number: one column to compare instead of two.
+# Both ids as one 128-bit number: one column to compare instead of two.
 RATED_ONCE = Rule(
-    (pl.col("user_id").cast(pl.UInt64) * 2**32 + pl.col("movie_id")).is_first_distinct(),
+    (pl.col("user_id").cast(pl.Int128) * 2**64 + pl.col("movie_id")).is_first_distinct(),
     "the user has rated this movie on an earlier line already",
 )
 

@@ -38,10 +38,9 @@ class Sequences:
     def of(cls, data: MovieLens) -> "Sequences":
         """All users in the order of the table; ratings of the same second in the order of `tie_breaker`."""
         user_ids = data.users["user_id"].to_numpy().astype(np.int64)
-        index_of_user = np.zeros(int(user_ids.max()) + 1, dtype=np.int64)
-        index_of_user[user_ids] = np.arange(len(user_ids))
+        ascending = np.argsort(user_ids)
         rated_by, movie_ids = (data.ratings[name].to_numpy().astype(np.int64) for name in ("user_id", "movie_id"))
-        users = index_of_user[rated_by]
+        users = ascending[np.searchsorted(user_ids, rated_by, sorter=ascending)]
         # The last key counts most: by user, then by time.
         times = data.ratings["rated_at"].to_numpy()
         order = np.lexsort((movie_ids, tie_breaker(rated_by, movie_ids), times, users))

@@ -23,6 +23,7 @@ from model.inference.scorer import Scorer
 from model.library.frames import table
 from model.library.ids import ExternalIds
 from model.library.settings import Settings
+from model.rating_scale import LIKE
 from model.types import FloatArray, IntArray
 
 DATA, ARTIFACTS, DESCRIPTION = "data", "artifacts", "recommender.json"
@@ -84,6 +85,22 @@ class FittedModel:
         ]
         bounds = zip(sequences.user_ids.tolist(), sequences.offsets[:-1], sequences.offsets[1:], strict=True)
         return {user_id: UserContext(history=rated[start:end]) for user_id, start, end in bounds}
+
+    def contexts_in(self, frame: Any) -> dict[str, UserContext]:  # noqa: ANN401 - a frame of any library
+        """The history of each user in another frame of ratings, by the text of the id.
+
+        Items that were not learned from do not count. `DataError` for a rating that is not on the scale.
+        """
+        user, item, time = (self.description.conversion.columns[role] for role in ("user", "item", "time"))
+        stars = np.full(len(frame), LIKE) if self.description.conversion.scale is None else self.stars(frame)
+        rows = table(frame, [user, item, time]).with_columns(stars=pl.Series(stars)).sort(time, maintain_order=True)
+        histories: dict[str, dict[int, Rated]] = {}
+        for user_id, item_id, _, own in rows.iter_rows():
+            for number in self.items.find_known([item_id]):
+                history = histories.setdefault(str(user_id), {})
+                history.pop(number, None)  # the later one counts, where it stands
+                history[number] = Rated(number, own)
+        return {user_id: UserContext(history=list(history.values())) for user_id, history in histories.items()}
 
     def pairs(self, frame: Any) -> tuple[IntArray, IntArray]:  # noqa: ANN401 - a frame of any library
         """Numbers of the users and the items in a frame's rows; `DataError` for one that is not known."""

@@ -37,6 +37,10 @@ class ExternalIds:
             raise DataError(f"The frames that were learned from have no {self.noun} {named}{more}.")
         return [self._number_of[text] for text in texts]
 
+    def find_known(self, ids: Iterable[object]) -> list[int]:
+        """As `find`, without those that are not known."""
+        return [self._number_of[text] for id_ in ids if (text := str(id_)) in self._number_of]
+
     def names(self, numbers: Iterable[int]) -> list[str | int]:
         """The caller's id of each number, in their order."""
         return [self._name_of[number] for number in numbers]

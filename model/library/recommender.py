@@ -130,7 +130,7 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
     @property
     def card(self) -> Card:
         """Where the model comes from, and how good it was for users who were held out of its training."""
-        return self._require_fitted().artifact.card
+        return self.require_fitted().artifact.card
 
     def recommend(
         self,
@@ -155,7 +155,7 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
 
         Raises `DataError` if a user or an item was not in the frames.
         """
-        fitted = self._require_fitted()
+        fitted = self.require_fitted()
         numbers = fitted.users.numbers if users is None else fitted.users.find(users)
         among = fitted.items.numbers if items is None else fitted.items.find(items)
         contexts = [fitted.contexts[number] for number in numbers]
@@ -183,7 +183,7 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
         in the frame of ratings. Raises `DataError` if a user or an item was not in the frames; `NoStarsError` for one
         that has learned from likes.
         """
-        fitted = self._require_fitted()
+        fitted = self.require_fitted()
         users, items = fitted.pairs(pairs)
         distinct, user_index = np.unique(users, return_inverse=True)
         contexts = [fitted.contexts[number] for number in distinct.tolist()]
@@ -198,7 +198,7 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
 
     def similar(self, item: object, n: int = 10) -> Any:
         """A frame ``item``, ``similarity`` of the most similar items, by cosine; `DataError` for an unknown item."""
-        fitted = self._require_fitted()
+        fitted = self.require_fitted()
         (number,) = fitted.items.find([item])
         nearest = fitted.scorer.similar_movies(number, fitted.scorer.mask(fitted.items.numbers), n)
         return self._frames.build(
@@ -213,7 +213,7 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
 
         Columns are named as in the frame that was learned from. Raises `DataError` if a user or an item was not in it.
         """
-        fitted = self._require_fitted()
+        fitted = self.require_fitted()
         users, items = fitted.pairs(ratings)
         stars = fitted.stars(ratings) if fitted.has_ratings else np.full(len(users), LIKE, dtype=np.float32)
         examples = fitted.with_targets(users, items, stars)
@@ -235,7 +235,7 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
 
     def save(self, folder: Path | str) -> Path:
         """Write everything that answers need into a new folder, and return it; `FileExistsError`."""
-        source, target = self._require_fitted().folder, Path(folder)
+        source, target = self.require_fitted().folder, Path(folder)
         with atomic_folder(target) as temporary:
             _copy(source, temporary)
         return target
@@ -248,7 +248,7 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
         recommender.settings = fitted.description.settings
         return recommender
 
-    def _require_fitted(self) -> FittedModel:
+    def require_fitted(self) -> FittedModel:
         if self._fitted is None:
             raise DataError("This recommender has learned nothing yet. Call fit first, or load one that was saved.")
         return self._fitted
@@ -256,7 +256,7 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
     # What the mix-in of the model hub asks for
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        _copy(self._require_fitted().folder, save_directory)
+        _copy(self.require_fitted().folder, save_directory)
 
     @classmethod
     def _from_pretrained(cls, *, model_id: str, device: str = "auto", **options: Any) -> Self:

@@ -45,7 +45,10 @@ def _not_in_the_future(seconds: int) -> int:
 Number = BeforeValidator(_no_boolean)
 Whole = Annotated[int, Number]
 Flag = Annotated[bool, BeforeValidator(_no_number)]
-Id = Annotated[int, Field(ge=1, le=LARGEST_ID, description="Id as in MovieLens.", examples=[1]), Number]
+OwnId = Annotated[int, Field(json_schema_extra={"format": "int64"})]
+"""An id of the service; programs that are generated for languages with numbers of 32 bits need the format."""
+
+Id = Annotated[OwnId, Field(ge=1, le=LARGEST_ID, description="Id as in MovieLens.", examples=[1]), Number]
 ExternalId = Annotated[
     str,
     StringConstraints(min_length=1, max_length=LONGEST_EXTERNAL_ID, pattern=EXTERNAL_ID),
@@ -67,7 +70,7 @@ class _EitherId:
         return core_schema.no_info_wrap_validator_function(self._validate, own, serialization=as_it_is)
 
     def __get_pydantic_json_schema__(self, _: CoreSchema, __: JsonHandler) -> JsonSchemaValue:
-        own = {"type": "integer", "minimum": 1, "maximum": LARGEST_ID}
+        own = {"type": "integer", "format": "int64", "minimum": 1, "maximum": LARGEST_ID}
         text = {"type": "string", "minLength": 1, "maxLength": LONGEST_EXTERNAL_ID, "pattern": self._pattern}
         return {"anyOf": [own, text], "examples": [1, "tt0111161"]}
 
@@ -126,7 +129,7 @@ MovieExternalId = Annotated[
 class MovieAnswer(BaseModel):
     """A movie, in any answer."""
 
-    movie_id: int = Field(examples=[318])
+    movie_id: OwnId = Field(examples=[318])
     external_id: MovieExternalId = None
     title: str = Field(examples=["Shawshank Redemption, The (1994)"])
     display_title: str = Field(

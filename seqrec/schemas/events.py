@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from seqrec.limits import MOST_EVENTS
-from seqrec.schemas.common import EitherId, Flag, MovieAnswer, Number, Request, UnixTime, UserExternalId
+from seqrec.schemas.common import EitherId, Flag, MovieAnswer, Number, OwnId, Request, UnixTime, UserExternalId
 
 Kind = Literal["impression", "click", "watch", "like", "dislike", "skip", "watchlist"]
 
@@ -101,8 +101,8 @@ class Event(BaseModel):
     """A line of an export, which an import takes."""
 
     event_id: str = Field(examples=["7f9c-1"])
-    user_id: int | str = Field(examples=[1])
-    movie_id: int | str = Field(examples=[318])
+    user_id: OwnId | str = Field(examples=[1])
+    movie_id: OwnId | str = Field(examples=[318])
     kind: Kind = Field(examples=["watch"])
     removed: bool = Field(description="True: it takes back what an earlier one said.", examples=[False])
     share: float | None = Field(description="Of the movie that was watched.", examples=[0.95])
@@ -127,7 +127,7 @@ class WatchlistMovie(MovieAnswer):
 class Watchlist(BaseModel):
     """A page of a user's watch list, what was added last first."""
 
-    user_id: int = Field(examples=[1])
+    user_id: OwnId = Field(examples=[1])
     user_external_id: UserExternalId = None
     movies: list[WatchlistMovie]
     next_cursor: str | None = Field(

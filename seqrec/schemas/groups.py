@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from seqrec.ids import AnyId
 from seqrec.limits import MOST_MEMBERS
-from seqrec.schemas.common import AnonymousUser, EitherId, MovieAnswer, Whole
+from seqrec.schemas.common import AnonymousUser, EitherId, MovieAnswer, OwnId, Whole
 from seqrec.schemas.recommendations import NOT_ANONYMOUS, Ranking, Reason, Selection
 
 Strategy = Literal["average", "least_misery", "fairness"]
@@ -79,7 +79,7 @@ class GroupRequest(Selection, Ranking):
 class KnownMember(BaseModel):
     """A member of the group, and what is known of them."""
 
-    user_id: int | None = Field(description="Null for an anonymous user.", examples=[1])
+    user_id: OwnId | None = Field(description="Null for an anonymous user.", examples=[1])
     external_id: str | None = Field(description="The user's id in another system, if there is one.", examples=[None])
     based_on: Literal["history", "profile", "nothing"] = Field(
         description="`profile` if there are no ratings yet, `nothing` if there is no profile either."

@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from seqrec.limits import LARGEST_ID, LATEST, MOST_GENRES
-from seqrec.schemas.common import ExternalId, ListSize, MovieAnswer, MovieExternalId, Number, Request, Year
+from seqrec.limits import LARGEST_ID, LARGEST_TMDB_ID, LATEST, MOST_GENRES
+from seqrec.schemas.common import ExternalId, ListSize, MovieAnswer, MovieExternalId, Number, OwnId, Request, Year
 
 _CONTROL = r"\x00-\x1f\x7f-\x9f"
 PRINTABLE = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
@@ -20,14 +20,14 @@ Title = Annotated[
 ]
 GenreName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50, pattern=PRINTABLE)]
 ImdbId = Annotated[str, StringConstraints(pattern=r"^tt\d{7,9}$"), Field(examples=["tt0111161"])]
-TmdbId = Annotated[int, Field(ge=1, le=LARGEST_ID, examples=[278]), Number]
+TmdbId = Annotated[int, Field(ge=1, le=LARGEST_TMDB_ID, examples=[278]), Number]
 GenreList = Annotated[list[GenreName], Field(max_length=30, examples=[["Comedy", "Drama"]])]
 
 
 class NewMovie(Request):
     """A new movie of the catalogue."""
 
-    movie_id: Annotated[int, Field(ge=1, le=LARGEST_ID), Number] | None = Field(
+    movie_id: Annotated[OwnId, Field(ge=1, le=LARGEST_ID), Number] | None = Field(
         default=None, description="Left out: one greater than every other.", examples=[4000]
     )
     external_id: ExternalId | None = None
@@ -157,7 +157,7 @@ class SimilarMovies(BaseModel):
     """The most similar movies, most similar first."""
 
     model: str = Field(description="Version of the model that answered.", examples=["20261123T220000Z-seqrec"])
-    movie_id: int = Field(examples=[1])
+    movie_id: OwnId = Field(examples=[1])
     movie_external_id: MovieExternalId = None
     similar: list[SimilarMovie]
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from pydantic.config import JsonDict
 
 from seqrec.limits import MOST_MOVIES
-from seqrec.schemas.common import EitherId, History, MovieExternalId, ProfileFields, Request, UserExternalId
+from seqrec.schemas.common import EitherId, History, MovieExternalId, OwnId, ProfileFields, Request, UserExternalId
 
 
 class PredictionQuery(Request):
@@ -68,9 +68,9 @@ class PredictedStars(BaseModel):
         description="Version of the model that predicts them; null only from a service before 0.5.",
         examples=["20261123T220000Z-seqrec"],
     )
-    user_id: int | None = Field(description="Null for an anonymous user.", examples=[1])
+    user_id: OwnId | None = Field(description="Null for an anonymous user.", examples=[1])
     user_external_id: UserExternalId = None
-    movie_id: int = Field(examples=[1])
+    movie_id: OwnId = Field(examples=[1])
     movie_external_id: MovieExternalId = None
     title: str = Field(examples=["Toy Story (1995)"])
     display_title: str = Field(description="The title as it is spoken, without the year.", examples=["Toy Story"])

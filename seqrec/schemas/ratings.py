@@ -9,6 +9,7 @@ from seqrec.schemas.common import (
     EitherId,
     MovieAnswer,
     MovieExternalId,
+    OwnId,
     Request,
     Stars,
     UnixTime,
@@ -45,9 +46,9 @@ class NewRatings(Request):
 class Rating(BaseModel):
     """A rating as it is stored."""
 
-    user_id: int = Field(examples=[1])
+    user_id: OwnId = Field(examples=[1])
     user_external_id: UserExternalId = None
-    movie_id: int = Field(examples=[1])
+    movie_id: OwnId = Field(examples=[1])
     movie_external_id: MovieExternalId = None
     stars: float | None = Field(description="Null in a service without stars.", examples=[5.0])
     rated_at: int = Field(description="Seconds since 1970.", examples=[978300760])
@@ -66,8 +67,8 @@ class ExportSearch(Request):
 class ExportedRating(BaseModel):
     """A line of an export, which an import takes."""
 
-    user_id: int | str = Field(examples=[1])
-    movie_id: int | str = Field(examples=[1])
+    user_id: OwnId | str = Field(examples=[1])
+    movie_id: OwnId | str = Field(examples=[1])
     stars: float | None = Field(description="Null in a service without stars.", examples=[5.0])
     rated_at: int = Field(description="Seconds since 1970.", examples=[978300760])
 
@@ -88,7 +89,7 @@ class RatedMovie(MovieAnswer):
 class UserRatings(BaseModel):
     """A page of a user's ratings, newest first."""
 
-    user_id: int = Field(examples=[1])
+    user_id: OwnId = Field(examples=[1])
     user_external_id: UserExternalId = None
     ratings: list[RatedMovie]
     next_cursor: str | None = Field(

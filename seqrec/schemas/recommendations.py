@@ -15,6 +15,7 @@ from seqrec.schemas.common import (
     MovieExternalId,
     NamedId,
     Number,
+    OwnId,
     Request,
     UserExternalId,
     Whole,
@@ -145,7 +146,7 @@ class RankRequest(Ranking, AnonymousUser):
 class Reason(BaseModel):
     """A rated movie of the user that speaks for a recommended one."""
 
-    movie_id: int = Field(examples=[527])
+    movie_id: OwnId = Field(examples=[527])
     external_id: MovieExternalId = None
     title: str = Field(examples=["Schindler's List (1993)"])
     display_title: str = Field(
@@ -244,7 +245,7 @@ class Recommendations(BaseModel):
     )
 
     model: str = Field(description="Version of the model that answered.", examples=["20261123T220000Z-seqrec"])
-    user_id: int | None = Field(description="Null for an anonymous user.", examples=[1])
+    user_id: OwnId | None = Field(description="Null for an anonymous user.", examples=[1])
     user_external_id: UserExternalId = None
     based_on: Literal["history", "profile", "nothing"] = Field(
         description="`profile` if there are no ratings yet, `nothing` if there is no profile either."

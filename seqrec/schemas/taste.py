@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from seqrec.schemas.common import MovieAnswer, Request
+from seqrec.schemas.common import MovieAnswer, OwnId, Request
 
 Source = Literal["letterboxd", "imdb", "trakt", "movielens", "table"]
 
@@ -82,7 +82,7 @@ class LeftOut(BaseModel):
 class Imported(BaseModel):
     """What an import has written, or would write."""
 
-    user_id: int = Field(examples=[1])
+    user_id: OwnId = Field(examples=[1])
     source: Source = Field(description="Whose export it is; `table` for any other table.", examples=["imdb"])
     best: float = Field(description="The best rating of its scale, which becomes 5 stars.", examples=[10.0])
     written: int = Field(description="Ratings that were written; 0 for a preview.", examples=[1])

@@ -5,13 +5,13 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from seqrec.limits import LARGEST_ID
-from seqrec.schemas.common import ExternalId, Number, ProfileFields, UserExternalId
+from seqrec.schemas.common import ExternalId, Number, OwnId, ProfileFields, UserExternalId
 
 
 class NewUser(ProfileFields):
     """A new user."""
 
-    user_id: Annotated[int, Field(ge=1, le=LARGEST_ID), Number] | None = Field(
+    user_id: Annotated[OwnId, Field(ge=1, le=LARGEST_ID), Number] | None = Field(
         default=None, description="Left out: one greater than every other.", examples=[6041]
     )
     external_id: ExternalId | None = Field(default=None, examples=["ann@example.org"])
@@ -28,7 +28,7 @@ class ProfileChange(ProfileFields):
 class User(BaseModel):
     """A user."""
 
-    user_id: int = Field(examples=[1])
+    user_id: OwnId = Field(examples=[1])
     external_id: UserExternalId = None
     gender: str | None = Field(description="F or M; null if not known.", examples=["F"])
     age: int | None = Field(description="In years; null if not known.", examples=[25])
@@ -46,7 +46,7 @@ class Users(BaseModel):
 class SimilarUser(BaseModel):
     """Another user with a similar representation in the model."""
 
-    user_id: int = Field(examples=[2])
+    user_id: OwnId = Field(examples=[2])
     external_id: UserExternalId = None
     similarity: float = Field(description="Cosine, 1 for the same direction.", examples=[0.91])
 
@@ -55,6 +55,6 @@ class SimilarUsers(BaseModel):
     """The most similar users, most similar first."""
 
     model: str = Field(description="Version of the model that answered.", examples=["20261123T220000Z-seqrec"])
-    user_id: int = Field(examples=[1])
+    user_id: OwnId = Field(examples=[1])
     user_external_id: UserExternalId = None
     similar: list[SimilarUser]

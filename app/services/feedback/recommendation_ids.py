@@ -19,10 +19,12 @@ from app.storage.events import ListRecord
 ORDERS = ("relevance", "next", "rating", "popularity")
 """What a list may be ordered by; an id has its index, so that new ones go to the end."""
 
-FORM = struct.Struct(">BIQIB")
-"""Number of this form, a random number, milliseconds since 1970, user, order; the model's version follows."""
+FORMS = {1: struct.Struct(">BIQIB"), 2: struct.Struct(">BIQQB")}
+"""Number of the form, a random number, milliseconds since 1970, user, order; the model's version follows.
 
-NUMBER = 1
+The second is for users beyond 32 bits.
+"""
+
 SIGNATURE = 12
 """Bytes."""
 
@@ -41,7 +43,9 @@ class RecommendationIds:
     def issue(self, user_id: int, model: str, rank_by: str) -> str:
         """The id of a list that is served now; after `prepare`."""
         milliseconds = time.time_ns() // 1_000_000
-        content = FORM.pack(NUMBER, secrets.randbits(32), milliseconds, user_id, ORDERS.index(rank_by)) + model.encode()
+        form = 1 if user_id < 2**32 else 2
+        fields = secrets.randbits(32), milliseconds, user_id, ORDERS.index(rank_by)
+        content = FORMS[form].pack(form, *fields) + model.encode()
         return _text(content + self._sign(content))
 
     def read(self, recommendation_id: str, user_id: int) -> ListRecord | None:
@@ -53,12 +57,13 @@ class RecommendationIds:
         content, signature = whole[:-SIGNATURE], whole[-SIGNATURE:]
         if _text(whole) != recommendation_id:  # the last letter has bits to spare: a list has one id
             return None
-        if len(content) < FORM.size or not hmac.compare_digest(signature, self._sign(content)):
+        if not content or not hmac.compare_digest(signature, self._sign(content)):
             return None
-        _, _, milliseconds, owner, order = FORM.unpack_from(content)
+        form = FORMS[content[0]]
+        _, _, milliseconds, owner, order = form.unpack_from(content)
         if owner != user_id:
             return None
-        model = content[FORM.size :].decode()
+        model = content[form.size :].decode()
         return ListRecord(recommendation_id, owner, model, ORDERS[order], milliseconds // 1000)
 
     def _sign(self, content: bytes) -> bytes:

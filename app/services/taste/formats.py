@@ -17,7 +17,7 @@ from app.services.taste.files import Text, refused
 from app.services.titles import words_of
 from model.features.catalogue import YEARS, year_of
 from seqrec.errors import InvalidRequest
-from seqrec.limits import LARGEST_ID
+from seqrec.limits import LARGEST_TMDB_ID
 
 Source = Literal["letterboxd", "imdb", "trakt", "movielens", "table"]
 
@@ -210,7 +210,7 @@ def _last_ones(ratings: Iterable[RatedTitle]) -> tuple[list[RatedTitle], int]:
 
 
 def _rated_title(row: _Row, given: float, best: float) -> RatedTitle:
-    tmdb_id = int(row.tmdb_id) if row.tmdb_id.isdecimal() and 0 < int(row.tmdb_id[:11]) <= LARGEST_ID else None
+    tmdb_id = int(row.tmdb_id) if row.tmdb_id.isdecimal() and 0 < int(row.tmdb_id[:11]) <= LARGEST_TMDB_ID else None
     return RatedTitle(
         row=row.number,
         title=row.title,

@@ -3,6 +3,7 @@
 import { api, isAbort, Latest } from "../api.js";
 import { by, closable, node, plural, say } from "../elements/dom.js";
 import { toast } from "../elements/toast.js";
+import { ownId } from "../ids.js";
 
 const SOURCES = { letterboxd: "Letterboxd", imdb: "IMDb", trakt: "Trakt", movielens: "MovieLens", table: "your file" };
 
@@ -100,7 +101,7 @@ export class Taste {
       return option;
     }));
     select.addEventListener("change", () => {
-      if (select.value) this.#choices.set(entry, Number(select.value));
+      if (select.value) this.#choices.set(entry, ownId(select.value));
       else this.#choices.delete(entry);
       this.#count();
     });

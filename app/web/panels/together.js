@@ -4,6 +4,7 @@ import { api, isAbort, Latest } from "../api.js";
 import { announce, by, closable, fromTemplate, node, plural, say } from "../elements/dom.js";
 import { because, drawTile, percent, ratingsOf } from "../elements/movies.js";
 import { spoken } from "../elements/stars.js";
+import { ownId } from "../ids.js";
 import { profileOf } from "./people.js";
 
 const PAGE = 10;
@@ -121,7 +122,7 @@ export class Together {
         field.reportValidity();
         return;
       }
-      const id = Number(field.value);
+      const id = ownId(field.value);
       field.value = "";
       if (!this.#members.includes(id)) this.#take([...this.#members, id]);
     });
@@ -162,8 +163,8 @@ class Chooser {
     this.#dialog.querySelector("form").addEventListener("submit", () => done([...this.#chosen]));
     this.#dialog.querySelector("[data-more]").addEventListener("click", () => this.#load());
     by("people").addEventListener("change", ({ target }) => {
-      if (target.checked) this.#chosen.add(Number(target.value));
-      else this.#chosen.delete(Number(target.value));
+      if (target.checked) this.#chosen.add(ownId(target.value));
+      else this.#chosen.delete(ownId(target.value));
       this.#count();
     });
   }

@@ -16,7 +16,7 @@ from model.data.conversion.columns import Columns
 from model.data.conversion.source import Table, opened
 from model.data.conversion.tables import ratings_table, titles_table
 from model.data.conversion.values import Scale
-from model.data.formats import LARGEST_ID, LIKES, ML_CSV, NO_GENRES, latest_time
+from model.data.formats import LIKES, ML_CSV, NO_GENRES, latest_time
 from model.data.origin import IDS_FILES, SCALE_FILE
 from model.errors import DataError, SettingsError
 from model.files import atomic_folder
@@ -231,8 +231,8 @@ def _movies(rated: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
 
 def _number(ids: pl.DataFrame) -> pl.DataFrame:
     """Adds ``number``: the id itself where all are numbers that may be ids, else 1, 2, 3 and so on."""
-    own = pl.col("text").str.extract(r"^([1-9]\d{0,9})$").cast(pl.Int64)
-    fit = ids.select((own <= LARGEST_ID).fill_null(value=False).all()).item()
+    own = pl.col("text").str.extract(r"^([1-9]\d{0,18})$").cast(pl.Int64, strict=False)
+    fit = ids.select(own.is_not_null().all()).item()
     return ids.with_columns(number=own if fit else pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
 
 

@@ -205,7 +205,7 @@ def test_a_movie_that_left_the_catalogue_is_not_recommended(client: TestClient, 
         ),
         pytest.param("GET", "/users/x/recommendations", None, 404, "user_not_found", "'x'", id="unknown external id"),
         pytest.param("GET", "/users/0/recommendations", None, 422, "invalid_request", "user_id", id="user zero"),
-        pytest.param("GET", f"/users/{2**31}/recommendations", None, 422, "invalid_request", "user_id", id="big user"),
+        pytest.param("GET", f"/users/{2**63}/recommendations", None, 422, "invalid_request", "user_id", id="big user"),
         pytest.param("GET", "/users/1/recommendations?n=0", None, 422, "invalid_request", "query.n", id="n zero"),
         pytest.param(
             "GET", "/users/1/recommendations?diversity=1.1", None, 422, "invalid_request", "diversity", id="diversity"
@@ -270,7 +270,7 @@ def test_a_body_that_is_no_json_is_an_error_of_the_same_shape(client: TestClient
         pytest.param("/users", None, "body", "send the body as Content-Type: application/json", id="no body"),
         pytest.param("/predict", {"user_id": 1, "movie_ids": []}, "body.movie_ids", "has too few entries (minimum 1)",
                      id="empty list"),
-        pytest.param("/predict", {"user_id": 2**31, "movie_ids": [1]}, "body.user_id", f"must be at most {2**31 - 1}",
+        pytest.param("/predict", {"user_id": 2**63, "movie_ids": [1]}, "body.user_id", f"must be at most {2**63 - 1}",
                      id="large id"),
         pytest.param("/movies", {"title": "a\nb"}, "body.title", "must have no control characters", id="control"),
         pytest.param("/movies", {}, "body.title", "is required", id="missing"),

@@ -29,6 +29,7 @@ from app.api.error_handlers import METHODS
 from app.edge.keys import Keys
 from app.main import api, create_app
 from model.inference.scorer import Scorer
+from seqrec.limits import LARGEST_ID
 
 KEY = "chief"
 USERS, MOVIES = 150, 100
@@ -120,7 +121,7 @@ def with_known_ids(value: Any, least: int = 0, name: str = "") -> Any:
     if isinstance(value, list):
         return [with_known_ids(own, least, name) for own in value]
     most = {"user_id": USERS, "user_ids": USERS, "movie_id": MOVIES, "movie_ids": MOVIES, "exclude": MOVIES}.get(name)
-    if most is not None and type(value) is int and 1 <= value < 2**31:
+    if most is not None and type(value) is int and 1 <= value <= LARGEST_ID:
         return least + 1 + value % (most - least)
     return GENRES[len(value) % len(GENRES)] if name == "genre" and isinstance(value, str) else value
 

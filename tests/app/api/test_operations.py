@@ -324,7 +324,7 @@ def test_many_sign_up_at_once_and_all_get_an_id(loaded: Engine, scorer: Scorer) 
 
 
 def test_where_the_largest_id_is_taken_a_free_one_is_found(client: TestClient) -> None:
-    assert client.post("/users", json={"user_id": 2**31 - 1}).status_code == 201
+    assert client.post("/users", json={"user_id": 2**63 - 1}).status_code == 201
     assert client.post("/users", json={}).json()["user_id"] == 121
     assert client.post("/users", json={}).json()["user_id"] == 122
 

@@ -55,6 +55,21 @@ ratings = st.lists(
 )
 
 
+class Told(NamedTuple):
+    """An event as it is sent; of a watch list or a dislike, or what takes one back."""
+
+    event_id: str
+    user_id: int
+    movie_id: int
+    kind: str
+    removed: bool
+
+
+told = st.builds(
+    Told, st.sampled_from("abcd"), user_ids, movie_ids, st.sampled_from(["watchlist", "dislike"]), st.booleans()
+)
+
+
 class Service(RuleBasedStateMachine):
     """Writes in any order, each beside what it is to do with the model."""
 
@@ -63,11 +78,12 @@ class Service(RuleBasedStateMachine):
         self.scorer = scorer
         self.users: dict[int, dict[str, Any]] = {}
         self.history: dict[int, dict[int, tuple[int, float]]] = {}  # of each user, by movie: time and stars
+        self.events: list[Told] = []
         self.movies: dict[int, dict[str, Any]] = {
             id_: {"title": "amber", "genres": ["Drama"], "hidden": False} for id_ in TRAINED
         }
         with engine.begin() as connection:
-            for table in ("ratings", "users", "movie_genres", "movies", "genres"):
+            for table in ("events", "ratings", "users", "movie_genres", "movies", "genres"):
                 connection.execute(text(f"DELETE FROM {table}"))
             connection.execute(text("INSERT INTO genres (name) VALUES ('Drama')"))
             for id_ in TRAINED:
@@ -111,11 +127,16 @@ class Service(RuleBasedStateMachine):
         if user in self.users:
             self.users[user] |= profile
 
+    @rule(user=st.sampled_from(USERS), age=st.integers(1, 120))
+    def grow_older(self, user: int, age: int) -> None:
+        self.change_profile(user, {"age": age})
+
     @rule(user=user_ids)
     def leave(self, user: int) -> None:
         assert self.client.delete(f"/users/{user}").status_code == 204
         self.users.pop(user, None)
         self.history.pop(user, None)
+        self.events = [event for event in self.events if event.user_id != user]
 
     # Movies
 
@@ -145,6 +166,7 @@ class Service(RuleBasedStateMachine):
         self.movies.pop(movie, None)
         for rated in self.history.values():
             rated.pop(movie, None)
+        self.events = [event for event in self.events if event.movie_id != movie]
 
     # Ratings
 
@@ -174,8 +196,10 @@ class Service(RuleBasedStateMachine):
     def export_leave_and_come_back(self, user: int) -> None:
         if user in self.users:
             lines = [line for line in self.exported() if json.loads(line)["user_id"] == user]
-            self.client.delete(f"/users/{user}")
-            self.client.post("/users", json={"user_id": user, **self.users[user]})
+            profile, rated = self.users[user], self.history[user]
+            self.leave(user)
+            self.sign_up(user, profile)
+            self.history[user] = rated
             assert self.load(lines).status_code == 200
 
     def written(self, given: Sequence[Given], answer: Any) -> None:
@@ -204,6 +228,24 @@ class Service(RuleBasedStateMachine):
         body = "\n".join(lines)
         return self.client.post("/import/ratings", content=body, headers={"Content-Type": "application/jsonl"})
 
+    # Events
+
+    @rule(event=told)
+    def tell(self, event: Told) -> None:
+        answer = self.client.post("/events", json={"events": [event._asdict()]})
+        if event.user_id not in self.users or event.movie_id not in self.movies:
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+            return
+        known = any((one.user_id, one.event_id) == (event.user_id, event.event_id) for one in self.events)
+        assert (answer.status_code, answer.json()) == (200, {"written": 1 - known, "known": int(known)})
+        if not known:
+            self.events.append(event)
+
+    def marked(self, user: int, kind: str) -> set[int]:
+        """Movies of which the user's latest event of this kind takes nothing back."""
+        latest = {one.movie_id: one for one in self.events if (one.user_id, one.kind) == (user, kind)}
+        return {id_ for id_, event in latest.items() if not event.removed}
+
     # The model
 
     @rule()
@@ -224,7 +266,28 @@ class Service(RuleBasedStateMachine):
         for user in self.users:
             answer = self.client.get(f"/users/{user}/recommendations", params={"n": 100}).json()
             unseen = {id_ for id_, movie in self.movies.items() if not movie["hidden"]} - self.history[user].keys()
+            unseen -= self.marked(user, "dislike")
             assert sorted(entry["movie_id"] for entry in answer["recommendations"]) == sorted(unseen)
+
+    @invariant()
+    def lists_are_those_of_an_anonymous_user_of_whom_the_same_is_known(self) -> None:
+        for user, fields in self.users.items():
+            if self.marked(user, "dislike"):  # counts for what follows, and an anonymous user has none
+                continue
+            profile = {name: value for name, value in fields.items() if name != "external_id"}
+            history = [{"movie_id": movie, "stars": stars} for movie, stars, _ in reversed(self.newest_first(user))]
+            body = {"profile": profile, "history": history, "limit": 100}
+            anonymous = self.client.post("/recommendations", json=body).json()["recommendations"]
+            own = self.client.get(f"/users/{user}/recommendations", params={"limit": 100}).json()["recommendations"]
+            assert relevances(own) == pytest.approx(relevances(anonymous), abs=2e-6)
+
+    @invariant()
+    def events_are_those_of_the_model(self) -> None:
+        lines = [json.loads(line) for line in self.client.get("/export/events").text.splitlines()]
+        assert [Told(*(line[field] for field in Told._fields)) for line in lines] == self.events
+        for user in self.users:
+            listed = self.client.get(f"/users/{user}/watchlist").json()["movies"]
+            assert {movie["movie_id"] for movie in listed} == self.marked(user, "watchlist")
 
     @invariant()
     def the_catalogue_is_that_of_the_model(self) -> None:
@@ -284,6 +347,11 @@ class Service(RuleBasedStateMachine):
 
     def exported(self) -> list[str]:
         return self.client.get("/export/ratings").text.splitlines()
+
+
+def relevances(entries: Iterable[dict[str, Any]]) -> dict[int, float | None]:
+    """By movie; unlike the stars, they tell one profile from another."""
+    return {entry["movie_id"]: entry["relevance"] for entry in entries}
 
 
 def last_of_each_movie(given: Iterable[Given]) -> list[Given]:

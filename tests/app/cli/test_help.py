@@ -10,6 +10,7 @@ import click
 import pytest
 import typer.main
 from command import Run
+from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
 from app.cli import app
@@ -125,6 +126,13 @@ def test_the_json_of_a_list_is_the_answer_of_the_api(filled: Run) -> None:
     assert all(entry["reasons"] for entry in answer["recommendations"])
     (prediction,) = json.loads(filled("predict", 1, 2, "--json")[1])["predictions"]
     assert list(prediction["probabilities"]) == ["1", "2", "3", "4", "5"]
+
+
+def test_the_json_of_a_list_for_several_people_is_the_answer_of_the_api(filled: Run, client: TestClient) -> None:
+    printed = json.loads(filled("recommend", 5, 17, "--together", "--strategy", "least_misery", "-n", 4, "--json")[1])
+    asked = {"members": [{"user_id": 5}, {"user_id": 17}], "strategy": "least_misery", "limit": 4, "explain": True}
+
+    assert printed == client.post("/groups/recommendations", json=asked).json()
 
 
 def test_the_json_of_a_check_has_every_bad_line_and_status_1(seqrec: Run, tmp_path: Path) -> None:

@@ -43,6 +43,28 @@ def test_recommend_takes_a_history_in_place_of_a_user(filled: Run, sample: Movie
     assert titles(sample)[7] not in "".join(line for line in listed.splitlines() if "%" in line)[:60]
 
 
+def test_people_who_watch_together_get_one_list_with_the_stars_of_each(filled: Run, sample: MovieLens) -> None:
+    status, out, _ = filled("recommend", 5, 17, "--together", "-n", 3)
+    answer = json.loads(filled("recommend", 5, 17, "--together", "-n", 3, "--json")[1])
+
+    assert status == 0
+    header = next(line for line in out.splitlines() if "User" in line)
+    assert [cell.strip() for cell in header.split("┃")[1:-1]] == ["", "movie", "User 5", "User 17"]
+    listed = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines() if "│" in line]
+    for row, entry in zip(listed, answer["recommendations"], strict=True):
+        assert row[1].startswith(titles(sample)[entry["movie_id"]])
+        assert row[2:] == [f"{member['predicted_stars']:.2f}" for member in entry["members"]]
+    rated = set(sample.ratings.filter(sample.ratings["user_id"].is_in([5, 17]))["movie_id"])
+    assert not rated & {entry["movie_id"] for entry in answer["recommendations"]}
+
+
+def test_who_picks_in_turns_is_named(filled: Run) -> None:
+    _, out, _ = filled("recommend", 5, 17, "--together", "--strategy", "fairness", "-n", 4)
+
+    turns = [line.split("│")[-2].strip() for line in out.splitlines() if "│" in line]
+    assert turns == ["User 5", "User 17", "User 17", "User 5"]
+
+
 def test_predict_shows_stars_their_probabilities_and_what_the_user_gave(filled: Run, sample: MovieLens) -> None:
     rated = sample.ratings.filter(sample.ratings["user_id"] == 1).row(0, named=True)
     unrated = next(id_ for id_ in titles(sample) if id_ not in set(sample.ratings.filter(user_id=1)["movie_id"]))
@@ -66,6 +88,14 @@ def test_predict_shows_stars_their_probabilities_and_what_the_user_gave(filled: 
         pytest.param(("recommend", "--rated", "3"), "as in 260=5", id="no stars"),
         pytest.param(("recommend", "--rated", "3=6"), "as in 260=5", id="six stars"),
         pytest.param(("recommend", "--rated", "9999=5"), "no movie 9999", id="movie"),
+        pytest.param(("recommend", 1, 2), "add --together", id="several users"),
+        pytest.param(("recommend", 1, "--together"), "2 to 10 users", id="alone"),
+        pytest.param(("recommend", *range(1, 12), "--together"), "2 to 10 users", id="a crowd"),
+        pytest.param(("recommend", 1, 1, "--together"), "named twice", id="twice"),
+        pytest.param(("recommend", 1, 7777, "--together"), "no user 7777", id="user of a group"),
+        pytest.param(("recommend", 1, 2, "--together", "--rated", "3=5"), "for a single user", id="guest"),
+        pytest.param(("recommend", 1, 2, "--strategy", "fairness"), "option of --together", id="strategy alone"),
+        pytest.param(("recommend", "--all", "--together", "--out", "a.jsonl"), "name no user", id="all together"),
         pytest.param(("predict", 1, 9999), "no movie 9999", id="predicted movie"),
     ],
 )

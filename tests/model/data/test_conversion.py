@@ -149,9 +149,9 @@ def test_ids_of_any_form_are_numbered_and_written_beside_the_data(tmp_path: Path
 
 
 def test_ids_that_are_numbers_stay(tmp_path: Path) -> None:
-    conversion, data = converted(written(tmp_path / "r.csv", "user,item,rating\n70,900,3\n8.0,2147483647,5\n"))
+    conversion, data = converted(written(tmp_path / "r.csv", "user,item,rating\n70,900,3\n8.0,9223372036854775807,5\n"))
 
-    assert data.ratings.select("user_id", "movie_id").sort("user_id").rows() == [(8, 2147483647), (70, 900)]
+    assert data.ratings.select("user_id", "movie_id").sort("user_id").rows() == [(8, 2**63 - 1), (70, 900)]
     assert (conversion.user_ids_as, conversion.movie_ids_as) == ("as they are", "as they are")
 
 
@@ -189,7 +189,7 @@ def test_a_file_of_ids_or_of_the_scale_that_is_broken_is_named(
         dataset.read(tmp_path / "converted")
 
 
-@pytest.mark.parametrize("odd", ["2147483648", "0", "-5", "007", "3.5"])
+@pytest.mark.parametrize("odd", [str(2**63), "0", "-5", "007", "3.5"])
 def test_one_id_that_cannot_stay_has_all_of_them_numbered(tmp_path: Path, odd: str) -> None:
     _, data = converted(written(tmp_path / "r.csv", f"user,item,rating\n70,900,3\n{odd},900,5\n"))
 

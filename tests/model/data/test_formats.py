@@ -174,7 +174,7 @@ def test_bad_lines_of_all_files_are_reported_in_one_pass_each_with_its_first_com
 
     found = [(problem.path.name, problem.line, problem.complaint) for problem in dataset.examine(folder)[1]]
     assert found == [
-        ("movies.csv", 4, "the movie id is not a whole number from 1 to 2,147,483,647"),
+        ("movies.csv", 4, "the movie id is not a whole number from 1 to 9,223,372,036,854,775,807"),
         ("ratings.csv", 4, "the stars are not 0.5, 1, 1.5 and so on up to 5"),
         ("ratings.csv", 5, "the stars are not 0.5, 1, 1.5 and so on up to 5"),
         ("ratings.csv", 6, "the movie is not in movies.csv"),
@@ -205,11 +205,11 @@ def test_numbers_are_read_as_other_programs_write_them(tmp_path: Path, ratings: 
     assert data.ratings.rows() == [(7, 1, 3.5, 838985046)]
 
 
-@pytest.mark.parametrize("line", ["3000000000,1,4.0,964982703", "7,3000000000,4.0,964982703"])
+@pytest.mark.parametrize("line", [f"{2**63},1,4.0,964982703", f"7,{2**63},4.0,964982703"])
 def test_an_id_that_is_too_great_gets_the_limit_named(tmp_path: Path, line: str) -> None:
     ratings = f"userId,movieId,rating,timestamp\n{line}\n"
 
-    with pytest.raises(DataError, match=r"id is not a whole number from 1 to 2,147,483,647"):
+    with pytest.raises(DataError, match=r"id is not a whole number from 1 to 9,223,372,036,854,775,807"):
         dataset.read(write(tmp_path, {**OF_CSV, "ratings.csv": ratings}))
 
 

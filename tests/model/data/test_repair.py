@@ -29,7 +29,7 @@ def test_damaged_and_blank_lines_are_dropped_and_counted(tmp_path: Path) -> None
     repaired = repair(folder, tmp_path / "good", add_movies=False)
 
     assert repaired.dropped == {
-        "the movie id is not a whole number from 1 to 2,147,483,647": 1,
+        "the movie id is not a whole number from 1 to 9,223,372,036,854,775,807": 1,
         "the stars are not 0.5, 1, 1.5 and so on up to 5": 2,
         "the line does not have 4 fields separated by ,": 2,
     }
