@@ -8,14 +8,17 @@ import os
 import socket
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
 import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.dependencies import Services
 from app.edge.connections import LimitedConnection
@@ -28,6 +31,7 @@ from app.observability.workers import MULTIPROCESS
 from app.services.feedback.kinds import meanings_from
 from app.services.model_host import ModelHost
 from app.services.models.loading import load_newest_scorer, no_artifact, of_other_data
+from app.services.recommendations import Recommender
 from app.settings import Settings
 from app.storage import models, revisions
 from app.storage.database import Database, connect, require_current
@@ -36,8 +40,12 @@ from model.device import choose_device
 from model.errors import SettingsError
 from model.inference import artifact
 from model.inference.scorer import Scorer
+from seqrec.errors import ServiceError
 
 logger = logging.getLogger(__name__)
+
+DIRECTIONS_EVERY = 60.0
+"""Seconds between two looks for users who have changed. Who asks meanwhile waits until theirs are computed."""
 
 
 def run(settings: Settings) -> None:
@@ -115,7 +123,17 @@ def from_settings(settings: Settings) -> FastAPI:
     )
     host: ModelHost = app.state.services.host
     host.start(reloads)
+    recommender = app.state.services.recommender
+    threading.Thread(target=_know_directions, args=(recommender,), name="directions", daemon=True).start()
     return app
+
+
+def _know_directions(recommender: Recommender) -> None:
+    """Keep what similar users are found by, in a quarter of the time of one core at most."""
+    while True:
+        with suppress(ServiceError, SQLAlchemyError):  # of a database that is away: until it is back
+            recommender.know_directions(rest=3)
+        time.sleep(DIRECTIONS_EVERY)
 
 
 @contextmanager

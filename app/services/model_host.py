@@ -76,6 +76,13 @@ class ModelState(NamedTuple):
     def keep(self, key: int | bytes, revision: int, user: UserState) -> None:
         self.users.put(self.scorer.version, key, revision, user)
 
+    def direction(self, user_id: int, revision: int) -> FloatArray | None:
+        """Where the user's taste points, from memory; see `Scorer.user_directions`."""
+        return self.users.direction(self.scorer.version, user_id, revision)
+
+    def keep_direction(self, user_id: int, revision: int, direction: FloatArray) -> None:
+        self.users.put_direction(self.scorer.version, user_id, revision, direction)
+
     def read(self, user: UserContext, key: int | bytes | None = None) -> UserState:
         """The state of a user who is not in memory, or there under this key, but with fewer ratings."""
         metrics.user_misses.inc()

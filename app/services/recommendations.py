@@ -1,6 +1,7 @@
 """Predictions and lists."""
 
 import hashlib
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
@@ -16,6 +17,7 @@ from app.services.feedback.watchlist import watchlist_ids
 from app.services.model_host import ModelHost, ModelState, Snapshot
 from app.services.models.split import Split
 from app.services.popularity import Popularity, by_weighted_rating
+from app.services.user_states import MOST_DIRECTIONS
 from app.storage import ratings, revisions, users
 from app.storage.revisions import RevisionReader
 from model.errors import NoRelevanceError, NoStarsError
@@ -23,6 +25,8 @@ from model.features.users import UserContext
 from model.inference.diversity import DEFAULT_DIVERSITY
 from model.inference.ranking import UserState
 from model.inference.results import Prediction, RankBy, Recommendation
+from model.network.batch import USERS_PER_BATCH
+from model.types import FloatArray
 from seqrec.errors import MovieNotFound, NoRelevance, NoStars, UserNotFound
 
 LATEST_SHARED = 50
@@ -295,15 +299,44 @@ class Recommender:
         latest = [entry.movie_id for entry in known.user.context.history[-LATEST_SHARED:]]
         with self.database.reads() as session:
             ids = ratings.users_who_share(session, user_id, latest, MOST_SHARING)
-            others = self._read_users(session, known.state, ids)
+            directions, external_ids = self._directions(session, known.state, [user_id, *ids])
+        if user_id not in directions:  # deleted a moment ago
+            raise UserNotFound([user_id])
         with metrics.scoring("similar_users"):
-            nearest = known.state.scorer.similar_users(
-                known.user, {id_: other.user for id_, other in others.items()}, n
-            )
-        for user in (known, *others.values()):
-            user.keep()
-        external_ids = {user_id: known.external_id} | {id_: other.external_id for id_, other in others.items()}
+            nearest = known.state.scorer.similar_users(directions.pop(user_id), directions, n)
+        known.keep()
         return Similar(known.state, nearest, external_ids)
+
+    def know_directions(self, rest: float = 0.0) -> None:
+        """Compute where users' tastes point, as far as memory reaches, so that similar ones are found at once.
+
+        After each batch it pauses for ``rest`` times as long as the batch took, so that requests are not held up.
+        """
+        state, last = self.host.current_state(), 0
+        for _ in range(0, MOST_DIRECTIONS, USERS_PER_BATCH):
+            began = time.monotonic()
+            with self.database.reads() as session:
+                ids = users.next_ids(session, last, USERS_PER_BATCH)
+                self._directions(session, state, ids)
+            if len(ids) < USERS_PER_BATCH:
+                return
+            last = ids[-1]
+            time.sleep(rest * (time.monotonic() - began))
+
+    def _directions(
+        self, session: Session, state: ModelState, user_ids: Sequence[int]
+    ) -> tuple[dict[int, FloatArray], dict[int, str | None]]:
+        """Directions and external ids of those of the users who exist; only those who have changed are read."""
+        _, found = revisions.read_with_users(session, user_ids)
+        directions = {id_: state.direction(id_, revision) for id_, (revision, _) in found.items()}
+        missing = [id_ for id_, direction in directions.items() if direction is None]
+        contexts = self.contexts.read(session, missing)
+        computed = state.scorer.user_directions(list(contexts.values()))
+        for id_, direction in zip(contexts, computed, strict=True):
+            state.keep_direction(id_, found[id_].revision, direction)
+            directions[id_] = direction
+        known = {id_: direction for id_, direction in directions.items() if direction is not None}
+        return known, {id_: found[id_].external_id for id_ in known}
 
     def _read_user(self, user_id: int) -> KnownUser:
         """The user, whose history is read only if it has changed; `UserNotFound`."""

@@ -8,12 +8,17 @@ from typing import NamedTuple
 
 from app.observability import metrics
 from model.inference.ranking import UserState
+from model.types import FloatArray
 
 
 class _Entry(NamedTuple):
     revision: int
     state: UserState
     nbytes: int
+
+
+MOST_DIRECTIONS = 50_000
+"""Users whose directions are kept beside their states, a kilobyte each: far more than whole states would fit."""
 
 
 class UserStates:
@@ -29,6 +34,7 @@ class UserStates:
         self._versions = frozenset(versions)
         self._entries: OrderedDict[tuple[str, int | bytes], _Entry] = OrderedDict()
         self._nbytes = 0
+        self._directions: OrderedDict[tuple[str, int], tuple[int, FloatArray]] = OrderedDict()
         self._lock = threading.Lock()
 
     def keep_only(self, versions: Collection[str]) -> None:
@@ -37,6 +43,8 @@ class UserStates:
             self._versions = frozenset(versions)
             for entry in [entry for entry in self._entries if entry[0] not in self._versions]:
                 self._nbytes -= self._entries.pop(entry).nbytes
+            for direction in [direction for direction in self._directions if direction[0] not in self._versions]:
+                del self._directions[direction]
             self._record()
 
     def earlier(self, version: str, key: int | bytes) -> UserState | None:
@@ -68,6 +76,21 @@ class UserStates:
                 _, oldest = self._entries.popitem(last=False)
                 self._nbytes -= oldest.nbytes
             self._record()
+
+    def direction(self, version: str, user_id: int, revision: int) -> FloatArray | None:
+        """Where the user's taste points, unless that is not known of this revision."""
+        with self._lock:
+            kept, direction = self._directions.get((version, user_id), (None, None))
+        return direction if kept == revision else None
+
+    def put_direction(self, version: str, user_id: int, revision: int, direction: FloatArray) -> None:
+        with self._lock:
+            if version not in self._versions:
+                return
+            self._directions[version, user_id] = revision, direction
+            self._directions.move_to_end((version, user_id))
+            while len(self._directions) > MOST_DIRECTIONS:
+                self._directions.popitem(last=False)
 
     def _record(self) -> None:
         metrics.user_cache_bytes.set(self._nbytes)

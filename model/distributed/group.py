@@ -96,6 +96,8 @@ def _choose_gpu(local_rank: int) -> None:
 def _meet() -> None:
     try:
         store, number, processes = next(rendezvous("env://", timeout=timedelta(seconds=SECONDS_TO_MEET)))
+        # The launcher's store outlives a restart, and would still have the addresses of the processes before.
+        store = dist.PrefixStore(f"start_{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
         patience = timedelta(seconds=SECONDS_TO_WAIT)
         dist.init_process_group("gloo", store=store, rank=number, world_size=processes, timeout=patience)
     except (RuntimeError, ValueError) as error:

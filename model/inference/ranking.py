@@ -118,15 +118,11 @@ class EncodedCatalogue:
         """A vector for each movie index, shape (movies, width); similar movies point the same way."""
         return self.require_stars().prior.vectors if self.vectors is None else self.vectors.vectors
 
-    def user_directions(self, users: Sequence["UserState"]) -> FloatArray:
+    def user_directions(self, users: Sequence[UserContext]) -> FloatArray:
         """A vector of length 1 for each user, shape (users, width); similar users point the same way."""
-        missing = [user for user in users if user.direction is None]
-        for start in range(0, len(missing), USERS_PER_BATCH):
-            some = missing[start : start + USERS_PER_BATCH]
-            directions = self._user_directions(self.batch([user.context for user in some]))
-            for user, direction in zip(some, torch.nn.functional.normalize(directions, dim=-1), strict=True):
-                user.direction = direction.float().cpu().numpy()
-        return np.array([user.direction for user in users], dtype=np.float32)
+        batches = (users[start : start + USERS_PER_BATCH] for start in range(0, len(users), USERS_PER_BATCH))
+        parts = [torch.nn.functional.normalize(self._user_directions(self.batch(some)), dim=-1) for some in batches]
+        return torch.cat(parts).float().cpu().numpy() if parts else np.empty((0, 0), dtype=np.float32)
 
     def _user_directions(self, users: Users) -> Tensor:
         """The same of any length, for a batch of users."""
@@ -175,7 +171,6 @@ class UserState:
         rated: movie indices of the history.
         excluded: movie indices that lists leave out beside these.
         predictions: those made so far, by movie id.
-        direction: of length 1, in which similar users point too; None before `EncodedCatalogue.user_directions`.
     """
 
     def __init__(self, catalogue: EncodedCatalogue, context: UserContext, earlier: "UserState | None" = None) -> None:
@@ -184,7 +179,6 @@ class UserState:
         self.context = context
         self.user = catalogue.batch([context])
         self.predictions: dict[int, Prediction] = {}
-        self.direction: FloatArray | None = None
         self.rated: IntArray = self.user.movies.cpu().numpy()
         self.excluded: IntArray = catalogue.vocabulary.indices(context.excluded)
         self._encoded: EncodedUsers | None = None

@@ -273,13 +273,19 @@ class Scorer:
         return _nearest(catalogue.ids[indices], cosines[indices], n)
 
     @torch.inference_mode()
-    def similar_users(self, user: UserState, others: Mapping[int, UserState], n: int) -> list[tuple[int, float]]:
-        """Ids and cosines of the most similar of the others, which are given by user id; all are states of this scorer.
+    def user_directions(self, users: Sequence[UserContext]) -> FloatArray:
+        """A vector of length 1 for each user, shape (users, width); similar users point the same way."""
+        return self._encoded_catalogue.user_directions(users)
+
+    @staticmethod
+    def similar_users(direction: FloatArray, others: Mapping[int, FloatArray], n: int) -> list[tuple[int, float]]:
+        """Ids and cosines of the most similar of the others, by `user_directions`, which are given by user id.
 
         The most similar come first, ties by id.
         """
-        directions = self._encoded_catalogue.user_directions([user, *others.values()])
-        return _nearest(np.array(list(others), dtype=np.int64), directions[1:] @ directions[0], n)
+        if not others:
+            return []
+        return _nearest(np.array(list(others), dtype=np.int64), np.array(list(others.values())) @ direction, n)
 
     def _rounded(self, stars: Stars) -> tuple[list[float], Sequence[tuple[float, ...] | None]]:
         """Means within the rating scale, and probabilities, rounded as in every answer."""
