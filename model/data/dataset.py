@@ -127,17 +127,22 @@ def read(folder: Path, shards: Iterable[int] | None = None) -> MovieLens:
     tables, problems = examine(folder)
     problems.refuse(f"To leave out what is wrong, run: seqrec data repair {folder} OUT")
     own_name = name(folder, *map(len, tables[:3]))
-    return _movie_lens(folder, tables, own_name, checksum(folder), generated=is_generated(folder))
+    has_stars = require_format(folder).has_stars
+    return _movie_lens(folder, tables, own_name, checksum(folder), generated=is_generated(folder), has_stars=has_stars)
 
 
 def _read_sharded(folder: Path, shards: Iterable[int] | None) -> MovieLens:
     of_all = read_description(folder)
     tables = read_shards(folder, range(of_all.shards) if shards is None else shards)
-    data = _movie_lens(folder, tables, of_all.name, of_all.checksum, generated=of_all.generated)
+    data = _movie_lens(
+        folder, tables, of_all.name, of_all.checksum, generated=of_all.generated, has_stars=of_all.has_stars
+    )
     return replace(data, half_star_share_of_all=of_all.half_star_share)
 
 
-def _movie_lens(folder: Path, tables: Tables, name: str, checksum: str, *, generated: bool) -> MovieLens:
+def _movie_lens(
+    folder: Path, tables: Tables, name: str, checksum: str, *, generated: bool, has_stars: bool
+) -> MovieLens:
     return MovieLens(
         name=name,
         generated=generated,
@@ -148,7 +153,7 @@ def _movie_lens(folder: Path, tables: Tables, name: str, checksum: str, *, gener
         user_external_ids=read_external_ids(folder, "user"),
         movie_external_ids=read_external_ids(folder, "movie"),
         scale=read_scale(folder),
-        has_stars=require_format(folder).has_stars,
+        has_stars=has_stars,
         links=tables.links.join(tables.movies, on="movie_id", how="semi"),
     )
 

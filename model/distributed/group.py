@@ -22,6 +22,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
@@ -97,7 +98,7 @@ def _meet() -> None:
     try:
         store, number, processes = next(rendezvous("env://", timeout=timedelta(seconds=SECONDS_TO_MEET)))
         # The launcher's store outlives a restart, and would still have the addresses of the processes before.
-        store = dist.PrefixStore(f"start_{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+        store = PrefixStore(f"start_{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
         patience = timedelta(seconds=SECONDS_TO_WAIT)
         dist.init_process_group("gloo", store=store, rank=number, world_size=processes, timeout=patience)
     except (RuntimeError, ValueError) as error:

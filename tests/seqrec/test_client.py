@@ -132,7 +132,7 @@ def test_it_refuses_what_the_service_would_with_the_same_error(loaded: Engine, s
             lambda: client.recommend(1, n=1000),
             lambda: client.rank([1, 2], user_id=1, history={1: 5}),
             lambda: client.predict([1, 2], user_id=1, profile=ProfileFields(age=25)),
-            lambda: client.user(2**40),
+            lambda: client.user(2**63),
         ):
             with pytest.raises(InvalidRequest):
                 refused()

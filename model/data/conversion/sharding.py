@@ -69,6 +69,7 @@ def write_shards(source: Path, out: Path, shards: int, on_rows: OnRows = lambda 
             users=sizes["users"],
             movies=len(movies),
             ratings=sizes["ratings"],
+            has_stars=format_.has_stars,
             half_star_share=sizes["halves"] / sizes["ratings"],
         )
         (folder / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n")

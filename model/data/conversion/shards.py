@@ -31,6 +31,7 @@ class Shards(BaseModel):
         checksum: SHA-256 over the files of the source.
         users, movies, ratings: in all shards together.
         half_star_share: of all ratings, those with half a star; so all shards have the same rating scale.
+        has_stars: whether the ratings have stars; without, each is a like.
     """
 
     shards: int
@@ -41,6 +42,7 @@ class Shards(BaseModel):
     movies: int
     ratings: int
     half_star_share: float
+    has_stars: bool
 
 
 def is_sharded(folder: Path) -> bool:

@@ -14,6 +14,7 @@ from soak import part
 from sqlalchemy import Engine, text
 
 from app.main import create_app
+from model.features.users import tie_breaker
 from model.inference.scorer import Scorer
 
 USERS = range(1, 4)
@@ -275,7 +276,9 @@ class Service(RuleBasedStateMachine):
             if self.marked(user, "dislike"):  # counts for what follows, and an anonymous user has none
                 continue
             profile = {name: value for name, value in fields.items() if name != "external_id"}
-            history = [{"movie_id": movie, "stars": stars} for movie, stars, _ in reversed(self.newest_first(user))]
+            rated = self.history[user]
+            oldest_first = sorted(rated, key=lambda movie: (rated[movie][0], tie_breaker(user, movie)))
+            history = [{"movie_id": movie, "stars": rated[movie][1]} for movie in oldest_first]
             body = {"profile": profile, "history": history, "limit": 100}
             anonymous = self.client.post("/recommendations", json=body).json()["recommendations"]
             own = self.client.get(f"/users/{user}/recommendations", params={"limit": 100}).json()["recommendations"]

@@ -1,11 +1,14 @@
 """A whole service goes into one file and comes out of it, into either kind of database."""
 
+import hashlib
+import io
 import json
 import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 from command import Run
 from sqlalchemy import Engine, select, text, update
@@ -263,17 +266,33 @@ def test_an_interrupted_restore_leaves_nothing_and_is_made_by_the_same_command(
     assert content(elsewhere.database_url) == content(lived_in.database_url)
 
 
+NEWER_TABLES = ("served_models", "retrainings", "comparisons")
+"""Those that the schema 0007 did not have."""
+
+
+def of_older_schema(name: str, data: bytes) -> bytes | None:
+    """An entry as of the schema 0007; None if there was none."""
+    if name.startswith(tuple(f"tables/{table}" for table in NEWER_TABLES)):
+        return None
+    if not name.startswith("tables/datasets"):
+        return data
+    rows = io.BytesIO()
+    pl.read_parquet(io.BytesIO(data)).drop("has_stars").write_parquet(rows)
+    return rows.getvalue()
+
+
 @pytest.mark.parametrize("upgraded", [False, True])
 def test_a_backup_of_an_older_schema_is_upgraded(
     file: Path, database_url: str, lived_in: Settings, loaded: Engine, elsewhere: Settings, *, upgraded: bool
 ) -> None:
     """As one of before there was a history of models, into an empty database and into one that is up to date."""
-    rewrite(file, lambda name, data: None if name.startswith(("tables/served_models", "tables/retrainings")) else data)
+    rewrite(file, of_older_schema)
     with zipfile.ZipFile(file) as archive:
         contents = json.loads(archive.read("manifest.json"))
-    for name in ("served_models", "retrainings"):
+        entries = {name: archive.read(name) for name in archive.namelist() if name != "manifest.json"}
+    for name in NEWER_TABLES:
         del contents["tables"][name]
-    files = {name: digest for name, digest in contents["files"].items() if not name.startswith("tables/served_models")}
+    files = {name: hashlib.sha256(data).hexdigest() for name, data in entries.items()}
     changed(file, revision="0007", tables=contents["tables"], files=files)
     if upgraded:
         before = content(database_url)

@@ -154,7 +154,7 @@ def test_the_loop_learns_on_generated_data(
     (tmp_path / "own").mkdir()
     monkeypatch.setattr("tempfile.tempdir", None)
 
-    status, out, err = seqrec("simulate", "--data", folder, "--out", "results", "--rounds", 3, "--users", 30)
+    status, out, err = seqrec("simulate", "--data", folder, "--out", "results", "--rounds", 3, "--users", 28)
 
     assert status == 0, err
     report = Path(out.strip()).read_text()
