@@ -134,16 +134,20 @@ def test_while_there_was_one_model_alone_there_is_no_such_picture(visit: Visit) 
 def test_while_two_models_are_compared_the_page_says_so_and_what_it_has_shown(
     visit: Visit, artifacts: Path, artifact_folder: Path, address: str, loaded: Engine
 ) -> None:
-    (champion,) = artifact.newest_first(artifacts)
-    challenger = shutil.copytree(artifact_folder, artifacts / f"00000101T000000Z-{artifact_folder.name}")
-    Models(Database(loaded), artifacts).compare(champion.name, challenger.name, 0.25)
-    client = httpx.Client(base_url=address)
-    while client.get("/model").json()["comparison"] is None:
-        time.sleep(0.05)
-    for user in range(1, 9):
-        answer = client.get(f"/users/{user}/recommendations").json()
-        event = {"user_id": user, "movie_id": answer["recommendations"][0]["movie_id"], "kind": "impression"}
-        client.post("/events", json={"events": [event | {"recommendation_id": answer["recommendation_id"]}]})
+    with httpx.Client(base_url=address) as client:
+        client.get("/users/1/recommendations")  # from here on the service follows what is loaded elsewhere
+        (champion,) = artifact.newest_first(artifacts)
+        challenger = shutil.copytree(artifact_folder, artifacts / f"00000101T000000Z-{artifact_folder.name}")
+        Models(Database(loaded), artifacts).compare(champion.name, challenger.name, 0.25)
+        deadline = time.monotonic() + 20
+        while client.get("/model").json()["comparison"] is None:
+            client.get("/users/1/recommendations")
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        for user in range(1, 81):  # so many that each model answers some
+            answer = client.get(f"/users/{user}/recommendations").json()
+            event = {"user_id": user, "movie_id": answer["recommendations"][0]["movie_id"], "kind": "impression"}
+            client.post("/events", json={"events": [event | {"recommendation_id": answer["recommendation_id"]}]})
 
     page = visit()
     page.get_by_role("link", name="Model", exact=True).click()
