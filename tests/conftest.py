@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -121,12 +122,19 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     yield server.url.set(drivername="postgresql", database="seqrec_test").render_as_string(hide_password=False)
 
 
+IN_THE_BACKGROUND = {"reload", "online", "forget"}
+"""Names of the threads in which a service works beside its requests."""
+
+
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     """A migrated database without rows."""
     engine = connect(database_url)
     upgrade(engine)
     yield engine
+    for thread in threading.enumerate():
+        if thread.name in IN_THE_BACKGROUND:  # it may still hold a connection, which would never be closed
+            thread.join(10)
     engine.dispose()
 
 
