@@ -299,10 +299,10 @@ class Recommender:
         latest = [entry.movie_id for entry in known.user.context.history[-LATEST_SHARED:]]
         with self.database.reads() as session:
             ids = ratings.users_who_share(session, user_id, latest, MOST_SHARING)
-            directions, external_ids = self._directions(session, known.state, [user_id, *ids])
-        if user_id not in directions:  # deleted a moment ago
-            raise UserNotFound([user_id])
         with metrics.scoring("similar_users"):
+            directions, external_ids = self._directions(known.state, [user_id, *ids])
+            if user_id not in directions:  # deleted a moment ago
+                raise UserNotFound([user_id])
             nearest = known.state.scorer.similar_users(directions.pop(user_id), directions, n)
         known.keep()
         return Similar(known.state, nearest, external_ids)
@@ -312,25 +312,26 @@ class Recommender:
 
         After each batch it pauses for ``rest`` times as long as the batch took, so that requests are not held up.
         """
-        state, last = self.host.current_state(), 0
+        last = 0
         for _ in range(0, MOST_DIRECTIONS, USERS_PER_BATCH):
             began = time.monotonic()
             with self.database.reads() as session:
                 ids = users.next_ids(session, last, USERS_PER_BATCH)
-                self._directions(session, state, ids)
+            self._directions(self.host.current_state(), ids)
             if len(ids) < USERS_PER_BATCH:
                 return
             last = ids[-1]
             time.sleep(rest * (time.monotonic() - began))
 
     def _directions(
-        self, session: Session, state: ModelState, user_ids: Sequence[int]
+        self, state: ModelState, user_ids: Sequence[int]
     ) -> tuple[dict[int, FloatArray], dict[int, str | None]]:
         """Directions and external ids of those of the users who exist; only those who have changed are read."""
-        _, found = revisions.read_with_users(session, user_ids)
-        directions = {id_: state.direction(id_, revision) for id_, (revision, _) in found.items()}
-        missing = [id_ for id_, direction in directions.items() if direction is None]
-        contexts = self.contexts.read(session, missing)
+        with self.database.reads() as session:
+            _, found = revisions.read_with_users(session, user_ids)
+            directions = {id_: state.direction(id_, revision) for id_, (revision, _) in found.items()}
+            missing = [id_ for id_, direction in directions.items() if direction is None]
+            contexts = self.contexts.read(session, missing)
         computed = state.scorer.user_directions(list(contexts.values()))
         for id_, direction in zip(contexts, computed, strict=True):
             state.keep_direction(id_, found[id_].revision, direction)

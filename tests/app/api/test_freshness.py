@@ -52,7 +52,7 @@ def answers(client: TestClient) -> list[object]:
         ]
     similar = client.get("/users/1/similar").json()["similar"]
     # Users are encoded in batches, whose composition decides the last digits.
-    return [*asked, [(user["user_id"], round(user["similarity"], 2)) for user in similar]]
+    return [*asked, [(user["user_id"], round(user["similarity"], 4)) for user in similar]]
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -123,7 +123,7 @@ def test_the_json_of_a_list_is_the_answer_of_the_api(filled: Run) -> None:
 
     assert (answer["user_id"], answer["based_on"], answer["rank_by"]) == (1, "history", "relevance")
     assert len(answer["recommendations"]) == 4
-    assert any(entry["reasons"] for entry in answer["recommendations"])
+    assert all(entry["reasons"] for entry in answer["recommendations"])
     (prediction,) = json.loads(filled("predict", 1, 2, "--json")[1])["predictions"]
     assert list(prediction["probabilities"]) == ["1", "2", "3", "4", "5"]
 
