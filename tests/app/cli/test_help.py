@@ -119,9 +119,9 @@ def option_names(command: click.Command) -> set[str]:
 
 
 def test_the_json_of_a_list_is_the_answer_of_the_api(filled: Run) -> None:
-    answer = json.loads(filled("recommend", 1, "-n", 4, "--json")[1])
+    answer = json.loads(filled("recommend", 2, "-n", 4, "--json")[1])
 
-    assert (answer["user_id"], answer["based_on"], answer["rank_by"]) == (1, "history", "relevance")
+    assert (answer["user_id"], answer["based_on"], answer["rank_by"]) == (2, "history", "relevance")
     assert len(answer["recommendations"]) == 4
     assert all(entry["reasons"] for entry in answer["recommendations"])
     (prediction,) = json.loads(filled("predict", 1, 2, "--json")[1])["predictions"]
