@@ -95,6 +95,18 @@ def scorer(artifact_folder: Path) -> Scorer:
 
 
 @pytest.fixture(scope="session")
+def likes(sample_folder: Path) -> MovieLens:
+    """The sample as data without stars; not by `sample`, in whose place tests put it."""
+    return dataset.read(sample_folder).without_stars()
+
+
+@pytest.fixture(scope="session")
+def scorer_of_likes(likes: MovieLens, tmp_path_factory: pytest.TempPathFactory) -> Scorer:
+    folder = train(likes, SMALL, tmp_path_factory.mktemp("artifacts"), context_for(likes)).folder
+    return Scorer(artifact.load(folder), torch.device("cpu"))
+
+
+@pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real PostgreSQL server for the tests of this process; each test makes its database in it."""
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))

@@ -1,49 +1,29 @@
 """A service whose data says what users like, and not how much: lists as ever, and stars nowhere."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
-import torch
-from builders import SMALL, context_for
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from app.jobs.bulk_load import load
 from app.jobs.extract import extract
-from app.main import create_app
 from model.data.dataset import MovieLens
 from model.features.users import Rated, UserContext
-from model.inference import artifact
 from model.inference.cold_start import ColdStartMovie
 from model.inference.scorer import Scorer
-from model.pipeline import train
 from model.rating_scale import LIKE
 
 LINES = {"Content-Type": "application/jsonl"}
 
 
 @pytest.fixture(scope="module")
-def likes(sample: MovieLens) -> MovieLens:
-    return sample.without_stars()
+def sample(likes: MovieLens) -> MovieLens:
+    return likes
 
 
 @pytest.fixture(scope="module")
-def scorer(likes: MovieLens, tmp_path_factory: pytest.TempPathFactory) -> Scorer:
-    folder = train(likes, SMALL, tmp_path_factory.mktemp("artifacts"), context_for(likes)).folder
-    return Scorer(artifact.load(folder), torch.device("cpu"))
-
-
-@pytest.fixture
-def loaded(engine: Engine, likes: MovieLens) -> Engine:
-    load(engine, likes)
-    return engine
-
-
-@pytest.fixture
-def client(loaded: Engine, scorer: Scorer) -> Iterator[TestClient]:
-    with TestClient(create_app(loaded, scorer), raise_server_exceptions=False) as client:
-        yield client
+def scorer(scorer_of_likes: Scorer) -> Scorer:
+    return scorer_of_likes
 
 
 def test_the_model_has_no_weights_for_stars_and_its_card_no_figures_of_them(scorer: Scorer) -> None:

@@ -1,26 +1,21 @@
 """The page of a service without stars: likes in their place."""
 
 import pytest
-import torch
 from browsing import Visit
-from builders import SMALL, context_for
 from playwright.sync_api import expect
 
 from model.data.dataset import MovieLens
-from model.inference import artifact
 from model.inference.scorer import Scorer
-from model.pipeline import train
 
 
 @pytest.fixture(scope="module")
-def sample(sample: MovieLens) -> MovieLens:
-    return sample.without_stars()
+def sample(likes: MovieLens) -> MovieLens:
+    return likes
 
 
 @pytest.fixture(scope="module")
-def scorer(sample: MovieLens, tmp_path_factory: pytest.TempPathFactory) -> Scorer:
-    folder = train(sample, SMALL, tmp_path_factory.mktemp("artifacts"), context_for(sample)).folder
-    return Scorer(artifact.load(folder), torch.device("cpu"))
+def scorer(scorer_of_likes: Scorer) -> Scorer:
+    return scorer_of_likes
 
 
 def test_a_movie_is_liked_and_stands_in_the_history_without_stars(visit: Visit) -> None:
