@@ -86,7 +86,7 @@ def test_what_was_watched_is_never_recommended(model: RecToolsModel) -> None:
 
 
 def test_rectools_itself_compares_it_with_its_own_models() -> None:
-    pytest.importorskip("rectools", reason="RecTools is not installed: it needs numpy 1")
+    pytest.importorskip("rectools", reason="RecTools is not installed; see .ci/run")
     from rectools.dataset import Dataset  # noqa: PLC0415 - as above
     from rectools.metrics import NDCG  # noqa: PLC0415
     from rectools.model_selection import LastNSplitter, cross_validate  # noqa: PLC0415
