@@ -48,6 +48,10 @@ def test_a_table_of_clicks_becomes_a_service_that_ranks_and_leaves_stars_out(
 
     status, printed = seqrec("recommend", "7")[:2]
     assert (status, "like" in printed) == (0, True)
+    status, printed = seqrec("recommend", "7", "8", "--together")[:2]
+    assert status == 0
+    cells = {cell.strip() for line in printed.splitlines() if "│" in line for cell in line.split("│")[3:-1]}
+    assert cells - {""} == {"-"}  # nothing stands beside the second line of a long title
     assert seqrec("recommend", "--all", "--out", "lists.jsonl")[0] == 0
     rows = [json.loads(line) for line in (tmp_path / "lists.jsonl").read_text().splitlines()]
     assert {row["predicted_stars"] for row in rows} == {None}

@@ -160,8 +160,7 @@ def print_recommendations(user: str, answer: RecommendationList) -> None:
             for reason in entry.reasons or ()
             if reason.movie_id in movies
         )
-        stars = "-" if entry.stars is None else f"{entry.stars:.2f}"
-        table.add_row(str(rank), _format_movie(movies[entry.movie_id]), stars, likely, reasons)
+        table.add_row(str(rank), _format_movie(movies[entry.movie_id]), _predicted(entry.stars), likely, reasons)
     output.print(table)
 
 
@@ -171,10 +170,14 @@ def print_group_recommendations(members: Sequence[str], answer: GroupList) -> No
     turns = ("turn of",) if answer.strategy == "fairness" else ()
     table = _table("To see together", "", "movie", *map(escape, members), *turns)
     for rank, entry in enumerate(answer.recommendations, start=1):
-        stars = [f"{opinion.stars:.2f}" for opinion in entry.members]
+        stars = [_predicted(opinion.stars) for opinion in entry.members]
         turn = [] if entry.chosen_by is None else [escape(members[entry.chosen_by])]
         table.add_row(str(rank), _format_movie(movies[entry.movie_id]), *stars, *turn)
     output.print(table)
+
+
+def _predicted(stars: float | None) -> str:
+    return "-" if stars is None else f"{stars:.2f}"
 
 
 def _given(entry: Rated | Reason) -> str:

@@ -30,6 +30,8 @@ CLIENT_GONE = 499
 
 MODEL_VERSION = "X-Model-Version"
 
+_MODEL_VERSION = MODEL_VERSION.lower().encode()
+
 HEADERS = {
     "X-Request-ID": {
         "description": "That of the request, if it has one that can be logged.",
@@ -118,8 +120,8 @@ class Requests:
         if self.draining.began:
             yield b"connection", b"close"  # the caller's next request goes to a server that stays
         names = {name for name, _ in given}
-        if MODEL_VERSION.lower().encode() not in names:
-            yield MODEL_VERSION.lower().encode(), self.version().encode("latin-1")
+        if _MODEL_VERSION not in names:
+            yield _MODEL_VERSION, self.version().encode("latin-1")
         yield from (header for header in DEFAULTS if header[0] not in names)
         if route_path(scope).startswith("/docs"):
             yield from DOCUMENTATION

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from app.jobs.simulation.simulate import Simulation, interval, ndcg_of
+from app.jobs.simulation.simulate import Simulation, ndcg_of
+from model.evaluation.bootstrap import interval_of_mean
 from model.experiments.figures import COLOURS, GREY, MARKERS, figure
 
 
@@ -19,11 +20,10 @@ def draw_rounds(path: Path, simulation: Simulation) -> None:
                 ("first model, never retrained", [one.frozen for one in rounds], GREY, MARKERS[1]),
             )
         ):
-            means = [interval(ndcg_of(shown)) for shown in lists]
-            x = numbers + 0.12 * (shift - 0.5)
-            values = [one.mean for one in means]
-            ends = [[one.mean - one.low for one in means], [one.high - one.mean for one in means]]
-            both.errorbar(x, values, ends, color=colour, marker=marker, label=label, elinewidth=1)
+            of_users = [ndcg_of(shown) for shown in lists]
+            x, means = numbers + 0.12 * (shift - 0.5), np.array([one.mean() for one in of_users])
+            low, high = np.array([interval_of_mean(one) for one in of_users]).T
+            both.errorbar(x, means, (means - low, high - means), color=colour, marker=marker, label=label, elinewidth=1)
         both.set(title="Lists of newcomers", xlabel="round", ylabel="NDCG of what was shown", xticks=numbers)
         both.set_ylim(bottom=0)
         both.legend(loc="lower right")

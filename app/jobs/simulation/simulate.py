@@ -130,8 +130,3 @@ def _play_round(
 def ndcg_of(shown: Sequence[Shown]) -> FloatArray:
     """Mean NDCG of each user's lists, shape (users,)."""
     return np.array([one.ndcg for one in shown], dtype=np.float32)
-
-
-def interval(values: FloatArray) -> MeanDifference:
-    """The mean over users, with the 95 % interval of a bootstrap."""
-    return paired_mean_difference(values, np.zeros_like(values))
