@@ -24,6 +24,9 @@ REFUSALS_A_SECOND = 200
 LONGEST_PAUSE = 1.0
 """Seconds, before a refusal of many. The first ones come at once."""
 
+MOST_PAUSED = 400
+"""Refusals that wait at a time; others come at once. Each that waits holds a connection, of which there are so many."""
+
 ALWAYS = {"/health/live", "/health/ready", "/metrics"}
 """Paths that are answered however much there is to do: they say how the service is."""
 
@@ -65,6 +68,8 @@ class Admission:
 
     async def _pause(self) -> None:
         """Keep those who ask again at once from taking the time of those who are admitted."""
+        if self._refused >= MOST_PAUSED:
+            return
         self._refused += 1
         try:
             await asyncio.sleep(min(self._refused / REFUSALS_A_SECOND, LONGEST_PAUSE))

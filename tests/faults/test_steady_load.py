@@ -6,7 +6,9 @@ import math
 import os
 import resource
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +19,7 @@ import pytest
 from reliability import Record
 from server import process
 from soak import part
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 SECONDS = float(os.environ.get("SEQREC_SOAK_SECONDS", "60"))
 """On each database."""
@@ -143,6 +145,32 @@ def memory(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
 
 
+def server_processes(engine: Engine) -> list[int]:
+    """Those of the database, if it has a server."""
+    if engine.dialect.name == "sqlite":
+        return []
+    with engine.connect() as connection:
+        backend = connection.scalar(text("SELECT pg_backend_pid()"))
+    server = Path(f"/proc/{backend}/stat").read_text().split()[3]
+    return [int(server), *map(int, Path(f"/proc/{server}/task/{server}/children").read_text().split())]
+
+
+@pytest.fixture
+def move_to_other_cores(loaded: Engine) -> Iterator[Callable[[], None]]:
+    """Keeps the database and what this process starts to one core; called, it moves this process to the others.
+
+    So the callers take nothing from the service, however many they are, as if they were on another machine.
+    """
+    cores, servers = os.sched_getaffinity(0), server_processes(loaded)
+    first = min(cores)
+    for process_id in (0, *servers):
+        os.sched_setaffinity(process_id, {first})
+    yield lambda: os.sched_setaffinity(0, cores - {first} or cores)
+    for process_id in (0, *servers):
+        with suppress(ProcessLookupError):  # a connection's process, which has ended
+            os.sched_setaffinity(process_id, cores)
+
+
 def p99(answers: list[Answered]) -> float:
     """Milliseconds."""
     return 1000 * float(np.quantile([answer.seconds for answer in answers], 0.99))
@@ -152,9 +180,15 @@ def p99(answers: list[Answered]) -> float:
 @pytest.mark.load
 @pytest.mark.timeout(2 * SECONDS + 300)
 def test_a_load_that_the_service_can_carry_is_carried_on_and_on(
-    loaded: Engine, database_url: str, artifact_folder: Path, tmp_path: Path, record: Record
+    loaded: Engine,
+    database_url: str,
+    artifact_folder: Path,
+    tmp_path: Path,
+    record: Record,
+    move_to_other_cores: Callable[[], None],
 ) -> None:
     with process(1, database_url, artifact_folder.parent, tmp_path / "log") as (address, server):
+        move_to_other_cores()
         send(address, WARM_SECONDS)
         capacity = len(send(address, MEASURED_SECONDS)) / MEASURED_SECONDS
         before = memory(server.pid)
@@ -191,9 +225,11 @@ def test_at_twice_what_the_service_can_do_it_does_as_much_as_ever_and_refuses_th
     tmp_path: Path,
     record: Record,
     monkeypatch: pytest.MonkeyPatch,
+    move_to_other_cores: Callable[[], None],
 ) -> None:
     monkeypatch.setenv("SEQREC_MOST_REQUESTS", str(ADMITTED))
     with process(1, database_url, artifact_folder.parent, tmp_path / "log") as (address, server):
+        move_to_other_cores()
         asyncio.run(saturate(address, WARM_SECONDS))
         usual = asyncio.run(saturate(address, MEASURED_SECONDS))
         capacity = len(usual) / MEASURED_SECONDS

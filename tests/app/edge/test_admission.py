@@ -15,6 +15,7 @@ import pytest
 from server import running
 from sqlalchemy import Engine, text
 
+from app.edge import admission
 from app.edge.limits import Limits
 from app.main import create_app
 from app.storage.database import Database, connect
@@ -125,6 +126,22 @@ def test_more_requests_than_a_worker_takes_on_are_refused_at_once(loaded: Engine
         assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
         assert answer.headers["retry-after"] == "1"
     assert all(answer.status_code == 200 for answer in answers)
+
+
+def test_no_more_refusals_are_kept_waiting_than_there_are_connections_to_spare(
+    loaded: Engine, scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "REFUSALS_A_SECOND", 0.1)  # the first one waits as long as any
+    monkeypatch.setattr(admission, "LONGEST_PAUSE", 3.0)
+    monkeypatch.setattr(admission, "MOST_PAUSED", 2)
+    with (
+        running(create_app(loaded, scorer, limits=Limits(requests=0))) as address,
+        ThreadPoolExecutor(6) as threads,
+    ):
+        asked = [threads.submit(timed, "GET", f"{address}/movies/1") for _ in range(6)]
+        seconds = sorted(future.result()[1] for future in asked)
+
+    assert max(seconds[:4]) < 3 <= min(seconds[4:])
 
 
 def test_a_request_that_takes_too_long_is_given_up_and_its_late_answer_dropped(loaded: Engine, scorer: Scorer) -> None:
