@@ -31,7 +31,11 @@ class JudgedList(NamedTuple):
 
 
 def judge(lists: Mapping[int, ListRecord], shown: Iterable[Shown], hits: Iterable[Hit]) -> list[JudgedList]:
-    """What came of each list of which something was shown; ``shown`` is in the order in which it came."""
+    """What came of each of the lists of which something was shown; ``shown`` is in the order in which it came.
+
+    Both may have been read one after the other: of a list that came in between, ``shown`` has a part, which counts when
+    ``lists`` has it too.
+    """
     entries: dict[int, dict[int, Shown]] = defaultdict(dict)
     lists_with: dict[tuple[int, int], list[Shown]] = defaultdict(list)
     for one in shown:
@@ -44,7 +48,7 @@ def judge(lists: Mapping[int, ListRecord], shown: Iterable[Shown], hits: Iterabl
         if showing is not None:
             key = showing.number, showing.movie_id
             first_hits[key] = min(hit.occurred_at, first_hits.get(key, hit.occurred_at))
-    return [_judged(lists[number], number, own, first_hits) for number, own in entries.items()]
+    return [_judged(lists[number], number, own, first_hits) for number, own in entries.items() if number in lists]
 
 
 def _showing(hit: Hit, candidates: Sequence[Shown]) -> Shown | None:

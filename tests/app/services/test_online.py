@@ -51,6 +51,13 @@ def test_several_signs_for_one_movie_are_one_hit_at_the_time_of_the_first() -> N
     assert (list(one.hits), one.seconds_to_hit) == ([0], 200)
 
 
+def test_what_is_shown_of_a_list_that_came_after_the_lists_were_read_waits_for_the_next_time() -> None:
+    seen = shown(FIRST, [10, 20], at=1000) + shown(SECOND, [20, 40], at=2000)
+    (one,) = judge({FIRST: LISTS[FIRST]}, seen, [Hit(7, 10, 2500, None), Hit(7, 20, 2500, None)])
+
+    assert (one.served, list(one.hits)) == (LISTS[FIRST], [0])  # 20 was shown last by the other list
+
+
 def test_without_positions_movies_stand_in_the_order_in_which_they_came() -> None:
     seen = [Shown(FIRST, 7, movie_id, None, 1000) for movie_id in (30, 10, 30, 20)]
     (one,) = judge({FIRST: LISTS[FIRST]}, seen, [Hit(7, 20, 1100, None)])
