@@ -71,35 +71,35 @@ def add_handlers(app: FastAPI) -> None:
     """Answer every error that a handler raises with an `ErrorBody`; `app.edge.requests` does so for faults."""
 
     @app.exception_handler(ServiceError)
-    def service_error(request: Request, error: ServiceError) -> JSONResponse:
+    async def service_error(request: Request, error: ServiceError) -> JSONResponse:
         return answer(error, request.scope)
 
     @app.exception_handler(OperationalError)
     @app.exception_handler(InterfaceError)
     @app.exception_handler(PoolTimeoutError)
-    def database_error(request: Request, error: Exception) -> JSONResponse:
+    async def database_error(request: Request, error: Exception) -> JSONResponse:
         logger.error("%s %s: the database failed: %s", request.method, request.url.path, error)
         return answer(DatabaseUnavailable(), request.scope)
 
     @app.exception_handler(StorageFull)
     @app.exception_handler(OSError)
-    def no_room(request: Request, error: StorageFull | OSError) -> JSONResponse:
+    async def no_room(request: Request, error: StorageFull | OSError) -> JSONResponse:
         if isinstance(error, OSError) and not is_full(error):
             raise error
         logger.error("%s %s: no room on the disk: %s", request.method, request.url.path, error.__cause__ or error)
         return answer(StorageFull(), request.scope)
 
     @app.exception_handler(IntegrityError)
-    def conflict(request: Request, error: IntegrityError) -> JSONResponse:
+    async def conflict(request: Request, error: IntegrityError) -> JSONResponse:
         logger.warning("%s %s: %s", request.method, request.url.path, error.orig)
         return answer(Conflict(), request.scope)
 
     @app.exception_handler(RequestValidationError)
-    def invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:
+    async def invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:
         return answer(InvalidRequest(invalid_fields(error.errors())), request.scope)
 
     @app.exception_handler(HTTPException)
-    def http_error(request: Request, error: HTTPException) -> Response:
+    async def http_error(request: Request, error: HTTPException) -> Response:
         return _answer_http_error(request, error)
 
 

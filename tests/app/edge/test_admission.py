@@ -16,12 +16,16 @@ from server import running
 from sqlalchemy import Engine, text
 
 from app.edge import admission
+from app.edge.keys import Keys
 from app.edge.limits import Limits
 from app.main import create_app
 from app.storage.database import Database, connect
 from model.inference.scorer import Scorer
 
 DATABASE_TIMEOUT, REQUEST_TIMEOUT = 1.0, 1.5
+
+THREADS = 40
+"""Of the server, for routes that wait."""
 
 
 @pytest.fixture
@@ -161,6 +165,25 @@ def test_a_request_that_takes_too_long_is_given_up_and_its_late_answer_dropped(l
         assert late.wait(30)
         time.sleep(0.1)
         assert client.get(f"{address}/health/live").json() == {"status": "ok"}  # on the same connection
+
+
+def test_an_error_is_answered_at_once_though_all_threads_wait(loaded: Engine, scorer: Scorer) -> None:
+    app = create_app(loaded, scorer, keys=Keys(api=("key",)))
+    begun, answered = threading.Barrier(THREADS + 1), threading.Event()
+
+    @app.get("/slow")
+    def slow() -> None:
+        begun.wait(60)
+        answered.wait(60)
+
+    with running(app) as address, ThreadPoolExecutor(THREADS) as threads:
+        for _ in range(THREADS):
+            threads.submit(httpx.get, f"{address}/slow", timeout=60)
+        begun.wait(60)
+        answer, _ = timed("GET", f"{address}/users/1")
+        answered.set()
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "key_required")
 
 
 def test_waiting_writers_leave_threads_to_readers(loaded: Engine, scorer: Scorer) -> None:
