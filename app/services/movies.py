@@ -105,7 +105,7 @@ class Movies:
 
         def insert(session: Session) -> tuple[MovieRecord, RatingStats]:
             _require_free(session, movie_id, external_id)
-            # An id that a model knows means a movie to it, also where that one was deleted.
+            # An id that a model knows means a movie to it, also where that one was never in this database.
             known = max(set().union(*self.host.known_ids), default=0)
             chosen = movies.free_id(session, above=known) if movie_id is None else movie_id
             movies.add(session, chosen, fields, genres)

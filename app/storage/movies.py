@@ -8,7 +8,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.storage.ids import IDS_AT_ONCE, choose_free_id
-from app.storage.tables import Dataset, Genre, Movie, MovieGenre
+from app.storage.tables import Dataset, Genre, Movie, MovieGenre, Revision
 from model.features.catalogue import display_title
 
 
@@ -67,7 +67,9 @@ def title_vectors(session: Session) -> dict[int, bytes]:
 
 
 def free_id(session: Session, above: int) -> int:
-    return choose_free_id(session, Movie.id, above)
+    """An id above this one and all that movies have ever had: to a stored model, those mean movies that are gone."""
+    greatest = session.scalars(select(Revision.greatest_movie_id)).one()
+    return choose_free_id(session, Movie.id, max(above, greatest))
 
 
 def add(session: Session, movie_id: int, fields: Mapping[str, object], genres: Collection[str]) -> None:

@@ -21,6 +21,7 @@ import polars as pl
 from pydantic import BaseModel, Field, ValidationError
 
 from app.errors import ArchiveError
+from app.jobs.moving.rows import Carried
 from app.storage.database import known_revisions
 from model.inference import artifact
 
@@ -40,6 +41,7 @@ class Contents(BaseModel):
         tables: names in the order in which they can be written, each with the number of its parts.
         model: version of the artifact that was served; None if there was none.
         pinned: version that was pinned.
+        greatest_movie_id: the greatest id that a movie has ever had; 0 in a backup of a schema that does not keep it.
         files: SHA-256 of each other entry.
     """
 
@@ -50,7 +52,12 @@ class Contents(BaseModel):
     tables: dict[str, int] = Field(default_factory=dict)
     model: str | None = None
     pinned: str | None = None
+    greatest_movie_id: int = 0
     files: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def carried(self) -> Carried:
+        return Carried(self.pinned, self.greatest_movie_id)
 
 
 class Writer:

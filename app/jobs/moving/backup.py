@@ -5,16 +5,13 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from sqlalchemy import select
-
 from app.jobs.moving import archive
 from app.jobs.moving.archive import Archive, Contents, Writer
-from app.jobs.moving.rows import count, filling, read, tables, write
+from app.jobs.moving.rows import carried, count, filling, read, tables, write
 from app.jobs.reporter import Reporter
 from app.services.models.loading import to_serve
 from app.settings import Settings
 from app.storage.database import connect, newest_revision, public_url, reading_one_moment, require_current
-from app.storage.tables import Revision
 from model.errors import ArtifactError
 from model.files import atomic_folder, atomic_write
 from model.inference import artifact
@@ -31,7 +28,7 @@ def back_up(path: Path, settings: Settings, reporter: Reporter) -> None:
         require_current(engine)
         with atomic_write(path) as temporary, archive.writing(temporary, contents) as writer:
             with reading_one_moment(engine) as connection:
-                contents.pinned = connection.scalar(select(Revision.pinned))
+                contents.pinned, contents.greatest_movie_id = carried(connection)
                 for table in tables():
                     contents.tables[table.name], written, total = 0, 0, count(connection, table)
                     for part in read(connection, table):
@@ -65,7 +62,7 @@ def restore(path: Path, settings: Settings, reporter: Reporter) -> None:
     try:
         with (
             archive.opened(path) as backup,
-            filling(engine, backup.contents.revision, backup.contents.pinned) as connection,
+            filling(engine, backup.contents.revision, backup.contents.carried) as connection,
         ):
             for table in backup.contents.tables:
                 for written in write(connection, table, backup.rows(table)):

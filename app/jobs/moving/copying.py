@@ -1,12 +1,12 @@
 """Copies a database with all that was made over HTTP into another one, as from SQLite to PostgreSQL."""
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
-from app.jobs.moving.rows import count, filling, read, tables, write
+from app.jobs.moving.rows import carried, count, filling, read, tables, write
 from app.jobs.reporter import Reporter
 from app.settings import Settings
 from app.storage.database import connect, newest_revision, public_url, reading_one_moment, require_current
-from app.storage.tables import Rating, Revision
+from app.storage.tables import Rating
 
 
 def copy_database(source_url: str, settings: Settings, reporter: Reporter) -> None:
@@ -28,7 +28,7 @@ def _copy(source: Engine, target: Engine, reporter: Reporter) -> int:
     ratings = 0
     with (
         reading_one_moment(source) as reading,
-        filling(target, newest_revision() or "", reading.scalar(select(Revision.pinned))) as writing,
+        filling(target, newest_revision() or "", carried(reading)) as writing,
     ):
         for table in tables():
             total = count(reading, table)

@@ -5,7 +5,7 @@ A new table takes part by itself: nothing here knows the tables by name, but for
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import polars as pl
 import psycopg
@@ -49,7 +49,7 @@ from app.storage.tables import Base, Dataset, Event, Rating, Retraining, Revisio
 ROWS_AT_ONCE = 50_000
 
 COUNTERS = Revision.__tablename__
-"""The one table that stays behind: it counts what has changed in its own database."""
+"""The one table that stays behind, but for what is `Carried`: it counts what has changed in its own database."""
 
 OWN = (ServedModel.__tablename__, Retraining.__tablename__, SigningKey.__tablename__)
 """What the schema or a service that starts writes into an empty database; those of the other one take its place."""
@@ -67,6 +67,17 @@ TYPES: dict[type, pl.DataType] = {
     JSON: pl.String(),
 }
 """A column's type in a frame, by its type in `app.storage.tables`."""
+
+
+class Carried(NamedTuple):
+    """What moves of the `COUNTERS`: the pinned model, and the greatest id that a movie has ever had."""
+
+    pinned: str | None
+    greatest_movie_id: int
+
+
+def carried(connection: Connection) -> Carried:
+    return Carried(*connection.execute(select(Revision.pinned, Revision.greatest_movie_id)).one())
 
 
 def tables() -> list[Table]:
@@ -125,11 +136,11 @@ def _with_bytes_in_hexadecimal(part: pl.DataFrame) -> pl.DataFrame:
 
 
 @contextmanager
-def filling(engine: Engine, revision: str, pinned: str | None) -> Iterator[Connection]:
+def filling(engine: Engine, revision: str, carried: Carried) -> Iterator[Connection]:
     """A transaction that fills an empty database with rows of this revision's schema, and then upgrades it.
 
-    It creates what is not there yet. ``pinned`` is the model that was pinned in the other database. `DatabaseError` if
-    the database is not empty; an error leaves it as it was.
+    It creates what is not there yet. ``carried`` are counters of the other database. `DatabaseError` if the database is
+    not empty; an error leaves it as it was.
     """
     if (file := sqlite_file(engine.url)) is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -142,13 +153,15 @@ def filling(engine: Engine, revision: str, pinned: str | None) -> Iterator[Conne
             yield connection
         _continue_ids(connection)
         _migrate(connection, newest_revision() or revision)
-        _carry_pin(connection, pinned)
+        _carry(connection, carried)
         connection.exec_driver_sql("ANALYZE")
 
 
-def _carry_pin(connection: Connection, pinned: str | None) -> None:
-    """Pin the model that was pinned in the other database, and let every process that serves this one look again."""
+def _carry(connection: Connection, carried: Carried) -> None:
+    """Write what was carried, and let every process that serves this database look again at what is pinned."""
+    pinned, greatest = carried
     connection.execute(update(Revision).values(pinned=pinned, reloads=Revision.reloads + 1))
+    connection.execute(update(Revision).where(Revision.greatest_movie_id < greatest).values(greatest_movie_id=greatest))
 
 
 def require_empty(connection: Connection, engine: Engine) -> None:

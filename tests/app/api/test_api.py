@@ -438,6 +438,13 @@ def test_a_new_movie_never_gets_the_id_of_one_that_the_model_knows(client: TestC
     assert added["in_model"] is False
 
 
+def test_a_new_movie_never_gets_the_id_of_one_that_a_stored_model_may_know(client: TestClient) -> None:
+    gone = client.post("/movies", json={"title": "Gone (2026)"}).json()["movie_id"]
+    client.delete(f"/movies/{gone}")
+
+    assert client.post("/movies", json={"title": "New (2026)"}).json()["movie_id"] == gone + 1
+
+
 @pytest.mark.parametrize("path", ["/users/1/ratings/1", "/ratings", "/import/ratings"])
 def test_a_rating_in_the_future_is_refused(client: TestClient, path: str) -> None:
     tomorrow = {"stars": 4, "rated_at": int(time.time()) + 3 * 86_400}

@@ -83,9 +83,11 @@ class Service(RuleBasedStateMachine):
         self.movies: dict[int, dict[str, Any]] = {
             id_: {"title": "amber", "genres": ["Drama"], "hidden": False} for id_ in TRAINED
         }
+        self.greatest_movie = max(TRAINED)
         with engine.begin() as connection:
             for table in ("events", "ratings", "users", "movie_genres", "movies", "genres"):
                 connection.execute(text(f"DELETE FROM {table}"))
+            connection.execute(text("UPDATE revisions SET greatest_movie_id = 0"))
             connection.execute(text("INSERT INTO genres (name) VALUES ('Drama')"))
             for id_ in TRAINED:
                 connection.execute(text(f"INSERT INTO movies (id, title) VALUES ({id_}, 'amber')"))
@@ -147,8 +149,9 @@ class Service(RuleBasedStateMachine):
         answer = self.client.post("/movies", json=body)
         assert answer.status_code == (409 if movie in self.movies else 201)
         if movie not in self.movies:
-            chosen = max([*self.movies, *self.scorer.trained_ids]) + 1 if movie is None else movie
+            chosen = max([self.greatest_movie, *self.scorer.trained_ids]) + 1 if movie is None else movie
             assert answer.json()["movie_id"] == chosen
+            self.greatest_movie = max(self.greatest_movie, chosen)
             self.movies[chosen] = {"title": title, "genres": sorted(genres), "hidden": hidden}
 
     @rule(

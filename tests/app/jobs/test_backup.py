@@ -26,6 +26,7 @@ from app.services.users import Users
 from app.settings import Settings
 from app.storage.database import Database, connect, current_revision, newest_revision, upgrade
 from app.storage.models import pinned
+from app.storage.movies import free_id
 from app.storage.tables import Dataset
 from model.features.users import Profile
 from model.inference import artifact
@@ -82,6 +83,7 @@ def lived_in(loaded: Engine, scorer: Scorer, artifact_folder: Path, tmp_path: Pa
     user = Users(database).add(None, Profile("F", 25), "ann@example.org")
     movies = Movies(ModelHost(database, scorer))
     added = movies.add(None, 'Copied, "twice"\n(2026)', None, ["Drama", "Noir"], hidden=False)[0].movie
+    movies.remove(movies.add(None, "Gone (2026)", None, ["Drama"], hidden=False)[0].movie.id)
     movies.change(1, {"hidden": True, "imdb_id": "tt0114709", "tmdb_id": 862}, None)
     Ratings(database).put(user.id, added.id, 4.5, 1_700_000_000)
     ids = RecommendationIds()
@@ -121,6 +123,7 @@ def test_all_of_it_moves_to_another_machine(
     database = Database(connect(elsewhere.database_url))
     with database.reads() as session:
         assert pinned(session) == artifact_folder.name
+        assert free_id(session, above=0) == 83  # 82 was that of a movie that is gone
     assert revision(elsewhere.database_url) == newest_revision()
     database.engine.dispose()
 

@@ -19,7 +19,7 @@ from app.services.ratings import Ratings
 from app.services.users import Users
 from app.settings import Settings
 from app.storage.database import Database, connect
-from app.storage.movies import all_records
+from app.storage.movies import all_records, free_id
 from app.storage.tables import Dataset, Event, Movie, Rating, ServedList, SigningKey, User
 from model.features.users import Profile
 from model.inference.scorer import Scorer
@@ -47,7 +47,7 @@ def content(url: str) -> list:
             (Dataset.checksum, Dataset.name, Dataset.generated, Dataset.loaded_at, Dataset.scale),
         )
         tables = [session.execute(select(*own).order_by(*own[:2])).all() for own in columns]
-        return [*tables, all_records(session)]
+        return [*tables, all_records(session), free_id(session, above=0)]
 
 
 @pytest.fixture
@@ -58,6 +58,7 @@ def lived_in(filled: Run, scorer: Scorer) -> Settings:
         user = Users(database).add(None, Profile("F", 25), "ann@example.org")
         movies = Movies(ModelHost(database, scorer))
         added = movies.add(None, "Copied (2026)", None, ["Drama", "Noir"], hidden=False, external_id="tt7")[0].movie
+        movies.remove(movies.add(None, "Gone (2026)", None, ["Drama"], hidden=False)[0].movie.id)
         movies.change(1, {"hidden": True, "imdb_id": "tt0114709", "tmdb_id": 862}, None)
         Ratings(database).put(user.id, added.id, 4.5, 1_700_000_000)
         ids = RecommendationIds()
@@ -100,7 +101,7 @@ def test_an_interrupted_copy_leaves_nothing_and_is_made_by_the_same_command(
 ) -> None:
     other = Settings(database_url=f"sqlite:///{tmp_path}/other.db")
     with monkeypatch.context() as interrupted:
-        interrupted.setattr("app.jobs.moving.rows._carry_pin", lambda *_: 1 / 0)
+        interrupted.setattr("app.jobs.moving.rows._carry", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             copy_database(lived_in.database_url, other, LineReporter())
 

@@ -162,6 +162,36 @@ def test_an_id_that_is_used_again_begins_above_its_revisions_though_the_clock_wa
     assert revision[10] > ahead
 
 
+@pytest.mark.parametrize(
+    ("statement", "next_id"),
+    [
+        pytest.param("DELETE FROM movies WHERE id = 4", 5, id="deleted"),
+        pytest.param("DELETE FROM movies", 5, id="all deleted"),
+        pytest.param("INSERT INTO movies (id, title) VALUES (9, 'A'), (7, 'A')", 10, id="new ones"),
+        pytest.param("UPDATE movies SET id = 6 WHERE id = 4", 7, id="other id"),
+        pytest.param("UPDATE movies SET title = 'B'", 5, id="other title"),
+    ],
+)
+def test_a_free_id_is_above_all_that_movies_have_ever_had(database: Database, statement: str, next_id: int) -> None:
+    with database.writes() as session:
+        session.execute(text(statement))
+        session.execute(text("DELETE FROM movies WHERE id > 3"))
+
+        assert movies.free_id(session, above=0) == next_id
+
+
+def test_the_migration_counts_the_movies_that_are_there(database: Database) -> None:
+    config = alembic_config()
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0011")
+    upgrade(database.engine)
+
+    with database.writes() as session:
+        session.execute(text("DELETE FROM movies WHERE id = 4"))
+        assert movies.free_id(session, above=0) == 5
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_sqlite_counts_a_user_who_is_replaced_as_a_new_one(database: Database) -> None:
     had = seen(database)[4] + 10**12
