@@ -90,6 +90,17 @@ def test_every_route_takes_and_answers_them_as_they_are(service: TestClient, lar
     assert {entry["movie_id"] for entry in again["recommendations"]} == set(movies) - {best, second}
 
 
+def test_the_links_between_pages_of_users_lead_through_the_largest_ids(service: TestClient) -> None:
+    largest = [2**63 - 2, 2**63 - 1]
+    for user in largest:
+        service.post("/users", json={"user_id": user})
+
+    before, first = service.get("/users", params={"limit": 120}), service.get("/users", params={"limit": 121})
+
+    assert [user["user_id"] for user in service.get(before.links["next"]["url"]).json()["users"]] == largest
+    assert [user["user_id"] for user in service.get(first.links["next"]["url"]).json()["users"]] == largest[1:]
+
+
 def test_the_next_free_id_is_one_more(service: TestClient, large_ids: MovieLens) -> None:
     assert service.post("/users", json={}).json()["user_id"] == max(large_ids.users["user_id"]) + 1
     assert (

@@ -5,7 +5,7 @@ import binascii
 import json
 
 from seqrec.errors import InvalidField, InvalidRequest
-from seqrec.limits import LARGEST_ID, LATEST
+from seqrec.limits import LARGEST_ID
 
 LONGEST_CURSOR = 100
 """In characters; a real cursor is far shorter."""
@@ -26,9 +26,7 @@ def decode_cursor(cursor: str | None) -> Position | None:
         if len(cursor) > LONGEST_CURSOR:
             raise ValueError
         first, second = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if not all(
-            type(value) is int and abs(value) <= most for value, most in ((first, LATEST), (second, LARGEST_ID))
-        ):
+        if not all(type(value) is int and abs(value) <= LARGEST_ID for value in (first, second)):
             raise ValueError
     except (ValueError, TypeError, RecursionError, binascii.Error) as error:
         problem = "not a cursor of this service; take next_cursor of the page before, or leave it out"
