@@ -351,7 +351,9 @@ class Recommender:
             states = self.host.states_at(current)
             if states is not None and (user := states.of(user_id).find(user_id, revision)) is not None:
                 return KnownUser(user_id, revision, user, states.of(user_id), external_id)
-            context = self.contexts.read(session, [user_id])[user_id]
+            context = self.contexts.read(session, [user_id]).get(user_id)
+        if context is None:  # deleted a moment ago
+            raise UserNotFound([user_id])
         state = self.host.states(snapshot).of(user_id)
         return KnownUser(user_id, revision, state.read(context, user_id), state, external_id)
 
@@ -379,8 +381,8 @@ class Recommender:
     def _contexts(self, session: Session, user_ids: Sequence[int]) -> _Contexts:
         """Those of the users who exist, in the order given, and the catalogue."""
         self.ids.prepare(session)
-        contexts = self.contexts.read(session, user_ids)
-        external_ids = {id_: user.external_id for id_, user in users.records(session, contexts).items()}
+        external_ids = {id_: user.external_id for id_, user in users.records(session, user_ids).items()}
+        contexts = self.contexts.read(session, [id_ for id_ in user_ids if id_ in external_ids])
         return _Contexts(contexts, external_ids, self.host.snapshot(session))
 
     def _predict_and_keep(self, known: KnownUser, movie_ids: Sequence[int]) -> Predictions:
