@@ -17,6 +17,7 @@ from app.errors import DatabaseError
 from app.observability import metrics
 from app.services.feedback.online import DAYS
 from app.services.model_host import ModelHost
+from app.services.scoring import in_bulk_thread
 from app.storage.database import require_current, require_room
 from seqrec.errors import (
     DatabaseUnavailable,
@@ -123,11 +124,11 @@ def get_model(request: Request, services: ServicesDependency) -> Response:
     responses=responses(KeyRequired, KeyUnknown, TooManyRequests, InvalidRequest, DatabaseUnavailable),
     dependencies=[with_key],
 )
-def get_online_measurement(
+async def get_online_measurement(
     services: ServicesDependency,
     days: Annotated[int, Query(ge=1, le=365, description="Lists that were served in the last so many days.")] = DAYS,
 ) -> OnlineMeasurement:
-    return online.measurement(services.online.measure(days))
+    return online.measurement(await in_bulk_thread(services.online.measure, days))
 
 
 @router.get(
