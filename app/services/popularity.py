@@ -1,5 +1,6 @@
 """Popular movies, by weighted rating."""
 
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -25,6 +26,10 @@ class _Counted(NamedTuple):
     at: float
     stats: Mapping[int, RatingStats]
 
+    def serves(self, writes: int) -> bool:
+        """Whether it is young enough, and has what was written when this process had made so many writes."""
+        return self.writes >= writes and time.monotonic() - self.at <= LONGEST_AGE
+
 
 class PopularMovie(NamedTuple):
     """A movie, its weighted rating in stars, and the statistics that it comes from."""
@@ -40,6 +45,7 @@ class Popularity:
     def __init__(self, host: ModelHost) -> None:
         self.host = host
         self._counted: _Counted | None = None
+        self._counting = threading.Lock()
 
     def find(self, genres: Sequence[str], since: int | None, until: int | None, n: int) -> list[PopularMovie]:
         """The best ``n`` movies of any of the genres, by ratings from ``since`` on, before ``until`` (Unix seconds)."""
@@ -56,17 +62,21 @@ class Popularity:
         Counting a million ratings takes a tenth of a second, so those of all times are counted at most every
         `LONGEST_AGE` seconds, and anew after each write of this process. What other processes write counts by then.
         """
-        # Before the transaction begins: what is written afterwards may be missing from it, and has to be counted anew.
-        writes, now = self.host.database.writes_done, time.monotonic()
-        of_all_times = since is None and until is None
-        counted = self._counted
-        if of_all_times and counted is not None and counted.writes == writes and now - counted.at <= LONGEST_AGE:
+        if since is not None or until is not None:
+            return self._count(since, until)
+        asked = self.host.database.writes_done
+        if (counted := self._counted) is not None and counted.serves(asked):
             return counted.stats
+        with self._counting:  # whoever waits here takes what the one before has counted, if it began late enough
+            if (counted := self._counted) is None or not counted.serves(asked):
+                # Before the transaction begins: what is written afterwards may be missing from it.
+                writes, now = self.host.database.writes_done, time.monotonic()
+                counted = self._counted = _Counted(writes, now, self._count())
+            return counted.stats
+
+    def _count(self, since: int | None = None, until: int | None = None) -> Mapping[int, RatingStats]:
         with self.host.database.reads(long=True) as session:
-            stats = ratings.rating_stats_by_movie(session, since, until)
-        if of_all_times:
-            self._counted = _Counted(writes, now, stats)
-        return stats
+            return ratings.rating_stats_by_movie(session, since, until)
 
 
 def by_weighted_rating(stats: Mapping[int, RatingStats], movie_ids: Iterable[int]) -> list[tuple[int, float]]:
