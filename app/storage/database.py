@@ -82,9 +82,9 @@ def connect(url: str, timeout: float | None = None, synchronous: Synchronous = "
     waiting = {} if timeout is None else {WAIT_SECONDS: timeout}
     if parsed.get_backend_name() == "postgresql":
         return _connect_postgres(parsed, timeout, waiting)
-    engine = create_engine(
-        parsed, connect_args={"timeout": SQLITE_WAIT_SECONDS if timeout is None else timeout}, execution_options=waiting
-    )
+    longest_wait = SQLITE_WAIT_SECONDS if timeout is None else timeout
+    pooled = {} if sqlite_file(parsed) is None else {"pool_timeout": longest_wait}  # memory has one connection a thread
+    engine = create_engine(parsed, connect_args={"timeout": longest_wait}, execution_options=waiting, **pooled)
     event.listen(engine, "connect", partial(_prepare_sqlite, synchronous))
     event.listen(engine, "begin", _begin_sqlite)
     event.listen(engine, "handle_error", _name_full_disk)

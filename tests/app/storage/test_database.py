@@ -1,14 +1,18 @@
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from alembic import command
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.errors import DatabaseError
 from app.storage.database import (
+    MOST_CONNECTIONS,
     alembic_config,
     connect,
     current_revision,
@@ -98,6 +102,23 @@ def test_sqlite_reads_while_another_connection_writes(tmp_path: Path) -> None:
     with engine.connect() as user:
         assert user.scalar(text("PRAGMA journal_mode")) == "wal"
         assert user.scalar(text("SELECT count(*) FROM movies")) == 1
+
+
+def test_nobody_waits_longer_for_a_connection_than_is_set(tmp_path: Path) -> None:
+    engine = connect(f"sqlite:///{tmp_path}/seqrec.db", timeout=0.1)
+    with ExitStack() as all_connections:
+        for _ in range(MOST_CONNECTIONS):
+            all_connections.enter_context(engine.connect())
+        started = time.monotonic()
+        with pytest.raises(PoolTimeoutError):
+            engine.connect()
+        assert time.monotonic() - started < 10  # of the 30 that are usual
+    engine.dispose()
+
+    in_memory = connect("sqlite://", timeout=0.1)
+    with in_memory.connect() as connection:
+        assert connection.scalar(text("SELECT 1")) == 1
+    in_memory.dispose()
 
 
 def test_a_server_without_a_locale_still_keeps_text(postgres_url: str) -> None:
