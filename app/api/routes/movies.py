@@ -128,7 +128,7 @@ def get_movie(movie_id: MovieId, request: Request, services: ServicesDependency)
     return headers.conditional(request, headers.entity_tag(movie), movie, headers.SHARED)
 
 
-@router.patch(
+@bulk.patch(  # so may a new title
     "/movies/{movie_id:movie}",
     summary="Change a movie, or hide it",
     description="Fields that are left out stay. A hidden movie keeps its ratings and is in no list.",

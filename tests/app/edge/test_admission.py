@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from itertools import islice
+from typing import Any
 
 import httpx
 import pytest
+from fastapi.testclient import TestClient
 from server import running
 from sqlalchemy import Engine, text
 
@@ -19,6 +21,9 @@ from app.edge import admission
 from app.edge.keys import Keys
 from app.edge.limits import Limits
 from app.main import create_app
+from app.services import movies
+from app.services.feedback import online
+from app.services.feedback.judging import JudgedList, judge
 from app.storage.database import Database, connect
 from model.inference.scorer import Scorer
 
@@ -167,6 +172,17 @@ def test_a_request_that_takes_too_long_is_given_up_and_its_late_answer_dropped(l
         assert client.get(f"{address}/health/live").json() == {"status": "ok"}  # on the same connection
 
 
+def test_a_title_may_take_as_long_as_the_title_model_takes_to_load(
+    loaded: Engine, scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(movies, "_encode_title", lambda _: time.sleep(1))
+    with TestClient(create_app(loaded, scorer, limits=Limits(seconds=0.2))) as client:
+        added = client.post("/movies", json={"title": "New (2026)"})
+        changed = client.patch(f"/movies/{added.json()['movie_id']}", json={"title": "Newer (2026)"})
+
+    assert (added.status_code, changed.status_code) == (201, 200)
+
+
 def test_an_error_is_answered_at_once_though_all_threads_wait(loaded: Engine, scorer: Scorer) -> None:
     app = create_app(loaded, scorer, keys=Keys(api=("key",)))
     begun, answered = threading.Barrier(THREADS + 1), threading.Event()
@@ -184,6 +200,26 @@ def test_an_error_is_answered_at_once_though_all_threads_wait(loaded: Engine, sc
         answered.set()
 
     assert (answer.status_code, answer.json()["code"]) == (401, "key_required")
+
+
+def test_those_who_wait_for_a_measurement_leave_threads_to_others(
+    loaded: Engine, scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = threading.Event()
+
+    def slowly(*read: Any) -> list[JudgedList]:
+        answered.wait(60)
+        return judge(*read)
+
+    monkeypatch.setattr(online, "judge", slowly)
+    with running(create_app(loaded, scorer)) as address, ThreadPoolExecutor(THREADS) as threads:
+        measuring = [threads.submit(httpx.get, f"{address}/model/online", timeout=60) for _ in range(THREADS)]
+        time.sleep(0.3)
+        answer, _ = timed("GET", f"{address}/users/1/ratings")
+        answered.set()
+        statuses = {future.result().status_code for future in measuring}
+
+    assert (answer.status_code, statuses) == (200, {200})
 
 
 def test_waiting_writers_leave_threads_to_readers(loaded: Engine, scorer: Scorer) -> None:
