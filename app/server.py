@@ -106,7 +106,7 @@ def from_settings(settings: Settings) -> FastAPI:
         bulk_body=settings.import_mb * MIB,
         rate=settings.request_rate,
     )
-    hosts = Hosts((*settings.hosts, settings.host), settings.cors_origins)
+    hosts = Hosts((*settings.hosts, settings.host.lower()), settings.cors_origins)
     app = create_app(
         engine,
         scorer,

@@ -40,6 +40,9 @@ SECRETS = Path("/run/secrets")
 """Where containers find files with secrets: one for each setting, named like its variable in small letters."""
 
 
+ORIGIN = re.compile(r"[a-z][a-z\d+.-]*://[^\s/?#@]+")
+
+
 class Settings(BaseSettings):
     """Every variable is named after its field, in capitals, with ``SEQREC_`` in front."""
 
@@ -190,6 +193,20 @@ class Settings(BaseSettings):
     @classmethod
     def _in_capitals(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
+
+    @field_validator("hosts")
+    @classmethod
+    def _in_small_letters(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name.lower() for name in names)
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _as_browsers_send_them(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        origins = tuple(one.lower().removesuffix("/") for one in given)
+        for origin in origins:
+            if origin != "*" and ORIGIN.fullmatch(origin) is None:
+                raise ValueError(f"has {origin}, which is no origin: write as https://shop.example, without a path")
+        return origins
 
     @field_validator("api_keys", "hosts", "trusted_proxies", "cors_origins", mode="before")
     @classmethod

@@ -2,6 +2,7 @@
 
 import pytest
 from fastapi.testclient import TestClient
+from pydantic import ValidationError
 from sqlalchemy import Engine
 
 from app.edge.hosts import Hosts
@@ -45,6 +46,23 @@ def test_another_page_neither_reads_nor_writes(client: TestClient) -> None:
         written = client.post("/users", json={}, headers={"Origin": origin})
         assert (written.status_code, written.json()["code"]) == (403, "foreign_origin"), origin
         assert "SEQREC_CORS_ORIGINS" in written.json()["detail"]
+
+
+def test_a_page_is_named_however_its_origin_is_typed(
+    loaded: Engine, scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEQREC_CORS_ORIGINS", "https://Shop.Example/")
+    client = TestClient(create_app(loaded, scorer, hosts=Hosts(origins=Settings().cors_origins)))
+
+    assert client.get("/genres", headers={"Origin": SHOP}).headers["access-control-allow-origin"] == SHOP
+
+
+@pytest.mark.parametrize("origin", ["https://shop.example/basket", "shop.example", "https://"])
+def test_what_no_browser_sends_as_an_origin_is_refused(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+    monkeypatch.setenv("SEQREC_CORS_ORIGINS", f"{SHOP}, {origin}")
+
+    with pytest.raises(ValidationError, match="which is no origin"):
+        Settings()
 
 
 def test_without_the_setting_no_answer_speaks_of_origins(loaded: Engine, scorer: Scorer) -> None:

@@ -67,3 +67,10 @@ def test_names_are_read_from_the_settings(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("SEQREC_HOSTS", "one.example, two.example")
 
     assert Settings().hosts == ("one.example", "two.example")
+
+
+def test_a_name_counts_however_it_is_typed(loaded: Engine, scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEQREC_HOSTS", "Shop.Example")
+    client = TestClient(create_app(loaded, scorer, hosts=Hosts(Settings().hosts)))
+
+    assert client.get("/users/1", headers={"Host": "shop.example"}).status_code == 200
