@@ -18,9 +18,9 @@ from app.edge.draining import Drain
 from app.edge.hosts import ANY, Hosts
 from app.edge.keys import Keys
 from app.edge.limits import DEFAULT_LIMITS, Limits
-from app.edge.paths import route_path
+from app.edge.paths import PROBES, route_path
 from app.edge.rates import Rates
-from app.edge.requests import QUIET, Requests
+from app.edge.requests import Requests
 from app.observability import metrics, tracing
 from app.services.feedback.events import RETENTION_DAYS
 from app.services.feedback.kinds import DEFAULT_MEANINGS, Meanings
@@ -115,7 +115,7 @@ def api(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
             "metrics": False,
             "logs": False,
             "operation_spans": False,
-            "exclude": lambda scope: "path" in scope and route_path(scope) in QUIET,
+            "exclude": lambda scope: "path" in scope and route_path(scope) in PROBES,
         },
         generate_unique_id_function=lambda route: route.name,  # so that generated clients have readable names
     )

@@ -119,7 +119,9 @@ class Settings(BaseSettings):
         8.0, gt=0, description="Seconds that requests have to end after the service has stopped listening."
     )
     most_requests: int = Field(
-        128, ge=1, description="Requests that a worker takes on together; more are answered with 503 at once."
+        128,
+        ge=1,
+        description="Requests that a worker takes on together; more are answered with 503, after a second at most.",
     )
     import_mb: int = Field(1024, ge=1, description="MiB of the largest import over HTTP.")
     event_retention: float = Field(

@@ -138,7 +138,10 @@ class KeyUnknown(ServiceError):
     headers = ASKS_FOR_KEY
 
     def __init__(self) -> None:
-        super().__init__("The key in the header X-API-Key is none of this service's.")
+        super().__init__(
+            "The key in the header X-API-Key is none of this service's. Send one of SEQREC_API_KEYS, or "
+            "SEQREC_ADMIN_KEY."
+        )
 
 
 class KeyRefused(ServiceError):

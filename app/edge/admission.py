@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.edge.answers import answer
 from app.edge.hosts import Hosts
 from app.edge.limits import Limits
-from app.edge.paths import route_path
+from app.edge.paths import PROBES, route_path
 from app.edge.requests import REFUSED
 from app.edge.routes import BulkRoute
 from seqrec.errors import Overloaded, ServiceError, TimedOut
@@ -27,12 +27,12 @@ LONGEST_PAUSE = 1.0
 MOST_PAUSED = 400
 """Refusals that wait at a time; others come at once. Each that waits holds a connection, of which there are so many."""
 
-ALWAYS = {"/health/live", "/health/ready", "/metrics"}
-"""Paths that are answered however much there is to do: they say how the service is."""
-
 
 class Admission:
-    """Refuses a request at once if the worker has too many, or if it comes from a page of another site."""
+    """Refuses a request if the worker has too many, or if it comes from a page of another site.
+
+    Where many are refused because there are too many, they wait for up to `LONGEST_PAUSE` seconds.
+    """
 
     def __init__(self, app: ASGIApp, limits: Limits, hosts: Hosts) -> None:
         self.app = app
@@ -45,7 +45,7 @@ class Admission:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if self._admitted >= self.limits.requests and route_path(scope) not in ALWAYS:
+        if self._admitted >= self.limits.requests and route_path(scope) not in PROBES:  # however much there is to do
             scope[REFUSED] = True
             self._warn()
             await self._pause()

@@ -32,12 +32,12 @@ class Keys(NamedTuple):
             return
         if given is None:
             raise KeyRequired
-        chief = [] if self.admin is None else [self.admin]
+        admins = [] if self.admin is None else [self.admin]
         # Compare all keys, each in constant time, so that the time taken reveals nothing about them.
-        is_chief, is_known = (_is_among(given, keys) for keys in (chief, [*self.api, *chief]))
+        is_admin, is_known = (_is_among(given, keys) for keys in (admins, [*self.api, *admins]))
         if not is_known:
             raise KeyUnknown
-        if admin and not is_chief:
+        if admin and not is_admin:
             raise KeyRefused
 
 

@@ -6,7 +6,7 @@ KIB, MIB = 1 << 10, 1 << 20
 
 
 class Limits(NamedTuple):
-    """What a worker takes on; more is refused at once, with an error that says so.
+    """What a worker takes on; more is refused, with an error that says so.
 
     Attributes:
         seconds: until every request is answered, bulk ones apart.

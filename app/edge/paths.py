@@ -4,6 +4,9 @@ from starlette.types import Scope
 
 VERSION = "/v1"
 
+PROBES = {"/health/live", "/health/ready", "/metrics"}
+"""Paths that say how the service is; machines request them every few seconds."""
+
 
 def with_version(scope: Scope) -> Scope:
     """The scope of a request whose path may name a version, which is then part of the root path.

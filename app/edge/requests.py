@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.edge.answers import REQUEST_ID, answer
 from app.edge.draining import Drain
-from app.edge.paths import route_path, with_version
+from app.edge.paths import PROBES, route_path, with_version
 from app.observability import logs, metrics
 from seqrec.errors import InternalError
 
@@ -64,9 +64,6 @@ DOCUMENTATION = [
     (b"referrer-policy", b"no-referrer"),
 ]
 """Headers of that page."""
-
-QUIET = {"/health/live", "/health/ready", "/metrics"}
-"""Machines request these every few seconds; they are logged at level DEBUG."""
 
 
 class Requests:
@@ -131,7 +128,7 @@ class Requests:
         route = getattr(scope.get("route"), "path", "none")
         status = status or CLIENT_GONE
         metrics.record_request(scope["method"], route, status, seconds)
-        level = logging.DEBUG if route_path(scope) in QUIET or REFUSED in scope else logging.INFO
+        level = logging.DEBUG if route_path(scope) in PROBES or REFUSED in scope else logging.INFO
         if not logger.isEnabledFor(level):
             return
         logger.log(

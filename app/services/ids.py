@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from app.storage import ids
 from app.storage.database import Database
 from app.storage.tables import Movie, User
-from seqrec.errors import MovieNotFound, UserNotFound
+from seqrec.errors import MovieExists, MovieNotFound, UserExists, UserNotFound
 from seqrec.ids import AnyId
 
 
@@ -98,3 +98,10 @@ def require_user(session: Session, user_id: int) -> str | None:
     if user_id not in known:
         raise UserNotFound([user_id])
     return known[user_id]
+
+
+def require_free(session: Session, table: type[User | Movie], *wanted: object) -> None:
+    """`UserExists` or `MovieExists` names an own or external id that is taken; None is none."""
+    asked = [id_ for id_ in wanted if isinstance(id_, int | str)]
+    for taken in ids.find(session, table, asked):
+        raise UserExists(taken) if table is User else MovieExists(taken)

@@ -6,16 +6,17 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy.orm import Session
 
+from app.services.ids import require_free
 from app.services.model_host import ModelHost, ModelState
 from app.services.paging import decode_cursor, encode_cursor
-from app.storage import ids, movies, ratings
+from app.storage import movies, ratings
 from app.storage.database import Database
 from app.storage.movies import MovieRecord
 from app.storage.ratings import RatingStats
 from app.storage.tables import Movie
 from model.errors import TitleModelError
 from model.features.catalogue import year_of
-from seqrec.errors import MovieExists, MovieNotFound
+from seqrec.errors import MovieNotFound
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ class Movies:
         The first call after a start takes some seconds, to load the title model.
         """
         with self.database.reads() as session:  # at once, before seconds go into encoding a title
-            _require_free(session, movie_id, external_id)
+            require_free(session, Movie, movie_id, external_id)
         fields = {
             "title": title,
             "external_id": external_id,
@@ -104,7 +105,7 @@ class Movies:
         }
 
         def insert(session: Session) -> tuple[MovieRecord, RatingStats]:
-            _require_free(session, movie_id, external_id)
+            require_free(session, Movie, movie_id, external_id)
             # An id that a model knows means a movie to it, also where that one was never in this database.
             known = max(set().union(*self.host.known_ids), default=0)
             chosen = movies.free_id(session, above=known) if movie_id is None else movie_id
@@ -127,7 +128,7 @@ class Movies:
         with self.database.writes() as session:
             before, _ = _require_movie(session, movie_id)
             if (external_id := fields.get("external_id")) != before.external_id:
-                _require_free(session, external_id)
+                require_free(session, Movie, external_id)
             movies.change(session, movie_id, changed, genres)
             return self._entry(*_require_movie(session, movie_id))
 
@@ -145,13 +146,6 @@ def _require_movie(session: Session, movie_id: int) -> tuple[MovieRecord, Rating
     if movie is None:
         raise MovieNotFound([movie_id])
     return movie, ratings.rating_stats(session, movie_id)
-
-
-def _require_free(session: Session, *wanted: object) -> None:
-    """`MovieExists` names an own or external id that is taken; None is none."""
-    asked = [id_ for id_ in wanted if isinstance(id_, int | str)]
-    for taken in ids.find(session, Movie, asked):
-        raise MovieExists(taken)
 
 
 def _encode_title(title: str) -> bytes | None:

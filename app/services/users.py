@@ -5,13 +5,14 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
+from app.services.ids import require_free
 from app.services.paging import decode_cursor, encode_cursor
-from app.storage import ids, ratings, users
+from app.storage import ratings, users
 from app.storage.database import Database
 from app.storage.tables import User
 from app.storage.users import StoredUser
 from model.features.users import Profile
-from seqrec.errors import UserExists, UserNotFound
+from seqrec.errors import UserNotFound
 
 
 class UserRecord(NamedTuple):
@@ -48,7 +49,7 @@ class Users:
         """Sign a user up, with a free id if none is given; `UserExists` if one of the ids is taken."""
 
         def insert(session: Session) -> int:
-            _require_free(session, user_id, external_id)
+            require_free(session, User, user_id, external_id)
             chosen = users.free_id(session) if user_id is None else user_id
             users.add(session, chosen, profile, external_id)
             return chosen
@@ -60,7 +61,7 @@ class Users:
         with self.database.writes() as session:
             before = _require_user(session, user_id)
             if (external_id := fields.get("external_id")) != before.external_id:
-                _require_free(session, external_id)
+                require_free(session, User, external_id)
             if fields:
                 users.change(session, user_id, fields)
             return _require_user(session, user_id)
@@ -80,10 +81,3 @@ def _require_user(session: Session, user_id: int) -> UserRecord:
 
 def _record(user_id: int, user: StoredUser, ratings: int) -> UserRecord:
     return UserRecord(user_id, user.profile, ratings, user.external_id)
-
-
-def _require_free(session: Session, *wanted: object) -> None:
-    """`UserExists` names an own or external id that is taken; None is none."""
-    asked = [id_ for id_ in wanted if isinstance(id_, int | str)]
-    for taken in ids.find(session, User, asked):
-        raise UserExists(taken)

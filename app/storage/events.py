@@ -6,12 +6,13 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, bindparam, delete, exists, false, func, or_, select, text, tuple_
+from sqlalchemy import Select, and_, delete, exists, false, func, or_, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
 from app.storage import ratings
 from app.storage.tables import LASTING, Event, Rating, ServedList, SigningKey
+from app.storage.unnest import unnested
 
 PASSING = ("impression", "click")
 """Kinds of events that change no list."""
@@ -90,7 +91,7 @@ def put(session: Session, events: Sequence[EventRecord], lists: Mapping[str, Lis
         into: Any = sqlite.insert(Event).on_conflict_do_nothing().returning(Event.kind)
         written = session.connection().execute(into, [dict(zip(COLUMNS, row, strict=True)) for row in rows])
     else:  # in one statement, after which the database counts each user up once
-        into = postgresql.insert(Event).from_select(COLUMNS, _unnested(rows)).on_conflict_do_nothing()
+        into = postgresql.insert(Event).from_select(COLUMNS, unnested(Event, COLUMNS, rows)).on_conflict_do_nothing()
         written = session.connection().execute(into.returning(Event.kind))
     return Counter(written.scalars())
 
@@ -105,16 +106,6 @@ def _put_lists(session: Session, lists: Sequence[ListRecord]) -> dict[str, int]:
     ids = [served.recommendation_id for served in lists]
     query = select(ServedList.recommendation_id, ServedList.id).where(ServedList.recommendation_id.in_(ids))
     return dict(session.execute(query).all())
-
-
-def _unnested(rows: Sequence[tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    """The rows as a table, one array a column."""
-    types = (Event.__table__.c[name].type for name in COLUMNS)
-    arrays = (
-        bindparam(None, list(values), postgresql.ARRAY(type_))
-        for values, type_ in zip(zip(*rows, strict=True), types, strict=True)
-    )
-    return select(func.unnest(*arrays).table_valued(*COLUMNS).render_derived())
 
 
 def lasting(session: Session, user_ids: Collection[int]) -> dict[int, list[Lasting]]:

@@ -1,13 +1,14 @@
 """Ratings and statistics of them."""
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
-from sqlalchemy import Select, bindparam, case, delete, exists, func, or_, select, text, tuple_
+from sqlalchemy import Select, case, delete, exists, func, or_, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.storage.tables import Dataset, Rating, User
+from app.storage.unnest import unnested
 from model.features.users import Rated, tie_breaker
 
 
@@ -118,7 +119,9 @@ def put(session: Session, ratings: Sequence[RatingRecord]) -> None:
         statement = _replacing(sqlite.insert(Rating))
         session.connection().execute(statement, [rating._asdict() for rating in rows])
     else:  # in one statement, after which the database counts each user up once
-        session.connection().execute(_replacing(postgresql.insert(Rating).from_select(COLUMNS, _unnested(rows))))
+        session.connection().execute(
+            _replacing(postgresql.insert(Rating).from_select(COLUMNS, unnested(Rating, COLUMNS, rows)))
+        )
 
 
 InsertT = TypeVar("InsertT", sqlite.Insert, postgresql.Insert)
@@ -131,16 +134,6 @@ def _replacing(insert: InsertT) -> InsertT:
         # What is there already needs no write, no entry of an index and no new revision of the user.
         where=or_(Rating.stars != insert.excluded.stars, Rating.rated_at != insert.excluded.rated_at),
     )
-
-
-def _unnested(rows: Sequence[RatingRecord]) -> Select[*tuple[Any, ...]]:
-    """The rows as a table, one array a column."""
-    types = (Rating.__table__.c[name].type for name in COLUMNS)
-    arrays = (
-        bindparam(None, list(values), postgresql.ARRAY(type_))
-        for values, type_ in zip(zip(*rows, strict=True), types, strict=True)
-    )
-    return select(func.unnest(*arrays).table_valued(*COLUMNS).render_derived())
 
 
 def lock(session: Session, user_ids: Collection[int]) -> None:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from app.cli.reference.markdown import table
+
 Schema = Mapping[str, Any]
 
 ATTRIBUTE = re.compile(r" {4}(\w+(?:, \w+)*): (.*)")
@@ -43,7 +45,7 @@ def _operation(method: str, path: str, operation: Schema) -> str:
     if "description" in operation:
         parts.append(operation["description"])
     if operation.get("parameters"):
-        parts.append(_table(["parameter", "in", "type", "default", "what"], map(_parameter, operation["parameters"])))
+        parts.append(table(["parameter", "in", "type", "default", "what"], map(_parameter, operation["parameters"])))
     if "requestBody" in operation:
         parts.append(f"Body: {_content(operation['requestBody'])}.")
     parts.append("\n".join(f"- {line}" for line in _answers(operation["responses"])))
@@ -89,7 +91,7 @@ def _body(name: str, schema: Schema) -> str:
         for field, own in schema.get("properties", {}).items()
     ]
     if rows:
-        parts.append(_table(["field", "type", "default", "what"], rows))
+        parts.append(table(["field", "type", "default", "what"], rows))
     return "\n\n".join(parts)
 
 
@@ -145,8 +147,3 @@ def _range(schema: Schema, least: str, most: str, of: str = "") -> str:
 def _default(schema: Schema) -> str:
     value = schema.get("default")
     return "" if value in (None, "", []) or isinstance(value, Mapping) else f"`{value}`".lower()
-
-
-def _table(header: Sequence[str], rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -13,6 +13,8 @@ from typing import Any
 import typer.main
 from typer import Typer
 
+from app.cli.reference.markdown import table
+
 Command = Any
 """A command or a group as Typer builds it; its classes have no public home."""
 
@@ -38,7 +40,7 @@ def page(app: Typer) -> str:
     root.name = "seqrec"
     parts = [BEGINNING.strip(), _about(root)]
     if options := _rows(root):
-        parts += ["## Options of `seqrec` itself", _table(["option", "default", "what"], options)]
+        parts += ["## Options of `seqrec` itself", table(["option", "default", "what"], options)]
     parts += list(_commands(root, "seqrec"))
     return "\n\n".join(parts) + "\n"
 
@@ -59,7 +61,7 @@ def _command(command: Command, path: str) -> str:
     usage = " ".join([path, *_usage(command)])
     parts = [f"## `{path}`", _about(command), f"```text\n{usage}\n```"]
     if rows := _rows(command):
-        parts.append(_table(["argument or option", "default", "what"], rows))
+        parts.append(table(["argument or option", "default", "what"], rows))
     return "\n\n".join(parts)
 
 
@@ -129,11 +131,6 @@ def _default(parameter: Command) -> str:
 
 def _is_option(parameter: Command) -> bool:
     return bool(parameter.param_type_name == "option")
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 if __name__ == "__main__":
