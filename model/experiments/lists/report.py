@@ -8,7 +8,7 @@ from model.card import RankingScore
 from model.evaluation.bootstrap import RESAMPLES
 from model.experiments.lists.comparisons import ListComparison, Measured, compare
 from model.experiments.lists.figures import draw_curves, draw_diversity, draw_models
-from model.experiments.lists.runs import OUR_MODEL, PROTOCOLS, ExternalResult, ListResults, Result, result_files
+from model.experiments.lists.runs import OUR_MODEL, PROTOCOLS, ExternalResult, ListResults, Result, result_file
 from model.experiments.provenance import Provenance
 from model.experiments.report import around_summary, write_text
 from model.experiments.tables import NOTHING, code_cell, markdown
@@ -136,7 +136,7 @@ def _own_row(folder: Path, protocol: str, trainings: Sequence[Result]) -> TableR
         name=f"`{evaluations[0].model}`",
         model=evaluations[0].model,
         scores=evaluations,
-        files=result_files(folder, protocol, evaluations[0].model),
+        files=[result_file(folder, protocol, one.evaluation.model, one.seed) for one in trainings],
         intervals=intervals if len(intervals) == len(trainings) else (),
         made_by=[one.made_by for one in trainings],
         inductive=evaluations[0].inductive,
