@@ -33,8 +33,8 @@ MODELS = ("popularity", "item-knn", "seqrec-rating", "seqrec")
 PROTOCOLS = ("leave-one-out", "user-split")
 """Not by-time, which asks for data with real times."""
 
-OUR_MODEL = "seqrec"
-"""The model whose lists are also diversified."""
+SERVED_MODEL = "seqrec"
+"""The model that is served; its lists are also diversified."""
 
 DIVERSITIES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
 
@@ -59,7 +59,7 @@ class Result(BaseModel):
     Attributes:
         data_checksum: of the data set that the model was measured on.
         settings: what the model was built with; with other settings the result is no longer valid.
-        diversity: one effect for each of `DIVERSITIES`; empty for all but `OUR_MODEL`.
+        diversity: one effect for each of `DIVERSITIES`; empty for all but `SERVED_MODEL`.
         interval: the 95 % interval of NDCG@10 over the test users, by bootstrap.
         made_by: None for a result from before results carried what made them.
     """
@@ -207,7 +207,7 @@ def result_file(folder: Path, protocol: str, model: str, seed: int | None = None
 def evaluate_model(
     model: Ranker, examples: Split, data: MovieLens, context: TrainingContext, file: Path, seed: int | None = None
 ) -> Result:
-    """Train a model and evaluate its lists; for `OUR_MODEL`, at every diversity too.
+    """Train a model and evaluate its lists; for `SERVED_MODEL`, at every diversity too.
 
     The ranks of the targets are left beside the result's ``file``, for comparisons; see `write_ranks`.
     """
@@ -215,7 +215,7 @@ def evaluate_model(
     evaluation, ranking = RANKING.evaluate(model, examples, context)
     write_ranks(file, ranking.target_ranks)
     effects = []
-    if model.name == OUR_MODEL:
+    if model.name == SERVED_MODEL:
         counts = np.bincount(examples.train.sequences.movies, minlength=context.vocabulary_size)
         categories = CategoryDistribution(context.catalogue.genre_matrix, counts)
         effects = evaluate_diversities(model.scores, categories, examples)
