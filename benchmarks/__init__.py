@@ -1,1 +1,4 @@
-"""Measurements of other libraries on this project's protocols; nothing in `app` or `model` imports it."""
+"""Measurements: speed, size of the data, quality, and other libraries on the same protocols.
+
+Nothing in `app` or `model` imports it.
+"""

@@ -18,6 +18,7 @@ from app.services.catalogue import varied
 from model.data import dataset
 from model.data.sequences import Sequences
 from model.data.splits import paper_split
+from model.evaluation.bootstrap import interval_of_mean
 from model.inference.artifact import Artifact, load
 from model.training.first_movies import (
     ANSWERS,
@@ -101,16 +102,6 @@ def orders(artifact: Artifact, train: Sequences) -> dict[str, list[int]]:
     }
 
 
-def interval(differences: FloatArray, users: IntArray) -> tuple[float, float]:
-    """Of the mean, 95 % of 2,000 resamples of the users, each with all of the user's differences."""
-    sums, counts = np.bincount(users, differences), np.bincount(users)
-    random = np.random.default_rng(0)
-    draws = random.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=2000)
-    means = (draws @ sums) / (draws @ counts)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
-
-
 def table(measured: dict[str, Measured], popular: str) -> list[str]:
     lines = [
         "| movies | after five answers | more than by most ratings | after the first twelve | known of twelve "
@@ -119,7 +110,7 @@ def table(measured: dict[str, Measured], popular: str) -> list[str]:
     ]
     for name, one in measured.items():
         difference = one.after_five - measured[popular].after_five
-        low, high = interval(difference, one.users)
+        low, high = interval_of_mean(difference, one.users)
         more = "-" if name == popular else f"{difference.mean():+.4f} ({low:+.4f} to {high:+.4f})"
         effort = f"{one.known.mean():.1f} | {one.questions.mean():.1f}" if one.questions.any() else "- | -"
         lines.append(f"| {name} | {one.after_five.mean():.4f} | {more} | {one.after_twelve.mean():.4f} | {effort} |")

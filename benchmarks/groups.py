@@ -21,7 +21,7 @@ from model.data import dataset
 from model.data.sequences import Examples, Sequences
 from model.data.splits import user_split
 from model.evaluation.batch_scoring import relevances
-from model.evaluation.ranking_metrics import TOP
+from model.evaluation.ranking_metrics import TOP, ndcg
 from model.evaluation.scoring import mask_rated
 from model.experiments.figures import COLOURS, GREY, figure
 from model.inference.artifact import Artifact, load
@@ -103,10 +103,11 @@ def lists_for(scores: FloatArray, ratings: IntArray) -> dict[str, list[IntArray]
     return {name: [order] * len(scores) for name, order in together.items()} | {"each one's own list": own}
 
 
-def ndcg(order: IntArray, targets: BoolArray) -> float:
-    """NDCG@10 of one list; ``targets`` has shape (candidates,), with at least one."""
-    gains = 1 / np.log2(np.arange(TOP) + 2)
-    return float((gains * targets[order]).sum() / gains[: targets.sum()].sum())
+def ndcg_of(order: IntArray, targets: BoolArray) -> float:
+    """NDCG@10 of one list of `TOP` candidates; ``targets`` has shape (candidates,), with at least one."""
+    ranks = np.full(len(targets), TOP)
+    ranks[order] = np.arange(TOP)
+    return ndcg([ranks[targets]])
 
 
 class Quality(NamedTuple):
@@ -131,7 +132,7 @@ def measure(people: People, kind: str, size: int) -> dict[str, Quality]:
         if not len(counted):
             continue
         for name, lists in lists_for(scores[:, candidates], people.ratings[candidates]).items():
-            own = [ndcg(lists[member], targets[member]) for member in counted]
+            own = [ndcg_of(lists[member], targets[member]) for member in counted]
             qualities.setdefault(name, []).append(Quality(float(np.mean(own)), min(own)))
     return {name: Quality(*np.mean(values, axis=0).tolist()) for name, values in qualities.items()}
 

@@ -13,6 +13,7 @@ SeqRecError
  ├─ UnknownNameError there is no model, protocol or layer of this name
  ├─ DeviceError      the chosen device is not available
  ├─ ArtifactError    an artifact is missing, damaged or of another format
+ ├─ NoStarsError     a network that learned from likes alone predicts no stars
  └─ NoRelevanceError a network that predicts stars alone cannot rank by relevance
 """
 

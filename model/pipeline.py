@@ -22,6 +22,7 @@ from model.evaluation.evaluate import AnswersT, EvaluationT, ModelT
 from model.features.catalogue import FIRST_INDEX
 from model.inference.artifact import save
 from model.network.rating import SeqRec
+from model.rating_scale import RELEVANT_STARS
 from model.training.context import TrainingContext
 from model.training.estimator import NetworkRanker, SeqRecEstimator
 from model.training.first_movies import choose_first_movies
@@ -86,10 +87,13 @@ def train_on(
     """Train a preset once, score it on the split's test, and write an artifact with just these weights into ``root``.
 
     ``data`` are the ratings of the split's training. Stars are learned for ``epochs``; the ranking network goes on from
-    that of ``start``, as in a refit, or begins anew.
+    that of ``start``, as in a refit, or begins anew. As in `train`, data without relevant ratings trains stars alone.
     """
     context.on_stage("all users")
-    model, started = SeqRecEstimator(preset.for_data(has_stars=data.has_stars), context), time.perf_counter()
+    preset = preset.for_data(has_stars=data.has_stars)
+    if not (split.train.sequences.stars >= RELEVANT_STARS).any():
+        preset = preset.without_ranking()
+    model, started = SeqRecEstimator(preset, context), time.perf_counter()
     model.begin(split.train)
     learn_stars = partial(model.fit_stars, split.train, None, last_epoch=epochs)
     model.fit_ranking_beside(split.train, None, learn_stars, start=start)

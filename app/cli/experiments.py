@@ -34,11 +34,11 @@ def experiments_paper(
     from app.jobs.training import training_context
     from model.data import dataset
     from model.experiments.paper import PARTS, reproduce, require_parts
-    from model.experiments.plan import OTHER_SEEDS, Plan, parse_seeds
+    from model.experiments.plan import OTHER_SEEDS, Plan, parse_split_seeds
 
     settings = settings_with(data=data, device=device)
     chosen = frozenset(models.split(",")) if models else None
-    seeds = tuple(parse_seeds(text) for text in other_seeds) if other_seeds else OTHER_SEEDS
+    seeds = tuple(parse_split_seeds(text) for text in other_seeds) if other_seeds else OTHER_SEEDS
     plan = Plan(models=chosen, other_seeds=seeds)
     require_parts(only or PARTS)
     with resumable_reporter() as progress:

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from app.jobs.bulk_load import load
 from app.storage.database import connect, upgrade
+from model.baselines.lists import ItemKnn
 from model.data import dataset
 from model.data.conversion.sharding import write_shards
 from model.data.dataset import MovieLens
@@ -151,6 +152,14 @@ def titles(source: Source, row: Row, clock: Clock) -> None:  # noqa: ARG001 - on
         encode(some)
 
 
+def similarities(source: Source, row: Row, clock: Clock) -> None:  # noqa: ARG001 - one signature for all
+    """Find the nearest movies of all movies, for the baseline that the lists of each training are compared with."""
+    data = source.read()
+    split, baseline = paper_split(Sequences.of(data)), ItemKnn(len(data.catalogue.vocabulary))
+    with clock.measuring():
+        baseline.fit(split)
+
+
 class Training:
     """A preset on the data, with users held out, up to where its stages begin."""
 
@@ -253,6 +262,7 @@ ON_DATA: dict[str, Callable[[Source, Row, Clock], None]] = {
     "read": read,
     "database": database,
     "titles": titles,
+    "similarities": similarities,
 }
 """Stages that a data set goes through once."""
 

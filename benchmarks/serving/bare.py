@@ -19,7 +19,7 @@ def create_app() -> FastAPI:
     app = FastAPI()
 
     @app.get("/users/{user_id}/recommendations", response_model=None)
-    async def recommend(user_id: int, n: int = 10) -> dict[str, Any]:  # noqa: ARG001 - parsed, as by the service
+    async def recommend(user_id: int, limit: int = 10) -> dict[str, Any]:  # noqa: ARG001 - parsed, as by the service
         return recommendations  # type: ignore[no-any-return]
 
     @app.post("/predict", response_model=None)

@@ -22,7 +22,7 @@ SCOPE: Scope = {
     "type": "http",
     "method": "GET",
     "path": "/users/301/recommendations",
-    "query_string": b"n=10",
+    "query_string": b"limit=10",
     "headers": [(b"host", b"127.0.0.1:8000"), (b"accept", b"*/*"), (b"user-agent", b"benchmark")],
 }
 

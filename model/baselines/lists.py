@@ -1,12 +1,17 @@
 """Rankers without a network."""
 
+from itertools import pairwise
+
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 
 from model.card import Epoch
 from model.data.sequences import Sequences
 from model.data.splits import Split
 from model.types import FloatArray
+
+MOVIES_AT_ONCE = 256
+"""Whose similarities to all movies are held at once."""
 
 
 class Popularity:
@@ -44,14 +49,27 @@ class ItemKnn:
 
     def fit(self, split: Split) -> None:
         rated = rated_matrix(split.train.sequences, self.vocabulary_size)
-        common = (rated.T @ rated).toarray()
-        norms = np.sqrt(common.diagonal())
-        similarity = common / (np.outer(norms, norms) + self.shrinkage)
-        np.fill_diagonal(similarity, 0.0)
-        if self.neighbours < self.vocabulary_size:
-            smallest = np.partition(similarity, -self.neighbours, axis=1)[:, -self.neighbours, None]
-            similarity[similarity < smallest] = 0.0
-        self.similarity = csr_matrix(similarity, dtype=np.float32)
+        counts = np.bincount(rated.indices, minlength=self.vocabulary_size)
+        raters, norms = rated.T.tocsr(), np.sqrt(counts, dtype=np.float32)
+        starts = range(0, self.vocabulary_size, MOVIES_AT_ONCE)
+        self.similarity = vstack([self._nearest(rated, raters, norms, start) for start in starts])
+
+    def _nearest(self, rated: csr_matrix, raters: csr_matrix, norms: FloatArray, start: int) -> csr_matrix:
+        """Similarities of the movies from ``start`` on to the nearest ones, shape (`MOVIES_AT_ONCE`, movies).
+
+        ``rated`` is (users, movies), ``raters`` (movies, users), ``norms`` (movies,).
+        """
+        similarity = raters[start : start + MOVIES_AT_ONCE] @ rated  # so far, how many users have rated both
+        rows = start + np.repeat(np.arange(similarity.shape[0]), np.diff(similarity.indptr))
+        similarity.data /= norms[rows] * norms[similarity.indices] + np.float32(self.shrinkage)
+        similarity.data[rows == similarity.indices] = 0.0
+        for first, last in pairwise(similarity.indptr):
+            row = similarity.data[first:last]
+            if len(row) > self.neighbours:
+                row[row < np.partition(row, -self.neighbours)[-self.neighbours]] = 0.0
+        similarity.eliminate_zeros()
+        similarity.sort_indices()
+        return similarity
 
     def scores(self, histories: Sequences) -> FloatArray:
         scores: FloatArray = (rated_matrix(histories, self.vocabulary_size) @ self.similarity.T).toarray()

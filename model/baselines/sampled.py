@@ -125,8 +125,8 @@ class SampledBaseline:
         self.network = self.build(float(train.target_stars.mean(dtype=np.float64)))
         task = SampleTask(self.network, train, split.validation, self.training, self.settings, self.context.device)
         trainer = Trainer(task)
-        checkpoint = self.context.checkpoint(run_name(self.name, self.settings, (train, split.validation)))
-        trainer.run(checkpoint, self.context.on_progress)
+        run = run_name(self.name, self.settings, (train, split.validation), self.context.content)
+        trainer.run(self.context.checkpoint(run), self.context.on_progress)
         self.epochs = trainer.epochs
 
     def training_examples(self, split: Split) -> Examples:

@@ -86,7 +86,10 @@ def _add_movies(folder: Path, format_: Format) -> int:
     ids = sorted({int(text.strip('"')) for text in rated})
     known = {**dict.fromkeys(ML_100K_GENRES, "0"), "unknown": "1", "genres": NO_GENRES}
     records = ({**known, "movie_id": str(id_), "title": str(id_)} for id_ in ids)
+    is_last_line_open = (folder / file.name).read_bytes()[-1:] not in (b"", b"\n")
     with (folder / file.name).open("a", encoding="utf-8") as movies:
+        if ids and is_last_line_open:
+            movies.write("\n")
         for record in records:
             movies.write(file.layout.separator.join(record.get(field, "") for field in file.layout.fields) + "\n")
     return len(ids)

@@ -100,11 +100,11 @@ class Sequences:
 
     def followed_by(self, movies: IntArray, stars: FloatArray, counts: IntArray) -> "Examples":
         """These ratings as histories, and behind each user's ``counts[u]`` others as targets, user after user."""
-        places = np.repeat(self.offsets[1:], counts)
+        positions = np.repeat(self.offsets[1:], counts)
         with_targets = replace(
             self,
-            movies=np.insert(self.movies, places, movies),
-            stars=np.insert(self.stars, places, stars),
+            movies=np.insert(self.movies, positions, movies),
+            stars=np.insert(self.stars, positions, stars),
             offsets=_offsets(self.counts + counts),
             times=None,
         )

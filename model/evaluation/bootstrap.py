@@ -48,10 +48,8 @@ def paired_difference(
     totals = np.stack(
         [_squares(first, actual, users, levels), _squares(second, actual, users, levels), np.bincount(users)]
     )  # (3, users)
-    count = totals.shape[1]
-    draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
-    low, high = np.quantile(_difference(totals @ draws.T), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Difference(float(_difference(totals.sum(axis=1))), float(low), float(high))
+    draws = _draws(totals.shape[1], resamples, seed)
+    return Difference(float(_difference(totals.sum(axis=1))), *_ends(_difference(totals @ draws.T)))
 
 
 class MeanDifference(NamedTuple):
@@ -68,15 +66,36 @@ def paired_mean_difference(
     """As `paired_difference`, for figures that each user has one of, as NDCG; both have the shape (users,)."""
     differences = first.astype(np.float64) - second
     count = len(differences)
-    draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
-    low, high = np.quantile(draws @ differences / count, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return MeanDifference(float(differences.mean()), float(low), float(high))
+    means = _draws(count, resamples, seed) @ differences / count
+    return MeanDifference(float(differences.mean()), *_ends(means))
 
 
-def interval_of_mean(values: npt.NDArray[np.floating], seed: int = 0) -> tuple[float, float]:
-    """Ends of the 95 % interval of a mean over users, by the same draws; ``values`` has the shape (users,)."""
-    _, low, high = paired_mean_difference(values, np.zeros_like(values), seed=seed)
-    return low, high
+def interval_of_mean(
+    values: npt.NDArray[np.floating], users: IntArray | None = None, seed: int = 0
+) -> tuple[float, float]:
+    """Ends of the 95 % interval of a mean, by the same draws of users, each with all values.
+
+    Args:
+        values: shape (values,).
+        users: the user of each value, from 0, shape (values,); None where each user has one.
+        seed: of the draws.
+    """
+    if users is None:
+        users = np.arange(len(values))
+    sums, counts = np.bincount(users, values), np.bincount(users)
+    draws = _draws(len(sums), RESAMPLES, seed)
+    return _ends((draws @ sums) / (draws @ counts))
+
+
+def _draws(users: int, resamples: int, seed: int) -> IntArray:
+    """How often each user is drawn, shape (resamples, users)."""
+    return np.random.default_rng(seed).multinomial(users, np.full(users, 1 / users), size=resamples)
+
+
+def _ends(resampled: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Of the interval that holds `LEVEL` of a figure's resamples."""
+    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
 
 
 def _squares(predicted: FloatArray, actual: FloatArray, users: IntArray, scale: RatingScale) -> npt.NDArray[np.float64]:

@@ -41,8 +41,8 @@ def ranks(scores: FloatArray, indices: IntArray) -> IntArray:
     own, ascending = scores[indices], np.sort(scores)
     up_to_own = np.searchsorted(ascending, own, side="right")
     before: IntArray = len(scores) - up_to_own
-    for place in np.flatnonzero(up_to_own - np.searchsorted(ascending, own) > 1):  # other movies have the same score
-        before[place] += np.count_nonzero(scores[: indices[place]] == own[place])
+    for target in np.flatnonzero(up_to_own - np.searchsorted(ascending, own) > 1):  # other movies have the same score
+        before[target] += np.count_nonzero(scores[: indices[target]] == own[target])
     return before
 
 

@@ -198,7 +198,7 @@ def find_results(store: RunStore, runs: Iterable[Run]) -> list[Result]:
     return [result for run in runs if (result := store.find(run)) is not None]
 
 
-def parse_seeds(text: str) -> tuple[int, int]:
+def parse_split_seeds(text: str) -> tuple[int, int]:
     """Two seeds separated by a comma; `SettingsError` for anything else."""
     match [part.strip() for part in text.split(",")]:
         case [first, second] if first.isdecimal() and second.isdecimal():

@@ -8,6 +8,7 @@ from model.experiments.ablation import Ablation
 from model.experiments.plan import OUR_MODEL, PUBLISHED, Published, Variant
 from model.experiments.provenance import Provenance
 from model.experiments.results import BinError, Comparison, Result
+from model.training.trainer import EarlyStopping
 
 NOTHING = "-"
 
@@ -164,8 +165,9 @@ def variants_table(unchanged: Evaluation, variants: Iterable[tuple[Variant, Resu
 def _accuracies(evaluation: Evaluation) -> list[str]:
     """Both accuracies, and the epoch with the smallest validation error, whose weights are used."""
     curve = evaluation.learning_curve
-    best = min(curve, key=lambda epoch: epoch.validation_rmse or 0.0).number if curve else 0
-    return [f"{evaluation.accuracy:.4f}", _number(evaluation.mode_accuracy), f"{best} of {len(curve)}"]
+    best = EarlyStopping("validation_rmse", patience=0).best(curve)
+    kept = f"{best.number if best else 0} of {len(curve)}"
+    return [f"{evaluation.accuracy:.4f}", _number(evaluation.mode_accuracy), kept]
 
 
 def bins_table(quantity: str, bins: dict[str, list[BinError]]) -> str:

@@ -190,12 +190,12 @@ class _Statistics(NamedTuple):
         are normal and independent (equations 11 to 13): batched Cholesky solves draw them, `VECTORS_AT_ONCE`.
         """
         count, width = self.weighted.shape
-        places = _places(width)
+        positions = _positions(width)
         vectors, explained = torch.empty_like(self.weighted), self.weighted.new_empty(count)
         for start in range(0, count, VECTORS_AT_ONCE):
             own = slice(start, start + VECTORS_AT_ONCE)
             weighted = self.weighted[own]
-            gram = self.products[own].index_select(1, places).view(-1, width, width)
+            gram = self.products[own].index_select(1, positions).view(-1, width, width)
             root = torch.linalg.cholesky((noise_precision * gram).add_(prior.precision))
             expected = noise_precision * weighted + prior.means[own] @ prior.precision
             deviation = torch.linalg.solve_triangular(root.mT, noise[own], upper=True)
@@ -206,12 +206,12 @@ class _Statistics(NamedTuple):
         return vectors, self.squares - explained.double().sum()
 
 
-def _places(width: int) -> Tensor:
-    """Of each entry of a symmetric matrix, row by row, its place among those of the upper triangle, shape (D * D,)."""
+def _positions(width: int) -> Tensor:
+    """Of each entry of a symmetric matrix, row by row, its position in the upper triangle, shape (D * D,)."""
     upper = torch.triu_indices(width, width)
-    places = torch.empty(width, width, dtype=torch.long)
-    places[upper[0], upper[1]] = places[upper[1], upper[0]] = torch.arange(upper.shape[1])
-    return places.flatten()
+    positions = torch.empty(width, width, dtype=torch.long)
+    positions[upper[0], upper[1]] = positions[upper[1], upper[0]] = torch.arange(upper.shape[1])
+    return positions.flatten()
 
 
 def sample_factors(

@@ -133,7 +133,8 @@ class IndexedRelevance:
         is_found = np.zeros(len(self.unrated), dtype=bool)
         is_found[self.found] = True
         others = self._logits(self._index.sampled, self._index.sample)[~is_found[self._index.sample]]
-        each_stands_for = (self._index.movies - len(self.found)) / max(len(others), 1)
+        trained = np.count_nonzero(self.found < self._index.movies)
+        each_stands_for = (self._index.movies - trained) / max(len(others), 1)
         own = self._logits(self._movies.take(self.found), self.found)
         total: np.float32 = np.logaddexp.reduce(np.append(own, others + np.float32(np.log(each_stands_for))))
         return total

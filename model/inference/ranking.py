@@ -225,7 +225,10 @@ class UserState:
         return context.history[: len(own)] == own
 
     def log_relevance(self, horizon: str) -> FloatArray | None:
-        """Log-probability of each movie index over all that are not rated, shape (movies,); None without a tower."""
+        """Log-probability of each movie index over all that are not rated, shape (movies,).
+
+        None without a ranking network.
+        """
         if self.catalogue.vectors is None:
             return None
         if horizon not in self._log_relevance:

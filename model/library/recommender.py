@@ -1,7 +1,7 @@
 """The library's one class: learns from a frame of ratings, then recommends, predicts and evaluates."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
@@ -72,6 +72,7 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
         self.progress = progress
         self._frames = Frames()
         self._fitted: FittedModel | None = None
+        self._remove_folder: Callable[[], object] | None = None
 
     def fit(
         self,
@@ -98,7 +99,28 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
         Raises `DataError` if a column is missing, or if there are too few ratings to learn from.
         """
         folder = Path(mkdtemp(prefix="seqrec-"))
-        finalize(self, shutil.rmtree, folder, ignore_errors=True)  # it stays for as long as this object is there
+        # It stays until something else has been learned, or for as long as this object is there.
+        remove_folder = finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        try:
+            self._fitted = self._learn(folder, ratings, items, scale, likes, columns)
+        except BaseException:
+            remove_folder()
+            raise
+        self._frames = Frames.of(ratings)
+        if self._remove_folder is not None:
+            self._remove_folder()
+        self._remove_folder = remove_folder
+        return self
+
+    def _learn(
+        self,
+        folder: Path,
+        ratings: Any,
+        items: Any,
+        scale: tuple[float, float] | None,
+        likes: bool,
+        columns: dict[str, str],
+    ) -> FittedModel:
         rows = table(ratings)
         rows.write_parquet(folder / "ratings.parquet")
         if items is not None:
@@ -109,9 +131,7 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
         whole = {role for role in ("user", "item") if rows[conversion.columns[role]].dtype.is_integer()}
         description = Description(settings=self.settings, conversion=conversion, whole_numbers=whole)
         (folder / DESCRIPTION).write_text(description.model_dump_json(indent=2))
-        self._frames = Frames.of(ratings)
-        self._fitted = FittedModel(folder, self.device)
-        return self
+        return FittedModel(folder, self.device)
 
     def _train(self, folder: Path) -> None:
         data = dataset.read(folder / DATA)

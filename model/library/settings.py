@@ -16,7 +16,7 @@ class Settings(BaseModel):
         rating_epochs: of learning stars.
         hidden: units that read a history for lists.
         embedding: width of a movie's vector for lists.
-        history_length: how many of the latest ratings lists are made of.
+        history_length: how many of the latest ratings lists are made of, at least two.
         factors: of the factorization that stars start from.
         learning_rate: of learning lists.
         seed: of all random numbers.
@@ -30,7 +30,7 @@ class Settings(BaseModel):
     rating_epochs: int | None = Field(None, ge=1)
     hidden: int | None = Field(None, ge=1)
     embedding: int | None = Field(None, ge=1)
-    history_length: int | None = Field(None, ge=1)
+    history_length: int | None = Field(None, ge=2)
     factors: int | None = Field(None, ge=1)
     learning_rate: float | None = Field(None, gt=0)
     seed: int | None = None

@@ -74,7 +74,8 @@ class RankingConfig(BaseModel):
     Attributes:
         embedding: width of a movie's vector.
         hidden: width of the history encoder's state.
-        history_length: number of ratings that the encoder reads at most, the latest ones; see `window_step`.
+        history_length: number of ratings that the encoder reads at most, the latest ones; see `window_step`. At least
+            two: it learns which one follows.
         unknown_rate: share of movies that have no embedding of their own in a training step, so that the network learns
             to rank new movies by genres and title.
         title_components: principal components of the title vectors that enter a movie's vector.
@@ -86,7 +87,7 @@ class RankingConfig(BaseModel):
 
     embedding: int = 128
     hidden: int = 320
-    history_length: int = 200
+    history_length: int = Field(200, ge=2)
     unknown_rate: float = 0.01
     title_components: int = 64
     input_dropout: float = 0.2

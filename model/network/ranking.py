@@ -20,6 +20,9 @@ time."""
 PROFILE_DROPOUT = 0.1
 """Share of users without a profile in a training step, so that the network can also serve users without one."""
 
+LEAST_COMPONENT = 1e-6
+"""Of a title vector, whose length is 1, that is more than rounding."""
+
 
 class MovieVectors(NamedTuple):
     """Movies, encoded: all of them, unless a training step needs but some.
@@ -141,14 +144,19 @@ class MovieEncoder(nn.Module):
 
     @torch.no_grad()
     def fit_titles(self) -> None:
-        """Compute the principal components of all titles, by one factor scaled to a standard deviation of 1."""
+        """Compute the principal components of all titles, by one factor scaled to a standard deviation of 1.
+
+        Titles with one and the same vector have none.
+        """
         titles = self.titles[self.titles.any(-1)]
         self.title_mean.copy_(titles.mean(0))
         centred = titles - self.title_mean
         # Rows of Vh are orthogonal directions, those of the largest variance first.
         directions = torch.linalg.svd(centred, full_matrices=False).Vh[: self.title_axes.shape[1]]
-        axes = directions.T / (centred @ directions.T).std()  # (title width, components)
-        self.title_axes[:, : axes.shape[1]] = axes  # with fewer titles than components, the others stay zeros
+        components = centred @ directions.T
+        if (components.abs() > LEAST_COMPONENT).any():
+            axes = directions.T / components.std()  # (title width, components)
+            self.title_axes[:, : axes.shape[1]] = axes  # with fewer titles than components, the others stay zeros
 
     @torch.no_grad()
     def reset(self, indices: Tensor) -> None:

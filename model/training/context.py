@@ -52,6 +52,11 @@ class TrainingContext:
         """Movie indices, the unknown movie's included."""
         return len(self.catalogue.vocabulary)
 
+    @property
+    def content(self) -> bytes:
+        """What a run reads of the movies besides their ratings, for `model.training.checkpoint.run_name`."""
+        return self.catalogue.genre_matrix.tobytes() + "\n".join(self.catalogue.titles).encode()
+
     def checkpoint(self, name: str) -> Path | None:
         """The file for the state of the run of this name; deletes an earlier run's file unless `resume` is set."""
         if self.checkpoints is None:

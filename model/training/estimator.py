@@ -90,7 +90,7 @@ class SeqRecEstimator:
         task = RankingTask(ranking, train.sequences, validation, config, self.context.device)
         # Validation examples change nothing in this task, so runs with and without them share a checkpoint.
         settings = self.network.config.model_dump_json() + config.model_dump_json()
-        run = run_name(f"{self.preset.name}-ranking", settings, [train], self._content)
+        run = run_name(f"{self.preset.name}-ranking", settings, [train], self.context.content)
         trainer = Trainer(task)
         samples = task.samples * config.epochs if self.context.side_by_side else 0
         with SideRun(trainer, samples, self.context.checkpoint(run), self.context.on_progress) as side:
@@ -111,7 +111,7 @@ class SeqRecEstimator:
             return
         self.priors = self._fitted_priors(train)
         example_sets = (train,) if validation is None else (train, validation)
-        run = run_name(self.preset.name, self.preset.model_dump_json(), example_sets, self._content)
+        run = run_name(self.preset.name, self.preset.model_dump_json(), example_sets, self.context.content)
         self._train_stars(train, validation, self.preset.training, self.context.checkpoint(run), last_epoch)
 
     def _train_stars(
@@ -131,12 +131,6 @@ class SeqRecEstimator:
         self.epochs = trainer.epochs
         self.best_epoch = trainer.best_epoch.number if trainer.best_epoch else 0
         self.network.movies.reset(self._unrated(train))
-
-    @property
-    def _content(self) -> bytes:
-        """What a run reads of the movies besides their ratings."""
-        catalogue = self.context.catalogue
-        return catalogue.genre_matrix.tobytes() + "\n".join(catalogue.titles).encode()
 
     def _unrated(self, train: Examples) -> Tensor:
         """Whether each movie has no rating in training, shape (movies,)."""

@@ -111,7 +111,7 @@ class Interview:
 
     def who_answers(self, movie: int) -> IntArray:
         """The visitors who have seen the movie and have not given enough answers."""
-        is_open = np.array([len(given) < self.most for given in self.answers])
+        is_open = np.array([len(given) < self.most for given in self.answers], dtype=bool)
         return np.flatnonzero(is_open & (self.visitors.stars[:, movie] > 0))
 
     def ask(self, movie: int) -> None:

@@ -46,10 +46,10 @@ class SideRun:
         self.on_progress = on_progress
         self._threads = torch.get_num_threads()
         on_cpu = next(trainer.network.parameters()).device.type == "cpu"
-        self._aside = on_cpu and self._threads > 1 and samples >= WORTH_A_PROCESS
+        self._beside = on_cpu and self._threads > 1 and samples >= WORTH_A_PROCESS
 
     def __enter__(self) -> Self:
-        if not self._aside:
+        if not self._beside:
             return self
         # A new interpreter: PyTorch's threads do not survive a fork.
         context = multiprocessing.get_context("spawn")
@@ -71,7 +71,7 @@ class SideRun:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._aside:
+        if self._beside:
             torch.set_num_threads(self._threads)
             self._process.kill()
             self._process.join()
@@ -81,11 +81,11 @@ class SideRun:
     @property
     def pid(self) -> int | None:
         """Of the process; None where there is none."""
-        return self._process.pid if self._aside else None
+        return self._process.pid if self._beside else None
 
     def wait(self) -> None:
         """Until the network is trained; raises what the training has raised, or `TrainingProcessError`."""
-        if not self._aside:
+        if not self._beside:
             self.trainer.run(self.checkpoint, self.on_progress)
             return
         self._alone.set()
@@ -100,8 +100,8 @@ class SideRun:
         self.trainer.epochs = self._outcome.epochs
 
     def take_threads_back(self) -> None:
-        """Give this process all threads once the one aside is done; to be called between epochs of what runs here."""
-        if self._aside and self._outcome is not None:
+        """Give this process all threads once the other one is done; to be called between epochs of what runs here."""
+        if self._beside and self._outcome is not None:
             torch.set_num_threads(self._threads)
 
     def _listen(self) -> None:
@@ -125,7 +125,7 @@ def _run(trainer: Trainer, checkpoint: Path | None, connection: Connection, alon
     except (SeqRecError, OSError) as error:
         connection.send(error)
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent raises it; not every error can be sent
-        connection.send(RuntimeError(f"{type(error).__name__} in the process that trains aside: {error}"))
+        connection.send(RuntimeError(f"{type(error).__name__} in the process that trains beside this one: {error}"))
     else:
         weights = {name: tensor.numpy() for name, tensor in trainer.network.state_dict().items()}
         connection.send(_Outcome(weights, trainer.epochs))

@@ -64,6 +64,17 @@ def test_every_pod_is_confined(pod: dict[str, Any]) -> None:
         assert "memory" in container["resources"]["limits"]
 
 
+def test_a_training_has_as_much_shared_memory_as_in_docker_compose() -> None:
+    (job,) = (one for one in documents() if one["kind"] == "CronJob")
+    pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (mounted,) = (one["name"] for one in pod["containers"][0]["volumeMounts"] if one["mountPath"] == "/dev/shm")
+    (volume,) = (one["emptyDir"] for one in pod["volumes"] if one["name"] == mounted)
+
+    compose = yaml.safe_load((FOLDER.parents[1] / "docker-compose.yml").read_text())
+    assert compose["services"]["improve"]["shm_size"] == "1gb"
+    assert volume == {"medium": "Memory", "sizeLimit": "1Gi"}
+
+
 def test_probes_ask_routes_that_there_are_and_a_pod_has_time_to_stop() -> None:
     (deployment,) = (one for one in documents() if one["kind"] == "Deployment")
     pod = deployment["spec"]["template"]["spec"]

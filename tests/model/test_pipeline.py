@@ -18,7 +18,7 @@ from model.errors import DataError, SettingsError
 from model.evaluation.batch_scoring import predict
 from model.evaluation.rating_metrics import rmse
 from model.inference import artifact
-from model.pipeline import evaluate, train, train_better
+from model.pipeline import evaluate, train, train_better, train_on
 from model.training.presets import PRESETS, QUICK_LOOK, first_look, preset
 
 
@@ -88,6 +88,19 @@ def test_data_in_which_nobody_likes_anything_trains_stars_alone(sample: MovieLen
     assert trained.card.held_out_lists is None
     assert trained.card.ranking_training is None
     assert artifact.load(trained.folder).network.ranking is None
+
+
+def test_one_training_on_data_in_which_nobody_likes_anything_trains_stars_alone(
+    sample: MovieLens, tmp_path: Path
+) -> None:
+    disliked = replace(sample, ratings=sample.ratings.with_columns(stars=pl.lit(2, pl.Float32)))
+    split = paper_split(Sequences.of(disliked))
+
+    trained = train_on(split, disliked, SMALL, tmp_path, context_for(disliked), epochs=1, start=None)
+
+    loaded = artifact.load(trained.folder)
+    assert (loaded.network.ranking, loaded.first_movies) == (None, ())
+    assert trained.card.ranking_training is None
 
 
 def test_of_data_without_stars_lists_alone_are_learned(sample: MovieLens, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from model.errors import UnknownNameError
 from model.inference import artifact
 from model.inference.cold_start import carried_over
 from model.network.rating import SeqRec
+from model.rating_scale import RatingScale
 from model.training.context import TrainingContext
 from model.training.presets import Preset, preset
 
@@ -63,7 +64,7 @@ def _retrain(engine: Engine, own: Lease, settings: Settings, reporter: Reporter)
             settings.artifact_folder / artifact.ASIDE,
             context,
             epochs=card.epochs if chosen.name == card.model else chosen.training.epochs,
-            start=_start(champion, chosen, known, context),
+            start=_start(champion, chosen, split.train.rating_scale, known, context),
         )
         verdict = _judge(champion, trained.folder, split, data, settings, context)
         _settle(own, trained.folder, verdict, settings)
@@ -88,11 +89,16 @@ def _preset_of(card: Card) -> Preset:
         return preset(DEFAULT_MODEL)
 
 
-def _start(champion: Path, chosen: Preset, data: MovieLens, context: TrainingContext) -> SeqRec | None:
-    """The champion's network over the present catalogue, if lists can be learned on from it."""
+def _start(
+    champion: Path, chosen: Preset, rating_scale: RatingScale, data: MovieLens, context: TrainingContext
+) -> SeqRec | None:
+    """The champion's network over the present catalogue, if lists can be learned on from it.
+
+    Its ranking network must be that of ``chosen``, and read stars of ``rating_scale``, that of the new ratings.
+    """
     loaded = artifact.load(champion)
-    ranking = loaded.network.config.ranking
-    if ranking is None or ranking != chosen.network.ranking:
+    own = loaded.network.config
+    if own.ranking is None or (own.ranking, own.rating_scale) != (chosen.network.ranking, rating_scale):
         return None
     return carried_over(loaded, data.catalogue, context.titles())
 

@@ -186,13 +186,13 @@ def _export(source: Source, best: float | None, rows: Sequence[_Row]) -> Export:
         else:
             rated.append(_rated_title(row, value, best))
     ratings, repeated = _last_ones(rated)
-    unrated = {rating.identity for rating in ratings}
+    identities = {rating.identity for rating in ratings}
     return Export(
         source=source,
         best=best,
         ratings=ratings,
-        watched=frozenset(watched - unrated),
-        watchlist=frozenset(watchlist - unrated),
+        watched=frozenset(watched - identities),
+        watchlist=frozenset(watchlist - identities),
         no_movies=len(rows) - len(movies),
         repeated=repeated,
         unreadable=unreadable,

@@ -23,7 +23,8 @@ from model.files import atomic_folder
 from model.rating_scale import LIKE, OriginalScale
 
 ROWS_AT_ONCE = 200_000
-"""Rows whose texts are in memory together; of the others there are numbers, 24 bytes a rating."""
+"""Rows whose texts are in memory together; of the others there are numbers, with whose copies, once they are sorted, a
+rating takes about 200 bytes."""
 
 ROW = pl.Schema({"row": pl.UInt32, "user": pl.UInt32, "item": pl.UInt32, "rating": pl.Float64, "time": pl.Float64})
 """A row in numbers: its own, indices of the ids, the rating and the time as they stand there."""
@@ -41,12 +42,18 @@ class ConversionOptions:
         items: file, folder or archive with the table of titles and genres.
         scale: the worst and the best rating.
         likes: every row is a like; there are no ratings. So it is too where no column can be one of ratings.
+
+    Raises `SettingsError` for a scale the wrong way round.
     """
 
     columns: Columns = field(default_factory=dict)
     items: Path | None = None
     scale: tuple[float, float] | None = None
     likes: bool = False
+
+    def __post_init__(self) -> None:
+        if self.scale is not None and self.scale[0] >= self.scale[1]:
+            raise SettingsError("--scale names the worst rating first, then the best.")
 
 
 class LeftOut(BaseModel):
@@ -184,8 +191,6 @@ def _read_items(table: Table | None, columns: Columns) -> pl.DataFrame:
 
 
 def _scale(table: Table, ratings: pl.Series, options: ConversionOptions) -> Scale:
-    if options.scale is not None and options.scale[0] >= options.scale[1]:
-        raise SettingsError("--scale names the worst rating first, then the best.")
     distinct = ratings.drop_nulls().unique()
     if distinct.is_empty():
         raise DataError(f"{table.name} has no rating that is a number. Name another column with --rating COLUMN.")

@@ -7,7 +7,7 @@ import numpy as np
 
 from model.card import Epoch
 from model.experiments.figures import COLOURS, GREY, MARKERS, LineStyle, draw_line, figure
-from model.experiments.lists.runs import OUR_MODEL, DiversityEffect
+from model.experiments.lists.runs import SERVED_MODEL, DiversityEffect
 
 
 def draw_models(path: Path, scores: Mapping[str, Sequence[tuple[str, float]]]) -> None:
@@ -16,7 +16,7 @@ def draw_models(path: Path, scores: Mapping[str, Sequence[tuple[str, float]]]) -
     with figure(path, 1, len(scores), 4.8 * len(scores), 0.9 + 0.34 * longest) as panels:
         for axes, (protocol, models) in zip(panels, scores.items(), strict=True):
             heights = np.arange(len(models))[::-1]
-            colours = [COLOURS[0] if name == OUR_MODEL else GREY for name, _ in models]
+            colours = [COLOURS[0] if name == SERVED_MODEL else GREY for name, _ in models]
             bars = axes.barh(heights, [value for _, value in models], color=colours, height=0.62)
             axes.bar_label(bars, fmt="%.3f", padding=3, fontsize=8)
             axes.set_yticks(heights, [name for name, _ in models])

@@ -8,7 +8,7 @@ from model.card import RankingScore
 from model.evaluation.bootstrap import RESAMPLES
 from model.experiments.lists.comparisons import ListComparison, Measured, compare
 from model.experiments.lists.figures import draw_curves, draw_diversity, draw_models
-from model.experiments.lists.runs import OUR_MODEL, PROTOCOLS, ExternalResult, ListResults, Result, result_files
+from model.experiments.lists.runs import PROTOCOLS, SERVED_MODEL, ExternalResult, ListResults, Result, result_file
 from model.experiments.provenance import Provenance
 from model.experiments.report import around_summary, write_text
 from model.experiments.tables import NOTHING, code_cell, markdown
@@ -100,7 +100,9 @@ def write_lists(folder: Path, results: ListResults, readme: Path | None = None) 
         folder / MODELS_FIGURE,
         {protocol: [(row.name.strip("`"), row.ndcg) for row in rows] for protocol, rows in by_protocol.items()},
     )
-    ours = {one.evaluation.protocol: one for one in results.own if one.evaluation.model == OUR_MODEL and one.seed == 0}
+    ours = {
+        one.evaluation.protocol: one for one in results.own if one.evaluation.model == SERVED_MODEL and one.seed == 0
+    }
     draw_curves(folder / CURVES_FIGURE, {name: one.evaluation.learning_curve for name, one in ours.items()})
     draw_diversity(folder / DIVERSITY_FIGURE, {name: one.diversity for name, one in ours.items()})
     tables = "\n".join(
@@ -136,7 +138,7 @@ def _own_row(folder: Path, protocol: str, trainings: Sequence[Result]) -> TableR
         name=f"`{evaluations[0].model}`",
         model=evaluations[0].model,
         scores=evaluations,
-        files=result_files(folder, protocol, evaluations[0].model),
+        files=[result_file(folder, protocol, one.evaluation.model, one.seed) for one in trainings],
         intervals=intervals if len(intervals) == len(trainings) else (),
         made_by=[one.made_by for one in trainings],
         inductive=evaluations[0].inductive,

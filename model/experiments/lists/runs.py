@@ -33,8 +33,8 @@ MODELS = ("popularity", "item-knn", "seqrec-rating", "seqrec")
 PROTOCOLS = ("leave-one-out", "user-split")
 """Not by-time, which asks for data with real times."""
 
-OUR_MODEL = "seqrec"
-"""The model whose lists are also diversified."""
+SERVED_MODEL = "seqrec"
+"""The model that is served; its lists are also diversified."""
 
 DIVERSITIES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
 
@@ -59,7 +59,7 @@ class Result(BaseModel):
     Attributes:
         data_checksum: of the data set that the model was measured on.
         settings: what the model was built with; with other settings the result is no longer valid.
-        diversity: one effect for each of `DIVERSITIES`; empty for all but `OUR_MODEL`.
+        diversity: one effect for each of `DIVERSITIES`; empty for all but `SERVED_MODEL`.
         interval: the 95 % interval of NDCG@10 over the test users, by bootstrap.
         made_by: None for a result from before results carried what made them.
     """
@@ -134,7 +134,7 @@ def execute_all(
     seeds: Sequence[int] = (0,),
     models: Sequence[str] = MODELS,
 ) -> ListResults:
-    """Evaluate every model on every protocol, unless the folder holds a valid result; return all results.
+    """Evaluate every model on every protocol, unless the folder holds a valid result; return all valid results.
 
     Networks are trained once with each of the seeds; the other models draw nothing. ``models`` are some of `MODELS`.
     """
@@ -148,12 +148,23 @@ def execute_all(
         for name in models:
             for seed in seeds if name in PRESETS else (None,):
                 model = RANKING.build(name, context, protocol, seed=seed)
-                file = _result_file(folder, protocol, name, seed)
+                file = result_file(folder, protocol, name, seed)
                 if not is_cached(file, data.checksum, ranker_settings(model)):
                     on_line(f"{protocol}: {name}" + (f", seed {seed}" if seed else ""))
                     write_record(file, evaluate_model(model, examples, data, context, file, seed))
     context.discard_checkpoints()
-    return load_results(folder)
+    results = load_results(folder)
+    return ListResults(
+        [one for one in results.own if _is_valid(one, data, context)],
+        [one for one in results.external if one.made_by is None or one.made_by.data_checksum == data.checksum],
+    )
+
+
+def _is_valid(result: Result, data: MovieLens, context: TrainingContext) -> bool:
+    """Whether a training of today on this data would have the result's settings."""
+    seed = result.made_by.seed if result.made_by else None
+    model = RANKING.build(result.evaluation.model, context, result.evaluation.protocol, seed=seed)
+    return (result.data_checksum, result.settings) == (data.checksum, ranker_settings(model))
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -171,8 +182,8 @@ def is_cached(file: Path, data_checksum: str, settings: dict[str, Any]) -> bool:
 
 
 def load_results(folder: Path) -> ListResults:
-    """All results in the folder."""
-    files = (file for protocol in PROTOCOLS for name in MODELS for file in result_files(folder, protocol, name))
+    """All results in the folder, of any data and settings."""
+    files = (file for protocol in PROTOCOLS for name in MODELS for file in _result_files(folder, protocol, name))
     own = (read_record(file, Result) for file in files)
     # Version 0.1 gave the folder its name: external baselines are peers there.
     external = (read_record(file, ExternalResult) for file in sorted((folder / "peers").glob("*.json")))
@@ -182,20 +193,21 @@ def load_results(folder: Path) -> ListResults:
     )
 
 
-def result_files(folder: Path, protocol: str, model: str) -> list[Path]:
+def _result_files(folder: Path, protocol: str, model: str) -> list[Path]:
     """The files of a model's results, one a seed."""
-    first = _result_file(folder, protocol, model)
+    first = result_file(folder, protocol, model)
     return [first, *sorted(first.parent.glob(f"{first.stem}-seed-*.json"))]
 
 
-def _result_file(folder: Path, protocol: str, model: str, seed: int | None = None) -> Path:
+def result_file(folder: Path, protocol: str, model: str, seed: int | None = None) -> Path:
+    """The file of a model's result, trained with this seed."""
     return folder / "lists" / (f"{protocol}-{model}" + (f"-seed-{seed}" if seed else "") + ".json")
 
 
 def evaluate_model(
     model: Ranker, examples: Split, data: MovieLens, context: TrainingContext, file: Path, seed: int | None = None
 ) -> Result:
-    """Train a model and evaluate its lists; for `OUR_MODEL`, at every diversity too.
+    """Train a model and evaluate its lists; for `SERVED_MODEL`, at every diversity too.
 
     The ranks of the targets are left beside the result's ``file``, for comparisons; see `write_ranks`.
     """
@@ -203,7 +215,7 @@ def evaluate_model(
     evaluation, ranking = RANKING.evaluate(model, examples, context)
     write_ranks(file, ranking.target_ranks)
     effects = []
-    if model.name == OUR_MODEL:
+    if model.name == SERVED_MODEL:
         counts = np.bincount(examples.train.sequences.movies, minlength=context.vocabulary_size)
         categories = CategoryDistribution(context.catalogue.genre_matrix, counts)
         effects = evaluate_diversities(model.scores, categories, examples)

@@ -31,6 +31,7 @@ from model.errors import DataError, SettingsError
 from model.features.users import UserContext
 from model.inference import artifact
 from model.inference.cold_start import carried_over
+from model.rating_scale import HALF_STARS
 
 NEW_MOVIE = 900
 
@@ -110,6 +111,19 @@ def test_a_model_that_is_not_better_is_set_aside_with_the_reason(
     assert after.stored[0].aside == "for a test"
     assert after.champions == []
     assert after.rounds[0].outcome == "aside"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_model_of_whole_stars_is_followed_by_one_of_half_stars(
+    settings: Settings, loaded: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with loaded.begin() as connection:
+        connection.execute(text(f"UPDATE ratings SET stars = 3.5 WHERE movie_id = {NEW_MOVIE}"))
+    decided(monkeypatch, better=True)
+    retrain(settings, LogReporter())
+
+    served = read(settings, loaded).champions[0].version
+    assert artifact.load(settings.artifact_folder / served).network.config.rating_scale == HALF_STARS
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

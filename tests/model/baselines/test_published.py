@@ -176,6 +176,17 @@ def test_a_resumed_run_ends_exactly_where_an_uninterrupted_one_does(
     assert np.array_equal(resumed.predict(split.test).stars, whole.predict(split.test).stars)
 
 
+@pytest.mark.parametrize("name", ["bst", "mlp3", "ffnn-bert"])
+def test_no_run_takes_up_the_checkpoint_of_one_with_other_genres(name: str, sample: MovieLens, tmp_path: Path) -> None:
+    split, context = paper_split(Sequences.of(sample)), context_for(sample, tmp_path, resume=True)
+    movies = sample.catalogue
+    others = replace(movies, genres=(movies.genres[-1], *movies.genres[:-1]))
+    for catalogue in (movies, others):
+        SMALL_BASELINES[name](replace(context, catalogue=catalogue)).fit(split)
+
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_a_damaged_checkpoint_of_a_baseline_is_refused(sample: MovieLens, tmp_path: Path) -> None:
     split = paper_split(Sequences.of(sample))
     SMALL_BASELINES["gc-mc"](context_for(sample, tmp_path)).fit(split)

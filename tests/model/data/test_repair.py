@@ -73,6 +73,14 @@ def test_ratings_of_movies_that_are_not_listed_are_dropped_or_their_movies_added
     assert len(data.ratings) == (6 if add else 3)
 
 
+def test_movies_are_added_behind_a_last_line_without_an_end(tmp_path: Path) -> None:
+    folder = with_lines(tmp_path, "1,9,4.0,0\n")
+    (folder / "movies.csv").write_text(MOVIES.rstrip("\n"))
+    repair(folder, tmp_path / "good", add_movies=True)
+
+    assert (tmp_path / "good" / "movies.csv").read_text() == MOVIES + "9,9,(no genres listed)\n"
+
+
 def test_ratings_of_a_movie_whose_line_is_dropped_go_with_it(tmp_path: Path) -> None:
     folder = with_lines(tmp_path, "1,7,4.0,0\n", "7,B,Drama,Comedy\n")
     repair(folder, tmp_path / "good", add_movies=False)

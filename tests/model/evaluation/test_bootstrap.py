@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from model.evaluation.bootstrap import paired_difference
+from model.evaluation.bootstrap import interval_of_mean, paired_difference
 
 STARS = np.array([3, 3, 3, 3], dtype=np.float32)
 USERS = np.array([0, 0, 1, 2])
@@ -39,6 +39,15 @@ def test_users_are_drawn_with_all_their_targets_and_not_targets() -> None:
 
     assert (difference.low, difference.high) == (0, 1)
     assert difference.rmse == pytest.approx(np.sqrt(1 / 2))
+
+
+def test_the_interval_of_a_mean_is_of_draws_of_users_with_all_their_values() -> None:
+    # As above: one user's 100 values are all 1, and the other's are all 0.
+    values, users = np.repeat([1.0, 0.0], 100), np.repeat([0, 1], 100)
+
+    assert interval_of_mean(values, users) == (0, 1)
+    low, high = interval_of_mean(values)
+    assert 0.4 < low < high < 0.6
 
 
 def test_the_interval_is_wider_than_a_standard_error_by_what_theory_says() -> None:

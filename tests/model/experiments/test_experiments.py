@@ -13,7 +13,7 @@ from matplotlib.image import imread
 from pydantic import ValidationError
 
 from model.baselines.registry import RATING
-from model.card import Epoch
+from model.card import Epoch, Evaluation, Score
 from model.data.dataset import MovieLens
 from model.data.sequences import Examples, Sequences
 from model.data.splits import Split
@@ -23,7 +23,7 @@ from model.evaluation.interfaces import RatingModel
 from model.evaluation.rating_metrics import Predicted
 from model.experiments.ablation import ABLATIONS
 from model.experiments.paper import PARTS, execute_parts, reproduce
-from model.experiments.plan import VARIANTS, Plan, Variant, parse_seeds
+from model.experiments.plan import VARIANTS, Plan, Variant, parse_split_seeds
 from model.experiments.provenance import Fingerprint
 from model.experiments.report import BEGIN, END, write_summary
 from model.experiments.results import (
@@ -36,7 +36,7 @@ from model.experiments.results import (
     errors_by_popularity,
 )
 from model.experiments.runs import Run, RunStore, settings_of
-from model.experiments.tables import SUMMARY_MODELS, markdown
+from model.experiments.tables import SUMMARY_MODELS, markdown, variants_table
 from model.training.context import TrainingContext
 from model.training.estimator import SeqRecEstimator
 from model.training.presets import PRESETS
@@ -384,8 +384,8 @@ def test_unknown_names_and_bad_seeds_are_refused(sample: MovieLens, tmp_path: Pa
         reproduce(tmp_path, sample, context_for(sample), Plan(), ["table-9"])
     for text in ("1", "1,x", "1,2,3", "-1,2"):
         with pytest.raises(SettingsError, match="two numbers"):
-            parse_seeds(text)
-    assert parse_seeds("1, 2") == (1, 2)
+            parse_split_seeds(text)
+    assert parse_split_seeds("1, 2") == (1, 2)
 
 
 def test_bins_are_named_by_their_first_and_last_value() -> None:
@@ -403,6 +403,28 @@ def test_a_value_is_in_the_bin_that_names_it_and_empty_bins_are_left_out() -> No
         BinError(bin="11-50", targets=1, rmse=2.0),
         BinError(bin=">1000", targets=1, rmse=0.0),
     ]
+
+
+def test_an_epoch_without_a_score_is_not_the_best_one() -> None:
+    score = Score(rmse=0.9, accuracy=0.4)
+    curve = [
+        Epoch(number=number, train_loss=1.0, validation_rmse=rmse, seconds=1.0)
+        for number, rmse in enumerate([None, 0.95, 0.92, 0.93], start=1)
+    ]
+    unchanged = Evaluation(
+        model="seqrec-rating",
+        protocol="paper",
+        split_seeds=(1, 2),
+        inductive=True,
+        learning_curve=curve,
+        seconds=1.0,
+        n_test=1,
+        validation=score,
+        baselines={},
+        **score.model_dump(),
+    )
+
+    assert "| 3 of 4 |" in variants_table(unchanged, [])
 
 
 def test_errors_are_binned_by_history_length_and_by_training_ratings_of_the_movie() -> None:

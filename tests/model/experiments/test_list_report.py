@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -38,6 +39,8 @@ from model.types import FloatArray
 ROOT = Path(__file__).parents[3]
 RESULTS = ROOT / "docs" / "results"
 
+PEER = {"model": "als", "library": "implicit", "version": "0.7.3", "settings": {"factors": 64}, "ndcg_at_10": 0.99}
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -55,21 +58,26 @@ def small(name: str, context: TrainingContext, protocol: str, seed: int = 0) -> 
     return NetworkRanker(SeqRecEstimator(preset.with_seed(seed), context), HORIZON_OF_PROTOCOL[protocol])
 
 
+@contextmanager
+def small_models() -> Iterator[None]:
+    """While it lasts, the experiment's networks are small."""
+    task = replace(
+        RANKING,
+        builders={name: partial(small, name) for name in RANKING.builders},
+        preset_builder=lambda preset, context, protocol: small(preset.name, context, protocol, preset.training.seed),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("model.experiments.lists.runs.RANKING", task)
+        yield
+
+
 @pytest.fixture(scope="module")
 def measured(folder: Path, sample: MovieLens) -> tuple[ListResults, Callable[[], list[str]]]:
     """The results, and a function that repeats the experiment and returns the models that were run."""
 
     def run() -> tuple[ListResults, list[str]]:
         ran: list[str] = []
-        with pytest.MonkeyPatch.context() as patch:
-            task = replace(
-                RANKING,
-                builders={name: partial(small, name) for name in RANKING.builders},
-                preset_builder=lambda preset, context, protocol: small(
-                    preset.name, context, protocol, preset.training.seed
-                ),
-            )
-            patch.setattr("model.experiments.lists.runs.RANKING", task)
+        with small_models():
             return execute_all(folder, sample, context_for(sample), ran.append), ran
 
     return run()[0], lambda: run()[1]
@@ -84,6 +92,29 @@ def test_every_model_is_evaluated_on_every_protocol_once(measured: tuple[ListRes
         for model in ("popularity", "item-knn", "seqrec-rating", "seqrec")
     ]
     assert again() == []
+
+
+def test_results_of_other_data_and_of_other_settings_are_left_out(
+    measured: tuple[ListResults, object], folder: Path, sample: MovieLens, tmp_path: Path
+) -> None:
+    shutil.copytree(folder / "lists", tmp_path / "lists")
+    popularity, knn, _, seqrec = measured[0].own[:4]
+    assert popularity.made_by is not None
+    other = popularity.made_by.model_copy(update={"seed": 1, "data_checksum": "another"})
+    for name, changed in {
+        "seqrec-seed-1": seqrec.model_copy(update={"data_checksum": "another", "made_by": other}),
+        "item-knn": knn.model_copy(update={"settings": knn.settings | {"shrinkage": 1.0}}),
+    }.items():
+        write_record(tmp_path / "lists" / f"leave-one-out-{name}.json", changed)
+    external_result(tmp_path, popularity.evaluation.model_dump() | PEER | {"made_by": other.model_dump()})
+
+    with small_models():
+        results = execute_all(tmp_path, sample, context_for(sample), lambda _: None, models=["popularity"])
+
+    kept = [one for one in measured[0].own if one != knn]
+    assert [one.model_dump() for one in results.own] == [one.model_dump() for one in kept]
+    assert results.external == []
+    assert len(load_results(tmp_path).external) == 1
 
 
 def test_our_lists_are_evaluated_at_every_diversity(measured: tuple[ListResults, object]) -> None:
@@ -101,14 +132,8 @@ def test_the_report_shows_tables_figures_and_external_baselines(
     measured: tuple[ListResults, object], folder: Path, tmp_path: Path
 ) -> None:
     evaluation = measured[0].own[0].evaluation
-    peer = evaluation.model_dump() | {
-        "model": "als",
-        "library": "implicit",
-        "version": "0.7.3",
-        "settings": {"factors": 64},
-        "ndcg_at_10": 0.99,
-    }
-    lists = ListResults(measured[0].own, [external_result(tmp_path, peer)])
+    peer = external_result(tmp_path, evaluation.model_dump() | PEER)
+    lists = ListResults(measured[0].own, [peer])
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{BEGIN}\n{END}\nafter\n")
 

@@ -132,6 +132,16 @@ def test_relevance_is_nearly_that_of_comparing_all(exact: EncodedCatalogue, inde
             assert one.relevance == pytest.approx(expected[one.movie_id], rel=0.2)
 
 
+def test_relevance_is_nearly_that_of_comparing_all_with_more_movies_added_than_were_indexed(
+    exact: EncodedCatalogue,
+) -> None:
+    vectors = exact.require_ranking()[1]
+    few = replace(exact, index=MovieIndex(vectors.take(np.arange(MOVIES // 4))))
+    expected, found = (listed(catalogue, users(1)[0]) for catalogue in (exact, few))
+    assert [one.movie_id for one in found] == [one.movie_id for one in expected]
+    assert [one.relevance for one in found] == pytest.approx([one.relevance for one in expected], rel=0.2)
+
+
 def test_pages_behind_the_best_are_those_of_comparing_all(exact: EncodedCatalogue, indexed: EncodedCatalogue) -> None:
     user = users(1)[0]
     assert [one.movie_id for one in listed(indexed, user, offset=BEST)] == [

@@ -11,6 +11,7 @@ from builders import star_figures
 
 from model.errors import DataError, NoStarsError
 from model.library import Evaluation
+from model.network.config import RankingConfig
 from seqrec.recommender import Recommender
 
 USERS, ITEMS = 120, 40
@@ -168,6 +169,29 @@ def test_a_rating_off_the_scale_is_named(recommender: Recommender, held_out: pd.
 def test_a_setting_that_there_is_not_is_refused() -> None:
     with pytest.raises(ValueError, match="epoch"):
         Recommender(epoch=3)
+
+
+def test_a_history_of_one_rating_is_refused_since_nothing_follows_it() -> None:
+    for build in (lambda: Recommender(history_length=1), lambda: RankingConfig(history_length=1)):
+        with pytest.raises(ValueError, match="greater than or equal to 2"):
+            build()
+    assert RankingConfig(history_length=2).window_start(3) == 1
+
+
+def test_learning_anew_leaves_no_folder_of_the_model_before(
+    known: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    recommender = Recommender(epochs=1, rating_epochs=1, factors=2, hidden=4, progress=False)
+    frames = (known[["reader", "book"]], ITEM_FRAME)
+    for _ in range(2):
+        recommender.fit(*frames, likes=True, user="reader", item="book")
+    with pytest.raises(DataError, match="no column 'nobody'"):
+        recommender.fit(*frames, likes=True, user="nobody", item="book")
+
+    assert list(tmp_path.glob("seqrec-*")) == [recommender.require_fitted().folder]
+    assert len(recommender.recommend(["reader-1"], n=3)) == 3
+    recommender.save(tmp_path / "saved")
 
 
 def test_a_frame_without_ratings_is_learned_as_likes(known: pd.DataFrame, held_out: pd.DataFrame) -> None:

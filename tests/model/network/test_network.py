@@ -176,6 +176,18 @@ def test_a_movie_that_nobody_rated_is_ranked_by_its_genres_and_title() -> None:
     assert torch.allclose(encoded.vectors[7] - movies.embedding.weight[UNKNOWN], of_content, atol=1e-5)
 
 
+@pytest.mark.parametrize("titles", [1, 9])
+def test_titles_that_are_all_alike_say_nothing_about_a_movie(titles: int) -> None:
+    movies = network(SMALL.network, vocabulary_size=10).require_ranking().movies
+    movies.title_axes.zero_()
+    movies.titles.zero_()
+    movies.titles[1 : 1 + titles] = torch.nn.functional.normalize(torch.randn(384), dim=0)
+    movies.fit_titles()
+
+    assert not movies.title_axes.any()
+    assert movies().vectors.isfinite().all()
+
+
 def test_a_step_of_training_has_the_query_of_a_user_with_the_history_before_it() -> None:
     ranking = network(SMALL.network, vocabulary_size=30).require_ranking()
     movies = ranking.movies()

@@ -65,6 +65,14 @@ def test_who_has_not_seen_a_movie_is_not_asked_and_five_answers_are_enough(
         assert given == [movie for movie, is_seen in zip(movies, row, strict=True) if is_seen][:5]
 
 
+def test_if_nobody_has_a_target_the_movies_with_the_most_ratings_are_asked_about(
+    network: RankingNetwork, ratings: Sequences
+) -> None:
+    disliked = replace(ratings, stars=np.ones_like(ratings.stars))
+
+    assert choose_first_movies(network, disliked) == most_rated(ratings, 81)
+
+
 def test_what_a_question_is_said_to_add_is_what_it_adds(network: RankingNetwork, ratings: Sequences) -> None:
     interview = Interview(network, Visitors.of(ratings, 81, np.random.default_rng(0)))
     movies = most_rated(ratings, 81)[:5]

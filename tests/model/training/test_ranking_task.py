@@ -1,5 +1,6 @@
 """Protocols of lists, their baselines, and the task of ranking."""
 
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -83,6 +84,32 @@ def test_similarity_of_movies_is_the_shrunk_cosine_of_their_raters() -> None:
     assert knn.scores(sequences([2]))[0, 1] == pytest.approx(2 / (6**0.5 + 20))
     assert knn.scores(sequences([2]))[0, 2] == 0
     assert knn.scores(sequences([2]))[0, 4] == 0
+
+
+def test_similarities_are_found_for_some_movies_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    divided = leave_one_out(sequences(*(random.permutation(np.arange(1, 30))[:12].tolist() for _ in range(40))))
+    monkeypatch.setattr(ItemKnn, "neighbours", 5)
+    at_once, in_parts = ItemKnn(vocabulary_size=30), ItemKnn(vocabulary_size=30)
+    at_once.fit(divided)
+    monkeypatch.setattr("model.baselines.lists.MOVIES_AT_ONCE", 7)
+    in_parts.fit(divided)
+
+    assert (in_parts.similarity != at_once.similarity).nnz == 0
+    assert at_once.similarity.getnnz(axis=1)[1:].min() == 5
+
+
+def test_similarities_of_a_large_catalogue_are_never_all_in_memory() -> None:
+    movies = 4_000
+    divided = leave_one_out(sequences([1, 2, 3, 4], [1, movies - 1, 3, 4]))
+    tracemalloc.start()
+    try:
+        ItemKnn(vocabulary_size=movies).fit(divided)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < movies**2 * np.float32().nbytes / 2
 
 
 def test_lists_hold_neither_rated_movies_nor_the_unknown_one() -> None:
