@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from app.jobs import recommend_all as one_machine
 from app.jobs import recommend_with_ray as job
@@ -17,6 +17,7 @@ from app.services.catalogue import Filter
 from app.services.recommendations import RecommendationOptions
 from app.settings import Settings
 from model.errors import SettingsError
+from seqrec.limits import LARGEST_ID
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'seqrec[ray]'")
 pytestmark = [
@@ -100,6 +101,7 @@ def kill_a_worker(out: Path, killed: list[int]) -> None:
 
 def test_a_finished_block_is_not_made_again(cluster: str, settings: Settings, tmp_path: Path) -> None:
     job.recommend_with_ray(cluster, tmp_path / "lists", OPTIONS, settings, Silent())
+    interrupt(tmp_path / "lists")
     first, *others = sorted((tmp_path / "lists").glob("*.parquet"))
     first.unlink()
     before = {path: path.stat().st_mtime_ns for path in others}
@@ -108,6 +110,41 @@ def test_a_finished_block_is_not_made_again(cluster: str, settings: Settings, tm
 
     assert first.exists()
     assert {path: path.stat().st_mtime_ns for path in others} == before
+
+
+def interrupt(folder: Path) -> None:
+    """Leave a folder as an interrupted run does."""
+    (folder / job.WHOLE).unlink()
+
+
+def test_a_run_that_goes_on_leaves_no_lists_of_blocks_that_there_are_no_longer(
+    cluster: str, settings: Settings, loaded: Engine, tmp_path: Path
+) -> None:
+    job.recommend_with_ray(cluster, tmp_path / "lists", OPTIONS, settings, Silent())
+    interrupt(tmp_path / "lists")
+    with loaded.begin() as connection:
+        connection.execute(text("DELETE FROM users WHERE id = 1"))
+
+    assert job.recommend_with_ray(cluster, tmp_path / "lists", OPTIONS, settings, Silent()) == 119
+
+    assert [row["user_id"] for row in rows(tmp_path / "lists")] == [user for user in range(2, 121) for _ in range(5)]
+
+
+def test_lists_that_are_whole_are_not_made_again(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / job.WHOLE).touch()
+
+    with pytest.raises(SettingsError, match="all lists of an earlier run: name a new folder"):
+        job.recommend_with_ray("127.0.0.1:9", tmp_path / "lists", OPTIONS, settings, Silent())
+
+
+def test_names_of_blocks_are_in_the_order_of_users_up_to_the_largest_id(tmp_path: Path) -> None:
+    firsts = [1, 9_999_999_999, 10_000_000_000, LARGEST_ID]
+    plan = one_machine.Plan(Settings(), tmp_path, 1, OPTIONS, tmp_path, ".parquet", "{}")
+
+    paths = [plan.path(one_machine.Block(first, first)) for first in firsts]
+
+    assert sorted(paths) == paths
 
 
 def test_a_folder_of_other_lists_is_left_alone(settings: Settings, tmp_path: Path) -> None:
