@@ -172,7 +172,6 @@ def test_a_model_that_was_set_aside_is_uploaded_only_when_it_takes_over(
     assert not aside.exists()
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_model_takes_over_also_where_another_process_has_downloaded_it_meanwhile(
     store: ObjectStore, artifact_folder: Path
 ) -> None:

@@ -17,7 +17,6 @@ from app.services.catalogue import Filter
 from app.services.recommendations import RecommendationOptions
 from app.settings import Settings
 from model.errors import SettingsError
-from seqrec.limits import LARGEST_ID
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'seqrec[ray]'")
 pytestmark = [
@@ -136,15 +135,6 @@ def test_lists_that_are_whole_are_not_made_again(settings: Settings, tmp_path: P
 
     with pytest.raises(SettingsError, match="all lists of an earlier run: name a new folder"):
         job.recommend_with_ray("127.0.0.1:9", tmp_path / "lists", OPTIONS, settings, Silent())
-
-
-def test_names_of_blocks_are_in_the_order_of_users_up_to_the_largest_id(tmp_path: Path) -> None:
-    firsts = [1, 9_999_999_999, 10_000_000_000, LARGEST_ID]
-    plan = one_machine.Plan(Settings(), tmp_path, 1, OPTIONS, tmp_path, ".parquet", "{}")
-
-    paths = [plan.path(one_machine.Block(first, first)) for first in firsts]
-
-    assert sorted(paths) == paths
 
 
 def test_a_folder_of_other_lists_is_left_alone(settings: Settings, tmp_path: Path) -> None:
