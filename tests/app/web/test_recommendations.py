@@ -63,7 +63,11 @@ def test_a_movie_that_comes_when_the_reader_has_gone_back_names_nothing(visit: V
     expect(first).to_be_visible()
     name = first.inner_text()
     held: list[Route] = []
-    page.route(re.compile(r"/movies/\d+$"), held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(re.compile(r"/movies/\d+$"), hold)
     with page.expect_request(re.compile(r"/movies/\d+$")):
         first.click()
 
