@@ -1,6 +1,7 @@
 """Settings, read from the environment or from a file ``.env``."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -29,10 +30,10 @@ class Schedule(NamedTuple):
             raise ValueError("is neither a number of ratings, as 10000 ratings, nor a cron expression") from error
         return cls(cron=text)
 
-    def is_due(self, now: datetime, last: datetime, new_ratings: int) -> bool:
-        """Whether a round is to begin, where the last one began at ``last``."""
+    def is_due(self, now: datetime, last: datetime, new_ratings: Callable[[], int]) -> bool:
+        """Whether a round is to begin, where the last one began at ``last``; ratings are counted only if need be."""
         if self.ratings is not None:
-            return new_ratings >= self.ratings
+            return new_ratings() >= self.ratings
         return self.cron is not None and next(CronSim(self.cron, last)) <= now
 
 

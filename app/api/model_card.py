@@ -94,9 +94,14 @@ def _champion(own: Champion) -> model.Champion:
 
 
 def _retraining(own: Round) -> model.Retraining:
-    ended = own.ended_at
-    times = {"started_at": _time(own.started_at), "ended_at": None if ended is None else _time(ended)}
-    return model.Retraining(**own._asdict() | times)
+    return model.Retraining(
+        started_at=_time(own.started_at),
+        ended_at=None if own.ended_at is None else _time(own.ended_at),
+        ratings=own.ratings,
+        outcome=own.outcome,
+        version=own.version,
+        reason=own.reason,
+    )
 
 
 def _time(seconds: int) -> datetime:

@@ -8,11 +8,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.process import BaseProcess
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from app.observability import logs
 from app.settings import Settings
+from model.errors import SeqRecError
 from model.processes import work_for_parent
+from seqrec.errors import ServiceError
 
 logger = logging.getLogger(__name__)
+
+FAILURES = (SeqRecError, ServiceError, SQLAlchemyError, OSError)
+"""What work may fail of beside a service that goes on without it."""
 
 LOWEST_PRIORITY = 19
 """The service comes first."""

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from app.errors import TrainingRuns
 from app.jobs import background
-from app.jobs.background import LogReporter
+from app.jobs.background import FAILURES, LogReporter
 from app.jobs.prepare import DEFAULT_MODEL, find_data_of, is_to_improve, newest_card
 from app.jobs.reporter import Reporter
 from app.jobs.training import train_better_model
@@ -14,9 +14,8 @@ from app.services.models.collection import Models
 from app.settings import Settings
 from app.storage.database import Database, connect
 from model.data import dataset
-from model.errors import DataError, SeqRecError
+from model.errors import DataError
 from model.training.presets import preset
-from seqrec.errors import DatabaseUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -45,11 +44,9 @@ def improve(settings: Settings, reporter: Reporter) -> None:
 def _have_newest_served(settings: Settings) -> None:
     """Every process that serves loads the newest model, unless it has it or another one is pinned."""
     engine = connect(settings.database_url)
-    models = Models(Database(engine), settings.artifacts, settings.keep_models)
     try:
-        with models.database.writes() as session:
-            models.serve_in(session, "trained to replace a preliminary model")
-        models.prune()
+        models = Models(Database(engine), settings.artifacts, settings.keep_models)
+        models.serve_newest("trained to replace a preliminary model")
     finally:
         engine.dispose()
 
@@ -74,5 +71,5 @@ def _improve(settings: Settings) -> None:
         improve(settings, LogReporter())
     except TrainingRuns as error:
         logger.warning("%s The model that is served stays until then.", error)
-    except (SeqRecError, DatabaseUnavailable, OSError) as error:
+    except FAILURES as error:
         logger.error("the better model is not there; the next start goes on where this one was. %s", error)

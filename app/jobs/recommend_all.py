@@ -71,7 +71,7 @@ class Plan(NamedTuple):
     origin: str
 
     def path(self, block: Block) -> Path:
-        return self.folder / f"{block.first:010d}-{block.last:010d}{self.suffix}"  # by name in the order of users
+        return self.folder / f"{block.first:019d}-{block.last:019d}{self.suffix}"  # by name in the order of users
 
 
 def recommend_all(

@@ -58,6 +58,7 @@ def recommend_with_ray(
         plan = plan_for(out.absolute(), Parquet.suffix, options, settings, chosen, recommender.database)
         _claim(plan)
         blocks, count = divide(recommender.database)
+        _keep_only(blocks, plan)
         if blocks:  # options that ask for what there is not fail here, once, and not in every actor
             recommender.recommend_between(blocks[0].first, blocks[0].first, options)
     finally:
@@ -73,8 +74,10 @@ def recommend_with_ray(
 
 
 def _claim(plan: Plan) -> None:
-    """Make the folder this run's; `SettingsError` if it holds anything else than blocks of the same plan."""
+    """Make the folder this run's; `SettingsError` if it holds all lists, or other things than its own blocks."""
     record = plan.folder / ORIGIN
+    if (plan.folder / WHOLE).exists():
+        raise SettingsError(f"{plan.folder} holds all lists of an earlier run: name a new folder, or delete this one.")
     if record.exists() and record.read_text() == plan.origin:
         return
     if plan.folder.exists() and any(plan.folder.iterdir()):
@@ -83,6 +86,14 @@ def _claim(plan: Plan) -> None:
         )
     with atomic_write(record) as temporary:
         temporary.write_text(plan.origin)
+
+
+def _keep_only(blocks: list[Block], plan: Plan) -> None:
+    """Delete other blocks: of an earlier run, when there were other users."""
+    wanted = {plan.path(block) for block in blocks}
+    for path in plan.folder.glob(f"*{plan.suffix}"):
+        if path not in wanted:
+            path.unlink()
 
 
 def _make(plan: Plan, blocks: list[Block]) -> Iterator[None]:

@@ -1,7 +1,9 @@
 """The loaded models, together with the catalogue as the database has it now."""
 
 import logging
+import math
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -35,6 +37,9 @@ logger = logging.getLogger(__name__)
 
 USER_CACHE = 128 << 20
 """Bytes that what the model knows of users may take."""
+
+AGAIN_AFTER_SECONDS = 30.0
+"""What is to be served and could not be loaded, an object store having been away, say, is tried again after so long."""
 
 
 class Snapshot(NamedTuple):
@@ -124,6 +129,7 @@ class ModelHost:
         self._snapshot: Snapshot | None = None
         self._cached: _Cached | None = None
         self._reloads: int | None = None
+        self._again_at = math.inf
         self._building, self._replacing = threading.Lock(), threading.Lock()
         self._record_models()
 
@@ -208,6 +214,8 @@ class ModelHost:
         It is written into the history, where it is not there yet; a database that takes no writes is no error.
         """
         self._reloads = reloads
+        if not self._is_chosen():
+            self._try_again_later()
         self.join_comparison()
         self.warm_up()
         try:
@@ -223,6 +231,7 @@ class ModelHost:
             self._serve(self.model, comparison)
         except ArtifactError:
             logger.exception("the challenger cannot be loaded; %s answers all users", self.model.version)
+            self._try_again_later()
 
     def warm_up(self) -> None:
         """Read the catalogue and score once, so that no user waits for what is slow the first time."""
@@ -235,23 +244,37 @@ class ModelHost:
         Returns the versions before and after. If it cannot be loaded, raises `ReloadRefused` and keeps serving the
         current one.
         """
-        before = self._load_chosen()
+        before = self.model.version
+        while not self._pass_on(self._load_chosen()):
+            logger.info("another model was chosen while %s was loaded", self.model.version)
+        self.models.prune()
+        return before, self.model.version
+
+    def _pass_on(self, chosen_at: int) -> bool:
+        """Have all other processes load what this one has chosen when there were so many reloads.
+
+        False if there were more since then, so that another model may be the one to serve.
+        """
         model = self.model
         with self.database.writes() as session:
-            self.models.record_in(session, model.version, model.card, "served from a reload on")
-            self._reloads = revisions.count_reload(session)
-        self.models.prune()
-        return before, model.version
+            reloads = revisions.count_reload(session)
+            is_latest = reloads == chosen_at + 1
+            if is_latest:
+                self.models.record_in(session, model.version, model.card, "served from a reload on")
+        if is_latest:
+            self._reloads = reloads
+        return is_latest
 
-    def _load_chosen(self) -> str:
+    def _load_chosen(self) -> int:
         """Load the pinned artifact, or the newest, and its challenger, unless they are loaded already.
 
-        Returns the version of the champion before. `ReloadRefused` if the champion cannot be loaded, and the models
-        before stay; or if the challenger cannot, and the champion answers all users.
+        Returns how many reloads there were when they were chosen. `ReloadRefused` if the champion cannot be loaded, and
+        the models before stay; or if the challenger cannot, and the champion answers all users.
         """
         with self._replacing:
             before = self.model
             with self.database.reads() as session:
+                reloads = revisions.read(session).reloads  # first: what is chosen later is counted later
                 pinned, comparison = models.pinned(session), models.comparison(session)
             try:
                 champion = self._loaded(to_serve(self.artifacts, pinned))
@@ -261,7 +284,17 @@ class ModelHost:
                 self._serve(champion, comparison)
             except ArtifactError as error:
                 raise ReloadRefused(f"{error} {champion.version} answers all users.") from error
-            return before.version
+            self._again_at = math.inf
+            return reloads
+
+    def _is_chosen(self) -> bool:
+        """Whether the champion is the model that is to be served, not one in its place."""
+        with self.database.reads() as session:
+            pinned = models.pinned(session)
+        try:
+            return to_serve(self.artifacts, pinned).name == self.model.version
+        except ArtifactError:
+            return False
 
     def _serve(self, champion: Scorer, comparison: Comparison | None) -> None:
         """Put the models in place, in one assignment; the champion alone if its challenger raises `ArtifactError`."""
@@ -286,21 +319,27 @@ class ModelHost:
         metrics.record_models(champion.version, champion.card.created_at, shares)
 
     def _follow_reloads(self, current: Revisions) -> None:
-        """Reload in the background if another process has reloaded."""
-        if self.artifacts is None or self._reloads is None or current.reloads <= self._reloads:
-            self._reloads = current.reloads
+        """Reload in the background if another process has reloaded, or if the last try has failed a while ago."""
+        known, self._reloads = self._reloads, current.reloads
+        if self.artifacts is None or known is None:
             return
-        self._reloads = current.reloads
-        threading.Thread(target=self._reload_quietly, name="reload", daemon=True).start()
+        if current.reloads > known or time.monotonic() >= self._again_at:
+            self._again_at = math.inf
+            threading.Thread(target=self._reload_quietly, name="reload", daemon=True).start()
+
+    def _try_again_later(self) -> None:
+        self._again_at = time.monotonic() + AGAIN_AFTER_SECONDS
 
     def _reload_quietly(self) -> None:
+        before = self.model.version
         try:
-            before = self._load_chosen()
+            self._load_chosen()
         except (SeqRecError, ServiceError, SQLAlchemyError):
-            logger.exception("cannot load the model that another process has reloaded")
+            logger.exception("cannot load the model that is to be served; it is tried again")
+            self._try_again_later()
         else:
             if before != self.model.version:
-                logger.warning("serving %s in place of %s, like the process that reloaded", self.model.version, before)
+                logger.warning("serving %s in place of %s, as it is to be", self.model.version, before)
             if self.comparison is not None:
                 logger.warning("serving %s beside %s", self.comparison.challenger, self.model.version)
 

@@ -27,11 +27,16 @@ class Round(NamedTuple):
     """A round of retraining that has ended or runs; see `app.storage.tables.Retraining`."""
 
     started_at: int
+    heartbeat_at: int
     ended_at: int | None
     ratings: int
     outcome: str | None
     version: str | None
     reason: str | None
+
+    def runs(self, now: int) -> bool:
+        """Whether its process lives; one that was killed leaves a round without an end, whose heartbeat grows old."""
+        return self.ended_at is None and self.heartbeat_at >= now - LIVES_FOR_SECONDS
 
 
 class Comparison(NamedTuple):

@@ -52,10 +52,22 @@ async function request(method, path, { query = {}, body, type, signal } = {}) {
   for (;;) {
     const key = recall("sessionStorage", "key");
     const answer = await send(url, { method, body, type, key, signal });
+    learnTime(answer);
     if (answer.ok) return answer.status === 204 ? null : parse(await answer.text());
     const error = await errorOf(answer);
     if (answer.status !== 401 || !(await anotherKey(key))) throw error;
   }
+}
+
+let ahead = -Infinity; // of this clock, by how many milliseconds the service's is
+
+/** The present time by the service's clock, in Unix seconds, as far as its answers tell: never later than it is there. */
+export const serviceTime = () => Math.floor((Date.now() + (Number.isFinite(ahead) ? ahead : 0)) / 1000);
+
+/** An answer's date is cut to seconds and travels, so that the latest of all is the nearest. */
+function learnTime(answer) {
+  const date = Date.parse(answer.headers.get("Date"));
+  if (!Number.isNaN(date)) ahead = Math.max(ahead, date - Date.now());
 }
 
 async function send(url, { method, body, type, key, signal }) {
@@ -93,12 +105,15 @@ async function anotherKey(refused) {
 
 export const api = {
   user: (user, signal) => request("GET", `users/${segment(user)}`, { signal }),
-  users: (cursor) => request("GET", "users", { query: { limit: 20, cursor } }),
+  users: (cursor, signal) => request("GET", "users", { query: { limit: 20, cursor }, signal }),
   addUser: (profile) => request("POST", "users", { body: profile }),
   changeUser: (user, profile) => request("PATCH", `users/${user}`, { body: profile }),
   removeUser: (user) => request("DELETE", `users/${user}`),
   ratings: (user, cursor, signal) => request("GET", `users/${user}/ratings`, { query: { limit: 10, cursor }, signal }),
-  rate: (user, movie, stars) => request("PUT", `users/${user}/ratings/${movie}`, { body: stars === LIKED ? {} : { stars } }),
+  rate: (user, movie, stars, ratedAt) => {
+    const body = { rated_at: ratedAt, ...(stars === LIKED ? {} : { stars }) };
+    return request("PUT", `users/${user}/ratings/${movie}`, { body });
+  },
   unrate: (user, movie) => request("DELETE", `users/${user}/ratings/${movie}`),
   previewImport: (user, file, signal) => {
     const query = { preview: true, name: file.name.slice(-200) };

@@ -1,6 +1,6 @@
 // Tells the service which movies of a list came into sight, and which were opened, so that lists can be measured.
 
-import { api } from "./api.js";
+import { api, serviceTime } from "./api.js";
 import { ownId } from "./ids.js";
 
 const SECONDS = 1;
@@ -60,7 +60,7 @@ export class Impressions {
     return {
       user_id: this.#session.id, movie_id, kind, recommendation_id,
       position: kind === "impression" ? position : null,
-      occurred_at: Math.floor(Date.now() / 1000),
+      occurred_at: serviceTime(),
     }; // prettier-ignore
   }
 

@@ -59,15 +59,15 @@ new Taste(session, async () => {
   if (document.body.dataset.view !== "list") await go({ view: "list", options });
 });
 
-async function write(movie, stars, { undoing = false } = {}) {
+async function write(movie, stars, { undoing = false, ratedAt = null } = {}) {
   if (!session.id) {
     refresh();
     toast("Start as a user first, then rate.");
     return;
   }
-  const before = session.starsOf(movie.movie_id);
+  const before = session.ratingOf(movie.movie_id);
   try {
-    await session.write(movie, stars);
+    await session.write(movie, stars, ratedAt);
   } catch (error) {
     refresh();
     toast(error.message, { error: true });
@@ -75,7 +75,8 @@ async function write(movie, stars, { undoing = false } = {}) {
   }
   const title = movie.display_title;
   const message = stars === null ? `${title}: rating deleted.` : `${title}: ${spoken(stars)}.`;
-  toast(message, undoing ? {} : { undo: () => write(movie, before, { undoing: true }) });
+  const undo = () => write(movie, before.stars, { undoing: true, ratedAt: before.ratedAt });
+  toast(message, undoing ? {} : { undo });
 }
 
 /** What was said of a movie, or taken back, in words. */
@@ -202,7 +203,7 @@ function list(place) {
 
 async function showMovie(id) {
   const shown = await movie.open(id);
-  if (shown) nameDocument(shown.display_title);
+  if (shown && document.body.dataset.view === "movie") nameDocument(shown.display_title); // else the reader has gone on
 }
 
 function showView(view) {
@@ -326,12 +327,15 @@ for (const button of document.querySelectorAll("[data-share]")) {
   });
 }
 
-by("sign-up").addEventListener("click", async () => {
+by("sign-up").addEventListener("click", async ({ currentTarget: button }) => {
+  button.disabled = true; // another click would make another user
   try {
     await session.signUp();
   } catch (error) {
     warn(error.message);
     return;
+  } finally {
+    button.disabled = false;
   }
   await go({ view: "list" });
   firstSteps.focus();

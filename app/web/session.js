@@ -3,14 +3,16 @@
 import { api } from "./api.js";
 import { recall, remember } from "./storage.js";
 
+const NO_RATING = { stars: null, ratedAt: null };
+
 /**
- * Events: "user" when another user is opened or none, "change" when a rating was written (detail: movie, stars or null, before,
+ * Events: "user" when another user is opened or none, "change" when a rating was written (detail: movie, stars or null,
  * ratedAt), "mark" when a movie was marked (detail: movie, kind, removed), "watchlist" when the watch list is known,
  * "profile" when the number of ratings is known anew, "import" when many ratings were written.
  */
 export class Session extends EventTarget {
   user = null;
-  #stars = new Map();
+  #rated = new Map(); // {stars, ratedAt} by movie id
   #listed = new Set();
   #writing = Promise.resolve();
 
@@ -34,17 +36,28 @@ export class Session extends EventTarget {
 
   /** The user's own stars for a movie, as far as they are known here; null without. */
   starsOf(movieId) {
-    return this.#stars.get(movieId) ?? null;
+    return this.ratingOf(movieId).stars;
   }
 
-  learn(movieId, stars) {
-    if (stars === null) this.#stars.delete(movieId);
-    else this.#stars.set(movieId, stars);
+  /** The user's own rating of a movie, {stars, ratedAt}, each null where it is not known here. */
+  ratingOf(movieId) {
+    return this.#rated.get(movieId) ?? NO_RATING;
+  }
+
+  /** Keep what a movie has; without a time, the one that is known of the same stars stays. */
+  learn(movieId, stars, ratedAt = null) {
+    const before = this.ratingOf(movieId);
+    if (stars === null) this.#rated.delete(movieId);
+    else this.#rated.set(movieId, { stars, ratedAt: ratedAt ?? (stars === before.stars ? before.ratedAt : null) });
   }
 
   /** Whether the movie is on the user's watch list, as far as that is known here. */
   isOnWatchlist(movieId) {
     return this.#listed.has(movieId);
+  }
+
+  learnListed(movies) {
+    for (const { movie_id } of movies) this.#listed.add(movie_id);
   }
 
   /** Say something of a movie beside stars, or take it back; it goes out after the writes before it. */
@@ -78,7 +91,7 @@ export class Session extends EventTarget {
   close() {
     this.forget();
     this.user = null;
-    this.#stars.clear();
+    this.#rated.clear();
     this.dispatchEvent(new Event("user"));
   }
 
@@ -97,31 +110,33 @@ export class Session extends EventTarget {
     const id = this.id;
     await api.rateAll(ratings.map((rating) => ({ user_id: id, ...rating })));
     if (id !== this.id) return;
-    for (const { movie_id, stars } of ratings) this.learn(movie_id, stars);
+    for (const { movie_id, stars, rated_at } of ratings) this.learn(movie_id, stars, rated_at);
     await this.#countAnew(id);
     this.dispatchEvent(new Event("import"));
   }
 
-  /** Write a rating, or delete it where stars is null; writes go out one after the other. */
-  write(movie, stars) {
+  /** Write a rating, of now or of `ratedAt`, or delete it where stars is null; writes go out one after the other. */
+  write(movie, stars, ratedAt = null) {
     const id = this.id;
-    const before = this.starsOf(movie.movie_id);
-    this.learn(movie.movie_id, stars);
-    const written = this.#writing.then(() => this.#send(id, movie, stars, before));
+    const before = this.ratingOf(movie.movie_id);
+    this.learn(movie.movie_id, stars, ratedAt);
+    const written = this.#writing.then(() => this.#send(id, movie, { stars, ratedAt }, before));
     this.#writing = written.catch(() => {});
     return written;
   }
 
-  async #send(id, movie, stars, before) {
+  async #send(id, movie, { stars, ratedAt }, before) {
+    const { movie_id } = movie;
     let answer;
     try {
-      answer = stars === null ? await api.unrate(id, movie.movie_id) : await api.rate(id, movie.movie_id, stars);
+      answer = stars === null ? await api.unrate(id, movie_id) : await api.rate(id, movie_id, stars, ratedAt);
     } catch (error) {
-      if (id === this.id) this.learn(movie.movie_id, before);
+      if (id === this.id) this.learn(movie_id, before.stars, before.ratedAt);
       throw error;
     }
     if (id !== this.id) return;
-    const detail = { movie, stars, before, ratedAt: answer?.rated_at };
+    if (answer && this.starsOf(movie_id) === stars) this.learn(movie_id, stars, answer.rated_at);
+    const detail = { movie, stars, ratedAt: answer?.rated_at };
     this.dispatchEvent(new CustomEvent("change", { detail }));
     this.#countAnew(id);
   }
@@ -135,7 +150,7 @@ export class Session extends EventTarget {
 
   #become(user) {
     this.user = user;
-    this.#stars.clear();
+    this.#rated.clear();
     this.#listed.clear();
     remember("localStorage", "user", String(user.user_id));
     this.dispatchEvent(new Event("user"));
@@ -145,7 +160,7 @@ export class Session extends EventTarget {
   async #readWatchlist(id) {
     const page = await api.watchlist(id).catch(() => null); // without it, no movie is shown as listed
     if (!page || id !== this.id) return;
-    for (const { movie_id } of page.movies) this.#listed.add(movie_id);
+    this.learnListed(page.movies);
     this.dispatchEvent(new Event("watchlist"));
   }
 }

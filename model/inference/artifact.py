@@ -158,9 +158,12 @@ def publish(root: Root, folder: Path) -> None:
 
 
 def promote(root: Root, folder: Path) -> None:
-    """Move an artifact that was set aside among those that may be served, and publish it."""
-    publish(root, folder)
-    folder.rename(folder_of(root) / folder.name)
+    """Move an artifact that was set aside among those that may be served; of an object store, it is published first."""
+    here = folder_of(root) / folder.name
+    if here.exists():  # another process of this machine has downloaded it meanwhile
+        remove(folder)
+    else:
+        folder.rename(here)
 
 
 def remove(folder: Path) -> None:

@@ -16,7 +16,7 @@ from app.main import create_app
 from app.services.models.collection import Models
 from app.services.models.loading import load_newest_scorer
 from app.settings import Settings
-from app.storage.database import Database
+from app.storage.database import Database, connect
 from model.errors import ArtifactError, SettingsError, UnknownNameError
 from model.inference import artifact
 from model.inference.scorer import Scorer
@@ -166,9 +166,43 @@ def test_a_model_that_was_set_aside_is_uploaded_only_when_it_takes_over(
     with pytest.raises(ArtifactError, match="other machines could not load it"):
         Models(Database(loaded), store).pin(NEWER)
 
+    artifact.publish(store, aside)
     artifact.promote(store, aside)
     assert artifact.newest(store) == store.cache / NEWER
     assert not aside.exists()
+
+
+def test_a_model_takes_over_also_where_another_process_has_downloaded_it_meanwhile(
+    store: ObjectStore, artifact_folder: Path
+) -> None:
+    aside = copy_as(artifact_folder, NEWER, store.cache / artifact.ASIDE)
+    artifact.publish(store, aside)
+    assert artifact.newest(store) == store.cache / NEWER
+
+    artifact.promote(store, aside)
+
+    assert artifact.newest_first(store.cache) == [store.cache / NEWER]
+    assert not aside.exists()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_nobody_waits_to_write_while_the_store_is_asked(
+    store: ObjectStore, loaded: Engine, artifact_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact.publish(store, artifact_folder)
+    list_store, asked = ObjectStore.folders_with, []
+
+    def while_another_process_writes(own: ObjectStore, file: str) -> list[str]:
+        with Database(connect(str(loaded.url), timeout=0.5)).writes():
+            asked.append(file)
+        return list_store(own, file)
+
+    monkeypatch.setattr(ObjectStore, "folders_with", while_another_process_writes)
+    models = Models(Database(loaded), store)
+    models.pin(artifact_folder.name)
+    models.unpin()
+
+    assert asked
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from app.jobs import recommend_all as one_machine
 from app.jobs import recommend_with_ray as job
@@ -100,6 +100,7 @@ def kill_a_worker(out: Path, killed: list[int]) -> None:
 
 def test_a_finished_block_is_not_made_again(cluster: str, settings: Settings, tmp_path: Path) -> None:
     job.recommend_with_ray(cluster, tmp_path / "lists", OPTIONS, settings, Silent())
+    interrupt(tmp_path / "lists")
     first, *others = sorted((tmp_path / "lists").glob("*.parquet"))
     first.unlink()
     before = {path: path.stat().st_mtime_ns for path in others}
@@ -108,6 +109,32 @@ def test_a_finished_block_is_not_made_again(cluster: str, settings: Settings, tm
 
     assert first.exists()
     assert {path: path.stat().st_mtime_ns for path in others} == before
+
+
+def interrupt(folder: Path) -> None:
+    """Leave a folder as an interrupted run does."""
+    (folder / job.WHOLE).unlink()
+
+
+def test_a_run_that_goes_on_leaves_no_lists_of_blocks_that_there_are_no_longer(
+    cluster: str, settings: Settings, loaded: Engine, tmp_path: Path
+) -> None:
+    job.recommend_with_ray(cluster, tmp_path / "lists", OPTIONS, settings, Silent())
+    interrupt(tmp_path / "lists")
+    with loaded.begin() as connection:
+        connection.execute(text("DELETE FROM users WHERE id = 1"))
+
+    assert job.recommend_with_ray(cluster, tmp_path / "lists", OPTIONS, settings, Silent()) == 119
+
+    assert [row["user_id"] for row in rows(tmp_path / "lists")] == [user for user in range(2, 121) for _ in range(5)]
+
+
+def test_lists_that_are_whole_are_not_made_again(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / job.WHOLE).touch()
+
+    with pytest.raises(SettingsError, match="all lists of an earlier run: name a new folder"):
+        job.recommend_with_ray("127.0.0.1:9", tmp_path / "lists", OPTIONS, settings, Silent())
 
 
 def test_a_folder_of_other_lists_is_left_alone(settings: Settings, tmp_path: Path) -> None:

@@ -29,8 +29,8 @@ def settled(page: Page, part: str = "list") -> None:
     expect(page.locator(f"#{part}.busy")).to_have_count(0)
 
 
-def recommended(address: str, user: int, **wishes: str | float) -> list[dict]:
-    return httpx.get(f"{address}/users/{user}/recommendations", params=wishes).json()["recommendations"]
+def recommended(address: str, user: int, **options: str | float) -> list[dict]:
+    return httpx.get(f"{address}/users/{user}/recommendations", params=options).json()["recommendations"]
 
 
 def rated(address: str, user: int) -> list[dict]:

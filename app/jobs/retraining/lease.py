@@ -27,9 +27,13 @@ class Lease:
 
     def end(self, session: Session, outcome: str, version: str | None, reason: str) -> None:
         """End the round in this transaction; `RetrainingLost` if another one has taken it for dead."""
+        self.require(session)
+        models.end_round(session, self._round_id, int(time.time()), outcome, version, reason)
+
+    def require(self, session: Session) -> None:
+        """`RetrainingLost` if another process has taken the round for dead."""
         if not models.beat(session, self._round_id, int(time.time())):
             raise RetrainingLost
-        models.end_round(session, self._round_id, int(time.time()), outcome, version, reason)
 
     def beat_until(self, done: threading.Event) -> None:
         while not done.wait(BEAT_EVERY_SECONDS):

@@ -114,12 +114,18 @@ def _judge(
 def _settle(own: Lease, challenger: Path, verdict: Verdict, settings: Settings) -> None:
     """Serve the challenger or leave it aside, and end the round, in one transaction.
 
-    A kill after the folder has moved leaves the better model to the next start or reload.
+    An object store has it before, since an upload is too long for a transaction. A kill in between leaves the better
+    model to the next start or reload.
     """
-    shelf = Models(own.database, settings.artifacts, settings.keep_models)
+    collection, card = Models(own.database, settings.artifacts, settings.keep_models), artifact.load_card(challenger)
+    if verdict.better:
+        with own.database.writes() as session:
+            own.require(session)
+        artifact.publish(settings.artifacts, challenger)
     with own.database.writes() as session:
         own.end(session, "served" if verdict.better else "aside", challenger.name, verdict.reason)
         if verdict.better:
             artifact.promote(settings.artifacts, challenger)
-            shelf.serve_in(session, f"retrained, {verdict.reason}")
-    shelf.prune()
+            if models.pinned(session) is None:
+                collection.serve_in(session, challenger.name, card, f"retrained, {verdict.reason}")
+    collection.prune()

@@ -7,18 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from app.errors import RetrainingRuns, TrainingRuns
 from app.jobs import background
-from app.jobs.background import LogReporter
+from app.jobs.background import FAILURES, LogReporter
 from app.services.models.loading import to_serve
 from app.settings import Schedule, Settings
 from app.storage import models, ratings, training_state
 from app.storage.database import Database, connect
-from model.errors import SeqRecError, SettingsError
+from model.errors import SettingsError
 from model.inference import artifact
-from seqrec.errors import ServiceError
 
 logger = logging.getLogger(__name__)
 
@@ -54,12 +53,10 @@ def _watch(settings: Settings, schedule: Schedule, stop: threading.Event) -> Non
     engine = connect(settings.database_url, settings.database_timeout)
     while not stop.wait(LOOK_EVERY_SECONDS):
         try:
-            due = is_due(schedule, settings, Database(engine), began)
-        except (SeqRecError, ServiceError, SQLAlchemyError) as error:
-            logger.warning("cannot see whether to retrain: %s", error)
-            continue
-        if due:
-            _run(settings, stop)
+            if is_due(schedule, settings, Database(engine), began):
+                _run(settings, stop)
+        except FAILURES as error:
+            logger.warning("cannot see whether to retrain, or cannot begin: %s", error)
     engine.dispose()
 
 
@@ -73,14 +70,18 @@ def is_due(schedule: Schedule, settings: Settings, database: Database, began: da
     if training is not None and training.state == "running":
         return False
     with database.reads(long=True) as session:
-        last = next(iter(models.rounds(session, 1)), None)
+        now, last = datetime.now(UTC), next(iter(models.rounds(session, 1)), None)
         if last is None:
-            card = artifact.load_card(to_serve(settings.artifacts, models.pinned(session)))
-            return schedule.is_due(datetime.now(UTC), began, ratings.count(session) - card.data.ratings)
-        if last.ended_at is None:
+            return schedule.is_due(now, began, lambda: ratings.count(session) - _learned_from(session, settings))
+        if last.runs(int(now.timestamp())):
             return False
         started = max(datetime.fromtimestamp(last.started_at, UTC), began)
-        return schedule.is_due(datetime.now(UTC), started, ratings.count(session) - last.ratings)
+        return schedule.is_due(now, started, lambda: ratings.count(session) - last.ratings)
+
+
+def _learned_from(session: Session, settings: Settings) -> int:
+    """How many ratings the served model has learned from."""
+    return artifact.load_card(to_serve(settings.artifacts, models.pinned(session))).data.ratings
 
 
 def _run(settings: Settings, stop: threading.Event) -> None:
@@ -99,5 +100,5 @@ def _retrain(settings: Settings) -> None:
         retrain(settings, LogReporter())
     except (TrainingRuns, RetrainingRuns) as error:
         logger.info("no round of retraining now: %s", error)
-    except (SeqRecError, ServiceError, SQLAlchemyError, OSError) as error:
+    except FAILURES as error:
         logger.error("retraining has failed, and the model that is served stays: %s", error)

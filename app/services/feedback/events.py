@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.observability import metrics
+from app.services.feedback.kinds import DAY
 from app.services.feedback.recommendation_ids import RecommendationIds
 from app.services.feedback.watchlist import watchlist
 from app.services.ids import KnownIds, require_user
@@ -35,7 +36,6 @@ EVENTS_AT_ONCE = 5_000
 """Events that an import or export reads or writes together."""
 
 RETENTION_DAYS = 365
-DAY = 86_400
 
 SECONDS_BETWEEN_REMOVALS = 3600.0
 """How often a process that writes events forgets old ones."""

@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from app.services.feedback.kinds import DAY
 from app.storage.events import Hit, ListRecord, Shown
 
 ATTRIBUTION_DAYS = 7
-DAY = 86_400
 
 
 class JudgedList(NamedTuple):

@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from model.errors import SettingsError
 from seqrec.schemas.events import PASSING_KINDS, Kind
 
+DAY = 86_400
+"""In seconds."""
+
 
 class Meaning(BaseModel):
     """What one kind of event means.

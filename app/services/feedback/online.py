@@ -15,8 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.observability import metrics
 from app.services.feedback.comparing import Outcome, compare
-from app.services.feedback.judging import DAY, judge
-from app.services.feedback.kinds import Meanings
+from app.services.feedback.judging import judge
+from app.services.feedback.kinds import DAY, Meanings
 from app.services.feedback.scores import OnlineScore, Scores
 from app.services.model_host import ModelHost
 from app.services.popularity import Popularity

@@ -85,11 +85,11 @@ class Models:
 
         `ArtifactError` if it does not answer, or if other machines could not load it.
         """
-        self._load(version)
+        card = self._load(version).card
         with self.database.writes() as session:
             models.pin(session, version)
             models.end_comparison(session, int(time.time()))
-            self.serve_in(session, "pinned by hand")
+            self.serve_in(session, version, card, "pinned by hand")
 
     def compare(self, champion: str, challenger: str, share: float) -> None:
         """Have every process serve two models side by side until `pin` or `unpin`: this share of users the challenger.
@@ -109,7 +109,7 @@ class Models:
             for scorer in (first, second):
                 self._require_own_data(session, scorer)
             models.begin_comparison(session, Comparison(champion, challenger, share, int(time.time())))
-            self.serve_in(session, f"compared with {challenger}")
+            self.serve_in(session, champion, first.card, f"compared with {challenger}")
 
     def _require_own_data(self, session: Session, scorer: Scorer) -> None:
         """`ArtifactError` if database and model are of different data sets, whose ids mean different movies."""
@@ -131,19 +131,28 @@ class Models:
 
     def unpin(self) -> str:
         """Have every process serve the newest model; returns its version, and `ArtifactError` if there is none."""
+        newest = to_serve(self.root, None)
+        card = artifact.load_card(newest)
         with self.database.writes() as session:
             models.pin(session, None)
             models.end_comparison(session, int(time.time()))
-            version = self.serve_in(session, "the newest, when none was pinned any more")
+            self.serve_in(session, newest.name, card, "the newest, when none was pinned any more")
         self.prune()
-        return version
+        return newest.name
 
-    def serve_in(self, session: Session, why: str) -> str:
-        """Have every process load the pinned model or the newest, from the end of this transaction on."""
-        folder = to_serve(self.root, models.pinned(session))
-        self.record_in(session, folder.name, artifact.load_card(folder), why)
+    def serve_newest(self, why: str) -> None:
+        """Have every process serve the newest model, unless another one is pinned; `ArtifactError` if there is none."""
+        newest = to_serve(self.root, None)
+        card = artifact.load_card(newest)
+        with self.database.writes() as session:
+            if models.pinned(session) is None:
+                self.serve_in(session, newest.name, card, why)
+        self.prune()
+
+    def serve_in(self, session: Session, version: str, card: Card, why: str) -> None:
+        """Have every process load this model, the pinned one or the newest, from the end of this transaction on."""
+        self.record_in(session, version, card, why)
         revisions.count_reload(session)
-        return folder.name
 
     def record(self, version: str, card: Card, why: str) -> None:
         """Write that this model is served from now on, unless it is recorded as the one that is."""

@@ -97,10 +97,16 @@ export class Rating {
     if (event.key in moves) this.#move(moves[event.key]);
     else if ("12345".includes(event.key)) this.#move(Number(event.key) * 2 - 1);
     else if (event.key === "Enter" || event.key === " ") this.#giveStars(STEPS[at]);
-    else if (event.key === "Escape" && this.#preview !== null) this.update(this.#own, this.#predicted);
+    else if (event.key === "Escape" && this.#preview !== null) this.#goBack();
     else return;
     event.preventDefault();
     if (event.key === "Escape") event.stopPropagation();
+  }
+
+  #goBack() {
+    this.update(this.#own, this.#predicted);
+    this.focus(); // shows what it goes to
+    this.#show(null);
   }
 
   #move(step) {

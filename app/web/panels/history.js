@@ -67,7 +67,7 @@ export class History {
   }
 
   #take(page, more) {
-    for (const rating of page.ratings) this.session.learn(rating.movie_id, rating.stars ?? LIKED);
+    for (const rating of page.ratings) this.session.learn(rating.movie_id, rating.stars ?? LIKED, rating.rated_at);
     const known = new Set(more ? this.#ratings.map((rating) => rating.movie_id) : []);
     const added = page.ratings.filter((rating) => !known.has(rating.movie_id));
     this.#ratings = more ? [...this.#ratings, ...added] : added;

@@ -4,6 +4,7 @@ import { api, isAbort, Latest } from "../api.js";
 import { calm } from "../elements/calm.js";
 import { announce, by, debounced, fromTemplate, plural, say } from "../elements/dom.js";
 import { hueOf, MovieList, percent, ratingsOf } from "../elements/movies.js";
+import { toast } from "../elements/toast.js";
 import { Impressions } from "../impressions.js";
 
 const PAGE = 10;
@@ -118,9 +119,12 @@ export class Recommendations {
       return answer;
     } catch (error) {
       if (isAbort(error)) return null;
-      this.reset();
+      if (offset) toast(error.message, { error: true });
+      else {
+        this.reset();
+        say(this.#panel, "There is no list just now.", error.message, { label: "Try again", run: () => this.load() });
+      }
       this.#panel.classList.remove("busy");
-      say(this.#panel, "There is no list just now.", error.message, { label: "Try again", run: () => this.load() });
       return null;
     }
   }

@@ -156,6 +156,7 @@ class Chooser {
   #dialog = by("choose-people");
   #chosen = new Set();
   #cursor = null;
+  #latest = new Latest();
 
   /** `done` is told the ids that are chosen. */
   constructor(done) {
@@ -182,11 +183,12 @@ class Chooser {
     const problem = this.#dialog.querySelector(".error");
     problem.textContent = "";
     try {
-      const { users, next_cursor } = await api.users(this.#cursor);
+      const { users, next_cursor } = await api.users(this.#cursor, this.#latest.signal());
       this.#cursor = next_cursor;
       by("people").append(...users.map((user) => this.#person(user)));
       this.#count();
     } catch (error) {
+      if (isAbort(error)) return;
       problem.textContent = error.message;
     }
     this.#dialog.querySelector("[data-more]").hidden = !this.#cursor;

@@ -28,6 +28,7 @@ export class Watchlist {
     say(this.#panel, "");
     try {
       const page = await api.watchlist(this.session.id, more ? this.#cursor : null, signal);
+      this.session.learnListed(page.movies);
       await this.#predict(page.movies, signal);
       this.#take({ ...page, movies: more ? [...this.#movies, ...page.movies] : page.movies });
       this.#sayIfEmpty();

@@ -21,6 +21,7 @@ from app.settings import Settings
 from app.storage import locks
 from app.storage.database import connect
 from model.inference.scorer import Scorer
+from seqrec.limits import LARGEST_ID
 
 
 class Silent:
@@ -49,6 +50,15 @@ def settings(loaded: Engine, artifact_folder: Path) -> Settings:
         connection.execute(text("INSERT INTO users (id) VALUES (5000)"))
     url = loaded.url.set(drivername=loaded.url.get_backend_name()).render_as_string(hide_password=False)
     return Settings(database_url=url, artifacts=artifact_folder.parent, device="cpu")
+
+
+def test_names_of_blocks_are_in_the_order_of_users_up_to_the_largest_id(tmp_path: Path) -> None:
+    firsts = [1, 9_999_999_999, 10_000_000_000, LARGEST_ID]
+    plan = job.Plan(Settings(), tmp_path, 1, RecommendationOptions(), tmp_path, ".parquet", "{}")
+
+    paths = [plan.path(job.Block(first, first)) for first in firsts]
+
+    assert sorted(paths) == paths
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from app.services.models.collection import Collection, Models
 from app.services.models.loading import load_scorer
 from app.settings import Schedule, Settings
 from app.storage import models, training_state
-from app.storage.database import Database
+from app.storage.database import Database, connect
 from model import pipeline
 from model.data.dataset import MovieLens
 from model.data.newest import newest_split
@@ -97,6 +98,23 @@ def test_a_better_model_is_served_and_knows_what_is_new(
     assert [(one.outcome, one.version) for one in after.rounds] == [("served", challenger.version)]
     card = challenger.card
     assert card.data.newest == extract(loaded).newest - 100  # what it was judged by is new to it
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_nobody_waits_to_write_while_a_better_model_is_uploaded(
+    settings: Settings, loaded: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uploaded: list[str] = []
+
+    def while_another_process_writes(_: Path, folder: Path) -> None:
+        with Database(connect(str(loaded.url), timeout=0.5)).writes():
+            uploaded.append(folder.name)
+
+    monkeypatch.setattr(artifact, "publish", while_another_process_writes)
+    decided(monkeypatch, better=True)
+    retrain(settings, LogReporter())
+
+    assert uploaded == [read(settings, loaded).served]
 
 
 def test_a_model_that_is_not_better_is_set_aside_with_the_reason(
@@ -300,7 +318,7 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 def test_a_round_is_due_after_so_many_ratings_or_at_its_time(
     text: str, last: datetime, new_ratings: int, due: bool
 ) -> None:
-    assert Schedule.parse(text).is_due(NOON, last, new_ratings) == due
+    assert Schedule.parse(text).is_due(NOON, last, lambda: new_ratings) == due
 
 
 @pytest.mark.parametrize("wrong", ["0 ratings", "nightly", "61 * * * *", "ten ratings"])
@@ -328,13 +346,55 @@ def looked_often(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return begun
 
 
+def test_a_schedule_of_times_counts_no_ratings(loaded: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.storage.ratings.count", lambda _: pytest.fail("it counts all ratings at every look"))
+    hour_ago = datetime.now(UTC) - timedelta(hours=1)
+
+    assert schedule.is_due(Schedule.parse("* * * * *"), Settings(), Database(loaded), hour_ago)
+
+
+def begin_round(engine: Engine, *, heartbeat_seconds_ago: int) -> None:
+    with Database(engine).writes() as session:
+        assert models.begin_round(session, int(time.time()) - heartbeat_seconds_ago, 0) is not None
+
+
+def test_a_killed_round_holds_the_next_one_up_no_longer_than_its_heartbeat(settings: Settings, loaded: Engine) -> None:
+    wanted, began = Schedule.parse("1 ratings"), datetime.now(UTC)
+
+    begin_round(loaded, heartbeat_seconds_ago=models.LIVES_FOR_SECONDS + 1)
+    assert schedule.is_due(wanted, settings, Database(loaded), began)
+
+    begin_round(loaded, heartbeat_seconds_ago=0)
+    assert not schedule.is_due(wanted, settings, Database(loaded), began)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_round_that_no_process_can_be_had_for_is_begun_at_the_next_look(
+    settings: Settings, looked_often: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, refusals = schedule._run, [OSError(12, "Cannot allocate memory")]
+
+    def run(*given: Any) -> None:
+        if refusals:
+            raise refusals.pop()
+        begin(*given)
+
+    monkeypatch.setattr(schedule, "_run", run)
+    with schedule.in_background(settings.model_copy(update={"retrain": "120 ratings"})):
+        wait_for(looked_often)
+
+
+def wait_for(begun: list[float]) -> None:
+    deadline = time.monotonic() + 5
+    while not begun and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert begun
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_service_begins_a_round_after_enough_new_ratings(settings: Settings, looked_often: list[float]) -> None:
     with schedule.in_background(settings.model_copy(update={"retrain": "121 ratings"})):
         time.sleep(0.3)
     assert not looked_often
     with schedule.in_background(settings.model_copy(update={"retrain": "120 ratings"})):
-        deadline = time.monotonic() + 5
-        while not looked_often and time.monotonic() < deadline:
-            time.sleep(0.02)
-    assert looked_often
+        wait_for(looked_often)

@@ -15,13 +15,15 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from app.main import create_app
+from app.services import model_host
 from app.services.models.collection import Models
-from app.services.models.loading import load_newest_scorer
+from app.services.models.loading import load_newest_scorer, load_scorer
 from app.storage import models as storage
 from app.storage import revisions
 from app.storage.database import Database
 from model.errors import ArtifactError, UnknownNameError
 from model.inference import artifact
+from model.inference.scorer import Scorer
 
 CPU = torch.device("cpu")
 OLDEST, OLDER, NEWEST = "20260101T000000Z-a", "20260102T000000Z-b", "20260103T000000Z-c"
@@ -86,6 +88,57 @@ def test_every_process_goes_back_to_a_pinned_model_and_forward_again(models: Mod
 
 def test_a_pin_that_comes_while_a_process_starts_is_followed(models: Models) -> None:
     assert serves(service(models, meanwhile=lambda: models.pin(OLDEST)), OLDEST)
+
+
+def test_a_pin_that_comes_while_a_reload_loads_another_model_is_followed(
+    models: Models, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, other = service(models), service(models)
+    shutil.copytree(root / NEWEST, root / "20260105T000000Z-e")
+    pins = [OLDEST]
+
+    def pinned_meanwhile(folder: Path, device: torch.device) -> Scorer:
+        scorer = load_scorer(folder, device)
+        if pins:
+            models.pin(pins.pop())
+        return scorer
+
+    monkeypatch.setattr("app.services.model_host.load_scorer", pinned_meanwhile)
+
+    assert client.post("/admin/reload").json() == {"before": NEWEST, "version": OLDEST}
+    assert client.get("/model").json()["version"] == OLDEST
+    assert serves(other, OLDEST)
+    assert models.read().served == OLDEST
+
+
+def test_a_model_that_cannot_be_loaded_is_tried_again(
+    models: Models, root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(model_host, "AGAIN_AFTER_SECONDS", 0.05)
+    client = service(models)
+    away = root / OLDEST, root.parent / "away"
+    models.pin(OLDEST)
+    away[0].rename(away[1])
+
+    assert comes_true(lambda: client.get("/model").is_success and "is tried again" in caplog.text)
+    away[1].rename(away[0])
+
+    assert serves(client, OLDEST)
+
+
+def test_a_model_that_a_start_could_not_load_is_served_when_it_is_there_again(
+    models: Models, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_host, "AGAIN_AFTER_SECONDS", 0.05)
+    models.pin(OLDEST)
+    away = root.parent / "away"
+    (root / OLDEST).rename(away)
+    client = service(models)
+    assert client.get("/model").json()["version"] == NEWEST
+
+    away.rename(root / OLDEST)
+
+    assert serves(client, OLDEST)
 
 
 def test_a_model_that_was_set_aside_is_served_only_when_it_is_pinned(models: Models) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from app.services.feedback.bootstrap import estimate, median, ratio
-from app.services.feedback.judging import DAY, judge
+from app.services.feedback.judging import judge
+from app.services.feedback.kinds import DAY
 from app.services.feedback.scores import ndcg
 from app.storage.events import Hit, ListRecord, Shown
 

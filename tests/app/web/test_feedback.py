@@ -2,10 +2,11 @@
 
 import json
 import re
+import time
 from typing import Any
 
 import httpx
-from browsing import Visit, heading, move_away, movies, recommended, settled, titles
+from browsing import Visit, heading, move_away, movies, plain, recommended, settled, titles
 from playwright.sync_api import Page, expect
 
 
@@ -50,6 +51,39 @@ def test_what_is_of_no_interest_is_gone_at_once_and_what_is_put_on_the_watch_lis
     movies(page, "watchlist-movies").get_by_role("button", name=f"Take {wanted} off the watch list").click()
     expect(page.get_by_role("status").filter(has_text="off the watch list")).to_be_visible()
     assert listed(address, 1) == []
+
+
+def test_movies_of_later_pages_are_taken_off_the_watch_list_too(visit: Visit, address: str) -> None:
+    wanted = [entry["movie_id"] for entry in recommended(address, 1)[:3]]
+    told = [{"user_id": 1, "movie_id": movie_id, "kind": "watchlist"} for movie_id in wanted]
+    httpx.post(f"{address}/events", json={"events": told})
+    page = visit()
+    page.route("**/watchlist?*", lambda route: route.continue_(url=route.request.url.replace("limit=100", "limit=2")))
+    page.goto(f"{address}/?view=watchlist&user=1")
+    rows = movies(page, "watchlist-movies")
+    expect(rows).to_have_count(2)
+    page.locator("#watchlist [data-more]").click()
+    expect(rows).to_have_count(3)
+
+    for title in titles(rows):
+        page.locator("#watchlist").get_by_role("button", name=f"Take {plain(title)} off the watch list").click()
+        expect(page.get_by_role("status").filter(has_text=f"{plain(title)} is off the watch list")).to_be_visible()
+
+    assert listed(address, 1) == []
+
+
+def test_a_clock_that_is_wrong_tells_of_the_right_times(visit: Visit, address: str) -> None:
+    page = visit()
+    page.add_init_script("const now = Date.now; Date.now = () => now() + 2 * 24 * 3600 * 1000")
+
+    with page.expect_response(re.compile("/events")) as told:
+        page.goto(f"{address}/?user=1")
+
+    assert told.value.status == 200
+    shown = [event["occurred_at"] for event in events(address)]
+    assert shown
+    assert max(shown) <= time.time()
+    assert min(shown) > time.time() - 30
 
 
 def test_both_can_be_undone(visit: Visit, address: str) -> None:

@@ -43,6 +43,20 @@ def test_a_newcomer_is_asked_nothing_and_rates_well_known_movies(visit: Visit, a
     assert titles(movies(page, "recommendations")) == heading(recommended(address, user))
 
 
+def test_two_clicks_make_one_new_user(visit: Visit) -> None:
+    page = visit()
+    made: list[str] = []
+    page.on("request", lambda request: made.append(request.url) if request.method == "POST" else None)
+    button = page.get_by_role("button", name="Start as a new user")
+
+    button.evaluate("button => { button.click(); button.click(); }")
+
+    expect(page.get_by_role("heading", name="Rate a few movies that you know")).to_be_focused()
+    assert [url for url in made if url.endswith("/users")] == made[:1]
+    page.get_by_role("link", name="SeqRec").first.click()
+    expect(button).to_be_enabled()
+
+
 def test_a_movie_that_was_not_seen_makes_room_for_another(visit: Visit) -> None:
     page = visit()
     start_as_a_new_user(page)

@@ -95,6 +95,20 @@ def test_a_rating_can_be_changed_taken_back_and_deleted(visit: Visit, address: s
     assert heading(old)[0] not in titles(movies(page, "ratings"))
 
 
+def test_a_deleted_rating_that_is_taken_back_has_its_place_in_time_again(visit: Visit, address: str) -> None:
+    page = visit(user=2)
+    rows = movies(page, "ratings")
+    expect(rows).to_have_count(10)
+    before, third = rated(address, 2), titles(rows)[2]
+
+    page.get_by_role("button", name=f"Delete the rating of {plain(third)}").click()
+    expect(rows.nth(2).locator(".title-text")).not_to_have_text(plain(third))
+    page.get_by_role("button", name="Undo").click()
+
+    expect(rows.nth(2).locator(".title-text")).to_have_text(plain(third))
+    assert rated(address, 2) == before
+
+
 def test_a_word_on_what_was_done_covers_no_row(visit: Visit) -> None:
     page = visit(user=1)
     rows = movies(page, "recommendations")
@@ -136,6 +150,25 @@ def test_a_movie_is_rated_with_the_keyboard_alone(visit: Visit, address: str) ->
     assert (heading([newest])[0], newest["stars"]) == (first, 2.5)
     expect(rows.locator(".title-text").get_by_text(plain(first), exact=True)).to_have_count(0)
     assert page.evaluate(in_list)  # the focus has not fallen off the page with the row
+
+
+def test_escape_takes_back_stars_that_were_only_looked_at(visit: Visit, address: str) -> None:
+    page = visit(user=1)
+    first = movies(page, "recommendations").first
+    number, caption = first.locator(".rating-number"), first.locator(".rating-caption")
+    expect(caption).to_have_text("predicted")
+    predicted = number.inner_text()
+    page.keyboard.press("Tab")  # the keyboard is in use, so that the focus is shown
+    first.locator("[role=radio][tabindex='0']").focus()
+    page.keyboard.press("End")
+    expect(caption).to_have_text("your rating?")
+    expect(number).to_have_text("5.0")
+
+    page.keyboard.press("Escape")
+
+    expect(caption).to_have_text("predicted")
+    expect(number).to_have_text(predicted)
+    expect(first.locator("[role=radio][tabindex='0']")).to_be_focused()
 
 
 def test_a_rating_that_was_not_written_is_not_shown(visit: Visit, address: str) -> None:

@@ -5,7 +5,7 @@ import re
 import httpx
 import pytest
 from browsing import Visit, heading, movies, open_options, rated, recommended, settled, titles
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 
 def test_the_page_shows_what_the_api_says_in_its_order(visit: Visit, address: str) -> None:
@@ -39,6 +39,45 @@ def test_more_movies_and_earlier_ratings_follow_on_a_click(visit: Visit, address
 
     assert titles(movies(page, "recommendations")) == heading(recommended(address, 1, n=20))
     assert titles(movies(page, "ratings")) == heading(rated(address, 1))[:20]
+
+
+def test_a_list_stays_when_more_of_it_cannot_be_had(visit: Visit) -> None:
+    page = visit(user=1, refused=True)
+    rows = movies(page, "recommendations")
+    expect(rows).to_have_count(10)
+    before = titles(rows)
+    page.route(re.compile("recommendations.*offset=10"), lambda route: route.abort())
+
+    page.get_by_role("button", name="More movies").click()
+
+    expect(page.get_by_role("status").filter(has_text="The service does not answer.")).to_be_visible()
+    assert titles(rows) == before
+    page.unroute_all()
+    page.get_by_role("button", name="More movies").click()
+    expect(rows).to_have_count(20)
+
+
+def test_a_movie_that_comes_when_the_reader_has_gone_back_names_nothing(visit: Visit, address: str) -> None:
+    page = visit(user=1)
+    first = movies(page, "recommendations").first.locator(".title-text")
+    expect(first).to_be_visible()
+    name = first.inner_text()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(re.compile(r"/movies/\d+$"), hold)
+    with page.expect_request(re.compile(r"/movies/\d+$")):
+        first.click()
+
+    page.go_back()
+    expect(page.locator("#list")).to_be_visible()
+    held[0].continue_()
+    expect(page.locator("#movie-title")).to_have_text(name)
+    settled(page, "movie")
+
+    expect(page).to_have_title("User 1 · SeqRec")
 
 
 def test_years_order_and_diversity_are_options_of_the_list(visit: Visit, address: str) -> None:

@@ -56,6 +56,20 @@ def test_people_are_chosen_from_the_list_of_all(visit: Visit, address: str) -> N
     assert titles(movies(page, "group-movies")) == heading(together(address, [3, 5, 25]))
 
 
+def test_two_clicks_bring_more_people_once(visit: Visit) -> None:
+    page = visit()
+    page.get_by_role("link", name="Watch together").click()
+    page.get_by_role("button", name="Choose from all").click()
+    people = page.locator("#people > *")
+    expect(people).to_have_count(20)
+
+    page.get_by_role("button", name="More people").evaluate("button => { button.click(); button.click(); }")
+
+    expect(people).to_have_count(40)
+    page.wait_for_timeout(300)  # no second answer adds them again
+    assert people.count() == 40
+
+
 def test_the_address_holds_people_and_strategy_and_back_leads_back(visit: Visit, address: str) -> None:
     page = visit()
     page.goto(f"{address}/?view=together&member=4&member=7")
