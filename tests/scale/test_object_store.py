@@ -10,7 +10,7 @@ import pytest
 import torch
 from fastapi.testclient import TestClient
 from object_stores import s3_server
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from app.main import create_app
 from app.services.models.collection import Models
@@ -193,8 +193,9 @@ def test_nobody_waits_to_write_while_the_store_is_asked(
     list_store, asked = ObjectStore.folders_with, []
 
     def while_another_process_writes(own: ObjectStore, file: str) -> list[str]:
-        with Database(connect(str(loaded.url), timeout=0.5)).writes():
-            asked.append(file)
+        with Database(connect(str(loaded.url), timeout=0.5)).writes() as session:
+            session.execute(text("UPDATE revisions SET catalogue = catalogue"))
+        asked.append(file)
         return list_store(own, file)
 
     monkeypatch.setattr(ObjectStore, "folders_with", while_another_process_writes)

@@ -107,8 +107,9 @@ def test_nobody_waits_to_write_while_a_better_model_is_uploaded(
     uploaded: list[str] = []
 
     def while_another_process_writes(_: Path, folder: Path) -> None:
-        with Database(connect(str(loaded.url), timeout=0.5)).writes():
-            uploaded.append(folder.name)
+        with Database(connect(str(loaded.url), timeout=0.5)).writes() as session:
+            session.execute(text("UPDATE revisions SET catalogue = catalogue"))
+        uploaded.append(folder.name)
 
     monkeypatch.setattr(artifact, "publish", while_another_process_writes)
     decided(monkeypatch, better=True)
