@@ -1,5 +1,7 @@
 """The composition root: puts the application together."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -20,6 +22,7 @@ from app.edge.keys import Keys
 from app.edge.limits import DEFAULT_LIMITS, Limits
 from app.edge.paths import PROBES, route_path
 from app.edge.rates import Rates
+from app.edge.refusals import STATE, Refusals
 from app.edge.requests import Requests
 from app.observability import metrics, tracing
 from app.services.feedback.events import RETENTION_DAYS
@@ -80,8 +83,14 @@ def create_app(
     says what events mean for lists; they are kept for ``event_retention`` days. A reload keeps the newest
     ``keep_models`` artifacts.
     """
-    draining = Drain(drain)
-    app = api(draining.lifespan)
+    draining, refusals = Drain(drain), Refusals()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Refusals]]:
+        async with draining.lifespan(app):
+            yield {STATE: refusals}
+
+    app = api(lifespan)
     metrics.watch_connections(engine, most_connections(engine))
     tracing.trace_statements(engine)
     host = ModelHost(Database(engine), scorer, artifacts, user_cache, keep_models)
@@ -89,7 +98,7 @@ def create_app(
     app.state.keys, app.state.limits, app.state.draining = keys, limits, draining
     app.state.image_url = image_url
     app.state.rates = Rates(limits.rate) if limits.rate else None
-    app.add_middleware(Admission, limits=limits, hosts=Hosts(origins=(ANY,)) if keys else hosts)
+    app.add_middleware(Admission, limits=limits, hosts=Hosts(origins=(ANY,)) if keys else hosts, refusals=refusals)
     app.add_middleware(GZipMiddleware, LEAST_COMPRESSED, COMPRESSION_LEVEL, exclude_content_types=())
     app.add_middleware(Requests, version=lambda: host.model.version, draining=draining)
     if hosts.origins:  # outermost, so that a page can read errors too

@@ -11,6 +11,7 @@ from app.edge.answers import answer
 from app.edge.hosts import Hosts
 from app.edge.limits import Limits
 from app.edge.paths import PROBES, route_path
+from app.edge.refusals import Refusals
 from app.edge.requests import REFUSED
 from app.edge.routes import BulkRoute
 from seqrec.errors import Overloaded, ServiceError, TimedOut
@@ -20,25 +21,19 @@ logger = logging.getLogger(__name__)
 WARNED_EVERY = 10.0
 """Seconds."""
 
-REFUSALS_A_SECOND = 200
-LONGEST_PAUSE = 1.0
-"""Seconds, before a refusal of many. The first ones come at once."""
-
-MOST_PAUSED = 400
-"""Refusals that wait at a time; others come at once. Each that waits holds a connection, of which there are so many."""
-
 
 class Admission:
     """Refuses a request if the worker has too many, or if it comes from a page of another site.
 
-    Where many are refused because there are too many, they wait for up to `LONGEST_PAUSE` seconds.
+    Where many are refused because there are too many, they wait (`app.edge.refusals`).
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits, hosts: Hosts) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits, hosts: Hosts, refusals: Refusals) -> None:
         self.app = app
         self.limits = limits
         self.hosts = hosts
-        self._admitted = self._refused = 0
+        self.refusals = refusals
+        self._admitted = 0
         self._warned = -WARNED_EVERY
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,8 +43,8 @@ class Admission:
         if self._admitted >= self.limits.requests and route_path(scope) not in PROBES:  # however much there is to do
             scope[REFUSED] = True
             self._warn()
-            await self._pause()
-            await answer(Overloaded(), scope)(scope, receive, send)
+            async with self.refusals.one_more():
+                await answer(Overloaded(), scope)(scope, receive, send)
             return
         try:
             self.hosts.require(scope["method"], Headers(scope=scope))
@@ -65,16 +60,6 @@ class Admission:
             timer.cancel()
             self._admitted -= 1
             await timed.expired()
-
-    async def _pause(self) -> None:
-        """Keep those who ask again at once from taking the time of those who are admitted."""
-        if self._refused >= MOST_PAUSED:
-            return
-        self._refused += 1
-        try:
-            await asyncio.sleep(min(self._refused / REFUSALS_A_SECOND, LONGEST_PAUSE))
-        finally:
-            self._refused -= 1
 
     def _warn(self) -> None:
         """Once in a while: a line for each refused request would cost more than the refusal."""

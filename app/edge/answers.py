@@ -41,15 +41,20 @@ def error_answer(
     details: Sequence[InvalidField] = (),
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    body = ErrorBody(
+    return ErrorAnswer(error_body(status, code, message, details, scope["path"], scope[REQUEST_ID]), headers)
+
+
+def error_body(
+    status: int, code: str, message: str, details: Sequence[InvalidField], path: str, request_id: str
+) -> ErrorBody:
+    return ErrorBody(
         type=f"urn:seqrec:error:{code}",
         title=code.replace("_", " ").capitalize(),
         status=status,
         detail=message,
-        instance=quote(scope["path"]),
+        instance=quote(path),
         code=code,
         message=message,
         details=list(details),
-        request_id=scope[REQUEST_ID],
+        request_id=request_id,
     )
-    return ErrorAnswer(body, headers)

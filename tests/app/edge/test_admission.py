@@ -1,7 +1,9 @@
 """Every request ends in time, and the service says how it is, whatever the database and other requests do."""
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -17,7 +19,7 @@ from fastapi.testclient import TestClient
 from server import running
 from sqlalchemy import Engine, text
 
-from app.edge import admission
+from app.edge import refusals
 from app.edge.keys import Keys
 from app.edge.limits import Limits
 from app.main import create_app
@@ -137,20 +139,33 @@ def test_more_requests_than_a_worker_takes_on_are_refused_at_once(loaded: Engine
     assert all(answer.status_code == 200 for answer in answers)
 
 
-def test_no_more_refusals_are_kept_waiting_than_there_are_connections_to_spare(
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_where_many_refusals_wait_the_next_requests_are_turned_away_unread_but_for_probes(
     loaded: Engine, scorer: Scorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admission, "REFUSALS_A_SECOND", 0.1)  # the first one waits as long as any
-    monkeypatch.setattr(admission, "LONGEST_PAUSE", 3.0)
-    monkeypatch.setattr(admission, "MOST_PAUSED", 2)
+    monkeypatch.setattr(refusals, "REFUSALS_A_SECOND", 0.1)  # the first one waits as long as any
+    monkeypatch.setattr(refusals, "LONGEST_PAUSE", 4.0)
+    monkeypatch.setattr(refusals, "MOST_READ", 2)
     with (
         running(create_app(loaded, scorer, limits=Limits(requests=0))) as address,
-        ThreadPoolExecutor(6) as threads,
+        ThreadPoolExecutor(2) as threads,
     ):
-        asked = [threads.submit(timed, "GET", f"{address}/movies/1") for _ in range(6)]
-        seconds = sorted(future.result()[1] for future in asked)
+        waiting = [threads.submit(timed, "GET", f"{address}/movies/1") for _ in range(2)]
+        time.sleep(0.5)
+        with socket.create_connection(
+            ("127.0.0.1", int(address.rpartition(":")[2]))
+        ) as caller:  # one that sends no more than half of a request
+            caller.sendall(b"GET /movies/1 HTTP/1.1\r\nHost: localhost\r\n")
+            head, _, body = caller.makefile("rb").read().partition(b"\r\n\r\n")
+        assert_says_how_it_is(address, ready=True)
+        read = [future.result()[0] for future in waiting]
+        after = httpx.get(f"{address}/movies/1")
 
-    assert max(seconds[:4]) < 3 <= min(seconds[4:])
+    assert head.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nretry-after: 1" in head
+    error, usual = json.loads(body), read[0].json()
+    assert (error["code"], set(error)) == ("overloaded", set(usual))
+    assert (after.status_code, after.json()["instance"]) == (503, "/movies/1")  # it was read again
 
 
 def test_a_request_that_takes_too_long_is_given_up_and_its_late_answer_dropped(loaded: Engine, scorer: Scorer) -> None:
