@@ -20,7 +20,7 @@ import typer
 from model.data import dataset
 from model.data.sequences import Examples, Sequences
 from model.data.splits import user_split
-from model.evaluation.batch_scoring import relevances
+from model.evaluation.batch_scoring import list_scores
 from model.evaluation.ranking_metrics import TOP, ndcg
 from model.evaluation.scoring import mask_rated
 from model.experiments.figures import COLOURS, GREY, figure
@@ -58,8 +58,8 @@ class People:
     @classmethod
     def of(cls, artifact: Artifact, examples: Examples) -> "People":
         examples = examples.take(np.flatnonzero(examples.target_counts))
-        histories, network = examples.histories(), artifact.network.require_ranking()
-        logits = mask_rated(relevances(network, histories, torch.device("cpu"), "relevance"), histories)
+        histories = examples.histories()
+        logits = mask_rated(list_scores(artifact.network, histories, torch.device("cpu"), "relevance"), histories)
         targets, stars = np.zeros(logits.shape, dtype=bool), np.zeros_like(logits)
         targets[
             np.repeat(np.arange(len(examples)), examples.target_counts), examples.sequences.movies[examples.targets]

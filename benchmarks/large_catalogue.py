@@ -111,7 +111,7 @@ def main(
     torch.set_num_threads(1)
     network, catalogue = enlarged(load(artifact), movies)
     started = time.perf_counter()
-    index = MovieIndex.of(network.ranking)
+    index = MovieIndex.of(network)
     built = time.perf_counter() - started
     exact = EncodedCatalogue.of(network, catalogue.vocabulary, torch.device("cpu"))
     indexed = replace(exact, index=index)

@@ -1,13 +1,12 @@
 """Tries other settings of the ranking network's training, and says what they bring and what they cost.
 
-    python -m benchmarks.training --data DIR hidden=256 epochs=12 sampled_movies=1024 relevance_share=0.34
+    python -m benchmarks.training --data DIR epochs=12 window=200 stars_weight=0
 
 trains with the settings of ``seqrec`` and these in their place. It prints NDCG@10 on validation after each epoch, and
 the seconds of training at the end. The test examples stay unread. ``docs/results/training.md`` is the lab book.
 """
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,11 +18,10 @@ from app.settings import Settings
 from model.data import dataset
 from model.data.sequences import Sequences
 from model.data.splits import split
-from model.evaluation.batch_scoring import relevances
 from model.evaluation.scoring import score_lists
 from model.network.config import RankingConfig, RankingTrainingConfig
 from model.network.ranking import HORIZONS
-from model.training.estimator import SeqRecEstimator
+from model.training.estimator import NetworkRanker, SeqRecEstimator
 from model.training.presets import Preset, preset
 from model.training.ranking_task import RankingTask
 from model.training.trainer import Progress, Trainer
@@ -60,18 +58,16 @@ def main(
         divided = split(protocol, Sequences.of(ratings), task="ranking")
         model = SeqRecEstimator(chosen, context)
         model.begin(divided.train)
+        model.fit_prior(divided.train)
         network = model.network.require_ranking()
         task = RankingTask(network, divided.train.sequences, None, training, context.device)
 
         def on_progress(now: Progress) -> None:
             context.on_progress(now)
             if now.step == now.steps:
-                network.eval()
                 scores = {
                     horizon: score_lists(
-                        partial(relevances, network, device=context.device, horizon=horizon),
-                        divided.validation,
-                        task.counts,
+                        NetworkRanker(model, horizon).scores, divided.validation, task.counts
                     ).ndcg_at_10
                     for horizon in HORIZONS
                 }

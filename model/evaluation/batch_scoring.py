@@ -54,6 +54,22 @@ def relevances(network: RankingNetwork, histories: Sequences, device: torch.devi
     return torch.cat(scores).numpy()
 
 
+@torch.inference_mode()
+def list_scores(network: SeqRec, histories: Sequences, device: torch.device, horizon: str) -> FloatArray:
+    """What lists are ordered by, shape (users, movies): `relevances` with the stars that the network adds to them."""
+    network.eval()
+    ranking, liking = network.require_ranking(), network.liking
+    if liking is None or horizon != "relevance":
+        return relevances(ranking, histories, device, horizon)
+    movies = ranking.movies()
+    compared = network.compared(movies)
+    scores = []
+    for users in _batches(histories, device):
+        queries = liking.queries(ranking.queries(users, movies), network.prior.encode_users(users))
+        scores.append(ranking.logits(queries, compared, horizon).cpu())
+    return torch.cat(scores).numpy()
+
+
 def _batches(sequences: Sequences, device: torch.device) -> Iterator[Users]:
     for start in range(0, len(sequences), USERS_PER_BATCH):
         part = sequences.take(np.arange(start, min(start + USERS_PER_BATCH, len(sequences))))

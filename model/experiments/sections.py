@@ -108,7 +108,7 @@ The result of each run is saved in `rows/`; the command continues from there aft
 - Versions: {_versions(findings)}.{_renamed(findings)}
 - *Code*: `recorded` is a result that carries what made it, which a test compares with the code of today
   ([how](../evaluation.md#what-made-a-result)). `not recorded` was measured before results carried what made them: it
-  may be older than the code. Of Table 5, the variants and `seqrec-rating` on other splits, none is recorded yet.
+  may be older than the code.
 - `-` in a table: not measured; in a column of published values: not published. Mode accuracy and calibration error are
   of models that give probabilities.
 """
@@ -134,8 +134,7 @@ def _versions(findings: Findings) -> str:
 def _renamed(findings: Findings) -> str:
     if any(versions.get("seqrec") == "0.1.0" for versions in _all_versions(findings)):
         return (
-            "\n  Measured before the release of 0.2.0, while the version still read 0.1.0; "
-            "settings have since changed in name only."
+            "\n  Rows of 0.1.0 were measured before the release of 0.2.0; their settings have since changed in name only."
         )
     return ""
 

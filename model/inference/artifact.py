@@ -41,9 +41,9 @@ logger = logging.getLogger(__name__)
 Root = Path | ObjectStore
 """Where artifacts lie side by side."""
 
-FORMAT = 6
+FORMAT = 7
 """Version of the layout. 1 had no distribution over stars and no side information, 2 no relevance, 3 one horizon, 4 one
-encoder for stars and lists, 5 other names."""
+encoder for stars and lists, 5 other names, 6 no stars in its relevance."""
 WEIGHTS, TITLES = "weights.safetensors", "titles.safetensors"
 NETWORK, CATALOGUE, CARD, MANIFEST = "network.json", "catalogue.json", "card.json", "manifest.json"
 FIRST_MOVIES = "first_movies.json"

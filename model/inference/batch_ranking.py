@@ -62,7 +62,7 @@ class BatchRanking:
         if rank_by == "rating":
             self.catalogue.require_stars()
         else:
-            self.catalogue.require_ranking()
+            self.catalogue.require_compared()
 
     def best(self, page: Page) -> list[list[Recommendation]]:
         """The page of each user's list, best first, ties by id, without movies of the history and excluded ones."""
@@ -134,11 +134,15 @@ class BatchRanking:
 
         None if the network has no relevance.
         """
-        if self.catalogue.vectors is None:
+        vectors, liking = self.catalogue.vectors, self.catalogue.network.liking
+        if vectors is None:
             return None
-        ranking, movies = self.catalogue.require_ranking()
+        ranking = self.catalogue.network.require_ranking()
+        queries = ranking.queries(self.users, vectors)
+        if liking is not None:
+            queries = liking.queries(queries, self._encoded.vectors)
         horizon = "next" if self.rank_by == "next" else "relevance"
-        logits = ranking.logits(ranking.queries(self.users, movies), movies, horizon).float()
+        logits = ranking.logits(queries, self.catalogue.require_compared(), horizon).float()
         logits[:, UNKNOWN] = -torch.inf
         logits[self.users.user_index, self.users.movies] = -torch.inf
         return logits.log_softmax(-1)

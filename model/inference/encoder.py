@@ -84,6 +84,12 @@ class UserEncoder:
             return self._ranking.queries_without_each(user, latest)
         return self._network.require_ranking().queries_without_each(user, self._movie_vectors, latest)
 
+    def vectors_without_each(self, user: Users, latest: int) -> Tensor:
+        """The vectors of `encode_without_each` alone, shape (latest, width)."""
+        if self._rating is not None:
+            return self._rating.vectors_without_each(user, latest)
+        return encode_without_each(self._network, user, latest).vectors
+
     @property
     def _movie_vectors(self) -> MovieVectors:
         if self._vectors is None:
@@ -194,6 +200,9 @@ class _SingleRatingEncoder:
             for branch in self._network.user_branches
         ]
         return self._network.join_users(outputs, torch.from_numpy(without))
+
+    def vectors_without_each(self, user: Users, latest: int) -> Tensor:
+        return torch.from_numpy(self._posterior.means_without_each(user, latest))
 
     def _residuals(self, user: Users, means: FloatArray) -> Tensor:
         """As the prior's: stars less mean, movie bias and user bias, shape (ratings,)."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from model.features.catalogue import UNKNOWN
 from model.network.ranking import HORIZONS, MovieVectors, RankingNetwork
+from model.network.rating import SeqRec
 from model.types import BoolArray, FloatArray, IntArray
 
 INDEXED_ABOVE = 200_000
@@ -67,11 +68,11 @@ class MovieIndex:
 
     @classmethod
     @torch.inference_mode()
-    def of(cls, ranking: RankingNetwork | None) -> "MovieIndex | None":
+    def of(cls, network: SeqRec) -> "MovieIndex | None":
         """The index of a network's movies; None where comparing all of them is fast enough."""
-        if ranking is None or len(ranking.movies) <= INDEXED_ABOVE:
+        if network.ranking is None or len(network.movies) <= INDEXED_ABOVE:
             return None
-        return cls(ranking.movies())
+        return cls(network.compared(network.ranking.movies()))
 
     def search(self, query: Tensor, horizon: str, among: BoolArray, most: int) -> IntArray:
         """About the ``most`` movie indices of a mask with the highest logits, and others, shape (found,), in no order.

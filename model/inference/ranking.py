@@ -54,7 +54,8 @@ class EncodedCatalogue:
     Attributes:
         vocabulary: translates movie ids to indices.
         movies: movies as the output network combines them with users; None for a network that predicts no stars.
-        vectors: movies as the ranking network compares them; None for a network without one.
+        vectors: movies as the ranking network reads them; None for a network without one.
+        compared: the same as lists compare them; see `model.network.liking`.
         categories: what a diverse list is measured by.
         encoder: encodes the users.
         index: finds the best of very many movies; None where all are compared.
@@ -64,6 +65,7 @@ class EncodedCatalogue:
     vocabulary: Vocabulary
     movies: EncodedMovies | None
     vectors: MovieVectors | None
+    compared: MovieVectors | None
     categories: CategoryDistribution
     encoder: UserEncoder
     index: MovieIndex | None = None
@@ -77,8 +79,10 @@ class EncodedCatalogue:
             indices = torch.arange(len(network.movies), device=device)
             movies = encode_all(network, indices) if network.config.predicts_stars else None
             vectors = network.ranking.movies() if network.ranking is not None else None
+            compared = None if vectors is None else network.compared(vectors)
         categories = CategoryDistribution(network.movies.genres.cpu().numpy(), network.movies.ratings.cpu().numpy())
-        return cls(network, vocabulary, movies, vectors, categories, UserEncoder(network, movies, vectors), index)
+        encoder = UserEncoder(network, movies, vectors)
+        return cls(network, vocabulary, movies, vectors, compared, categories, encoder, index)
 
     @cached_property
     def ids(self) -> IntArray:
@@ -102,11 +106,11 @@ class EncodedCatalogue:
             raise NoStarsError
         return self.movies
 
-    def require_ranking(self) -> tuple[RankingNetwork, MovieVectors]:
-        """The ranking network and its movie vectors; `NoRelevanceError` if there is none."""
-        if self.vectors is None:
+    def require_compared(self) -> MovieVectors:
+        """The movies as lists compare them; `NoRelevanceError` if there is no ranking network."""
+        if self.compared is None:
             raise NoRelevanceError
-        return self.network.require_ranking(), self.vectors
+        return self.compared
 
     @property
     def default_rank_by(self) -> RankBy:
@@ -214,9 +218,11 @@ class UserState:
 
     @property
     def queries(self) -> Tensor:
-        """The user as the ranking network sees one; `NoRelevanceError` if there is none."""
+        """The user as lists compare one with movies; `NoRelevanceError` if there is no ranking network."""
         if self._queries is None:
-            self._queries, self._read = self.catalogue.encoder.read_on(self.user, self._read)
+            queries, self._read = self.catalogue.encoder.read_on(self.user, self._read)
+            liking = self.catalogue.network.liking
+            self._queries = queries if liking is None else liking.queries(queries, self.encoded.vectors)
         return self._queries
 
     def _is_beginning_of(self, context: UserContext) -> bool:
@@ -245,7 +251,7 @@ class UserState:
 
     def _indexed(self, horizon: str) -> IndexedRelevance | None:
         """The relevance of the catalogue's movies by its index; None if it has none."""
-        index, movies = self.catalogue.index, self.catalogue.vectors
+        index, movies = self.catalogue.index, self.catalogue.compared
         if index is None or movies is None:
             return None
         if horizon not in self._indexed_relevance:
@@ -254,8 +260,7 @@ class UserState:
 
     def log_relevance_for(self, queries: Tensor, horizon: str) -> Tensor:
         """The same for several queries, shape (queries, movies); minus infinity for what this user has rated."""
-        ranking, movies = self.catalogue.require_ranking()
-        logits = ranking.logits(queries, movies, horizon).float()
+        logits = RankingNetwork.logits(queries, self.catalogue.require_compared(), horizon).float()
         logits[:, UNKNOWN] = -torch.inf
         logits[:, self.user.movies] = -torch.inf
         return logits.log_softmax(-1)
@@ -370,6 +375,9 @@ def encode_together(catalogue: EncodedCatalogue, states: Sequence[UserState]) ->
         batch = catalogue.batch([state.context for state in some])
         encoded = None if catalogue.movies is None else catalogue.encoder.encode(batch)
         queries = None if catalogue.vectors is None else catalogue.encoder.queries(batch)
+        liking = catalogue.network.liking
+        if liking is not None and queries is not None and encoded is not None:
+            queries = liking.queries(queries, encoded.vectors)
         for number, state in enumerate(some):
             # Copies: a view would keep the numbers of the whole batch in memory as long as those of one user.
             only = slice(number, number + 1)
@@ -391,7 +399,7 @@ class UserRanking:
         if self.rank_by == "rating":
             self.catalogue.require_stars()
         else:
-            self.catalogue.require_ranking()
+            self.catalogue.require_compared()
 
     def best(
         self, among: BoolArray, n: int, offset: int = 0, diversity: float = 0.0, explain: bool = False
@@ -499,6 +507,9 @@ class UserRanking:
             without = self.catalogue.encoder.encode_without_each(state.user, latest)
             return state.stars_for(state.encoded, indices).mean - state.stars_for(without, indices).mean
         queries = self.catalogue.encoder.queries_without_each(state.user, latest)
+        liking = self.catalogue.network.liking
+        if liking is not None:
+            queries = liking.queries(queries, self.catalogue.encoder.vectors_without_each(state.user, latest))
         whole = state.log_relevance_for(state.queries, self.horizon)
         return whole[:, indices] - state.log_relevance_for(queries, self.horizon)[:, indices]
 

@@ -60,7 +60,7 @@ class Scorer:
         extended = with_cold_start(artifact, cold_start_movies) if cold_start_movies else artifact
         self.catalogue = extended.catalogue
         self._network = extended.network
-        self._index = index or MovieIndex.of(artifact.network.ranking)
+        self._index = index or MovieIndex.of(artifact.network)
         self._encoded_catalogue = EncodedCatalogue.of(self._network, self.catalogue.vocabulary, device, self._index)
 
     def with_cold_start(self, cold_start_movies: Sequence[ColdStartMovie]) -> "Scorer":

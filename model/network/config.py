@@ -81,6 +81,8 @@ class RankingConfig(BaseModel):
         title_components: principal components of the title vectors that enter a movie's vector.
         input_dropout, output_dropout: rates for the movies' vectors and for the queries; the same entries are dropped
             at every step of a history (Gal and Ghahramani 2016).
+        stars_weight, stars_components: see `model.network.liking`; with a weight of 0, relevance is the ranking
+            network's alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -92,6 +94,9 @@ class RankingConfig(BaseModel):
     title_components: int = 64
     input_dropout: float = 0.2
     output_dropout: float = 0.3
+    # Left out of the JSON where they are not used: settings of before there were any must stay equal to those of today.
+    stars_weight: float = Field(0.0, exclude_if=lambda weight: weight == 0.0)
+    stars_components: int = Field(64, exclude_if=lambda components: components == 64)
 
     @property
     def window_step(self) -> int:
@@ -217,6 +222,8 @@ class RankingTrainingConfig(BaseModel):
             then falls to zero on half a cosine.
         weight_decay: of AdamW; the most effective regularization of this network.
         largest_gradient: gradients with a larger norm are clipped to it.
+        window: ratings of a history that one epoch reads and predicts, at most; None for as many as the network reads.
+            Shorter windows, from more epochs, let the network learn more from users with few ratings.
         relevance_weight: of the loss on relevant movies, beside that on the next movie, whose weight is 1.
         relevance_share: share of the steps of a history, drawn anew in each epoch, that relevant movies are learned at.
         sampled_movies: how many movies, about, the target of a step is told from; None for the whole catalogue.
@@ -235,6 +242,7 @@ class RankingTrainingConfig(BaseModel):
     largest_gradient: float = 1.0
     relevance_weight: float = 0.5
     # Left out of the JSON where they are not used: settings of before there were any must stay equal to those of today.
+    window: int | None = Field(None, exclude_if=lambda window: window is None)
     relevance_share: float = Field(1.0, exclude_if=lambda share: share == 1.0)
     sampled_movies: int | None = Field(None, exclude_if=lambda movies: movies is None)
     refit_epochs: int = 6

@@ -11,8 +11,9 @@ from model.network.batch import Users
 from model.network.branches import BRANCHES, Branch, MovieTable, feed_forward
 from model.network.config import NetworkConfig
 from model.network.heads import Stars, build_head
+from model.network.liking import Liking
 from model.network.prior import MovieFactors, Prior, empty_prior
-from model.network.ranking import RankingNetwork
+from model.network.ranking import MovieVectors, RankingNetwork
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class SeqRec(nn.Module):
             self._build_rating_layers(config, len(genres))
         # Built last, so that all other weights start the same with it and without it.
         self.ranking = RankingNetwork(config, config.ranking, genres, titles) if config.ranking else None
+        self.liking = Liking.of(config.ranking, self.prior) if config.predicts_stars else None
 
     def _build_rating_layers(self, config: NetworkConfig, vocabulary_size: int) -> None:
         self.prior = empty_prior(config, vocabulary_size)
@@ -119,6 +121,21 @@ class SeqRec(nn.Module):
         if self.ranking is None:
             raise NoRelevanceError
         return self.ranking
+
+    def fit_liking(self) -> None:
+        """Fit what relevance takes from the prior, once that is there."""
+        if self.liking is not None:
+            self.liking.fit(self.prior.encode_movies(self._all_movies))
+
+    def compared(self, movies: MovieVectors) -> MovieVectors:
+        """All movies of the ranking network as lists compare them, by `Liking`; its queries then need it too."""
+        if self.liking is None:
+            return movies
+        return self.liking.movies(movies, self.prior.encode_movies(self._all_movies))
+
+    @property
+    def _all_movies(self) -> Tensor:
+        return torch.arange(len(self.movies), device=self.movies.titles.device)
 
     def encode_users(self, users: Users, prior: Prior | None = None) -> EncodedUsers:
         """Encode a batch of users from profile and history.

@@ -12,11 +12,11 @@ from model.card import Epoch
 from model.data.sequences import Examples, Sequences
 from model.data.splits import Split
 from model.distributed.group import from_first, like_first
-from model.evaluation.batch_scoring import predict, predicted_stars, relevances
+from model.evaluation.batch_scoring import list_scores, predict, predicted_stars
 from model.evaluation.rating_metrics import Predicted
 from model.factorization.cross_fitting import FittedPriors, fit_priors
 from model.factorization.side_information import movie_coordinates
-from model.network.config import TrainingConfig
+from model.network.config import NetworkConfig, TrainingConfig
 from model.network.rating import SeqRec
 from model.training.checkpoint import run_name
 from model.training.context import TrainingContext
@@ -102,6 +102,15 @@ class SeqRecEstimator:
         ranking.movies.reset(self._unrated(train))
         return done
 
+    def fit_prior(self, train: Examples) -> None:
+        """Fit what relevance needs of the stars: the prior that is served, without cross-fitting."""
+        if self.network.liking is None:
+            return
+        alone = self.network.config.factorization.model_copy(update={"folds": 1})
+        priors = self._fitted_priors(train, self.network.config.model_copy(update={"factorization": alone}))
+        self.network.prior = priors.full.to(self.context.device)
+        self.network.fit_liking()
+
     def fit_stars(self, train: Examples, validation: Examples | None, last_epoch: int | None = None) -> None:
         """Learn stars; without validation examples, for exactly ``last_epoch`` epochs.
 
@@ -109,7 +118,7 @@ class SeqRecEstimator:
         """
         if not self.preset.network.predicts_stars:
             return
-        self.priors = self._fitted_priors(train)
+        self.priors = self._fitted_priors(train, self.network.config)
         example_sets = (train,) if validation is None else (train, validation)
         run = run_name(self.preset.name, self.preset.model_dump_json(), example_sets, self.context.content)
         self._train_stars(train, validation, self.preset.training, self.context.checkpoint(run), last_epoch)
@@ -130,6 +139,7 @@ class SeqRecEstimator:
         self.context.on_learned(task.name)
         self.epochs = trainer.epochs
         self.best_epoch = trainer.best_epoch.number if trainer.best_epoch else 0
+        self.network.fit_liking()
         self.network.movies.reset(self._unrated(train))
 
     def _unrated(self, train: Examples) -> Tensor:
@@ -141,10 +151,9 @@ class SeqRecEstimator:
     def predict(self, examples: Examples) -> Predicted:
         return predict(self.network, examples, self.context.device)
 
-    def _fitted_priors(self, train: Examples) -> FittedPriors:
+    def _fitted_priors(self, train: Examples, config: NetworkConfig) -> FittedPriors:
         """Fit the priors to the examples; presets with the same factorization share their checkpoint."""
-        config, seed = self.network.config, self.preset.training.seed
-        content = self.context.catalogue.content_matrix
+        seed, content = self.preset.training.seed, self.context.catalogue.content_matrix
         fit = partial(fit_priors, config, train.sequences, content, seed, self.context.on_fit)
         if config.prior != "factorization":
             return fit()
@@ -183,6 +192,8 @@ class NetworkRanker:
     def fit(self, split: Split) -> None:
         if self.ranks:
             self.model.begin(split.train)
+            if self.horizon == "relevance":
+                self.model.fit_prior(split.train)
             self.model.fit_ranking(split.train, split.validation)
         else:
             self.model.fit(split)
@@ -191,4 +202,4 @@ class NetworkRanker:
         network, device = self.model.network, self.model.context.device
         if not self.ranks:
             return predicted_stars(network, histories, device)
-        return relevances(network.require_ranking(), histories, device, self.horizon)
+        return list_scores(network, histories, device, self.horizon)

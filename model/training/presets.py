@@ -81,7 +81,7 @@ QUICK_LOOK = Preset(
             "factorization": FactorizationConfig(
                 factors=16, coordinates=32, sweeps=40, burn_in=10, folds=2, fold_sweeps=26
             ),
-            "ranking": RankingConfig(embedding=64, hidden=128, history_length=100),
+            "ranking": RankingConfig(embedding=64, hidden=128, history_length=100, stars_weight=0.7),
         }
     ),
     training=RATING_ONLY.training.model_copy(update={"epochs": 1}),
@@ -102,10 +102,10 @@ PRESETS = {
         RATING_ONLY,
         Preset(
             name="seqrec",
-            network=RATING_ONLY.network.model_copy(update={"ranking": RankingConfig(hidden=256)}),
+            network=RATING_ONLY.network.model_copy(update={"ranking": RankingConfig(hidden=256, stars_weight=0.7)}),
             training=RATING_ONLY.training,
             ranking_training=RankingTrainingConfig(
-                epochs=12, relevance_share=0.34, sampled_movies=1024, refit_epochs=2
+                epochs=20, window=100, relevance_share=0.34, sampled_movies=1024, refit_epochs=3
             ),
         ),
         QUICK_LOOK,

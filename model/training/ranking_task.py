@@ -20,7 +20,7 @@ from model.rating_scale import RELEVANT_STARS
 from model.training.softmax import Candidates, Sampler, next_movie_loss
 from model.training.steps import Step, StepTask
 from model.training.trainer import EarlyStopping
-from model.types import BoolArray, IntArray
+from model.types import IntArray
 
 VALIDATION_USERS = 1000
 """Users, drawn once, whose lists are scored after each epoch."""
@@ -43,8 +43,8 @@ class Windows(NamedTuple):
         profiles: encoded, shape (users, 24).
         movies, stars: shape (time, users).
         lengths: of the windows, shape (users,).
-        relevant: a movie, drawn at random, of those that the user finds relevant at this step or later in the window;
-            index 0 where there is none, shape (time, users).
+        relevant: a movie, drawn at random, of those that the user finds relevant at this step or later, also beyond the
+            window; index 0 where there is none or none is to be learned, shape (time, users).
         from_start: whether a window begins with the history, shape (users,).
         rated_at: step of the window at which each user rated each movie, -1 if before the window, `NEVER` if not up to
             its end, shape (users, movies).
@@ -73,7 +73,7 @@ class Windows(NamedTuple):
         )
 
     def among(self, movies: Tensor) -> "Windows":
-        """The same with row numbers in ``movies`` (movies,), ascending, which has all movies of the windows and 0."""
+        """The same with row numbers in ``movies`` (movies,), ascending, which has 0 and all movies of the windows."""
         return self._replace(
             movies=torch.searchsorted(movies, self.movies),
             relevant=torch.searchsorted(movies, self.relevant),
@@ -124,9 +124,10 @@ class RankingTask(StepTask):
         self.seed, self.epochs = config.seed, config.epochs
         self.largest_gradient = config.largest_gradient
         self.users = np.flatnonzero(train.counts)
-        self.samples = int(np.minimum(train.counts, network.config.history_length).sum())  # of an epoch
+        self.length = min(config.window or network.config.history_length, network.config.history_length)
+        self.samples = int(np.minimum(train.counts, self.length).sum())  # of an epoch
+        self.relevant = np.flatnonzero(train.stars >= RELEVANT_STARS)
         self.counts = np.bincount(train.movies, minlength=len(network.movies))
-        self.length = network.config.history_length
         self.sampler = Sampler(torch.from_numpy(self.counts), config.sampled_movies)
         self.optimizer = torch.optim.AdamW(
             network.parameters(), lr=0.0, betas=config.adam_betas, weight_decay=config.weight_decay, fused=True
@@ -152,7 +153,14 @@ class RankingTask(StepTask):
         for step in random.permutation(len(groups)):
             group = groups[step]
             of_step = windows(
-                self.sequences, self.users[group], starts[group], lengths[group], len(self.network.movies), random
+                self.sequences,
+                self.users[group],
+                starts[group],
+                lengths[group],
+                len(self.network.movies),
+                random,
+                self.relevant,
+                self.config.relevance_share,
             )
             samples = len(of_step.predicted()[0])
             yield Step(self.averaging(partial(self._mean_loss, of_step, samples)), samples)
@@ -162,22 +170,21 @@ class RankingTask(StepTask):
         share, sample = StepShare(len(windows.lengths)), self.sampler.draw()
         of_share = windows.of_users(share.users)
         # The unknown movie, which pads the windows, keeps index 0.
-        needed = torch.unique(torch.cat([torch.tensor([UNKNOWN]), of_share.movies.flatten(), sample.movies]))
+        own = [of_share.movies.flatten(), of_share.relevant.flatten()]
+        needed = torch.unique(torch.cat([torch.tensor([UNKNOWN]), *own, sample.movies]))
         now, candidates = of_share.among(needed).to(self.device), sample.among(needed).to(self.device)
         steps, users = now.predicted()
         movies = self.network.movies(needed.to(self.device))
         queries = self.network(now.profiles, now.movies, now.stars, movies.vectors)  # (time, users, horizons, width)
         loss = self._loss("next", queries, movies, now.movies, now, (steps, users), candidates)
         loss = loss * share.weight(len(steps), samples)
-        some = now.relevant[steps, users] != UNKNOWN  # steps with a relevant movie to come
-        if self.config.relevance_share < 1:
-            some &= torch.rand(len(some), device=self.device) < self.config.relevance_share
-        own = int(some.sum())
-        total = int(summed(torch.tensor(share.counted(own))))
-        if self.config.relevance_weight and own and total:
+        some = now.relevant[steps, users] != UNKNOWN
+        count = int(some.sum())
+        total = int(summed(torch.tensor(share.counted(count))))
+        if self.config.relevance_weight and count and total:
             at = steps[some], users[some]
             relevance = self._loss("relevance", queries, movies, now.relevant, now, at, candidates)
-            loss = loss + self.config.relevance_weight * share.weight(own, total) * relevance
+            loss = loss + self.config.relevance_weight * share.weight(count, total) * relevance
         return loss
 
     @staticmethod
@@ -223,13 +230,19 @@ def windows(
     lengths: IntArray,
     vocabulary_size: int,
     random: np.random.Generator,
+    relevant: IntArray,
+    relevance_share: float = 1.0,
 ) -> Windows:
-    """For each user, ``lengths`` ratings from the one number ``starts`` of the history on, all of shape (users,)."""
+    """For each user, ``lengths`` ratings from the one number ``starts`` of the history on, all of shape (users,).
+
+    ``relevant`` are indices of all relevant ratings, ascending. Which steps learn a relevant movie is drawn, each with
+    the chance ``relevance_share``.
+    """
     steps = np.arange(lengths.max())[:, None]
     inside = steps < lengths
     ratings = np.where(inside, sequences.offsets[users] + starts + steps, 0)  # (time, users)
     movies = np.where(inside, sequences.movies[ratings], UNKNOWN)
-    relevant = inside & (sequences.stars[ratings] >= RELEVANT_STARS)
+    learned = inside & (random.random(inside.shape) < relevance_share)
     rated_at = np.full((len(users), vocabulary_size), NEVER, dtype=np.int16)
     before = ragged_range(sequences.offsets[users], starts)
     rated_at[np.repeat(np.arange(len(users)), starts), sequences.movies[before]] = -1
@@ -239,24 +252,27 @@ def windows(
         profiles=torch.from_numpy(sequences.profiles[users]),
         movies=torch.from_numpy(movies),
         stars=torch.from_numpy(np.where(inside, sequences.stars[ratings], sequences.rating_scale[0])),
-        relevant=torch.from_numpy(_draw_relevant(movies, relevant, random)),
+        relevant=torch.from_numpy(
+            np.where(learned, _draw_relevant(sequences, relevant, ratings, users, random), UNKNOWN)
+        ),
         lengths=torch.from_numpy(lengths),
         from_start=torch.from_numpy(starts == 0),
         rated_at=torch.from_numpy(rated_at),
     )
 
 
-def _draw_relevant(movies: IntArray, relevant: BoolArray, random: np.random.Generator) -> IntArray:
-    """Draw one of the movies that are relevant at a step or later, for each step; index 0 where there is none.
+def _draw_relevant(
+    sequences: Sequences, relevant: IntArray, ratings: IntArray, users: IntArray, random: np.random.Generator
+) -> IntArray:
+    """Draw one of the movies that are relevant to a user from a rating on; index 0 where there is none.
 
-    Arguments and result have shape (time, users).
+    ``relevant`` are indices of all relevant ratings, ascending; ``ratings`` are indices of ratings, shape
+    (time, users), and ``users`` those whom the columns belong to. The result has the shape of ``ratings``.
     """
-    total = relevant.sum(0)
-    before: IntArray = np.cumsum(relevant, axis=0) - relevant
-    left = total - before
-    drawn = before + (random.random(relevant.shape) * left).astype(np.int64)  # number among the user's relevant movies
-    users, steps = np.nonzero(relevant.T)  # the relevant movies of each user side by side
-    if not len(users):
-        return np.full(movies.shape, UNKNOWN)
-    chosen = np.where(left > 0, np.cumsum(total) - total + drawn, 0)
-    return np.where(left > 0, movies[steps[chosen], users[chosen]], UNKNOWN)
+    first = np.searchsorted(relevant, ratings)
+    left = np.searchsorted(relevant, sequences.offsets[users + 1]) - first
+    drawn = first + (random.random(left.shape) * left).astype(np.int64)
+    movies: IntArray = (
+        sequences.movies[relevant[np.where(left > 0, drawn, 0)]] if len(relevant) else np.zeros_like(left)
+    )
+    return np.where(left > 0, movies, UNKNOWN)

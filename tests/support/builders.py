@@ -35,7 +35,9 @@ RATING_ONLY = Preset(
 )
 SMALL = Preset(
     name="small",
-    network=SMALL_NETWORK.model_copy(update={"ranking": RankingConfig(embedding=8, hidden=12, history_length=20)}),
+    network=SMALL_NETWORK.model_copy(
+        update={"ranking": RankingConfig(embedding=8, hidden=12, history_length=20, stars_weight=0.5)}
+    ),
     training=RATING_ONLY.training,
     ranking_training=RankingTrainingConfig(epochs=2),
 )
@@ -67,6 +69,7 @@ def network(config: NetworkConfig, vocabulary_size: int, bias: Bias | None = Non
         seqrec.prior = bias_prior(bias)
     else:
         seqrec.prior.mean.fill_(bias.mean)
+    seqrec.fit_liking()
     return seqrec.eval()
 
 

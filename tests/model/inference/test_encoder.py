@@ -62,6 +62,9 @@ class TrainingNetwork(UserEncoder):
         assert self.vectors is not None
         return self.network.require_ranking().queries_without_each(user, self.vectors, latest)
 
+    def vectors_without_each(self, user: Users, latest: int) -> torch.Tensor:
+        return self.encode_without_each(user, latest).vectors
+
 
 @pytest.fixture(autouse=True)
 def inference() -> Iterator[None]:
@@ -178,7 +181,7 @@ def test_a_history_that_goes_on_is_read_on_and_the_numbers_are_those_of_one_read
     catalogue = encoded_catalogue(FACTORIZED, MOVIES)
     steps: list[int] = []
     read = Recurrence.read
-    ranking = catalogue.network.require_ranking()
+    ranking, liking = catalogue.network.require_ranking(), catalogue.network.liking
 
     def counted(self: Recurrence, projected: FloatArray, *start: tuple[FloatArray, FloatArray]) -> Trace:
         if self.hidden == ranking.encoder.hidden:
@@ -190,7 +193,9 @@ def test_a_history_that_goes_on_is_read_on_and_the_numbers_are_those_of_one_read
     state = UserState(catalogue, UserContext(history=history[:3]))
     for ratings in range(3, 41):
         state = UserState(catalogue, UserContext(history=history[:ratings]), state)
-        anew = ranking.queries(state.user, catalogue.vectors)  # type: ignore[arg-type]
+        assert catalogue.vectors is not None
+        assert liking is not None
+        anew = liking.queries(ranking.queries(state.user, catalogue.vectors), state.encoded.vectors)
         np.testing.assert_allclose(state.queries, anew, atol=1e-5)
 
     # The window of at most 20 ratings begins at the first one up to 20 of them, then at the 5th, the 10th, ...

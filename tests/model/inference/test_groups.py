@@ -150,7 +150,7 @@ def test_each_member_has_reasons_of_their_own(scorer: Scorer, members: list[User
 def test_of_an_indexed_catalogue_the_best_of_all_members_are_compared(scorer: Scorer, artifact_folder: Path) -> None:
     artifact = load(artifact_folder)
     with torch.inference_mode():
-        index = MovieIndex(artifact.network.require_ranking().movies())
+        index = MovieIndex(artifact.network.compared(artifact.network.require_ranking().movies()))
     indexed = Scorer(artifact, torch.device("cpu"), index=index)
     among = scorer.mask(range(1, 81))
 

@@ -12,8 +12,7 @@ from model.features.users import Profile, Rated, UserContext
 from model.inference.index import BEST, INDEXED_ABOVE, MovieIndex
 from model.inference.ranking import EncodedCatalogue, UserRanking, UserState
 from model.inference.results import Recommendation
-from model.network.config import NetworkConfig
-from model.network.ranking import RankingNetwork
+from model.network.rating import SeqRec
 from model.types import BoolArray
 
 MOVIES = 20_000
@@ -41,7 +40,7 @@ def exact() -> EncodedCatalogue:
 @pytest.fixture(scope="module")
 def indexed(exact: EncodedCatalogue) -> EncodedCatalogue:
     """The same with an index of all but the movies added later."""
-    vectors = exact.require_ranking()[1]
+    vectors = exact.require_compared()
     return replace(exact, index=MovieIndex(vectors.take(np.arange(MOVIES + 1))))
 
 
@@ -118,10 +117,10 @@ def test_no_rated_movie_is_found(indexed: EncodedCatalogue) -> None:
 
 def test_a_movie_added_later_is_found_without_a_new_index(exact: EncodedCatalogue, indexed: EncodedCatalogue) -> None:
     user, added = users(1)[0], MOVIES + ADDED
-    vectors = exact.require_ranking()[1]
+    vectors = exact.require_compared()
     popular = vectors.popularity.clone()
     popular[added] = 100
-    catalogue = replace(indexed, vectors=vectors._replace(popularity=popular))
+    catalogue = replace(indexed, compared=vectors._replace(popularity=popular))
     assert listed(catalogue, user)[0].movie_id == added
 
 
@@ -135,7 +134,7 @@ def test_relevance_is_nearly_that_of_comparing_all(exact: EncodedCatalogue, inde
 def test_relevance_is_nearly_that_of_comparing_all_with_more_movies_added_than_were_indexed(
     exact: EncodedCatalogue,
 ) -> None:
-    vectors = exact.require_ranking()[1]
+    vectors = exact.require_compared()
     few = replace(exact, index=MovieIndex(vectors.take(np.arange(MOVIES // 4))))
     expected, found = (listed(catalogue, users(1)[0]) for catalogue in (exact, few))
     assert [one.movie_id for one in found] == [one.movie_id for one in expected]
@@ -150,11 +149,8 @@ def test_pages_behind_the_best_are_those_of_comparing_all(exact: EncodedCatalogu
 
 
 def test_only_very_many_movies_get_an_index() -> None:
-    config, ranking = NetworkConfig(), SMALL.network.ranking
-    assert ranking is not None
-
-    def with_movies(count: int) -> RankingNetwork:
-        return RankingNetwork(config, ranking, torch.zeros(count, 1), torch.zeros(count, 1))
+    def with_movies(count: int) -> SeqRec:
+        return SeqRec(SMALL.network, torch.zeros(count, 1), torch.zeros(count, 1))
 
     assert MovieIndex.of(with_movies(INDEXED_ABOVE)) is None
     index = MovieIndex.of(with_movies(INDEXED_ABOVE + 1))

@@ -24,7 +24,7 @@ from model.network.config import RankingConfig, RankingTrainingConfig
 from model.training.estimator import NetworkRanker, SeqRecEstimator
 from model.training.presets import PRESETS
 from model.training.ranking_task import NEVER, RankingTask, Windows, _draw_relevant, windows
-from model.types import FloatArray
+from model.types import FloatArray, IntArray
 
 
 def sequences(*users: list[int], stars: float = 4.0) -> Sequences:
@@ -145,6 +145,7 @@ def test_windows_know_what_was_rated_before_them() -> None:
         np.array([2, 2]),
         vocabulary_size=10,
         random=np.random.default_rng(0),
+        relevant=np.arange(6),
     )
 
     assert made.movies.T.tolist() == [[7, 8], [9, 3]]
@@ -164,7 +165,6 @@ def whole_catalogue_step(task: RankingTask, of: Windows) -> Tensor:
     steps, users = of.predicted()
     loss = task._loss("next", queries, movies, of.movies, of, (steps, users), candidates)
     some = of.relevant[steps, users] != UNKNOWN
-    some &= torch.rand(len(some)) < task.config.relevance_share
     at = steps[some], users[some]
     return loss + task.config.relevance_weight * task._loss(
         "relevance", queries, movies, of.relevant, of, at, candidates
@@ -184,7 +184,7 @@ def test_a_step_learns_the_same_as_one_that_encodes_all_movies(sampled_movies: i
     training = RankingTrainingConfig(sampled_movies=sampled_movies, relevance_share=0.5)
     task = RankingTask(ranking, train, None, training, torch.device("cpu"))
     lengths = np.minimum(train.counts, longest)
-    window = windows(train, np.arange(3), train.counts - lengths, lengths, 60, random)
+    window = windows(train, np.arange(3), train.counts - lengths, lengths, 60, random, task.relevant, 0.5)
     samples = len(window.predicted()[0])
     learned = dict(ranking.named_parameters())
 
@@ -201,17 +201,29 @@ def test_a_step_learns_the_same_as_one_that_encodes_all_movies(sampled_movies: i
         assert torch.allclose(one, other, rtol=1e-4, atol=1e-7), name
 
 
-def test_a_relevant_movie_is_drawn_from_those_at_a_step_or_later() -> None:
-    movies = np.array([[5, 9], [6, 3], [7, 0]])
-    relevant = np.array([[True, False], [False, True], [True, False]])
+def test_a_relevant_movie_is_drawn_from_those_at_a_step_or_later_also_beyond_the_window() -> None:
+    histories = sequences([1, 5, 6, 7, 8], [2, 9, 3, 4])
+    histories.stars[:] = [4, 4, 3, 2, 5, 5, 1, 4, 3]  # relevant: movies 1, 5 and 8, and 2 and 3
+    ratings = np.array([[1, 6], [2, 7], [3, 8]])  # movies 5, 6, 7 and 9, 3, 4
 
-    drawn = np.stack([_draw_relevant(movies, relevant, np.random.default_rng(seed)) for seed in range(50)])
+    def draw(seed: int, relevant: IntArray) -> IntArray:
+        return _draw_relevant(histories, relevant, ratings, np.array([0, 1]), np.random.default_rng(seed))
 
-    assert set(drawn[:, 0, 0].tolist()) == {5, 7}
-    assert (drawn[:, 1:, 0] == 7).all()
+    drawn = np.stack([draw(seed, np.flatnonzero(histories.stars >= 4)) for seed in range(50)])
+
+    assert set(drawn[:, 0, 0].tolist()) == {5, 8}
+    assert (drawn[:, 1:, 0] == 8).all()
     assert (drawn[:, :2, 1] == 3).all()
     assert (drawn[:, 2, 1] == UNKNOWN).all()  # nothing that is relevant is left
-    assert not _draw_relevant(movies, np.zeros_like(relevant), np.random.default_rng(0)).any()
+    assert not draw(0, np.array([], dtype=np.int64)).any()
+
+
+def test_relevant_movies_are_learned_at_a_share_of_the_steps() -> None:
+    one, length = sequences(list(range(1, 1001))), np.array([1000])
+
+    made = windows(one, np.array([0]), length * 0, length, 1001, np.random.default_rng(0), np.arange(1000), 0.25)
+
+    assert (made.relevant != UNKNOWN).float().mean().item() == pytest.approx(0.25, abs=0.05)
 
 
 def chains(users: int, *, shuffled: bool = False) -> Sequences:
@@ -381,6 +393,7 @@ def test_a_refit_on_more_users_starts_from_the_first_fit(sample: MovieLens, list
     first, second = (SeqRecEstimator(patient, context_for(sample)) for _ in range(2))
     for model in (first, second):
         model.begin(lists_split.train)
+        model.fit_prior(lists_split.train)
     first.fit_ranking(lists_split.train, lists_split.validation)
     second.fit_ranking(lists_split.train, None, start=first.network)  # at a rate of 0
 
