@@ -8,6 +8,7 @@ from typing import NamedTuple
 import matplotlib as mpl
 
 from benchmarks.large_data.measure import Row, Stage
+from model.network.config import RankingTrainingConfig
 from model.training.presets import PRESETS, Preset, first_look
 
 TRAINED_SHARE = 0.8
@@ -37,8 +38,8 @@ ASSUMPTIONS = """
 What the reckoning assumes:
 
 - one thread; with two or more, stars and lists are learned side by side, which takes a third less;
-- all epochs of the preset: for `seqrec` 3 of stars and 12 of lists with users held out, then the best number of epochs
-  of stars, taken as 3, and 2 of lists on all users, who are a quarter more;
+- all epochs of the preset: for `seqrec` {stars} of stars and {lists} of lists with users held out, then the best number
+  of epochs of stars, taken as {stars}, and {refit} of lists on all users, who are a quarter more;
 - a prior for all users and one for each fold, in both trainings; sweeps, steps and users cost the same all along;
 - stars of the validation users after each epoch, and stars and lists of all held-out users at the end, lists once more
   for the baseline;
@@ -51,6 +52,13 @@ What the reckoning assumes:
 READING = """*Read* includes checking every line and ordering the histories; of parts, it is the reading of shards.
 *Shard* divides the whole file of text among 16. *Similarities* are those of the movies by who rated them, for the
 baseline that the lists of each training are compared with."""
+
+
+def _assumptions() -> str:
+    """Those of the presets of today."""
+    whole = PRESETS["seqrec"]
+    lists = whole.ranking_training or RankingTrainingConfig()
+    return ASSUMPTIONS.format(stars=whole.training.epochs, lists=lists.epochs, refit=lists.refit_epochs)
 
 
 class Part(NamedTuple):
@@ -92,7 +100,7 @@ def write(rows: list[Row], out: Path) -> None:
     text = [INTRODUCTION, "\n## Data\n", *_data_table(rows)]
     for name in ("seqrec", "seqrec-small"):
         text += [f"\n## Training of `{name}`\n", *_training_table(rows, name)]
-    text += ["\n## A whole training, reckoned\n", *_whole_table(rows), ASSUMPTIONS]
+    text += ["\n## A whole training, reckoned\n", *_whole_table(rows), _assumptions()]
     text += ["\n![Seconds by the number of ratings](large-data.png)\n"]
     text += ["Both axes are logarithmic; the dotted line is proportional to the ratings.\n"]
     (out / "large-data.md").write_text("\n".join(text).replace("\n\n\n", "\n\n"))
