@@ -134,7 +134,8 @@ def _versions(findings: Findings) -> str:
 def _renamed(findings: Findings) -> str:
     if any(versions.get("seqrec") == "0.1.0" for versions in _all_versions(findings)):
         return (
-            "\n  Rows of 0.1.0 were measured before the release of 0.2.0; their settings have since changed in name only."
+            "\n  Rows of 0.1.0 were measured before the release of 0.2.0; "
+            "their settings have since changed in name only."
         )
     return ""
 

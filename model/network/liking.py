@@ -1,5 +1,7 @@
 """How many stars a movie would get, as a part of its relevance."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -41,19 +43,21 @@ class Liking(nn.Module):
         return cls(config.stars_weight, samples * width, config.stars_components)
 
     @torch.no_grad()
-    def fit(self, factors: MovieFactors) -> None:
-        """Find the axes of all movies of the prior."""
-        # Of the products' matrix, since its size does not grow with the catalogue; the largest eigenvalues come last.
+    def fit(self, parts: Iterable[MovieFactors]) -> None:
+        """Find the axes of all movies of the prior, which come in parts."""
         # In double precision: where movies have equal vectors, single precision does not converge.
-        vectors = factors.vectors.double()
-        directions = torch.linalg.eigh(vectors.T @ vectors).eigenvectors
+        vectors = (part.vectors.double() for part in parts)
+        products = sum((part.T @ part for part in vectors), start=self.axes.new_zeros((), dtype=torch.double))
+        directions = torch.linalg.eigh(products).eigenvectors  # those of the largest eigenvalues come last
         self.axes.copy_(directions[:, -self.axes.shape[1] :])
 
-    def movies(self, movies: MovieVectors, factors: MovieFactors) -> MovieVectors:
-        """Movies of the ranking network with their stars, shape (movies, width + components)."""
+    def movies(self, movies: MovieVectors, parts: Iterable[MovieFactors]) -> MovieVectors:
+        """Movies of the ranking network with their stars, shape (movies, width + components); those of ``fit``."""
+        stars = [MovieFactors(part.vectors @ self.axes, part.offsets) for part in parts]
         popularity = movies.popularity.clone()
-        popularity[:, RELEVANCE] += self.weight * factors.offsets
-        return MovieVectors(torch.cat([movies.vectors, factors.vectors @ self.axes], dim=1), popularity)
+        popularity[:, RELEVANCE] += self.weight * torch.cat([part.offsets for part in stars])
+        vectors = torch.cat([part.vectors for part in stars])
+        return MovieVectors(torch.cat([movies.vectors, vectors], dim=1), popularity)
 
     def queries(self, queries: Tensor, users: Tensor) -> Tensor:
         """Queries of the ranking network for these movies, shape (users, horizons, width + components).

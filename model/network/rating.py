@@ -1,6 +1,6 @@
 """The SeqRec network: prior, branches, output network and head."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +14,9 @@ from model.network.heads import Stars, build_head
 from model.network.liking import Liking
 from model.network.prior import MovieFactors, Prior, empty_prior
 from model.network.ranking import MovieVectors, RankingNetwork
+
+MOVIES_AT_ONCE = 20_000
+"""Movies whose vectors by the prior are in memory together, some hundred megabytes."""
 
 
 @dataclass(frozen=True)
@@ -125,17 +128,18 @@ class SeqRec(nn.Module):
     def fit_liking(self) -> None:
         """Fit what relevance takes from the prior, once that is there."""
         if self.liking is not None:
-            self.liking.fit(self.prior.encode_movies(self._all_movies))
+            self.liking.fit(self._movie_factors())
 
     def compared(self, movies: MovieVectors) -> MovieVectors:
         """All movies of the ranking network as lists compare them, by `Liking`; its queries then need it too."""
         if self.liking is None:
             return movies
-        return self.liking.movies(movies, self.prior.encode_movies(self._all_movies))
+        return self.liking.movies(movies, self._movie_factors())
 
-    @property
-    def _all_movies(self) -> Tensor:
-        return torch.arange(len(self.movies), device=self.movies.titles.device)
+    def _movie_factors(self) -> Iterator[MovieFactors]:
+        """All movies as the prior encodes them, in parts: a vector has a thousand entries."""
+        indices = torch.arange(len(self.movies), device=self.movies.titles.device)
+        return map(self.prior.encode_movies, torch.split(indices, MOVIES_AT_ONCE))
 
     def encode_users(self, users: Users, prior: Prior | None = None) -> EncodedUsers:
         """Encode a batch of users from profile and history.

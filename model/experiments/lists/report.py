@@ -272,8 +272,8 @@ rated; the targets are movies that the user rated later. No candidates are sampl
 - HR@10: share of users with a target among the first ten. NDCG@10: discounted gain of the first ten, as a share of
   the greatest. MRR: mean reciprocal rank of a user's first target in the whole list. Coverage: share of the
   catalogue that is in the first ten of at least one user. Novelty: how rare the movies of the first tens are in
-  training, in bits. Popular decile: share of the movies in all first tens that belong to the most popular tenth of those
-  that were rated in training. `model/evaluation/ranking_metrics.py` defines them.
+  training, in bits. Popular decile: share of the movies in all first tens that belong to the most popular tenth of
+  those that were rated in training. `model/evaluation/ranking_metrics.py` defines them.
 - Intervals hold 95 % of {RESAMPLES:,} resamples of the test users. *To the best* is the difference in NDCG@10 to the
   first row, with its paired interval: each resample holds the same users for both models. The first NDCG@10 is bold
   only where the paired interval to the second row leaves zero out. `-`: the ranks of the model's targets were not kept

@@ -13,9 +13,14 @@ USERS, MOVIES, WIDTH, PRIOR_WIDTH = 3, 30, 4, 6
 NEXT, RELEVANCE = HORIZONS.index("next"), HORIZONS.index("relevance")
 
 
+def halves(factors: MovieFactors) -> list[MovieFactors]:
+    """The movies in two parts."""
+    return [MovieFactors(*parts) for parts in zip(*(part.split(MOVIES // 2) for part in factors), strict=True)]
+
+
 def logits(liking: Liking, queries: Tensor, movies: MovieVectors, users: Tensor, factors: MovieFactors) -> list[Tensor]:
     """On each horizon, shape (users, movies)."""
-    longer, compared = liking.queries(queries, users), liking.movies(movies, factors)
+    longer, compared = liking.queries(queries, users), liking.movies(movies, halves(factors))
     return [RankingNetwork.logits(longer, compared, horizon) for horizon in HORIZONS]
 
 
@@ -27,7 +32,7 @@ def test_relevance_is_the_networks_and_a_share_of_the_stars(components: int) -> 
     plane = torch.randn(MOVIES, components) @ torch.randn(components, PRIOR_WIDTH)  # so few axes hold all of it
     factors = MovieFactors(plane, torch.randn(MOVIES))
     liking = Liking(0.5, PRIOR_WIDTH, components)
-    liking.fit(factors)
+    liking.fit(halves(factors))
 
     own = [RankingNetwork.logits(queries, movies, horizon) for horizon in HORIZONS]
     found = logits(liking, queries, movies, users, factors)
@@ -41,7 +46,7 @@ def test_the_axes_are_those_along_which_movies_differ_most() -> None:
     vectors = torch.diag(torch.tensor([1.0, 5.0, 3.0]))
     liking = Liking(1.0, 3, 2)
 
-    liking.fit(MovieFactors(vectors, torch.zeros(3)))
+    liking.fit([MovieFactors(vectors, torch.zeros(3))])
 
     assert liking.axes.abs().sum(1).tolist() == [0, 1, 1]
 
