@@ -22,6 +22,7 @@ from sqlalchemy import Engine, text
 from app.edge import refusals
 from app.edge.keys import Keys
 from app.edge.limits import Limits
+from app.edge.refusals import Refusals
 from app.main import create_app
 from app.services import movies
 from app.services.feedback import online
@@ -146,12 +147,15 @@ def test_where_many_refusals_wait_the_next_requests_are_turned_away_unread_but_f
     monkeypatch.setattr(refusals, "REFUSALS_A_SECOND", 0.1)  # the first one waits as long as any
     monkeypatch.setattr(refusals, "LONGEST_PAUSE", 4.0)
     monkeypatch.setattr(refusals, "MOST_READ", 2)
-    with (
-        running(create_app(loaded, scorer, limits=Limits(requests=0))) as address,
-        ThreadPoolExecutor(2) as threads,
-    ):
+    app = create_app(loaded, scorer, limits=Limits(requests=0))
+    of_app = next(one.kwargs["refusals"] for one in app.user_middleware if "refusals" in one.kwargs)
+    assert isinstance(of_app, Refusals)
+    with running(app) as address, ThreadPoolExecutor(2) as threads:
         waiting = [threads.submit(timed, "GET", f"{address}/movies/1") for _ in range(2)]
-        time.sleep(0.5)
+        deadline = time.monotonic() + 10
+        while not of_app.are_many:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         with socket.create_connection(
             ("127.0.0.1", int(address.rpartition(":")[2]))
         ) as caller:  # one that sends no more than half of a request
