@@ -148,7 +148,7 @@ def test_another_format_is_refused_with_both_numbers(copy: Path) -> None:
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
 
-    with pytest.raises(ArtifactError, match="has format 99, this version of SeqRec reads 5 to 6"):
+    with pytest.raises(ArtifactError, match="has format 99, this version of SeqRec reads 5 to 7"):
         artifact.load(copy)
 
 
