@@ -62,9 +62,9 @@ Reads and writes, three to one, at 80 % of what the service could do just before
 ones before were answered. Service and database share one core, and the clients have another, so these figures say
 whether the service stays as it is, not how fast it can be; [how fast it is](results/speed.md) says that.
 
-At 200 %, by a clock too, every request should be answered within 2 seconds, nine in ten as many as ever by what was asked
-and the others by 503; a run that does not reach this has no row. The requests a second are those of the former, and the
-p99 is that before and that of all.
+At 200 %, by a clock too, every request should be answered within 2 seconds, nine in ten as many as ever by what was
+asked and the others by 503; a run that does not reach this has no row. The requests a second are those of the former,
+and the p99 is that before and that of all.
 
 {load}
 """
