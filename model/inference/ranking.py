@@ -79,7 +79,8 @@ class EncodedCatalogue:
             indices = torch.arange(len(network.movies), device=device)
             movies = encode_all(network, indices) if network.config.predicts_stars else None
             vectors = network.ranking.movies() if network.ranking is not None else None
-            compared = None if vectors is None else network.compared(vectors)
+            factors = None if movies is None else movies.prior
+            compared = None if vectors is None else network.compared(vectors, factors)
         categories = CategoryDistribution(network.movies.genres.cpu().numpy(), network.movies.ratings.cpu().numpy())
         encoder = UserEncoder(network, movies, vectors)
         return cls(network, vocabulary, movies, vectors, compared, categories, encoder, index)

@@ -130,11 +130,14 @@ class SeqRec(nn.Module):
         if self.liking is not None:
             self.liking.fit(self._movie_factors())
 
-    def compared(self, movies: MovieVectors) -> MovieVectors:
-        """All movies of the ranking network as lists compare them, by `Liking`; its queries then need it too."""
+    def compared(self, movies: MovieVectors, factors: MovieFactors | None = None) -> MovieVectors:
+        """All movies of the ranking network as lists compare them, by `Liking`; its queries then need it too.
+
+        ``factors`` are the movies as the prior encodes them, where they are there already.
+        """
         if self.liking is None:
             return movies
-        return self.liking.movies(movies, self._movie_factors())
+        return self.liking.movies(movies, self._movie_factors() if factors is None else [factors])
 
     def _movie_factors(self) -> Iterator[MovieFactors]:
         """All movies as the prior encodes them, in parts: a vector has a thousand entries."""
