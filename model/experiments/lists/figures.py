@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from model.card import Epoch
 from model.experiments.figures import COLOURS, GREY, MARKERS, LineStyle, draw_line, figure
@@ -35,6 +36,8 @@ def draw_curves(path: Path, curves: Mapping[str, Sequence[Epoch]]) -> None:
             draw_line(quality, [number for number, _ in validated], [ndcg for _, ndcg in validated], style, protocol)
         loss.set(title="Training", xlabel="epoch", ylabel="cross-entropy")
         quality.set(title="Validation", xlabel="epoch", ylabel="NDCG@10")
+        for panel in (loss, quality):
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         quality.legend()
 
 
