@@ -14,7 +14,7 @@ LONGEST_PAUSE = 1.0
 """Seconds, before a refusal of many. The first ones come at once."""
 
 MOST_READ = 100
-"""Refused requests that are read at a time. To read one takes far longer than to turn it away."""
+"""Refused requests that are read at a time. To read one takes more than twice the time of turning it away."""
 
 STATE = "seqrec_refusals"
 """Where the connections of a server find them, in the state that its lifespan gives."""
