@@ -287,7 +287,7 @@ def test_a_change_leaves_what_it_does_not_name(seqrec: Client) -> None:
     [
         pytest.param("GET", "/movies?cursor=" + base64.urlsafe_b64encode(b"[" * 60).decode(), None, id="deep cursor"),
         pytest.param("GET", "/users/1/ratings?cursor=W3RydWUsZmFsc2Vd", None, id="cursor of booleans"),
-        pytest.param("GET", "/users/1/ratings?cursor=Wzk5OTk5OTk5OTk5OTk5OTksMV0", None, id="cursor too great"),
+        pytest.param("GET", "/users/1/ratings?cursor=Wzk5OTk5OTk5OTk5OTk5OTk5OTk5LDFd", None, id="cursor too great"),
         pytest.param("GET", "/movies/popular?since=2001-01-01&until=2000-01-01", None, id="since after until"),
         pytest.param("GET", "/movies?genres=Drama", None, id="unknown parameter"),
         pytest.param("POST", "/movies", {"title": "A\u0000B"}, id="NUL in a title"),

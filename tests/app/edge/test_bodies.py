@@ -5,6 +5,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from http.client import HTTPResponse
 
 import httpx
 import pytest
@@ -33,11 +34,10 @@ def begun(address: str, path: str, *headers: str) -> tuple[int, dict[str, str], 
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         lines = [f"POST {path} HTTP/1.1", f"Host: {host}", f"Content-Type: {kind}", *headers, "", ""]
         connection.sendall("\r\n".join(lines).encode())
-        received = connection.recv(65536).decode()
-    head, _, body = received.partition("\r\n\r\n")
-    status, *fields = head.split("\r\n")
-    named = dict(field.lower().split(": ", 1) for field in fields)
-    return int(status.split()[1]), named, json.loads(body)
+        answer = HTTPResponse(connection)
+        answer.begin()
+        named = {name.lower(): value.lower() for name, value in answer.getheaders()}
+        return answer.status, named, json.loads(answer.read())
 
 
 @pytest.mark.parametrize(
