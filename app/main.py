@@ -83,7 +83,7 @@ def create_app(
     says what events mean for lists; they are kept for ``event_retention`` days. A reload keeps the newest
     ``keep_models`` artifacts.
     """
-    draining, refusals = Drain(drain), Refusals()
+    draining, refusals = Drain(drain), Refusals(limits.requests)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Refusals]]:

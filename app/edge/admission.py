@@ -25,7 +25,8 @@ WARNED_EVERY = 10.0
 class Admission:
     """Refuses a request if the worker has too many, or if it comes from a page of another site.
 
-    Where many are refused because there are too many, they wait (`app.edge.refusals`).
+    Its connection has marked one that came too late, or too many together (`app.edge.connections`). Where many are
+    refused because there are too many, they wait (`app.edge.refusals`).
     """
 
     def __init__(self, app: ASGIApp, limits: Limits, hosts: Hosts, refusals: Refusals) -> None:
@@ -40,7 +41,8 @@ class Admission:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if self._admitted >= self.limits.requests and route_path(scope) not in PROBES:  # however much there is to do
+        too_many = REFUSED in scope or self._admitted >= self.limits.requests
+        if too_many and route_path(scope) not in PROBES:  # however much there is to do
             scope[REFUSED] = True
             self._warn()
             async with self.refusals.one_more():
@@ -66,7 +68,10 @@ class Admission:
         now = time.monotonic()
         if now - self._warned > WARNED_EVERY:
             self._warned = now
-            logger.warning("too many requests at once: more than %d are refused", self.limits.requests)
+            logger.warning(
+                "too many requests: more than %d at once, and those that wait too long, are refused",
+                self.limits.requests,
+            )
 
 
 class TimedAnswer:

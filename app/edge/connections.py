@@ -1,5 +1,7 @@
 """Connections: so many at most, and none that waits for ever for the rest of a request, or is read where many wait."""
 
+import socket
+import sys
 from asyncio import BaseTransport, TimerHandle
 from typing import Any, cast
 
@@ -8,9 +10,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from app.edge.limits import DEFAULT_LIMITS, Limits
 from app.edge.paths import PROBES
 from app.edge.refusals import LONGEST_PAUSE, STATE, Refusals, turned_away
+from app.edge.requests import REFUSED
 
 ENDS_OF_PROBES = tuple(path.encode() for path in PROBES)
 """However much there is to do, these are answered, under any prefix."""
+
+LAST_DATA_RECEIVED = 52
+"""Where Linux's `tcp_info` (linux/tcp.h) has the milliseconds since a connection's latest data, in four bytes."""
 
 
 class LimitedConnection(HttpToolsProtocol):
@@ -18,8 +24,10 @@ class LimitedConnection(HttpToolsProtocol):
 
     The server itself waits without end for the first byte, and for the rest of a header.
 
-    Where many refusals wait, a request on a new connection is turned away before it is read: to parse and to route
-    every request would leave no time for those that are admitted.
+    A request that has waited too long in the system's queues is refused (`Refusals.refuse_late`): the event loop takes
+    up one new connection a turn, so that requests which are answered at once never are many in the worker, however long
+    the queue before it. On a new connection it is turned away before it is read, as where many refusals wait: to parse
+    and to route every request would leave no time for those that are admitted.
     """
 
     limits: Limits = DEFAULT_LIMITS
@@ -44,10 +52,7 @@ class LimitedConnection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._is_new:
             self._is_new = False
-            self._is_turned_away = self._is_one_too_many(data)
-            if self._is_turned_away:
-                self._header_is_there()
-                self._turn_away()
+            self._is_turned_away = not _asks_for_probe(data) and self._is_turned_away_now()
         if self._is_turned_away:
             return
         if self._header_timer is not None:
@@ -56,17 +61,32 @@ class LimitedConnection(HttpToolsProtocol):
         if self._header_timer is not None and self._header_bytes > self.limits.header:
             self.transport.close()
 
-    def _is_one_too_many(self, data: bytes) -> bool:
-        refusals: Refusals | None = self.app_state.get(STATE)
-        if refusals is None or not refusals.are_many:
-            return False
-        path = data[: data.find(b"\r\n")].split(b" ")[1:2]
-        return not (path and path[0].endswith(ENDS_OF_PROBES))
-
-    def _turn_away(self) -> None:
+    def _is_turned_away_now(self) -> bool:
         """After a pause, as any refusal of many, unless connections are short too."""
-        pause = LONGEST_PAUSE if len(self.connections) < self.limits.connections // 2 else 0.0
-        self.loop.call_later(pause, self._answer_and_close)
+        refusals, unread = self._refusals, self._seconds_unread()
+        if refusals is None or not (
+            refusals.refuse_late(unread) or (refusals.are_many and refusals.refuse_one_of(len(self.tasks)))
+        ):
+            return False
+        self._header_is_there()
+        pause = LONGEST_PAUSE - unread if len(self.connections) < self.limits.connections // 2 else 0.0
+        self.loop.call_later(max(0.0, pause), self._answer_and_close)
+        return True
+
+    @property
+    def _refusals(self) -> Refusals | None:
+        """Those of the worker, unless the server runs another application."""
+        return self.app_state.get(STATE)
+
+    def _seconds_unread(self) -> float:
+        """How long the bytes that came last have been there; 0 where the system does not say so."""
+        if sys.platform != "linux":
+            return 0.0
+        connection: socket.socket = self.transport.get_extra_info("socket")
+        if connection.family not in (socket.AF_INET, socket.AF_INET6):
+            return 0.0
+        state = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, LAST_DATA_RECEIVED + 4)
+        return int.from_bytes(state[LAST_DATA_RECEIVED:], sys.byteorder) / 1000
 
     def _answer_and_close(self) -> None:
         if not self.transport.is_closing():
@@ -77,6 +97,11 @@ class LimitedConnection(HttpToolsProtocol):
         super().on_message_begin()
         if self._header_timer is None:
             self._await_header()
+        refusals = self._refusals
+        if refusals is not None and (
+            refusals.refuse_one_of(len(self.tasks)) or refusals.refuse_late(self._seconds_unread())
+        ):
+            cast(dict[str, Any], self.scope)[REFUSED] = True
 
     def on_headers_complete(self) -> None:
         self._header_is_there()
@@ -100,3 +125,9 @@ class LimitedConnection(HttpToolsProtocol):
         if self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
+
+
+def _asks_for_probe(data: bytes) -> bool:
+    """By the first line of a request."""
+    path = data[: data.find(b"\r\n")].split(b" ")[1:2]
+    return bool(path) and path[0].endswith(ENDS_OF_PROBES)

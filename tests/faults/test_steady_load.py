@@ -116,15 +116,13 @@ async def flood(address: str, seconds: float, rate: float) -> tuple[list[Answere
     Also by how many seconds the clock was late at worst: on a busy machine, answers are read as late.
     """
     start, late = time.monotonic(), 0.0
-
-    async def go_at(due: float, number: int) -> Answered:
-        nonlocal late
-        await asyncio.sleep(due - time.monotonic())
+    asked: list[asyncio.Task[Answered]] = []
+    for number in range(int(seconds * rate)):
+        due = start + number / rate
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
         late = max(late, time.monotonic() - due)
-        return await ask_alone(address, number)
-
-    answers = await asyncio.gather(*(go_at(start + at / rate, at) for at in range(int(seconds * rate))))
-    return answers, late
+        asked.append(asyncio.create_task(ask_alone(address, number)))
+    return await asyncio.gather(*asked), late
 
 
 def seconds_until_calm(address: str, usual: float) -> float:

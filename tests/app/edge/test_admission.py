@@ -5,16 +5,19 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from http.client import HTTPResponse
 from itertools import islice
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from server import running
 from sqlalchemy import Engine, text
@@ -140,6 +143,15 @@ def test_more_requests_than_a_worker_takes_on_are_refused_at_once(loaded: Engine
     assert all(answer.status_code == 200 for answer in answers)
 
 
+def wait_for_many_refusals(app: FastAPI) -> None:
+    of_app = next(one.kwargs["refusals"] for one in app.user_middleware if "refusals" in one.kwargs)
+    assert isinstance(of_app, Refusals)
+    deadline = time.monotonic() + 10
+    while not of_app.are_many:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_where_many_refusals_wait_the_next_requests_are_turned_away_unread_but_for_probes(
     loaded: Engine, scorer: Scorer, monkeypatch: pytest.MonkeyPatch
@@ -148,14 +160,9 @@ def test_where_many_refusals_wait_the_next_requests_are_turned_away_unread_but_f
     monkeypatch.setattr(refusals, "LONGEST_PAUSE", 4.0)
     monkeypatch.setattr(refusals, "MOST_READ", 2)
     app = create_app(loaded, scorer, limits=Limits(requests=0))
-    of_app = next(one.kwargs["refusals"] for one in app.user_middleware if "refusals" in one.kwargs)
-    assert isinstance(of_app, Refusals)
     with running(app) as address, ThreadPoolExecutor(2) as threads:
         waiting = [threads.submit(timed, "GET", f"{address}/movies/1") for _ in range(2)]
-        deadline = time.monotonic() + 10
-        while not of_app.are_many:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_for_many_refusals(app)
         with socket.create_connection(
             ("127.0.0.1", int(address.rpartition(":")[2]))
         ) as caller:  # one that sends no more than half of a request
@@ -170,6 +177,125 @@ def test_where_many_refusals_wait_the_next_requests_are_turned_away_unread_but_f
     error, usual = json.loads(body), read[0].json()
     assert (error["code"], set(error)) == ("overloaded", set(usual))
     assert (after.status_code, after.json()["instance"]) == (503, "/movies/1")  # it was read again
+
+
+BLOCKED = 0.02
+"""Seconds of the event loop, for each request of a test."""
+
+
+def app_that_blocks(loaded: Engine, scorer: Scorer, limits: Limits) -> FastAPI:
+    """Whose route `/blocks` is answered on the event loop, as warm lists are, but takes longer."""
+    app = create_app(loaded, scorer, limits=limits)
+
+    @app.get("/blocks")
+    async def blocks(seconds: float = BLOCKED) -> None:
+        time.sleep(seconds)
+
+    return app
+
+
+def ask_on(connections: list[socket.socket], path: str) -> None:
+    for connection in connections:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+
+
+def read_answer(connection: socket.socket) -> tuple[HTTPResponse, float]:
+    """A whole answer, and when it was there."""
+    answer = HTTPResponse(connection)
+    answer.begin()
+    answer.read()
+    return answer, time.monotonic()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how long bytes have waited")
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_where_requests_are_answered_slower_than_they_come_those_that_waited_long_are_turned_away(
+    loaded: Engine, scorer: Scorer
+) -> None:
+    with running(app_that_blocks(loaded, scorer, Limits())) as address:
+        place = ("127.0.0.1", int(address.rpartition(":")[2]))
+        for number, most_refused in ((20, 0), (100, 85)):  # 0.4 and 2 seconds of work
+            sent, connections = time.monotonic(), []
+            for _ in range(number):  # they queue in the system, before the worker
+                connections.append(socket.create_connection(place, timeout=30))
+                ask_on(connections[-1:], "/blocks")
+            with ThreadPoolExecutor(number) as threads:
+                answers = list(threads.map(read_answer, connections))
+            statuses = [answer.status for answer, _ in answers]
+            assert set(statuses) <= {200, 503}
+            assert (statuses.count(503) > 0) == (most_refused > 0)
+            assert statuses.count(503) <= most_refused
+            assert max(read for _, read in answers) - sent < 1.6
+            for connection in connections:
+                connection.close()
+        assert_says_how_it_is(address, ready=True)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_halt_of_the_worker_refuses_no_one(loaded: Engine, scorer: Scorer) -> None:
+    with running(app_that_blocks(loaded, scorer, Limits())) as address:
+        place = ("127.0.0.1", int(address.rpartition(":")[2]))
+        connections = [socket.create_connection(place, timeout=30) for _ in range(10)]
+        ask_on(connections[:1], "/blocks?seconds=1")
+        time.sleep(0.1)
+        ask_on(connections[1:], "/blocks?seconds=0.001")
+        answers = [read_answer(connection)[0] for connection in connections]
+        for connection in connections:
+            connection.close()
+
+    assert {answer.status for answer in answers} == {200}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_requests_that_are_read_and_not_begun_count_among_those_a_worker_has(loaded: Engine, scorer: Scorer) -> None:
+    with running(app_that_blocks(loaded, scorer, Limits(requests=5))) as address:
+        place = ("127.0.0.1", int(address.rpartition(":")[2]))
+        connections = [socket.create_connection(place, timeout=30) for _ in range(20)]
+        ask_on(connections[:1], "/health/live")
+        for connection in connections[1:]:
+            ask_on([connection], "/health/live")
+            read_answer(connection)
+        read_answer(connections[0])
+        ask_on(connections[:1], "/blocks?seconds=0.3")
+        time.sleep(0.1)
+        ask_on(connections[1:], "/blocks")
+        answers = [read_answer(connection)[0] for connection in connections]
+        for connection in connections:
+            connection.close()
+
+    statuses = [answer.status for answer in answers]
+    assert statuses[0] == 200
+    assert 4 <= statuses[1:].count(200) <= 6
+    assert statuses.count(503) == 20 - statuses.count(200)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_where_many_refusals_wait_whoever_comes_when_there_is_room_is_served(
+    loaded: Engine, scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals, "REFUSALS_A_SECOND", 0.1)
+    monkeypatch.setattr(refusals, "LONGEST_PAUSE", 4.0)
+    monkeypatch.setattr(refusals, "MOST_READ", 1)
+    app = create_app(loaded, scorer, limits=Limits(requests=1))
+    held, released = threading.Event(), threading.Event()
+
+    @app.get("/holds")
+    def holds() -> None:
+        held.set()
+        released.wait(30)
+
+    with running(app) as address, ThreadPoolExecutor(2) as threads:
+        holding = threads.submit(timed, "GET", f"{address}/holds")
+        assert held.wait(30)
+        refused = threads.submit(timed, "GET", f"{address}/movies/1")
+        wait_for_many_refusals(app)
+        released.set()
+        assert holding.result()[0].status_code == 200
+        answer, _ = timed("GET", f"{address}/movies/1")
+        assert not refused.done()
+
+    assert answer.status_code == 200
+    assert refused.result()[0].status_code == 503
 
 
 def test_a_request_that_takes_too_long_is_given_up_and_its_late_answer_dropped(loaded: Engine, scorer: Scorer) -> None:
