@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Path, Query
+from fastapi import Depends, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.convertors import StringConvertor, register_url_convertor
 
-from app.api.dependencies import ServicesDependency
+from app.api.dependencies import services_of
 from seqrec.errors import MovieNotFound, UserNotFound
 from seqrec.ids import PREFIX
 from seqrec.schemas.common import NamedId
@@ -26,17 +26,17 @@ _NamedMovie = Annotated[NamedId, Path(description=f"The movie. {_IDS}", examples
 
 
 # Coroutines, so that a request by own ids waits for no thread and asks no database.
-async def _known_user(user_id: _NamedUser, services: ServicesDependency) -> int | None:
+async def _known_user(user_id: _NamedUser, request: Request) -> int | None:
     if isinstance(user_id, int):
         return user_id
-    found = await run_in_threadpool(services.external_ids.look_up, users=[user_id])
+    found = await run_in_threadpool(services_of(request).external_ids.look_up, users=[user_id])
     return found.users.get(user_id)
 
 
-async def _known_movie(movie_id: _NamedMovie, services: ServicesDependency) -> int | None:
+async def _known_movie(movie_id: _NamedMovie, request: Request) -> int | None:
     if isinstance(movie_id, int):
         return movie_id
-    found = await run_in_threadpool(services.external_ids.look_up, movies=[movie_id])
+    found = await run_in_threadpool(services_of(request).external_ids.look_up, movies=[movie_id])
     return found.movies.get(movie_id)
 
 
@@ -47,15 +47,15 @@ KnownMovieId = Annotated[int | None, Depends(_known_movie)]
 """The same of a movie."""
 
 
-async def _user(user_id: _NamedUser, services: ServicesDependency) -> int:
-    known = await _known_user(user_id, services)
+async def _user(user_id: _NamedUser, request: Request) -> int:
+    known = await _known_user(user_id, request)
     if known is None:
         raise UserNotFound([user_id])
     return known
 
 
-async def _movie(movie_id: _NamedMovie, services: ServicesDependency) -> int:
-    known = await _known_movie(movie_id, services)
+async def _movie(movie_id: _NamedMovie, request: Request) -> int:
+    known = await _known_movie(movie_id, request)
     if known is None:
         raise MovieNotFound([movie_id])
     return known

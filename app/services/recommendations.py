@@ -175,9 +175,11 @@ class Recommender:
         if len({query.user_id for query in queries}) > 1:
             return None
         known = self.find_user(queries[0].user_id)
-        if known is None or not known.user.predictions.keys() >= {query.movie_id for query in queries}:
+        movie_ids = [query.movie_id for query in queries]
+        if known is None or not known.user.predictions.keys() >= set(movie_ids):
             return None
-        return self._predict(known, [query.movie_id for query in queries])
+        _require_movies(known.state.catalogue, movie_ids)
+        return _predictions(known, [known.user.predictions[movie_id] for movie_id in movie_ids])
 
     def predict_anonymous(self, user: UserContext, movie_ids: Sequence[int]) -> Predictions:
         """Predict an anonymous user's stars for each movie, in their order; `MovieNotFound` or `NoStars`."""
@@ -394,9 +396,7 @@ class Recommender:
     def _predict(known: KnownUser, movie_ids: Sequence[int]) -> Predictions:
         _require_movies(known.state.catalogue, movie_ids)
         with scoring("predict"):
-            predictions = known.state.scorer.predict_from(known.user, movie_ids)
-        external_ids = {known.key: known.external_id} if isinstance(known.key, int) else {}
-        return Predictions([known.state] * len(predictions), predictions, external_ids)
+            return _predictions(known, known.state.scorer.predict_from(known.user, movie_ids))
 
     def _recommend(self, known: KnownUser, options: RecommendationOptions) -> RecommendationList:
         user, state = known.user, known.state
@@ -488,6 +488,12 @@ def scoring(what: str) -> Iterator[None]:
             raise NoRelevance from error
         except NoStarsError as error:
             raise NoStars from error
+
+
+def _predictions(known: KnownUser, predictions: list[Prediction]) -> Predictions:
+    """Those of one user."""
+    external_ids = {known.key: known.external_id} if isinstance(known.key, int) else {}
+    return Predictions([known.state] * len(predictions), predictions, external_ids)
 
 
 def _counted(answer: RecommendationList) -> RecommendationList:

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from app.api import headers, translation
-from app.api.dependencies import ServicesDependency
+from app.api.dependencies import services_of
 from app.api.error_handlers import BODY_ERRORS, responses
 from app.api.named_ids import own_ids
 from app.edge.keys import with_key
@@ -27,7 +27,8 @@ routers = (router,)
     response_model=Predictions,
     responses=responses(UserNotFound, MovieNotFound, NoStars, *BODY_ERRORS, DatabaseUnavailable),
 )
-async def predict_ratings(request: PredictionRequest, services: ServicesDependency) -> Response:
+async def predict_ratings(request: PredictionRequest, http: Request) -> Response:
+    services = services_of(http)
     recommender, ids = services.recommender, await own_ids(request, services)
     if request.user_id is None and request.queries is None:
         user = translation.user_context_from(request.profile, request.history, ids)

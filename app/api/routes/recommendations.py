@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app.api import headers, translation
-from app.api.dependencies import ServicesDependency
+from app.api.dependencies import ServicesDependency, services_of
 from app.api.error_handlers import BODY_ERRORS, responses
 from app.api.named_ids import own_ids
 from app.api.parameters import UserId
@@ -38,8 +38,9 @@ routers = (router, bulk)
     | responses(UserNotFound, NoRelevance, NoStars, InvalidRequest, DatabaseUnavailable),
 )
 async def recommend_for_user(
-    user_id: UserId, options: Annotated[UserListOptions, Query()], request: Request, services: ServicesDependency
+    user_id: UserId, options: Annotated[UserListOptions, Query()], request: Request
 ) -> Response:
+    services = services_of(request)
     recommender, ids = services.recommender, await own_ids(options, services)
     chosen = translation.user_options_from(options, ids)
     user = recommender.find_user(user_id) or await services.users_to_read.get(user_id)
