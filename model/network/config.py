@@ -103,8 +103,8 @@ class RankingConfig(BaseModel):
         """The window of the ratings that are read moves on by so many ratings at once.
 
         Between two moves a new rating is read from the state after the rating before it, and the whole window is read
-        anew at a move only. The window holds ``history_length`` ratings after a move, and up to ``window_step`` - 1
-        fewer before one.
+        anew at a move only. The window holds ``history_length`` ratings before a move, and ``window_step`` - 1 fewer
+        after one.
         """
         return max(self.history_length // 4, 1)
 
