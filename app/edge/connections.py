@@ -24,10 +24,10 @@ class LimitedConnection(HttpToolsProtocol):
 
     The server itself waits without end for the first byte, and for the rest of a header.
 
-    A request that has waited too long in the system's queues is refused (`Refusals.refuse_late`): the event loop takes
-    up one new connection a turn, so that requests which are answered at once never are many in the worker, however long
-    the queue before it. On a new connection it is turned away before it is read, as where many refusals wait: to parse
-    and to route every request would leave no time for those that are admitted.
+    A request that has waited too long in the system's queues is refused (`app.edge.refusals.Lateness`): the event
+    loop takes up one new connection a turn, so that requests which are answered at once never are many in the
+    worker, however long the queue before it. On a new connection it is turned away before it is read, as where many
+    refusals wait: to parse and to route every request would leave no time for those that are admitted.
     """
 
     limits: Limits = DEFAULT_LIMITS
@@ -36,7 +36,7 @@ class LimitedConnection(HttpToolsProtocol):
         super().__init__(*arguments, **options)
         self._header_timer: TimerHandle | None = None
         self._header_bytes = 0
-        self._is_new, self._is_turned_away = True, False
+        self._is_new, self._is_first, self._is_turned_away = True, True, False
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(cast(Any, transport))
@@ -65,7 +65,7 @@ class LimitedConnection(HttpToolsProtocol):
         """After a pause, as any refusal of many, unless connections are short too."""
         refusals, unread = self._refusals, self._seconds_unread()
         if refusals is None or not (
-            refusals.refuse_late(unread) or (refusals.are_many and refusals.refuse_one_of(len(self.tasks)))
+            refusals.of_new_connections.lasts(unread) or (refusals.are_many and refusals.refuse_one_of(len(self.tasks)))
         ):
             return False
         self._header_is_there()
@@ -97,10 +97,13 @@ class LimitedConnection(HttpToolsProtocol):
         super().on_message_begin()
         if self._header_timer is None:
             self._await_header()
+        is_first, self._is_first = self._is_first, False
         refusals = self._refusals
-        if refusals is not None and (
-            refusals.refuse_one_of(len(self.tasks)) or refusals.refuse_late(self._seconds_unread())
-        ):
+        if refusals is None:
+            return
+        # The first request of a connection was judged before it was read.
+        is_late = not is_first and refusals.of_open_connections.lasts(self._seconds_unread())
+        if is_late or refusals.refuse_one_of(len(self.tasks)):
             cast(dict[str, Any], self.scope)[REFUSED] = True
 
     def on_headers_complete(self) -> None:

@@ -1,6 +1,7 @@
 """Refusals of requests that are too many: they wait, and where very many do, the next ones are not read any more."""
 
 import asyncio
+import math
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -23,18 +24,48 @@ LONGEST_UNREAD = 0.5
 PATIENCE = 0.25
 """Seconds for which every request has to come late before one is refused: a short halt of the worker is no overload."""
 
+FORGOTTEN = 1.0
+"""Seconds after which the next late request is the first one again."""
+
 STATE = "seqrec_refusals"
 """Where the connections of a server find them, in the state that its lifespan gives."""
 
 
+class Lateness:
+    """Tells whether requests come late for longer than a halt of the worker explains: more come than are answered.
+
+    As CoDel (Nichols and Jacobson, 2012) drops packets: by how long they waited rather than by how many wait, and only
+    if none came in time for a while. So those that are admitted find a short queue, of whatever kind they are.
+    """
+
+    def __init__(self) -> None:
+        self._since = self._latest = -math.inf
+
+    def lasts(self, unread: float) -> bool:
+        """Whether a request that came so many seconds ago is to be refused."""
+        if unread < LONGEST_UNREAD:
+            self._latest = -math.inf
+            return False
+        now = time.monotonic()
+        if now - self._latest > FORGOTTEN:
+            self._since = now
+        self._latest = now
+        return now - self._since > PATIENCE
+
+
 class Refusals:
-    """Those of one worker. Who asks again at once should not take the time of those who are admitted."""
+    """Those of one worker. Who asks again at once should not take the time of those who are admitted.
+
+    Attributes:
+        of_new_connections, of_open_connections: apart, since the event loop takes up one new connection a turn, and
+            reads all open ones: the former may wait for seconds while the latter are answered at once.
+    """
 
     def __init__(self, most: int) -> None:
         """``most`` requests are in work at once."""
         self._most = most
         self._waiting = 0
-        self._late_since: float | None = None
+        self.of_new_connections, self.of_open_connections = Lateness(), Lateness()
 
     @property
     def are_many(self) -> bool:
@@ -44,20 +75,6 @@ class Refusals:
     def refuse_one_of(self, requests: int) -> bool:
         """Whether one more is too many beside so many, in work, or read and not begun, or refused and waiting."""
         return requests - self._waiting >= self._most
-
-    def refuse_late(self, unread: float) -> bool:
-        """Whether a request that came so many seconds ago is refused, since more come than are answered.
-
-        As CoDel (Nichols and Jacobson, 2012) drops packets: by how long they waited rather than by how many wait, and
-        only if none came in time for a while. So the requests that are admitted find a short queue, of whatever
-        kind they are.
-        """
-        if unread < LONGEST_UNREAD:
-            self._late_since = None
-            return False
-        now = time.monotonic()
-        self._late_since = self._late_since or now
-        return now - self._late_since > PATIENCE
 
     @asynccontextmanager
     async def one_more(self) -> AsyncIterator[None]:

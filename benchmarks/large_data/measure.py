@@ -25,7 +25,7 @@ from model.data.conversion.sharding import write_shards
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
 from model.data.splits import Split, only_relevant_targets, paper_split
-from model.evaluation.batch_scoring import predict, relevances
+from model.evaluation.batch_scoring import list_scores, predict
 from model.evaluation.scoring import score_lists
 from model.factorization.cross_fitting import FittedPriors
 from model.factorization.gibbs import sample_factors
@@ -249,10 +249,9 @@ class Training:
     def scored_lists(self, clock: Clock) -> None:
         """Lists of some held-out users, of all of validation and test."""
         estimator = self.estimator()
-        network = estimator.network.require_ranking()
         some = only_relevant_targets(self.split.test.take(np.arange(min(SCORED_USERS, len(self.split.test)))))
-        counts = np.bincount(self.split.train.sequences.movies, minlength=len(network.movies))
-        scores = partial(relevances, network, device=estimator.context.device, horizon="relevance")
+        counts = np.bincount(self.split.train.sequences.movies, minlength=len(estimator.network.movies))
+        scores = partial(list_scores, estimator.network, device=estimator.context.device, horizon="relevance")
         with clock.measuring(len(some), len(self.split.test) + len(self.split.validation)):
             score_lists(scores, some, counts)
 

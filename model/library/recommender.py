@@ -18,7 +18,7 @@ from model.data import dataset
 from model.data.conversion.convert import ConversionOptions, convert
 from model.device import choose_device
 from model.errors import DataError
-from model.evaluation.batch_scoring import predict, relevances
+from model.evaluation.batch_scoring import list_scores, predict
 from model.evaluation.scoring import score_lists, score_predictions
 from model.features.titles import title_vectors
 from model.files import atomic_folder
@@ -250,7 +250,7 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
         network = fitted.artifact.network
         if network.ranking is None:
             return None
-        scores = partial(relevances, network.ranking, device=self.device, horizon="relevance")
+        scores = partial(list_scores, network, device=self.device, horizon="relevance")
         return score_lists(scores, fitted.with_targets(users, items, stars), network.movies.ratings.cpu().numpy())
 
     def save(self, folder: Path | str) -> Path:

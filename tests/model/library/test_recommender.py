@@ -98,6 +98,18 @@ def test_held_out_ratings_are_evaluated(recommender: Recommender, held_out: pd.D
     assert evaluation.lists.hr_at_10 > 0.7  # of 15 unrated items, half are to the taste
 
 
+def test_what_is_evaluated_are_the_lists_that_are_recommended(recommender: Recommender, held_out: pd.DataFrame) -> None:
+    liked = held_out[held_out["score"] > 6]
+    lists = recommender.recommend(liked["reader"].tolist(), n=ITEMS)
+    found = liked.merge(lists, left_on=["reader", "book"], right_on=["user", "item"])
+
+    evaluation = recommender.evaluate(liked)
+
+    assert evaluation.lists is not None
+    assert len(found) == len(liked)
+    assert evaluation.lists.mrr == pytest.approx((1 / found["rank"]).mean(), abs=1e-3)
+
+
 def test_the_card_tells_how_good_the_model_was_for_users_it_had_not_met(recommender: Recommender) -> None:
     assert recommender.card.data.users == USERS
     figures = star_figures(recommender.card)
