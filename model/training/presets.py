@@ -102,10 +102,13 @@ PRESETS = {
         RATING_ONLY,
         Preset(
             name="seqrec",
-            network=RATING_ONLY.network.model_copy(update={"ranking": RankingConfig(hidden=256, stars_weight=0.7)}),
+            network=RATING_ONLY.network.model_copy(
+                # To read more of a history than the latest hundred ratings brings nothing, and takes as much longer.
+                update={"ranking": RankingConfig(hidden=256, history_length=100, stars_weight=0.7)}
+            ),
             training=RATING_ONLY.training,
             ranking_training=RankingTrainingConfig(
-                epochs=20, window=100, relevance_share=0.34, sampled_movies=1024, refit_epochs=3
+                epochs=20, relevance_share=0.34, sampled_movies=1024, refit_epochs=3
             ),
         ),
         QUICK_LOOK,
