@@ -19,18 +19,18 @@ from app.jobs.training import training_context
 from app.settings import Settings
 from model.card import Epoch, Evaluation
 from model.data import dataset
-from model.data.sequences import Examples, Sequences
-from model.data.splits import Split, split
-from model.evaluation.bootstrap import paired_difference
+from model.data.sequences import Examples
+from model.data.splits import Split
+from model.evaluation.bootstrap import Difference, paired_difference
 from model.evaluation.evaluate import RatingEvaluator
 from model.evaluation.rating_metrics import Predicted
+from model.experiments.plan import Plan
 from model.experiments.provenance import versions
+from model.experiments.runs import RunStore
 from model.files import atomic_write
-from model.training.estimator import SeqRecEstimator
-from model.training.presets import preset
 from model.types import FloatArray, IntArray
 
-PROTOCOL = "random"
+SEQREC, PROTOCOL = "seqrec", "random"
 
 
 class MyFm:
@@ -89,54 +89,62 @@ def _no_features(rows: int) -> sparse.csr_matrix:
     return sparse.csr_matrix((rows, 0))
 
 
-class Comparison(BaseModel):
-    """myFM and SeqRec on the same test ratings.
+class Result(BaseModel):
+    """myFM beside SeqRec, on the same test ratings.
 
     Attributes:
-        difference: RMSE of SeqRec minus that of myFM, and the ends of its 95 % interval by bootstrap over users.
+        evaluation: of myFM.
+        difference: RMSE of SeqRec less that of myFM, and the ends of its 95 % interval by bootstrap over users.
     """
 
     data_checksum: str
     versions: dict[str, str]
     factors: int
     sweeps: int
-    myfm: Evaluation
-    seqrec: Evaluation
-    difference: tuple[float, float, float]
+    evaluation: Evaluation
+    difference: Difference
 
 
 def main(
     data: Annotated[Path, typer.Option(help="Folder of a MovieLens data set.")] = Path("data/ml-1m"),
-    out: Annotated[Path, typer.Option(help="The file of the result.")] = Path("docs/results/peers/random-myfm.json"),
+    results: Annotated[Path, typer.Option(help="Folder of the results; SeqRec's row of it is compared with.")] = Path(
+        "docs/results"
+    ),
     factors: Annotated[int, typer.Option(help="Of each feature.")] = 10,
     sweeps: Annotated[int, typer.Option(help="Of the sampler.")] = 512,
 ) -> None:
-    """Train both on the random split, and compare their errors on each test rating."""
+    """Train myFM on the random split, and compare its error on each test rating with SeqRec's; writes myfm.json.
+
+    SeqRec is trained too, unless its predictions are in the folder of the results.
+    """
+    own = next(run for run in Plan().table_4() if (run.model, run.protocol) == (SEQREC, PROTOCOL))
     with reporter() as progress:
         ratings = dataset.read(data)
-        divided = split(PROTOCOL, Sequences.of(ratings), task="rating")
         context = training_context(ratings, Settings(data=data), progress, resume=False)
-        typer.echo("myFM: training", err=True)
-        first = RatingEvaluator().evaluate(MyFm(len(ratings.catalogue.vocabulary), factors, sweeps), divided)
-        typer.echo(f"myFM: RMSE {first.evaluation.rmse:.4f}", err=True)
-        second = RatingEvaluator().evaluate(SeqRecEstimator(preset("seqrec-rating"), context), divided)
+        store = RunStore(results, ratings, context)
+        predicted, divided = store.predictions(own), store.split(own)
+        if predicted is None:
+            raise typer.BadParameter(f"{results} says that SeqRec could not be run; remove its row.")
+        peer = MyFm(len(ratings.catalogue.vocabulary), factors, sweeps)
+        evaluated = RatingEvaluator().evaluate(peer, divided)
     test = divided.test
     users = np.repeat(np.arange(len(test)), test.target_counts)
-    difference = paired_difference(
-        second.answers.stars, first.answers.stars, test.target_stars, users, levels=test.rating_scale
-    )
-    comparison = Comparison(
+    result = Result(
         data_checksum=ratings.checksum,
         versions=versions(context.device, myfm=version("myfm")),
         factors=factors,
         sweeps=sweeps,
-        myfm=first.evaluation,
-        seqrec=second.evaluation,
-        difference=difference,
+        evaluation=evaluated.evaluation,
+        difference=paired_difference(
+            predicted, evaluated.answers.stars, test.target_stars, users, levels=test.rating_scale
+        ),
     )
-    with atomic_write(out) as temporary:
-        temporary.write_text(comparison.model_dump_json(indent=2) + "\n")
-    typer.echo(f"SeqRec: RMSE {second.evaluation.rmse:.4f}; less than myFM's by {-difference.rmse:.4f}")
+    with atomic_write(results / "myfm.json") as temporary:
+        temporary.write_text(result.model_dump_json(indent=2) + "\n")
+    low, high = result.difference.low, result.difference.high
+    typer.echo(
+        f"myFM: RMSE {evaluated.evaluation.rmse:.4f}; SeqRec {result.difference.rmse:+.4f} ({low:+.4f}, {high:+.4f})"
+    )
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ PEERS = {
     "ease": "benchmarks.ease.Ease",
     "ease-recent": "benchmarks.ease.RecentEase",
     "sasrec": "benchmarks.rectools_peers.SasRec",
+    "hstu": "benchmarks.rectools_peers.Hstu",
+    "esasrec": "benchmarks.rectools_peers.ESasRec",
     "gru": "benchmarks.rectools_peers.Gru",
     "gru4rec": "benchmarks.recbole_peers.Gru4Rec",
 }

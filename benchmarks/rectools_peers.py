@@ -1,4 +1,4 @@
-"""SASRec of the library RecTools, and a recurrent network in its place."""
+"""SASRec, HSTU and eSASRec of the library RecTools, and a recurrent network in the place of the attention."""
 
 import logging
 import warnings
@@ -9,7 +9,8 @@ import pandas as pd
 import torch
 from rectools import Columns
 from rectools.dataset import Dataset
-from rectools.models import SASRecModel
+from rectools.models import HSTUModel, SASRecModel
+from rectools.models.nn.transformers.ligr import LiGRLayers
 from rectools.models.nn.transformers.net_blocks import TransformerLayersBase
 from torch import Tensor, nn
 
@@ -45,20 +46,20 @@ class SasRec:
     length = 200
     longest = 100
     patience = 10
-    network: ClassVar[Settings] = {"n_blocks": 2, "n_heads": 1}
+    model_type: ClassVar[type] = SASRecModel
+    network: ClassVar[Settings] = {"n_blocks": 2, "n_heads": 1, "loss": "softmax"}
 
     def __init__(self, vocabulary_size: int, factors: int, dropout: float, liked: bool, minutes: float) -> None:
         self.vocabulary_size = vocabulary_size
         self.liked = liked
         self.minutes = minutes
         self.epochs: list[Epoch] = []
-        self.model = SASRecModel(
+        self.model = self.model_type(
             **self.network,
             n_factors=factors,
             dropout_rate=dropout,
             session_max_len=self.length,
             batch_size=32,
-            loss="softmax",
             lr=1e-3,
         )
 
@@ -89,7 +90,7 @@ class SasRec:
         movies = network.item_model.get_all_embeddings()
         sessions = torch.from_numpy(self.sessions(select_ratings(histories, self.liked)))
         users = network.encode_sessions({"x": sessions}, movies)[:, -1]
-        return spread((users @ movies[1:].T).numpy(), self.known, self.vocabulary_size)
+        return spread(network.similarity_module(users, movies[1:]).numpy(), self.known, self.vocabulary_size)
 
     def sessions(self, histories: Sequences) -> IntArray:
         """The ends of the histories in the library's item numbers, padded in front, shape (users, length)."""
@@ -99,6 +100,41 @@ class SasRec:
             items = items[items > 0][-self.length :]
             padded[user, self.length - len(items) :] = items
         return padded
+
+
+class Hstu(SasRec):
+    """HSTU (Zhai and others 2024) by the order of the movies alone: its attention reads positions, and no times."""
+
+    name = "hstu"
+    model_type = HSTUModel
+    network: ClassVar[Settings] = {
+        "n_blocks": 2,
+        "n_heads": 2,
+        "loss": "softmax",
+        "relative_time_attention": False,
+        "lightning_module_kwargs": {"logits_t": 0.05},  # a score is a cosine
+    }
+
+    @staticmethod
+    def grid(protocol: str) -> list[Settings]:
+        return combinations(factors=(128,), dropout=(0.2,), liked=choices_of_liked(protocol))
+
+
+class ESasRec(SasRec):
+    """eSASRec (Tikhonovich and others 2025): SASRec with gated layers (LiGR) and the softmax over a sample."""
+
+    name = "esasrec"
+    network: ClassVar[Settings] = {
+        "n_blocks": 2,
+        "n_heads": 2,
+        "transformer_layers_type": LiGRLayers,
+        "loss": "sampled_softmax",
+        "n_negatives": 256,
+    }
+
+    @staticmethod
+    def grid(protocol: str) -> list[Settings]:
+        return combinations(factors=(128,), dropout=(0.2,), liked=choices_of_liked(protocol))
 
 
 class RecurrentLayers(TransformerLayersBase):  # type: ignore[misc]
@@ -127,6 +163,7 @@ class Gru(SasRec):
         "transformer_layers_type": RecurrentLayers,
         "use_pos_emb": False,
         "use_causal_attn": False,
+        "loss": "softmax",
     }
 
     @staticmethod
