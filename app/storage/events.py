@@ -6,7 +6,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, delete, exists, false, func, or_, select, text, tuple_
+from sqlalchemy import Select, and_, case, delete, exists, false, func, or_, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
@@ -16,6 +16,9 @@ from app.storage.unnest import unnested
 
 PASSING = ("impression", "click")
 """Kinds of events that change no list."""
+
+OPPOSITES = {"like": "dislike", "dislike": "like"}
+"""Kinds that replace each other, as well as earlier events of their own kind."""
 
 
 class EventRecord(NamedTuple):
@@ -154,10 +157,11 @@ def remove_expired(session: Session, before: int) -> int:
     """
     ratings.lock_all(session)  # deletions lock events first and their users later, as writers do not
     later = aliased(Event)
+    says_the_opposite = and_(later.kind == case(OPPOSITES, value=Event.kind), ~later.removed)
     replaced = exists().where(
         later.user_id == Event.user_id,
         later.movie_id == Event.movie_id,
-        later.kind == Event.kind,
+        or_(later.kind == Event.kind, says_the_opposite),
         tuple_(later.occurred_at, later.id) > tuple_(Event.occurred_at, Event.id),
     )
     expired = delete(Event).where(Event.occurred_at < before, or_(Event.kind.in_(PASSING), replaced))

@@ -8,11 +8,9 @@ from sqlalchemy.orm import Session
 
 from app.services.feedback.kinds import DAY, DEFAULT_MEANINGS, OPINIONS, Meanings
 from app.storage import events, ratings, users
-from app.storage.events import Lasting
+from app.storage.events import OPPOSITES, Lasting
 from app.storage.ratings import TimedRating
 from model.features.users import Rated, UserContext
-
-OPPOSITES = {"like": "dislike", "dislike": "like"}
 
 Current = Mapping[tuple[int, str], Lasting]
 """The lasting events that still hold, by movie and kind."""
