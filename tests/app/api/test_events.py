@@ -421,6 +421,23 @@ def test_old_events_are_forgotten_but_for_what_the_user_has_said(served: Callabl
     assert second not in listed(client)
 
 
+@pytest.mark.parametrize("opinions", [["like", "dislike"], ["dislike", "like"], ["like", "dislike", "like", "dislike"]])
+def test_an_opinion_that_another_one_has_replaced_does_not_come_back(
+    served: Callable[..., TestClient], opinions: list[str]
+) -> None:
+    client = served(event_retention=30)
+    (movie,) = unrated(client, 1)
+    old = int(time.time()) - 31 * DAY
+    said = [{"movie_id": movie, "kind": kind, "occurred_at": old + at} for at, kind in enumerate(opinions)]
+    taken_back = {"movie_id": movie, "kind": opinions[-1], "occurred_at": old + len(opinions), "removed": True}
+    send(client, taken_back, *reversed(said))  # events may come late
+    assert movie in listed(client)
+    client.app.state.services.events.remove_expired()  # type: ignore[attr-defined]
+
+    assert [event["removed"] for event in exported(client)] == [True]
+    assert movie in listed(client)
+
+
 def test_users_and_movies_are_named_by_external_ids_too(client: TestClient) -> None:
     user = client.post("/users", json={"external_id": "ann"}).json()["user_id"]
     movie = client.post("/movies", json={"title": "Named (2026)", "external_id": "tt7"}).json()["movie_id"]
