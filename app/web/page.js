@@ -65,9 +65,9 @@ async function write(movie, stars, { undoing = false, ratedAt = null } = {}) {
     toast("Start as a user first, then rate.");
     return;
   }
-  const before = session.ratingOf(movie.movie_id);
+  let before;
   try {
-    await session.write(movie, stars, ratedAt);
+    before = await session.write(movie, stars, ratedAt);
   } catch (error) {
     refresh();
     toast(error.message, { error: true });

@@ -12,7 +12,8 @@ const NO_RATING = { stars: null, ratedAt: null };
  */
 export class Session extends EventTarget {
   user = null;
-  #rated = new Map(); // {stars, ratedAt} by movie id
+  #rated = new Map(); // what the service has, as far as it is known: {stars, ratedAt} by movie id
+  #unsaved = new Map(); // of each movie what is on its way there, the latest
   #listed = new Set();
   #writing = Promise.resolve();
 
@@ -41,12 +42,16 @@ export class Session extends EventTarget {
 
   /** The user's own rating of a movie, {stars, ratedAt}, each null where it is not known here. */
   ratingOf(movieId) {
+    return this.#unsaved.get(movieId) ?? this.#savedOf(movieId);
+  }
+
+  #savedOf(movieId) {
     return this.#rated.get(movieId) ?? NO_RATING;
   }
 
-  /** Keep what a movie has; without a time, the one that is known of the same stars stays. */
+  /** Keep what a movie has in the service; without a time, the one that is known of the same stars stays. */
   learn(movieId, stars, ratedAt = null) {
-    const before = this.ratingOf(movieId);
+    const before = this.#savedOf(movieId);
     if (stars === null) this.#rated.delete(movieId);
     else this.#rated.set(movieId, { stars, ratedAt: ratedAt ?? (stars === before.stars ? before.ratedAt : null) });
   }
@@ -92,6 +97,7 @@ export class Session extends EventTarget {
     this.forget();
     this.user = null;
     this.#rated.clear();
+    this.#unsaved.clear();
     this.dispatchEvent(new Event("user"));
   }
 
@@ -115,30 +121,35 @@ export class Session extends EventTarget {
     this.dispatchEvent(new Event("import"));
   }
 
-  /** Write a rating, of now or of `ratedAt`, or delete it where stars is null; writes go out one after the other. */
+  /**
+   * Write a rating, of now or of `ratedAt`, or delete it where stars is null; returns the one that it replaced. Writes go
+   * out one after the other.
+   */
   write(movie, stars, ratedAt = null) {
     const id = this.id;
-    const before = this.ratingOf(movie.movie_id);
-    this.learn(movie.movie_id, stars, ratedAt);
-    const written = this.#writing.then(() => this.#send(id, movie, { stars, ratedAt }, before));
+    const rating = { stars, ratedAt };
+    this.#unsaved.set(movie.movie_id, rating);
+    const written = this.#writing.then(() => this.#send(id, movie, rating));
     this.#writing = written.catch(() => {});
     return written;
   }
 
-  async #send(id, movie, { stars, ratedAt }, before) {
+  async #send(id, movie, rating) {
     const { movie_id } = movie;
+    const { stars, ratedAt } = rating;
+    const before = this.#savedOf(movie_id);
     let answer;
     try {
       answer = stars === null ? await api.unrate(id, movie_id) : await api.rate(id, movie_id, stars, ratedAt);
-    } catch (error) {
-      if (id === this.id) this.learn(movie_id, before.stars, before.ratedAt);
-      throw error;
+    } finally {
+      if (this.#unsaved.get(movie_id) === rating) this.#unsaved.delete(movie_id); // else a later one is on its way
     }
-    if (id !== this.id) return;
-    if (answer && this.starsOf(movie_id) === stars) this.learn(movie_id, stars, answer.rated_at);
-    const detail = { movie, stars, ratedAt: answer?.rated_at };
-    this.dispatchEvent(new CustomEvent("change", { detail }));
-    this.#countAnew(id);
+    if (id === this.id) {
+      this.learn(movie_id, stars, answer?.rated_at);
+      this.dispatchEvent(new CustomEvent("change", { detail: { movie, stars, ratedAt: answer?.rated_at } }));
+      this.#countAnew(id);
+    }
+    return before;
   }
 
   async #countAnew(id) {
@@ -151,6 +162,7 @@ export class Session extends EventTarget {
   #become(user) {
     this.user = user;
     this.#rated.clear();
+    this.#unsaved.clear();
     this.#listed.clear();
     remember("localStorage", "user", String(user.user_id));
     this.dispatchEvent(new Event("user"));

@@ -3,7 +3,7 @@
 import re
 
 from browsing import Visit, heading, move_away, movies, plain, rated, recommended, settled, star, titles
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 
 def test_rating_a_movie_changes_the_list(visit: Visit, address: str) -> None:
@@ -182,3 +182,30 @@ def test_a_rating_that_was_not_written_is_not_shown(visit: Visit, address: str) 
 
     expect(page.get_by_role("status").filter(has_text="The service does not answer.")).to_be_visible()
     expect(first.locator(".rating-number")).to_have_text(f"{stars:.1f}")
+
+
+def test_stars_that_follow_on_stars_that_were_not_written_are_shown_and_undo_leads_to_those_before(
+    visit: Visit, address: str
+) -> None:
+    page = visit(user=1, refused=True)
+    row = movies(page, "ratings").first
+    expect(row).to_be_visible()
+    before = rated(address, 1)
+    title, stars = before[0]["display_title"], before[0]["stars"]
+
+    def refuse_half_a_star(route: Route) -> None:
+        if route.request.post_data_json == {"stars": 0.5, "rated_at": None}:
+            route.fulfill(status=503, json={"code": "busy", "detail": "Too many requests at once."})
+        else:
+            route.continue_()
+
+    page.route("**/ratings/*", refuse_half_a_star)
+    row.evaluate("row => { for (const at of [0, 1]) row.querySelectorAll('[role=radio]')[at].click(); }")
+
+    said = page.get_by_role("status")
+    expect(said.filter(has_text=f"{title}: 1 star.")).to_be_visible()
+    expect(row.locator(".rating-number")).to_have_text("1.0")
+    assert rated(address, 1)[0]["stars"] == 1
+    page.get_by_role("button", name="Undo").click()
+    expect(said.filter(has_text=f"{title}: {stars:g} star")).to_be_visible()
+    assert rated(address, 1) == before
