@@ -88,23 +88,23 @@ export class Session extends EventTarget {
   }
 
   async changeProfile(profile) {
-    this.user = await api.changeUser(this.id, profile);
+    const id = this.id;
+    const user = await api.changeUser(id, profile);
+    if (id !== this.id) return;
+    this.user = user;
     this.dispatchEvent(new Event("profile"));
   }
 
   /** Sign out; the user stays in the service. */
   close() {
-    this.forget();
-    this.user = null;
-    this.#rated.clear();
-    this.#unsaved.clear();
-    this.dispatchEvent(new Event("user"));
+    this.#become(null);
   }
 
   /** Delete the user with all ratings. */
   async remove() {
-    await api.removeUser(this.id);
-    this.close();
+    const id = this.id;
+    await api.removeUser(id);
+    if (id === this.id) this.close();
   }
 
   forget() {
@@ -118,7 +118,7 @@ export class Session extends EventTarget {
     if (id !== this.id) return;
     for (const { movie_id, stars, rated_at } of ratings) this.learn(movie_id, stars, rated_at);
     await this.#countAnew(id);
-    this.dispatchEvent(new Event("import"));
+    if (id === this.id) this.dispatchEvent(new Event("import"));
   }
 
   /**
@@ -164,9 +164,9 @@ export class Session extends EventTarget {
     this.#rated.clear();
     this.#unsaved.clear();
     this.#listed.clear();
-    remember("localStorage", "user", String(user.user_id));
+    remember("localStorage", "user", user && String(user.user_id));
     this.dispatchEvent(new Event("user"));
-    this.#readWatchlist(user.user_id);
+    if (user) this.#readWatchlist(user.user_id);
   }
 
   async #readWatchlist(id) {

@@ -25,6 +25,7 @@ export class History {
   }
 
   reset() {
+    this.#latest.abort();
     this.#ratings = [];
     this.#cursor = null;
     this.list.clear();

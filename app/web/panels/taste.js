@@ -51,6 +51,14 @@ export class Taste {
     });
   }
 
+  /** What is on its way, or looked at, is of the user before. */
+  reset() {
+    this.#latest.abort();
+    this.#panel.classList.remove("busy");
+    say(this.#panel, "");
+    this.#dialog.close();
+  }
+
   async #look(file) {
     say(this.#panel, "");
     this.#panel.classList.add("busy");
@@ -161,11 +169,13 @@ export class Taste {
 
   async #write(event) {
     event.preventDefault();
+    const { id } = this.session;
     const ratings = this.#ratings;
     const button = this.#dialog.querySelector("[type=submit]");
     button.disabled = true;
     try {
       await this.session.bring(ratings);
+      if (id !== this.session.id) return;
       this.#dialog.close();
       toast(`${plural(ratings.length, "rating")} written.`);
       this.arrive();

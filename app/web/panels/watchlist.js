@@ -21,6 +21,11 @@ export class Watchlist {
     return this.#panel.querySelector("[data-more]");
   }
 
+  /** What is on its way is of the user before. */
+  reset() {
+    this.#latest.abort();
+  }
+
   async load({ more = false } = {}) {
     const signal = this.#latest.signal();
     this.#panel.classList.add("busy");
