@@ -1,6 +1,6 @@
 // The user that the page is about, and the ratings that are known of them.
 
-import { api } from "./api.js";
+import { api, Latest } from "./api.js";
 import { recall, remember } from "./storage.js";
 
 const NO_RATING = { stars: null, ratedAt: null };
@@ -16,6 +16,7 @@ export class Session extends EventTarget {
   #unsaved = new Map(); // of each movie what is on its way there, the latest
   #listed = new Set();
   #writing = Promise.resolve();
+  #counting = new Latest();
 
   get id() {
     return this.user?.user_id;
@@ -153,7 +154,7 @@ export class Session extends EventTarget {
   }
 
   async #countAnew(id) {
-    const user = await api.user(id).catch(() => null);
+    const user = await api.user(id, this.#counting.signal()).catch(() => null);
     if (!user || id !== this.id) return;
     this.user = user;
     this.dispatchEvent(new Event("profile"));
