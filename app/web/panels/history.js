@@ -49,7 +49,7 @@ export class History {
       this.#take(page, more);
     } catch (error) {
       if (isAbort(error)) return;
-      say(this.#panel, "The ratings are missing.", error.message, { label: "Try again", run: () => this.load() });
+      say(this.#panel, "The ratings are missing.", error.message, { label: "Try again", run: () => this.load({ more }) });
     }
     this.#panel.classList.remove("busy");
   }

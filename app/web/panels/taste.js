@@ -14,7 +14,7 @@ export class Taste {
   #preview = null;
   #choices = new Map();
 
-  /** `arrive` is run when the ratings are written. */
+  /** `arrive` leads to where this panel is seen. */
   constructor(session, arrive) {
     this.session = session;
     this.arrive = arrive;
@@ -60,6 +60,7 @@ export class Taste {
   }
 
   async #look(file) {
+    await this.arrive();
     say(this.#panel, "");
     this.#panel.classList.add("busy");
     try {
@@ -178,7 +179,6 @@ export class Taste {
       if (id !== this.session.id) return;
       this.#dialog.close();
       toast(`${plural(ratings.length, "rating")} written.`);
-      this.arrive();
     } catch (error) {
       this.#dialog.querySelector(".error").textContent = error.message;
     }

@@ -39,7 +39,7 @@ export class Watchlist {
       this.#sayIfEmpty();
     } catch (error) {
       if (isAbort(error)) return;
-      say(this.#panel, "The watch list is missing.", error.message, { label: "Try again", run: () => this.load() });
+      say(this.#panel, "The watch list is missing.", error.message, { label: "Try again", run: () => this.load({ more }) });
     }
     this.#panel.classList.remove("busy");
   }
