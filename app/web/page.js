@@ -310,6 +310,7 @@ for (const tab of document.querySelectorAll("#tabs a:not([data-go]), [data-to-se
     const target = by(tab.getAttribute("href").slice(1));
     target.scrollIntoView();
     if (tab.matches("[data-to-search], [href='#search']")) search.focus();
+    else target.querySelector("h2").focus({ preventScroll: true });
   });
 }
 

@@ -13,6 +13,7 @@ export function toast(text, { undo = null, error = false } = {}) {
     const button = node("button", "button quiet small", "Undo");
     button.type = "button";
     button.addEventListener("click", () => {
+      by("main").focus({ preventScroll: true }); // the button goes
       endToast();
       undo();
     });
