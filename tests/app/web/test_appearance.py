@@ -261,3 +261,17 @@ def test_the_focus_does_not_fall_off_the_page_with_a_button(visit: Visit) -> Non
     page.get_by_role("button", name="Undo").press("Enter")
     expect(page.get_by_role("button", name="Undo")).to_have_count(0)
     assert page.evaluate(has_focus)
+
+
+def test_a_long_word_on_what_failed_stays_within_its_box_and_the_page_on_a_phone(visit: Visit) -> None:
+    page = visit(user=1, viewport=PHONE, has_touch=True, is_mobile=True, refused=True)
+    first = movies(page, "ratings").first
+    expect(first).to_be_visible()
+    why = "The service has more to do than it can just now, and refuses what would come too late. Try again later."
+    page.route("**/ratings/*", lambda route: route.fulfill(status=503, json={"code": "busy", "detail": why}))
+
+    star(first, "0.5 stars").click()
+
+    box = page.locator(".toast-box")
+    expect(box).to_have_text(why)
+    assert box.evaluate("box => box.scrollHeight <= box.clientHeight && box.getBoundingClientRect().top >= 0")
