@@ -53,7 +53,7 @@ async function request(method, path, { query = {}, body, type, signal } = {}) {
     const key = recall("sessionStorage", "key");
     const answer = await send(url, { method, body, type, key, signal });
     learnTime(answer);
-    if (answer.ok) return answer.status === 204 ? null : parse(await answer.text());
+    if (answer.ok) return contentOf(answer);
     const error = await errorOf(answer);
     if (answer.status !== 401 || !(await anotherKey(key))) throw error;
   }
@@ -79,6 +79,16 @@ async function send(url, { method, body, type, key, signal }) {
   } catch (error) {
     if (isAbort(error)) throw error;
     throw new ApiError(0, "unreachable", "The service does not answer. It may be starting, or be gone.");
+  }
+}
+
+async function contentOf(answer) {
+  if (answer.status === 204) return null;
+  try {
+    return parse(await answer.text());
+  } catch (error) {
+    const isUnreadable = error instanceof TypeError || error instanceof SyntaxError; // broken off, or a proxy's page
+    throw isUnreadable ? new ApiError(answer.status, "unreadable", "The answer of the service cannot be read.") : error;
   }
 }
 

@@ -4,7 +4,7 @@ import { addressOf, placeOf } from "./address.js";
 import { api, isAbort, Latest, onKeyNeeded } from "./api.js";
 import { announce, by, node } from "./elements/dom.js";
 import { spoken, WATCHED } from "./elements/stars.js";
-import { toast } from "./elements/toast.js";
+import { endToast, toast } from "./elements/toast.js";
 import { readId, writeId } from "./ids.js";
 import { showCard } from "./panels/card.js";
 import { FirstSteps } from "./panels/first-steps.js";
@@ -55,7 +55,7 @@ const watchlist = new Watchlist(session, marked);
 const history = new History(session, { ...actions, act: remove });
 const together = new Together(actions, (chosen) => go({ view: "together", ...chosen }));
 const firstSteps = new FirstSteps(session, actions, () => by("list-title").focus());
-new Taste(session, async () => {
+const taste = new Taste(session, async () => {
   if (document.body.dataset.view !== "list") await go({ view: "list", options });
 });
 
@@ -65,14 +65,16 @@ async function write(movie, stars, { undoing = false, ratedAt = null } = {}) {
     toast("Start as a user first, then rate.");
     return;
   }
-  const before = session.ratingOf(movie.movie_id);
+  const user = session.id;
+  let before;
   try {
-    await session.write(movie, stars, ratedAt);
+    before = await session.write(movie, stars, ratedAt);
   } catch (error) {
     refresh();
     toast(error.message, { error: true });
     return;
   }
+  if (user !== session.id) return;
   const title = movie.display_title;
   const message = stars === null ? `${title}: rating deleted.` : `${title}: ${spoken(stars)}.`;
   const undo = () => write(movie, before.stars, { undoing: true, ratedAt: before.ratedAt });
@@ -91,12 +93,14 @@ async function mark(movie, kind, { removed = false, undoing = false } = {}) {
     toast("Start as a user first.");
     return;
   }
+  const user = session.id;
   try {
     await session.mark(movie, kind, { removed });
   } catch (error) {
     toast(error.message, { error: true });
     return;
   }
+  if (user !== session.id) return;
   const undo = () => mark(movie, kind, { removed: !removed, undoing: true });
   toast(`${movie.display_title} ${SAID[kind][removed ? 1 : 0]}.`, undoing ? {} : { undo });
 }
@@ -138,9 +142,8 @@ session.addEventListener("profile", showUser);
 
 session.addEventListener("user", () => {
   warn(null);
-  search.reset();
-  history.reset();
-  recommendations.reset();
+  endToast(); // it may undo what the user before did
+  for (const panel of [recommendations, search, movie, history, watchlist, taste]) panel.reset();
   firstSteps.hide();
   showUser();
   options = NO_OPTIONS;
@@ -149,6 +152,8 @@ session.addEventListener("user", () => {
     go({ view: "start" });
     return;
   }
+  by("bar-user").value = writeId(session.name);
+  by("start-user").value = "";
   history.load();
   firstSteps.open();
 });
@@ -162,8 +167,6 @@ function showUser() {
   by("user-name").textContent = by("account-button").querySelector("span").textContent = `User ${session.name}`;
   by("user-profile").textContent = profileOf(session.user);
   document.querySelector(".user-heading [data-profile]").textContent = by("user-profile").textContent ? "Change" : "Add a profile";
-  by("bar-user").value = writeId(session.name);
-  by("start-user").value = "";
 }
 
 /** Go to a place, of this user unless it says another; its parts are those of `address.js`. */
@@ -177,6 +180,7 @@ function go(place, { replace = false } = {}) {
 
 /** Show a place. A user who cannot be opened is named, and the one before stays. */
 async function arrive(place) {
+  opening.abort(); // whoever is on the way is no longer asked for
   const before = document.body.dataset.view;
   const isOther = place.user !== null && !session.has(place.user);
   if (isOther && !session.id && place.view === "list") expectUser(place.user);
@@ -306,6 +310,7 @@ for (const tab of document.querySelectorAll("#tabs a:not([data-go]), [data-to-se
     const target = by(tab.getAttribute("href").slice(1));
     target.scrollIntoView();
     if (tab.matches("[data-to-search], [href='#search']")) search.focus();
+    else target.querySelector("h2").focus({ preventScroll: true });
   });
 }
 
@@ -370,6 +375,6 @@ chooseUser((user) => {
   by("account").hidePopover();
   go({ view: "list", user });
 });
-profileDialog(session, () => recommendations.load());
+profileDialog(session, () => session.id && recommendations.load());
 leaveDialog(session);
 start();

@@ -1,6 +1,6 @@
 // The user that the page is about, and the ratings that are known of them.
 
-import { api } from "./api.js";
+import { api, Latest } from "./api.js";
 import { recall, remember } from "./storage.js";
 
 const NO_RATING = { stars: null, ratedAt: null };
@@ -12,9 +12,11 @@ const NO_RATING = { stars: null, ratedAt: null };
  */
 export class Session extends EventTarget {
   user = null;
-  #rated = new Map(); // {stars, ratedAt} by movie id
+  #rated = new Map(); // what the service has, as far as it is known: {stars, ratedAt} by movie id
+  #unsaved = new Map(); // of each movie what is on its way there, the latest
   #listed = new Set();
   #writing = Promise.resolve();
+  #counting = new Latest();
 
   get id() {
     return this.user?.user_id;
@@ -41,12 +43,16 @@ export class Session extends EventTarget {
 
   /** The user's own rating of a movie, {stars, ratedAt}, each null where it is not known here. */
   ratingOf(movieId) {
+    return this.#unsaved.get(movieId) ?? this.#savedOf(movieId);
+  }
+
+  #savedOf(movieId) {
     return this.#rated.get(movieId) ?? NO_RATING;
   }
 
-  /** Keep what a movie has; without a time, the one that is known of the same stars stays. */
+  /** Keep what a movie has in the service; without a time, the one that is known of the same stars stays. */
   learn(movieId, stars, ratedAt = null) {
-    const before = this.ratingOf(movieId);
+    const before = this.#savedOf(movieId);
     if (stars === null) this.#rated.delete(movieId);
     else this.#rated.set(movieId, { stars, ratedAt: ratedAt ?? (stars === before.stars ? before.ratedAt : null) });
   }
@@ -83,22 +89,23 @@ export class Session extends EventTarget {
   }
 
   async changeProfile(profile) {
-    this.user = await api.changeUser(this.id, profile);
+    const id = this.id;
+    const user = await api.changeUser(id, profile);
+    if (id !== this.id) return;
+    this.user = user;
     this.dispatchEvent(new Event("profile"));
   }
 
   /** Sign out; the user stays in the service. */
   close() {
-    this.forget();
-    this.user = null;
-    this.#rated.clear();
-    this.dispatchEvent(new Event("user"));
+    this.#become(null);
   }
 
   /** Delete the user with all ratings. */
   async remove() {
-    await api.removeUser(this.id);
-    this.close();
+    const id = this.id;
+    await api.removeUser(id);
+    if (id === this.id) this.close();
   }
 
   forget() {
@@ -112,37 +119,42 @@ export class Session extends EventTarget {
     if (id !== this.id) return;
     for (const { movie_id, stars, rated_at } of ratings) this.learn(movie_id, stars, rated_at);
     await this.#countAnew(id);
-    this.dispatchEvent(new Event("import"));
+    if (id === this.id) this.dispatchEvent(new Event("import"));
   }
 
-  /** Write a rating, of now or of `ratedAt`, or delete it where stars is null; writes go out one after the other. */
+  /**
+   * Write a rating, of now or of `ratedAt`, or delete it where stars is null; returns the one that it replaced. Writes go
+   * out one after the other.
+   */
   write(movie, stars, ratedAt = null) {
     const id = this.id;
-    const before = this.ratingOf(movie.movie_id);
-    this.learn(movie.movie_id, stars, ratedAt);
-    const written = this.#writing.then(() => this.#send(id, movie, { stars, ratedAt }, before));
+    const rating = { stars, ratedAt };
+    this.#unsaved.set(movie.movie_id, rating);
+    const written = this.#writing.then(() => this.#send(id, movie, rating));
     this.#writing = written.catch(() => {});
     return written;
   }
 
-  async #send(id, movie, { stars, ratedAt }, before) {
+  async #send(id, movie, rating) {
     const { movie_id } = movie;
+    const { stars, ratedAt } = rating;
+    const before = this.#savedOf(movie_id);
     let answer;
     try {
       answer = stars === null ? await api.unrate(id, movie_id) : await api.rate(id, movie_id, stars, ratedAt);
-    } catch (error) {
-      if (id === this.id) this.learn(movie_id, before.stars, before.ratedAt);
-      throw error;
+    } finally {
+      if (this.#unsaved.get(movie_id) === rating) this.#unsaved.delete(movie_id); // else a later one is on its way
     }
-    if (id !== this.id) return;
-    if (answer && this.starsOf(movie_id) === stars) this.learn(movie_id, stars, answer.rated_at);
-    const detail = { movie, stars, ratedAt: answer?.rated_at };
-    this.dispatchEvent(new CustomEvent("change", { detail }));
-    this.#countAnew(id);
+    if (id === this.id) {
+      this.learn(movie_id, stars, answer?.rated_at);
+      this.dispatchEvent(new CustomEvent("change", { detail: { movie, stars, ratedAt: answer?.rated_at } }));
+      this.#countAnew(id);
+    }
+    return before;
   }
 
   async #countAnew(id) {
-    const user = await api.user(id).catch(() => null);
+    const user = await api.user(id, this.#counting.signal()).catch(() => null);
     if (!user || id !== this.id) return;
     this.user = user;
     this.dispatchEvent(new Event("profile"));
@@ -151,10 +163,11 @@ export class Session extends EventTarget {
   #become(user) {
     this.user = user;
     this.#rated.clear();
+    this.#unsaved.clear();
     this.#listed.clear();
-    remember("localStorage", "user", String(user.user_id));
+    remember("localStorage", "user", user && String(user.user_id));
     this.dispatchEvent(new Event("user"));
-    this.#readWatchlist(user.user_id);
+    if (user) this.#readWatchlist(user.user_id);
   }
 
   async #readWatchlist(id) {

@@ -65,3 +65,18 @@ def start_as_a_new_user(page: Page) -> int:
 
 def open_options(page: Page) -> None:
     page.locator("#list summary").click()
+
+
+def contrast(element: Locator) -> float:
+    """Of an element's text with its own ground, each in one opaque colour; by WCAG 2.2, from 1 to 21."""
+    pair = element.evaluate("element => [getComputedStyle(element).color, getComputedStyle(element).backgroundColor]")
+    darker, lighter = sorted(_luminance(colour) for colour in pair)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    """Of a colour as in ``rgb(185, 111, 0)``."""
+    assert colour.startswith("rgb("), colour
+    shares = [int(part) / 255 for part in re.findall(r"\d+", colour)]
+    red, green, blue = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

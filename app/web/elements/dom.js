@@ -18,10 +18,9 @@ export function node(name, className = "", text = "") {
 /** Say something in a panel where movies would be: an empty state or an error. Without a title, say nothing. */
 export function say(panel, title, text = "", action = null) {
   const container = panel.querySelector("[data-message]");
-  if (!title) {
-    container.replaceChildren();
-    return;
-  }
+  if (container.contains(document.activeElement)) container.focus({ preventScroll: true }); // its button goes
+  container.replaceChildren();
+  if (!title) return;
   const box = fromTemplate("message-template");
   box.querySelector(".message-title").textContent = title;
   box.querySelector(".message-text").textContent = text;
@@ -31,7 +30,7 @@ export function say(panel, title, text = "", action = null) {
     button.hidden = false;
     button.addEventListener("click", action.run);
   }
-  container.replaceChildren(box);
+  container.append(box);
 }
 
 /** Tell a screen reader what changed on the page. */

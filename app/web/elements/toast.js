@@ -13,7 +13,8 @@ export function toast(text, { undo = null, error = false } = {}) {
     const button = node("button", "button quiet small", "Undo");
     button.type = "button";
     button.addEventListener("click", () => {
-      container.replaceChildren();
+      by("main").focus({ preventScroll: true }); // the button goes
+      endToast();
       undo();
     });
     box.append(button);
@@ -22,11 +23,15 @@ export function toast(text, { undo = null, error = false } = {}) {
   wait();
 }
 
+export function endToast() {
+  by("toast").replaceChildren();
+}
+
 function wait() {
   clearTimeout(timer);
   timer = setTimeout(() => {
     const container = by("toast");
     if (container.matches(":hover, :focus-within")) wait();
-    else container.replaceChildren();
+    else endToast();
   }, SECONDS * 1000);
 }

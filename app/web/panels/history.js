@@ -1,6 +1,6 @@
 // What the user rated, newest first.
 
-import { api, isAbort, Latest, LIKED } from "../api.js";
+import { api, isAbort, Latest, LIKED, serviceTime } from "../api.js";
 import { by, plural, say } from "../elements/dom.js";
 import { MovieList, ratingsOf } from "../elements/movies.js";
 
@@ -12,6 +12,7 @@ export class History {
   #latest = new Latest();
   #ratings = [];
   #cursor = null;
+  #writes = 0;
 
   constructor(session, actions) {
     this.session = session;
@@ -25,6 +26,7 @@ export class History {
   }
 
   reset() {
+    this.#latest.abort();
     this.#ratings = [];
     this.#cursor = null;
     this.list.clear();
@@ -40,18 +42,21 @@ export class History {
 
   async load({ more = false } = {}) {
     this.#panel.classList.add("busy");
+    const writes = this.#writes;
     try {
       const page = await api.ratings(this.session.id, more ? this.#cursor : null, this.#latest.signal());
+      if (writes !== this.#writes) return this.load({ more }); // the page may be older than what was written meanwhile
       this.#take(page, more);
     } catch (error) {
       if (isAbort(error)) return;
-      say(this.#panel, "The ratings are missing.", error.message, { label: "Try again", run: () => this.load() });
+      say(this.#panel, "The ratings are missing.", error.message, { label: "Try again", run: () => this.load({ more }) });
     }
     this.#panel.classList.remove("busy");
   }
 
   /** What a write came to, without asking again. */
   apply({ movie, stars, ratedAt }) {
+    this.#writes += 1;
     const others = this.#ratings.filter((rating) => rating.movie_id !== movie.movie_id);
     const { movie_id, display_title, year, genres, imdb_id, tmdb_id } = movie;
     const oldest = others.at(-1)?.rated_at ?? 0;
@@ -97,7 +102,7 @@ export class History {
 
 /** A time as people say it: by minutes within the hour, by the day before that. */
 function whenOf(seconds) {
-  const minutes = Math.floor((Date.now() / 1000 - seconds) / 60);
+  const minutes = Math.floor((serviceTime() - seconds) / 60);
   if (minutes >= 0 && minutes < 1) return "just now";
   if (minutes > 0 && minutes < 60) return `${plural(minutes, "minute")} ago`;
   return DAY.format(seconds * 1000);

@@ -23,7 +23,12 @@ export class MovieView {
     by("movie-dismissed").addEventListener("click", () => actions.marks.dismiss(this.#movie));
   }
 
-  /** Show the movie of this id; returns it, or null if it is not there or another one was asked for meanwhile. */
+  /** What is on its way is of the user before. */
+  reset() {
+    this.#latest.abort();
+  }
+
+  /** Show the movie of this id; returns it, or null if it is not there, or another one or another user came meanwhile. */
   async open(movieId) {
     const signal = this.#latest.signal();
     this.#clear();

@@ -30,10 +30,11 @@ export function chooseUser(open) {
   }
 }
 
-/** A dialog whose form `send` takes; it stays open, and says why, where that fails. */
-function dialogThat(dialog, send) {
+/** A dialog of the session's user whose form `send` takes; it stays open, and says why, where that fails. */
+function dialogThat(session, dialog, send) {
   const form = dialog.querySelector("form");
   closable(dialog);
+  session.addEventListener("user", () => dialog.close()); // it is not the next one's
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const problem = form.querySelector(".error");
@@ -51,7 +52,7 @@ function dialogThat(dialog, send) {
 /** The dialog that changes the session's profile; `changed` is run when it is. */
 export function profileDialog(session, changed) {
   const dialog = by("profile");
-  const form = dialogThat(dialog, async () => {
+  const form = dialogThat(session, dialog, async () => {
     await session.changeProfile(profileIn(form));
     changed();
   });
@@ -85,7 +86,7 @@ function profileIn(form) {
 /** The dialog that asks before the session's user is deleted. */
 export function leaveDialog(session) {
   const dialog = by("confirm-leave");
-  dialogThat(dialog, () => session.remove());
+  dialogThat(session, dialog, () => session.remove());
   by("leave").addEventListener("click", () => {
     dialog.querySelector(".muted").textContent = `User ${session.name} is deleted with all ratings. There is no way back.`;
     dialog.querySelector(".error").textContent = "";

@@ -178,6 +178,7 @@ export class Recommendations {
   }
 
   #clear() {
+    by("list-title").focus({ preventScroll: true }); // the button goes
     this.choose({ ...this.#options, genre: [], year_from: null, year_to: null });
   }
 

@@ -52,8 +52,8 @@ export class Search {
       this.#take(page, more, q);
     } catch (error) {
       if (isAbort(error)) return;
-      this.#empty();
-      say(this.#panel, "The search failed.", error.message, { label: "Try again", run: () => this.load() });
+      if (!more) this.#empty();
+      say(this.#panel, "The search failed.", error.message, { label: "Try again", run: () => this.load({ more }) });
     }
     this.#panel.classList.remove("busy");
   }

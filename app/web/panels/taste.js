@@ -14,7 +14,7 @@ export class Taste {
   #preview = null;
   #choices = new Map();
 
-  /** `arrive` is run when the ratings are written. */
+  /** `arrive` leads to where this panel is seen. */
   constructor(session, arrive) {
     this.session = session;
     this.arrive = arrive;
@@ -51,7 +51,16 @@ export class Taste {
     });
   }
 
+  /** What is on its way, or looked at, is of the user before. */
+  reset() {
+    this.#latest.abort();
+    this.#panel.classList.remove("busy");
+    say(this.#panel, "");
+    this.#dialog.close();
+  }
+
   async #look(file) {
+    await this.arrive();
     say(this.#panel, "");
     this.#panel.classList.add("busy");
     try {
@@ -161,14 +170,15 @@ export class Taste {
 
   async #write(event) {
     event.preventDefault();
+    const { id } = this.session;
     const ratings = this.#ratings;
     const button = this.#dialog.querySelector("[type=submit]");
     button.disabled = true;
     try {
       await this.session.bring(ratings);
+      if (id !== this.session.id) return;
       this.#dialog.close();
       toast(`${plural(ratings.length, "rating")} written.`);
-      this.arrive();
     } catch (error) {
       this.#dialog.querySelector(".error").textContent = error.message;
     }

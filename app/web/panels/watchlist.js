@@ -21,6 +21,11 @@ export class Watchlist {
     return this.#panel.querySelector("[data-more]");
   }
 
+  /** What is on its way is of the user before. */
+  reset() {
+    this.#latest.abort();
+  }
+
   async load({ more = false } = {}) {
     const signal = this.#latest.signal();
     this.#panel.classList.add("busy");
@@ -34,7 +39,7 @@ export class Watchlist {
       this.#sayIfEmpty();
     } catch (error) {
       if (isAbort(error)) return;
-      say(this.#panel, "The watch list is missing.", error.message, { label: "Try again", run: () => this.load() });
+      say(this.#panel, "The watch list is missing.", error.message, { label: "Try again", run: () => this.load({ more }) });
     }
     this.#panel.classList.remove("busy");
   }

@@ -83,3 +83,29 @@ def test_a_service_that_does_not_answer_can_be_tried_again(visit: Visit) -> None
     page.get_by_role("button", name="Try again").click()
 
     expect(movies(page, "recommendations")).to_have_count(10)
+
+
+def test_a_proxys_page_in_place_of_an_answer_is_told_in_words(visit: Visit) -> None:
+    page = visit(user=1, refused=True)
+    expect(movies(page, "recommendations")).to_have_count(10)
+    open_options(page)
+    page.route("**/recommendations?*", lambda route: route.fulfill(body="<!doctype html><p>Sign in to this network."))
+    page.get_by_role("radio", name="Predicted stars").check()
+
+    expect(page.locator("#list")).to_contain_text("The answer of the service cannot be read.")
+
+
+def test_more_results_are_tried_again_where_those_that_are_there_stay(visit: Visit) -> None:
+    page = visit(user=1, refused=True)
+    rows = movies(page, "results")
+    page.get_by_role("searchbox").fill("the")
+    expect(rows).to_have_count(8)
+    page.route(re.compile(r"/movies\?.*cursor="), lambda route: route.abort())
+    page.get_by_role("button", name="More results").click()
+    expect(page.get_by_text("The search failed.")).to_be_visible()
+    expect(rows).to_have_count(8)
+
+    page.unroute_all()
+    page.get_by_role("button", name="Try again").click()
+
+    expect(rows).to_have_count(16)

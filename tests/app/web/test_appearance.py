@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from browsing import PHONE, Visit, movies, open_options, settled
+from browsing import PHONE, Visit, contrast, movies, open_options, settled, star
 from playwright.sync_api import expect
 
 
@@ -203,3 +203,75 @@ def test_the_scheme_can_be_changed_and_is_kept(visit: Visit) -> None:
     assert light != dark
     assert page.evaluate(ground) == dark
     expect(page.get_by_role("button", name="Use the light colours")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_is_said_in_the_colour_of_own_ratings_can_be_read(visit: Visit, address: str, scheme: str) -> None:
+    page = visit(user=1, color_scheme=scheme)
+    page.goto(f"{address}/?user=1&movie=2")
+    listed = page.locator("#movie-listed")
+    listed.click()
+    expect(listed).to_have_text("On the watch list")
+
+    assert contrast(listed) >= 4.5
+
+
+def test_what_is_said_of_a_movie_stays_within_the_panel_on_a_phone(visit: Visit, address: str) -> None:
+    page = visit(user=1, viewport=PHONE, has_touch=True, is_mobile=True)
+    page.goto(f"{address}/?user=1&movie=2")
+    page.locator("#movie-listed").click()
+    expect(page.locator("#movie-listed")).to_have_text("On the watch list")
+
+    assert page.locator("#movie-marks").evaluate("marks => marks.scrollWidth <= marks.clientWidth")
+
+
+def test_the_parts_of_the_page_take_the_focus_that_the_bar_at_the_thumb_leads_to(visit: Visit) -> None:
+    page = visit(user=1, viewport=PHONE, has_touch=True, is_mobile=True)
+    expect(movies(page, "ratings").first).to_be_visible()
+    parts = page.get_by_role("navigation", name="Parts of the page")
+
+    parts.get_by_role("link", name="Ratings").press("Enter")
+    expect(page.get_by_role("heading", name="Ratings", exact=True)).to_be_focused()
+    parts.get_by_role("link", name="For you").press("Enter")
+    expect(page.get_by_role("heading", name="Recommended")).to_be_focused()
+
+
+def test_the_focus_does_not_fall_off_the_page_with_a_button(visit: Visit) -> None:
+    page = visit(user=1, refused=True)
+    rows = movies(page, "recommendations")
+    expect(rows).to_have_count(10)
+    open_options(page)
+    has_focus = "document.activeElement !== document.body"
+
+    page.get_by_role("checkbox").first.check()
+    page.get_by_role("button", name="Clear filters").press("Enter")
+    expect(page.get_by_role("button", name="Clear filters")).to_be_hidden()
+    expect(page.get_by_role("heading", name="Recommended")).to_be_focused()
+
+    page.route("**/recommendations?*", lambda route: route.abort())
+    page.get_by_role("radio", name="Predicted stars").check()
+    again = page.get_by_role("button", name="Try again")
+    expect(again).to_be_visible()
+    page.unroute_all()
+    again.press("Enter")
+    expect(rows).to_have_count(10)
+    assert page.evaluate(has_focus)
+
+    star(movies(page, "ratings").first, "0.5 stars").click()
+    page.get_by_role("button", name="Undo").press("Enter")
+    expect(page.get_by_role("button", name="Undo")).to_have_count(0)
+    assert page.evaluate(has_focus)
+
+
+def test_a_long_word_on_what_failed_stays_within_its_box_and_the_page_on_a_phone(visit: Visit) -> None:
+    page = visit(user=1, viewport=PHONE, has_touch=True, is_mobile=True, refused=True)
+    first = movies(page, "ratings").first
+    expect(first).to_be_visible()
+    why = "The service has more to do than it can just now, and refuses what would come too late. Try again later."
+    page.route("**/ratings/*", lambda route: route.fulfill(status=503, json={"code": "busy", "detail": why}))
+
+    star(first, "0.5 stars").click()
+
+    box = page.locator(".toast-box")
+    expect(box).to_have_text(why)
+    assert box.evaluate("box => box.scrollHeight <= box.clientHeight && box.getBoundingClientRect().top >= 0")

@@ -3,7 +3,7 @@
 import re
 
 from browsing import Visit, heading, move_away, movies, plain, rated, recommended, settled, star, titles
-from playwright.sync_api import expect
+from playwright.sync_api import APIResponse, Route, expect
 
 
 def test_rating_a_movie_changes_the_list(visit: Visit, address: str) -> None:
@@ -182,3 +182,83 @@ def test_a_rating_that_was_not_written_is_not_shown(visit: Visit, address: str) 
 
     expect(page.get_by_role("status").filter(has_text="The service does not answer.")).to_be_visible()
     expect(first.locator(".rating-number")).to_have_text(f"{stars:.1f}")
+
+
+def test_stars_that_follow_on_stars_that_were_not_written_are_shown_and_undo_leads_to_those_before(
+    visit: Visit, address: str
+) -> None:
+    page = visit(user=1, refused=True)
+    row = movies(page, "ratings").first
+    expect(row).to_be_visible()
+    before = rated(address, 1)
+    title, stars = before[0]["display_title"], before[0]["stars"]
+
+    def refuse_half_a_star(route: Route) -> None:
+        if route.request.post_data_json == {"stars": 0.5, "rated_at": None}:
+            route.fulfill(status=503, json={"code": "busy", "detail": "Too many requests at once."})
+        else:
+            route.continue_()
+
+    page.route("**/ratings/*", refuse_half_a_star)
+    row.evaluate("row => { for (const at of [0, 1]) row.querySelectorAll('[role=radio]')[at].click(); }")
+
+    said = page.get_by_role("status")
+    expect(said.filter(has_text=f"{title}: 1 star.")).to_be_visible()
+    expect(row.locator(".rating-number")).to_have_text("1.0")
+    assert rated(address, 1)[0]["stars"] == 1
+    page.get_by_role("button", name="Undo").click()
+    expect(said.filter(has_text=f"{title}: {stars:g} star")).to_be_visible()
+    assert rated(address, 1) == before
+
+
+def test_ratings_that_were_asked_for_before_one_was_written_are_asked_for_again(visit: Visit, address: str) -> None:
+    page = visit()
+    old: list[tuple[Route, APIResponse]] = []
+    page.route("**/users/1/ratings?*", lambda route: old.append((route, route.fetch())))
+    page.goto(f"{address}/?user=1")
+    first = movies(page, "recommendations").first
+    expect(first).to_be_visible()
+    title = first.locator(".title-text").inner_text()
+
+    star(first, "5 stars").click()
+    move_away(page)
+    expect(page.get_by_role("status").filter(has_text=f"{title}: 5 stars.")).to_be_visible()
+    page.unroute("**/users/1/ratings?*")
+    for route, answer in old:
+        route.fulfill(response=answer)
+
+    expect(page.locator("#history.busy")).to_have_count(0)
+    expect(movies(page, "ratings").first.locator(".title-text")).to_have_text(title)
+
+
+def test_of_two_counts_of_the_ratings_the_later_stands(visit: Visit, address: str) -> None:
+    page = visit(user=2)
+    rows = movies(page, "ratings")
+    expect(rows).to_have_count(10)
+    count = len(rated(address, 2))
+    old: list[tuple[Route, APIResponse]] = []
+    page.route("**/users/2", lambda route: old.append((route, route.fetch())), times=1)
+    titles_of_two = [plain(title) for title in titles(rows)[:2]]
+    for title in titles_of_two:
+        page.get_by_role("button", name=f"Delete the rating of {title}", exact=True).click()
+        expect(page.get_by_role("status").filter(has_text=f"{title}: rating deleted.")).to_be_visible()
+        page.wait_for_timeout(700)  # a click that comes sooner after the rows have moved was meant for another one
+    expect(page.locator("#history-count")).to_have_text(f"{count - 2} ratings")
+
+    for route, answer in old:
+        route.fulfill(response=answer)
+    page.wait_for_timeout(300)
+
+    expect(page.locator("#history-count")).to_have_text(f"{count - 2} ratings")
+
+
+def test_a_rating_of_now_is_of_just_now_by_a_clock_that_is_wrong_too(visit: Visit, address: str) -> None:
+    page = visit()
+    page.add_init_script("const now = Date.now; Date.now = () => now() + 2 * 24 * 3600 * 1000")
+    page.goto(f"{address}/?user=1")
+    first = movies(page, "ratings").first
+    expect(first).to_be_visible()
+
+    star(first, "0.5 stars").click()
+
+    expect(first.locator(".when")).to_have_text("just now")

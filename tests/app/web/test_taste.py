@@ -193,3 +193,13 @@ def test_nothing_of_the_preview_scrolls_sideways_on_a_phone(visit: Visit, addres
 
     dialog = page.get_by_role("dialog")
     assert dialog.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
+
+
+def test_why_a_file_cannot_be_read_is_seen_wherever_it_was_dropped(visit: Visit, address: str) -> None:
+    page = visit(user=1, refused=True)
+    page.goto(f"{address}/?user=1&view=model")
+    expect(page.get_by_text("Quality of the lists")).to_be_visible()
+
+    page.evaluate(DROP, ["cat.png", "no table"])
+
+    expect(page.locator("#taste").get_by_text("cat.png cannot be read.")).to_be_visible()

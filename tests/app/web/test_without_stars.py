@@ -1,7 +1,7 @@
 """The page of a service without stars: likes in their place."""
 
 import pytest
-from browsing import Visit
+from browsing import Visit, contrast
 from playwright.sync_api import expect
 
 from model.data.dataset import MovieLens
@@ -29,12 +29,14 @@ def test_a_movie_is_liked_and_stands_in_the_history_without_stars(visit: Visit) 
     expect(page.locator("#recommendations .title-text", has_text=title)).to_have_count(0)
     newest = page.locator("#ratings > li").first
     expect(newest.locator(".title-text")).to_have_text(title)
-    expect(newest.get_by_role("button", name=f"Like {title}")).to_have_attribute("aria-pressed", "true")
+    liked = newest.get_by_role("button", name=f"Like {title}")
+    expect(liked).to_have_attribute("aria-pressed", "true")
+    assert contrast(liked) >= 4.5
     expect(newest.locator(".stars, .rating-number")).to_have_count(2)
     for part in newest.locator(".stars, .rating-number").all():
         expect(part).to_be_hidden()
 
-    newest.get_by_role("button", name=f"Like {title}").click()
+    liked.click()
     expect(page.locator("#recommendations .title-text").first).to_have_text(title)
 
 
