@@ -20,9 +20,9 @@ def hold(page: Page, address: str | re.Pattern[str]) -> Callable[[], None]:
     page.route(address, keep)
 
     def let_go() -> None:
-        page.unroute(address)
         for route in held:
             route.continue_()
+        page.unroute(address)
 
     return let_go
 
