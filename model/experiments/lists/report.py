@@ -1,6 +1,6 @@
 """Writes the report of the list experiment: lists.md with its figures, and the summary in the README."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -100,11 +100,11 @@ def write_lists(folder: Path, results: ListResults, readme: Path | None = None) 
         folder / MODELS_FIGURE,
         {protocol: [(row.name.strip("`"), row.ndcg) for row in rows] for protocol, rows in by_protocol.items()},
     )
-    ours = {
-        one.evaluation.protocol: one for one in results.own if one.evaluation.model == SERVED_MODEL and one.seed == 0
-    }
-    draw_curves(folder / CURVES_FIGURE, {name: one.evaluation.learning_curve for name, one in ours.items()})
-    draw_diversity(folder / DIVERSITY_FIGURE, {name: one.diversity for name, one in ours.items()})
+    served = [one for one in results.own if one.evaluation.model == SERVED_MODEL]
+    ours = {one.evaluation.protocol: one for one in sorted(served, key=lambda one: -one.seed)}  # of the least seed
+    if ours:
+        draw_curves(folder / CURVES_FIGURE, {name: one.evaluation.learning_curve for name, one in ours.items()})
+        draw_diversity(folder / DIVERSITY_FIGURE, {name: one.diversity for name, one in ours.items()})
     tables = "\n".join(
         _protocol_section(protocol, rows, compare_with_best(folder, protocol, rows))
         for protocol, rows in by_protocol.items()
@@ -252,7 +252,7 @@ def _ndcg_and_hr(row: TableRow | None) -> tuple[str, str]:
     return (NOTHING, NOTHING) if row is None else (f"{row.ndcg:.4f}", f"{row.mean('hr_at_10'):.4f}")
 
 
-def _page(tables: str, ours: Iterable[Result], external: Sequence[ExternalResult]) -> str:
+def _page(tables: str, ours: Collection[Result], external: Sequence[ExternalResult]) -> str:
     published = markdown(
         ["published", "source", "HR@10", "NDCG@10"],
         [[one.model, one.source, f"{one.hr_at_10:.3f}", f"{one.ndcg_at_10:.3f}"] for one in PUBLISHED],
@@ -295,6 +295,19 @@ ratings given in the same second may differ. The rows of
 Klenitskiy and Vasilev are models of others that they trained.
 
 {published}
+{_own_training(ours)}## Settings of the other libraries
+
+A model without a row on a protocol was not run there.
+
+{_settings_table(external) if external else "None have been measured yet: see `benchmarks/`."}
+"""
+
+
+def _own_training(ours: Collection[Result]) -> str:
+    """What is told of our own network alone; nothing where it has not been measured."""
+    if not ours:
+        return ""
+    return f"""\
 ## Training
 
 At every step of every history, `seqrec` learns which movie comes next and, at half the weight, which movies are
@@ -312,11 +325,6 @@ from the history, on validation; 0 means the same proportions.
 {"".join(_diversity_table(one) for one in ours)}
 ![NDCG@10 by distance from the history]({DIVERSITY_FIGURE})
 
-## Settings of the other libraries
-
-A model without a row on a protocol was not run there.
-
-{_settings_table(external) if external else "None have been measured yet: see `benchmarks/`."}
 """
 
 

@@ -187,6 +187,25 @@ def test_a_model_with_several_seeds_shows_its_mean_and_spread_and_only_a_clear_l
     assert "| -0.2000 (-0.3000 to -0.1000) |" in table_row(tmp_path, "popularity")
 
 
+def test_a_report_without_our_network_or_its_first_seed_has_the_rest(
+    measured: tuple[ListResults, object], tmp_path: Path
+) -> None:
+    own = measured[0].own
+    others = [one for one in own if one.evaluation.model != "seqrec"]
+    write_lists(tmp_path, ListResults(others, []))
+    assert "popularity" in (page := (tmp_path / "lists.md").read_text())
+    assert "lists-diversity.png" not in page
+
+    second = [
+        one.model_copy(update={"made_by": one.made_by.model_copy(update={"seed": 1})})
+        for one in own
+        if one.evaluation.model == "seqrec" and one.made_by is not None
+    ]
+    write_lists(tmp_path, ListResults([*others, *second], []))
+    assert "lists-diversity.png" in (tmp_path / "lists.md").read_text()
+    assert (tmp_path / "lists-diversity.png").exists()
+
+
 def table_row(folder: Path, model: str) -> str:
     """The model's row in the first table of the page."""
     page = (folder / "lists.md").read_text()
