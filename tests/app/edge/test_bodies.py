@@ -143,9 +143,10 @@ def test_half_a_character_is_refused_wherever_it_is(address: str, lone: bytes) -
 def test_both_halves_of_a_character_are_one(address: str) -> None:
     headers = {"X-API-Key": "chief", "Content-Type": "application/json"}
 
-    answer = httpx.post(f"{address}/movies", content=rb'{"title": "\ud83c\udfac \ud55c (2026)"}', headers=headers)
+    answer = httpx.post(f"{address}/users", content=rb'{"external_id": "\ud83c\udfac \ud55c"}', headers=headers)
 
-    assert (answer.status_code, answer.json()["title"]) == (201, "\N{CLAPPER BOARD} \N{HANGUL SYLLABLE HAN} (2026)")
+    name = "\N{CLAPPER BOARD} \N{HANGUL SYLLABLE HAN}"
+    assert (answer.status_code, answer.json()["external_id"]) == (201, name)
 
 
 @pytest.mark.parametrize(
