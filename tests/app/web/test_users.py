@@ -13,12 +13,16 @@ EXPORT = "title,year,rating\nNo Such Film,1931,4\n"
 def hold(page: Page, address: str | re.Pattern[str]) -> Callable[[], None]:
     """Answers of this address wait until what is returned is called."""
     held: list[Route] = []
-    page.route(address, held.append)
+
+    def keep(route: Route) -> None:
+        held.append(route)
+
+    page.route(address, keep)
 
     def let_go() -> None:
-        page.unroute(address)
         for route in held:
             route.continue_()
+        page.unroute(address)
 
     return let_go
 
