@@ -214,7 +214,7 @@ def test_stars_that_follow_on_stars_that_were_not_written_are_shown_and_undo_lea
 def test_ratings_that_were_asked_for_before_one_was_written_are_asked_for_again(visit: Visit, address: str) -> None:
     page = visit()
     old: list[tuple[Route, APIResponse]] = []
-    page.route("**/users/1/ratings?*", lambda route: old.append((route, route.fetch())))
+    page.route("**/users/1/ratings?*", lambda route: old.append((route, route.fetch())), times=1)
     page.goto(f"{address}/?user=1")
     first = movies(page, "recommendations").first
     expect(first).to_be_visible()
@@ -223,7 +223,6 @@ def test_ratings_that_were_asked_for_before_one_was_written_are_asked_for_again(
     star(first, "5 stars").click()
     move_away(page)
     expect(page.get_by_role("status").filter(has_text=f"{title}: 5 stars.")).to_be_visible()
-    page.unroute("**/users/1/ratings?*")
     for route, answer in old:
         route.fulfill(response=answer)
 
