@@ -97,6 +97,7 @@ def test_a_proxys_page_in_place_of_an_answer_is_told_in_words(visit: Visit) -> N
 
 def test_more_results_are_tried_again_where_those_that_are_there_stay(visit: Visit) -> None:
     page = visit(user=1, refused=True)
+    expect(movies(page, "recommendations")).to_have_count(10)
     rows = movies(page, "results")
     page.get_by_role("searchbox").fill("the")
     expect(rows).to_have_count(8)
