@@ -46,7 +46,7 @@ BODY_ERRORS: tuple[type[ServiceError], ...] = (SlowBody, BodyTooLarge, Unsupport
 ANYWHERE: tuple[type[ServiceError], ...] = (ForeignHost, ForeignOrigin, InternalError, Overloaded, TimedOut)
 """What any route may answer."""
 
-UNREADABLE = "cannot be read: send JSON in UTF-8, not nested too deeply"
+UNREADABLE = "cannot be read: send JSON in UTF-8, without lone surrogates (\\ud800), and not nested too deeply"
 
 
 def responses(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:

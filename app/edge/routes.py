@@ -4,6 +4,7 @@ FastAPI reads and parses a body before any dependency, so that a caller without 
 """
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -18,6 +19,9 @@ from app.edge.limits import Limits
 from app.edge.rates import Rates
 from app.edge.requests import HEADERS
 from seqrec.errors import BodyTooLarge, SlowBody, UnsupportedMedia
+
+HIGH_ESCAPES = ("\\ud", "\\uD")
+"""How escapes of surrogates begin in JSON; some letters of Korea have such ones too."""
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -79,7 +83,19 @@ class Route(APIRoute):
         body = b"".join(parts)
         if body and not _is_json(request.headers.get("content-type", "")):
             raise UnsupportedMedia("application/json")
-        return Request(request.scope, _replaying({**message, "body": body}, request.receive))
+        return JsonRequest(request.scope, _replaying({**message, "body": body}, request.receive))
+
+
+class JsonRequest(Request):
+    """A request whose body is JSON in UTF-8, all of it text that can be stored and answered."""
+
+    async def json(self) -> Any:  # noqa: ANN401 - whatever is in the body
+        """What is in the body; `UnicodeError` where a lone surrogate is, which Python itself lets pass."""
+        text = (await self.body()).decode("utf-8-sig")
+        content = json.loads(text)
+        if any(escape in text for escape in HIGH_ESCAPES):
+            json.dumps(content, ensure_ascii=False).encode()
+        return content
 
 
 class BatchRoute(Route):

@@ -122,6 +122,33 @@ def test_a_body_that_cannot_be_read_is_an_error_of_the_caller(address: str, body
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("lone", [rb"\ud800", rb"\uDFFF", b"\xed\xa0\x80"], ids=["first half", "second half", "bytes"])
+def test_half_a_character_is_refused_wherever_it_is(address: str, lone: bytes) -> None:
+    for path, body in (
+        ("/predict", b'{"user_id": "%b", "movie_ids": [1]}'),
+        ("/predict", b'{"user_id": 1, "movie_ids": ["%b"]}'),
+        ("/recommendations", b'{"genre": ["%b"]}'),
+        ("/events", b'{"events": [{"user_id": 1, "movie_id": 1, "kind": "%b"}]}'),
+        ("/users", b'{"%b": 1}'),
+        ("/movies", b'{"title": "A%b (2026)"}'),
+    ):
+        headers = {"X-API-Key": "chief", "Content-Type": "application/json"}
+        answer = httpx.post(f"{address}{path}", content=body % lone, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), (path, body)
+        assert "lone surrogates" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_both_halves_of_a_character_are_one(address: str) -> None:
+    headers = {"X-API-Key": "chief", "Content-Type": "application/json"}
+
+    answer = httpx.post(f"{address}/users", content=rb'{"external_id": "\ud83c\udfac \ud55c"}', headers=headers)
+
+    name = "\N{CLAPPER BOARD} \N{HANGUL SYLLABLE HAN}"
+    assert (answer.status_code, answer.json()["external_id"]) == (201, name)
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
