@@ -107,8 +107,8 @@ class Movies:
         def insert(session: Session) -> tuple[MovieRecord, RatingStats]:
             require_free(session, Movie, movie_id, external_id)
             # An id that a model knows means a movie to it, also where that one was never in this database.
-            known = max(set().union(*self.host.known_ids), default=0)
-            chosen = movies.free_id(session, above=known) if movie_id is None else movie_id
+            known = frozenset().union(*self.host.known_ids)
+            chosen = movies.free_id(session, known) if movie_id is None else movie_id
             movies.add(session, chosen, fields, genres)
             return _require_movie(session, chosen)
 

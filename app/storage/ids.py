@@ -1,10 +1,11 @@
 """Ids: those that exist, and free ones."""
 
 from collections.abc import Collection, Iterator, Sequence
+from heapq import merge
 from typing import TypeVar
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.storage.tables import Movie, User
 from seqrec.errors import Conflict
@@ -44,14 +45,21 @@ def _parts(ids: Collection[T]) -> Iterator[Sequence[T]]:
     return (listed[start : start + IDS_AT_ONCE] for start in range(0, len(listed), IDS_AT_ONCE))
 
 
-def choose_free_id(session: Session, column: InstrumentedAttribute[int], above: int = 0) -> int:
-    """One more than ``above`` and the column's greatest id, or, once that is `LARGEST_ID`, the smallest id of a gap."""
-    highest = max(session.scalar(select(func.max(column))) or 0, above)
+def choose_free_id(
+    session: Session, column: InstrumentedAttribute[int], known: Collection[int] = (), greatest: int = 0
+) -> int:
+    """One more than ``greatest``, all ``known`` ids, and the column's; once that is too large, what is free below.
+
+    That is one more than all of them but those at the very end, up to `LARGEST_ID`. `Conflict` if none is free.
+    """
+    highest = max(session.scalar(select(func.max(column))) or 0, greatest, max(known, default=0))
     if highest < LARGEST_ID:
         return highest + 1
-    other = aliased(column.class_)
-    follows = select(other.id).where(other.id == column + 1).exists()
-    gap = session.scalar(select(func.min(column + 1)).where(column < LARGEST_ID, ~follows))
-    if gap is None:
-        raise Conflict
-    return gap
+    query = select(column).order_by(column.desc()).execution_options(yield_per=IDS_AT_ONCE)
+    free_below = LARGEST_ID + 1
+    with session.scalars(query) as present:
+        for id_ in merge(present, sorted(known, reverse=True), [0], reverse=True):
+            if id_ + 1 < free_below:
+                return id_ + 1
+            free_below = id_
+    raise Conflict

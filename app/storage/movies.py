@@ -66,10 +66,10 @@ def title_vectors(session: Session) -> dict[int, bytes]:
     return {movie_id: vector for movie_id, vector in session.execute(query) if vector is not None}
 
 
-def free_id(session: Session, above: int) -> int:
-    """An id above this one and all that movies have ever had: to a stored model, those mean movies that are gone."""
+def free_id(session: Session, known: Collection[int]) -> int:
+    """An id above these and all that movies have ever had: to a stored model, those mean movies that are gone."""
     greatest = session.scalars(select(Revision.greatest_movie_id)).one()
-    return choose_free_id(session, Movie.id, max(above, greatest))
+    return choose_free_id(session, Movie.id, known, greatest)
 
 
 def add(session: Session, movie_id: int, fields: Mapping[str, object], genres: Collection[str]) -> None:

@@ -445,6 +445,23 @@ def test_a_new_movie_never_gets_the_id_of_one_that_a_stored_model_may_know(clien
     assert client.post("/movies", json={"title": "New (2026)"}).json()["movie_id"] == gone + 1
 
 
+def test_a_new_movie_gets_no_id_that_the_model_knows_where_the_largest_is_taken_too(
+    client: TestClient, scorer: Scorer
+) -> None:
+    gone, newest = min(scorer.trained_ids), max(scorer.trained_ids)
+    for id_ in (gone, newest):
+        client.delete(f"/movies/{id_}")
+    largest = {"movie_id": 2**63 - 1, "title": "Largest (2026)"}
+    assert client.post("/movies", json=largest).status_code == 201
+
+    titles = [{"title": f"New {number} (2026)", "genres": ["Drama"]} for number in range(2)]
+    added = [client.post("/movies", json=title).json() for title in titles]
+
+    assert [(movie["movie_id"], movie["in_model"]) for movie in added] == [(newest + 1, False), (newest + 2, False)]
+    client.delete(f"/movies/{largest['movie_id']}")
+    assert client.post("/movies", json={"title": "Another (2026)"}).json()["movie_id"] == newest + 3
+
+
 @pytest.mark.parametrize("path", ["/users/1/ratings/1", "/ratings", "/import/ratings"])
 def test_a_rating_in_the_future_is_refused(client: TestClient, path: str) -> None:
     tomorrow = {"stars": 4, "rated_at": int(time.time()) + 3 * 86_400}

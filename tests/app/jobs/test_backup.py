@@ -123,7 +123,7 @@ def test_all_of_it_moves_to_another_machine(
     database = Database(connect(elsewhere.database_url))
     with database.reads() as session:
         assert pinned(session) == artifact_folder.name
-        assert free_id(session, above=0) == 83  # 82 was that of a movie that is gone
+        assert free_id(session, ()) == 83  # 82 was that of a movie that is gone
     assert revision(elsewhere.database_url) == newest_revision()
     database.engine.dispose()
 

@@ -47,7 +47,7 @@ def content(url: str) -> list:
             (Dataset.checksum, Dataset.name, Dataset.generated, Dataset.loaded_at, Dataset.scale),
         )
         tables = [session.execute(select(*own).order_by(*own[:2])).all() for own in columns]
-        return [*tables, all_records(session), free_id(session, above=0)]
+        return [*tables, all_records(session), free_id(session, ())]
 
 
 @pytest.fixture

@@ -177,7 +177,7 @@ def test_a_free_id_is_above_all_that_movies_have_ever_had(database: Database, st
         session.execute(text(statement))
         session.execute(text("DELETE FROM movies WHERE id > 3"))
 
-        assert movies.free_id(session, above=0) == next_id
+        assert movies.free_id(session, ()) == next_id
 
 
 def test_the_migration_counts_the_movies_that_are_there(database: Database) -> None:
@@ -189,7 +189,7 @@ def test_the_migration_counts_the_movies_that_are_there(database: Database) -> N
 
     with database.writes() as session:
         session.execute(text("DELETE FROM movies WHERE id = 4"))
-        assert movies.free_id(session, above=0) == 5
+        assert movies.free_id(session, ()) == 5
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
