@@ -54,6 +54,7 @@ NO_MOVIES = ("series", "season", "episode", "show", "game", "podcast")
 NUMBER = re.compile(r"(\d{1,4}(?:[.,]\d{1,4})?)\s*(?:/\s*\d+)?")
 YEAR = re.compile(r"\d{4}")
 IMDB_ID = re.compile(r"(?:tt)?0*(\d{1,9})")
+TMDB_ID = re.compile(r"0*(\d{1,10})")
 
 LAST_LISTS = ("watchlist", "wishlist")
 """In the names of files whose movies are still to be seen."""
@@ -210,7 +211,6 @@ def _last_ones(ratings: Iterable[RatedTitle]) -> tuple[list[RatedTitle], int]:
 
 
 def _rated_title(row: _Row, given: float, best: float) -> RatedTitle:
-    tmdb_id = int(row.tmdb_id) if row.tmdb_id.isdecimal() and 0 < int(row.tmdb_id[:11]) <= LARGEST_TMDB_ID else None
     return RatedTitle(
         row=row.number,
         title=row.title,
@@ -220,7 +220,7 @@ def _rated_title(row: _Row, given: float, best: float) -> RatedTitle:
         stars=max(0.5, math.floor(2 * 5 * given / best + 0.5) / 2),
         rated_at=_unix_seconds(row.rated_at),
         imdb_id=_imdb_id(row.imdb_id),
-        tmdb_id=tmdb_id,
+        tmdb_id=_tmdb_id(row.tmdb_id),
     )
 
 
@@ -254,6 +254,11 @@ def _year(row: _Row) -> int | None:
 def _imdb_id(text: str) -> str | None:
     found = IMDB_ID.fullmatch(text.strip())
     return f"tt{int(found[1]):07d}" if found and int(found[1]) else None
+
+
+def _tmdb_id(text: str) -> int | None:
+    found = TMDB_ID.fullmatch(text)
+    return int(found[1]) if found and 0 < int(found[1]) <= LARGEST_TMDB_ID else None
 
 
 def _unix_seconds(text: str) -> int | None:
@@ -381,4 +386,6 @@ def _trakt_row(number: int, item: Mapping[str, Any]) -> _Row:
 
 
 def _text(value: object) -> str:
-    return str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        return ""
+    return str(value).strip().encode(errors="replace").decode()  # JSON may have half a character, which is no text

@@ -1,5 +1,6 @@
 """What a user has rated on another site, imported over HTTP."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -118,6 +119,17 @@ def test_doubtful_ratings_are_not_written_and_what_was_chosen_goes_to_the_route_
     assert doubtful["candidates"][0]["movie"]["movie_id"] == 1
     chosen = {"user_id": user, "movie_id": 1, "stars": doubtful["stars"]}
     assert client.post("/ratings", json={"ratings": [chosen]}).json() == {"written": 1}
+
+
+def test_a_title_with_half_a_character_is_imported_and_answered(client: TestClient, user: int) -> None:
+    client.patch("/movies/1", json={"imdb_id": "tt0113277"})
+    entry = {"rating": 9, "movie": {"title": "Heat \ud83d", "year": 1995, "ids": {"imdb": "tt0113277"}}}
+
+    answer = client.post(f"/users/{user}/import", content=json.dumps([entry]))
+
+    assert answer.status_code == 200, answer.text
+    assert [found["title"] for found in answer.json()["matched"]] == ["Heat ?"]
+    assert list(rated(client, user)) == [1]
 
 
 def test_an_unknown_user_and_a_file_that_is_no_export_are_refused(client: TestClient, user: int) -> None:

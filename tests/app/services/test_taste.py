@@ -162,6 +162,17 @@ def test_a_table_is_on_the_smallest_scale_that_holds_its_ratings(most: str, give
     assert found.ratings[1].stars == stars
 
 
+@pytest.mark.parametrize(
+    ("given", "read_as"),
+    [("949", 949), ("0" * 5000 + "949", 949), ("0" * 10 + "9" * 5000, None), (str(2**31), None), ("0", None)],
+    ids=["usual", "zeros before it", "thousands of digits", "too large", "zero"],
+)
+def test_an_id_of_tmdb_is_a_number_that_one_can_be(given: str, read_as: int | None) -> None:
+    (rating,) = export(f"title,rating,tmdbid\nHeat,9,{given}\n").ratings
+
+    assert rating.tmdb_id == read_as
+
+
 def test_of_a_title_that_is_there_twice_the_last_rating_counts() -> None:
     found = export("title,year,rating\nHeat,1995,2\nAlien,1979,5\nheat,1995,4\n")
 
