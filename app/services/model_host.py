@@ -24,7 +24,7 @@ from app.storage.models import Comparison
 from app.storage.movies import MovieRecord
 from app.storage.revisions import Revisions
 from app.storage.training_state import TrainingState
-from model.errors import ArtifactError, SeqRecError
+from model.errors import ArtifactError
 from model.features.users import UserContext
 from model.inference import artifact
 from model.inference.cold_start import ColdStartMovie
@@ -334,7 +334,7 @@ class ModelHost:
         before = self.model.version
         try:
             self._load_chosen()
-        except (SeqRecError, ServiceError, SQLAlchemyError):
+        except Exception:  # whatever it was, it may be over the next time
             logger.exception("cannot load the model that is to be served; it is tried again")
             self._try_again_later()
         else:

@@ -88,13 +88,19 @@ def _candidates(root: artifact.Root, pinned: str | None, failures: list[Artifact
 
 def load_scorer(folder: Path, device: torch.device) -> Scorer:
     """Load an artifact and let it answer; `ArtifactError` if it does not, or not with numbers."""
-    scorer = Scorer(artifact.load(folder), device)
-    few = scorer.catalogue.movie_ids[:3]
-    readers = [UserContext(), UserContext(history=[Rated(movie_id, stars=scorer.rating_scale[-1]) for movie_id in few])]
     try:
+        scorer = Scorer(artifact.load(folder), device)
+        few = scorer.catalogue.movie_ids[:3]
+        liked = [Rated(movie_id, stars=scorer.rating_scale[-1]) for movie_id in few]
+        readers = [UserContext(), UserContext(history=liked)]
         lists = [scorer.recommend(reader, scorer.catalogue.movie_ids, n=10) for reader in readers]
-    except Exception as error:  # damage that no check has found may show in any way
-        raise ArtifactError(f"{folder} does not answer: {error!r}. Restore it from a copy or train again.") from error
+    except ArtifactError:
+        raise
+    except Exception as error:  # damage that no check has found, or want of memory, may show in any way
+        raise ArtifactError(
+            f"{folder} does not answer: {error!r}. If there is memory and room enough, restore it from a copy or train "
+            f"again."
+        ) from error
     predicted = [entry.stars for entries in lists for entry in entries if entry.stars is not None]
     if not np.isfinite(predicted).all():
         raise ArtifactError(f"{folder} answers with stars that are no numbers. Restore it from a copy or train again.")

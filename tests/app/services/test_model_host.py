@@ -84,6 +84,28 @@ def test_a_reload_of_a_damaged_artifact_is_refused_and_says_why(loaded: Engine, 
     assert client.get("/users/1/recommendations").json()["model"] == OLDER
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_model_for_which_there_is_no_memory_is_refused_by_a_reload_and_passed_over_by_a_start(
+    loaded: Engine, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = artifact.load
+
+    def with_memory_for_the_older_one(folder: Path) -> artifact.Artifact:
+        if folder.name == NEWER:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return load(folder)
+
+    monkeypatch.setattr(artifact, "load", with_memory_for_the_older_one)
+    served = load_newest_scorer(root, CPU)
+    client = TestClient(create_app(loaded, served, root), raise_server_exceptions=False)
+
+    answer = client.post("/admin/reload")
+
+    assert served.version == OLDER
+    assert (answer.status_code, answer.json()["code"]) == (409, "reload_refused")
+    assert "CUDA out of memory" in answer.json()["message"]
+
+
 def test_where_no_artifact_is_whole_the_newest_ones_damage_is_named(root: Path) -> None:
     cut_off(root / OLDER)
     cut_off(root / NEWER)

@@ -126,6 +126,26 @@ def test_a_model_that_cannot_be_loaded_is_tried_again(
     assert serves(client, OLDEST)
 
 
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), RuntimeError("unforeseen")])
+def test_a_reload_is_tried_again_whatever_it_failed_of(
+    models: Models, failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [failure]
+
+    def failing_once(folder: Path, device: torch.device) -> Scorer:
+        if failures:
+            raise failures.pop()
+        return load_scorer(folder, device)
+
+    monkeypatch.setattr(model_host, "AGAIN_AFTER_SECONDS", 0.05)
+    monkeypatch.setattr(model_host, "load_scorer", failing_once)
+    client = service(models)
+    models.pin(OLDEST)
+
+    assert serves(client, OLDEST)
+    assert not failures
+
+
 def test_a_model_that_a_start_could_not_load_is_served_when_it_is_there_again(
     models: Models, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
