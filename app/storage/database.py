@@ -1,5 +1,6 @@
 """Engine, sessions and schema."""
 
+import logging
 import math
 import shutil
 import threading
@@ -7,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from sqlite3 import SQLITE_FULL, SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE
+from sqlite3 import SQLITE_BUSY, SQLITE_FULL, SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE
 from sqlite3 import Connection as SQLiteConnection
 from typing import Any, Literal, TypeVar
 
@@ -19,15 +20,19 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, select, text
 from sqlalchemy.engine import URL, ExceptionContext
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.errors import DatabaseError
 from app.storage.tables import Revision
 from seqrec.errors import DatabaseUnavailable, Overloaded, StorageFull
 
+logger = logging.getLogger(__name__)
+
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 SQLITE_WAIT_SECONDS = 15
+"""For the write lock: at once, without a look at whether the process is to end."""
+
 POSTGRES_WAIT_SECONDS = 10
 KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 """Seconds, and attempts: a server that has vanished is noticed within a minute, and firewalls keep idle connections."""
@@ -86,7 +91,7 @@ def connect(url: str, timeout: float | None = None, synchronous: Synchronous = "
     pooled = {} if sqlite_file(parsed) is None else {"pool_timeout": longest_wait}  # memory has one connection a thread
     engine = create_engine(parsed, connect_args={"timeout": longest_wait}, execution_options=waiting, **pooled)
     event.listen(engine, "connect", partial(_prepare_sqlite, synchronous))
-    event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "begin", _wait_and_begin_sqlite if timeout is None else _begin_sqlite)
     event.listen(engine, "handle_error", _name_full_disk)
     return engine
 
@@ -205,6 +210,19 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+def _wait_and_begin_sqlite(connection: Connection) -> None:
+    """The same for a job, which waits as long as another process writes; an interrupt is noticed."""
+    while True:
+        try:
+            _begin_sqlite(connection)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlite_errorcode", None) != SQLITE_BUSY:
+                raise
+            logger.warning("another process writes to the database; waiting until it is done")
+        else:
+            return
+
+
 def _name_full_disk(context: ExceptionContext) -> StorageFull | None:
     """What an engine raises in place of the driver's error where the disk is full, at a statement or a commit."""
     error = context.original_exception
@@ -220,8 +238,8 @@ class Database:
         self.engine = engine
         postgres = engine.dialect.name == "postgresql"
         self._writers = threading.Semaphore(most_writers(most_connections(engine)) if postgres else 1)
-        usual = POSTGRES_WAIT_SECONDS if postgres else SQLITE_WAIT_SECONDS
-        self._wait_seconds: float = engine.get_execution_options().get(WAIT_SECONDS, usual)
+        usual = POSTGRES_WAIT_SECONDS if postgres else None
+        self._wait_seconds: float | None = engine.get_execution_options().get(WAIT_SECONDS, usual)
         self._waiting_writers = threading.Semaphore(MOST_WAITING_WRITERS)
         self.writes_done = 0
         self._reading = sessionmaker(engine)

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from alembic import command
 from sqlalchemy import Engine, inspect, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.errors import DatabaseError
 from app.storage.database import (
     MOST_CONNECTIONS,
+    Database,
     alembic_config,
     connect,
     current_revision,
@@ -102,6 +103,35 @@ def test_sqlite_reads_while_another_connection_writes(tmp_path: Path) -> None:
     with engine.connect() as user:
         assert user.scalar(text("PRAGMA journal_mode")) == "wal"
         assert user.scalar(text("SELECT count(*) FROM movies")) == 1
+
+
+def test_a_job_waits_for_the_write_lock_of_sqlite_as_long_as_another_process_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.storage.database.SQLITE_WAIT_SECONDS", 0.05)
+    url = f"sqlite:///{tmp_path}/seqrec.db"
+    importing, job, service = Database(connect(url)), Database(connect(url)), Database(connect(url, timeout=0.05))
+    upgrade(importing.engine)
+
+    def end_round(database: Database) -> None:
+        with database.writes() as session:
+            session.execute(text("UPDATE revisions SET catalogue = 7"))
+
+    with ThreadPoolExecutor(2) as threads, importing.writes() as session:
+        session.execute(text("UPDATE revisions SET catalogue = 1"))
+        with pytest.raises(OperationalError, match="database is locked"):
+            end_round(service)
+        rounds = [threads.submit(end_round, job) for _ in range(2)]
+        time.sleep(0.5)
+        assert not any(one.done() for one in rounds)
+        session.commit()
+    for one in rounds:
+        one.result()
+
+    with job.reads() as session:
+        assert session.scalar(text("SELECT catalogue FROM revisions")) == 7
+    for database in (importing, job, service):
+        database.engine.dispose()
 
 
 def test_nobody_waits_longer_for_a_connection_than_is_set(tmp_path: Path) -> None:
