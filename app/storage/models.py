@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.storage.tables import Comparison as ComparisonRow
@@ -10,6 +10,9 @@ from app.storage.tables import Retraining, Revision, ServedModel
 
 LIVES_FOR_SECONDS = 60
 """Without a heartbeat for so long, the process of a round is taken for dead."""
+
+INTERRUPTED, DIED = "interrupted", "Its process has ended before it was done."
+"""Reasons of rounds that have failed, but not by themselves."""
 
 
 class Champion(NamedTuple):
@@ -123,9 +126,20 @@ def reasons(session: Session) -> dict[str, str]:
 
 def rounds(session: Session, limit: int) -> list[Round]:
     """Rounds of retraining, the latest first."""
-    columns = (getattr(Retraining, name) for name in Round._fields)
-    rows = session.execute(select(*columns).order_by(Retraining.id.desc()).limit(limit))
-    return [Round(*row) for row in rows]
+    return [Round(*row) for row in session.execute(_ROUNDS.limit(limit))]
+
+
+def last_round(session: Session, began: int) -> Round | None:
+    """The latest round, but for those from before ``began`` (Unix seconds) that did not end by themselves.
+
+    A service that began then has ended those when it stopped, and did not judge the ratings that they were to learn.
+    """
+    by_itself = or_(Retraining.outcome != "failed", Retraining.reason.not_in((INTERRUPTED, DIED)))
+    row = session.execute(_ROUNDS.where(or_(Retraining.started_at >= began, by_itself)).limit(1)).first()
+    return None if row is None else Round(*row)
+
+
+_ROUNDS = select(*(getattr(Retraining, name) for name in Round._fields)).order_by(Retraining.id.desc())
 
 
 def begin_round(session: Session, now: int, ratings: int) -> int | None:
@@ -136,7 +150,7 @@ def begin_round(session: Session, now: int, ratings: int) -> int | None:
     session.execute(select(Revision.id).with_for_update())  # one at a time
     runs = Retraining.outcome.is_(None)
     dead = update(Retraining).where(runs, Retraining.heartbeat_at < now - LIVES_FOR_SECONDS)
-    session.execute(dead.values(outcome="failed", ended_at=now, reason="Its process has ended before it was done."))
+    session.execute(dead.values(outcome="failed", ended_at=now, reason=DIED))
     if session.scalar(select(func.count()).where(runs)):
         return None
     begun = Retraining(started_at=now, heartbeat_at=now, ratings=ratings)

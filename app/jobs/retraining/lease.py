@@ -68,4 +68,4 @@ def _reason(error: BaseException) -> str:
     """In our own words, or by the kind of error alone: others may name what callers of the API should not learn."""
     if isinstance(error, SeqRecError):
         return str(error)
-    return "interrupted" if isinstance(error, KeyboardInterrupt) else type(error).__name__
+    return models.INTERRUPTED if isinstance(error, KeyboardInterrupt) else type(error).__name__

@@ -64,17 +64,19 @@ def is_due(schedule: Schedule, settings: Settings, database: Database, began: da
     """Whether a round is to begin; the schedule counts from the last one, or where there was none, from ``began`` on.
 
     None begins while anything is trained. New ratings are counted from those that the last round found, or where there
-    was none, from those that the served model has learned from.
+    was none, from those that the served model has learned from. A round that a restart of the service, at ``began``,
+    has cut short counts as none.
     """
     training = training_state.read(settings.artifact_folder)
     if training is not None and training.state == "running":
         return False
     with database.reads(long=True) as session:
-        now, last = datetime.now(UTC), next(iter(models.rounds(session, 1)), None)
+        now = datetime.now(UTC)
+        if any(latest.runs(int(now.timestamp())) for latest in models.rounds(session, 1)):
+            return False
+        last = models.last_round(session, int(began.timestamp()))
         if last is None:
             return schedule.is_due(now, began, lambda: ratings.count(session) - _learned_from(session, settings))
-        if last.runs(int(now.timestamp())):
-            return False
         started = max(datetime.fromtimestamp(last.started_at, UTC), began)
         return schedule.is_due(now, started, lambda: ratings.count(session) - last.ratings)
 

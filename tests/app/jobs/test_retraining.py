@@ -369,6 +369,33 @@ def test_a_killed_round_holds_the_next_one_up_no_longer_than_its_heartbeat(setti
     assert not schedule.is_due(wanted, settings, Database(loaded), began)
 
 
+@pytest.mark.parametrize(
+    ("error", "seconds_ago", "due"),
+    [
+        pytest.param(KeyboardInterrupt(), 100, True, id="interrupted by a restart"),
+        pytest.param(KeyboardInterrupt(), -100, False, id="interrupted while the service ran"),
+        pytest.param(RuntimeError(), 100, False, id="failed"),
+    ],
+)
+def test_a_round_that_a_restart_has_cut_short_costs_no_further_ratings(
+    settings: Settings, loaded: Engine, error: BaseException, seconds_ago: int, due: bool
+) -> None:
+    with pytest.raises(type(error)), lease(loaded):
+        raise error
+    began = datetime.now(UTC) + timedelta(seconds=seconds_ago)
+
+    assert schedule.is_due(Schedule.parse("120 ratings"), settings, Database(loaded), began) == due
+
+
+def test_a_round_that_was_killed_with_the_service_costs_no_further_ratings(settings: Settings, loaded: Engine) -> None:
+    with Database(loaded).writes() as session:
+        models.begin_round(session, int(time.time()) - 100, 10**6)
+    wanted, now = Schedule.parse("120 ratings"), datetime.now(UTC)
+
+    assert schedule.is_due(wanted, settings, Database(loaded), now)
+    assert not schedule.is_due(wanted, settings, Database(loaded), now - timedelta(seconds=200))
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_round_that_no_process_can_be_had_for_is_begun_at_the_next_look(
     settings: Settings, looked_often: list[float], monkeypatch: pytest.MonkeyPatch
