@@ -2,8 +2,8 @@
 
 Users are taken in blocks, which several processes share. A finished block is a file in a folder beside the output.
 Blocks are joined when all are there, so the output appears whole. An interrupted run leaves its finished blocks, and
-the next run uses them if model, catalogue and options are the same; ratings that came in between count only in the
-blocks that are made later.
+the next run uses them if model, catalogue, options and what events mean are the same; ratings that came in between
+count only in the blocks that are made later.
 """
 
 import json
@@ -23,7 +23,7 @@ import torch
 from app.errors import DatabaseError, ListsBusy, WorkerError
 from app.jobs.list_files import ListFormat, format_of, rows
 from app.jobs.reporter import Reporter
-from app.services.feedback.kinds import meanings_from
+from app.services.feedback.kinds import fingerprint, meanings_from
 from app.services.model_host import ModelHost
 from app.services.models.loading import to_serve
 from app.services.popularity import Popularity
@@ -158,6 +158,7 @@ def plan_for(
         "model": model.name,
         "database": public_url(database.engine),
         "catalogue": revision,
+        "feedback": fingerprint(meanings_from(settings.feedback or {})),
         "options": {**options._asdict(), "filter": options.filter._asdict()},
     }
     return Plan(settings, model, revision, options, folder, suffix, json.dumps(origin))

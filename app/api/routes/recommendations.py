@@ -49,7 +49,8 @@ async def recommend_for_user(
     # What is popular depends on everyone: no revision says whether it is still right.
     context = user.user.context
     popular = asks_for_popular(context, chosen)
-    tag = None if popular else headers.state_tag(user.state, user.revision, context.changes_at)
+    meanings = recommender.contexts.fingerprint
+    tag = None if popular else headers.state_tag(user.state, user.revision, context.changes_at, meanings)
     if tag is not None and headers.is_known(request, tag):
         return headers.not_modified(tag, headers.answered_by(user.state))
     answer = recommender.recommend_now(user, chosen)

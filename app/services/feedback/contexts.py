@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
-from app.services.feedback.kinds import DAY, DEFAULT_MEANINGS, OPINIONS, Meanings
+from app.services.feedback.kinds import DAY, DEFAULT_MEANINGS, OPINIONS, Meanings, fingerprint
 from app.storage import events, ratings, users
 from app.storage.events import OPPOSITES, Lasting
 from app.storage.ratings import TimedRating
@@ -21,6 +21,7 @@ class ContextReader:
 
     def __init__(self, meanings: Meanings = DEFAULT_MEANINGS) -> None:
         self.meanings = meanings
+        self.fingerprint = fingerprint(meanings)
 
     def read(self, session: Session, user_ids: Sequence[int]) -> dict[int, UserContext]:
         """Those of the users who exist, in the order given."""

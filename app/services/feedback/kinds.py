@@ -1,5 +1,7 @@
 """What each kind of event means: for lists, for the history that the model reads, and for the measure of lists."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -55,6 +57,12 @@ def meanings_from(changes: Mapping[str, Mapping[str, Any]]) -> Meanings:
         kinds = ", ".join(DEFAULT_MEANINGS)
         raise SettingsError(f"SEQREC_FEEDBACK names {', '.join(sorted(unknown))}. The kinds of events are {kinds}.")
     return {kind: _changed(kind, meaning, changes.get(kind, {})) for kind, meaning in DEFAULT_MEANINGS.items()}
+
+
+def fingerprint(meanings: Meanings) -> str:
+    """A text that differs where any meaning does, for what was made by them and is kept elsewhere."""
+    fields = {kind: meaning.model_dump() for kind, meaning in meanings.items()}
+    return hashlib.blake2b(json.dumps(fields, sort_keys=True).encode(), digest_size=12).hexdigest()
 
 
 def _changed(kind: Kind, meaning: Meaning, fields: Mapping[str, Any]) -> Meaning:

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from app.main import create_app
+from app.services.feedback.kinds import DEFAULT_MEANINGS, meanings_from
 from model.inference.scorer import Scorer
 
 LIST = "/users/1/recommendations"
@@ -80,6 +81,15 @@ def test_another_model_has_other_tags(loaded: Engine, scorer: Scorer) -> None:
     tags = {path: client.get(path).headers["etag"] for path in PATHS}
 
     assert [path for path, tag in tags.items() if still_right(client_of_newer, path, tag)] == ["/movies/1"]
+
+
+def test_another_meaning_of_events_changes_the_tags_of_lists_alone(loaded: Engine, scorer: Scorer) -> None:
+    changed = meanings_from({"skip": {"days": 30}})
+    before, after = (TestClient(create_app(loaded, scorer, meanings=own)) for own in (DEFAULT_MEANINGS, changed))
+
+    tags = {path: before.get(path).headers["etag"] for path in PATHS}
+
+    assert [path for path, tag in tags.items() if not still_right(after, path, tag)] == [LIST]
 
 
 def test_a_list_of_popular_movies_depends_on_everyone_and_has_no_tag(client: TestClient) -> None:

@@ -128,8 +128,8 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
     assert [path.name for path in tmp_path.glob("*lists*")] == ["lists.jsonl"]
 
 
-@pytest.mark.parametrize("change", ["options", "catalogue"])
-def test_blocks_of_other_options_or_another_catalogue_are_not_used(
+@pytest.mark.parametrize("change", ["options", "catalogue", "feedback"])
+def test_blocks_of_other_options_another_catalogue_or_other_meanings_are_not_used(
     loaded: Engine,
     settings: Settings,
     tmp_path: Path,
@@ -142,6 +142,8 @@ def test_blocks_of_other_options_or_another_catalogue_are_not_used(
         job.recommend_all(out, options, settings, Interrupting(3), workers=1)
     if change == "options":
         options = options._replace(n=4)
+    elif change == "feedback":
+        settings = settings.model_copy(update={"feedback": {"like": {"stars": 4}}})
     else:
         with loaded.begin() as connection:
             connection.execute(text("UPDATE movies SET title = 'Another (1999)' WHERE id = 1"))
