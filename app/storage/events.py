@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from heapq import merge
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, case, delete, exists, false, func, or_, select, text, tuple_
+from sqlalchemy import Select, and_, case, delete, exists, false, func, null, or_, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
@@ -173,34 +174,41 @@ def remove_expired(session: Session, before: int) -> int:
     return removed
 
 
-def lists_since(session: Session, since: int) -> dict[int, ListRecord]:
-    """Lists that were served at or after this time (Unix seconds), by number."""
-    query = select(
-        ServedList.id,
-        ServedList.recommendation_id,
-        ServedList.user_id,
-        ServedList.model,
-        ServedList.rank_by,
-        ServedList.served_at,
-    ).where(ServedList.served_at >= since)
-    return {row.id: ListRecord(*row[1:]) for row in session.execute(query)}
+def lists_since(session: Session, since: int) -> Iterator[tuple[int, ListRecord]]:
+    """Lists that were served at or after this time (Unix seconds), each with its number, by user; read in blocks."""
+    query = (
+        select(
+            ServedList.id,
+            ServedList.recommendation_id,
+            ServedList.user_id,
+            ServedList.model,
+            ServedList.rank_by,
+            ServedList.served_at,
+        )
+        .where(ServedList.served_at >= since)
+        .order_by(ServedList.user_id)
+    )
+    for row in session.execute(query.execution_options(yield_per=ROWS_AT_ONCE)):
+        yield row.id, ListRecord(*row[1:])
 
 
-def shown_since(session: Session, since: int) -> list[Shown]:
-    """What was shown of the lists that were served at or after this time, in the order in which it came."""
+def shown_since(session: Session, since: int) -> Iterator[Shown]:
+    """What was shown of the lists that were served at or after this time, by user, in the order in which it came."""
     query = (
         select(ServedList.id, Event.user_id, Event.movie_id, Event.position, Event.occurred_at)
         .join(Event, ServedList.id == Event.list_id)
         .where(ServedList.served_at >= since, Event.kind == "impression")
-        .order_by(Event.id)
+        .order_by(Event.user_id, Event.id)
     )
-    return [Shown(*row) for row in session.execute(query)]
+    for row in session.execute(query.execution_options(yield_per=ROWS_AT_ONCE)):
+        yield Shown(*row)
 
 
-def hits_since(session: Session, since: int, least_shares: Mapping[str, float], least_stars: float) -> list[Hit]:
+def hits_since(session: Session, since: int, least_shares: Mapping[str, float], least_stars: float) -> Iterator[Hit]:
     """Events of these kinds at or after this time, and ratings of so many stars, of movies that were shown to the user.
 
-    ``least_shares`` has the kinds, each with the least share of a movie that has to be watched; 0 for kinds without.
+    They come by user. ``least_shares`` has the kinds, each with the least share of a movie that has to be watched; 0
+    for kinds without.
     """
     seen = (
         select(Event.user_id, Event.movie_id)
@@ -212,19 +220,24 @@ def hits_since(session: Session, since: int, least_shares: Mapping[str, float], 
         and_(Event.kind == kind, func.coalesce(Event.share, 1.0) >= share) for kind, share in least_shares.items()
     ]
     # Not a join: SQLite would search all events of its movie for each pair.
-    events = select(Event.user_id, Event.movie_id, Event.occurred_at, Event.list_id).where(
-        Event.occurred_at >= since,
-        ~Event.removed,
-        or_(false(), *wanted),
-        tuple_(Event.user_id, Event.movie_id).in_(select(seen.c.user_id, seen.c.movie_id)),
+    events = (
+        select(Event.user_id, Event.movie_id, Event.occurred_at, Event.list_id)
+        .where(
+            Event.occurred_at >= since,
+            ~Event.removed,
+            or_(false(), *wanted),
+            tuple_(Event.user_id, Event.movie_id).in_(select(seen.c.user_id, seen.c.movie_id)),
+        )
+        .order_by(Event.user_id)
     )
     rated = (
-        select(Rating.user_id, Rating.movie_id, Rating.rated_at)
+        select(Rating.user_id, Rating.movie_id, Rating.rated_at, null())
         .join(seen, and_(Rating.user_id == seen.c.user_id, Rating.movie_id == seen.c.movie_id))
         .where(Rating.rated_at >= since, Rating.stars >= least_stars)
+        .order_by(Rating.user_id)
     )
-    found = [Hit(*row) for row in session.execute(events)]
-    return found + [Hit(*row, None) for row in session.execute(rated)]
+    found = (session.execute(query.execution_options(yield_per=ROWS_AT_ONCE)) for query in (events, rated))
+    return merge(*(map(Hit._make, rows) for rows in found), key=attrgetter("user_id"))
 
 
 def signing_key(session: Session) -> bytes:

@@ -1,11 +1,11 @@
 """Whether the lists of two models that are served side by side differ, by what their users did afterwards."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from app.services.feedback.bootstrap import RESAMPLES, Estimate, difference
 from app.services.feedback.judging import JudgedList
-from app.services.feedback.scores import OnlineScore, Scores, SumsByUser, rates
+from app.services.feedback.scores import Grouping, OnlineScore, rates, score_of
 from app.storage.models import Comparison
 
 NAMES = {"hit_rate": "hit rate", "list_hit_rate": "share of lists with a hit", "ndcg": "NDCG"}
@@ -26,21 +26,30 @@ class Outcome(NamedTuple):
     verdict: str
 
 
-def compare(
-    comparison: Comparison, judged: Sequence[JudgedList], scores: Scores, resamples: int = RESAMPLES
-) -> Outcome:
-    """``judged`` may have lists of other times and models too, which count for nothing."""
+def lists_of(comparison: Comparison | None) -> Grouping[str]:
+    """Sorts out, by model, the lists that count for the comparison."""
+    if comparison is None:
+        return Grouping(lambda _: None)
+    versions = comparison.champion, comparison.challenger
     until = float("inf") if comparison.ended_at is None else comparison.ended_at
-    during = [one for one in judged if comparison.begun_at <= one.served.served_at <= until]
-    champion, challenger = (
-        [one for one in during if one.served.model == version]
-        for version in (comparison.champion, comparison.challenger)
-    )
-    users = SumsByUser(champion).users, SumsByUser(challenger).users
+
+    def model_of(one: JudgedList) -> str | None:
+        served = one.served
+        return served.model if served.model in versions and comparison.begun_at <= served.served_at <= until else None
+
+    return Grouping(model_of)
+
+
+def compare(comparison: Comparison, lists: Grouping[str], movies: int, resamples: int = RESAMPLES) -> Outcome:
+    """``lists`` are those of `lists_of`, and ``movies`` is how many can be recommended."""
+    groups = lists.groups[comparison.champion], lists.groups[comparison.challenger]
+    champion, challenger = (group.sums() for group in groups)
+    users = len(champion.users), len(challenger.users)
     statistics = rates(champion), rates(challenger)
     differences = {name: difference(users, (statistics[0][name], statistics[1][name]), resamples) for name in NAMES}
     verdict = _in_words(differences["ndcg"])
-    return Outcome(comparison, scores.of(champion, resamples), scores.of(challenger, resamples), differences, verdict)
+    before, after = (score_of(group, movies, resamples) for group in groups)
+    return Outcome(comparison, before, after, differences, verdict)
 
 
 def is_significant(estimate: Estimate) -> bool:

@@ -6,13 +6,20 @@ showed the movie last.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Generic, NamedTuple, TypeVar
 
 from app.services.feedback.kinds import DAY
 from app.storage.events import Hit, ListRecord, Shown
 
+RowT = TypeVar("RowT")
+
 ATTRIBUTION_DAYS = 7
+
+LISTS_AT_ONCE = 5000
+"""Lists that are in memory together with what was shown of them, as far as they are not all of one user."""
 
 
 class JudgedList(NamedTuple):
@@ -28,6 +35,34 @@ class JudgedList(NamedTuple):
     movies: Sequence[int]
     hits: Sequence[int]
     seconds_to_hit: int | None
+
+
+def judge_in_parts(
+    lists: Iterable[tuple[int, ListRecord]], shown: Iterable[Shown], hits: Iterable[Hit]
+) -> Iterator[list[JudgedList]]:
+    """As `judge`, in parts, each with all lists of its users; all three are given by user, in ascending order."""
+    listed, wanted = _ByUser(lists, lambda one: one[1].user_id), _ByUser(hits, lambda one: one.user_id)
+    part: list[JudgedList] = []
+    for user_id, own in groupby(shown, key=attrgetter("user_id")):
+        part += judge(dict(listed.of(user_id)), own, wanted.of(user_id))
+        if len(part) >= LISTS_AT_ONCE:
+            yield part
+            part = []
+    yield part
+
+
+class _ByUser(Generic[RowT]):
+    """Rows that come in the order of their users."""
+
+    def __init__(self, rows: Iterable[RowT], user_of: Callable[[RowT], int]) -> None:
+        self._groups = groupby(rows, user_of)
+        self._next = next(self._groups, None)
+
+    def of(self, user_id: int) -> list[RowT]:
+        """Those of a user who comes after all who were asked for before."""
+        while self._next is not None and self._next[0] < user_id:
+            self._next = next(self._groups, None)
+        return list(self._next[1]) if self._next is not None and self._next[0] == user_id else []
 
 
 def judge(lists: Mapping[int, ListRecord], shown: Iterable[Shown], hits: Iterable[Hit]) -> list[JudgedList]:

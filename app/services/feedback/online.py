@@ -7,17 +7,18 @@ A sign that a shown movie was wanted is an event of a kind that says so, or a ra
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from app.observability import metrics
-from app.services.feedback.comparing import Outcome, compare
-from app.services.feedback.judging import judge
+from app.services.feedback.comparing import Outcome, compare, lists_of
+from app.services.feedback.judging import JudgedList, judge_in_parts
 from app.services.feedback.kinds import DAY, Meanings
-from app.services.feedback.scores import OnlineScore, Scores
+from app.services.feedback.scores import Grouping, OnlineScore, score_of
 from app.services.model_host import ModelHost
 from app.services.popularity import Popularity
 from app.storage import events, models
@@ -88,25 +89,34 @@ class OnlineMeasure:
 
     def _measure(self, days: int) -> Online:
         since = int(time.time()) - days * DAY
+        movies = int(self.host.current_state().catalogue.mask().sum())
+        ratings = {id_: one.ratings for id_, one in self.popularity.rating_stats().items()}
+        everything = Grouping(lambda _: "all")
+        by_model = Grouping(lambda one: one.served.model)
+        by_rank_by = Grouping(lambda one: one.served.rank_by)
+        by_both = Grouping(lambda one: (one.served.model, one.served.rank_by))
+        by_day = Grouping(lambda one: (_day(one.served.served_at), one.served.model))
         with self.host.database.reads(long=True) as session:
-            lists = events.lists_since(session, since)
-            shown = events.shown_since(session, since)
-            hits = events.hits_since(session, since, self._least_shares, LEAST_STARS) if shown else []
-            latest = models.comparisons(session, 1)
-        judged = judge(lists, shown, hits)
-        catalogue = self.host.current_state().catalogue
-        stats = self.popularity.rating_stats()
-        scores = Scores({id_: one.ratings for id_, one in stats.items()}, int(catalogue.mask().sum()))
+            latest = next(iter(models.comparisons(session, 1)), None)
+            compared = lists_of(latest)
+            for part in self._judged(session, since):
+                for grouping in (everything, by_model, by_rank_by, by_both, by_day, compared):
+                    grouping.add(part, ratings)
         return Online(
             days,
             datetime.now(UTC),
-            scores.of(judged),
-            scores.by(judged, lambda one: one.served.model),
-            scores.by(judged, lambda one: one.served.rank_by),
-            scores.by(judged, lambda one: (one.served.model, one.served.rank_by)),
-            scores.by(judged, lambda one: (_day(one.served.served_at), one.served.model), resamples=0),
-            compare(latest[0], judged, scores) if latest else None,
+            score_of(everything.groups["all"], movies),
+            by_model.scores(movies),
+            by_rank_by.scores(movies),
+            by_both.scores(movies),
+            by_day.scores(movies, resamples=0),
+            None if latest is None else compare(latest, compared, movies),
         )
+
+    def _judged(self, session: Session, since: int) -> Iterator[list[JudgedList]]:
+        """Lists in parts: all that users have seen in days would take gigabytes."""
+        shown, lists = events.shown_since(session, since), events.lists_since(session, since)
+        return judge_in_parts(lists, shown, events.hits_since(session, since, self._least_shares, LEAST_STARS))
 
 
 def _values(score: OnlineScore) -> dict[str, float]:

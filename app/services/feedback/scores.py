@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
 from app.services.feedback.bootstrap import RESAMPLES, Estimate, Numbers, Statistic, estimate, median, ratio
 from app.services.feedback.judging import JudgedList
+from model.types import IntArray
 
 KeyT = TypeVar("KeyT")
 
@@ -26,33 +27,120 @@ class OnlineScore(NamedTuple):
     coverage: float
 
 
-class SumsByUser:
-    """Adds up values of lists by their users.
+class Sums(NamedTuple):
+    """What the measures of some lists are made of: sums by user, shape (users,), and times, which cannot be added up.
 
     Attributes:
-        users: how many there are.
-        owner: index of each list's user, shape (lists,).
+        users: their ids, ascending.
+        hits: among the shown movies; ``with_hit`` is the number of lists that have one.
+        gains: of the lists, see `ndcg`.
+        ratings: of the shown movies, all that they have.
+        seconds: to the first hit, of the lists that have one, shape (lists,).
+        owners: index of the user of each of these.
     """
 
-    def __init__(self, judged: Sequence[JudgedList]) -> None:
-        users = np.array([one.served.user_id for one in judged], dtype=np.int64)
-        _, self.owner = np.unique(users, return_inverse=True)
-        self.users = int(self.owner.max(initial=-1)) + 1
+    users: IntArray
+    lists: Numbers
+    impressions: Numbers
+    hits: Numbers
+    with_hit: Numbers
+    gains: Numbers
+    ratings: Numbers
+    seconds: Numbers
+    owners: IntArray
 
-    def of(self, values: Iterable[float]) -> Numbers:
-        """Of one value for each list, by user, shape (users,)."""
+
+def sums_of(judged: Sequence[JudgedList], ratings: Mapping[int, int]) -> Sums:
+    """Adds up lists; ``ratings`` has the number of ratings by movie id."""
+    ids = np.array([one.served.user_id for one in judged], dtype=np.int64)
+    users, owners = np.unique(ids, return_inverse=True)
+    hit = np.array([one.seconds_to_hit is not None for one in judged], dtype=bool)
+
+    def by_user(values: Iterable[float]) -> Numbers:
         weights = np.fromiter(values, dtype=np.float64)
-        return np.bincount(self.owner, weights=weights, minlength=self.users).astype(np.float64)
+        return np.bincount(owners, weights=weights, minlength=len(users)).astype(np.float64)
+
+    return Sums(
+        users=users,
+        lists=by_user(1 for _ in judged),
+        impressions=by_user(len(one.movies) for one in judged),
+        hits=by_user(len(one.hits) for one in judged),
+        with_hit=by_user(hit),
+        gains=by_user(ndcg(one.hits) for one in judged),
+        ratings=by_user(sum(ratings.get(id_, 0) for id_ in one.movies) for one in judged),
+        seconds=np.array([one.seconds_to_hit for one in judged if one.seconds_to_hit is not None], dtype=np.float64),
+        owners=owners[hit],
+    )
 
 
-def rates(judged: Sequence[JudgedList]) -> dict[str, Statistic]:
+class Group:
+    """Lists that are measured together, added up part by part; each part has all of its users' lists."""
+
+    def __init__(self) -> None:
+        self._parts: list[Sums] = []
+        self._movies: IntArray = np.array([], dtype=np.int64)
+
+    def add(self, judged: Sequence[JudgedList], ratings: Mapping[int, int]) -> None:
+        self._parts.append(sums_of(judged, ratings))
+        self._movies = np.union1d(self._movies, [id_ for one in judged for id_ in one.movies])
+
+    def sums(self) -> Sums:
+        """Of all parts; their users come one part after the other."""
+        parts = self._parts or [sums_of([], {})]
+        before = np.cumsum([0, *(len(part.users) for part in parts[:-1])])
+        moved = [part._replace(owners=part.owners + first) for part, first in zip(parts, before, strict=True)]
+        return Sums(*map(np.concatenate, zip(*moved, strict=True)))
+
+    def movies(self) -> int:
+        """How many were shown."""
+        return len(self._movies)
+
+
+class Grouping(Generic[KeyT]):
+    """Sorts lists into groups by a key of each; those whose key is None are in no group."""
+
+    def __init__(self, key: Callable[[JudgedList], KeyT | None]) -> None:
+        self._key = key
+        self.groups: defaultdict[KeyT, Group] = defaultdict(Group)
+
+    def add(self, judged: Iterable[JudgedList], ratings: Mapping[int, int]) -> None:
+        """Add a part, which has all lists of its users, to the groups; see `sums_of`."""
+        by_key: dict[KeyT, list[JudgedList]] = defaultdict(list)
+        for one in judged:
+            if (key := self._key(one)) is not None:
+                by_key[key].append(one)
+        for key, own in by_key.items():
+            self.groups[key].add(own, ratings)
+
+    def scores(self, movies: int, resamples: int = RESAMPLES) -> dict[KeyT, OnlineScore]:
+        """The measures of each group; see `score_of`."""
+        return {key: score_of(group, movies, resamples) for key, group in self.groups.items()}
+
+
+def score_of(group: Group, movies: int, resamples: int = RESAMPLES) -> OnlineScore:
+    """The measures of a group, where so many movies can be recommended; without resamples, there are no intervals."""
+    sums = group.sums()
+
+    def estimated(statistic: Statistic) -> Estimate | None:
+        return estimate(len(sums.users), statistic, resamples)
+
+    return OnlineScore(
+        users=len(sums.users),
+        lists=int(sums.lists.sum()),
+        impressions=int(sums.impressions.sum()),
+        **{name: estimated(rate) for name, rate in rates(sums).items()},
+        popularity=estimated(ratio(sums.ratings, sums.impressions)),
+        seconds_to_hit=estimated(median(sums.seconds, sums.owners)),
+        coverage=group.movies() / max(movies, 1),
+    )
+
+
+def rates(sums: Sums) -> dict[str, Statistic]:
     """What tells better lists from worse ones, by the names of `OnlineScore`."""
-    sums = SumsByUser(judged)
-    lists, shown = sums.of(1 for _ in judged), sums.of(len(one.movies) for one in judged)
     return {
-        "hit_rate": ratio(sums.of(len(one.hits) for one in judged), shown),
-        "list_hit_rate": ratio(sums.of(one.seconds_to_hit is not None for one in judged), lists),
-        "ndcg": ratio(sums.of(ndcg(one.hits) for one in judged), lists),
+        "hit_rate": ratio(sums.hits, sums.impressions),
+        "list_hit_rate": ratio(sums.with_hit, sums.lists),
+        "ndcg": ratio(sums.gains, sums.lists),
     }
 
 
@@ -62,44 +150,3 @@ def ndcg(hits: Sequence[int]) -> float:
         return 0.0
     gains = 1 / np.log2(np.array(sorted(hits)) + 2)
     return float(gains.sum() / (1 / np.log2(np.arange(len(hits)) + 2)).sum())
-
-
-class Scores:
-    """Computes measures.
-
-    ``ratings`` has the number of ratings by movie id, ``movies`` is how many can be recommended.
-    """
-
-    def __init__(self, ratings: Mapping[int, int], movies: int) -> None:
-        self._ratings = ratings
-        self._movies = movies
-
-    def by(
-        self, judged: Sequence[JudgedList], key: Callable[[JudgedList], KeyT], resamples: int = RESAMPLES
-    ) -> dict[KeyT, OnlineScore]:
-        """The measures of the lists of each key."""
-        groups: dict[KeyT, list[JudgedList]] = defaultdict(list)
-        for one in judged:
-            groups[key(one)].append(one)
-        return {name: self.of(group, resamples) for name, group in groups.items()}
-
-    def of(self, judged: Sequence[JudgedList], resamples: int = RESAMPLES) -> OnlineScore:
-        """The measures of some lists; without intervals, if there are no resamples."""
-        sums = SumsByUser(judged)
-
-        def estimated(statistic: Statistic) -> Estimate | None:
-            return estimate(sums.users, statistic, resamples)
-
-        shown = sums.of(len(one.movies) for one in judged)
-        popularity = sums.of(sum(self._ratings.get(id_, 0) for id_ in one.movies) for one in judged)
-        hit = np.array([one.seconds_to_hit is not None for one in judged], dtype=bool)
-        seconds = np.array([one.seconds_to_hit for one in judged if one.seconds_to_hit is not None], dtype=np.float64)
-        return OnlineScore(
-            users=sums.users,
-            lists=len(judged),
-            impressions=int(shown.sum()),
-            **{name: estimated(rate) for name, rate in rates(judged).items()},
-            popularity=estimated(ratio(popularity, shown)),
-            seconds_to_hit=estimated(median(seconds, sums.owner[hit])),
-            coverage=len({id_ for one in judged for id_ in one.movies}) / max(self._movies, 1),
-        )

@@ -118,7 +118,7 @@ def test_what_all_are_shown_is_searched_once_and_not_for_each_of_them(client: Te
     with Database(loaded).reads() as session:
         connection = session.connection().connection.dbapi_connection
         connection.set_progress_handler(count, 1000)  # type: ignore[union-attr]
-        hits = events.hits_since(session, 0, {"click": 0.0}, 4.0)
+        hits = list(events.hits_since(session, 0, {"click": 0.0}, 4.0))
         connection.set_progress_handler(None, 0)  # type: ignore[union-attr]
 
     assert len(hits) >= 1000

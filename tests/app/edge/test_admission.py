@@ -29,7 +29,7 @@ from app.edge.refusals import Refusals
 from app.main import create_app
 from app.services import movies
 from app.services.feedback import online
-from app.services.feedback.judging import JudgedList, judge
+from app.services.feedback.judging import JudgedList, judge_in_parts
 from app.storage.database import Database, connect
 from model.inference.scorer import Scorer
 
@@ -352,11 +352,11 @@ def test_those_who_wait_for_a_measurement_leave_threads_to_others(
 ) -> None:
     answered = threading.Event()
 
-    def slowly(*read: Any) -> list[JudgedList]:
+    def slowly(*read: Any) -> Iterator[list[JudgedList]]:
         answered.wait(60)
-        return judge(*read)
+        return judge_in_parts(*read)
 
-    monkeypatch.setattr(online, "judge", slowly)
+    monkeypatch.setattr(online, "judge_in_parts", slowly)
     with running(create_app(loaded, scorer)) as address, ThreadPoolExecutor(THREADS) as threads:
         measuring = [threads.submit(httpx.get, f"{address}/model/online", timeout=60) for _ in range(THREADS)]
         time.sleep(0.3)

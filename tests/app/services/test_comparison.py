@@ -19,9 +19,8 @@ from safetensors.torch import load_file, save_file
 from sqlalchemy import Engine, update
 
 from app.main import create_app
-from app.services.feedback.comparing import compare
+from app.services.feedback.comparing import Outcome, compare, lists_of
 from app.services.feedback.judging import JudgedList
-from app.services.feedback.scores import Scores
 from app.services.models.collection import Models
 from app.services.models.loading import load_newest_scorer
 from app.services.models.split import is_of_challenger
@@ -369,6 +368,12 @@ def judged(version: str, hit: float, users: range, seed: int = 0) -> list[Judged
     ]
 
 
+def compared(comparison: Comparison, lists: list[JudgedList]) -> Outcome:
+    own = lists_of(comparison)
+    own.add(lists, {})
+    return compare(comparison, own, 10)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "verdict"),
     [
@@ -380,7 +385,7 @@ def judged(version: str, hit: float, users: range, seed: int = 0) -> list[Judged
 def test_the_verdict_says_whether_a_difference_is_more_than_chance(before: float, after: float, verdict: str) -> None:
     lists = judged(CHAMPION, before, range(500)) + judged(CHALLENGER, after, range(500, 800), seed=1)
 
-    outcome = compare(HALVES, lists, Scores({}, 10))
+    outcome = compared(HALVES, lists)
     ndcg = outcome.differences["ndcg"]
     assert outcome.verdict.startswith(verdict)
     assert ndcg is not None
@@ -392,11 +397,11 @@ def test_the_verdict_says_whether_a_difference_is_more_than_chance(before: float
 
 def test_without_lists_of_both_models_nothing_is_said() -> None:
     lists = judged(CHAMPION, 0.5, range(10))
-    assert compare(HALVES, lists, Scores({}, 10)).verdict.startswith("Not known yet: of one of the models")
+    assert compared(HALVES, lists).verdict.startswith("Not known yet: of one of the models")
     few = judged(CHALLENGER, 1, range(1))
-    assert compare(HALVES, lists + few, Scores({}, 10)).verdict.startswith("Not known yet: each")
+    assert compared(HALVES, lists + few).verdict.startswith("Not known yet: each")
     ended = HALVES._replace(begun_at=10, ended_at=99)  # the lists are of second 100
-    assert compare(ended, lists + few, Scores({}, 10)).champion.lists == 0
+    assert compared(ended, lists + few).champion.lists == 0
 
 
 @pytest.fixture

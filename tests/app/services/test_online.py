@@ -1,14 +1,16 @@
 """The measure of served lists, by values worked by hand."""
 
 import math
+from itertools import groupby
 
 import numpy as np
 import pytest
 
+from app.services.feedback import judging
 from app.services.feedback.bootstrap import estimate, median, ratio
-from app.services.feedback.judging import judge
+from app.services.feedback.judging import JudgedList, judge, judge_in_parts
 from app.services.feedback.kinds import DAY
-from app.services.feedback.scores import ndcg
+from app.services.feedback.scores import Grouping, ndcg
 from app.storage.events import Hit, ListRecord, Shown
 
 FIRST, SECOND = 1, 2
@@ -57,6 +59,46 @@ def test_what_is_shown_of_a_list_that_came_after_the_lists_were_read_waits_for_t
     (one,) = judge({FIRST: LISTS[FIRST]}, seen, [Hit(7, 10, 2500, None), Hit(7, 20, 2500, None)])
 
     assert (one.served, list(one.hits)) == (LISTS[FIRST], [0])  # 20 was shown last by the other list
+
+
+def test_lists_are_judged_in_parts_and_no_more_is_read_for_one_than_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "LISTS_AT_ONCE", 2)
+    users, movies = range(100), [10, 20, 30]
+    lists = {user: ListRecord(str(user), user, "model", "relevance", 1000) for user in users}
+    seen = [Shown(user, user, movie_id, None, 1000 + user) for user in users for movie_id in movies]
+    signs = [Hit(user, 20, 1200, None) for user in (*range(0, 100, 3), 100)]
+    read = iter(seen)
+
+    parts = judge_in_parts(lists.items(), read, signs)
+    first = next(parts)
+
+    assert len(first) == 2
+    assert len(list(read)) > 90 * len(movies)  # are still to be read
+    whole = judge(lists, seen, signs)
+    assert [one for part in judge_in_parts(lists.items(), seen, signs) for one in part] == whole
+
+
+def test_the_figures_of_many_parts_are_those_of_one() -> None:
+    draws = np.random.default_rng(0)
+    judged = [
+        JudgedList(
+            ListRecord("", user, "model", order, 1000),
+            draws.integers(50, size=5).tolist(),
+            draws.permutation(5)[: draws.integers(4)].tolist(),
+            int(draws.integers(900)) if draws.random() < 0.5 else None,
+        )
+        for user in range(200)
+        for order in ("relevance", "rating", "relevance")[: draws.integers(4)]
+    ]
+    ratings = {movie_id: 3 * movie_id for movie_id in range(50)}
+    whole, in_parts = (Grouping(lambda one: one.served.rank_by) for _ in range(2))
+
+    whole.add(judged, ratings)
+    for _, own in groupby(judged, lambda one: one.served.user_id // 7):
+        in_parts.add(list(own), ratings)
+
+    assert in_parts.scores(60) == whole.scores(60)
+    assert whole.scores(60)["relevance"].coverage == 50 / 60
 
 
 def test_without_positions_movies_stand_in_the_order_in_which_they_came() -> None:
