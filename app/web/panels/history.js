@@ -102,7 +102,7 @@ export class History {
 
 /** A time as people say it: by minutes within the hour, by the day before that. */
 function whenOf(seconds) {
-  const minutes = Math.floor((serviceTime() - seconds) / 60);
+  const minutes = Math.trunc((serviceTime() - seconds) / 60); // the service may be some seconds further than is known
   if (minutes >= 0 && minutes < 1) return "just now";
   if (minutes > 0 && minutes < 60) return `${plural(minutes, "minute")} ago`;
   return DAY.format(seconds * 1000);
