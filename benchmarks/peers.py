@@ -60,11 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 log.info("%s is there already", result)
                 continue
             peer = peer_class(name)
+            software = versions(torch.device("cpu"), **{peer.package: version(peer.package)})  # fails now, if at all
             measured = measure(peer, divided, len(data.catalogue.vocabulary), options.minutes, result)
             measured.made_by = Provenance(
                 fingerprint=peer_fingerprint(peer, protocol),
                 seed=None,
-                versions=versions(torch.device("cpu"), **{peer.package: version(peer.package)}),
+                versions=software,
                 data_checksum=data.checksum,
                 minutes=measured.seconds / 60,
             )
