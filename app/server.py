@@ -1,5 +1,6 @@
 """From the settings to a running server: loads database and model, chooses the address, starts the workers."""
 
+import atexit
 import gc
 import ipaddress
 import logging
@@ -9,7 +10,6 @@ import socket
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -46,6 +46,12 @@ logger = logging.getLogger(__name__)
 
 DIRECTIONS_EVERY = 60.0
 """Seconds between two looks for users who have changed. Who asks meanwhile waits until theirs are computed."""
+
+DIRECTIONS_REST = 3
+"""Times what a batch of users took: so long the next one waits, so that requests are not held up."""
+
+LONGEST_END = 2.0
+"""Seconds; a batch takes less, but the database may be frozen."""
 
 
 def run(settings: Settings) -> None:
@@ -123,17 +129,31 @@ def from_settings(settings: Settings) -> FastAPI:
     )
     host: ModelHost = app.state.services.host
     host.start(reloads)
-    recommender = app.state.services.recommender
-    threading.Thread(target=_know_directions, args=(recommender,), name="directions", daemon=True).start()
+    _begin_to_know_directions(app.state.services.recommender)
     return app
 
 
-def _know_directions(recommender: Recommender) -> None:
+def _begin_to_know_directions(recommender: Recommender) -> None:
+    """In a thread, which ends before the process does: PyTorch aborts a process that ends within an operator of it."""
+    is_over = threading.Event()
+    thread = threading.Thread(target=_know_directions, args=(recommender, is_over), name="directions", daemon=True)
+
+    def end() -> None:
+        is_over.set()
+        thread.join(LONGEST_END)
+
+    atexit.register(end)
+    thread.start()
+
+
+def _know_directions(recommender: Recommender, is_over: threading.Event) -> None:
     """Keep what similar users are found by, in a quarter of the time of one core at most."""
-    while True:
+    while not is_over.is_set():
         with suppress(ServiceError, SQLAlchemyError):  # of a database that is away: until it is back
-            recommender.know_directions(rest=3)
-        time.sleep(DIRECTIONS_EVERY)
+            for seconds in recommender.know_directions():
+                if is_over.wait(DIRECTIONS_REST * seconds):
+                    return
+        is_over.wait(DIRECTIONS_EVERY)
 
 
 @contextmanager

@@ -309,10 +309,10 @@ class Recommender:
         known.keep()
         return Similar(known.state, nearest, external_ids)
 
-    def know_directions(self, rest: float = 0.0) -> None:
+    def know_directions(self) -> Iterator[float]:
         """Compute where users' tastes point, as far as memory reaches, so that similar ones are found at once.
 
-        After each batch it pauses for ``rest`` times as long as the batch took, so that requests are not held up.
+        Yields after each batch of users, how many seconds it took.
         """
         last = 0
         for _ in range(0, MOST_DIRECTIONS, USERS_PER_BATCH):
@@ -320,10 +320,10 @@ class Recommender:
             with self.database.reads() as session:
                 ids = users.next_ids(session, last, USERS_PER_BATCH)
             self._directions(self.host.current_state(), ids)
+            yield time.monotonic() - began
             if len(ids) < USERS_PER_BATCH:
                 return
             last = ids[-1]
-            time.sleep(rest * (time.monotonic() - began))
 
     def _directions(
         self, state: ModelState, user_ids: Sequence[int]

@@ -1,6 +1,11 @@
 """Users who are similar to one, found by what the service keeps of all."""
 
+import os
+import subprocess
+import sys
+from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,18 +50,41 @@ def rounded(similar: Similar) -> list[tuple[int, float]]:
 
 def test_what_is_known_of_all_users_is_not_computed_again(recommender: Recommender, read: list[int]) -> None:
     computed = rounded(recommender.similar_users(1, 5))
-    recommender.know_directions()
+    deque(recommender.know_directions(), maxlen=0)
     read.clear()
 
     assert rounded(recommender.similar_users(1, 5)) == computed
     assert read == []
 
 
+ENDS = """\
+import atexit, threading
+from app.server import from_settings
+from app.settings import Settings
+atexit.register(lambda: print([one.name for one in threading.enumerate()]))
+from_settings(Settings())
+print([one.name for one in threading.enumerate()])
+"""
+"""Names of the threads of a service while it is there, and of those that the end of its process finds."""
+
+
+def test_the_thread_that_keeps_them_ends_before_its_process_does(
+    loaded: Engine, database_url: str, artifact_folder: Path
+) -> None:
+    environment = os.environ | {"SEQREC_DATABASE_URL": database_url, "SEQREC_ARTIFACTS": str(artifact_folder.parent)}
+
+    ended = subprocess.run([sys.executable, "-c", ENDS], env=environment, stdout=subprocess.PIPE, check=True, text=True)
+
+    at_first, at_last = ended.stdout.splitlines()
+    assert "directions" in at_first
+    assert "directions" not in at_last
+
+
 def test_all_users_are_known_however_many_batches_they_are(
     recommender: Recommender, read: list[int], loaded: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.services.recommendations.USERS_PER_BATCH", 7)
-    recommender.know_directions()
+    deque(recommender.know_directions(), maxlen=0)
 
     with loaded.connect() as connection:
         assert sorted(read) == list(connection.scalars(text("SELECT id FROM users ORDER BY id")))
@@ -65,7 +93,7 @@ def test_all_users_are_known_however_many_batches_they_are(
 def test_a_user_who_has_changed_is_read_again_and_no_one_else(
     recommender: Recommender, read: list[int], loaded: Engine
 ) -> None:
-    recommender.know_directions()
+    deque(recommender.know_directions(), maxlen=0)
     other = recommender.similar_users(1, 1).nearest[0][0]
     with loaded.begin() as connection:
         connection.execute(text("UPDATE ratings SET stars = 6 - stars WHERE user_id = :user"), {"user": other})
