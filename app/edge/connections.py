@@ -65,7 +65,7 @@ class LimitedConnection(HttpToolsProtocol):
         """After a pause, as any refusal of many, unless connections are short too."""
         refusals, unread = self._refusals, self._seconds_unread()
         if refusals is None or not (
-            refusals.of_new_connections.lasts(unread) or (refusals.are_many and refusals.refuse_one_of(len(self.tasks)))
+            refusals.of_new_connections.lasts(unread) or (refusals.are_many and refusals.is_full(len(self.tasks)))
         ):
             return False
         self._header_is_there()
@@ -103,7 +103,7 @@ class LimitedConnection(HttpToolsProtocol):
             return
         # The first request of a connection was judged before it was read.
         is_late = not is_first and refusals.of_open_connections.lasts(self._seconds_unread())
-        if is_late or refusals.refuse_one_of(len(self.tasks)):
+        if is_late or refusals.is_full(len(self.tasks)):
             cast(dict[str, Any], self.scope)[REFUSED] = True
 
     def on_headers_complete(self) -> None:

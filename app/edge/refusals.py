@@ -72,7 +72,7 @@ class Refusals:
         """Whether further requests are to be turned away unread."""
         return self._waiting >= MOST_READ
 
-    def refuse_one_of(self, requests: int) -> bool:
+    def is_full(self, requests: int) -> bool:
         """Whether one more is too many beside so many, in work, or read and not begun, or refused and waiting."""
         return requests - self._waiting >= self._most
 

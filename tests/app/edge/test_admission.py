@@ -8,9 +8,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPResponse
 from itertools import islice
 from typing import Any
@@ -194,6 +194,14 @@ def app_that_blocks(loaded: Engine, scorer: Scorer, limits: Limits) -> FastAPI:
     return app
 
 
+@contextmanager
+def connected(address: str) -> Iterator[Callable[[], socket.socket]]:
+    """Opens a connection at each call; all are closed at the end."""
+    place = ("127.0.0.1", int(address.rpartition(":")[2]))
+    with ExitStack() as opened:
+        yield lambda: opened.enter_context(socket.create_connection(place, timeout=30))
+
+
 def ask_on(connections: list[socket.socket], path: str) -> None:
     for connection in connections:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
@@ -212,20 +220,17 @@ def read_answer(connection: socket.socket) -> tuple[HTTPResponse, float]:
 def test_where_requests_are_answered_slower_than_they_come_those_that_waited_long_are_turned_away(
     loaded: Engine, scorer: Scorer
 ) -> None:
-    with running(app_that_blocks(loaded, scorer, Limits())) as address:
-        place = ("127.0.0.1", int(address.rpartition(":")[2]))
+    with running(app_that_blocks(loaded, scorer, Limits())) as address, connected(address) as connect_anew:
         for number, blocked, are_refused in ((20, 0.001, False), (100, BLOCKED, True)):  # 0.02 and 2 seconds of work
             sent, connections = time.monotonic(), []
             for _ in range(number):  # they queue in the system, before the worker
-                connections.append(socket.create_connection(place, timeout=30))
+                connections.append(connect_anew())
                 ask_on(connections[-1:], f"/blocks?seconds={blocked}")
             with ThreadPoolExecutor(number) as threads:
                 answers = list(threads.map(read_answer, connections))
             statuses = [answer.status for answer, _ in answers]
             assert set(statuses) == ({200, 503} if are_refused else {200})
             assert max(read for _, read in answers) - sent < 1.8
-            for connection in connections:
-                connection.close()
         assert_says_how_it_is(address, ready=True)
 
 
@@ -234,8 +239,11 @@ def test_where_requests_are_answered_slower_than_they_come_those_that_waited_lon
 def test_a_caller_who_is_answered_at_once_on_an_open_connection_lets_no_queue_grow_before_the_worker(
     loaded: Engine, scorer: Scorer
 ) -> None:
-    with running(app_that_blocks(loaded, scorer, Limits())) as address, ThreadPoolExecutor(101) as threads:
-        place = ("127.0.0.1", int(address.rpartition(":")[2]))
+    with (
+        running(app_that_blocks(loaded, scorer, Limits())) as address,
+        connected(address) as connect_anew,
+        ThreadPoolExecutor(101) as threads,
+    ):
         is_open, is_over = threading.Event(), threading.Event()
 
         def ask_again_and_again() -> None:
@@ -248,37 +256,31 @@ def test_a_caller_who_is_answered_at_once_on_an_open_connection_lets_no_queue_gr
         assert is_open.wait(30)
         connections = []
         for _ in range(100):
-            connections.append(socket.create_connection(place, timeout=30))
+            connections.append(connect_anew())
             ask_on(connections[-1:], "/blocks")
         answers = list(threads.map(read_answer, connections))
         is_over.set()
         busy.result()
-        for connection in connections:
-            connection.close()
 
     assert {answer.status for answer, _ in answers} == {200, 503}
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_halt_of_the_worker_refuses_no_one(loaded: Engine, scorer: Scorer) -> None:
-    with running(app_that_blocks(loaded, scorer, Limits())) as address:
-        place = ("127.0.0.1", int(address.rpartition(":")[2]))
-        connections = [socket.create_connection(place, timeout=30) for _ in range(10)]
+    with running(app_that_blocks(loaded, scorer, Limits())) as address, connected(address) as connect_anew:
+        connections = [connect_anew() for _ in range(10)]
         ask_on(connections[:1], "/blocks?seconds=1")
         time.sleep(0.1)
         ask_on(connections[1:], "/blocks?seconds=0.001")
         answers = [read_answer(connection)[0] for connection in connections]
-        for connection in connections:
-            connection.close()
 
     assert {answer.status for answer in answers} == {200}
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_requests_that_are_read_and_not_begun_count_among_those_a_worker_has(loaded: Engine, scorer: Scorer) -> None:
-    with running(app_that_blocks(loaded, scorer, Limits(requests=5))) as address:
-        place = ("127.0.0.1", int(address.rpartition(":")[2]))
-        connections = [socket.create_connection(place, timeout=30) for _ in range(20)]
+    with running(app_that_blocks(loaded, scorer, Limits(requests=5))) as address, connected(address) as connect_anew:
+        connections = [connect_anew() for _ in range(20)]
         ask_on(connections[:1], "/health/live")
         for connection in connections[1:]:
             ask_on([connection], "/health/live")
@@ -288,8 +290,6 @@ def test_requests_that_are_read_and_not_begun_count_among_those_a_worker_has(loa
         time.sleep(0.1)
         ask_on(connections[1:], "/blocks")
         answers = [read_answer(connection)[0] for connection in connections]
-        for connection in connections:
-            connection.close()
 
     statuses = [answer.status for answer in answers]
     assert statuses[0] == 200
