@@ -70,6 +70,4 @@ FROM base AS training
 
 COPY --from=training-dependencies /opt/seqrec /opt/seqrec
 COPY --from=package /package /opt/seqrec
-# The first process of a container ignores SIGTERM where it has no handler: training has one for SIGINT alone.
-STOPSIGNAL SIGINT
 CMD ["up"]

@@ -10,14 +10,14 @@ class DatabaseError(SeqRecError):
 
 
 class ArchiveError(SeqRecError):
-    """A file is no backup that can be restored; the message says what is wrong with it."""
+    """A file is not a backup that can be restored; the message says what is wrong with it."""
 
 
 class WorkerError(SeqRecError):
     """One of several processes that share a job has ended before its work was done."""
 
 
-class TrainingRuns(SeqRecError):
+class TrainingBusy(SeqRecError):
     """Another process trains into the same folder."""
 
     def __init__(self, artifacts: Path, process: str) -> None:
@@ -27,11 +27,11 @@ class TrainingRuns(SeqRecError):
         )
 
 
-class RetrainingRuns(SeqRecError):
+class RetrainingBusy(SeqRecError):
     """Another process, here or on another machine, retrains on the same database."""
 
     def __init__(self) -> None:
-        super().__init__("A round of retraining on this database runs already. Wait for it: seqrec model history")
+        super().__init__("Another process is retraining on this database. Wait for it: seqrec model history")
 
 
 class RetrainingLost(SeqRecError):
@@ -49,10 +49,10 @@ class DatabaseBusy(SeqRecError):
 
 
 class ListsBusy(SeqRecError):
-    """Another process writes lists into the same file."""
+    """Another process writes lists into the same file or folder."""
 
     def __init__(self, out: Path, process: str) -> None:
-        super().__init__(f"Process {process} writes {out} already. Wait for it, or name another file.")
+        super().__init__(f"Process {process} writes {out} already. Wait for it, or choose another name.")
 
 
 class DataBusy(SeqRecError):

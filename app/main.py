@@ -14,7 +14,17 @@ from starlette.types import Lifespan
 from app.api import error_handlers, page
 from app.api.dependencies import Services
 from app.api.description import Description
-from app.api.routes import events, groups, movies, operations, predictions, ratings, recommendations, taste, users
+from app.api.routes import (
+    events,
+    groups,
+    movies,
+    operations,
+    predictions,
+    rating_import,
+    ratings,
+    recommendations,
+    users,
+)
 from app.edge.admission import Admission
 from app.edge.draining import Drain
 from app.edge.hosts import ANY, Hosts
@@ -64,6 +74,7 @@ Every path is also there under `/v1`, where nothing is removed and nothing chang
 def create_app(
     engine: Engine,
     scorer: Scorer,
+    *,
     artifacts: artifact.Root | None = None,
     keys: Keys = Keys(),  # noqa: B008 - a tuple cannot be changed
     user_cache: int = USER_CACHE,
@@ -130,12 +141,12 @@ def api(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,  # so that generated clients have readable names
     )
     error_handlers.add_handlers(app)
-    for module in (predictions, recommendations, groups, users, ratings, taste, events, movies):
+    for module in (predictions, recommendations, groups, users, ratings, rating_import, events, movies):
         for router in module.routers:
             app.include_router(router, responses=error_handlers.responses(KeyRequired, KeyUnknown, TooManyRequests))
     for router in (*operations.routers, page.router):
         app.include_router(router)
     app.state.image_url = None
-    app.mount("/static", page.Assets())
+    app.mount("/static", page.assets)
     app.openapi = Description(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     return app

@@ -1,6 +1,5 @@
 """From the settings to a running server: loads database and model, chooses the address, starts the workers."""
 
-import atexit
 import gc
 import ipaddress
 import logging
@@ -9,16 +8,13 @@ import os
 import socket
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
-import torch
 import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.dependencies import Services
 from app.edge.connections import LimitedConnection
@@ -30,28 +26,17 @@ from app.observability import logs, tracing
 from app.observability.workers import MULTIPROCESS
 from app.services.feedback.kinds import meanings_from
 from app.services.model_host import ModelHost
-from app.services.models.loading import load_newest_scorer, no_artifact, of_other_data
-from app.services.recommendations import Recommender
+from app.services.models.loading import load_newest_scorer, of_other_data
 from app.settings import Settings
 from app.storage import models, revisions
 from app.storage.database import Database, connect, require_current
 from model.card import DataSource
 from model.device import choose_device
 from model.errors import SettingsError
-from model.inference import artifact
 from model.inference.scorer import Scorer
-from seqrec.errors import ServiceError
+from model.processes import share_memory_among_threads, use_one_thread
 
 logger = logging.getLogger(__name__)
-
-DIRECTIONS_EVERY = 60.0
-"""Seconds between two looks for users who have changed. Who asks meanwhile waits until theirs are computed."""
-
-DIRECTIONS_REST = 3
-"""Times what a batch of users took: so long the next one waits, so that requests are not held up."""
-
-LONGEST_END = 2.0
-"""Seconds; a batch takes less, but the database may be frozen."""
 
 
 def run(settings: Settings) -> None:
@@ -63,14 +48,24 @@ def run(settings: Settings) -> None:
     if settings.workers == 1:
         _AnnouncingServer(uvicorn.Config(from_settings(settings), host=host, port=port, **options)).run()
         return
-    _require_database(settings).dispose()  # fail once here, not in every worker
-    if artifact.newest(settings.artifacts) is None:
-        raise no_artifact(settings.artifacts)
+    _require_start(settings)
     with tempfile.TemporaryDirectory(prefix="seqrec-metrics-") as folder:
-        os.environ[MULTIPROCESS] = folder
+        # Workers read their settings from the environment; what they need of the command's options goes there.
+        os.environ |= {MULTIPROCESS: folder, "SEQREC_HOST": settings.host}
         uvicorn.run(
             "app.server:from_environment", factory=True, host=host, port=port, workers=settings.workers, **options
         )
+
+
+def _require_start(settings: Settings) -> None:
+    """Raise here, once, what would end every worker as it starts: the supervisor would start others for ever.
+
+    Loading the model takes far less time than a start; not on a GPU, whose memory this process would keep.
+    """
+    meanings_from(settings.feedback or {})
+    choose_device(settings.device)
+    engine, _, _ = load(settings.model_copy(update={"device": "cpu"}))
+    engine.dispose()
 
 
 def server_options(settings: Settings) -> dict[str, Any]:
@@ -116,44 +111,21 @@ def from_settings(settings: Settings) -> FastAPI:
     app = create_app(
         engine,
         scorer,
-        settings.artifacts,
-        keys_from(settings),
-        settings.user_cache_mb * MIB,
-        limits,
-        hosts,
-        settings.drain_time,
-        settings.image_url,
-        meanings_from(settings.feedback or {}),
-        settings.event_retention,
-        settings.keep_models,
+        artifacts=settings.artifacts,
+        keys=keys_from(settings),
+        user_cache=settings.user_cache_mb * MIB,
+        limits=limits,
+        hosts=hosts,
+        drain=settings.drain_time,
+        image_url=settings.image_url,
+        meanings=meanings_from(settings.feedback or {}),
+        event_retention=settings.event_retention,
+        keep_models=settings.keep_models,
     )
-    host: ModelHost = app.state.services.host
-    host.start(reloads)
-    _begin_to_know_directions(app.state.services.recommender)
+    services: Services = app.state.services
+    services.host.start(reloads)
+    services.similar_users.start()
     return app
-
-
-def _begin_to_know_directions(recommender: Recommender) -> None:
-    """In a thread, which ends before the process does: PyTorch aborts a process that ends within an operator of it."""
-    is_over = threading.Event()
-    thread = threading.Thread(target=_know_directions, args=(recommender, is_over), name="directions", daemon=True)
-
-    def end() -> None:
-        is_over.set()
-        thread.join(LONGEST_END)
-
-    atexit.register(end)
-    thread.start()
-
-
-def _know_directions(recommender: Recommender, is_over: threading.Event) -> None:
-    """Keep what similar users are found by, in a quarter of the time of one core at most."""
-    while not is_over.is_set():
-        with suppress(ServiceError, SQLAlchemyError):  # of a database that is away: until it is back
-            for seconds in recommender.know_directions():
-                if is_over.wait(DIRECTIONS_REST * seconds):
-                    return
-        is_over.wait(DIRECTIONS_EVERY)
 
 
 @contextmanager
@@ -174,7 +146,8 @@ def load(settings: Settings) -> tuple[Engine, Scorer, int]:
     Raises `DatabaseError` if the schema is not the newest, and `ArtifactError` if there is no model that can be loaded.
     """
     # A request is short: a second thread inside an operator would cost it more than it saves, and other requests too.
-    torch.set_num_threads(1)
+    use_one_thread()
+    share_memory_among_threads()
     engine = _require_database(settings)
     with Database(engine).reads() as session:
         pinned, reloads = models.pinned(session), revisions.read(session).reloads

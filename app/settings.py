@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from cronsim import CronSim, CronSimError
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from model.object_store import ObjectStore
 
 
 class Schedule(NamedTuple):
-    """When to retrain: after so many new ratings, or at the times of a cron expression, in UTC."""
+    """When to retrain: after a number of new ratings, or at the times of a cron expression, in UTC."""
 
     ratings: int | None = None
     cron: str | None = None
@@ -41,6 +41,15 @@ SECRETS = Path("/run/secrets")
 """Where containers find files with secrets: one for each setting, named like its variable in small letters."""
 
 
+def _fits_into_a_header(key: SecretStr) -> SecretStr:
+    text = key.get_secret_value()
+    if not text.isascii() or not text.isprintable():
+        raise ValueError("has characters that no header can carry: letters, digits and signs of ASCII can")
+    return key
+
+
+Key = Annotated[SecretStr, AfterValidator(_fits_into_a_header)]
+
 ORIGIN = re.compile(r"[a-z][a-z\d+.-]*://[^\s/?#@]+")
 
 
@@ -53,7 +62,9 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         secrets_dir=SECRETS if SECRETS.is_dir() else None,
         extra="ignore",
+        hide_input_in_errors=True,  # it may be a key
         frozen=True,
+        allow_inf_nan=False,
     )
 
     data: Path | None = Field(None, description="Folder of a MovieLens data set; data/ml-1m where it is there.")
@@ -79,8 +90,8 @@ class Settings(BaseSettings):
     )
     retrain: str | None = Field(
         None,
-        description="When the service trains a model anew on what its database holds: after so many new ratings, as "
-        "10000 ratings, or at the times of a cron expression in UTC, as 0 3 * * *. Not set: never.",
+        description="When the service trains a model anew on what its database holds: after a number of new ratings, "
+        "as 10000 ratings, or at the times of a cron expression in UTC, as 0 3 * * *. Not set: never.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where to train and score; auto takes CUDA where there is a GPU."
@@ -92,12 +103,15 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
     workers: int = Field(1, ge=1, description="Processes that answer requests.")
-    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+    api_keys: Annotated[tuple[Key, ...], NoDecode] = Field(
         (), description="Keys for reading and writing, separated by commas; without any, no other machine is served."
     )
-    admin_key: SecretStr | None = Field(None, description="Key for everything, and the only one for /admin.")
+    admin_key: Key | None = Field(None, description="Key for everything, and the only one for /admin.")
     user_cache_mb: int = Field(
-        128, ge=1, description="MiB of memory, in each worker, to keep what the model knows of users who asked lately."
+        128,
+        ge=1,
+        description="MiB of memory, in each worker, to keep what the model knows of users who asked lately; what "
+        "similar users are found by, a kilobyte each of up to 50,000 users, comes on top.",
     )
     request_timeout: float = Field(
         10.0, gt=0, description="Seconds until every request is answered; imports, exports and batches apart."
@@ -126,7 +140,10 @@ class Settings(BaseSettings):
     )
     import_mb: int = Field(1024, ge=1, description="MiB of the largest import over HTTP.")
     event_retention: float = Field(
-        365, gt=0, description="Days that impressions, clicks, and events that a later one has replaced are kept."
+        365,
+        gt=0,
+        description="Days that impressions, clicks, and events that a later one has replaced are kept; 36500 for a "
+        "hundred years.",
     )
     feedback: dict[str, dict[str, Any]] | None = Field(
         None,
@@ -208,7 +225,7 @@ class Settings(BaseSettings):
         origins = tuple(one.lower().removesuffix("/") for one in given)
         for origin in origins:
             if origin != "*" and ORIGIN.fullmatch(origin) is None:
-                raise ValueError(f"has {origin}, which is no origin: write as https://shop.example, without a path")
+                raise ValueError(f"has {origin}, which is not an origin: write as https://shop.example, without a path")
         return origins
 
     @field_validator("api_keys", "hosts", "trusted_proxies", "cors_origins", mode="before")

@@ -29,6 +29,7 @@ class Ease:
     package = "numpy"
     inductive = True
     takes_time = False
+    most_epochs = 0
 
     def __init__(self, vocabulary_size: int, regularization: float, decay: float, liked: bool) -> None:
         self.vocabulary_size = vocabulary_size

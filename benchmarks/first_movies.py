@@ -151,8 +151,8 @@ SECOND = """
 ## The visitor's own list
 
 All ratings can be answered, and the targets are all other movies with 4 or 5 stars. Here a question costs: the movie
-that was asked about is no target any more. Asking about the best-liked movies leaves fewer easy ones, and NDCG@10 can
-be smaller than without any question.
+that was asked about is not a target any more. Asking about the best-liked movies leaves fewer easy ones, and NDCG@10
+can be smaller than without any question.
 
 """
 

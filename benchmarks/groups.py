@@ -66,7 +66,7 @@ class People:
         ] = True
         stars[histories.user_index, histories.movies] = histories.stars
         log_relevance = torch.from_numpy(logits).log_softmax(-1).numpy()
-        return cls(log_relevance, targets, stars, artifact.network.movies.ratings.numpy())
+        return cls(log_relevance, targets, stars, artifact.network.movies.rating_counts.numpy())
 
     def __len__(self) -> int:
         return len(self.targets)

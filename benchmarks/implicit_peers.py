@@ -32,6 +32,7 @@ class Als:
     package = "pm-implicit"
     inductive = True
     takes_time = False
+    most_epochs = 0
     iterations = 15
 
     def __init__(self, vocabulary_size: int, factors: int, regularization: float, alpha: float, liked: bool) -> None:
@@ -86,6 +87,7 @@ class Bpr:
     package = "pm-implicit"
     inductive = False
     takes_time = False
+    most_epochs = 0
 
     def __init__(
         self,

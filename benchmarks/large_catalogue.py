@@ -23,8 +23,10 @@ from model.features.catalogue import Catalogue
 from model.features.users import Rated, UserContext
 from model.inference.artifact import Artifact, load
 from model.inference.cold_start import MOVIE_DIMENSIONS
+from model.inference.encoding.catalogue import EncodedCatalogue
 from model.inference.index import INDEXED_ABOVE, MovieIndex
-from model.inference.ranking import EncodedCatalogue, UserRanking, UserState
+from model.inference.ranking import UserRanking
+from model.inference.user_state import UserState
 from model.network.rating import SeqRec
 from model.types import BoolArray
 

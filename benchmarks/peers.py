@@ -133,7 +133,7 @@ def peer_fingerprint(peer: type[Peer], protocol: str) -> Fingerprint:
         settings = peer.grid(protocol)[0] | limit
         made = cast(Callable[..., Peer], peer)(context.vocabulary_size, **settings)
         if peer.takes_time:
-            vars(made)["longest"] = 2
+            made.most_epochs = 2
         return made
 
     return fingerprint(build, protocol, "ranking")

@@ -59,7 +59,7 @@ class Gru4Rec:
     inductive = True
     takes_time = True
     length = 50
-    longest = 50
+    most_epochs = 50
     patience = 3
 
     def __init__(
@@ -98,7 +98,9 @@ class Gru4Rec:
                 trainer.fit(samples, saved=False, verbose=False)
                 return float(trainer.train_loss_dict[number]) / len(samples)
 
-            run = train_until_best(self, self.network, train_epoch, split, self.longest, self.patience, self.minutes)
+            run = train_until_best(
+                self, self.network, train_epoch, split, self.most_epochs, self.patience, self.minutes
+            )
             trainer.tensorboard.close()
         self.epochs = run.epochs
 

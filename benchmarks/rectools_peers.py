@@ -44,7 +44,7 @@ class SasRec:
     inductive = True
     takes_time = True
     length = 200
-    longest = 100
+    most_epochs = 100
     patience = 10
     model_type: ClassVar[type] = SASRecModel
     network: ClassVar[Settings] = {"n_blocks": 2, "n_heads": 1, "loss": "softmax"}
@@ -80,7 +80,7 @@ class SasRec:
             return float(self.model.fit_trainer.callback_metrics["train_loss"])
 
         trainer = train_until_best(
-            self, self.model.torch_model, train_epoch, split, self.longest, self.patience, self.minutes
+            self, self.model.torch_model, train_epoch, split, self.most_epochs, self.patience, self.minutes
         )
         self.epochs = trainer.epochs
 

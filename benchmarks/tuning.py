@@ -34,11 +34,13 @@ class Peer(Ranker, Protocol):
         library: name of the implementation.
         package: distribution whose version is recorded.
         takes_time: whether training takes a time limit, the setting ``minutes``.
+        most_epochs: of training; 0 for a model without epochs.
     """
 
     library: str
     package: str
     takes_time: bool
+    most_epochs: int
 
     @staticmethod
     def grid(protocol: str) -> list[Settings]:
@@ -131,7 +133,7 @@ def select_ratings(sequences: Sequences, liked: bool) -> Sequences:
     """The ratings that a peer reads: all, or only those of movies that the user finds relevant."""
     if not liked:
         return sequences
-    return sequences.ratings(np.flatnonzero(sequences.stars >= RELEVANT_STARS))
+    return sequences.only(np.flatnonzero(sequences.stars >= RELEVANT_STARS))
 
 
 def rated_movies(sequences: Sequences) -> IntArray:

@@ -1,11 +1,10 @@
 """Records of a model: the data it was trained on, its training and its scores."""
 
 from datetime import datetime
-from typing import Any
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field
 
-from model import legacy
+from model.legacy import WithOldNames
 from model.network.config import RankingTrainingConfig, TrainingConfig
 from model.rating_scale import OriginalScale
 
@@ -130,7 +129,7 @@ class DataSource(BaseModel):
         return checksum in (self.checksum, *self.filled_with)
 
 
-class Card(BaseModel):
+class Card(WithOldNames):
     """The model card of an artifact.
 
     ``held_out`` evaluates a training on the paper's split, which also decided the number of epochs; it is None for a
@@ -139,6 +138,8 @@ class Card(BaseModel):
     ``preliminary`` model, which is served while a better one is trained, from the first. Those of a model that was
     retrained are the ones that were evaluated, on the newest ratings.
     """
+
+    record_kind = "card"
 
     model: str
     created_at: datetime
@@ -165,8 +166,3 @@ class Card(BaseModel):
         if self.held_out is not None and other.held_out is not None:
             return self.held_out.rmse < other.held_out.rmse
         return self.held_out_lists is not None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _under_names_of_today(cls, values: object) -> Any:  # noqa: ANN401 - a validator receives anything
-        return legacy.fields("card", values)

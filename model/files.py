@@ -4,12 +4,22 @@ import errno
 import hashlib
 import os
 import shutil
+import struct
+import time
+import zipfile
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """Numbers of the errors of a disk, a quota or a limit on files that leaves no room."""
+
+UNZIPPING_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError, OverflowError)
+"""What `zipfile` raises for damage, which may look like a password, a compression that it does not know or a size."""
+
+HALF_WRITTEN = ".*.writing"
+"""Pattern of the names of temporary files, which stay where a process is killed."""
 
 
 @contextmanager
@@ -57,6 +67,21 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     _sync(path.parent)
+
+
+def delete_half_written(folder: Path, unchanged_for: float) -> None:
+    """Delete what killed processes have left half written in a folder.
+
+    What was changed within ``unchanged_for`` seconds stays: a process that runs may be writing it.
+    """
+    for left in folder.glob(HALF_WRITTEN):
+        with suppress(OSError):  # it was whole a moment later, or is of another user
+            if time.time() - left.stat().st_mtime < unchanged_for:
+                continue
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
 
 
 def is_full(error: OSError) -> bool:

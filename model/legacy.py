@@ -1,11 +1,13 @@
-"""Old names on disk and their current names. No other module knows the old names.
+"""Old names in files and their current names.
 
 Artifacts of format 5 and results of version 0.1 stay valid: their names are mapped when they are read.
 """
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, model_validator
 
 OLDEST_FORMAT = 5
 """The oldest format of artifacts that can be read; those before it contain networks of another shape."""
@@ -64,6 +66,21 @@ WEIGHTS = (
     (re.compile(r"^relevance\."), "ranking."),
 )
 """Patterns of old names of weights, and the current names; the first pattern that matches counts."""
+
+
+class WithOldNames(BaseModel):
+    """A record that can also be read with the old names of its fields and values.
+
+    Attributes:
+        record_kind: a key of `FIELDS`.
+    """
+
+    record_kind: ClassVar[str]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_current_names(cls, values: object) -> Any:  # noqa: ANN401 - a validator receives anything
+        return fields(cls.record_kind, values)
 
 
 def fields(kind: str, values: object) -> Any:  # noqa: ANN401 - a validator receives anything

@@ -1,7 +1,7 @@
 """Folders in an object store, and a folder of this machine that keeps those that were downloaded."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -14,6 +14,9 @@ from model.files import atomic_folder
 
 EXTRAS = {"s3": "pip install 'seqrec[s3]'", "gs": "pip install gcsfs"}
 """How to install what fsspec needs for a kind of store."""
+
+PROBE = ".writable"
+"""Empty file that is written to see whether that is possible, and deleted."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,14 @@ class ObjectStore:
             if not here.exists():  # otherwise another process was faster
                 raise
         return here
+
+    def require_writable(self) -> None:
+        """Raise `ArtifactError` if nothing can be written: whoever works for hours learns it before, not at the end."""
+        with self._answering() as (files, root):
+            files.makedirs(root, exist_ok=True)
+            files.pipe_file(f"{root}/{PROBE}", b"")
+            with suppress(Exception):  # publishing deletes nothing, so that the right to delete may be missing
+                files.rm_file(f"{root}/{PROBE}")
 
     def publish(self, folder: Path, last: str) -> None:
         """Upload a folder. The file named ``last`` follows when all others are there: it says that it is whole."""

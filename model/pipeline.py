@@ -4,7 +4,6 @@ import platform
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -20,13 +19,13 @@ from model.distributed.group import from_first
 from model.errors import DataError
 from model.evaluation.evaluate import AnswersT, EvaluationT, ModelT
 from model.features.catalogue import FIRST_INDEX
-from model.inference.artifact import save
+from model.inference.artifact import Root, folder_of, publish, save
 from model.network.rating import SeqRec
 from model.rating_scale import RELEVANT_STARS
 from model.training.context import TrainingContext
 from model.training.estimator import NetworkRanker, SeqRecEstimator
 from model.training.first_movies import choose_first_movies
-from model.training.presets import PRESETS, Preset, preset
+from model.training.presets import Preset
 
 
 class TrainedModel(NamedTuple):
@@ -46,7 +45,7 @@ class _HeldOut(NamedTuple):
 
 
 def train(
-    data: MovieLens, preset: Preset, root: Path, context: TrainingContext, *, preliminary: bool = False
+    data: MovieLens, preset: Preset, root: Root, context: TrainingContext, *, preliminary: bool = False
 ) -> TrainedModel:
     """Train a preset and write an artifact into ``root``.
 
@@ -59,13 +58,14 @@ def train(
     Data without relevant ratings has nothing to learn lists from: stars alone are trained on it. Of data without stars,
     lists alone are learned.
 
-    ``preliminary`` goes on the card. Raises `DataError`, before anything is trained, if there are too few ratings.
+    ``preliminary`` goes on the card. Raises `DataError`, before anything is trained, if there are too few ratings, and
+    `ArtifactError` if an object store does not take the artifact: its checkpoints stay, to resume from.
     """
     return _finished(_with_users_held_out(data, preset, context, preliminary=preliminary), root, context)
 
 
 def train_better(
-    data: MovieLens, preset: Preset, root: Path, context: TrainingContext, served: Card
+    data: MovieLens, preset: Preset, root: Root, context: TrainingContext, served: Card
 ) -> TrainedModel | None:
     """As `train`, if the model is better for the held-out users than the one of the card; otherwise None."""
     held_out = _with_users_held_out(data, preset, context, preliminary=False)
@@ -75,7 +75,7 @@ def train_better(
     return None
 
 
-def train_on(
+def train_once(
     split: Split,
     data: MovieLens,
     preset: Preset,
@@ -84,10 +84,11 @@ def train_on(
     epochs: int,
     start: SeqRec | None,
 ) -> TrainedModel:
-    """Train a preset once, score it on the split's test, and write an artifact with just these weights into ``root``.
+    """Train a preset once; ``data`` must be the ratings of ``split.train``.
 
-    ``data`` are the ratings of the split's training. Stars are learned for ``epochs``; the ranking network goes on from
-    that of ``start``, as in a refit, or begins anew. As in `train`, data without relevant ratings trains stars alone.
+    It is scored on the split's test, and an artifact with just these weights is written into ``root``. Stars are
+    learned for ``epochs``; the ranking network goes on from that of ``start``, as in a refit, or begins anew. As in
+    `train`, data without relevant ratings trains stars alone.
     """
     context.on_stage("all users")
     preset = preset.for_data(has_stars=data.has_stars)
@@ -95,8 +96,8 @@ def train_on(
         preset = preset.without_ranking()
     model, started = SeqRecEstimator(preset, context), time.perf_counter()
     model.begin(split.train)
-    learn_stars = partial(model.fit_stars, split.train, None, last_epoch=epochs)
-    model.fit_ranking_beside(split.train, None, learn_stars, start=start)
+    with model.ranking_beside(split.train, None, start=start):
+        model.fit_stars(split.train, None, last_epoch=epochs)
     relevant = replace(
         split, validation=only_relevant_targets(split.validation), test=only_relevant_targets(split.test)
     )
@@ -114,18 +115,17 @@ def _with_users_held_out(data: MovieLens, preset: Preset, context: TrainingConte
     split, lists_split = paper_split(sequences), _lists_split(sequences)
     if lists_split is None:
         preset = preset.without_ranking()
-    split = split.with_ratings(preset.most_ratings, preset.training.seed)
+    users, split = len(split.train), split.with_ratings(preset.most_ratings, preset.training.seed)
+    if len(split.train) < users:
+        context.on_drawn(len(split.train), users)
     context.on_stage("held-out")
     model = SeqRecEstimator(preset, context)
     started = time.perf_counter()
     model.begin(split.train)
-
-    def learn_stars() -> Evaluation | None:
+    with model.ranking_beside(split.train, split.validation):
         model.fit_stars(split.train, split.validation)
         seconds = time.perf_counter() - started
-        return from_first(lambda: _evaluate_stars(model, split, context, seconds))
-
-    evaluation = model.fit_ranking_beside(split.train, split.validation, learn_stars)
+        evaluation = from_first(lambda: _evaluate_stars(model, split, context, seconds))
     card = from_first(lambda: _card(model, data, context, model.best_epoch, evaluation, lists_split)).model_copy(
         update={"preliminary": preliminary}
     )
@@ -174,18 +174,20 @@ def _card(
     )
 
 
-def _finished(held_out: _HeldOut, root: Path, context: TrainingContext) -> TrainedModel:
+def _finished(held_out: _HeldOut, root: Root, context: TrainingContext) -> TrainedModel:
     """Train on all users, if the preset says so, and write the artifact."""
     preset, model, learned = held_out.model.preset, held_out.model, held_out.learned
     if preset.refit:
         context.on_stage("all users")
         everyone, model = split_in_half(held_out.sequences), SeqRecEstimator(preset, context)
         model.begin(everyone)
-        learn_stars = partial(model.fit_stars, everyone, None, last_epoch=held_out.model.best_epoch)
-        model.fit_ranking_beside(everyone, None, learn_stars, start=held_out.model.network)
+        with model.ranking_beside(everyone, None, start=held_out.model.network):
+            model.fit_stars(everyone, None, last_epoch=held_out.model.best_epoch)
         learned = everyone.sequences
     card = held_out.card.model_copy(update={"created_at": datetime.now(UTC)})
-    folder = from_first(lambda: save(root, model.network, context.catalogue, card, _first_movies(model, learned)))
+    here = folder_of(root)
+    folder = from_first(lambda: save(here, model.network, context.catalogue, card, _first_movies(model, learned)))
+    from_first(lambda: publish(root, folder))
     context.discard_checkpoints()
     return TrainedModel(folder, card)
 
@@ -233,10 +235,10 @@ def evaluate(
     """
     if task is RATING and not data.has_stars:
         raise DataError(f"{data.name} has no stars to predict. Evaluate its lists: --task ranking.")
-    if model in PRESETS:
-        preset(model).for_data(has_stars=data.has_stars)  # refuses a network that would learn stars alone
-    split = task.split(protocol or task.default_protocol, Sequences.of(data), seeds)
-    evaluation = task.evaluate(task.build(model, context, split.name, recurrent, seed), split, context).evaluation
+    protocol = protocol or task.default_protocol
+    built = task.build(model, context, protocol, recurrent, seed, has_stars=data.has_stars)
+    split = task.split(protocol, Sequences.of(data), seeds)
+    evaluation = task.evaluate(built, split, context).evaluation
     context.discard_checkpoints()
     return evaluation
 

@@ -1,9 +1,36 @@
-"""How a process that works for another one ends."""
+"""How a process computes on one core and shares memory among threads, and how one that works for another ends."""
 
+import ctypes
 import multiprocessing
 import os
 import signal
 import threading
+
+import torch
+from threadpoolctl import threadpool_limits
+
+ARENA_MAX = -8
+"""The number of `mallopt`'s parameter in glibc."""
+
+ARENAS = 2
+
+
+def share_memory_among_threads() -> None:
+    """From now on threads take memory from two heaps, not from up to eight for each core, whose holes all stay.
+
+    Other C libraries than glibc are left as they are.
+    """
+    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
+        mallopt(ARENA_MAX, ARENAS)
+
+
+def use_one_thread() -> None:
+    """From now on operators of PyTorch and products of NumPy stay on one core each.
+
+    Beside other work, threads inside an operation of microseconds wait for each other many times as long as it takes.
+    """
+    torch.set_num_threads(1)
+    threadpool_limits(1, user_api="blas")
 
 
 def work_for_parent() -> None:

@@ -26,3 +26,8 @@ class OriginalScale(BaseModel):
     low: float
     high: float
     stars: tuple[float, float]
+
+
+def liked_levels(scale: RatingScale) -> list[bool]:
+    """Whether each level of a scale is a like: `RELEVANT_STARS` or more."""
+    return [level >= RELEVANT_STARS for level in scale]

@@ -28,6 +28,7 @@ from seqrec.schemas.movies import (
 from seqrec.schemas.online import OnlineMeasurement
 from seqrec.schemas.operations import Reloaded
 from seqrec.schemas.predictions import PredictionQuery, PredictionRequest, Predictions
+from seqrec.schemas.rating_import import Imported, ImportOptions
 from seqrec.schemas.ratings import NewRating, NewRatings, Rating, StarsGiven, UserRatings, Written
 from seqrec.schemas.recommendations import (
     BatchRecommendations,
@@ -38,7 +39,6 @@ from seqrec.schemas.recommendations import (
     Recommendations,
     UserListOptions,
 )
-from seqrec.schemas.taste import Imported, ImportOptions
 from seqrec.schemas.users import NewUser, ProfileChange, SimilarUsers, User, Users
 
 T = TypeVar("T")

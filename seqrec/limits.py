@@ -30,5 +30,8 @@ EARLIEST_YEAR, LATEST_YEAR = 1800, 2200
 LATEST = 253_402_300_799
 """The last second of the year 9999, in seconds since 1970: milliseconds sent by mistake are beyond it."""
 
+MOST_SECONDS_AHEAD = 86_400
+"""Of the service's clock, that a time may be: clocks and zones differ."""
+
 MOST_MEMBERS = 10
 """People in a group."""

@@ -60,7 +60,8 @@ def _location(problem: Mapping[str, Any]) -> tuple[int | str, ...]:
 def _sentence(problem: Mapping[str, Any]) -> str:
     kind, context = problem["type"], problem.get("ctx", {})
     if kind == "json_invalid":
-        return f"the body is not valid JSON (character {problem['loc'][-1] + 1})"
+        location = problem["loc"]
+        return f"the body is not valid JSON (character {location[-1] + 1})" if location else "is not valid JSON"
     if problem["loc"] == ("body",) and (kind == "missing" or isinstance(problem["input"], bytes)):
         return JSON_NEEDED
     if kind == "string_pattern_mismatch" and context["pattern"] in PATTERNS:

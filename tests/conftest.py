@@ -101,9 +101,13 @@ def likes(sample_folder: Path) -> MovieLens:
 
 
 @pytest.fixture(scope="session")
-def scorer_of_likes(likes: MovieLens, tmp_path_factory: pytest.TempPathFactory) -> Scorer:
-    folder = train(likes, SMALL, tmp_path_factory.mktemp("artifacts"), context_for(likes)).folder
-    return Scorer(artifact.load(folder), torch.device("cpu"))
+def artifact_folder_of_likes(likes: MovieLens, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(likes, SMALL, tmp_path_factory.mktemp("artifacts"), context_for(likes)).folder
+
+
+@pytest.fixture(scope="session")
+def scorer_of_likes(artifact_folder_of_likes: Path) -> Scorer:
+    return Scorer(artifact.load(artifact_folder_of_likes), torch.device("cpu"))
 
 
 @pytest.fixture(scope="session")

@@ -19,8 +19,10 @@ GROUND = {
     "model.errors",
     "model.types",
     "model.rating_scale",
+    "model.discounts",
     "model.legacy",
     "model.files",
+    "model.table_files",
     "model.object_store",
     "model.device",
     "model.processes",
@@ -29,7 +31,14 @@ GROUND = {
 SERVING = GROUND | {"model.features", "model.network", "model.card", "model.inference"}
 """What the service may import of the model: nothing that trains."""
 
-LEARNING = GROUND | {"model.features", "model.data", "model.network", "model.card", "model.factorization"}
+LEARNING = GROUND | {
+    "model.features",
+    "model.data",
+    "model.network",
+    "model.card",
+    "model.factorization",
+    "model.user_batches",
+}
 TRAINING = LEARNING | {"model.evaluation", "model.training"}
 
 LAYERS: dict[str, set[str]] = {
@@ -40,6 +49,7 @@ LAYERS: dict[str, set[str]] = {
     "model.card": GROUND | {"model.network"},
     "model.inference": SERVING,
     "model.factorization": GROUND | {"model.features", "model.data", "model.network"},
+    "model.user_batches": GROUND | {"model.features", "model.data", "model.network"},
     "model.evaluation": LEARNING,
     "model.training": TRAINING,
     "model.baselines": TRAINING,
@@ -138,6 +148,12 @@ def test_no_folder_has_more_modules_than_one_can_take_in() -> None:
     for package in ("app", "model", "seqrec"):
         for folder in {path.parent for path in (ROOT / package).rglob("*.py")}:
             assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= MOST_MODULES, folder
+
+
+def test_the_data_imports_nothing_of_its_conversion_which_imports_it() -> None:
+    for name, tree in modules("model/data"):
+        if not name.startswith("conversion/"):
+            assert not {module for module in imported(tree) if module.startswith("model.data.conversion")}, name
 
 
 def test_only_the_figures_import_matplotlib() -> None:

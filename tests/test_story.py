@@ -214,7 +214,7 @@ def test_popular_is_by_weighted_rating_within_the_time_and_genres_asked_for(seqr
 def test_the_weighted_rating_is_the_mean_with_fifty_average_ratings_more() -> None:
     rating_stats_by_movie = {1: RatingStats(50, 5.0), 2: RatingStats(150, 3.0), 3: RatingStats(1, 5.0)}
     # The average of all 201 ratings is (250 + 450 + 5) / 201 = 3.5075.
-    ranked = by_weighted_rating(rating_stats_by_movie, [1, 2, 3, 4])
+    ranked = by_weighted_rating(rating_stats_by_movie)
 
     assert [id_ for id_, _ in ranked] == [1, 3, 2]
     assert [round(weighted, 3) for _, weighted in ranked] == [4.254, 3.537, 3.127]

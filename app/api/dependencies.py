@@ -16,17 +16,18 @@ from app.services.model_host import ModelHost
 from app.services.models.collection import Models
 from app.services.movies import Movies
 from app.services.popularity import Popularity
+from app.services.rating_import.importing import RatingImport
 from app.services.ratings import Ratings
-from app.services.recommendations import KnownUser, Recommender
-from app.services.scoring import Gathering
-from app.services.taste.importing import Taste
+from app.services.recommendations import Recommender
+from app.services.scoring import AsyncRecommender
+from app.services.similar_users import SimilarUsers
 from app.services.users import Users
 from app.storage.database import Database
 
 
 @dataclass(frozen=True)
 class Services:
-    """All use cases of the service; ``users_to_read`` reads the users of several requests together.
+    """What handlers use: the use cases, the database, the model host and the probe.
 
     ``readiness`` asks the database whether it answers.
     """
@@ -37,13 +38,14 @@ class Services:
     models: Models
     popularity: Popularity
     recommender: Recommender
-    users_to_read: Gathering[KnownUser]
+    async_recommender: AsyncRecommender
+    similar_users: SimilarUsers
     groups: Groups
     users: Users
     movies: Movies
     ratings: Ratings
     external_ids: ExternalIds
-    taste: Taste
+    rating_import: RatingImport
     events: Events
     online: OnlineMeasure
 
@@ -55,21 +57,22 @@ class Services:
         database, popularity, ids = host.database, Popularity(host), RecommendationIds()
         recommender = Recommender(host, popularity, ids, meanings)
         return cls(
-            database,
-            Probe(),
-            host,
-            host.models,
-            popularity,
-            recommender,
-            Gathering(recommender.read_users),
-            Groups(recommender),
-            Users(database),
-            Movies(host),
-            Ratings(database),
-            ExternalIds(database),
-            Taste(database, host.snapshot),
-            Events(database, ids, retention),
-            OnlineMeasure(host, popularity, meanings),
+            database=database,
+            readiness=Probe(),
+            host=host,
+            models=host.models,
+            popularity=popularity,
+            recommender=recommender,
+            async_recommender=AsyncRecommender(recommender),
+            similar_users=SimilarUsers(recommender),
+            groups=Groups(recommender),
+            users=Users(database),
+            movies=Movies(host),
+            ratings=Ratings(database),
+            external_ids=ExternalIds(database),
+            rating_import=RatingImport(database, host.snapshot),
+            events=Events(database, ids, retention),
+            online=OnlineMeasure(host, popularity, meanings),
         )
 
 

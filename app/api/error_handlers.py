@@ -15,6 +15,7 @@ from starlette.routing import Match
 
 from app.api.page import not_found, wants_page
 from app.edge.answers import answer, error_answer
+from app.edge.paths import route_path
 from app.edge.requests import HEADERS
 from model.files import is_full
 from seqrec.errors import (
@@ -104,10 +105,10 @@ def add_handlers(app: FastAPI) -> None:
 
 
 def _answer_http_error(request: Request, error: HTTPException) -> Response:
-    if error.status_code == HTTPStatus.BAD_REQUEST:  # what the framework calls a body that is no text, for one
+    if error.status_code == HTTPStatus.BAD_REQUEST:  # what the framework calls a body that is not text, for one
         return answer(InvalidRequest([InvalidField(field="body", message=UNREADABLE)]), request.scope)
     if error.status_code == HTTPStatus.NOT_FOUND and wants_page(request):
-        return not_found(request.url.path)
+        return not_found(route_path(request.scope))
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
     docs = f"{request.scope['root_path']}/docs"
     message = f"{request.method} {request.url.path}: {error.detail}. {docs} lists what there is."

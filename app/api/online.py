@@ -1,6 +1,6 @@
 """The measures of the served lists as the API answers them."""
 
-from app.api.model_card import comparison
+from app.api.models import comparison
 from app.services.feedback import bootstrap
 from app.services.feedback.comparing import Outcome, is_significant
 from app.services.feedback.online import Online
@@ -10,18 +10,18 @@ from seqrec.schemas import online
 DECIMALS = 4
 
 
-def measurement(own: Online) -> online.OnlineMeasurement:
+def measurement(measured: Online) -> online.OnlineMeasurement:
     return online.OnlineMeasurement(
-        days=own.days,
-        measured_at=own.measured_at,
-        overall=online.OnlineScore.model_validate(_fields(own.overall)),
+        days=measured.days,
+        measured_at=measured.measured_at,
+        overall=online.OnlineScore.model_validate(_fields(measured.overall)),
         by_model=[
             online.ModelScore.model_validate({"model": model, **_fields(score)})
-            for model, score in sorted(own.by_model.items(), reverse=True)
+            for model, score in sorted(measured.by_model.items(), reverse=True)
         ],
         by_rank_by=[
             online.OrderScore.model_validate({"rank_by": rank_by, **_fields(score)})
-            for rank_by, score in sorted(own.by_rank_by.items())
+            for rank_by, score in sorted(measured.by_rank_by.items())
         ],
         by_day=[
             online.DayScore(
@@ -34,23 +34,23 @@ def measurement(own: Online) -> online.OnlineMeasurement:
                 list_hit_rate=_value(score.list_hit_rate),
                 ndcg=_value(score.ndcg),
             )
-            for (day, model), score in sorted(own.by_day.items())
+            for (day, model), score in sorted(measured.by_day.items())
         ],
-        comparison=None if own.comparison is None else _outcome(own.comparison),
+        comparison=None if measured.comparison is None else _outcome(measured.comparison),
     )
 
 
-def _outcome(own: Outcome) -> online.ComparisonOutcome:
-    compared = comparison(own.comparison)
+def _outcome(outcome: Outcome) -> online.ComparisonOutcome:
+    compared = comparison(outcome.comparison)
     champion, challenger = compared.champion, compared.challenger
     return online.ComparisonOutcome.model_validate(
         {
             "begun_at": compared.begun_at,
             "ended_at": compared.ended_at,
-            "champion": {"model": champion.version, "share": champion.share, **_fields(own.champion)},
-            "challenger": {"model": challenger.version, "share": challenger.share, **_fields(own.challenger)},
-            "verdict": own.verdict,
-            **{name: estimate and _difference(estimate) for name, estimate in own.differences.items()},
+            "champion": {"model": champion.version, "share": champion.share, **_fields(outcome.champion)},
+            "challenger": {"model": challenger.version, "share": challenger.share, **_fields(outcome.challenger)},
+            "verdict": outcome.verdict,
+            **{name: estimate and _difference(estimate) for name, estimate in outcome.differences.items()},
         }
     )
 

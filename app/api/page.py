@@ -6,9 +6,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
+
+from app.api.headers import entity_tag, is_known, not_modified
 
 WEB = Path(__file__).parents[1] / "web"
 
@@ -29,9 +31,13 @@ router = APIRouter(include_in_schema=False)
 async def page(request: Request) -> Response:
     image_url: str | None = request.app.state.image_url
     if image_url is None:
-        return FileResponse(WEB / "index.html", headers=HEADERS)
+        return await assets.get_response("index.html", request.scope)
     filled = NO_IMAGES.replace('content=""', f'content="{html.escape(image_url)}"')
-    return HTMLResponse((WEB / "index.html").read_text().replace(NO_IMAGES, filled), headers=_with_images(image_url))
+    content = (WEB / "index.html").read_text().replace(NO_IMAGES, filled)
+    tag = entity_tag(content)
+    if is_known(request, tag):
+        return not_modified(tag)
+    return HTMLResponse(content, headers={**_with_images(image_url), "ETag": tag})
 
 
 def _with_images(image_url: str) -> dict[str, str]:
@@ -65,3 +71,6 @@ class Assets(StaticFiles):
         response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers.update(HEADERS)
         return response
+
+
+assets = Assets()

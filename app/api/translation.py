@@ -1,4 +1,7 @@
-"""All conversion between bodies and what the use cases take and return."""
+"""Bodies from and to what the use cases take and return.
+
+Models are in `app.api.models`, online measures in `app.api.online`.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -12,18 +15,18 @@ from app.services.feedback.events import ListedMovie, NamedEvent, Written
 from app.services.groups import GroupList, GroupOptions, Member
 from app.services.ids import OwnIds
 from app.services.model_host import ModelState
-from app.services.movies import CatalogueEntry
+from app.services.movies import CatalogueEntry, NearestMovies
 from app.services.popularity import PopularMovie
+from app.services.rating_import.formats import RatedTitle
+from app.services.rating_import.importing import Preview
 from app.services.ratings import GivenRating, TitledRating, WrittenRating
 from app.services.recommendations import (
     PredictionQuery,
     Predictions,
     RecommendationList,
     RecommendationOptions,
-    Similar,
 )
-from app.services.taste.formats import RatedTitle
-from app.services.taste.importing import Preview
+from app.services.similar_users import NearestUsers
 from app.services.users import UserRecord
 from app.storage.events import EventRecord
 from app.storage.movies import MovieRecord
@@ -37,9 +40,9 @@ from seqrec.schemas import events as event_bodies
 from seqrec.schemas import groups as group_bodies
 from seqrec.schemas import movies as movie_bodies
 from seqrec.schemas import predictions as prediction_bodies
+from seqrec.schemas import rating_import as import_bodies
 from seqrec.schemas import ratings as rating_bodies
 from seqrec.schemas import recommendations as recommendation_bodies
-from seqrec.schemas import taste as taste_bodies
 from seqrec.schemas import users as user_bodies
 from seqrec.schemas.common import HistoryRating, MovieAnswer, ProfileFields
 
@@ -56,10 +59,7 @@ def user_context_from(
     """`InvalidRequest` if the history names a movie by both of its ids."""
     entries = history or ()
     movie_ids = ids.of_movies([entry.movie_id for entry in entries])
-    if len(set(movie_ids)) < len(movie_ids):
-        twice = next(id_ for index, id_ in enumerate(movie_ids) if id_ in movie_ids[:index])
-        message = f"movie {twice} is there twice, by its own and its external id; keep the latest rating of each movie"
-        raise InvalidRequest([InvalidField(field="body.history", message=message)])
+    _require_each_once(movie_ids, "body.history", "movie", "keep the latest rating of each movie")
     ratings = [
         Rated(movie_id, LIKE, feedback="like") if entry.stars is None else Rated(movie_id, entry.stars)
         for movie_id, entry in zip(movie_ids, entries, strict=True)
@@ -106,12 +106,21 @@ def filter_from(options: recommendation_bodies.Selection, ids: OwnIds) -> Filter
 
 
 def members_from(request: group_bodies.GroupRequest, ids: OwnIds) -> list[Member]:
+    """`InvalidRequest` if a user is named by both of its ids."""
     named = [member.user_id for member in request.members if member.user_id is not None]
-    own = dict(zip(named, ids.of_users(named), strict=True))
+    user_ids = dict(zip(named, ids.of_users(named), strict=True))
+    _require_each_once(list(user_ids.values()), "body.members", "user", "name each user once")
     return [
-        user_context_from(member.profile, member.history, ids) if member.user_id is None else own[member.user_id]
+        user_context_from(member.profile, member.history, ids) if member.user_id is None else user_ids[member.user_id]
         for member in request.members
     ]
+
+
+def _require_each_once(ids: Sequence[int], field: str, what: str, advice: str) -> None:
+    if len(set(ids)) < len(ids):
+        twice = next(id_ for index, id_ in enumerate(ids) if id_ in ids[:index])
+        message = f"{what} {twice} is there twice, by its own and its external id; {advice}"
+        raise InvalidRequest([InvalidField(field=field, message=message)])
 
 
 def group_options_from(request: group_bodies.GroupRequest, ids: OwnIds) -> GroupOptions:
@@ -173,7 +182,7 @@ def predicted_stars(
     if prediction.probabilities is not None:
         steps = (f"{stars:g}" for stars in state.scorer.rating_scale)
         probabilities = dict(zip(steps, prediction.probabilities, strict=True))
-    return prediction_bodies.PredictedStars.model_construct(
+    return prediction_bodies.PredictedStars(  # validated, as below
         model=state.scorer.version,
         user_id=user_id,
         user_external_id=None if user_id is None else external_ids.get(user_id),
@@ -210,7 +219,8 @@ def batch_recommendations(
 def recommendation(entry: Recommendation, answer: RecommendationList) -> recommendation_bodies.Recommendation:
     state = answer.state
     record = state.catalogue.movies[entry.movie_id]
-    return recommendation_bodies.Recommendation.model_construct(
+    # Validated, since that is done in Rust: with this many fields it takes half as long as `model_construct`.
+    return recommendation_bodies.Recommendation(
         movie_id=record.id,
         external_id=record.external_id,
         title=record.title,
@@ -251,13 +261,13 @@ def group_recommendation(entry: GroupRecommendation, answer: GroupList) -> group
         chosen_by=entry.chosen_by,
         members=[
             group_bodies.Opinion.model_construct(
-                predicted_stars=own.stars,
-                like_probability=own.like_probability,
-                relevance=own.relevance,
+                predicted_stars=opinion.stars,
+                like_probability=opinion.like_probability,
+                relevance=opinion.relevance,
                 own_stars=member.context.own_stars.get(entry.movie_id),
-                reasons=None if own.reasons is None else _reasons(own.reasons, state),
+                reasons=None if opinion.reasons is None else _reasons(opinion.reasons, state),
             )
-            for own, member in zip(entry.members, answer.members, strict=True)
+            for opinion, member in zip(entry.members, answer.members, strict=True)
         ],
     )
 
@@ -280,7 +290,7 @@ def _reasons(reasons: Sequence[Reason], state: ModelState) -> list[recommendatio
     ]
 
 
-def similar_movies(movie_id: int, answer: Similar) -> movie_bodies.SimilarMovies:
+def similar_movies(movie_id: int, answer: NearestMovies) -> movie_bodies.SimilarMovies:
     movies = answer.state.catalogue.movies
     return movie_bodies.SimilarMovies(
         model=answer.state.scorer.version,
@@ -293,7 +303,7 @@ def similar_movies(movie_id: int, answer: Similar) -> movie_bodies.SimilarMovies
     )
 
 
-def similar_users(user_id: int, answer: Similar) -> user_bodies.SimilarUsers:
+def similar_users(user_id: int, answer: NearestUsers) -> user_bodies.SimilarUsers:
     return user_bodies.SimilarUsers(
         model=answer.state.scorer.version,
         user_id=user_id,
@@ -363,24 +373,24 @@ def rated_movie(entry: TitledRating) -> rating_bodies.RatedMovie:
     )
 
 
-def imported(user_id: int, preview: Preview, written: int) -> taste_bodies.Imported:
+def imported(user_id: int, preview: Preview, written: int) -> import_bodies.Imported:
     export = preview.export
-    return taste_bodies.Imported(
+    return import_bodies.Imported(
         user_id=user_id,
         source=export.source,
         best=export.best,
         written=written,
         matched=[
-            taste_bodies.MatchedRating.model_construct(
+            import_bodies.MatchedRating.model_construct(
                 **_given(entry.given), movie=_movie_answer(entry.movie), by=entry.by, own_stars=entry.own_stars
             )
             for entry in preview.matched
         ],
         doubtful=[
-            taste_bodies.DoubtfulRating.model_construct(
+            import_bodies.DoubtfulRating.model_construct(
                 **_given(entry.given),
                 candidates=[
-                    taste_bodies.Candidate.model_construct(
+                    import_bodies.Candidate.model_construct(
                         movie=_movie_answer(candidate.movie), similarity=round(candidate.similarity, 2)
                     )
                     for candidate in entry.candidates
@@ -389,10 +399,10 @@ def imported(user_id: int, preview: Preview, written: int) -> taste_bodies.Impor
             for entry in preview.doubtful
         ],
         not_found=[
-            taste_bodies.MissingRating.model_construct(**_given(given), imdb_id=given.imdb_id, tmdb_id=given.tmdb_id)
+            import_bodies.MissingRating.model_construct(**_given(given), imdb_id=given.imdb_id, tmdb_id=given.tmdb_id)
             for given in preview.not_found
         ],
-        left_out=taste_bodies.LeftOut(
+        left_out=import_bodies.LeftOut(
             watched=len(export.watched),
             watchlist=len(export.watchlist),
             no_movies=export.no_movies,
@@ -403,7 +413,7 @@ def imported(user_id: int, preview: Preview, written: int) -> taste_bodies.Impor
 
 
 def _given(given: RatedTitle) -> dict[str, Any]:
-    """The fields of a `GivenRating`."""
+    """The fields of a `seqrec.schemas.rating_import.GivenRating`."""
     return {
         "row": given.row,
         "title": given.title,

@@ -2,9 +2,12 @@
 
 import logging
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -59,6 +62,32 @@ def main() -> None:
     # Likewise. What PyTorch warns of in C++, such as an attempt to connect that it repeats, tells a user nothing.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    with _ending_by_sigterm():
+        _run()
+
+
+@contextmanager
+def _ending_by_sigterm() -> Iterator[None]:
+    """Within it, SIGTERM ends a command as Ctrl-C does, so that it removes what is half done; then the process ends."""
+    came = False
+
+    def interrupt(*_: object) -> NoReturn:
+        nonlocal came
+        came = True
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # `timeout` sends it twice: the second would stop the removing
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if came:
+            signal.raise_signal(signal.SIGTERM)  # whoever has sent it sees that it has ended the process
+            sys.exit(128 + signal.SIGTERM)  # the first process of a container lives on
+
+
+def _run() -> None:
     try:
         app()
     except (SeqRecError, seqrec.errors.SeqRecError) as error:

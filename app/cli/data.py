@@ -83,7 +83,7 @@ def data_convert(
         typer.Option(
             min=1,
             metavar="N",
-            help="Write Parquet in so many parts, by user, for data larger than memory; SOURCE may then be a MovieLens "
+            help="Write Parquet in N parts, by user, for data larger than memory; SOURCE may then be a MovieLens "
             "folder too.",
             show_default="one CSV file",
         ),

@@ -98,7 +98,7 @@ def backup(
 ) -> None:
     """Write the whole database and the served model into one file, as of one moment, while the service runs."""
     from app.cli.console import reporter
-    from app.jobs.moving.backup import back_up
+    from app.jobs.transfer.backup import back_up
 
     with reporter() as progress:
         back_up(file, settings_with(), progress)
@@ -110,7 +110,7 @@ def restore(
 ) -> None:
     """Write a backup into the empty database of SEQREC_DATABASE_URL, SQLite or PostgreSQL, all or nothing."""
     from app.cli.console import reporter
-    from app.jobs.moving.backup import restore
+    from app.jobs.transfer.backup import restore
 
     with reporter() as progress:
         restore(file, settings_with(), progress)
@@ -160,7 +160,7 @@ def db_copy(
 ) -> None:
     """Copy a whole database into the empty one of SEQREC_DATABASE_URL, as from SQLite to PostgreSQL."""
     from app.cli.console import reporter
-    from app.jobs.moving.copying import copy_database
+    from app.jobs.transfer.copying import copy_database
 
     with reporter() as progress:
         copy_database(source, settings_with(), progress)

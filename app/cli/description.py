@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from app.cli.console import output
 from app.cli.tables import plain_table, print_bars, print_facts
 from model.data.conversion.convert import Conversion
-from model.data.conversion.shards import Shards
 from model.data.dataset import MovieLens
 from model.data.repair import Repair
+from model.data.shards import Shards
 from model.data.summary import Imbalance, measure_imbalance
 
 BAR_WIDTH = 40

@@ -4,19 +4,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.options import JsonOption, settings_with
+from app.cli.options import JsonOption, look_up, read_id, settings_with
 from model.errors import SettingsError
+from seqrec.ids import AnyId
 
 if TYPE_CHECKING:
-    from app.services.taste.formats import RatedTitle
-    from app.services.taste.importing import Preview
+    from app.services.rating_import.formats import RatedTitle
+    from app.services.rating_import.importing import DoubtfulRating, Preview
 
 commands = typer.Typer()
 
 
 @commands.command("import-ratings")
 def import_ratings(
-    user_id: Annotated[int, typer.Argument(min=1, help="A user of the database.", metavar="USER_ID")],
+    user: Annotated[
+        str,
+        typer.Argument(
+            help="A user of the database; digits are an own id, all else an external one.", metavar="USER_ID"
+        ),
+    ],
     file: Annotated[
         typer.FileBinaryRead,
         typer.Argument(
@@ -28,7 +34,7 @@ def import_ratings(
     choose: Annotated[
         list[str] | None,
         typer.Option(
-            help="A movie for a row in doubt, as in 12=260; may be repeated.",
+            help="A movie for a row in doubt, by own or external id, as in 12=260; may be repeated.",
             metavar="ROW=MOVIE_ID",
             show_default="none",
         ),
@@ -43,30 +49,42 @@ def import_ratings(
     from app.api import translation
     from app.cli.console import say
     from app.cli.preview import print_preview
-    from app.jobs.maintenance import open_taste
+    from app.jobs.maintenance import open_rating_import
+    from app.services.ids import ExternalIds
 
-    with open_taste(settings_with()) as taste:
-        preview = taste.preview(user_id, file.read(), file.name)
+    named = read_id(user)
+    with open_rating_import(settings_with()) as rating_import:
+        (user_id,) = look_up(ExternalIds(rating_import.database), [named]).of_users([named])
+        preview = rating_import.preview(user_id, file.read(), file.name)
         chosen = [(entry.movie.id, entry.given) for entry in preview.matched] + _chosen(choose or [], preview)
         if as_json:
-            written = taste.write(user_id, chosen) if yes else 0
+            written = rating_import.write(user_id, chosen) if yes else 0
             typer.echo(translation.imported(user_id, preview, written).model_dump_json())
             return
         print_preview(preview)
         if not chosen:
             say("There is nothing to write.")
         elif yes or typer.confirm(f"Write {len(chosen):,} ratings?", err=True):
-            say(f"{taste.write(user_id, chosen):,} ratings written")
+            say(f"{rating_import.write(user_id, chosen):,} ratings written")
 
 
 def _chosen(texts: list[str], preview: "Preview") -> list[tuple[int, "RatedTitle"]]:
     """Movies that were chosen for rows in doubt."""
-    doubtful = {entry.given.row: entry for entry in preview.doubtful}
+    doubtful = {str(entry.given.row): entry for entry in preview.doubtful}
     chosen = []
     for text in texts:
-        row, _, movie_id = text.partition("=")
-        entry = doubtful.get(int(row)) if row.isdecimal() else None
-        if entry is None or movie_id not in {str(candidate.movie.id) for candidate in entry.candidates}:
-            raise SettingsError(f"{text!r} is no choice: give the row of a title in doubt and one of its candidates.")
-        chosen.append((int(movie_id), entry.given))
+        row, _, movie = text.partition("=")
+        entry = doubtful.get(row)
+        movie_id = _candidate(entry, read_id(movie)) if entry and movie else None
+        if entry is None or movie_id is None:
+            raise SettingsError(
+                f"{text!r} is not a choice: give the row of a doubtful title and one of its candidates."
+            )
+        chosen.append((movie_id, entry.given))
     return chosen
+
+
+def _candidate(entry: "DoubtfulRating", named: AnyId) -> int | None:
+    """The own id of the candidate of this own or external id; None if there is none."""
+    movies = (candidate.movie for candidate in entry.candidates)
+    return next((movie.id for movie in movies if named in (movie.id, movie.external_id)), None)

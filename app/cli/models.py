@@ -47,7 +47,7 @@ def history(as_json: JsonOption = False) -> None:
 @commands.command()
 def show(version: VersionArgument) -> None:
     """Print the card of a model, as JSON, and whether it is compared with another one."""
-    from app.api.model_card import comparison
+    from app.api.models import comparison
     from app.cli.console import say
     from app.cli.tables import comparison_in_words
 
@@ -121,7 +121,7 @@ def _share(argument: str) -> tuple[str, float | None]:
         return version, float(text) if given else None
     except ValueError as error:
         raise SettingsError(
-            f"{text!r} is no share of the users. Give one between 0 and 1, as {version}=0.1."
+            f"{text!r} is not a share of the users. Give one between 0 and 1, as {version}=0.1."
         ) from error
 
 
@@ -160,11 +160,11 @@ def _models() -> "Iterator[Models]":
 
 
 def _body() -> "ModelsBody":
-    from app.api import model_card
+    from app.api.models import all_models
 
     with _models() as models:
         collection = models.read()
-    return model_card.models(collection, collection.served or "")
+    return all_models(collection, collection.served or "")
 
 
 def _card(models: "Models", version: str) -> "Card":

@@ -1,17 +1,22 @@
 """Options that several commands share, and the settings and data that they name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from app.jobs.reporter import Reporter
 from app.settings import Settings
 from model.errors import SettingsError
+from seqrec.ids import AnyId
+from seqrec.schemas.common import NamedId
 from seqrec.validation import invalid_fields
+
+if TYPE_CHECKING:
+    from app.services.ids import ExternalIds, OwnIds
 
 Device = Literal["auto", "cpu", "cuda"]
 PresetName = Literal["seqrec", "seqrec-small", "seqrec-rating", "seqrec-paper", "seqrec-lstm"]
@@ -150,8 +155,22 @@ def _source(field: str, options: Mapping[str, object]) -> str:
     return "--out" if name == "artifacts" else f"--{name}"
 
 
+def read_id(text: str) -> AnyId:
+    """The id of a user or a movie: digits are an own one, all else is external."""
+    try:
+        id_: AnyId = TypeAdapter(NamedId).validate_python(text)
+    except ValidationError as error:
+        raise SettingsError(f"{text!r} is not an id: {invalid_fields(error.errors())[0].message}.") from error
+    return id_
+
+
+def look_up(ids: "ExternalIds", users: Sequence[AnyId] = (), movies: Sequence[AnyId] = ()) -> "OwnIds":
+    """Own ids of those that are external."""
+    return ids.look_up(*([id_ for id_ in named if isinstance(id_, str)] for named in (users, movies)))
+
+
 def data_folder(settings: Settings, reporter: Reporter) -> Path:
     """The data for results that people may quote: never the generated sample, unless the settings name its folder."""
     from app.jobs.datasets import download_data, find_data
 
-    return settings.data or find_data(settings) or download_data(settings, reporter)
+    return find_data(settings) or download_data(settings, reporter)

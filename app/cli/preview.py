@@ -7,8 +7,8 @@ from rich.table import Table
 
 from app.cli.console import output
 from app.cli.tables import print_facts
-from app.services.taste.formats import RatedTitle
-from app.services.taste.importing import DoubtfulRating, MatchedRating, Preview
+from app.services.rating_import.formats import RatedTitle
+from app.services.rating_import.importing import DoubtfulRating, MatchedRating, Preview
 from app.storage.movies import MovieRecord
 
 MOST_SHOWN = 20

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
-from app.cli.options import JsonOption, settings_with
+from app.cli.options import JsonOption, look_up, read_id, settings_with
 from model.errors import SettingsError
 from seqrec.ids import AnyId
 from seqrec.limits import EARLIEST_YEAR, LATEST_YEAR, MOST_MEMBERS
 
 if TYPE_CHECKING:
     from app.services.groups import GroupOptions
-    from app.services.ids import ExternalIds, OwnIds
+    from app.services.ids import OwnIds
     from app.services.recommendations import RecommendationOptions
     from model.features.users import Rated
     from model.rating_scale import RatingScale
@@ -46,8 +46,8 @@ def recommend(
     rank_by: Annotated[
         Literal["relevance", "next", "rating"] | None,
         typer.Option(
-            help="relevance: how likely the user gives 4 or more stars. next: how likely it is rated next. rating: the "
-            "predicted stars.",
+            help="relevance: how likely it is a movie that the user likes from here on. next: how likely the user "
+            "picks it next, liked or not. rating: the predicted stars.",
             show_default="relevance, if the model knows it",
         ),
     ] = None,
@@ -164,19 +164,19 @@ def _recommend_one(
         raise SettingsError("Give a USER_ID, or the ratings of an anonymous user with --rated ID=STARS.")
     if user is not None and rated:
         raise SettingsError("Give a USER_ID or --rated, not both: --rated is for a user who is not in the database.")
-    left_out = [_read_id(text) for text in exclude]
+    left_out = [read_id(text) for text in exclude]
     with services_from(settings_with()) as services:
         if user is None:
             given = [_parse_rating(text, services.host.model.rating_scale) for text in rated or []]
-            ids = _look_up(services.external_ids, movies=[*left_out, *(movie for movie, _ in given)])
+            ids = look_up(services.external_ids, movies=[*left_out, *(movie for movie, _ in given)])
             history = _history(given, ids)
             answer = services.recommender.recommend_anonymous(
                 UserContext(history=history), _without(options, left_out, ids)
             )
             name, user_id = "The anonymous user", None
         else:
-            named = _read_id(user)
-            ids = _look_up(services.external_ids, [named], left_out)
+            named = read_id(user)
+            ids = look_up(services.external_ids, [named], left_out)
             (user_id,) = ids.of_users([named])
             answer = services.recommender.recommend(user_id, _without(options, left_out, ids))
             name = f"User {named}"
@@ -193,9 +193,9 @@ def _recommend_together(users: list[str], exclude: list[str], options: "GroupOpt
 
     if not 2 <= len(users) <= MOST_MEMBERS:
         raise SettingsError(f"--together is for 2 to {MOST_MEMBERS} users: name them all, as in 'recommend 5 17'.")
-    named, left_out = [_read_id(user) for user in users], [_read_id(text) for text in exclude]
+    named, left_out = [read_id(user) for user in users], [read_id(text) for text in exclude]
     with services_from(settings_with()) as services:
-        ids = _look_up(services.external_ids, named, left_out)
+        ids = look_up(services.external_ids, named, left_out)
         members = ids.of_users(named)
         if len(set(members)) < len(members):
             raise SettingsError("A user is named twice: name each user of --together once.")
@@ -218,10 +218,10 @@ def _recommend_all(
         raise SettingsError("--workers is for this machine alone: with --ray, there is one for each core.")
     if ray is None and out.is_dir():
         raise SettingsError(f"{out} is a folder: --out is a file, unless there is --ray.")
-    left_out = [_read_id(text) for text in exclude]
+    left_out = [read_id(text) for text in exclude]
     if left_out:
         with external_ids(settings_with()) as ids:
-            options = _without(options, left_out, _look_up(ids, movies=left_out))
+            options = _without(options, left_out, look_up(ids, movies=left_out))
     with reporter() as progress:
         try:
             if ray is None:
@@ -232,23 +232,6 @@ def _recommend_all(
             progress.message("Interrupted. Finished lists are kept: the same command continues from there.")
             raise
     say(f"{out}: lists for {users:,} users")
-
-
-def _read_id(text: str) -> AnyId:
-    from pydantic import TypeAdapter, ValidationError
-
-    from seqrec.schemas.common import NamedId
-    from seqrec.validation import invalid_fields
-
-    try:
-        id_: AnyId = TypeAdapter(NamedId).validate_python(text)
-    except ValidationError as error:
-        raise SettingsError(f"{text!r} is no id: {invalid_fields(error.errors())[0].message}.") from error
-    return id_
-
-
-def _look_up(ids: "ExternalIds", users: Sequence[AnyId] = (), movies: Sequence[AnyId] = ()) -> "OwnIds":
-    return ids.look_up(*([id_ for id_ in named if isinstance(id_, str)] for named in (users, movies)))
 
 
 def _without(options: OptionsT, movies: Sequence[AnyId], ids: "OwnIds") -> OptionsT:
@@ -270,9 +253,9 @@ def _parse_rating(text: str, scale: "RatingScale") -> tuple[AnyId, float]:
     known = [f"{step:g}" for step in scale]
     if not movie or stars not in known:
         raise SettingsError(
-            f"{text!r} is no rating: give a movie's id and the stars, one of {', '.join(known)}, as in 260=5."
+            f"{text!r} is not a rating: give a movie's id and the stars, one of {', '.join(known)}, as in 260=5."
         )
-    return _read_id(movie), float(stars)
+    return read_id(movie), float(stars)
 
 
 @commands.command()
@@ -294,12 +277,12 @@ def predict(
     from app.server import services_from
     from app.services.recommendations import PredictionQuery
 
-    user, movies = _read_id(user_id), [_read_id(text) for text in movie_ids]
+    user, movies = read_id(user_id), [read_id(text) for text in movie_ids]
     with services_from(settings_with()) as services:
-        ids = _look_up(services.external_ids, [user], movies)
-        (own,) = ids.of_users([user])
-        answer = services.recommender.predict([PredictionQuery(own, movie_id) for movie_id in ids.of_movies(movies)])
+        ids = look_up(services.external_ids, [user], movies)
+        (own_id,) = ids.of_users([user])
+        answer = services.recommender.predict([PredictionQuery(own_id, movie_id) for movie_id in ids.of_movies(movies)])
     if as_json:
-        typer.echo(translation.predictions([own] * len(movies), answer).model_dump_json())
+        typer.echo(translation.predictions([own_id] * len(movies), answer).model_dump_json())
     else:
         print_predictions(user, answer)

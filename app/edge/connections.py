@@ -1,4 +1,4 @@
-"""Connections: so many at most, and none that waits for ever for the rest of a request, or is read where many wait."""
+"""Connections: a limited number, none of which waits for ever for the rest of a request or is read where many wait."""
 
 import socket
 import sys
@@ -46,13 +46,13 @@ class LimitedConnection(HttpToolsProtocol):
             self._await_header()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._header_is_there()
+        self._stop_header_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._is_new:
             self._is_new = False
-            self._is_turned_away = not _asks_for_probe(data) and self._is_turned_away_now()
+            self._is_turned_away = not _asks_for_probe(data) and self._turn_away_if_late()
         if self._is_turned_away:
             return
         if self._header_timer is not None:
@@ -61,14 +61,18 @@ class LimitedConnection(HttpToolsProtocol):
         if self._header_timer is not None and self._header_bytes > self.limits.header:
             self.transport.close()
 
-    def _is_turned_away_now(self) -> bool:
-        """After a pause, as any refusal of many, unless connections are short too."""
+    def _turn_away_if_late(self) -> bool:
+        """Refuse what came late, or comes where many refusals wait; whether it is refused.
+
+        After a pause, as any refusal of many, unless connections are short too.
+        """
         refusals, unread = self._refusals, self._seconds_unread()
         if refusals is None or not (
-            refusals.of_new_connections.lasts(unread) or (refusals.are_many and refusals.is_full(len(self.tasks)))
+            refusals.of_new_connections.is_late_after(unread)
+            or (refusals.are_many and refusals.is_full(len(self.tasks)))
         ):
             return False
-        self._header_is_there()
+        self._stop_header_timer()
         pause = LONGEST_PAUSE - unread if len(self.connections) < self.limits.connections // 2 else 0.0
         self.loop.call_later(max(0.0, pause), self._answer_and_close)
         return True
@@ -102,12 +106,12 @@ class LimitedConnection(HttpToolsProtocol):
         if refusals is None:
             return
         # The first request of a connection was judged before it was read.
-        is_late = not is_first and refusals.of_open_connections.lasts(self._seconds_unread())
+        is_late = not is_first and refusals.of_open_connections.is_late_after(self._seconds_unread())
         if is_late or refusals.is_full(len(self.tasks)):
             cast(dict[str, Any], self.scope)[REFUSED] = True
 
     def on_headers_complete(self) -> None:
-        self._header_is_there()
+        self._stop_header_timer()
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:
@@ -124,7 +128,7 @@ class LimitedConnection(HttpToolsProtocol):
         self._header_bytes = 0
         self._header_timer = self.loop.call_later(self.limits.pause, self.transport.close)
 
-    def _header_is_there(self) -> None:
+    def _stop_header_timer(self) -> None:
         if self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None

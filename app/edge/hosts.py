@@ -24,7 +24,7 @@ class Hosts(NamedTuple):
 
     Attributes:
         names: that it answers under, besides ``localhost`` and all addresses in numbers; `ANY` for all. An address in
-            numbers is no name, so nobody can point it elsewhere.
+            numbers is not a name, so nobody can point it elsewhere.
         origins: of pages of other sites that may write, such as ``https://shop.example``; `ANY` for all.
     """
 

@@ -22,7 +22,7 @@ LONGEST_UNREAD = 0.5
 """Seconds that a request may wait before it is read."""
 
 PATIENCE = 0.25
-"""Seconds for which every request has to come late before one is refused: a short halt of the worker is no overload."""
+"""Seconds for which every request has to come late before one is refused: a short halt is not an overload."""
 
 FORGOTTEN = 1.0
 """Seconds after which the next late request is the first one again."""
@@ -41,9 +41,9 @@ class Lateness:
     def __init__(self) -> None:
         self._since = self._latest = -math.inf
 
-    def lasts(self, unread: float) -> bool:
-        """Whether a request that came so many seconds ago is to be refused."""
-        if unread < LONGEST_UNREAD:
+    def is_late_after(self, waited: float) -> bool:
+        """Note how long a request waited, its sojourn time; whether it should be refused."""
+        if waited < LONGEST_UNREAD:
             self._latest = -math.inf
             return False
         now = time.monotonic()
@@ -73,7 +73,7 @@ class Refusals:
         return self._waiting >= MOST_READ
 
     def is_full(self, requests: int) -> bool:
-        """Whether one more is too many beside so many, in work, or read and not begun, or refused and waiting."""
+        """Whether one more is too many beside ``requests``: those in work, those not begun and refusals that wait."""
         return requests - self._waiting >= self._most
 
     @asynccontextmanager

@@ -5,6 +5,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
@@ -91,7 +92,7 @@ class Requests:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = {**message, "headers": [*message["headers"], *self._marks(scope, message["headers"])]}
+                message = {**message, "headers": [*message["headers"], *self._marks(scope, status, message["headers"])]}
             elif head:
                 message = {**message, "body": b""}
             await send(message)
@@ -111,7 +112,7 @@ class Requests:
             self._record(as_get, status, time.perf_counter() - started)
             logs.request_id.reset(bound)
 
-    def _marks(self, scope: Scope, given: RawHeaders) -> RawHeaders:
+    def _marks(self, scope: Scope, status: int, given: RawHeaders) -> RawHeaders:
         """Headers to add to the given ones of an answer."""
         yield b"x-request-id", scope[REQUEST_ID].encode("latin-1")
         if self.draining.began:
@@ -120,6 +121,8 @@ class Requests:
         if _MODEL_VERSION not in names:
             yield _MODEL_VERSION, self.version().encode("latin-1")
         yield from (header for header in DEFAULTS if header[0] not in names)
+        if status == HTTPStatus.NOT_MODIFIED:  # as the answer that the caller has
+            yield b"vary", b"Accept-Encoding"
         if route_path(scope).startswith("/docs"):
             yield from DOCUMENTATION
 

@@ -8,7 +8,7 @@ import polars as pl
 from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
 
 from app.errors import DatabaseError
-from app.jobs.moving.rows import ROWS_AT_ONCE, at_once, occupied, write
+from app.jobs.transfer.rows import ROWS_AT_ONCE, at_once, occupied, write
 from app.storage.database import WRITES, wait_for_turn
 from app.storage.locks import bulk_writing
 from app.storage.tables import Base, Dataset, Genre, Movie, MovieGenre, Rating, User

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.errors import TrainingRuns
+from app.errors import TrainingBusy
 from app.jobs import background
 from app.jobs.background import FAILURES, LogReporter
 from app.jobs.prepare import DEFAULT_MODEL, find_data_of, is_to_improve, newest_card
@@ -24,7 +24,7 @@ def improve(settings: Settings, reporter: Reporter) -> None:
     """Train the default model if a preliminary one is served, and serve it if it is better for the held-out users.
 
     An interrupted training goes on where it was. `DataError` if the data of the preliminary model is gone,
-    `TrainingRuns` if another process trains.
+    `TrainingBusy` if another process trains.
     """
     served = newest_card(settings)
     if served is None or not is_to_improve(settings, served):
@@ -69,7 +69,7 @@ def _improve(settings: Settings) -> None:
     """The work of the process: what happens goes to the log."""
     try:
         improve(settings, LogReporter())
-    except TrainingRuns as error:
+    except TrainingBusy as error:
         logger.warning("%s The model that is served stays until then.", error)
     except FAILURES as error:
         logger.error("the better model is not there; the next start goes on where this one was. %s", error)

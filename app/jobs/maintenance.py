@@ -8,8 +8,8 @@ from app.services.feedback.events import Events, NamedEvent, Written
 from app.services.feedback.recommendation_ids import RecommendationIds
 from app.services.ids import ExternalIds
 from app.services.model_host import Snapshot
+from app.services.rating_import.importing import RatingImport
 from app.services.ratings import GivenRating, Ratings
-from app.services.taste.importing import Taste
 from app.settings import Settings
 from app.storage import movies, revisions
 from app.storage.database import Database, connect, public_url, require_current
@@ -40,10 +40,10 @@ def import_lines(file: BinaryIO, settings: Settings) -> int:
 
 
 @contextmanager
-def open_taste(settings: Settings) -> Iterator[Taste]:
+def open_rating_import(settings: Settings) -> Iterator[RatingImport]:
     """The import of other sites' exports into the database."""
     with _opened(settings) as database:
-        yield Taste(
+        yield RatingImport(
             database,
             lambda session: Snapshot(revisions.read(session).catalogue, movies.all_records(session), title_vectors={}),
         )

@@ -35,22 +35,22 @@ def prepare(settings: Settings, reporter: Reporter, model: str | None = None, *,
     chosen = preset(model or DEFAULT_MODEL)
     engine = connect(settings.database_url)
     try:
-        _prepare(engine, settings, reporter, model, chosen, quick)
+        _prepare(engine, settings, reporter, model, chosen, quick=quick)
     finally:
         engine.dispose()
 
 
 def _prepare(
-    engine: Engine, settings: Settings, reporter: Reporter, model: str | None, chosen: Preset, quick: bool
+    engine: Engine, settings: Settings, reporter: Reporter, model: str | None, chosen: Preset, *, quick: bool
 ) -> None:
     upgrade(engine)
     newest = newest_card(settings, model)
     folder = find_data_of(newest, settings)
-    finished = newest is not None and (quick or not is_to_improve(settings, newest, chosen.name))
-    if folder is None and finished and _holds(engine, None):
+    if folder is None and _is_enough(settings, newest, chosen, quick=quick) and _holds(engine, None):
         reporter.message("Data: none found, and none needed, since there are a model and a filled database")
     else:
-        _prepare_from(folder or obtain_data(settings, reporter), engine, settings, reporter, chosen, newest, quick)
+        folder = folder or obtain_data(settings, reporter)
+        _prepare_from(folder, engine, settings, reporter, newest, chosen, quick=quick)
     newest = newest_card(settings, model)
     if quick and newest and is_to_improve(settings, newest):
         reporter.message("Model: a first one. A better one is trained while it serves; the page says how far it is")
@@ -83,19 +83,24 @@ def is_to_improve(settings: Settings, card: Card, model: str = DEFAULT_MODEL) ->
     return not in_vain
 
 
+def _is_enough(settings: Settings, card: Card | None, chosen: Preset, *, quick: bool) -> bool:
+    """Whether there is a model, that of the card, and ``chosen`` need not be trained in its place."""
+    return card is not None and (quick or not is_to_improve(settings, card, chosen.name))
+
+
 def _prepare_from(
     folder: Path,
     engine: Engine,
     settings: Settings,
     reporter: Reporter,
-    chosen: Preset,
     newest: Card | None,
+    chosen: Preset,
+    *,
     quick: bool,
 ) -> None:
     checksum = dataset.checksum(folder)
     served = newest if newest is not None and newest.data.holds(checksum) else None
-    trained = served is not None and (quick or not is_to_improve(settings, served, chosen.name))
-    loaded = _holds(engine, checksum)
+    trained, loaded = _is_enough(settings, served, chosen, quick=quick), _holds(engine, checksum)
     reporter.message(f"Data: {folder}")
     data = None if trained and loaded else dataset.read(folder)
     # The database first: it may refuse the data, which should not wait for the training.
@@ -105,7 +110,15 @@ def _prepare_from(
         _load(engine, data, reporter)
     if data is None or trained:
         reporter.message(f"Model: {artifact.newest(settings.artifacts)}, trained before")
-    elif quick:
+    else:
+        _train(data, settings, reporter, served, chosen, quick=quick)
+
+
+def _train(
+    data: MovieLens, settings: Settings, reporter: Reporter, served: Card | None, chosen: Preset, *, quick: bool
+) -> None:
+    """``served`` is the card of the model of this data that is there already; None if there is none."""
+    if quick:
         train_model(data, first_look(len(data.ratings)), settings, reporter, resume=True, preliminary=True)
     elif served is not None and chosen.name == DEFAULT_MODEL:
         train_better_model(data, chosen, settings, reporter, served)

@@ -2,23 +2,23 @@
 
 Users are taken in blocks, which several processes share. A finished block is a file in a folder beside the output.
 Blocks are joined when all are there, so the output appears whole. An interrupted run leaves its finished blocks, and
-the next run uses them if model, catalogue, options and what events mean are the same; ratings that came in between
-count only in the blocks that are made later.
+the next run uses them if SeqRec, model, catalogue, options, what events mean and the users of the block are the same;
+ratings that came in between count only in the blocks that are made later.
 """
 
+import hashlib
 import json
 import multiprocessing
 import os
 import shutil
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import cache, partial
+from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
-
-import torch
+from typing import NamedTuple, Self
 
 from app.errors import DatabaseError, ListsBusy, WorkerError
 from app.jobs.list_files import ListFormat, format_of, rows
@@ -35,7 +35,7 @@ from model.device import choose_device
 from model.files import atomic_write
 from model.inference import artifact
 from model.inference.scorer import Scorer
-from model.processes import work_for_parent
+from model.processes import use_one_thread, work_for_parent
 
 USERS_PER_BLOCK = 256
 """Users that are read, scored and written together: what an interruption loses, in each process."""
@@ -45,10 +45,16 @@ ORIGIN = ".origin.json"
 
 
 class Block(NamedTuple):
-    """All users with ids from ``first`` to ``last``, both included."""
+    """All users with ids from ``first`` to ``last``, both included; ``digest`` is one of all their ids."""
 
     first: int
     last: int
+    digest: str
+
+    @classmethod
+    def of(cls, ids: Sequence[int]) -> Self:
+        """The block of these users, in ascending order."""
+        return cls(ids[0], ids[-1], hashlib.blake2b(json.dumps(ids).encode(), digest_size=8).hexdigest())
 
 
 class Plan(NamedTuple):
@@ -71,7 +77,8 @@ class Plan(NamedTuple):
     origin: str
 
     def path(self, block: Block) -> Path:
-        return self.folder / f"{block.first:019d}-{block.last:019d}{self.suffix}"  # by name in the order of users
+        """By name in the order of users; another one when users of the block have come or gone."""
+        return self.folder / f"{block.first:019d}-{block.last:019d}-{block.digest}{self.suffix}"
 
 
 def recommend_all(
@@ -86,10 +93,17 @@ def recommend_all(
     cannot be used, `ListsBusy` if another process writes the same file, and what `Recommender.recommend_many` raises.
     """
     format_ = format_of(out)
+    with alone(out):
+        return _write_all(out, format_, options, settings, reporter, workers)
+
+
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """While no other process writes lists into this file or folder; `ListsBusy` if one does."""
     held = out.with_name(f".{out.name}.lock")
     with locks.lock(held, partial(ListsBusy, out)):
         try:
-            return _write_all(out, format_, options, settings, reporter, workers)
+            yield
         finally:
             held.unlink()
 
@@ -155,6 +169,7 @@ def plan_for(
     with database.reads() as session:
         revision = revisions.read(session).catalogue
     origin = {
+        "seqrec": version("seqrec"),
         "model": model.name,
         "database": public_url(database.engine),
         "catalogue": revision,
@@ -169,7 +184,7 @@ def divide(database: Database) -> tuple[list[Block], int]:
     blocks, count, after = [], 0, 0
     with database.reads() as session:
         while ids := users.next_ids(session, after, USERS_PER_BLOCK):
-            blocks.append(Block(ids[0], ids[-1]))
+            blocks.append(Block.of(ids))
             count, after = count + len(ids), ids[-1]
     return blocks, count
 
@@ -213,7 +228,7 @@ def _share(plan: Plan, blocks: Sequence[Block], workers: int) -> Generator[None]
 
 
 def _start_process() -> None:
-    torch.set_num_threads(1)  # each process has a core of its own
+    use_one_thread()  # each process has a core of its own
     work_for_parent()  # after an interruption this one finishes its block, and the parent ends it
 
 

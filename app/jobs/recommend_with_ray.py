@@ -1,7 +1,8 @@
 """Lists for all users by many machines: Ray's actors, each with the model in memory, take users in blocks.
 
 A finished block is a file of the folder. A block whose actor or machine is lost is made again, and no other. An
-interrupted run leaves its finished blocks, and the next run uses them if model, catalogue and options are the same.
+interrupted run leaves its finished blocks, and the next run uses them if SeqRec, model, catalogue, options and the
+users of the block are the same.
 """
 
 import logging
@@ -18,6 +19,7 @@ from app.jobs.recommend_all import (
     ORIGIN,
     Block,
     Plan,
+    alone,
     divide,
     load_recommender,
     model_to_serve,
@@ -29,6 +31,7 @@ from app.services.recommendations import RecommendationOptions
 from app.settings import Settings
 from model.errors import SettingsError
 from model.files import atomic_write
+from model.processes import use_one_thread
 
 if TYPE_CHECKING:
     import ray
@@ -52,10 +55,17 @@ def recommend_with_ray(
     Raises `SettingsError` where Ray is not installed, where no cluster answers, or one of other versions; otherwise as
     `recommend_all`.
     """
+    with alone(out.absolute()):
+        return _write_all(address, out.absolute(), options, settings, reporter)
+
+
+def _write_all(
+    address: str, folder: Path, options: RecommendationOptions, settings: Settings, reporter: Reporter
+) -> int:
     chosen = model_to_serve(settings)
     recommender = load_recommender(settings, chosen)
     try:
-        plan = plan_for(out.absolute(), Parquet.suffix, options, settings, chosen, recommender.database)
+        plan = plan_for(folder, Parquet.suffix, options, settings, chosen, recommender.database)
         _claim(plan)
         blocks, count = divide(recommender.database)
         _keep_only(blocks, plan)
@@ -63,13 +73,18 @@ def recommend_with_ray(
             recommender.recommend_between(blocks[0].first, blocks[0].first, options)
     finally:
         recommender.database.engine.dispose()
-    missing = [block for block in blocks if not plan.path(block).exists()]
+    missing = _missing(blocks, plan)
     reporter.progress("Lists", len(blocks) - len(missing), len(blocks))
     if missing:
         with _cluster(address):
             for done, _ in enumerate(_make(plan, missing), start=len(blocks) - len(missing) + 1):
                 reporter.progress("Lists", done, len(blocks))
-    (plan.folder / WHOLE).touch()
+    if lost := _missing(blocks, plan):
+        raise WorkerError(
+            f"{folder} lacks {len(lost)} of {len(blocks)} files, as {plan.path(lost[0]).name}. Do all machines of the "
+            f"cluster share the folder? If so, run the same command again."
+        )
+    (folder / WHOLE).touch()
     return count
 
 
@@ -82,7 +97,8 @@ def _claim(plan: Plan) -> None:
         return
     if plan.folder.exists() and any(plan.folder.iterdir()):
         raise SettingsError(
-            f"{plan.folder} holds other files, or lists of another model, catalogue or options: name a new folder."
+            f"{plan.folder} holds other files, or lists of another SeqRec, model, catalogue or options: name a new "
+            f"folder."
         )
     with atomic_write(record) as temporary:
         temporary.write_text(plan.origin)
@@ -94,6 +110,10 @@ def _keep_only(blocks: list[Block], plan: Plan) -> None:
     for path in plan.folder.glob(f"*{plan.suffix}"):
         if path not in wanted:
             path.unlink()
+
+
+def _missing(blocks: list[Block], plan: Plan) -> list[Block]:
+    return [block for block in blocks if not plan.path(block).exists()]
 
 
 def _make(plan: Plan, blocks: list[Block]) -> Iterator[None]:
@@ -132,11 +152,10 @@ class _Lists:
 
     def __init__(self, plan: Plan, files: "ray.ObjectRef[dict[str, bytes]]", expected: str) -> None:
         import ray  # noqa: PLC0415 - in the actor's process
-        import torch  # noqa: PLC0415
 
         if (found := version("seqrec")) != expected:
             raise SettingsError(f"A machine of the cluster has SeqRec {found}, this one {expected}: install the same.")
-        torch.set_num_threads(1)  # each actor has a core of its own
+        use_one_thread()  # each actor has a core of its own
         self._plan = plan
         with TemporaryDirectory() as folder:
             copy = Path(folder) / plan.artifact.name
@@ -147,7 +166,7 @@ class _Lists:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Make the file of the one block in the batch."""
-        block = Block(int(batch["first"][0]), int(batch["last"][0]))
+        block = Block(int(batch["first"][0]), int(batch["last"][0]), str(batch["digest"][0]))
         write_block(self._plan, self._recommender, block)
         return batch
 

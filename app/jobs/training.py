@@ -17,13 +17,21 @@ from model.card import Card, Epoch
 from model.data.dataset import MovieLens
 from model.device import choose_device
 from model.distributed.group import is_first, is_restarted, require_same, size
+from model.errors import ArtifactError
 from model.features.titles import title_vectors
+from model.files import delete_half_written
 from model.inference import artifact
 from model.pipeline import TrainedModel
 from model.training.context import TrainingContext
 from model.training.presets import Preset
 from model.training.trainer import Progress
 from model.types import FloatArray
+
+CACHE = ".cache"
+"""In the folder of the artifacts: title vectors."""
+
+LONGEST_WRITE = 86_400
+"""Seconds after which nobody writes any more what lies half written among the artifacts: others may download there."""
 
 
 def train_model(
@@ -35,7 +43,7 @@ def train_model(
     resume: bool,
     preliminary: bool = False,
 ) -> TrainedModel:
-    """Train a preset on a data set and write an artifact; `TrainingRuns` if another process trains into its folder.
+    """Train a preset on a data set and write an artifact; `TrainingBusy` if another process trains into its folder.
 
     Of several processes that train together, the first alone writes and reports.
     """
@@ -45,13 +53,12 @@ def train_model(
     )
     if not is_first():
         context = training_context(data, settings, reporter, resume=resume)
-        return pipeline.train(data, preset, settings.artifact_folder, context, preliminary=preliminary)
+        return pipeline.train(data, preset, settings.artifacts, context, preliminary=preliminary)
     with (
         training_state.lock(settings.artifact_folder),
         running_training(data, preset, settings, reporter, resume=resume or is_restarted()) as training,
     ):
-        trained = pipeline.train(data, preset, settings.artifact_folder, training.context, preliminary=preliminary)
-        artifact.publish(settings.artifacts, trained.folder)
+        trained = pipeline.train(data, preset, settings.artifacts, training.context, preliminary=preliminary)
         training.progress.end(served=True)
     _report_scores(trained, reporter)
     return trained
@@ -65,9 +72,7 @@ def train_better_model(
         training_state.lock(settings.artifact_folder),
         running_training(data, preset, settings, reporter, resume=True) as training,
     ):
-        trained = pipeline.train_better(data, preset, settings.artifact_folder, training.context, served)
-        if trained is not None:
-            artifact.publish(settings.artifacts, trained.folder)
+        trained = pipeline.train_better(data, preset, settings.artifacts, training.context, served)
         training.progress.end(served=trained is not None)
     if trained is None:
         reporter.message(f"Model: {preset.name} is no better than the model that is served, which stays")
@@ -89,20 +94,34 @@ def running_training(
 ) -> Iterator[RunningTraining]:
     """Within it, the state of the training says how far it is; ``once`` for one that holds no users out first.
 
-    Whoever enters it holds the lock of `app.storage.training_state`.
+    Whoever enters it holds the lock of `app.storage.training_state`. Checkpoints of trainings on the database have a
+    folder of their own, which is emptied: it has changed since, and none but the next training could go on from them.
+
+    Raises `ArtifactError` before anything is trained if an object store would not take the model.
     """
     with TrainingProgress(settings.artifact_folder, preset, data, once=once) as progress:
+        artifact.require_writable(settings.artifacts)
         parts = "first with held-out users, then on all of them" if preset.refit else "with held-out users"
         reporter.message(
             f"Model: training {preset.name} on {_where(settings)} with the "
             f"{len(data.ratings):,} ratings of {data.name}, {'up to the newest' if once else parts}"
         )
+        on_database = data.name == extract.NAME
+        folder = extract.NAME if on_database else ""
+        context = training_context(data, settings, reporter, progress, resume=resume, checkpoints=folder)
+        context.sweep(runs=on_database and not resume)
+        for place in ("", artifact.ASIDE, CACHE):
+            delete_half_written(settings.artifact_folder / place, LONGEST_WRITE)
         try:
-            yield RunningTraining(training_context(data, settings, reporter, progress, resume=resume), progress)
+            yield RunningTraining(context, progress)
         except KeyboardInterrupt:
             reporter.message(
                 f"Interrupted. Finished epochs are saved: {_command_to_resume(data)} continues from there."
             )
+            raise
+        except ArtifactError:
+            if not once:
+                reporter.message(f"Finished epochs are saved: {_command_to_resume(data)} continues from there.")
             raise
 
 
@@ -147,7 +166,7 @@ def training_context(
     ``checkpoints`` is a folder within that of the checkpoints, for runs that must not take those of others.
     """
     catalogue = data.catalogue
-    cache = settings.artifact_folder / ".cache"
+    cache = settings.artifact_folder / CACHE
 
     def on_titles(done: int, total: int) -> None:
         reporter.progress("titles encoded", done, total)

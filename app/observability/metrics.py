@@ -222,7 +222,7 @@ def scoring(task: str) -> Iterator[None]:
 
 
 def watch_connections(engine: Engine, most: int) -> None:
-    """Keep count of the engine's connections that are in use, of so many at most."""
+    """Keep count of the engine's connections that are in use, of ``most``."""
     in_use: set[int] = set()  # not a number: a connection that breaks may come back twice
 
     @event.listens_for(engine, "checkout")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from app.observability import metrics
 from app.services.catalogue import Filter
 from app.services.model_host import ModelState
-from app.services.models.split import Split
+from app.services.models.traffic import TrafficSplit
 from app.services.recommendations import KnownUser, Recommender, scoring
 from model.features.users import UserContext
 from model.inference.groups import Seen, Strategy
@@ -85,19 +85,19 @@ class Groups:
         for member in known:
             member.keep()
         metrics.record_list("model", rank_by, len(recommendations))
-        own = [
+        known_members = [
             KnownMember(member.key if isinstance(member.key, int) else None, member.external_id, member.user.context)
             for member in known
         ]
-        return GroupList(state, own, options.strategy, rank_by, recommendations)
+        return GroupList(state, known_members, options.strategy, rank_by, recommendations)
 
     def _read(self, members: Sequence[Member], state: ModelState) -> list[KnownUser]:
         """What the model knows of the members, in their order."""
         user_ids = [member for member in members if isinstance(member, int)]
-        users = self.recommender.read_users(user_ids, Split(state))
+        users = self.recommender.read_users(user_ids, TrafficSplit(state))
         if missing := [user_id for user_id in user_ids if user_id not in users]:
             raise UserNotFound(missing)
         return [
-            users[member] if isinstance(member, int) else self.recommender.read_anonymous(member, Split(state))
+            users[member] if isinstance(member, int) else self.recommender.read_anonymous(member, TrafficSplit(state))
             for member in members
         ]

@@ -20,36 +20,36 @@ class OwnIds(NamedTuple):
 
     def of_users(self, named: Sequence[AnyId]) -> list[int]:
         """Own ids in the order of these; `UserNotFound` names external ones that are unknown."""
-        own, unknown = _translate(named, self.users)
+        own_ids, unknown = _translate(named, self.users)
         if unknown:
             raise UserNotFound(unknown)
-        return own
+        return own_ids
 
     def of_movies(self, named: Sequence[AnyId]) -> list[int]:
         """As `of_users`; `MovieNotFound`."""
-        own, unknown = _translate(named, self.movies)
+        own_ids, unknown = _translate(named, self.movies)
         if unknown:
             raise MovieNotFound(unknown)
-        return own
+        return own_ids
 
     def of_known_movies(self, named: Sequence[AnyId]) -> list[int]:
         """As `of_movies`, without the unknown ones."""
-        own, _ = _translate(named, self.movies)
-        return own
+        own_ids, _ = _translate(named, self.movies)
+        return own_ids
 
 
 def _translate(named: Sequence[AnyId], found: Mapping[AnyId, int]) -> tuple[list[int], list[AnyId]]:
     """Own ids in the order of these, and the external ones that are unknown; whether an own id exists is not asked."""
-    own: list[int] = []
+    own_ids: list[int] = []
     unknown: dict[AnyId, None] = {}
     for id_ in named:
         if isinstance(id_, int):
-            own.append(id_)
+            own_ids.append(id_)
         elif id_ in found:
-            own.append(found[id_])
+            own_ids.append(found[id_])
         else:
             unknown[id_] = None
-    return own, list(unknown)
+    return own_ids, list(unknown)
 
 
 class ExternalIds:

@@ -7,14 +7,15 @@ from typing import BinaryIO, TypeVar
 from pydantic import ValidationError
 
 from seqrec.errors import MOST_DETAILS, InvalidField
+from seqrec.validation import invalid_fields
 
 T = TypeVar("T")
 
 LONGEST_LINE = 10_000
-"""In bytes; a longer line is no rating and no event."""
+"""In bytes; a longer line is neither a rating nor an event."""
 
 MOST_BLANK_LINES = 10_000
-"""A file of more is no file of ratings or events."""
+"""A file of more is not one of ratings or events."""
 
 OTHER_KINDS = {
     b"\x1f\x8b": "the file is compressed: unpack it first",
@@ -28,7 +29,7 @@ OTHER_KINDS = {
 def read_blocks(
     file: BinaryIO, read: Callable[[bytes], T], size: int, problems: list[InvalidField]
 ) -> Iterator[list[tuple[int, T]]]:
-    """Line numbers and what ``read`` makes of the lines, so many at a time.
+    """Line numbers and what ``read`` makes of the lines, ``size`` at a time.
 
     ``read`` raises pydantic's `ValidationError`; lines that cannot be read are appended to ``problems``. Blank lines
     are skipped, up to `MOST_BLANK_LINES`. After `MOST_DETAILS` problems the rest is not read.
@@ -49,8 +50,8 @@ def read_blocks(
             block.append((number, read(line)))
         except ValidationError as error:
             problems += [
-                InvalidField(field=".".join([f"line {number}", *map(str, one["loc"])]), message=one["msg"])
-                for one in error.errors()
+                InvalidField(field=".".join(filter(None, [f"line {number}", problem.field])), message=problem.message)
+                for problem in invalid_fields(error.errors(), whole="")
             ]
         if len(block) == size or len(problems) >= MOST_DETAILS:
             yield block
@@ -67,5 +68,5 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _other_kind(line: bytes) -> str | None:
-    """What is to be said of a file with this first line, if it is no text in UTF-8."""
+    """What is to be said of a file with this first line, if it is not text in UTF-8."""
     return next((message for beginning, message in OTHER_KINDS.items() if line.startswith(beginning)), None)

@@ -1,9 +1,11 @@
 """The loaded models, together with the catalogue as the database has it now."""
 
+import atexit
 import logging
 import math
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -16,8 +18,8 @@ from app.observability import metrics
 from app.services.catalogue import Catalogue
 from app.services.models.collection import KEEP_MODELS, Models
 from app.services.models.loading import challenger_of, load_scorer, to_serve
-from app.services.models.split import Split
-from app.services.user_states import UserStates
+from app.services.models.traffic import TrafficSplit
+from app.services.models.user_states import UserStates
 from app.storage import models, movies, ratings, revisions, training_state
 from app.storage.database import Database
 from app.storage.models import Comparison
@@ -28,8 +30,8 @@ from model.errors import ArtifactError
 from model.features.users import UserContext
 from model.inference import artifact
 from model.inference.cold_start import ColdStartMovie
-from model.inference.ranking import UserState
 from model.inference.scorer import Scorer
+from model.inference.user_state import UserState
 from model.types import FloatArray
 from seqrec.errors import DatabaseUnavailable, ReloadRefused, ServiceError
 
@@ -39,7 +41,10 @@ USER_CACHE = 128 << 20
 """Bytes that what the model knows of users may take."""
 
 AGAIN_AFTER_SECONDS = 30.0
-"""What is to be served and could not be loaded, an object store having been away, say, is tried again after so long."""
+"""Seconds until the chosen model, which could not be loaded, is tried again."""
+
+LONGEST_END_SECONDS = 2.0
+"""How long a process that ends waits for a thread that computes: a frozen database may hold that up for longer."""
 
 
 class Snapshot(NamedTuple):
@@ -58,6 +63,15 @@ class Snapshot(NamedTuple):
     has_stars: bool = True
 
 
+class _AddedMovie(NamedTuple):
+    """What a model takes from the catalogue of a movie that it was not trained with; the vector in bytes."""
+
+    id: int
+    title: str
+    genres: tuple[str, ...]
+    title_vector: bytes | None
+
+
 class ModelState(NamedTuple):
     """A model and the catalogue that it answers for.
 
@@ -66,6 +80,7 @@ class ModelState(NamedTuple):
         users: what this model and the other one, if there are two, know of users who asked lately.
         revision: of the catalogue.
         has_stars: whether users give stars; without, each of their ratings is a like.
+        added: movies that came after training.
     """
 
     scorer: Scorer
@@ -73,6 +88,7 @@ class ModelState(NamedTuple):
     users: UserStates
     revision: int
     has_stars: bool
+    added: Sequence[_AddedMovie]
 
     def find(self, key: int | bytes, revision: int) -> UserState | None:
         """The state of a user from memory."""
@@ -81,12 +97,12 @@ class ModelState(NamedTuple):
     def keep(self, key: int | bytes, revision: int, user: UserState) -> None:
         self.users.put(self.scorer.version, key, revision, user)
 
-    def direction(self, user_id: int, revision: int) -> FloatArray | None:
-        """Where the user's taste points, from memory; see `Scorer.user_directions`."""
-        return self.users.direction(self.scorer.version, user_id, revision)
+    def user_embedding(self, user_id: int, revision: int) -> FloatArray | None:
+        """From memory; see `Scorer.user_embeddings`."""
+        return self.users.embedding(self.scorer.version, user_id, revision)
 
-    def keep_direction(self, user_id: int, revision: int, direction: FloatArray) -> None:
-        self.users.put_direction(self.scorer.version, user_id, revision, direction)
+    def keep_user_embedding(self, user_id: int, revision: int, embedding: FloatArray) -> None:
+        self.users.put_embedding(self.scorer.version, user_id, revision, embedding)
 
     def read(self, user: UserContext, key: int | bytes | None = None) -> UserState:
         """The state of a user who is not in memory, or there under this key, but with fewer ratings."""
@@ -97,9 +113,9 @@ class ModelState(NamedTuple):
 class _Cached(NamedTuple):
     """States of the models at a revision of the catalogue, and what they were built from."""
 
-    models: Split[Scorer]
+    models: TrafficSplit[Scorer]
     revision: int
-    states: Split[ModelState]
+    states: TrafficSplit[ModelState]
 
 
 class ModelHost:
@@ -125,12 +141,13 @@ class ModelHost:
         self.models = Models(database, artifacts, keep_models)
         self.user_cache = user_cache
         self.artifacts = artifacts
-        self._models = Split(model)
+        self._models = TrafficSplit(model)
         self._snapshot: Snapshot | None = None
         self._cached: _Cached | None = None
         self._reloads: int | None = None
         self._again_at = math.inf
         self._building, self._replacing = threading.Lock(), threading.Lock()
+        self._reloading: threading.Thread | None = None
         self._record_models()
 
     @property
@@ -169,7 +186,7 @@ class ModelHost:
         self._snapshot = fresh  # another thread may store its own at the same time; both are right
         return fresh
 
-    def states_at(self, current: Revisions) -> Split[ModelState] | None:
+    def states_at(self, current: Revisions) -> TrafficSplit[ModelState] | None:
         """Models and catalogue at these revisions, if they are in memory."""
         self._follow_reloads(current)
         cached = self._cached
@@ -177,19 +194,19 @@ class ModelHost:
             return None
         return cached.states
 
-    def states(self, snapshot: Snapshot) -> Split[ModelState]:
+    def states(self, snapshot: Snapshot) -> TrafficSplit[ModelState]:
         """Models and catalogue. Call it after the transaction: a changed catalogue has to be encoded first."""
         cached = self._cached
         if cached is not None and cached.revision == snapshot.revision and cached.models is self._models:
             return cached.states
         with self._building:
-            cached, own = self._cached, self._models
-            if cached is None or cached.revision != snapshot.revision or cached.models is not own:
-                states = _build_states(own, snapshot, self.user_cache, cached)
-                cached = self._cached = _Cached(own, snapshot.revision, states)
+            cached, split = self._cached, self._models
+            if cached is None or cached.revision != snapshot.revision or cached.models is not split:
+                states = _build_states(split, snapshot, self.user_cache, cached)
+                cached = self._cached = _Cached(split, snapshot.revision, states)
             return cached.states
 
-    def current_states(self) -> Split[ModelState]:
+    def current_states(self) -> TrafficSplit[ModelState]:
         """Models and catalogue for a use case that reads nothing else."""
         with self.database.reads() as session:
             snapshot = self.snapshot(session)
@@ -209,19 +226,22 @@ class ModelHost:
         return training_state.read(artifact.folder_of(self.artifacts)) if self.artifacts else None
 
     def start(self, reloads: int) -> None:
-        """Begin to serve the model, which was chosen when there were so many reloads; later ones are followed.
+        """Begin to serve the model, which was chosen when there were ``reloads`` reloads; later ones are followed.
 
-        It is written into the history, where it is not there yet; a database that takes no writes is no error.
+        It is written into the history, where it is not there yet; a database that takes no writes is not an error.
         """
+        atexit.register(self.stop)
         self._reloads = reloads
         if not self._is_chosen():
             self._try_again_later()
         self.join_comparison()
         self.warm_up()
-        try:
-            self.models.record(self.model.version, self.model.card, "served from a start on")
-        except (ServiceError, SQLAlchemyError) as error:
-            logger.warning("the history of models lacks that %s is served: %s", self.model.version, error)
+        self._record_in_history("served from a start on")
+
+    def stop(self) -> None:
+        """Wait for a reload in the background: PyTorch aborts a process that ends within one of its operators."""
+        if self._reloading is not None:
+            self._reloading.join(LONGEST_END_SECONDS)
 
     def join_comparison(self) -> None:
         """Serve the challenger too, if the model is compared with one; if that cannot be loaded, the champion alone."""
@@ -251,7 +271,7 @@ class ModelHost:
         return before, self.model.version
 
     def _pass_on(self, chosen_at: int) -> bool:
-        """Have all other processes load what this one has chosen when there were so many reloads.
+        """Have all other processes load what this one has chosen when there were ``chosen_at`` reloads.
 
         False if there were more since then, so that another model may be the one to serve.
         """
@@ -298,14 +318,14 @@ class ModelHost:
 
     def _serve(self, champion: Scorer, comparison: Comparison | None) -> None:
         """Put the models in place, in one assignment; the champion alone if its challenger raises `ArtifactError`."""
-        own = Split(champion)
+        split = TrafficSplit(champion)
         try:
             if comparison is not None and comparison.champion == champion.version:
                 challenger = self._loaded(challenger_of(self.artifacts, comparison))
-                own = Split(champion, challenger, comparison)
+                split = TrafficSplit(champion, challenger, comparison)
         finally:
-            if own != self._models:
-                self._models = own
+            if split != self._models:
+                self._models = split
                 self._record_models()
 
     def _loaded(self, folder: Path) -> Scorer:
@@ -325,12 +345,23 @@ class ModelHost:
             return
         if current.reloads > known or time.monotonic() >= self._again_at:
             self._again_at = math.inf
-            threading.Thread(target=self._reload_quietly, name="reload", daemon=True).start()
+            is_stand_in = current.reloads == known
+            thread = threading.Thread(target=self._reload_quietly, args=(is_stand_in,), name="reload", daemon=True)
+            thread.start()
+            self._reloading = thread
+
+    def _record_in_history(self, reason: str) -> None:
+        """That the champion is served from now on; a database that takes no writes is not an error."""
+        try:
+            self.models.record(self.model.version, self.model.card, reason)
+        except (ServiceError, SQLAlchemyError) as error:
+            logger.warning("the history of models lacks that %s is served: %s", self.model.version, error)
 
     def _try_again_later(self) -> None:
         self._again_at = time.monotonic() + AGAIN_AFTER_SECONDS
 
-    def _reload_quietly(self) -> None:
+    def _reload_quietly(self, is_stand_in: bool) -> None:
+        """Load what is to be served; ``is_stand_in`` says that another model was served since that could not be."""
         before = self.model.version
         try:
             self._load_chosen()
@@ -340,35 +371,55 @@ class ModelHost:
         else:
             if before != self.model.version:
                 logger.warning("serving %s in place of %s, as it is to be", self.model.version, before)
+                if is_stand_in:
+                    self._record_in_history("served again, once it could be loaded")
             if self.comparison is not None:
                 logger.warning("serving %s beside %s", self.comparison.challenger, self.model.version)
 
 
-def _build_states(own: Split[Scorer], snapshot: Snapshot, user_cache: int, cached: _Cached | None) -> Split[ModelState]:
-    """States of the models; one that is there already, and what it knows of users, stays."""
-    versions = [model.version for model in own.all]
-    before: dict[str, ModelState] = {}
-    users = UserStates(user_cache, versions)
-    if cached is not None and cached.revision == snapshot.revision:
-        before = {state.scorer.version: state for state in cached.states.all}
+def _build_states(
+    split: TrafficSplit[Scorer], snapshot: Snapshot, user_cache: int, cached: _Cached | None
+) -> TrafficSplit[ModelState]:
+    """States of the models. What they know of users stays, unless a movie that one was not trained with has changed.
+
+    That another movie is hidden, or has another title or genres, changes nothing of what a model says.
+    """
+    added = {model.version: _added_movies(model, snapshot) for model in split.all}
+    states = () if cached is None else cached.states.all
+    before = {state.scorer.version: state for state in states if state.scorer.version in added}
+    if cached is None or any(_is_outdated(state, added[version], snapshot) for version, state in before.items()):
+        before, users = {}, UserStates(user_cache, list(added))
+    else:
         users = cached.states.champion.users
-        users.keep_only(versions)
+        users.keep_only(list(added))
 
     def state_of(model: Scorer) -> ModelState:
-        return before.get(model.version) or _build_state(model, snapshot, users)
+        state = before.get(model.version)
+        if state is not None and state.revision == snapshot.revision:
+            return state
+        scorer = _with_added(model, added[model.version]) if state is None else state.scorer
+        catalogue = Catalogue(snapshot.movies, scorer)
+        return ModelState(scorer, catalogue, users, snapshot.revision, snapshot.has_stars, added[model.version])
 
-    return own.map(state_of)
+    return split.map(state_of)
 
 
-def _build_state(model: Scorer, snapshot: Snapshot, users: UserStates) -> ModelState:
-    cold_start_movies = [
-        ColdStartMovie(movie.id, movie.title, movie.genres, _decode(snapshot.title_vectors.get(movie.id)))
+def _is_outdated(state: ModelState, added: Sequence[_AddedMovie], snapshot: Snapshot) -> bool:
+    """Whether what the model says of users may be another than at this snapshot, which has these added movies."""
+    return (state.added, state.has_stars) != (added, snapshot.has_stars)
+
+
+def _added_movies(model: Scorer, snapshot: Snapshot) -> list[_AddedMovie]:
+    return [
+        _AddedMovie(movie.id, movie.title, movie.genres, snapshot.title_vectors.get(movie.id))
         for movie in snapshot.movies
         if movie.id not in model.trained_ids
     ]
-    scorer = model.with_cold_start(cold_start_movies) if cold_start_movies else model
-    catalogue = Catalogue(snapshot.movies, scorer)
-    return ModelState(scorer, catalogue, users, snapshot.revision, snapshot.has_stars)
+
+
+def _with_added(model: Scorer, added: Sequence[_AddedMovie]) -> Scorer:
+    movies = [ColdStartMovie(movie.id, movie.title, movie.genres, _decode(movie.title_vector)) for movie in added]
+    return model.with_cold_start(movies) if movies else model
 
 
 def _decode(stored: bytes | None) -> FloatArray | None:

@@ -1,4 +1,4 @@
-"""The catalogue: search, add, change and delete movies."""
+"""The catalogue: search, compare, add, change and delete movies."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy.orm import Session
 
+from app.observability import metrics
 from app.services.ids import require_free
 from app.services.model_host import ModelHost, ModelState
 from app.services.paging import decode_cursor, encode_cursor
@@ -51,6 +52,13 @@ class FirstMovies(NamedTuple):
     chosen_by: Literal["model", "popularity"]
 
 
+class NearestMovies(NamedTuple):
+    """Ids and cosines of the most similar movies, the most similar first, and the state of the model."""
+
+    state: ModelState
+    nearest: list[tuple[int, float]]
+
+
 class Movies:
     """The catalogue of the database."""
 
@@ -73,6 +81,14 @@ class Movies:
         chosen, scorer = state.scorer.first_movies, state.scorer
         page = [CatalogueEntry(movie, movie.id in scorer.trained_ids) for movie in state.catalogue.first(chosen, limit)]
         return FirstMovies(state, page, "model" if chosen else "popularity")
+
+    def similar(self, movie_id: int, n: int) -> NearestMovies:
+        """The movies most similar to this one that are not hidden; `MovieNotFound`."""
+        state = self.host.current_state()
+        if movie_id not in state.catalogue.movies:
+            raise MovieNotFound([movie_id])
+        with metrics.scoring("similar_movies"):
+            return NearestMovies(state, state.scorer.similar_movies(movie_id, state.catalogue.mask(), n))
 
     def get(self, movie_id: int) -> tuple[CatalogueEntry, RatingStats]:
         """A movie and the statistics of its ratings; `MovieNotFound`."""

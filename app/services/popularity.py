@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from app.services.catalogue import Filter
@@ -19,15 +20,26 @@ LONGEST_AGE = 30.0
 """Seconds."""
 
 
+class RatedMovies(NamedTuple):
+    """Rating statistics of each rated movie, by its id, and ids and weighted ratings in stars, the best first."""
+
+    stats: Mapping[int, RatingStats]
+    ranking: Sequence[tuple[int, float]]
+
+    def best(self, among: Collection[int]) -> Iterator[tuple[int, float]]:
+        """Those of the ranking whose ids are among these."""
+        return (entry for entry in self.ranking if entry[0] in among)
+
+
 class _Counted(NamedTuple):
-    """Rating statistics, when they were counted, and after how many writes of this process."""
+    """Rated movies, when their ratings were counted, and after how many writes of this process."""
 
     writes: int
     at: float
-    stats: Mapping[int, RatingStats]
+    rated: RatedMovies
 
     def serves(self, writes: int) -> bool:
-        """Whether it is young enough, and has what was written when this process had made so many writes."""
+        """Whether it is young enough, and has what was written when this process had made ``writes`` writes."""
         return self.writes >= writes and time.monotonic() - self.at <= LONGEST_AGE
 
 
@@ -51,13 +63,13 @@ class Popularity:
         """The best ``n`` movies of any of the genres, by ratings from ``since`` on, before ``until`` (Unix seconds)."""
         with self.host.database.reads() as session:
             snapshot = self.host.snapshot(session)
-        stats = self.rating_stats(since, until)
+        rated = self.rated_movies(since, until)
         catalogue = self.host.states(snapshot).champion.catalogue
-        best = by_weighted_rating(stats, catalogue.select(Filter(tuple(genres))))[:n]
-        return [PopularMovie(catalogue.movies[id_], weighted, stats[id_]) for id_, weighted in best]
+        best = islice(rated.best(set(catalogue.select(Filter(tuple(genres))))), n)
+        return [PopularMovie(catalogue.movies[id_], weighted, rated.stats[id_]) for id_, weighted in best]
 
-    def rating_stats(self, since: int | None = None, until: int | None = None) -> Mapping[int, RatingStats]:
-        """Of each rated movie, by its id.
+    def rated_movies(self, since: int | None = None, until: int | None = None) -> RatedMovies:
+        """All of them, by ratings from ``since`` on, before ``until`` (Unix seconds).
 
         Counting a million ratings takes a tenth of a second, so those of all times are counted at most every
         `LONGEST_AGE` seconds, and anew after each write of this process. What other processes write counts by then.
@@ -66,28 +78,29 @@ class Popularity:
             return self._count(since, until)
         asked = self.host.database.writes_done
         if (counted := self._counted) is not None and counted.serves(asked):
-            return counted.stats
+            return counted.rated
         with self._counting:  # whoever waits here takes what the one before has counted, if it began late enough
             if (counted := self._counted) is None or not counted.serves(asked):
                 # Before the transaction begins: what is written afterwards may be missing from it.
                 writes, now = self.host.database.writes_done, time.monotonic()
                 counted = self._counted = _Counted(writes, now, self._count())
-            return counted.stats
+            return counted.rated
 
-    def _count(self, since: int | None = None, until: int | None = None) -> Mapping[int, RatingStats]:
+    def _count(self, since: int | None = None, until: int | None = None) -> RatedMovies:
         with self.host.database.reads(long=True) as session:
-            return ratings.rating_stats_by_movie(session, since, until)
+            stats = ratings.rating_stats_by_movie(session, since, until)
+        return RatedMovies(stats, by_weighted_rating(stats))
 
 
-def by_weighted_rating(stats: Mapping[int, RatingStats], movie_ids: Iterable[int]) -> list[tuple[int, float]]:
-    """Ids and weighted ratings in stars of those movies that have ratings, the best first.
+def by_weighted_rating(stats: Mapping[int, RatingStats]) -> list[tuple[int, float]]:
+    """Ids of the movies and their weighted ratings in stars, the best first.
 
-    A weighted rating is the mean of a movie's own ratings and of `PRIOR_RATINGS` more at the average of all ratings in
-    ``stats``. Ties are ordered by the number of ratings, then by id: so are all movies where ratings have no stars.
+    A weighted rating is the mean of a movie's own ratings and of `PRIOR_RATINGS` more at the average of all ratings.
+    Ties are ordered by the number of ratings, then by id: so are all movies where ratings have no stars.
     """
     total = sum(one.ratings for one in stats.values())
     average = sum(one.ratings * (one.mean_stars or 0) for one in stats.values()) / max(total, 1)
-    weighted = [(id_, _weighted_rating(stats[id_], average)) for id_ in movie_ids if id_ in stats]
+    weighted = [(id_, _weighted_rating(one, average)) for id_, one in stats.items()]
     return sorted(weighted, key=lambda one: (-one[1], -stats[one[0]].ratings, one[0]))
 
 

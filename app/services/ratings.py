@@ -22,6 +22,7 @@ from app.storage.tables import Movie, User
 from model.rating_scale import LIKE
 from seqrec.errors import InvalidField, InvalidRequest, MovieNotFound, NoStars, StarsNeeded
 from seqrec.ids import AnyId
+from seqrec.limits import MOST_SECONDS_AHEAD
 from seqrec.schemas.ratings import NewRating
 
 RATINGS_AT_ONCE = 5_000
@@ -215,7 +216,8 @@ def with_times(session: Session, records: Sequence[RatingRecord]) -> Sequence[Ra
     """The same ratings, each with a time.
 
     Those without one get the present second, or more: a second after all that the user has rated before. So a history
-    is in the order in which the ratings came, also if they come within one second, or if the clock is set back.
+    is in the order in which the ratings came, also if they come within one second, or if the clock is set back. None is
+    later than a caller may say: what is exported can be imported.
     """
     untimed = Counter(record.user_id for record in records if record.rated_at == UNTIMED)
     if not untimed:
@@ -223,13 +225,14 @@ def with_times(session: Session, records: Sequence[RatingRecord]) -> Sequence[Ra
     ratings.lock(session, {record.user_id for record in records})  # nobody rates between the reading and the writing
     newest = ratings.newest_times(session, untimed)
     latest = {user_id: max(newest.get(user_id, 0), now() - count) for user_id, count in untimed.items()}
-    return [_timed(record, latest) for record in records]
+    last = now() + MOST_SECONDS_AHEAD
+    return [_timed(record, latest, last) for record in records]
 
 
-def _timed(record: RatingRecord, latest: dict[int, int]) -> RatingRecord:
-    """The rating with its time, after the user's latest; counts that one up."""
+def _timed(record: RatingRecord, latest: dict[int, int], last: int) -> RatingRecord:
+    """The rating with its time, after the user's latest, but not after ``last``; counts the latest up."""
     before = latest.get(record.user_id, 0)
-    timed = record._replace(rated_at=before + 1) if record.rated_at == UNTIMED else record
+    timed = record._replace(rated_at=min(before + 1, max(before, last))) if record.rated_at == UNTIMED else record
     latest[record.user_id] = max(before, timed.rated_at)
     return timed
 

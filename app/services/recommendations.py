@@ -1,7 +1,6 @@
 """Predictions and lists."""
 
 import hashlib
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
@@ -15,25 +14,16 @@ from app.services.feedback.kinds import DEFAULT_MEANINGS, Meanings
 from app.services.feedback.recommendation_ids import RecommendationIds
 from app.services.feedback.watchlist import watchlist_ids
 from app.services.model_host import ModelHost, ModelState, Snapshot
-from app.services.models.split import Split
-from app.services.popularity import Popularity, by_weighted_rating
-from app.services.user_states import MOST_DIRECTIONS
-from app.storage import ratings, revisions, users
+from app.services.models.traffic import TrafficSplit
+from app.services.popularity import Popularity
+from app.storage import revisions, users
 from app.storage.revisions import RevisionReader
 from model.errors import NoRelevanceError, NoStarsError
 from model.features.users import UserContext
 from model.inference.diversity import DEFAULT_DIVERSITY
-from model.inference.ranking import UserState
 from model.inference.results import Prediction, RankBy, Recommendation
-from model.network.batch import USERS_PER_BATCH
-from model.types import FloatArray
+from model.inference.user_state import UserState
 from seqrec.errors import MovieNotFound, NoRelevance, NoStars, UserNotFound
-
-LATEST_SHARED = 50
-"""Similar users are searched among those who rated the same movies as this many latest of a user's ratings."""
-
-MOST_SHARING = 100
-"""How many of these users, those who share the most movies, the model compares."""
 
 Source = Literal["model", "popular"]
 """What chose the movies of a list."""
@@ -90,17 +80,6 @@ class RecommendationList(NamedTuple):
     recommendation_id: str | None = None
 
 
-class Similar(NamedTuple):
-    """Ids and cosines of similar movies or users, the most similar first, and the state of the model.
-
-    ``external_ids`` are those of the users, the one asked for included.
-    """
-
-    state: ModelState
-    nearest: list[tuple[int, float]]
-    external_ids: Mapping[int, str | None] = {}
-
-
 class KnownUser(NamedTuple):
     """A user, what the model knows of the user, and the cache entry that it goes into.
 
@@ -155,18 +134,18 @@ class Recommender:
         user_ids = sorted({query.user_id for query in queries})
         movie_ids = [query.movie_id for query in queries]
         if len(user_ids) == 1:
-            return self._predict_and_keep(self._read_user(user_ids[0]), movie_ids)
+            return self._predict_and_keep(self.read_user(user_ids[0]), movie_ids)
         contexts, external_ids, snapshot = self._read_contexts(user_ids)
         states = self.host.states(snapshot)
         _require_movies(states.champion.catalogue, movie_ids)
         made: dict[PredictionQuery, Prediction] = {}
         for state, ids in states.divide(user_ids):
             index = {user_id: position for position, user_id in enumerate(ids)}
-            own = [query for query in queries if query.user_id in index]
-            asked = [index[query.user_id] for query in own], [query.movie_id for query in own]
+            part = [query for query in queries if query.user_id in index]
+            asked = [index[query.user_id] for query in part], [query.movie_id for query in part]
             with scoring("predict"):
                 predictions = state.scorer.predict_pairs([contexts[id_] for id_ in ids], *asked)
-            made |= zip(own, predictions, strict=True)
+            made |= zip(part, predictions, strict=True)
         answered_by = [states.of(query.user_id) for query in queries]
         return Predictions(answered_by, [made[query] for query in queries], external_ids)
 
@@ -187,11 +166,31 @@ class Recommender:
 
     def recommend(self, user_id: int, options: RecommendationOptions) -> RecommendationList:
         """A page of the user's best unrated movies, best first; `UserNotFound`, `NoRelevance` or `NoStars`."""
-        return self._recommend(self._read_user(user_id), options)
+        return self.recommend_known(self.read_user(user_id), options)
 
-    def recommend_known(self, user: KnownUser, options: RecommendationOptions) -> RecommendationList:
+    def recommend_known(self, known: KnownUser, options: RecommendationOptions) -> RecommendationList:
         """As `recommend`, for a user of `find_user` or `read_users`; `NoRelevance` or `NoStars`."""
-        return self._recommend(user, options)
+        user, state = known.user, known.state
+        if options.on_watchlist and isinstance(known.key, int):
+            with self.database.reads() as session:
+                among = watchlist_ids(session, known.key)
+            options = options._replace(filter=options.filter._replace(among=among), on_watchlist=False)
+        if asks_for_popular(user.context, options):
+            return self._with_id(known.key, _counted(self._recommend_popular(known, options)))
+        rank_by = options.rank_by or state.scorer.default_rank_by
+        with scoring("recommend"):
+            recommendations = state.scorer.recommend_from(
+                user,
+                state.catalogue.mask(options.filter),
+                options.n,
+                options.offset,
+                rank_by,
+                options.diversity,
+                options.explain,
+            )
+        known.keep()
+        answer = RecommendationList(state, user.context, rank_by, "model", recommendations, known.external_id)
+        return self._with_id(known.key, _counted(answer))
 
     def find_user(self, user_id: int) -> KnownUser | None:
         """The user from memory, after one small read; None where that could wait, or if the user is not there."""
@@ -206,7 +205,27 @@ class Recommender:
         user = state.find(user_id, known.revision)
         return None if user is None else KnownUser(user_id, known.revision, user, state, known.external_id)
 
-    def read_users(self, user_ids: Sequence[int], states: Split[ModelState] | None = None) -> dict[int, KnownUser]:
+    def read_user(self, user_id: int) -> KnownUser:
+        """The user, whose history is read only if it has changed; `UserNotFound`."""
+        with self.database.reads() as session:
+            current, found = revisions.read_with_user(session, user_id)
+            if found is None:
+                raise UserNotFound([user_id])
+            revision, external_id = found
+            self.ids.prepare(session)
+            snapshot = self.host.snapshot(session, current)
+            states = self.host.states_at(current)
+            if states is not None and (user := states.of(user_id).find(user_id, revision)) is not None:
+                return KnownUser(user_id, revision, user, states.of(user_id), external_id)
+            context = self.contexts.read(session, [user_id]).get(user_id)
+        if context is None:  # deleted a moment ago
+            raise UserNotFound([user_id])
+        state = self.host.states(snapshot).of(user_id)
+        return KnownUser(user_id, revision, state.read(context, user_id), state, external_id)
+
+    def read_users(
+        self, user_ids: Sequence[int], states: TrafficSplit[ModelState] | None = None
+    ) -> dict[int, KnownUser]:
         """Those of the users who exist, by id, and what their models need for their lists, computed for all together.
 
         Without ``states`` of the models, the current ones are taken.
@@ -216,11 +235,11 @@ class Recommender:
             self.ids.prepare(session)
             found = [self._read_users(session, state, ids) for state, ids in divided]
         with metrics.scoring("read_users"):
-            for (state, _), own in zip(divided, found, strict=True):
-                state.scorer.prepare_lists([known.user for known in own.values()])
-        return {id_: known for own in found for id_, known in own.items()}
+            for (state, _), known_users in zip(divided, found, strict=True):
+                state.scorer.prepare_lists([known.user for known in known_users.values()])
+        return {id_: known for known_users in found for id_, known in known_users.items()}
 
-    def read_anonymous(self, context: UserContext, states: Split[ModelState] | None = None) -> KnownUser:
+    def read_anonymous(self, context: UserContext, states: TrafficSplit[ModelState] | None = None) -> KnownUser:
         """An anonymous user, from memory if the same one has asked before; `MovieNotFound`. ``states`` as above."""
         state = (states or self.host.current_states()).of(context)
         _require_movies(state.catalogue, context.stars)
@@ -239,11 +258,11 @@ class Recommender:
             return None
         if not known.user.is_ready(options.rank_by or known.state.scorer.default_rank_by):
             return None
-        return self._recommend(known, options)
+        return self.recommend_known(known, options)
 
     def recommend_anonymous(self, user: UserContext, options: RecommendationOptions) -> RecommendationList:
         """The same for an anonymous user; `MovieNotFound` names unknown movies of the history."""
-        return self._recommend(self.read_anonymous(user), options)
+        return self.recommend_known(self.read_anonymous(user), options)
 
     def recommend_many(self, user_ids: Sequence[int], options: RecommendationOptions) -> list[RecommendationList]:
         """What `recommend` answers for each user, in the order given and without reasons, computed in batches.
@@ -277,87 +296,13 @@ class Recommender:
 
         `UserNotFound`, `MovieNotFound`, `NoRelevance` or `NoStars`.
         """
-        return self._rank(self._read_user(user_id), movie_ids, rank_by, explain)
+        return self._rank(self.read_user(user_id), movie_ids, rank_by, explain)
 
     def rank_anonymous(
         self, user: UserContext, movie_ids: Sequence[int], rank_by: RankBy | None = None, explain: bool = False
     ) -> RecommendationList:
         """The same for an anonymous user."""
         return self._rank(self.read_anonymous(user), movie_ids, rank_by, explain)
-
-    def similar_movies(self, movie_id: int, n: int) -> Similar:
-        """The movies most similar to this one that are not hidden; `MovieNotFound`."""
-        state = self.host.current_state()
-        _require_movies(state.catalogue, [movie_id])
-        with metrics.scoring("similar_movies"):
-            return Similar(state, state.scorer.similar_movies(movie_id, state.catalogue.mask(), n))
-
-    def similar_users(self, user_id: int, n: int) -> Similar:
-        """The most similar of the users who share the most of this user's latest movies; `UserNotFound`.
-
-        Everyone's newest ratings count: who has changed is read and encoded anew, the others are in memory.
-        """
-        known = self._read_user(user_id)
-        latest = [entry.movie_id for entry in known.user.context.history[-LATEST_SHARED:]]
-        with self.database.reads() as session:
-            ids = ratings.users_who_share(session, user_id, latest, MOST_SHARING)
-        with metrics.scoring("similar_users"):
-            directions, external_ids = self._directions(known.state, [user_id, *ids])
-            if user_id not in directions:  # deleted a moment ago
-                raise UserNotFound([user_id])
-            nearest = known.state.scorer.similar_users(directions.pop(user_id), directions, n)
-        known.keep()
-        return Similar(known.state, nearest, external_ids)
-
-    def know_directions(self) -> Iterator[float]:
-        """Compute where users' tastes point, as far as memory reaches, so that similar ones are found at once.
-
-        Yields after each batch of users, how many seconds it took.
-        """
-        last = 0
-        for _ in range(0, MOST_DIRECTIONS, USERS_PER_BATCH):
-            began = time.monotonic()
-            with self.database.reads() as session:
-                ids = users.next_ids(session, last, USERS_PER_BATCH)
-            self._directions(self.host.current_state(), ids)
-            yield time.monotonic() - began
-            if len(ids) < USERS_PER_BATCH:
-                return
-            last = ids[-1]
-
-    def _directions(
-        self, state: ModelState, user_ids: Sequence[int]
-    ) -> tuple[dict[int, FloatArray], dict[int, str | None]]:
-        """Directions and external ids of those of the users who exist; only those who have changed are read."""
-        with self.database.reads() as session:
-            _, found = revisions.read_with_users(session, user_ids)
-            directions = {id_: state.direction(id_, revision) for id_, (revision, _) in found.items()}
-            missing = [id_ for id_, direction in directions.items() if direction is None]
-            contexts = self.contexts.read(session, missing)
-        computed = state.scorer.user_directions(list(contexts.values()))
-        for id_, direction in zip(contexts, computed, strict=True):
-            state.keep_direction(id_, found[id_].revision, direction)
-            directions[id_] = direction
-        known = {id_: direction for id_, direction in directions.items() if direction is not None}
-        return known, {id_: found[id_].external_id for id_ in known}
-
-    def _read_user(self, user_id: int) -> KnownUser:
-        """The user, whose history is read only if it has changed; `UserNotFound`."""
-        with self.database.reads() as session:
-            current, found = revisions.read_with_user(session, user_id)
-            if found is None:
-                raise UserNotFound([user_id])
-            revision, external_id = found
-            self.ids.prepare(session)
-            snapshot = self.host.snapshot(session, current)
-            states = self.host.states_at(current)
-            if states is not None and (user := states.of(user_id).find(user_id, revision)) is not None:
-                return KnownUser(user_id, revision, user, states.of(user_id), external_id)
-            context = self.contexts.read(session, [user_id]).get(user_id)
-        if context is None:  # deleted a moment ago
-            raise UserNotFound([user_id])
-        state = self.host.states(snapshot).of(user_id)
-        return KnownUser(user_id, revision, state.read(context, user_id), state, external_id)
 
     def _read_users(self, session: Session, state: ModelState, user_ids: Sequence[int]) -> dict[int, KnownUser]:
         """Several users for one state of the model; only those who have changed are read. Missing ones are left out."""
@@ -388,38 +333,11 @@ class Recommender:
         return _Contexts(contexts, external_ids, self.host.snapshot(session))
 
     def _predict_and_keep(self, known: KnownUser, movie_ids: Sequence[int]) -> Predictions:
-        answer = self._predict(known, movie_ids)
-        known.keep()
-        return answer
-
-    @staticmethod
-    def _predict(known: KnownUser, movie_ids: Sequence[int]) -> Predictions:
         _require_movies(known.state.catalogue, movie_ids)
         with scoring("predict"):
-            return _predictions(known, known.state.scorer.predict_from(known.user, movie_ids))
-
-    def _recommend(self, known: KnownUser, options: RecommendationOptions) -> RecommendationList:
-        user, state = known.user, known.state
-        if options.on_watchlist and isinstance(known.key, int):
-            with self.database.reads() as session:
-                among = watchlist_ids(session, known.key)
-            options = options._replace(filter=options.filter._replace(among=among), on_watchlist=False)
-        if asks_for_popular(user.context, options):
-            return self._with_id(known.key, _counted(self._recommend_popular(known, options)))
-        rank_by = options.rank_by or state.scorer.default_rank_by
-        with scoring("recommend"):
-            recommendations = state.scorer.recommend_from(
-                user,
-                state.catalogue.mask(options.filter),
-                options.n,
-                options.offset,
-                rank_by,
-                options.diversity,
-                options.explain,
-            )
+            predictions = known.state.scorer.predict_from(known.user, movie_ids)
         known.keep()
-        answer = RecommendationList(state, user.context, rank_by, "model", recommendations, known.external_id)
-        return self._with_id(known.key, _counted(answer))
+        return _predictions(known, predictions)
 
     def _with_id(self, key: int | bytes, answer: RecommendationList) -> RecommendationList:
         """The list with an id of its own, if it is of a user of the database."""
@@ -446,8 +364,8 @@ class Recommender:
             for id_ in unknown:
                 popular = nobody
                 if contexts[id_].excluded:
-                    own = KnownUser(id_, 0, state.scorer.read(contexts[id_]), state)
-                    popular = self._recommend_popular(own, options)
+                    reader = KnownUser(id_, 0, state.scorer.read(contexts[id_]), state)
+                    popular = self._recommend_popular(reader, options)
                 lists[id_] = _counted(popular)
         return {id_: lists[id_] for id_ in contexts}
 
@@ -456,10 +374,10 @@ class Recommender:
         state = known.state
         excluded = known.user.context.excluded
         candidates = [id_ for id_ in state.catalogue.select(options.filter) if id_ not in excluded]
-        stats = self.popularity.rating_stats()
-        rated = [movie_id for movie_id, _ in by_weighted_rating(stats, candidates)]
-        unrated = [movie_id for movie_id in candidates if movie_id not in stats]
-        page = (rated + unrated)[options.offset : options.offset + options.n]
+        rated = self.popularity.rated_movies()
+        best = [movie_id for movie_id, _ in rated.best(set(candidates))]
+        unrated = [movie_id for movie_id in candidates if movie_id not in rated.stats]
+        page = (best + unrated)[options.offset : options.offset + options.n]
         scored = state.scorer.rank_from(known.user, page, explain=options.explain) if page else []
         by_id = {entry.movie_id: entry for entry in scored}
         entries = [by_id[movie_id] for movie_id in page]

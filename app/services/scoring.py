@@ -10,7 +10,15 @@ from typing import Generic, ParamSpec, TypeVar
 
 from anyio import CapacityLimiter, fail_after, to_thread
 
-from seqrec.errors import Overloaded
+from app.services.recommendations import (
+    KnownUser,
+    PredictionQuery,
+    Predictions,
+    RecommendationList,
+    RecommendationOptions,
+    Recommender,
+)
+from seqrec.errors import Overloaded, UserNotFound
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,6 +36,7 @@ BULK_WAIT = 60.0
 """The same for requests that score many lists."""
 
 _threads = CapacityLimiter(THREADS)
+_similar_users_thread = CapacityLimiter(1)  # so that lists are not held up while many users are read and encoded
 _bulk_thread = CapacityLimiter(1)  # so that the other ones are not held up for seconds
 _no_limit = CapacityLimiter(math.inf)
 
@@ -38,6 +47,11 @@ async def in_scoring_thread(function: Callable[P, T], *arguments: P.args, **opti
     `Overloaded` after too long a wait for a thread.
     """
     return await _in_turn(_threads, LONGEST_WAIT, partial(function, *arguments, **options))
+
+
+async def in_similar_users_thread(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    """The same for similar users, one request at a time."""
+    return await _in_turn(_similar_users_thread, LONGEST_WAIT, partial(function, *arguments, **options))
 
 
 async def in_bulk_thread(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
@@ -58,8 +72,37 @@ async def _in_turn(threads: CapacityLimiter, longest_wait: float, work: Callable
         threads.release_on_behalf_of(turn)
 
 
-class Gathering(Generic[T]):
-    """Computes what several requests ask for at the same time together.
+class AsyncRecommender:
+    """A `Recommender` for the event loop: it answers at once from memory, and else in a thread."""
+
+    def __init__(self, recommender: Recommender) -> None:
+        self._recommender = recommender
+        self._users = MicroBatcher(recommender.read_users)
+
+    async def read_user(self, user_id: int) -> KnownUser:
+        """The user from memory, or read together with those of other requests; `UserNotFound`."""
+        user = self._recommender.find_user(user_id) or await self._users.get(user_id)
+        if user is None:
+            raise UserNotFound([user_id])
+        return user
+
+    async def recommend(self, user: KnownUser, options: RecommendationOptions) -> RecommendationList:
+        """As `Recommender.recommend_known`."""
+        answer = self._recommender.recommend_now(user, options)
+        if answer is None:
+            return await in_scoring_thread(self._recommender.recommend_known, user, options)
+        return answer
+
+    async def predict(self, queries: Sequence[PredictionQuery]) -> Predictions:
+        """As `Recommender.predict`."""
+        answer = self._recommender.predict_now(queries)
+        if answer is None:
+            return await in_scoring_thread(self._recommender.predict, queries)
+        return answer
+
+
+class MicroBatcher(Generic[T]):
+    """Computes what several requests ask for at the same time together (dynamic batching).
 
     A request that nobody is before is computed at once and alone. Those that arrive while all threads compute are the
     next batch: a batch takes a third of the time that its users take one after the other. Its database transaction

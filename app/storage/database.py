@@ -68,6 +68,9 @@ CONNECTIONS = "seqrec_connections"
 """Execution option of an engine: how many connections a process may have at once."""
 
 POOL_PARAMETERS = ("pool", "pgbouncer")
+PASSWORDS = ("password", "sslpassword")
+"""Parameters of a PostgreSQL address that are secret."""
+
 LEAST_POOL, LARGEST_POOL = 2, 1000
 
 LIMITS = ("statement_timeout", "lock_timeout")
@@ -359,6 +362,16 @@ def require_current(engine: Engine) -> None:
     )
 
 
+def require_newest(engine: Engine) -> None:
+    """Raise `DatabaseError` unless the schema is the newest that this version knows: for jobs that read all of it."""
+    require_current(engine)
+    if (current := current_revision(engine)) != newest_revision():
+        raise DatabaseError(
+            f"The database {public_url(engine)} is at revision {current} of a newer SeqRec, and this version "
+            f"knows only a part of it. Use the newer one."
+        )
+
+
 def _require_serves(engine: Engine, current: str) -> None:
     """Raise `DatabaseError` if the schema, which a newer version has made, no longer serves this one."""
     with engine.connect() as connection:
@@ -408,4 +421,5 @@ def alembic_config() -> Config:
 
 
 def public_url(engine: Engine) -> str:
-    return engine.url.render_as_string(hide_password=True)
+    """The engine's address without its passwords."""
+    return engine.url.difference_update_query(PASSWORDS).render_as_string(hide_password=True)

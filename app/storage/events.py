@@ -7,16 +7,31 @@ from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, case, delete, exists, false, func, null, or_, select, text, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Subquery,
+    TextClause,
+    and_,
+    case,
+    delete,
+    exists,
+    false,
+    func,
+    null,
+    or_,
+    select,
+    text,
+    tuple_,
+    union,
+)
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from app.storage import ratings
 from app.storage.tables import LASTING, Event, Rating, ServedList, SigningKey
 from app.storage.unnest import unnested
-
-PASSING = ("impression", "click")
-"""Kinds of events that change no list."""
+from seqrec.schemas.events import PASSING_KINDS
 
 OPPOSITES = {"like": "dislike", "dislike": "like"}
 """Kinds that replace each other, as well as earlier events of their own kind."""
@@ -87,8 +102,8 @@ def put(session: Session, events: Sequence[EventRecord], lists: Mapping[str, Lis
     """
     if not events:
         return Counter()
-    if lasting := {event.user_id for event in events if event.kind not in PASSING}:
-        ratings.lock(session, lasting)  # they count revisions up, as ratings do
+    # Lasting events count revisions up, as ratings do; of the others, two writers may have the same in another order.
+    ratings.lock(session, {event.user_id for event in events})
     numbers = _put_lists(session, list(lists.values()))
     rows = [(*event[:-1], numbers.get(event.recommendation_id or "")) for event in events]
     if session.get_bind().dialect.name == "sqlite":
@@ -150,28 +165,54 @@ def next_block(session: Session, after: int, size: int) -> tuple[list[EventRecor
     return [EventRecord(*row[1:]) for row in rows], rows[-1].id if rows else after
 
 
-def remove_expired(session: Session, before: int) -> int:
-    """Delete what happened before this time and says nothing any more; returns how many events.
+def users_with_expired(session: Session, before: int) -> list[int]:
+    """Users, ascending, of whom `remove_expired` deletes something."""
+    passing = select(Event.user_id).where(Event.kind.in_(PASSING_KINDS), Event.occurred_at < before)
+    lasting = select(_expired(before, text(LASTING)).c.user_id)
+    lists = select(ServedList.user_id).where(_left_over(before))
+    return sorted(session.scalars(union(passing, lasting, lists)))
+
+
+def remove_expired(session: Session, before: int, user_ids: Collection[int]) -> int:
+    """Delete what of these users happened before this time and says nothing any more; returns how many events.
 
     These are impressions and clicks, and lasting events that a later one has replaced. What a user's watch list and
     history are made of stays. Lists of which nothing is left go too.
     """
-    ratings.lock_all(session)  # deletions lock events first and their users later, as writers do not
-    later = aliased(Event)
-    says_the_opposite = and_(later.kind == case(OPPOSITES, value=Event.kind), ~later.removed)
-    replaced = exists().where(
-        later.user_id == Event.user_id,
-        later.movie_id == Event.movie_id,
-        or_(later.kind == Event.kind, says_the_opposite),
-        tuple_(later.occurred_at, later.id) > tuple_(Event.occurred_at, Event.id),
-    )
-    expired = delete(Event).where(Event.occurred_at < before, or_(Event.kind.in_(PASSING), replaced))
-    removed = session.connection().execute(expired.execution_options(synchronize_session=False)).rowcount
-    named = exists().where(Event.list_id == ServedList.id)
-    session.execute(
-        delete(ServedList).where(ServedList.served_at < before, ~named).execution_options(synchronize_session=False)
-    )
+    ratings.lock(session, user_ids)  # deletions lock events first and their users later, as writers do not
+    expired = select(_expired(before, Event.user_id.in_(user_ids)).c.id)
+    apart = {"synchronize_session": False}
+    removed = session.connection().execute(delete(Event).where(Event.id.in_(expired)), execution_options=apart).rowcount
+    lists = delete(ServedList).where(ServedList.user_id.in_(user_ids), _left_over(before))
+    session.execute(lists, execution_options=apart)
     return removed
+
+
+def _expired(before: int, of: ColumnElement[bool] | TextClause) -> Subquery:
+    """Ids and users of the expired ones among these events: all of some users, or all lasting ones.
+
+    What replaces an event is looked for among its user's events of its movie alone.
+    """
+    of_movie, in_time = (Event.user_id, Event.movie_id), (Event.occurred_at, Event.id)
+    opinion = case((Event.kind.in_(OPPOSITES), "opinion"), else_=Event.kind)
+    next_of_kind = func.lead(Event.id).over(partition_by=(*of_movie, Event.kind), order_by=in_time)
+    later_and_kept = (
+        func.count().filter(~Event.removed).over(partition_by=(*of_movie, opinion), order_by=in_time, rows=(1, None))
+    )
+    replaced = or_(next_of_kind.is_not(None), later_and_kept > 0)
+    events = (
+        select(Event.id, Event.user_id, Event.kind, Event.occurred_at, replaced.label("replaced")).where(of).subquery()
+    )
+    return (
+        select(events.c.id, events.c.user_id)
+        .where(events.c.occurred_at < before, or_(events.c.kind.in_(PASSING_KINDS), events.c.replaced))
+        .subquery()
+    )
+
+
+def _left_over(before: int) -> ColumnElement[bool]:
+    """Of a list: served before this time, and named by no event."""
+    return and_(ServedList.served_at < before, ~exists().where(Event.list_id == ServedList.id))
 
 
 def lists_since(session: Session, since: int) -> Iterator[tuple[int, ListRecord]]:
@@ -205,7 +246,7 @@ def shown_since(session: Session, since: int) -> Iterator[Shown]:
 
 
 def hits_since(session: Session, since: int, least_shares: Mapping[str, float], least_stars: float) -> Iterator[Hit]:
-    """Events of these kinds at or after this time, and ratings of so many stars, of movies that were shown to the user.
+    """Events of these kinds at or after this time, and ratings of ``least_stars`` or more, of movies shown to the user.
 
     They come by user. ``least_shares`` has the kinds, each with the least share of a movie that has to be watched; 0
     for kinds without.

@@ -22,17 +22,25 @@ ATTEMPTS, PAUSE_SECONDS = 5, 0.05
 def lock(path: Path, taken: Callable[[str], Exception]) -> Iterator[None]:
     """Hold the lock that this file stands for; raises what ``taken`` makes of the id of the process that has it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+") as file:
-        for _ in range(ATTEMPTS):
-            if _try_lock(file, fcntl.LOCK_EX):
-                break
-            time.sleep(PAUSE_SECONDS)
-        else:
-            raise taken(file.read())
-        file.truncate()
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+    for _ in range(ATTEMPTS):
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+") as file:
+            if _try_lock(file, fcntl.LOCK_EX) and _is_there(file, path):
+                file.truncate()
+                file.write(str(os.getpid()))
+                file.flush()
+                yield
+                return
+            holder = file.read()
+        time.sleep(PAUSE_SECONDS)
+    raise taken(holder)
+
+
+def _is_there(file: IO[str], path: Path) -> bool:
+    """Whether the path still leads to this file: who held the lock may have deleted it, and others lock a new one."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def is_locked(path: Path) -> bool:

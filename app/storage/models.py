@@ -161,10 +161,10 @@ def begin_round(session: Session, now: int, ratings: int) -> int | None:
 
 def beat(session: Session, round_id: int, now: int) -> bool:
     """Say that the round's process lives; False if the round was ended by another one."""
-    own = update(Retraining).where(Retraining.id == round_id, Retraining.outcome.is_(None))
-    return session.execute(own.values(heartbeat_at=now).returning(Retraining.id)).first() is not None
+    statement = update(Retraining).where(Retraining.id == round_id, Retraining.outcome.is_(None))
+    return session.execute(statement.values(heartbeat_at=now).returning(Retraining.id)).first() is not None
 
 
 def end_round(session: Session, round_id: int, now: int, outcome: str, version: str | None, reason: str) -> None:
-    own = update(Retraining).where(Retraining.id == round_id)
-    session.execute(own.values(ended_at=now, heartbeat_at=now, outcome=outcome, version=version, reason=reason))
+    statement = update(Retraining).where(Retraining.id == round_id)
+    session.execute(statement.values(ended_at=now, heartbeat_at=now, outcome=outcome, version=version, reason=reason))

@@ -68,8 +68,7 @@ def title_vectors(session: Session) -> dict[int, bytes]:
 
 def free_id(session: Session, known: Collection[int]) -> int:
     """An id above these and all that movies have ever had: to a stored model, those mean movies that are gone."""
-    greatest = session.scalars(select(Revision.greatest_movie_id)).one()
-    return choose_free_id(session, Movie.id, known, greatest)
+    return choose_free_id(session, Movie.id, Revision.greatest_movie_id, known)
 
 
 def add(session: Session, movie_id: int, fields: Mapping[str, object], genres: Collection[str]) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
-from sqlalchemy import Select, case, delete, exists, func, or_, select, text, tuple_
+import numpy as np
+from sqlalchemy import Select, String, case, cast, delete, exists, func, or_, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -191,14 +192,17 @@ def rating_stats_by_movie(
 
 def users_who_share(session: Session, user_id: int, movie_ids: Sequence[int], most: int) -> list[int]:
     """Up to ``most`` other users who have rated the most of these movies, the most first, ties by id."""
+    # One text for each movie, whose users are counted here: to group tens of thousands of rows by their users takes
+    # the database twice as long.
     query = (
-        select(Rating.user_id)
-        .where(Rating.movie_id.in_(movie_ids), Rating.user_id != user_id)
-        .group_by(Rating.user_id)
-        .order_by(func.count().desc(), Rating.user_id)
-        .limit(most)
+        select(func.aggregate_strings(cast(Rating.user_id, String), ","))
+        .where(Rating.movie_id.in_(movie_ids))
+        .group_by(Rating.movie_id)
     )
-    return list(session.scalars(query))
+    ids = np.fromstring(",".join(session.scalars(query)), dtype=np.int64, sep=",")
+    users, shared = np.unique(ids[ids != user_id], return_counts=True)
+    best: list[int] = users[np.argsort(-shared, kind="stable")][:most].tolist()
+    return best
 
 
 def _records() -> Select[int, int, float | None, int]:

@@ -190,7 +190,7 @@ class Revision(Base):
         reloads: increased to make all processes load the model that is to be served.
         pinned: version of the model that is to be served; null for the newest one.
         users_above: the greatest revision of a user who was deleted; triggers begin new users above it.
-        greatest_movie_id: the greatest id that a movie has ever had; triggers keep it.
+        greatest_movie_id, greatest_user_id: the greatest ids that a movie and a user have ever had; triggers keep them.
         oldest_code: the revision of the schema that a version has to know at least to run on this one.
     """
 
@@ -203,6 +203,7 @@ class Revision(Base):
     pinned: Mapped[str | None]
     users_above: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     greatest_movie_id: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    greatest_user_id: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     oldest_code: Mapped[str] = mapped_column(String(32), server_default="0007")
 
 

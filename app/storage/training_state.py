@@ -11,12 +11,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
-from app.errors import TrainingRuns
+from app.errors import TrainingBusy
 from app.storage import locks
 from model.files import atomic_write
 
 FOLDER = ".training"
 """In the folder of the artifacts."""
+
+LEAST_SHARE = 0.02
+"""Of the whole training; from less, in which reading the data counts most, the end would look hours away."""
 
 
 class TrainingState(BaseModel):
@@ -45,7 +48,7 @@ class TrainingState(BaseModel):
     def ready_at(self) -> datetime | None:
         """When the training will end, if it goes on as fast as since its start; None while that is unknown."""
         done = self.share - self.started_with
-        if self.state != "running" or done <= 0:
+        if self.state != "running" or done < LEAST_SHARE:
             return None
         return self.updated_at + (self.updated_at - self.started_at) / done * (1 - self.share)
 
@@ -71,8 +74,8 @@ def now() -> datetime:
 
 
 def lock(artifacts: Path) -> AbstractContextManager[None]:
-    """Hold the right to train into this folder; `TrainingRuns` names the process that has it."""
-    return locks.lock(_lock_file(artifacts), partial(TrainingRuns, artifacts))
+    """Hold the right to train into this folder; `TrainingBusy` names the process that has it."""
+    return locks.lock(_lock_file(artifacts), partial(TrainingBusy, artifacts))
 
 
 def _lock_file(artifacts: Path) -> Path:

@@ -7,7 +7,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.storage.ids import choose_free_id
-from app.storage.tables import User
+from app.storage.tables import Revision, User
 from model.features.users import Profile
 
 
@@ -44,7 +44,8 @@ def ids_between(session: Session, first: int, last: int) -> list[int]:
 
 
 def free_id(session: Session) -> int:
-    return choose_free_id(session, User.id)
+    """An id above all that users have ever had: what is still sent for one who was deleted reaches nobody else."""
+    return choose_free_id(session, User.id, Revision.greatest_user_id)
 
 
 def add(session: Session, user_id: int, profile: Profile, external_id: str | None = None) -> None:

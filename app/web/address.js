@@ -14,7 +14,7 @@ export function placeOf(address) {
   const movie = /^\d+$/.test(query.get("movie")) ? ownId(query.get("movie")) : null;
   const named = VIEWS.includes(query.get("view")) ? query.get("view") : "list";
   const view = movie !== null ? "movie" : named === "movie" ? "list" : named;
-  const members = [...new Set(query.getAll("member").filter((id) => /^[1-9]\d{0,18}$/.test(id)).map(ownId))].slice(0, 10);
+  const members = [...new Set(query.getAll("member").map(readId).filter((id) => id !== null))].slice(0, 10);
   const options = { genre: query.getAll("genre"), rank_by: query.get("rank_by") };
   for (const name of NUMBERS) options[name] = number(name);
   return { view, user: readId(query.get("user")), movie, members, strategy: query.get("strategy"), options };
@@ -28,7 +28,7 @@ export function addressOf({ view, user, movie, members = [], strategy = null, op
   if (view === "movie") set("movie", movie);
   else if (view !== "list") set("view", view);
   if (view === "together") {
-    for (const member of members) set("member", member);
+    for (const member of members) set("member", writeId(member));
     if (strategy !== "average") set("strategy", strategy);
   }
   if (view === "list") {

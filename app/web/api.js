@@ -92,10 +92,22 @@ async function contentOf(answer) {
   }
 }
 
+/** What the page calls the fields of requests. */
+const FIELDS = {
+  year_from: "the first year", year_to: "the last year", rank_by: "the order", user_id: "the user's id", movie_id: "the movie's id",
+}; // prettier-ignore
+
+/** What is wrong with a field, as a sentence; what "must be" otherwise is named. */
+function inWords({ field, message }) {
+  const name = field.split(".").at(-1);
+  const whole = message.startsWith("must") ? `${FIELDS[name] ?? `the ${name.replaceAll("_", " ")}`} ${message}` : message;
+  return `${whole[0].toUpperCase()}${whole.slice(1)}.`;
+}
+
 async function errorOf(answer) {
   try {
-    const { code, detail } = await answer.json();
-    if (detail) return new ApiError(answer.status, code, detail);
+    const { code, detail, details } = await answer.json();
+    if (detail) return new ApiError(answer.status, code, details?.length ? details.map(inWords).join(" ") : detail);
   } catch {
     // not one of the service's own errors: a proxy's page, say
   }
@@ -113,13 +125,21 @@ async function anotherKey(refused) {
   return Boolean(key);
 }
 
+let card = Promise.resolve();
+
+/** Let predictions wait for the model's card, which tells whether the service has stars. */
+export function predictAfter(shown) {
+  card = shown.catch(() => {}); // without it, a service without stars refuses them
+}
+
 export const api = {
   user: (user, signal) => request("GET", `users/${segment(user)}`, { signal }),
   users: (cursor, signal) => request("GET", "users", { query: { limit: 20, cursor }, signal }),
   addUser: (profile) => request("POST", "users", { body: profile }),
   changeUser: (user, profile) => request("PATCH", `users/${user}`, { body: profile }),
   removeUser: (user) => request("DELETE", `users/${user}`),
-  ratings: (user, cursor, signal) => request("GET", `users/${user}/ratings`, { query: { limit: 10, cursor }, signal }),
+  ratings: (user, { cursor = null, limit = 10, signal } = {}) =>
+    request("GET", `users/${user}/ratings`, { query: { limit, cursor }, signal }),
   rate: (user, movie, stars, ratedAt) => {
     const body = { rated_at: ratedAt, ...(stars === LIKED ? {} : { stars }) };
     return request("PUT", `users/${user}/ratings/${movie}`, { body });
@@ -149,6 +169,7 @@ export const api = {
   },
   /** Predicted stars; none in a service without stars. */
   async predict(user, movies, signal) {
+    await card;
     if (document.documentElement.dataset.feedback === "likes") return { predictions: [] };
     return request("POST", "predict", { body: { user_id: user, movie_ids: movies }, signal });
   },

@@ -1,10 +1,11 @@
 // Puts the page together.
 
 import { addressOf, placeOf } from "./address.js";
-import { api, isAbort, Latest, onKeyNeeded } from "./api.js";
+import { api, isAbort, Latest, onKeyNeeded, predictAfter } from "./api.js";
 import { announce, by, node } from "./elements/dom.js";
 import { spoken, WATCHED } from "./elements/stars.js";
 import { endToast, toast } from "./elements/toast.js";
+import { sayInWords, words } from "./elements/words.js";
 import { readId, writeId } from "./ids.js";
 import { showCard } from "./panels/card.js";
 import { FirstSteps } from "./panels/first-steps.js";
@@ -14,7 +15,7 @@ import { showOnline } from "./panels/online.js";
 import { chooseUser, keyDialog, leaveDialog, profileDialog, profileOf } from "./panels/people.js";
 import { Recommendations } from "./panels/recommendations.js";
 import { Search } from "./panels/search.js";
-import { Taste } from "./panels/taste.js";
+import { RatingImport } from "./panels/rating-import.js";
 import { Together } from "./panels/together.js";
 import { Watchlist } from "./panels/watchlist.js";
 import { Session } from "./session.js";
@@ -26,10 +27,13 @@ const VIEWS = {
 const OF_A_USER = ["list", "watchlist"];
 const NO_OPTIONS = { genre: [] };
 
+const still = window.matchMedia("(prefers-reduced-motion: reduce)");
+
 const session = new Session();
 const opening = new Latest();
 let options = NO_OPTIONS;
 let listed = null; // the address of the list that is shown
+let missing = [askForCard, askForGenres]; // what every user sees and is not here yet
 
 const actions = {
   give: (movie, stars) => (stars === WATCHED ? mark(movie, "watch") : write(movie, stars)),
@@ -40,29 +44,30 @@ const marked = {
   marks: {
     isListed: ({ movie_id }) => session.isOnWatchlist(movie_id),
     list: (movie) => mark(movie, "watchlist", { removed: session.isOnWatchlist(movie.movie_id) }),
-    dismiss: (movie) => mark(movie, "dislike"),
+    isDismissed: ({ movie_id }) => session.isDismissed(movie_id),
+    dismiss: (movie) => mark(movie, "dislike", { removed: session.isDismissed(movie.movie_id) }),
   },
 };
 const remove = {
   word: "×",
-  label: ({ display_title }) => `Delete the rating of ${display_title}`,
+  label: ({ display_title }) => `Delete the ${words().rating} of ${display_title}`,
   run: (movie) => write(movie, null),
 };
-const recommendations = new Recommendations(session, marked, (chosen) => go({ view: "list", options: chosen }));
+const recommendations = new Recommendations(session, marked, (chosen, how) => go({ view: "list", options: chosen }, how));
 const search = new Search(session, marked);
 const movie = new MovieView(session, marked);
 const watchlist = new Watchlist(session, marked);
 const history = new History(session, { ...actions, act: remove });
 const together = new Together(actions, (chosen) => go({ view: "together", ...chosen }));
 const firstSteps = new FirstSteps(session, actions, () => by("list-title").focus());
-const taste = new Taste(session, async () => {
+const ratingImport = new RatingImport(session, async () => {
   if (document.body.dataset.view !== "list") await go({ view: "list", options });
 });
 
 async function write(movie, stars, { undoing = false, ratedAt = null } = {}) {
   if (!session.id) {
     refresh();
-    toast("Start as a user first, then rate.");
+    toast(words().rateFirst);
     return;
   }
   const user = session.id;
@@ -75,8 +80,7 @@ async function write(movie, stars, { undoing = false, ratedAt = null } = {}) {
     return;
   }
   if (user !== session.id) return;
-  const title = movie.display_title;
-  const message = stars === null ? `${title}: rating deleted.` : `${title}: ${spoken(stars)}.`;
+  const message = [titled(movie), stars === null ? `: ${words().deleted}.` : `: ${spoken(stars)}.`];
   const undo = () => write(movie, before.stars, { undoing: true, ratedAt: before.ratedAt });
   toast(message, undoing ? {} : { undo });
 }
@@ -102,8 +106,11 @@ async function mark(movie, kind, { removed = false, undoing = false } = {}) {
   }
   if (user !== session.id) return;
   const undo = () => mark(movie, kind, { removed: !removed, undoing: true });
-  toast(`${movie.display_title} ${SAID[kind][removed ? 1 : 0]}.`, undoing ? {} : { undo });
+  toast([titled(movie), ` ${SAID[kind][removed ? 1 : 0]}.`], undoing ? {} : { undo });
 }
+
+/** A title among other words, in its own direction of writing. */
+const titled = ({ display_title }) => node("bdi", "", display_title);
 
 function refresh() {
   for (const part of [recommendations, search, movie, history, watchlist, firstSteps]) part.refresh();
@@ -120,7 +127,7 @@ session.addEventListener("mark", ({ detail: { movie, kind, removed } }) => {
 session.addEventListener("change", ({ detail }) => {
   warn(null);
   history.apply(detail);
-  const change = detail.stars === null ? "no longer rated" : "rated";
+  const change = detail.stars === null ? `no longer ${words().rated}` : words().rated;
   recommendations.refresh();
   recommendations.load({ message: `${detail.movie.display_title} is ${change}.` });
   search.predictAgain();
@@ -138,12 +145,21 @@ session.addEventListener("import", () => {
   recommendations.load({ message: "Your ratings are here." });
 });
 
+// Another tab may have rated meanwhile.
+document.addEventListener("visibilitychange", async () => {
+  if (document.hidden || !session.id || !(await history.renew())) return;
+  session.countAnew();
+  refresh();
+  recommendations.load();
+});
+
 session.addEventListener("profile", showUser);
 
 session.addEventListener("user", () => {
+  askForWhatIsMissing();
   warn(null);
   endToast(); // it may undo what the user before did
-  for (const panel of [recommendations, search, movie, history, watchlist, taste]) panel.reset();
+  for (const panel of [recommendations, search, movie, history, watchlist, ratingImport]) panel.reset();
   firstSteps.hide();
   showUser();
   options = NO_OPTIONS;
@@ -161,7 +177,7 @@ session.addEventListener("user", () => {
 function showUser() {
   by("account-button").hidden = !session.id;
   for (const link of document.querySelectorAll("a[data-go=together]")) {
-    link.href = addressOf({ view: "together", user: session.id, members: session.id ? [session.id] : [] });
+    link.href = addressOf({ view: "together", user: session.id, members: session.id ? [session.name] : [] });
   }
   if (!session.id) return;
   by("user-name").textContent = by("account-button").querySelector("span").textContent = `User ${session.name}`;
@@ -173,27 +189,33 @@ function showUser() {
 function go(place, { replace = false } = {}) {
   const whole = { user: session.id, options: NO_OPTIONS, ...place };
   const address = addressOf(whole);
-  if (replace) window.history.replaceState(null, "", address);
+  const isHere = new URL(address, document.baseURI).href === window.location.href;
+  if (replace || isHere) window.history.replaceState(null, "", address);
   else window.history.pushState(null, "", address);
   return arrive(whole);
 }
 
-/** Show a place. A user who cannot be opened is named, and the one before stays. */
-async function arrive(place) {
+/**
+ * Show a place, `atTop` unless the browser goes back to where it was. A user who cannot be opened is named, and the one
+ * before stays.
+ */
+async function arrive(place, { atTop = true } = {}) {
   opening.abort(); // whoever is on the way is no longer asked for
+  for (const dialog of document.querySelectorAll("dialog[open]:not(#ask-key)")) dialog.close(); // it is of another place
   const before = document.body.dataset.view;
   const isOther = place.user !== null && !session.has(place.user);
   if (isOther && !session.id && place.view === "list") expectUser(place.user);
   if (isOther && !(await open(place.user))) return;
   if (OF_A_USER.includes(place.view) && !session.id) return go({ view: "start" }, { replace: true });
   const moved = before !== place.view || isOther || place.view === "movie";
+  if (moved) warn(null);
   showView(place.view);
   if (place.view === "list") list(place);
   if (place.view === "watchlist") watchlist.load();
   if (place.view === "model") showOnline();
-  if (moved && before) arriveAtTop(place.view); // a page that opens begins where the browser begins
-  if (place.view === "movie") await showMovie(place.movie);
-  if (place.view === "together") await together.show(place);
+  const shown = place.view === "movie" ? showMovie(place.movie) : place.view === "together" ? together.show(place) : null;
+  if (moved && before) arriveAt(place.view, atTop); // a page that opens begins where the browser begins
+  await shown;
 }
 
 function list(place) {
@@ -230,8 +252,8 @@ function nameDocument(name) {
   document.title = name ? `${name} · SeqRec` : "SeqRec: what to watch next";
 }
 
-function arriveAtTop(view) {
-  window.scrollTo(0, 0);
+function arriveAt(view, atTop) {
+  if (atTop) window.scrollTo(0, 0);
   const heading = view === "list" ? by("user-name") : by(`${VIEWS[view]}-title`);
   heading.focus({ preventScroll: true });
 }
@@ -256,7 +278,9 @@ async function open(id) {
     const asked = placeOf(window.location.href);
     if (session.id) {
       by("bar-user").value = writeId(session.name);
-      await go({ view: "list", options }, { replace: true });
+      go({ view: "list", options }, { replace: true });
+    } else if (error.code === "user_not_found" && !OF_A_USER.includes(asked.view)) {
+      go({ ...asked, user: null }, { replace: true }); // it can be shown without a user
     } else showView("start");
     warn(error.message, error.code === "unreachable" || error.status === 401 ? () => go({ ...asked, user: id }) : null);
     return false;
@@ -279,9 +303,29 @@ function warn(message, again = null) {
   container.append(notice);
 }
 
+/** Ask for what every user sees; what fails is asked for again when another user is opened. */
+function askForWhatIsMissing() {
+  const asked = missing;
+  missing = [];
+  for (const ask of asked) ask().catch(() => missing.push(ask));
+}
+
+function askForCard() {
+  const shown = showCard(() => session.id && recommendations.load());
+  predictAfter(shown);
+  return shown.then(() => {
+    sayInWords();
+    refresh();
+    session.dispatchEvent(new Event("profile"));
+  });
+}
+
+async function askForGenres() {
+  recommendations.showGenres((await api.genres()).genres);
+}
+
 function start() {
-  showCard(() => session.id && recommendations.load());
-  api.genres().then(({ genres }) => recommendations.showGenres(genres), () => {});
+  askForWhatIsMissing();
   const place = placeOf(window.location.href);
   if (place.user === null && place.view !== "start" && session.remembered) place.user = readId(session.remembered);
   if (place.user === null && OF_A_USER.includes(place.view)) place.view = "start";
@@ -291,7 +335,7 @@ function start() {
 window.addEventListener("popstate", () => {
   const place = placeOf(window.location.href);
   if (place.user === null && OF_A_USER.includes(place.view)) place.user = session.id ?? null;
-  arrive(place);
+  arrive(place, { atTop: false });
 });
 
 // Links within the page stay in it; with a key held down they open where the browser says.
@@ -308,7 +352,7 @@ for (const tab of document.querySelectorAll("#tabs a:not([data-go]), [data-to-se
     event.preventDefault();
     if (document.body.dataset.view !== "list") await go({ view: "list", options });
     const target = by(tab.getAttribute("href").slice(1));
-    target.scrollIntoView();
+    target.scrollIntoView({ behavior: still.matches ? "auto" : "smooth" });
     if (tab.matches("[data-to-search], [href='#search']")) search.focus();
     else target.querySelector("h2").focus({ preventScroll: true });
   });
@@ -322,10 +366,17 @@ document.addEventListener("keydown", async (event) => {
   search.focus();
 });
 
+/** The address of this page for others. Who opens one with a user becomes that user, so only a user's own pages have it. */
+function sharedAddress() {
+  const place = placeOf(window.location.href);
+  const address = addressOf(OF_A_USER.includes(place.view) ? place : { ...place, user: null });
+  return new URL(address, document.baseURI).href;
+}
+
 for (const button of document.querySelectorAll("[data-share]")) {
   button.addEventListener("click", async () => {
     by("account").hidePopover();
-    const { href: url } = window.location;
+    const url = sharedAddress();
     if (navigator.share) return navigator.share({ title: document.title, url }).catch(() => {});
     const copied = await navigator.clipboard?.writeText(url).then(() => true, () => false);
     return toast(copied ? "The address is copied." : `The address of this page: ${url}`);

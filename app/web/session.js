@@ -1,6 +1,6 @@
 // The user that the page is about, and the ratings that are known of them.
 
-import { api, Latest } from "./api.js";
+import { api, Latest, LIKED } from "./api.js";
 import { recall, remember } from "./storage.js";
 
 const NO_RATING = { stars: null, ratedAt: null };
@@ -12,9 +12,12 @@ const NO_RATING = { stars: null, ratedAt: null };
  */
 export class Session extends EventTarget {
   user = null;
-  #rated = new Map(); // what the service has, as far as it is known: {stars, ratedAt} by movie id
+  #rated = new Map(); // what the service has, as far as it is known: {stars, ratedAt, isWritten} by movie id; null in both for none, isWritten where it was written here
   #unsaved = new Map(); // of each movie what is on its way there, the latest
+  #saves = new Map(); // of each movie the number of its latest write, in the order in which they were answered
+  #saved = 0;
   #listed = new Set();
+  #dismissed = new Set(); // since the user was opened
   #writing = Promise.resolve();
   #counting = new Latest();
 
@@ -50,16 +53,34 @@ export class Session extends EventTarget {
     return this.#rated.get(movieId) ?? NO_RATING;
   }
 
-  /** Keep what a movie has in the service; without a time, the one that is known of the same stars stays. */
+  /** Keep what a movie has in the service, null for no rating; without a time, the one that is known of the same stars stays. */
   learn(movieId, stars, ratedAt = null) {
     const before = this.#savedOf(movieId);
-    if (stars === null) this.#rated.delete(movieId);
-    else this.#rated.set(movieId, { stars, ratedAt: ratedAt ?? (stars === before.stars ? before.ratedAt : null) });
+    this.#rated.set(movieId, { stars, ratedAt: ratedAt ?? (stars === before.stars ? before.ratedAt : null) });
+  }
+
+  /** To call before something is read: what it returns learns what was read, unless a write was answered meanwhile. */
+  reader() {
+    const saved = this.#saved;
+    return (movieId, stars) => {
+      if ((this.#saves.get(movieId) ?? 0) <= saved) this.learn(movieId, stars);
+    };
+  }
+
+  #save(movieId, stars, ratedAt) {
+    this.#saves.set(movieId, ++this.#saved);
+    this.learn(movieId, stars, ratedAt);
+    this.#rated.get(movieId).isWritten = true;
   }
 
   /** Whether the movie is on the user's watch list, as far as that is known here. */
   isOnWatchlist(movieId) {
     return this.#listed.has(movieId);
+  }
+
+  /** Whether the user has said since being opened that the movie is of no interest. */
+  isDismissed(movieId) {
+    return this.#dismissed.has(movieId);
   }
 
   learnListed(movies) {
@@ -73,7 +94,8 @@ export class Session extends EventTarget {
     const written = this.#writing.then(async () => {
       await api.events([{ user_id: id, movie_id, kind, removed, recommendation_id }]);
       if (id !== this.id) return;
-      if (kind === "watchlist") this.#listed[removed ? "delete" : "add"](movie_id);
+      const marked = { watchlist: this.#listed, dislike: this.#dismissed }[kind];
+      marked?.[removed ? "delete" : "add"](movie_id);
       this.dispatchEvent(new CustomEvent("mark", { detail: { movie, kind, removed } }));
     });
     this.#writing = written.catch(() => {});
@@ -117,8 +139,8 @@ export class Session extends EventTarget {
     const id = this.id;
     await api.rateAll(ratings.map((rating) => ({ user_id: id, ...rating })));
     if (id !== this.id) return;
-    for (const { movie_id, stars, rated_at } of ratings) this.learn(movie_id, stars, rated_at);
-    await this.#countAnew(id);
+    for (const { movie_id, stars, rated_at } of ratings) this.#save(movie_id, stars, rated_at);
+    await this.countAnew();
     if (id === this.id) this.dispatchEvent(new Event("import"));
   }
 
@@ -138,22 +160,27 @@ export class Session extends EventTarget {
   async #send(id, movie, rating) {
     const { movie_id } = movie;
     const { stars, ratedAt } = rating;
-    const before = this.#savedOf(movie_id);
+    let before = this.#rated.get(movie_id);
     let answer;
     try {
+      // That a list has a movie is old news where another tab has rated it since: Undo would delete that rating.
+      const isKnown = before && (before.stars === null ? before.isWritten : before.ratedAt !== null);
+      if (!isKnown) before = await ratingIn(id, movie_id);
       answer = stars === null ? await api.unrate(id, movie_id) : await api.rate(id, movie_id, stars, ratedAt);
     } finally {
       if (this.#unsaved.get(movie_id) === rating) this.#unsaved.delete(movie_id); // else a later one is on its way
     }
     if (id === this.id) {
-      this.learn(movie_id, stars, answer?.rated_at);
+      this.#save(movie_id, stars, answer?.rated_at);
       this.dispatchEvent(new CustomEvent("change", { detail: { movie, stars, ratedAt: answer?.rated_at } }));
-      this.#countAnew(id);
+      this.countAnew();
     }
     return before;
   }
 
-  async #countAnew(id) {
+  /** Read anew how many ratings the user has. */
+  async countAnew() {
+    const id = this.id;
     const user = await api.user(id, this.#counting.signal()).catch(() => null);
     if (!user || id !== this.id) return;
     this.user = user;
@@ -164,7 +191,9 @@ export class Session extends EventTarget {
     this.user = user;
     this.#rated.clear();
     this.#unsaved.clear();
+    this.#saves.clear();
     this.#listed.clear();
+    this.#dismissed.clear();
     remember("localStorage", "user", user && String(user.user_id));
     this.dispatchEvent(new Event("user"));
     if (user) this.#readWatchlist(user.user_id);
@@ -176,4 +205,16 @@ export class Session extends EventTarget {
     this.learnListed(page.movies);
     this.dispatchEvent(new Event("watchlist"));
   }
+}
+
+/** A user's rating of a movie, read from all that the service has of the user. */
+async function ratingIn(id, movieId) {
+  let cursor = null;
+  do {
+    const page = await api.ratings(id, { cursor, limit: 1000 });
+    const rating = page.ratings.find(({ movie_id }) => movie_id === movieId);
+    if (rating) return { stars: rating.stars ?? LIKED, ratedAt: rating.rated_at };
+    cursor = page.next_cursor;
+  } while (cursor);
+  return NO_RATING;
 }

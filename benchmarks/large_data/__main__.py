@@ -5,7 +5,8 @@
     python -m benchmarks.large_data report ROWS --out docs/results
 
 ``measure`` takes minutes and writes a file of JSON into the folder ROWS, to which each stage adds when it is done; with
-``--stage`` it measures that stage alone. ``report`` makes table and chart of all rows.
+``--stage`` it measures that stage alone, and with ``--processes`` the stages of a training by several processes, which
+read the data from its shards. ``report`` makes table and chart of all rows.
 """
 
 import subprocess
@@ -18,13 +19,18 @@ import typer
 
 from benchmarks.large_data import generate, report
 from benchmarks.large_data.measure import ON_DATA, ON_TRAINING, Clock, Row, Source, Training
-from model.data.conversion.shards import is_sharded, read_description
+from model.data.shards import is_sharded
+from model.distributed import group
+from model.distributed.launcher import Launch, run
 from model.training.presets import preset
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 PRESETS = ("seqrec", "seqrec-small")
-STAGES = (*ON_DATA, *(f"{name}: {stage}" for name in PRESETS for stage in ON_TRAINING))
+OF_TRAININGS = tuple(f"{name}: {stage}" for name in PRESETS for stage in ON_TRAINING)
+STAGES = (*ON_DATA, *OF_TRAININGS)
+SHARED_STAGES = ("read", *OF_TRAININGS)
+"""Those that several processes go through together."""
 
 ShapeArgument = Annotated[str, typer.Argument(help=f"One of {', '.join(generate.SHAPES)}.", metavar="SHAPE")]
 FolderArgument = Annotated[Path, typer.Argument(help="Folder of the data sets.", metavar="DIR")]
@@ -46,37 +52,42 @@ def measure(
     rows: RowsArgument,
     stage: Annotated[str | None, typer.Option(help=f"One of {', '.join(STAGES)}.", show_default="all")] = None,
     steps: Annotated[int, typer.Option(help="Of each training.")] = 20,
-    part: Annotated[int, typer.Option(help="Read one in so many shards; they are made first.", min=1)] = 1,
+    processes: Annotated[int, typer.Option(help="That train together.", min=1)] = 1,
 ) -> None:
-    """Measure the stages on DIR/SHAPE, each in a process of its own."""
+    """Measure the stages on DIR/SHAPE, each in a process of its own, or in several that train together."""
+    command = [sys.executable, "-m", "benchmarks.large_data", *sys.argv[1:]]
     if stage is None:
-        for one in STAGES:
-            command = [sys.executable, "-m", "benchmarks.large_data", *sys.argv[1:], "--stage", one]
-            subprocess.run(command, check=True)  # noqa: S603 - this very command
+        for one in STAGES if processes == 1 else SHARED_STAGES:
+            subprocess.run([*command, "--stage", one], check=True)  # noqa: S603 - this very command
         return
     if stage not in STAGES:
         raise typer.BadParameter(f"There is no stage {stage}. Choose among {', '.join(STAGES)}.")
-    torch.set_num_threads(1)
+    if processes > 1 and stage not in SHARED_STAGES:
+        raise typer.BadParameter(f"One process does {stage}: leave --processes out.")
+    if processes > 1 and not group.is_launched():
+        run(Launch(processes), command)
+        return
     sharded = folder / f"{shape}-sharded"
-    source = Source(folder / shape, sharded, None)
-    if part > 1 and stage != "shard":
-        source = source._replace(shards=list(range(0, read_description(sharded).shards, part)))
-    path = rows / f"{shape}{f'-1-of-{part}' if part > 1 else ''}.json"
-    row = Row.model_validate_json(path.read_bytes()) if path.exists() else Row(shape=shape, part=part)
-    clock = Clock()
     if stage == "shard" and is_sharded(sharded):
         typer.echo(f"{sharded} is there already", err=True)
         return
-    if stage in ON_DATA:
-        ON_DATA[stage](source, row, clock)
-    else:
-        name, _, of_training = stage.partition(": ")
-        ON_TRAINING[of_training](Training(source, preset(name), steps), clock)
-    row.stages[stage] = clock.stage
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(row.model_dump_json(indent=2) + "\n")
-    done = clock.stage
-    typer.echo(f"{stage}: {done.seconds:.2f} s for {done.done} of {done.of}, {done.peak:,.0f} MiB", err=True)
+    torch.set_num_threads(1)
+    path = rows / f"{shape}{f'-{processes}-processes' if processes > 1 else ''}.json"
+    row = Row.model_validate_json(path.read_bytes()) if path.exists() else Row(shape=shape, processes=processes)
+    clock = Clock()
+    with group.joined(torch.device("cpu")):
+        source = Source(folder / shape, sharded)
+        if stage in ON_DATA:
+            ON_DATA[stage](source, row, clock)
+        else:
+            name, _, of_training = stage.partition(": ")
+            ON_TRAINING[of_training](Training(source, preset(name), steps), clock)
+        done = clock.of_all_processes()
+        if group.is_first():
+            row.stages[stage] = done
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(row.model_dump_json(indent=2) + "\n")
+            typer.echo(f"{stage}: {done.seconds:.2f} s for {done.done} of {done.of}, {done.peak:,.0f} MiB", err=True)
 
 
 @app.command("report")

@@ -25,6 +25,7 @@ from model.data.conversion.sharding import write_shards
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
 from model.data.splits import Split, only_relevant_targets, paper_split
+from model.distributed.group import gathered, rank, size
 from model.evaluation.batch_scoring import list_scores, predict
 from model.evaluation.scoring import score_lists
 from model.factorization.cross_fitting import FittedPriors
@@ -69,10 +70,10 @@ class Stage(BaseModel):
 
 
 class Row(BaseModel):
-    """A data set, or one in ``part`` of its shards, and its stages; those of a preset begin with its name."""
+    """A data set, trained on by so many processes, and its stages; those of a preset begin with its name."""
 
     shape: str
-    part: int = 1
+    processes: int = 1
     users: int = 0
     movies: int = 0
     ratings: int = 0
@@ -84,22 +85,27 @@ class Source(NamedTuple):
 
     Attributes:
         folder: with the data set in files of text.
-        sharded: the same data in shards, from which stages after the reading take it; None for the text.
-        shards: those that are read; None for all.
+        sharded: the same data in shards, from which stages after the reading take it, and several processes always.
     """
 
     folder: Path
-    sharded: Path | None
-    shards: list[int] | None
+    sharded: Path
 
     def read(self) -> MovieLens:
-        return dataset.read(self.folder if self.sharded is None else self.sharded, self.shards)
+        return dataset.read(self.sharded)
 
 
 class Clock:
     """Measures one share of a stage."""
 
     stage: Stage
+
+    def of_all_processes(self) -> Stage:
+        """What was measured, with the greatest time and memory of all processes that train together."""
+        own = torch.tensor([[self.stage.seconds, self.stage.peak]])
+        each = gathered(own, slice(rank(), rank() + 1), size())
+        seconds, most = each.amax(0).tolist()
+        return self.stage.model_copy(update={"seconds": seconds, "peak": most})
 
     @contextmanager
     def measuring(self, done: int = 1, of: int = 1) -> Iterator[None]:
@@ -117,15 +123,13 @@ def peak() -> float:
 def read(source: Source, row: Row, clock: Clock) -> None:
     """Read and check the files, or the shards, and order the ratings."""
     with clock.measuring():
-        data = source.read() if source.shards else dataset.read(source.folder)
+        data = source.read() if size() > 1 else dataset.read(source.folder)
         Sequences.of(data)
     row.users, row.movies, row.ratings = len(data.users), len(data.movies), len(data.ratings)
 
 
 def shard(source: Source, row: Row, clock: Clock) -> None:  # noqa: ARG001 - one signature for all
     """Divide the files of text among shards."""
-    if source.sharded is None:
-        raise ValueError("name a folder for the shards")
     with clock.measuring():
         write_shards(source.folder, source.sharded, shards=16)
 
@@ -233,11 +237,11 @@ class Training:
     def _steps(self, task: StepTask, clock: Clock) -> None:
         task.trained.train()
         taken, count = task.steps(1), task.step_count(1)
-        task._take(next(taken))  # the first step also allocates
+        task.take_step(next(taken))  # the first step also allocates
         steps = min(self.steps, count - 1)
         with clock.measuring(steps, count):
             for step in islice(taken, steps):
-                task._take(step)
+                task.take_step(step)
 
     def scored_stars(self, clock: Clock) -> None:
         """Stars of some held-out users, of all of validation and test."""

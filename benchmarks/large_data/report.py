@@ -45,11 +45,12 @@ What the reckoning assumes:
   for the baseline;
 - reading, titles and histories once; writing of artifacts and checkpoints is left out, and so is the choice of the
   movies that newcomers are asked about first, which takes less than a minute whatever the size;
-- a row of one of two parts is what each of two processes does that share the work; one alone takes twice as long.
+- a row of several processes is what each of them computes and holds, the one that takes most; waiting for the others is
+  left out.
 """
 
 
-READING = """*Read* includes checking every line and ordering the histories; of parts, it is the reading of shards.
+READING = """*Read* includes checking every line and ordering the histories; several processes read the shards.
 *Shard* divides the whole file of text among 16. *Similarities* are those of the movies by who rated them, for the
 baseline that the lists of each training are compared with."""
 
@@ -103,6 +104,7 @@ def write(rows: list[Row], out: Path) -> None:
     text += ["\n## A whole training, reckoned\n", *_whole_table(rows), _assumptions()]
     text += ["\n![Seconds by the number of ratings](large-data.png)\n"]
     text += ["Both axes are logarithmic; the dotted line is proportional to the ratings.\n"]
+    out.mkdir(parents=True, exist_ok=True)
     (out / "large-data.md").write_text("\n".join(text).replace("\n\n\n", "\n\n"))
     _chart(rows, out / "large-data.png")
 
@@ -113,7 +115,7 @@ def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _name(row: Row) -> str:
-    return row.shape if row.part == 1 else f"{row.shape}, 1 of {row.part} parts"
+    return row.shape if row.processes == 1 else f"{row.shape}, {row.processes} processes"
 
 
 def _cell(row: Row, name: str, show: Callable[[Stage], str]) -> str:

@@ -40,7 +40,7 @@ def _distances(axes: Axes, measured: Measured) -> None:
         if goal.mark is not None:
             axes.plot(_times_the_target(goal, goal.mark), place, "|", color=MARK, markersize=11, markeredgewidth=2)
     axes.axvline(1, color=GREY, linewidth=1)
-    axes.set_xscale("log")
+    axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_yticks(range(len(goals)), [goal.title.replace("`", "") for goal in goals], fontsize=8)
     axes.set_xlabel("times as good as the target (line), mark (tick)")

@@ -53,6 +53,7 @@ GOALS = (
     Goal("similar_movies", "similar movies, over HTTP", "ms", 4),
     Goal("search", "search, over HTTP", "ms", 4),
     Goal("start", "start to ready, artifact and database in place", "s", 2.5, 1.5),
+    Goal("settled", "ready to idle: the embeddings of all users are there, and similar users found at once", "s"),
     Goal("memory.start", "memory of one worker at the start", "MiB"),
     Goal("memory.mixed", "memory of one worker after mixed requests", "MiB", 600, 450),
     Goal("memory.growth", "memory gained by the second half of many different users", "MiB"),

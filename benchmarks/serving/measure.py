@@ -92,6 +92,7 @@ class Bench:
         self.start()
         with self.service() as server:
             self.result.values["memory.start"] = server.memory()
+            self.result.values["settled"] = server.settle()
             self.keep_answers(server)
             with self.bare_route() as other:
                 self.warm(server, other)

@@ -46,7 +46,8 @@ for minutes, so its figures move more.
 
 The *bare route* is what FastAPI reaches if nothing is computed: an asynchronous route that answers the same JSON from a
 dict, without logs, metrics and keys; for `POST` it parses the body, without validating it. Service and bare route take
-turns, each in a process of its own. *Warm* users have asked before; each *cold* one is new to the process.
+turns, each in a process of its own. *Warm* users have asked before, and the service has finished what it does after a
+start; each *cold* one is new to a process that has just started.
 
 ## All rows
 

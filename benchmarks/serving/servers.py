@@ -13,7 +13,10 @@ from pathlib import Path
 
 SERVE = "from seqrec.command import main; main()"
 MOST_SECONDS = 120
-"""To wait for a server's first answer."""
+"""To wait for a server's first answer, or for the end of what it does after a start."""
+
+IDLE_SECONDS = 1.0
+"""In which a server that has nothing to do takes next to no processor time."""
 
 
 class Server:
@@ -29,6 +32,22 @@ class Server:
     def memory(self) -> float:
         """Resident memory of its first process in MiB."""
         return _kilobytes(self.process.pid, "status", "VmRSS:") / 1024
+
+    def settle(self) -> float:
+        """Wait until it has done what it does after a start; seconds since its first answer."""
+        began, before = time.perf_counter(), self._processor_seconds()
+        while time.perf_counter() - began < MOST_SECONDS:
+            time.sleep(IDLE_SECONDS)
+            now = self._processor_seconds()
+            if now - before < IDLE_SECONDS / 10:
+                break
+            before = now
+        return time.perf_counter() - began
+
+    def _processor_seconds(self) -> float:
+        """Of its first process, since its start."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def shared_memory(self) -> float:
         """Memory of all its processes in MiB; a page that k of them share counts as 1/k in each."""

@@ -25,7 +25,7 @@ def bert_title_vectors(
 ) -> FloatArray:
     """A vector for each movie index, shape (movies, 768), float32; zeros for the unknown movie.
 
-    Computed once for a list of titles and the weights, and cached in the folder ``cache``. ``model`` is the folder with
+    Computed once for a title and the weights, and kept in the folder ``cache``. ``model`` is the folder with
     the weights or their name on the model hub; `TitleModelError` where neither has them.
     """
     folder = weights_folder(model)

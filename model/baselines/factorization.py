@@ -8,13 +8,13 @@ import torch
 from model.card import Epoch
 from model.data.sequences import Examples
 from model.data.splits import Split
-from model.evaluation.batch_scoring import histories
 from model.evaluation.rating_metrics import Predicted
 from model.factorization.cross_fitting import fit_priors
 from model.network.batch import USERS_PER_BATCH
 from model.network.config import NetworkConfig
 from model.training.context import TrainingContext
 from model.training.presets import RATING_ONLY
+from model.user_batches import history_batch
 
 
 class Factorization:
@@ -42,7 +42,7 @@ class Factorization:
     def predict(self, examples: Examples) -> Predicted:
         stars = [np.empty(0, dtype=np.float32)]
         for part in examples.batches(USERS_PER_BATCH):
-            users = self.prior.encode_users(histories(part.sequences, np.arange(len(part)), part.history_lengths))
+            users = self.prior.encode_users(history_batch(part.sequences, np.arange(len(part)), part.history_lengths))
             movies = self.prior.encode_movies(torch.from_numpy(part.sequences.movies[part.targets]))
             user_index = torch.from_numpy(np.repeat(np.arange(len(part)), part.target_counts))
             stars.append(((users[user_index] * movies.vectors).sum(-1) + movies.offsets).numpy())

@@ -13,7 +13,7 @@ from model.baselines.lists import ItemKnn, Popularity
 from model.baselines.simple import BiasModel, GlobalMean, MovieMean
 from model.card import Evaluation, RankingEvaluation
 from model.data.sequences import Sequences
-from model.data.splits import DEFAULT_PROTOCOLS, PROTOCOLS, Split, require_protocol, split
+from model.data.splits import DEFAULT_PROTOCOLS, Split, require_protocol, split
 from model.errors import SettingsError, UnknownNameError
 from model.evaluation.evaluate import (
     AnswersT,
@@ -61,10 +61,6 @@ class EvaluationTask(Generic[ModelT, AnswersT, EvaluationT]):
     recurrent_variants: bool
 
     @property
-    def protocols(self) -> tuple[str, ...]:
-        return tuple(PROTOCOLS[self.name])
-
-    @property
     def default_protocol(self) -> str:
         return DEFAULT_PROTOCOLS[self.name]
 
@@ -90,16 +86,19 @@ class EvaluationTask(Generic[ModelT, AnswersT, EvaluationT]):
         protocol: str | None = None,
         recurrent: str | None = None,
         seed: int | None = None,
+        *,
+        has_stars: bool = True,
     ) -> ModelT:
         """The untrained model of this name; `UnknownNameError` if there is none.
 
-        A preset may have another recurrent layer than its own, and another seed of its training.
+        A preset may have another recurrent layer than its own, and another seed of its training; it is that for data
+        with or without stars, see `Preset.for_data`.
         """
         protocol = protocol or self.default_protocol
         self.require(name, protocol, recurrent, seed)
-        if recurrent is None and seed is None:
+        if name not in PRESETS:
             return self.builders[name](context, protocol)
-        chosen = preset(name, recurrent)
+        chosen = preset(name, recurrent).for_data(has_stars=has_stars)
         return self.preset_builder(chosen if seed is None else chosen.with_seed(seed), context, protocol)
 
     def evaluate(self, model: ModelT, split: Split, context: TrainingContext) -> Evaluated[AnswersT, EvaluationT]:

@@ -14,7 +14,6 @@ from torch.nn.functional import mse_loss
 from model.card import Epoch
 from model.data.sequences import Examples
 from model.data.splits import Split
-from model.evaluation.batch_scoring import histories
 from model.evaluation.rating_metrics import Predicted, rmse
 from model.network.batch import Users
 from model.network.config import TrainingConfig
@@ -25,6 +24,7 @@ from model.training.rating_task import adam_w
 from model.training.steps import Step, StepTask
 from model.training.trainer import EarlyStopping, Trainer
 from model.types import FloatArray
+from model.user_batches import history_batch
 
 PREDICT_USERS = 32
 """Not `model.network.batch.USERS_PER_BATCH`: another number changes the last digits of the published results."""
@@ -96,7 +96,7 @@ def predict(network: SampleNetwork, examples: Examples, device: torch.device) ->
     network.eval()
     stars = [np.empty(0, dtype=np.float32)]
     for part in examples.batches(PREDICT_USERS):
-        users = histories(part.sequences, np.arange(len(part)), part.history_lengths).to(device)
+        users = history_batch(part.sequences, np.arange(len(part)), part.history_lengths).to(device)
         indices = torch.from_numpy(np.repeat(np.arange(len(part)), part.target_counts)).to(device)
         movies = torch.from_numpy(part.sequences.movies[part.targets]).to(device)
         stars.append(network(users, indices, movies).cpu().numpy())

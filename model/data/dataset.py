@@ -10,10 +10,10 @@ from pathlib import Path
 import polars as pl
 
 from model.data.checks import Problems
-from model.data.conversion.shards import is_sharded, read_description, read_shards
 from model.data.formats import Tables, require_format
 from model.data.links import NO_LINKS
 from model.data.origin import read_external_ids, read_scale
+from model.data.shards import is_sharded, read_description, read_shards
 from model.features.catalogue import Catalogue
 from model.rating_scale import HALF_STARS, LIKE, WHOLE_STARS, OriginalScale, RatingScale
 
@@ -91,7 +91,7 @@ class MovieLens:
     def without_stars(self) -> "MovieLens":
         """The same data with every rating turned into a like."""
         likes = self.ratings.with_columns(stars=pl.lit(LIKE, pl.Float32))
-        return replace(self, ratings=likes, scale=None, has_stars=False)
+        return replace(self, ratings=likes, scale=None, half_star_share_of_all=None, has_stars=False)
 
     @property
     def newest(self) -> int:
@@ -119,7 +119,7 @@ class MovieLens:
 def read(folder: Path, shards: Iterable[int] | None = None) -> MovieLens:
     """Read and validate a folder; `DataError` with file, line and complaint if a line is bad.
 
-    Of a sharded folder (`model.data.conversion.shards`), which was validated when it was written, ``shards`` are read;
+    Of a sharded folder (`model.data.shards`), which was validated when it was written, ``shards`` are read;
     None for all.
     """
     if is_sharded(folder):
@@ -185,9 +185,9 @@ def name(folder: Path, users: int, movies: int, ratings: int) -> str:
     """The name of the published set with these numbers, otherwise the folder's; ``sample`` for generated data."""
     if is_generated(folder):
         return str(json.loads((folder / SAMPLE_MARKER).read_text())["name"])
-    own = folder.resolve().name
-    own = f"modified {own}" if own in NAMES.values() else own
-    return NAMES.get((users, movies, ratings), own)
+    folder_name = folder.resolve().name
+    folder_name = f"modified {folder_name}" if folder_name in NAMES.values() else folder_name
+    return NAMES.get((users, movies, ratings), folder_name)
 
 
 def is_generated(folder: Path) -> bool:

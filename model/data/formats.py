@@ -21,13 +21,13 @@ from typing import NamedTuple
 import polars as pl
 
 from model.data.checks import Problems, Rule
-from model.data.conversion.source import find_tables
 from model.data.links import read_links
 from model.data.records import Layout, RecordFile
 from model.errors import DataError
 from model.features.catalogue import YEAR, YEARS
 from model.features.users import AGES, GENDERS, OCCUPATIONS
 from model.rating_scale import HALF_STARS, LIKE, WHOLE_STARS, RatingScale
+from model.table_files import find_tables
 
 NO_GENRES = "(no genres listed)"
 """Stands for an empty list of genres in the later sets."""

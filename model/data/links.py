@@ -14,7 +14,7 @@ _IMDB_NUMBER = r"^(?:tt)?0*(\d{1,9})$"
 
 
 def _is_number_or_empty(column: str, site: str) -> Rule:
-    return Rule(pl.col(column).is_not_null() | (pl.col(f"{column}_text") == ""), f"the id of {site} is no number")
+    return Rule(pl.col(column).is_not_null() | (pl.col(f"{column}_text") == ""), f"the id of {site} is not a number")
 
 
 LINKS = RecordFile(

@@ -44,4 +44,4 @@ def read_scale(folder: Path) -> OriginalScale | None:
     try:
         return OriginalScale.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise DataError(f"{path} is no scale as `seqrec data convert` writes it. Mend it or take it away.") from error
+        raise DataError(f"{path} is not a scale that `seqrec data convert` wrote. Mend it or take it away.") from error

@@ -19,8 +19,8 @@ LINES_AT_ONCE = 2_000_000
 BATCH = 500_000
 """Lines of a file that is read in parts."""
 
-NO_SEPARATOR = "\x01"
-"""A character that no data file contains, so that a line is read as one field."""
+NO_SEPARATOR = "\n"
+"""Between fields there is what ends a line, which is in none, so that a line is read as one field."""
 
 QUOTABLE = '("(?:[^"]|"")*"|[^",]*)'
 """Pattern of a field in a CSV file; a quotation mark inside a quoted field is doubled."""

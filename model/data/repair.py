@@ -32,10 +32,11 @@ class Repair(BaseModel):
 
 
 def repair(folder: Path, out: Path, *, add_movies: bool) -> Repair:
-    """Copy the folder, other files too, to the new folder ``out``, but with the good lines alone, in UTF-8.
+    """Copy the folder, other files too, to the new folder ``out``, but with the good lines alone.
 
-    Ratings of movies that are not listed are dropped, or their movies added. Of a user's ratings of a movie the latest
-    is kept. Raises `DataError` if that is not enough, or if there is nothing to mend; `FileExistsError`.
+    Files with bad lines are written anew, in UTF-8. Ratings of movies that are not listed are dropped, or their movies
+    added. Of a user's ratings of a movie the latest is kept. Raises `DataError` if that is not enough, or if there is
+    nothing to mend; `FileExistsError`.
     """
     format_ = require_format(folder)
     if not len(examine(folder)[1]):

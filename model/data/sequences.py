@@ -70,7 +70,7 @@ class Sequences:
         """The user of each rating, shape (ratings,)."""
         return np.repeat(np.arange(len(self)), self.counts)
 
-    def ratings(self, chosen: IntArray) -> "Sequences":
+    def only(self, chosen: IntArray) -> "Sequences":
         """All users, with the ratings at the indices ``chosen``, which are user after user. A user may have none."""
         return replace(
             self,
@@ -82,7 +82,7 @@ class Sequences:
 
     def first(self, counts: IntArray) -> "Sequences":
         """All users, each with the first ``counts[u]`` ratings; ``counts`` has shape (users,)."""
-        return self.ratings(ragged_range(self.offsets[:-1], counts))
+        return self.only(ragged_range(self.offsets[:-1], counts))
 
     def take(self, users: IntArray) -> "Sequences":
         """The users at these indices, in this order."""

@@ -105,7 +105,7 @@ def random_split(sequences: Sequences, seeds: tuple[int, ...] = RANDOM_SEEDS) ->
         name="random",
         seeds=seeds,
         inductive=False,
-        train=replace(split_in_half(sequences.ratings(training)), interleaved=True),
+        train=replace(split_in_half(sequences.only(training)), interleaved=True),
         validation=_history_and_targets(sequences, training, validation),
         test=_history_and_targets(sequences, known, test),
     )
@@ -200,7 +200,7 @@ def only_relevant_targets(examples: Examples) -> Examples:
     """The same users and histories; of their targets, the relevant ones."""
     stays = np.ones(len(examples.sequences.stars), dtype=bool)  # histories stay, whatever their stars
     stays[examples.targets] = examples.target_stars >= RELEVANT_STARS
-    return Examples(examples.sequences.ratings(np.flatnonzero(stays)), examples.history_lengths)
+    return Examples(examples.sequences.only(np.flatnonzero(stays)), examples.history_lengths)
 
 
 def _require_targets(split: Split) -> Split:
@@ -225,7 +225,7 @@ def _history_and_targets(sequences: Sequences, history: IntArray, targets: IntAr
     history_lengths = np.bincount(user_index[: len(history)], minlength=len(sequences))
     # By user; of each user first the history, then the targets; within both in order of time, which is that of indices.
     return Examples(
-        sequences.ratings(chosen[np.lexsort((chosen, is_target, user_index))]), history_lengths, interleaved=True
+        sequences.only(chosen[np.lexsort((chosen, is_target, user_index))]), history_lengths, interleaved=True
     )
 
 

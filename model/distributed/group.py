@@ -74,8 +74,9 @@ def joined(device: torch.device) -> Iterator[None]:
         return
     if device.type == "cuda":
         _choose_gpu(int(os.environ.get("LOCAL_RANK", "0")))
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a handler would wait until the others are met
     _meet()
-    before = signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGTERM, _stop)
     try:
         yield
     except BaseException:
@@ -230,12 +231,12 @@ def share_of_users(ratings: IntArray) -> slice:
     return slice(ends[rank()], ends[rank() + 1])
 
 
-def gathered(own: Tensor, where: slice, count: int) -> Tensor:
+def gathered(local: Tensor, where: slice, count: int) -> Tensor:
     """The rows of all processes, shape (count, ...); this one has those ``where``."""
     if size() == 1:
-        return own
-    rows = own.new_zeros(count, *own.shape[1:])
-    rows[where] = own
+        return local
+    rows = local.new_zeros(count, *local.shape[1:])
+    rows[where] = local
     return summed(rows)
 
 

@@ -1,16 +1,18 @@
 """Answers of a trained network for many users: stars for their targets, or scores of the whole catalogue."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
 
-from model.data.sequences import Examples, Sequences, ragged_range
+from model.data.sequences import Examples, Sequences
 from model.evaluation.rating_metrics import Predicted
 from model.network.batch import USERS_PER_BATCH, Users
 from model.network.ranking import RankingNetwork
 from model.network.rating import SeqRec
-from model.types import FloatArray, IntArray
+from model.types import FloatArray
+from model.user_batches import history_batch
 
 
 @torch.inference_mode()
@@ -20,7 +22,9 @@ def predict(network: SeqRec, examples: Examples, device: torch.device) -> Predic
     movies = network.encode_movies(torch.arange(len(network.movies), device=device))
     scored = []
     for part in examples.batches(USERS_PER_BATCH):
-        users = network.encode_users(histories(part.sequences, np.arange(len(part)), part.history_lengths).to(device))
+        users = network.encode_users(
+            history_batch(part.sequences, np.arange(len(part)), part.history_lengths).to(device)
+        )
         user_index = torch.from_numpy(np.repeat(np.arange(len(part)), part.target_counts)).to(device)
         indices = torch.from_numpy(part.sequences.movies[part.targets]).to(device)
         scored.append(network.score(users.take(user_index), movies.take(indices)))
@@ -58,14 +62,15 @@ def relevances(network: RankingNetwork, histories: Sequences, device: torch.devi
 def list_scores(network: SeqRec, histories: Sequences, device: torch.device, horizon: str) -> FloatArray:
     """What lists are ordered by, shape (users, movies): `relevances` with the stars that the network adds to them."""
     network.eval()
-    ranking, liking = network.require_ranking(), network.liking
-    if liking is None or horizon != "relevance":
+    ranking = network.require_ranking()
+    if network.liking is None or horizon != "relevance":
         return relevances(ranking, histories, device, horizon)
     movies = ranking.movies()
     compared = network.compared(movies)
     scores = []
     for users in _batches(histories, device):
-        queries = liking.queries(ranking.queries(users, movies), network.prior.encode_users(users))
+        vectors = partial(network.prior.encode_users, users)
+        queries = network.compared_queries(ranking.queries(users, movies), vectors)
         scores.append(ranking.logits(queries, compared, horizon).cpu())
     return torch.cat(scores).numpy()
 
@@ -73,19 +78,4 @@ def list_scores(network: SeqRec, histories: Sequences, device: torch.device, hor
 def _batches(sequences: Sequences, device: torch.device) -> Iterator[Users]:
     for start in range(0, len(sequences), USERS_PER_BATCH):
         part = sequences.take(np.arange(start, min(start + USERS_PER_BATCH, len(sequences))))
-        yield histories(part, np.arange(len(part)), part.counts).to(device)
-
-
-def histories(sequences: Sequences, users: IntArray, history_lengths: IntArray) -> Users:
-    """The first ``history_lengths`` ratings of some users, as the network reads them."""
-    return batch_of(sequences, users, ragged_range(sequences.offsets[users], history_lengths), history_lengths)
-
-
-def batch_of(sequences: Sequences, users: IntArray, ratings: IntArray, lengths: IntArray) -> Users:
-    """Some users with these ratings, ``lengths`` of them for each."""
-    return Users(
-        profiles=torch.from_numpy(sequences.profiles[users]),
-        movies=torch.from_numpy(sequences.movies[ratings]),
-        stars=torch.from_numpy(sequences.stars[ratings]),
-        lengths=torch.from_numpy(lengths),
-    )
+        yield history_batch(part, np.arange(len(part)), part.counts).to(device)

@@ -54,7 +54,11 @@ class Evaluator(ABC, Generic[ModelT, AnswersT, EvaluationT]):
     def evaluate_trained(
         self, model: ModelT, split: Split, baselines: Iterable[ModelT] = (), training_seconds: float = 0.0
     ) -> Evaluated[AnswersT, EvaluationT]:
-        """Score a model that was fitted to the split in so many seconds."""
+        """Score a model that was fitted to the split in so many seconds, or in those of its epochs.
+
+        These are more where the training was resumed: they count what came before the interruption too.
+        """
+        training_seconds = max(training_seconds, sum(epoch.seconds for epoch in model.epochs))
         started = time.perf_counter()
         answers = self.answer(model, split.test)
         test = self.score(model, answers, split.test, split.train)

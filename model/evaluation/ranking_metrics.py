@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from model.discounts import discounts
 from model.types import FloatArray, IntArray
 
 TOP = 10
@@ -25,7 +26,7 @@ def top(scores: FloatArray, n: int = TOP) -> IntArray:
     ``scores`` has shape (users, movies). Movies with minus infinity are left out; -1 fills a list that is
     shorter than ``n``.
     """
-    return np.stack([_first(own, min(n, scores.shape[1])) for own in scores])
+    return np.stack([_first(row, min(n, scores.shape[1])) for row in scores])
 
 
 def _first(scores: FloatArray, n: int) -> IntArray:
@@ -38,11 +39,12 @@ def _first(scores: FloatArray, n: int) -> IntArray:
 def ranks(scores: FloatArray, indices: IntArray) -> IntArray:
     """Ranks of these movies in one user's list, ``scores`` (movies,): 0 for the first, equal scores by index."""
     # Sorted values, and no order of indices: of 87,000 movies that takes a thirtieth of the time.
-    own, ascending = scores[indices], np.sort(scores)
-    up_to_own = np.searchsorted(ascending, own, side="right")
-    before: IntArray = len(scores) - up_to_own
-    for target in np.flatnonzero(up_to_own - np.searchsorted(ascending, own) > 1):  # other movies have the same score
-        before[target] += np.count_nonzero(scores[: indices[target]] == own[target])
+    target_scores, ascending = scores[indices], np.sort(scores)
+    up_to_target = np.searchsorted(ascending, target_scores, side="right")
+    before: IntArray = len(scores) - up_to_target
+    equal = up_to_target - np.searchsorted(ascending, target_scores)
+    for target in np.flatnonzero(equal > 1):  # other movies have the same score
+        before[target] += np.count_nonzero(scores[: indices[target]] == target_scores[target])
     return before
 
 
@@ -59,10 +61,10 @@ def ndcg(ranks_of_users: Sequence[IntArray], n: int = TOP) -> float:
 def ndcg_of_users(ranks_of_users: Sequence[IntArray], n: int = TOP) -> npt.NDArray[np.float64]:
     """NDCG@n: the discounted gain of the first n as a share of the greatest possible one; shape (users,).
 
-    A target at rank r (0 for the first) has the gain ``1 / log2(r + 2)``, any other movie none (Järvelin and Kekäläinen
-    2002). The gain is greatest where as many targets as fit stand at the head of the list.
+    A target has the gain of its rank, 0 for the first, by `discounts`; any other movie has none. The gain is greatest
+    where as many targets as fit stand at the head of the list.
     """
-    gains = 1 / np.log2(np.arange(n) + 2)
+    gains = discounts(np.arange(n))
     return np.array([gains[ranks[ranks < n]].sum() / gains[: len(ranks)].sum() for ranks in ranks_of_users])
 
 

@@ -49,7 +49,7 @@ def rank(scores: Scores, examples: Examples) -> Ranking:
         candidates = mask_rated(scores(histories), histories)
         lists.append(ranking_metrics.top(candidates))
         targets = np.split(part.sequences.movies[part.targets], np.cumsum(part.target_counts)[:-1])
-        target_ranks += [ranking_metrics.ranks(own, indices) for own, indices in zip(candidates, targets, strict=True)]
+        target_ranks += [ranking_metrics.ranks(row, indices) for row, indices in zip(candidates, targets, strict=True)]
     return Ranking(np.concatenate(lists), target_ranks)
 
 

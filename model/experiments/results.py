@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError
 
-from model import legacy
 from model.card import Evaluation
 from model.data.sequences import Examples
 from model.data.splits import Split
 from model.evaluation.rating_metrics import Predicted, reliability
 from model.experiments.provenance import Provenance
 from model.files import atomic_write
+from model.legacy import WithOldNames
 from model.rating_scale import WHOLE_STARS, RatingScale
 from model.types import FloatArray, IntArray, clip
 
@@ -51,7 +51,7 @@ class Calibration(BaseModel):
     counts: list[int]
 
 
-class Result(BaseModel):
+class Result(WithOldNames):
     """The result of a run.
 
     Attributes:
@@ -65,26 +65,23 @@ class Result(BaseModel):
         missing: why there is no evaluation, where something that the model needs is not available.
     """
 
+    record_kind = "result"
+
     model: str
     protocol: str
     seeds: tuple[int, int]
     data_checksum: str
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field(default_factory=dict)
     versions: dict[str, str]
     made_by: Provenance | None = None
     missing: str | None = None
     evaluation: Evaluation | None = None
-    by_history: list[BinError] = []
-    by_popularity: list[BinError] = []
+    by_history: list[BinError] = Field(default_factory=list)
+    by_popularity: list[BinError] = Field(default_factory=list)
     calibration: Calibration | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _under_names_of_today(cls, values: object) -> Any:  # noqa: ANN401 - a validator receives anything
-        return legacy.fields("result", values)
 
-
-class Comparison(BaseModel):
+class Comparison(WithOldNames):
     """The difference between two models' test RMSE on one split, with its 95 % interval.
 
     Attributes:
@@ -93,6 +90,8 @@ class Comparison(BaseModel):
         users: number of test users.
         resamples: of these users, behind the interval.
     """
+
+    record_kind = "comparison"
 
     first: str
     second: str
@@ -105,11 +104,6 @@ class Comparison(BaseModel):
     high: float
     users: int
     resamples: int
-
-    @model_validator(mode="before")
-    @classmethod
-    def _under_names_of_today(cls, values: object) -> Any:  # noqa: ANN401 - a validator receives anything
-        return legacy.fields("comparison", values)
 
 
 def read_record(path: Path, record: type[Record]) -> Record | None:

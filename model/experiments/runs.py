@@ -12,7 +12,6 @@ from safetensors.numpy import load_file, save_file
 
 from model import legacy
 from model.baselines.registry import RATING
-from model.card import Evaluation
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
 from model.data.splits import Split, split
@@ -184,7 +183,6 @@ class RunStore:
         settings = settings_of(model)  # now: training adds attributes
         examples = self.split(run)
         evaluation, predicted = RATING.evaluate(model, examples, self.context)
-        evaluation = _with_seconds_of_all_epochs(evaluation, model)
         _write_predictions(self._predictions_file(run), predicted)
         return {
             "settings": settings,
@@ -229,13 +227,6 @@ def settings_of(model: object) -> dict[str, Any]:
         elif isinstance(value, tuple) and all(isinstance(part, str | int | float) for part in value):
             settings[name] = list(value)
     return settings
-
-
-def _with_seconds_of_all_epochs(evaluation: Evaluation, model: RatingModel) -> Evaluation:
-    """For a training that was interrupted and resumed, count the epochs before the interruption too."""
-    ranking_epochs = model.ranking_epochs if isinstance(model, SeqRecEstimator) else []
-    epochs = sum(epoch.seconds for epoch in [*ranking_epochs, *evaluation.learning_curve])
-    return evaluation.model_copy(update={"seconds": max(evaluation.seconds, epochs)})
 
 
 def _write_predictions(path: Path, predicted: Predicted) -> None:

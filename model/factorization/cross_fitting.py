@@ -151,8 +151,8 @@ def _side_information(sequences: Sequences, coordinates: FloatArray, *, profiles
     parts = []
     for start in range(0, len(sequences), USERS_AT_ONCE):
         part = sequences.take(np.arange(start, min(start + USERS_AT_ONCE, len(sequences))))
-        own = part.profiles if profiles else np.zeros_like(part.profiles)
-        parts.append(user_columns(*map(torch.from_numpy, (own, part.movies, part.user_index, coordinates))))
+        user_profiles = part.profiles if profiles else np.zeros_like(part.profiles)
+        parts.append(user_columns(*map(torch.from_numpy, (user_profiles, part.movies, part.user_index, coordinates))))
     return torch.cat(parts)
 
 

@@ -76,17 +76,17 @@ class _Prior:
     A process holds the features of its own vectors.
     """
 
-    def __init__(self, features: Tensor, informative: Tensor, own: slice, width: int) -> None:
-        """``features`` is the side information, shape (count, columns); ``own`` are the rows of this process.
+    def __init__(self, features: Tensor, informative: Tensor, rows: slice, width: int) -> None:
+        """``features`` is the side information, shape (count, columns); ``rows`` are those of this process.
 
         Only vectors where ``informative``, shape (count,), are used to learn the prior: the vector of a movie without
         ratings is drawn from the prior itself and would only confirm it.
         """
-        self.features = features[own]
-        self.informative = informative[own]
+        self.features = features[rows]
+        self.informative = informative[rows]
         self.count = int(informative.sum())
-        before = int(informative[: own.start].sum())
-        self.own = slice(before, before + int(self.informative.sum()))  # among the informative vectors
+        before = int(informative[: rows.start].sum())
+        self.informative_rows = slice(before, before + int(self.informative.sum()))  # among the informative vectors
         self.weights = torch.zeros(features.shape[1], width)
         # The system of the regression, F'F + strength * I, is the same in every sweep: factorize it once.
         known = self.features[self.informative].double()
@@ -95,18 +95,18 @@ class _Prior:
 
     @property
     def means(self) -> Tensor:
-        """Prior mean of each of this process's vectors, shape (own, D)."""
+        """Prior mean of each of this process's vectors, shape (rows, D)."""
         means: Tensor = self.centre + self.features @ self.weights
         return means
 
     def sample(self, vectors: Tensor, normal: Normal, random: np.random.Generator) -> None:
-        """Draw centre, precision and weights given this process's ``vectors``, shape (own, D)."""
+        """Draw centre, precision and weights given this process's ``vectors``, shape (rows, D)."""
         vectors, features = vectors[self.informative], self.features[self.informative]
         self._sample_centre(vectors - features @ self.weights, normal, random)
         # Weights by Macau's noise injection: the solution of a ridge regression on targets with added noise has exactly
         # the posterior distribution, without forming its covariance of size (columns * D)^2.
         deviation = torch.linalg.cholesky(torch.linalg.inv(self.precision.double())).float().T  # (D, D)
-        noise = normal(self.count, vectors.shape[1])[self.own] @ deviation
+        noise = normal(self.count, vectors.shape[1])[self.informative_rows] @ deviation
         ridge_noise = WEIGHT_STRENGTH**0.5 * normal(*self.weights.shape) @ deviation
         target = summed(features.T @ (vectors - self.centre + noise)) + ridge_noise
         self.weights = torch.cholesky_solve(target, self.root)
@@ -134,13 +134,13 @@ class _Prior:
 class _Side:
     """One side of the sampler, users or movies, with the ratings of this process sorted by user or by movie."""
 
-    def __init__(self, own: np.ndarray, others: np.ndarray, stars: np.ndarray, count: int) -> None:
+    def __init__(self, index: np.ndarray, others: np.ndarray, stars: np.ndarray, count: int) -> None:
         """For each rating, the index on this side, the index on the other side, and the stars minus the mean.
 
         ``count`` is the number of users or movies on this side.
         """
-        order = np.argsort(own, kind="stable")
-        counts = np.bincount(own, minlength=count)
+        order = np.argsort(index, kind="stable")
+        counts = np.bincount(index, minlength=count)
         self.count = count
         self.others = torch.from_numpy(others[order])
         self.stars = torch.from_numpy(stars[order])
@@ -180,8 +180,8 @@ class _Statistics(NamedTuple):
         """Sums over the ratings of all processes, except for the squares."""
         return _Statistics(summed(self.products), summed(self.weighted), self.squares)
 
-    def rows(self, own: slice) -> "_Statistics":
-        return _Statistics(self.products[own], self.weighted[own], self.squares)
+    def rows(self, where: slice) -> "_Statistics":
+        return _Statistics(self.products[where], self.weighted[where], self.squares)
 
     def sample(self, prior: _Prior, noise_precision: float, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Draw all vectors, with standard normal ``noise`` of shape (count, D, 1).
@@ -193,16 +193,16 @@ class _Statistics(NamedTuple):
         positions = _positions(width)
         vectors, explained = torch.empty_like(self.weighted), self.weighted.new_empty(count)
         for start in range(0, count, VECTORS_AT_ONCE):
-            own = slice(start, start + VECTORS_AT_ONCE)
-            weighted = self.weighted[own]
-            gram = self.products[own].index_select(1, positions).view(-1, width, width)
+            block = slice(start, start + VECTORS_AT_ONCE)
+            weighted = self.weighted[block]
+            gram = self.products[block].index_select(1, positions).view(-1, width, width)
             root = torch.linalg.cholesky((noise_precision * gram).add_(prior.precision))
-            expected = noise_precision * weighted + prior.means[own] @ prior.precision
-            deviation = torch.linalg.solve_triangular(root.mT, noise[own], upper=True)
+            expected = noise_precision * weighted + prior.means[block] @ prior.precision
+            deviation = torch.linalg.solve_triangular(root.mT, noise[block], upper=True)
             drawn = (torch.cholesky_solve(expected.unsqueeze(-1), root) + deviation).squeeze(-1)
-            vectors[own] = drawn
+            vectors[block] = drawn
             # |r - Xv|^2 = |r|^2 - v'(2 X'r - X'X v), from sums that are there already.
-            explained[own] = torch.linalg.vecdot(drawn, 2 * weighted - (gram @ drawn.unsqueeze(-1)).squeeze(-1))
+            explained[block] = torch.linalg.vecdot(drawn, 2 * weighted - (gram @ drawn.unsqueeze(-1)).squeeze(-1))
         return vectors, self.squares - explained.double().sum()
 
 
@@ -227,10 +227,10 @@ def sample_factors(
     vocabulary_size, width = len(information.movies), 1 + config.factors
     own_users, own_movies = share_of_users(sequences.counts), share(vocabulary_size)
     mean = float(sequences.stars.mean(dtype=np.float64))
-    own = sequences.take(np.arange(own_users.start, own_users.stop))
-    stars = own.stars - np.float32(mean)
-    users = _Side(own.user_index, own.movies, stars, len(own))
-    movies = _Side(own.movies, own.user_index, stars, vocabulary_size)
+    local = sequences.take(np.arange(own_users.start, own_users.stop))
+    stars = local.stars - np.float32(mean)
+    users = _Side(local.user_index, local.movies, stars, len(local))
+    movies = _Side(local.movies, local.user_index, stars, vocabulary_size)
     rated = torch.from_numpy(np.bincount(sequences.movies, minlength=vocabulary_size) > 0)
     everyone = torch.ones(len(sequences), dtype=torch.bool)
     user_prior = _Prior(torch.from_numpy(information.users), everyone, own_users, width)

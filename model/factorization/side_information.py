@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import svds
+from sklearn.utils.extmath import svd_flip
 
 from model.data.sequences import Sequences
 from model.features.catalogue import UNKNOWN
@@ -47,9 +48,11 @@ def movie_coordinates(sequences: Sequences, vocabulary_size: int, width: int) ->
     rank = min(width, min(table.shape) - 1)  # `svds` finds at most so many
     coordinates = np.zeros((vocabulary_size, width))
     if rank > 0:
-        # A fixed start: the solver's own is random, and would change signs and last digits from run to run.
+        # A fixed start: the solver's own is random, and would change the last digits from run to run. Signs are fixed
+        # too: they differ between processors, and with them, like a seed, all that is drawn later.
         start = np.random.default_rng(0).normal(size=min(table.shape))
         _, strengths, vectors = svds(diags_array(by_user) @ table @ diags_array(by_movie), k=rank, v0=start)
+        _, vectors = svd_flip(None, vectors, u_based_decision=False)
         vectors[strengths < RELATIVE_STRENGTH * strengths.max()] = 0.0
         coordinates[:, :rank] = by_movie[:, None] * vectors.T
     rated = counts > 0

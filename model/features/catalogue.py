@@ -20,7 +20,7 @@ ARTICLE_LAST = re.compile(r"([^()]+), (The|An?|L'|L[ae]s?|Los?|Il|I|El|O|Der|Die
 """A title, or another name of it in parentheses, whose article stands at the end."""
 
 YEARS = range(1800, 2201)
-"""Other numbers in its place are no years."""
+"""Other numbers in its place are not years."""
 
 UNKNOWN = 0
 """The index of every id that a vocabulary lacks."""

@@ -5,9 +5,9 @@ weights and is installed with training; without it, they are downloaded from the
 must be the pinned one, because with other weights a trained network would read meaningless title vectors.
 """
 
-import hashlib
 import importlib.util
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +39,7 @@ OnTitles = Callable[[int, int], None]
 def title_vectors(catalogue: Catalogue, cache: Path, on_titles: OnTitles = lambda *_: None) -> FloatArray:
     """A vector for each movie index, shape (movies, 384), float32; zeros for the unknown movie.
 
-    The vectors of a list of titles are computed once and cached in the folder ``cache``.
+    The vector of a title is computed once and kept in the folder ``cache``.
     """
     return computed_once(catalogue.titles, cache, "titles", lambda titles: encode(titles, on_titles))
 
@@ -47,41 +47,49 @@ def title_vectors(catalogue: Catalogue, cache: Path, on_titles: OnTitles = lambd
 def computed_once(
     titles: tuple[str, ...], cache: Path, name: str, compute: Callable[[tuple[str, ...]], FloatArray]
 ) -> FloatArray:
-    """Vectors of titles, after zeros for the unknown movie; from the folder ``cache``, or computed and saved there.
+    """Vectors of titles, after zeros for the unknown movie; those that the folder ``cache`` lacks are added to it.
 
     ``name`` identifies the model that computes them.
     """
-    digest = hashlib.sha256("\n".join(titles).encode()).hexdigest()
-    path = cache / f"{name}-{digest[:16]}.safetensors"
-    cached = from_first(lambda: _read(path))
-    if cached is not None:
-        return cached
-    encoded = compute(titles)
-    vectors = np.vstack([np.zeros((1, encoded.shape[1]), dtype=np.float32), encoded])
-    if is_first():
-        with atomic_write(path) as temporary:
-            save_file({"titles": vectors}, temporary)
-    return vectors
+    path = cache / f"{name}.safetensors"
+    known = from_first(lambda: _read(path))
+    new = tuple(title for title in dict.fromkeys(titles) if title not in known)
+    if new:
+        known |= zip(new, compute(new), strict=True)
+        if is_first():
+            _write(path, known)
+    vectors = np.stack([known[title] for title in titles])
+    return np.vstack([np.zeros((1, vectors.shape[1]), dtype=np.float32), vectors])
 
 
-def _read(path: Path) -> FloatArray | None:
-    """The vectors in a file; None if there are none."""
+def _read(path: Path) -> dict[str, FloatArray]:
+    """The vectors in a file, by title; none where it cannot be read."""
     try:
-        return load_file(path)["titles"].astype(np.float32)
-    except (OSError, SafetensorError, KeyError):
-        return None
+        saved = load_file(path)
+        return dict(zip(json.loads(saved["titles"].tobytes()), saved["vectors"].astype(np.float32), strict=True))
+    except (OSError, SafetensorError, KeyError, ValueError):
+        return {}
+
+
+def _write(path: Path, vectors: Mapping[str, FloatArray]) -> None:
+    """Write them, and delete the files of versions up to 0.7, which had one for every list of titles."""
+    titles = np.frombuffer(json.dumps(list(vectors)).encode(), dtype=np.uint8)
+    with atomic_write(path) as temporary:
+        save_file({"titles": titles, "vectors": np.stack(list(vectors.values()))}, temporary)
+    for older in path.parent.glob(f"{path.stem}-*{path.suffix}"):
+        older.unlink(missing_ok=True)
 
 
 def encode(titles: tuple[str, ...], on_titles: OnTitles = lambda *_: None) -> FloatArray:
     """Unit vectors of titles, shape (titles, 384); each process that trains encodes its share of them."""
     transformer = _transformer()
     where = share(len(titles))
-    own = titles[where]
-    vectors = np.empty((len(own), WIDTH), dtype=np.float32)
-    for start in range(0, len(own), TITLES_AT_ONCE):
-        part = own[start : start + TITLES_AT_ONCE]
+    local = titles[where]
+    vectors = np.empty((len(local), WIDTH), dtype=np.float32)
+    for start in range(0, len(local), TITLES_AT_ONCE):
+        part = local[start : start + TITLES_AT_ONCE]
         vectors[start : start + len(part)] = transformer.encode(list(part), show_progress_bar=False)
-        on_titles(start + len(part), len(own))
+        on_titles(start + len(part), len(local))
     encoded: FloatArray = gathered(torch.from_numpy(vectors), where, len(titles)).numpy()
     return encoded
 

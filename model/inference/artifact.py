@@ -151,6 +151,12 @@ def find(root: Root, version: str) -> Path | None:
     return found
 
 
+def require_writable(root: Root) -> None:
+    """Raise `ArtifactError` if an object store takes no artifact; a folder of this machine is not looked at."""
+    if isinstance(root, ObjectStore):
+        root.require_writable()
+
+
 def publish(root: Root, folder: Path) -> None:
     """Make an artifact of this machine one of ``root``: upload it, if that is an object store."""
     if isinstance(root, ObjectStore):

@@ -15,9 +15,18 @@ from torch import Tensor
 from model.features.catalogue import UNKNOWN
 from model.features.users import UserContext
 from model.inference.diversity import POOL, diversified
-from model.inference.ranking import RANKING_DECIMALS, RELEVANCE_DECIMALS, EncodedCatalogue, descending, rounded
-from model.inference.results import RankBy, Recommendation
+from model.inference.encoding.catalogue import EncodedCatalogue
+from model.inference.results import (
+    HORIZON,
+    RANKING_DECIMALS,
+    RELEVANCE_DECIMALS,
+    RankBy,
+    Recommendation,
+    descending,
+    rounded,
+)
 from model.network.batch import USERS_PER_BATCH, Users
+from model.network.ranking import RankingNetwork
 from model.network.rating import EncodedUsers
 from model.types import FloatArray, IntArray, clip
 
@@ -126,7 +135,7 @@ class BatchRanking:
     @cached_property
     def _encoded(self) -> EncodedUsers:
         """The users as the rating network sees them."""
-        return self.catalogue.network.encode_users(self.users)
+        return self.catalogue.encoder.encode(self.users)
 
     @cached_property
     def _log_relevance(self) -> Tensor | None:
@@ -134,15 +143,11 @@ class BatchRanking:
 
         None if the network has no relevance.
         """
-        vectors, liking = self.catalogue.vectors, self.catalogue.network.liking
-        if vectors is None:
+        if self.catalogue.vectors is None:
             return None
-        ranking = self.catalogue.network.require_ranking()
-        queries = ranking.queries(self.users, vectors)
-        if liking is not None:
-            queries = liking.queries(queries, self._encoded.vectors)
-        horizon = "next" if self.rank_by == "next" else "relevance"
-        logits = ranking.logits(queries, self.catalogue.require_compared(), horizon).float()
+        queries = self.catalogue.encoder.queries(self.users)
+        queries = self.catalogue.network.compared_queries(queries, lambda: self._encoded.vectors)
+        logits = RankingNetwork.logits(queries, self.catalogue.require_compared(), HORIZON[self.rank_by]).float()
         logits[:, UNKNOWN] = -torch.inf
         logits[self.users.user_index, self.users.movies] = -torch.inf
         return logits.log_softmax(-1)

@@ -24,8 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from model.inference.index import BEST
-from model.inference.ranking import RANKING_DECIMALS, UserState
-from model.inference.results import RankBy
+from model.inference.results import RANKING_DECIMALS, RankBy
+from model.inference.user_state import UserState
 from model.rating_scale import RELEVANT_STARS
 from model.types import BoolArray, IntArray
 
@@ -62,8 +62,8 @@ def aggregate(scores: npt.NDArray[np.floating], strategy: Strategy, n: int) -> G
     if strategy == "least_misery":
         least = np.nanmin(scores, axis=0) if scores.size else mean
         return GroupOrder(np.lexsort((-mean, -least))[:n], None)
-    own = np.nan_to_num(scores, nan=-np.inf)  # nobody picks what they have seen while there is anything else
-    return in_turns([np.lexsort((-mean, -row)) for row in own], n)
+    comparable = np.nan_to_num(scores, nan=-np.inf)  # nobody picks what they have seen while there is anything else
+    return in_turns([np.lexsort((-mean, -row)) for row in comparable], n)
 
 
 def in_turns(favourites: Sequence[IntArray], n: int) -> GroupOrder:

@@ -20,16 +20,16 @@ from model.types import BoolArray, FloatArray, IntArray
 INDEXED_ABOVE = 200_000
 """Movies; with so many, comparing and ordering them all takes about as long as reading a history."""
 
-READ = 1 / 16
-"""Share of the lists that a search reads: `benchmarks/large_catalogue.py` measures what it misses."""
+PROBED_SHARE = 1 / 16
+"""Of the lists: so many a search reads; `benchmarks/large_catalogue.py` measures what it misses."""
 
-READ_OF_FEW = 1 / 8
+PROBED_SHARE_FILTERED = 1 / 8
 """The same where a filter leaves few movies: the best of them lie in more of the lists."""
 
-FEW = 1 / 4
+FILTERED_BELOW = 1 / 4
 """Share of the movies up to which a filter leaves few."""
 
-COMPARED = 1 / 50
+EXHAUSTIVE_BELOW = 1 / 50
 """Share of the movies up to which all that a filter leaves are compared."""
 
 BEST = 200
@@ -42,8 +42,7 @@ SAMPLE = 8192
 VECTORS_PER_LIST = 64
 """Drawn at random, to place the centres of the lists."""
 
-ROUNDS = 8
-"""Of k-means."""
+KMEANS_ITERATIONS = 8
 
 
 class MovieIndex:
@@ -61,7 +60,7 @@ class MovieIndex:
         # Popularity is a part of the vector, which a query reads for its horizon alone.
         vectors = torch.cat([movies.vectors, movies.popularity], dim=1).float().cpu().numpy()
         self._inverted = faiss.index_factory(vectors.shape[1], f"IVF{self._lists},Flat", faiss.METRIC_INNER_PRODUCT)
-        self._inverted.cp.niter = ROUNDS
+        self._inverted.cp.niter = KMEANS_ITERATIONS
         learned_from = min(self._lists * VECTORS_PER_LIST, self.movies)
         self._inverted.train(vectors[random.choice(self.movies, learned_from, replace=False)])
         self._inverted.add(vectors)
@@ -81,12 +80,13 @@ class MovieIndex:
         """
         trained, added = among[: self.movies], self.movies + np.flatnonzero(among[self.movies :])
         members = int(np.count_nonzero(trained))
-        if members <= max(COMPARED * self.movies, most):
+        if members <= max(EXHAUSTIVE_BELOW * self.movies, most):
             return np.concatenate([np.flatnonzero(trained), added])
+        share = PROBED_SHARE if members > FILTERED_BELOW * self.movies else PROBED_SHARE_FILTERED
         bits = np.packbits(trained, bitorder="little")
         parameters = self._faiss.SearchParametersIVF(
             sel=self._faiss.IDSelectorBitmap(self.movies, self._faiss.swig_ptr(bits)),
-            nprobe=math.ceil(self._lists * (READ if members > FEW * self.movies else READ_OF_FEW)),
+            nprobe=math.ceil(self._lists * share),
         )
         reads = torch.tensor([float(horizon == name) for name in HORIZONS])
         extended = torch.cat([query.float().cpu(), reads]).unsqueeze(0).numpy()
@@ -108,7 +108,7 @@ class IndexedRelevance:
         self._movies = movies
         self._queries = queries
         self._horizon = horizon
-        self.unrated = without(np.ones(len(movies.vectors), dtype=bool), rated)
+        self.unrated = exclude(np.ones(len(movies.vectors), dtype=bool), rated)
         self.found = self._search(self.unrated, BEST)
         self._log_total = self._estimate()
 
@@ -136,13 +136,13 @@ class IndexedRelevance:
         others = self._logits(self._index.sampled, self._index.sample)[~is_found[self._index.sample]]
         trained = np.count_nonzero(self.found < self._index.movies)
         each_stands_for = (self._index.movies - trained) / max(len(others), 1)
-        own = self._logits(self._movies.take(self.found), self.found)
-        total: np.float32 = np.logaddexp.reduce(np.append(own, others + np.float32(np.log(each_stands_for))))
+        found = self._logits(self._movies.take(self.found), self.found)
+        total: np.float32 = np.logaddexp.reduce(np.append(found, others + np.float32(np.log(each_stands_for))))
         return total
 
 
-def without(among: BoolArray, rated: IntArray) -> BoolArray:
-    """A mask of movie indices without rated ones and the unknown movie, shape (movies,)."""
-    unrated = among.copy()
-    unrated[rated] = unrated[UNKNOWN] = False
-    return unrated
+def exclude(among: BoolArray, movies: IntArray) -> BoolArray:
+    """A mask of movie indices without these and the unknown movie, shape (movies,)."""
+    remaining = among.copy()
+    remaining[movies] = remaining[UNKNOWN] = False
+    return remaining

@@ -1,10 +1,32 @@
-"""What a scorer answers. Movies are named by id; who shows an answer adds titles and genres from its own catalogue."""
+"""What a scorer answers, to how many decimals, and in which order.
+
+Movies are named by id; who shows an answer adds titles and genres from its own catalogue.
+"""
 
 from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from model.types import FloatArray, IntArray
 
 RankBy = Literal["relevance", "next", "rating"]
 """What orders a list: how likely the user is to give a movie 4 or more stars from here on, how likely the movie is
 rated next, or the predicted stars."""
+
+HORIZON: dict[RankBy, str] = {"relevance": "relevance", "next": "next", "rating": "relevance"}
+"""Of the relevance that a list shows, by what it is ordered by."""
+
+RANKING_DECIMALS = 4
+"""Stars, logits and cosines that are equal in these decimals are a tie."""
+
+RELEVANCE_DECIMALS = 6
+
+POSITION_BITS = 32
+"""Of a number that is sorted in place of a score; for the positions of more movies than anyone has."""
+
+LEAST_SCORE = np.float32(-100_000)
+"""Below all stars, logits and logarithms of probabilities; a score in units of the last decimal fits above it."""
 
 
 class Prediction(NamedTuple):
@@ -70,3 +92,20 @@ class GroupRecommendation(NamedTuple):
     movie_id: int
     chosen_by: int | None
     members: tuple[Recommendation, ...]
+
+
+def rounded(values: FloatArray) -> list[float]:
+    """As in every answer."""
+    numbers: list[float] = np.round(values.astype(np.float64), RANKING_DECIMALS).tolist()
+    return numbers
+
+
+def descending(scores: npt.NDArray[np.floating]) -> IntArray:
+    """Positions of the scores, the highest first; ties keep their order. Minus infinity is the lowest."""
+    # One number for each, its score above its position: sorting numbers takes an eighth of a stable argsort's time.
+    whole = np.round(np.maximum(scores, LEAST_SCORE), RANKING_DECIMALS).astype(np.float64)
+    keys = np.rint(whole * -(10**RANKING_DECIMALS)).astype(np.int64) << POSITION_BITS
+    keys += np.arange(len(scores))
+    keys.sort()
+    positions: IntArray = keys & ((1 << POSITION_BITS) - 1)
+    return positions

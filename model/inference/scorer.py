@@ -10,18 +10,20 @@ from model.features.users import UserContext
 from model.inference.artifact import Artifact
 from model.inference.batch_ranking import Candidates, Page, rank_many
 from model.inference.cold_start import ColdStartMovie, with_cold_start
+from model.inference.encoding.catalogue import EncodedCatalogue
 from model.inference.groups import Seen, Strategy, order_for_group
 from model.inference.index import MovieIndex
-from model.inference.ranking import (
+from model.inference.ranking import UserRanking
+from model.inference.results import (
     RANKING_DECIMALS,
-    EncodedCatalogue,
-    UserRanking,
-    UserState,
+    GroupRecommendation,
+    Prediction,
+    RankBy,
+    Recommendation,
     descending,
-    encode_together,
     rounded,
 )
-from model.inference.results import GroupRecommendation, Prediction, RankBy, Recommendation
+from model.inference.user_state import UserState, encode_together
 from model.network.batch import USERS_PER_BATCH
 from model.network.heads import Stars
 from model.rating_scale import RatingScale
@@ -88,7 +90,7 @@ class Scorer:
 
     def times_rated(self, movie_ids: Sequence[int]) -> IntArray:
         """How often each movie was rated in training, shape (movies,)."""
-        counts: IntArray = self._network.movies.ratings.cpu().numpy()
+        counts: IntArray = self._network.movies.rating_counts.cpu().numpy()
         return counts[self.catalogue.vocabulary.indices(movie_ids)]
 
     def predict(self, user: UserContext, movie_ids: Sequence[int]) -> list[Prediction]:
@@ -121,17 +123,19 @@ class Scorer:
         that the model does not know gets the stars of an average one. `NoStarsError` if the model predicts none.
         """
         encoded_movies = self._encoded_catalogue.require_stars()
-        contexts, context_index = _without_own_ratings(users, user_index, movie_ids)
+        histories, history_index = _distinct_histories(users, user_index, movie_ids)
         indices = self.catalogue.vocabulary.indices(movie_ids)
         predictions: dict[int, Prediction] = {}
-        for start in range(0, len(contexts), USERS_PER_BATCH):
-            encoded = self._encoded_catalogue.encoder.encode(
-                self._encoded_catalogue.batch(contexts[start : start + USERS_PER_BATCH])
-            )
-            pairs = np.flatnonzero(context_index // USERS_PER_BATCH == start // USERS_PER_BATCH)
-            own = torch.from_numpy(context_index[pairs] - start).to(self.device)
+        for start in range(0, len(histories), USERS_PER_BATCH):
+            contexts = [
+                users[user] if left_out is None else users[user].without(left_out)
+                for user, left_out in histories[start : start + USERS_PER_BATCH]
+            ]
+            encoded = self._encoded_catalogue.encoder.encode(self._encoded_catalogue.batch(contexts))
+            pairs = np.flatnonzero(history_index // USERS_PER_BATCH == start // USERS_PER_BATCH)
+            rows = torch.from_numpy(history_index[pairs] - start).to(self.device)
             movies = encoded_movies.take(torch.from_numpy(indices[pairs]).to(self.device))
-            means, probabilities = self._rounded(self._network.score(encoded.take(own), movies))
+            means, probabilities = self._rounded(self._network.score(encoded.take(rows), movies))
             for pair, mean, shares in zip(pairs.tolist(), means, probabilities, strict=True):
                 movie_id = movie_ids[pair]
                 predictions[pair] = Prediction(movie_id, mean, shares, users[user_index[pair]].own_stars.get(movie_id))
@@ -208,7 +212,7 @@ class Scorer:
 
         A number may differ by one in its last decimal.
         """
-        candidates = Candidates(self._encoded_catalogue, sorted(id_ for id_ in among if id_ in self))
+        candidates = Candidates(self._encoded_catalogue, sorted({id_ for id_ in among if id_ in self}))
         return rank_many(candidates, users, rank_by or self.default_rank_by, Page(n, offset, diversity))
 
     @torch.inference_mode()
@@ -217,8 +221,8 @@ class Scorer:
     ) -> list[Recommendation]:
         """All of the movies, best first, ties by id; a repeated movie appears once.
 
-        Movies of the history are ranked too: their relevance is 0, because they do not come again, and their stars are
-        predicted without the user's own rating. Errors as for `recommend`.
+        Movies of the history are ranked too: their relevance is 0, because they do not come again, their stars are
+        predicted without the user's own rating, and they have no reasons. Errors as for `recommend`.
         """
         return self.rank_from(self.read(user), movie_ids, rank_by, explain)
 
@@ -253,9 +257,9 @@ class Scorer:
         if not movie_ids:
             return []
         ranked = [self.rank_from(member, movie_ids, rank_by, explain) for member in members]
-        opinions = [{entry.movie_id: entry for entry in own} for own in ranked]
+        opinions = [{entry.movie_id: entry for entry in entries} for entries in ranked]
         return [
-            GroupRecommendation(movie_id, chooser, tuple(own[movie_id] for own in opinions))
+            GroupRecommendation(movie_id, chooser, tuple(opinion[movie_id] for opinion in opinions))
             for movie_id, chooser in zip(movie_ids, choosers, strict=True)
         ]
 
@@ -266,26 +270,26 @@ class Scorer:
         The most similar come first, ties by id.
         """
         catalogue = self._encoded_catalogue
-        own = self.catalogue.vocabulary.index(movie_id)
-        cosines = catalogue.normalized_directions @ catalogue.normalized_directions[own]
+        index = self.catalogue.vocabulary.index(movie_id)
+        cosines = catalogue.normalized_movie_embeddings @ catalogue.normalized_movie_embeddings[index]
         indices = np.flatnonzero(among)
-        indices = indices[indices != own]
+        indices = indices[indices != index]
         return _nearest(catalogue.ids[indices], cosines[indices], n)
 
     @torch.inference_mode()
-    def user_directions(self, users: Sequence[UserContext]) -> FloatArray:
-        """A vector of length 1 for each user, shape (users, width); similar users point the same way."""
-        return self._encoded_catalogue.user_directions(users)
+    def user_embeddings(self, users: Sequence[UserContext]) -> FloatArray:
+        """Unit-length user embeddings, shape (users, width); similar users have a high cosine."""
+        return self._encoded_catalogue.user_embeddings(users)
 
     @staticmethod
-    def similar_users(direction: FloatArray, others: Mapping[int, FloatArray], n: int) -> list[tuple[int, float]]:
-        """Ids and cosines of the most similar of the others, by `user_directions`, which are given by user id.
+    def similar_users(embedding: FloatArray, others: Mapping[int, FloatArray], n: int) -> list[tuple[int, float]]:
+        """Ids and cosines of the most similar of the others, by `user_embeddings`, which are given by user id.
 
         The most similar come first, ties by id.
         """
         if not others:
             return []
-        return _nearest(np.array(list(others), dtype=np.int64), np.array(list(others.values())) @ direction, n)
+        return _nearest(np.array(list(others), dtype=np.int64), np.array(list(others.values())) @ embedding, n)
 
     def _rounded(self, stars: Stars) -> tuple[list[float], Sequence[tuple[float, ...] | None]]:
         """Means within the rating scale, and probabilities, rounded as in every answer."""
@@ -297,23 +301,19 @@ class Scorer:
         return means, [tuple(shares) for shares in probabilities]
 
 
-def _without_own_ratings(
+def _distinct_histories(
     users: Sequence[UserContext], user_index: Sequence[int], movie_ids: Sequence[int]
-) -> tuple[list[UserContext], IntArray]:
-    """The contexts to predict pairs from, and for each pair the number of its context.
+) -> tuple[list[tuple[int, int | None]], IntArray]:
+    """The histories to predict pairs from, each a user and the movie to leave out, and for each pair its history.
 
-    A user's unrated movies share one context; each rated movie needs one of its own, without its rating.
+    A user's unrated movies share the whole history; each rated movie needs one of its own, without its rating.
     """
-    contexts: list[UserContext] = []
     numbers: dict[tuple[int, int | None], int] = {}
-    context_index = np.empty(len(movie_ids), dtype=np.int64)
+    history_index = np.empty(len(movie_ids), dtype=np.int64)
     for pair, (user, movie_id) in enumerate(zip(user_index, movie_ids, strict=True)):
         left_out = movie_id if movie_id in users[user].stars else None
-        if (user, left_out) not in numbers:
-            numbers[user, left_out] = len(contexts)
-            contexts.append(users[user] if left_out is None else users[user].without(left_out))
-        context_index[pair] = numbers[user, left_out]
-    return contexts, context_index
+        history_index[pair] = numbers.setdefault((user, left_out), len(numbers))
+    return list(numbers), history_index
 
 
 def _nearest(ids: IntArray, cosines: FloatArray, n: int) -> list[tuple[int, float]]:

@@ -11,7 +11,9 @@ import torch
 from pydantic import BaseModel
 
 from model.data import dataset
+from model.data.conversion import values
 from model.data.conversion.convert import Conversion
+from model.data.conversion.source import as_text
 from model.data.conversion.values import Scale
 from model.data.origin import IDS_FILES
 from model.data.sequences import Examples, Sequences
@@ -21,7 +23,7 @@ from model.features.users import Rated, UserContext
 from model.inference.artifact import load, newest
 from model.inference.scorer import Scorer
 from model.library.frames import table
-from model.library.ids import ExternalIds
+from model.library.ids import ExternalIds, id_texts
 from model.library.settings import Settings
 from model.rating_scale import LIKE
 from model.types import FloatArray, IntArray
@@ -91,16 +93,18 @@ class FittedModel:
 
         Items that were not learned from do not count. `DataError` for a rating that is not on the scale.
         """
-        user, item, time = (self.description.conversion.columns[role] for role in ("user", "item", "time"))
-        stars = np.full(len(frame), LIKE) if self.description.conversion.scale is None else self.stars(frame)
-        rows = table(frame, [user, item, time]).with_columns(stars=pl.Series(stars)).sort(time, maintain_order=True)
+        user, item = (self.description.conversion.columns[role] for role in ("user", "item"))
+        rows = table(frame, [user, item]).with_columns(stars=pl.Series(self.stars(frame)))
+        rows = rows[self._by_time(frame)]
         histories: dict[str, dict[int, Rated]] = {}
-        for user_id, item_id, _, own in rows.iter_rows():
-            for number in self.items.find_known([item_id]):
-                history = histories.setdefault(str(user_id), {})
+        for text, number, given in zip(
+            id_texts(rows[user]), self.items.look_up(rows[item]), rows["stars"], strict=True
+        ):
+            if number is not None:
+                history = histories.setdefault(text, {})
                 history.pop(number, None)  # the later one counts, where it stands
-                history[number] = Rated(number, own)
-        return {user_id: UserContext(history=list(history.values())) for user_id, history in histories.items()}
+                history[number] = Rated(number, given)
+        return {text: UserContext(history=list(history.values())) for text, history in histories.items()}
 
     def pairs(self, frame: Any) -> tuple[IntArray, IntArray]:  # noqa: ANN401 - a frame of any library
         """Numbers of the users and the items in a frame's rows; `DataError` for one that is not known."""
@@ -109,11 +113,35 @@ class FittedModel:
         users, items = self.users.find(rows[columns["user"]]), self.items.find(rows[columns["item"]])
         return np.array(users, dtype=np.int64), np.array(items, dtype=np.int64)
 
+    def rated_pairs(self, frame: Any) -> tuple[IntArray, IntArray, FloatArray]:  # noqa: ANN401 - a frame of any library
+        """Numbers of the users and the items in a frame's rows, and the stars; errors as of `pairs` and `stars`.
+
+        Of several rows of one user and item, the latest alone is there.
+        """
+        users, items = self.pairs(frame)
+        rows = pl.DataFrame({"user": users, "item": items, "stars": self.stars(frame)})[self._by_time(frame)]
+        latest = rows.unique(["user", "item"], keep="last", maintain_order=True)
+        return latest["user"].to_numpy(), latest["item"].to_numpy(), latest["stars"].to_numpy()
+
+    def _by_time(self, frame: Any) -> IntArray:  # noqa: ANN401 - a frame of any library
+        """The frame's rows in the order of their times; in their own order if it has none."""
+        rows, column = table(frame), self.description.conversion.columns.get("time")
+        if column not in rows.columns:
+            return np.arange(len(rows))
+        times = values.time_number(as_text(column, rows[column].dtype))
+        return np.argsort(rows.select(times.fill_null(0)).to_series().to_numpy(), kind="stable")
+
     def stars(self, frame: Any) -> FloatArray:  # noqa: ANN401 - a frame of any library
-        """The ratings in a frame's rows in stars, shape (rows,); `DataError` for one that is not on the scale."""
+        """The ratings in a frame's rows in stars, shape (rows,), or likes of one that has learned from likes.
+
+        `DataError` for a rating that is not on the scale.
+        """
+        if not self.has_ratings:
+            return np.full(len(frame), LIKE, dtype=np.float32)
         scale, column = self.scale, self.description.conversion.columns["rating"]
-        given = table(frame, [column]).to_series().cast(pl.Float64, strict=False)
-        stars = pl.select(scale.apply(pl.lit(given))).to_series()
+        rows = table(frame, [column])
+        given = rows[column]
+        stars = rows.select(scale.apply(values.number(as_text(column, given.dtype)))).to_series()
         for row in stars.is_null().arg_true():
             raise DataError(f"Row {row} has the rating {given[row]}, which is not on the scale: {scale}.")
         return stars.to_numpy().astype(np.float32)

@@ -1,7 +1,9 @@
 """The library's one class: learns from a frame of ratings, then recommends, predicts and evaluates."""
 
 import shutil
+import warnings
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
@@ -21,13 +23,14 @@ from model.errors import DataError
 from model.evaluation.batch_scoring import list_scores, predict
 from model.evaluation.scoring import score_lists, score_predictions
 from model.features.titles import title_vectors
-from model.files import atomic_folder
+from model.files import atomic_folder, atomic_write
 from model.inference.results import RankBy
 from model.library.fitted import ARTIFACTS, DATA, DESCRIPTION, Description, FittedModel
 from model.library.frames import Frames, table
+from model.library.ids import are_whole_numbers
 from model.library.progress import TrainingBars
 from model.library.settings import Settings
-from model.rating_scale import LIKE, RELEVANT_STARS
+from model.rating_scale import RELEVANT_STARS
 from model.training.context import TrainingContext
 from model.types import FloatArray, IntArray
 
@@ -86,8 +89,9 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
         """Learn from a frame with a row for each rating, and one with a row for each item's title and genres.
 
         Columns are known by their usual names, or given: ``user``, ``item``, ``rating``, ``time``, ``title`` and
-        ``genres``. Ids are texts or whole numbers, times are numbers, dates or texts. Without times, the order of the
-        rows counts. Without ratings, every row is a like: lists are learned, and no ratings.
+        ``genres``. Ids are whole numbers or texts, without the spaces around them; times are numbers, dates or texts.
+        Without times, the order of the rows counts. Without ratings, every row is a like: lists are learned, and no
+        ratings.
 
         Args:
             ratings: the frame of ratings.
@@ -128,24 +132,34 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
         options = ConversionOptions(columns, folder / "items.parquet" if items is not None else None, scale, likes)
         conversion = convert(folder / "ratings.parquet", folder / DATA, options)
         self._train(folder)
-        whole = {role for role in ("user", "item") if rows[conversion.columns[role]].dtype.is_integer()}
+        whole = {role for role in ("user", "item") if are_whole_numbers(rows[conversion.columns[role]])}
         description = Description(settings=self.settings, conversion=conversion, whole_numbers=whole)
         (folder / DESCRIPTION).write_text(description.model_dump_json(indent=2))
         return FittedModel(folder, self.device)
 
     def _train(self, folder: Path) -> None:
-        data = dataset.read(folder / DATA)
+        data, preset = dataset.read(folder / DATA), self.settings.apply()
+
+        def on_drawn(users: int, of: int) -> None:
+            warnings.warn(
+                f"{preset.name} learns from at most {preset.most_ratings:,} ratings: here from {users:,} of the "
+                f"{of:,} users of its training, drawn at random. Recommender('seqrec') learns from all, which takes "
+                "longer.",
+                stacklevel=2,
+            )
+
         with TrainingBars(shown=self.progress) as bars:
             context = TrainingContext(
                 catalogue=data.catalogue,
                 titles=lambda: title_vectors(data.catalogue, folder / ".titles", bars.on_titles),
                 bert_titles=lambda: np.empty((0, 0), dtype=np.float32),  # of a baseline, which is not trained
                 device=self.device,
+                on_drawn=on_drawn,
                 on_fit=bars.on_fit,
                 on_progress=bars.on_progress,
                 side_by_side=False,
             )
-            pipeline.train(data, self.settings.apply(), folder / ARTIFACTS, context)
+            pipeline.train(data, preset, folder / ARTIFACTS, context)
 
     @property
     def card(self) -> Card:
@@ -231,11 +245,13 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
     def evaluate(self, ratings: Any) -> Evaluation:
         """How well ratings are predicted and ranked that `fit` has not seen, of users and items that it has.
 
-        Columns are named as in the frame that was learned from. Raises `DataError` if a user or an item was not in it.
+        Columns are named as in the frame that was learned from. Where a user has rated an item twice, the later rating
+        counts. Raises `DataError` if a user or an item was not in it, or if there are no rows.
         """
         fitted = self.require_fitted()
-        users, items = fitted.pairs(ratings)
-        stars = fitted.stars(ratings) if fitted.has_ratings else np.full(len(users), LIKE, dtype=np.float32)
+        users, items, stars = fitted.rated_pairs(ratings)
+        if not len(users):
+            raise DataError("The frame has no rows to evaluate.")
         examples = fitted.with_targets(users, items, stars)
         errors = None
         if fitted.has_ratings:
@@ -251,7 +267,7 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
         if network.ranking is None:
             return None
         scores = partial(list_scores, network, device=self.device, horizon="relevance")
-        return score_lists(scores, fitted.with_targets(users, items, stars), network.movies.ratings.cpu().numpy())
+        return score_lists(scores, fitted.with_targets(users, items, stars), network.movies.rating_counts.cpu().numpy())
 
     def save(self, folder: Path | str) -> Path:
         """Write everything that answers need into a new folder, and return it; `FileExistsError`."""
@@ -273,6 +289,13 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
             raise DataError("This recommender has learned nothing yet. Call fit first, or load one that was saved.")
         return self._fitted
 
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Publish this recommender on the model hub, in place of the one that the repository may have.
+
+        ``options`` are those of `huggingface_hub.ModelHubMixin.push_to_hub`. Returns the commit's address.
+        """
+        return super().push_to_hub(repo_id, **{"delete_patterns": [f"{DATA}/*", f"{ARTIFACTS}/*"]} | options)
+
     # What the mix-in of the model hub asks for
 
     def _save_pretrained(self, save_directory: Path) -> None:
@@ -288,6 +311,9 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
 
 
 def _copy(source: Path, target: Path) -> None:
-    for name in (DATA, ARTIFACTS):
-        shutil.copytree(source / name, target / name, dirs_exist_ok=True)
-    shutil.copy(source / DESCRIPTION, target / DESCRIPTION)
+    """Put a recommender in place of the one that may be in ``target``, which stays unless all can be copied."""
+    with ExitStack() as written:
+        for name in (DATA, ARTIFACTS):
+            folder = written.enter_context(atomic_folder(target / name, replace=True))
+            shutil.copytree(source / name, folder, dirs_exist_ok=True)
+        shutil.copy(source / DESCRIPTION, written.enter_context(atomic_write(target / DESCRIPTION)))

@@ -7,6 +7,7 @@ import pandas as pd
 
 from model.errors import DataError
 from model.features.users import UserContext
+from model.library.ids import id_texts
 from model.library.recommender import Recommender
 
 # ruff: noqa: ANN401 - RecTools need not be installed, and its types are not here
@@ -77,7 +78,7 @@ class RecToolsModel:
         interactions = dataset.get_raw_interactions()
         contexts = fitted.contexts_in(interactions[interactions["user_id"].isin(asked)])
         among = fitted.items.numbers if items_to_recommend is None else fitted.items.find_known(items_to_recommend)
-        lists = fitted.scorer.recommend_many([contexts.get(str(user), UserContext()) for user in asked], among, k)
+        lists = fitted.scorer.recommend_many([contexts.get(text, UserContext()) for text in id_texts(asked)], among, k)
         entries = [
             (user, rank, entry)
             for user, listed in zip(asked, lists, strict=True)

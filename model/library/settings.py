@@ -33,7 +33,7 @@ class Settings(BaseModel):
     history_length: int | None = Field(None, ge=2)
     factors: int | None = Field(None, ge=1)
     learning_rate: float | None = Field(None, gt=0)
-    seed: int | None = None
+    seed: int | None = Field(None, ge=0, lt=2**63)
     refit: bool | None = None
 
     def apply(self) -> Preset:

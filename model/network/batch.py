@@ -43,8 +43,8 @@ class Users(NamedTuple):
         """A batch of one user for each of them."""
         ends = [0, *self.lengths.cumsum(0).tolist()]
         for user, (start, end) in enumerate(pairwise(ends)):
-            own, ratings = slice(user, user + 1), slice(start, end)
-            yield Users(self.profiles[own], self.movies[ratings], self.stars[ratings], self.lengths[own])
+            row, ratings = slice(user, user + 1), slice(start, end)
+            yield Users(self.profiles[row], self.movies[ratings], self.stars[ratings], self.lengths[row])
 
     def latest(self, limit: int) -> "Latest":
         """The last ``limit`` ratings of each user, side by side."""

@@ -60,6 +60,11 @@ class MovieTable(nn.Module):
     def __len__(self) -> int:
         return len(self.genres)
 
+    @property
+    def rating_counts(self) -> Tensor:
+        """Number of training ratings of each movie, shape (movies,); ``ratings`` is its name in every artifact."""
+        return self.ratings
+
     def embed(self, indices: Tensor) -> Tensor:
         """Embeddings of movie indices, shape (..., embedding).
 

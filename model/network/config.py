@@ -4,11 +4,11 @@ Every configuration also reads the field names of earlier versions; see `model.l
 """
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from model import legacy
+from model.legacy import WithOldNames
 from model.rating_scale import WHOLE_STARS, RatingScale
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NumberT = TypeVar("NumberT", int, "Tensor")
 
 
-class FactorizationConfig(BaseModel):
+class FactorizationConfig(WithOldNames):
     """How the factorization of the prior is sampled.
 
     Attributes:
@@ -34,6 +34,7 @@ class FactorizationConfig(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    record_kind = "factorization"
 
     factors: int = 32
     coordinates: int = 64
@@ -62,11 +63,6 @@ class FactorizationConfig(BaseModel):
         """The configuration for one fold."""
         return self.model_copy(update={"sweeps": self.fold_sweeps, "keep_every": self.fold_keep_every})
 
-    @model_validator(mode="before")
-    @classmethod
-    def _under_names_of_today(cls, values: object) -> Any:  # noqa: ANN401 - a validator receives anything
-        return legacy.fields("factorization", values)
-
 
 class RankingConfig(BaseModel):
     """The ranking network (`model.network.ranking`).
@@ -81,8 +77,8 @@ class RankingConfig(BaseModel):
         title_components: principal components of the title vectors that enter a movie's vector.
         input_dropout, output_dropout: rates for the movies' vectors and for the queries; the same entries are dropped
             at every step of a history (Gal and Ghahramani 2016).
-        stars_weight, stars_components: see `model.network.liking`; with a weight of 0, relevance is the ranking
-            network's alone.
+        stars_weight, stars_components: see `model.network.stars_in_relevance`; with a weight of 0, relevance is the
+            ranking network's alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -114,7 +110,7 @@ class RankingConfig(BaseModel):
         return -(-beyond // self.window_step) * self.window_step * (beyond > 0)
 
 
-class NetworkConfig(BaseModel):
+class NetworkConfig(WithOldNames):
     """Sizes of the network; the defaults are the paper's (Table 2).
 
     Attributes:
@@ -138,6 +134,7 @@ class NetworkConfig(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    record_kind = "network"
 
     branches: tuple[str, ...] = ("history", "profile", "movie", "title")
     recurrent: Literal["mlstm", "lstm", "bag"] = "mlstm"
@@ -168,13 +165,8 @@ class NetworkConfig(BaseModel):
             raise ValueError("levels of stars must be at least two, ascending and evenly spaced")
         return levels
 
-    @model_validator(mode="before")
-    @classmethod
-    def _under_names_of_today(cls, values: object) -> Any:  # noqa: ANN401 - a validator receives anything
-        return legacy.fields("network", values)
 
-
-class TrainingConfig(BaseModel):
+class TrainingConfig(WithOldNames):
     """How a network is trained; the defaults are the paper's (section on training), 16 x 32 = 512 samples a step.
 
     Attributes:
@@ -192,6 +184,7 @@ class TrainingConfig(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    record_kind = "training"
 
     epochs: int = 20
     patience: int = 5
@@ -206,13 +199,8 @@ class TrainingConfig(BaseModel):
     adam_betas: tuple[float, float] = (0.9, 0.999)
     seed: int = 0
 
-    @model_validator(mode="before")
-    @classmethod
-    def _under_names_of_today(cls, values: object) -> Any:  # noqa: ANN401 - a validator receives anything
-        return legacy.fields("training", values)
 
-
-class RankingTrainingConfig(BaseModel):
+class RankingTrainingConfig(WithOldNames):
     """How the ranking network learns which movie comes next, and which movies are relevant.
 
     Attributes:
@@ -232,6 +220,7 @@ class RankingTrainingConfig(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    record_kind = "ranking_training"
 
     epochs: int = 24
     users_per_step: int = 32
@@ -253,8 +242,3 @@ class RankingTrainingConfig(BaseModel):
     def refit(self) -> "RankingTrainingConfig":
         """The configuration for continuing with more users."""
         return self.model_copy(update={"epochs": self.refit_epochs, "learning_rate": self.refit_rate})
-
-    @model_validator(mode="before")
-    @classmethod
-    def _under_names_of_today(cls, values: object) -> Any:  # noqa: ANN401 - a validator receives anything
-        return legacy.fields("ranking_training", values)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from model.network.config import NetworkConfig
 from model.network.scale import level_indices
-from model.rating_scale import RELEVANT_STARS, WHOLE_STARS, RatingScale
+from model.rating_scale import WHOLE_STARS, RatingScale, liked_levels
 
 INITIAL_LOG_PRECISION = 0.3
 """Precision 1.35, a standard deviation of 0.86 stars: about the test error of a factorization on MovieLens."""
@@ -29,10 +29,10 @@ class Stars(NamedTuple):
     probabilities: Tensor | None
 
     def like_probability(self, scale: RatingScale) -> Tensor | None:
-        """How likely the user is to give `RELEVANT_STARS` or more stars, shape (...)."""
+        """How likely the user is to like the movie, shape (...); see `liked_levels`."""
         if self.probabilities is None:
             return None
-        return self.probabilities[..., [level >= RELEVANT_STARS for level in scale]].sum(-1)
+        return self.probabilities[..., liked_levels(scale)].sum(-1)
 
 
 class NormalHead(nn.Module):

@@ -1,6 +1,6 @@
 """The SeqRec network: prior, branches, output network and head."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,9 +11,9 @@ from model.network.batch import Users
 from model.network.branches import BRANCHES, Branch, MovieTable, feed_forward
 from model.network.config import NetworkConfig
 from model.network.heads import Stars, build_head
-from model.network.liking import Liking
 from model.network.prior import MovieFactors, Prior, empty_prior
 from model.network.ranking import MovieVectors, RankingNetwork
+from model.network.stars_in_relevance import StarsInRelevance
 
 MOVIES_AT_ONCE = 20_000
 """Movies whose vectors by the prior are in memory together, some hundred megabytes."""
@@ -89,7 +89,8 @@ class SeqRec(nn.Module):
             self._build_rating_layers(config, len(genres))
         # Built last, so that all other weights start the same with it and without it.
         self.ranking = RankingNetwork(config, config.ranking, genres, titles) if config.ranking else None
-        self.liking = Liking.of(config.ranking, self.prior) if config.predicts_stars else None
+        # Named as in the weights of every artifact.
+        self.liking = StarsInRelevance.of(config.ranking, self.prior) if config.predicts_stars else None
 
     def _build_rating_layers(self, config: NetworkConfig, vocabulary_size: int) -> None:
         self.prior = empty_prior(config, vocabulary_size)
@@ -131,13 +132,20 @@ class SeqRec(nn.Module):
             self.liking.fit(self._movie_factors())
 
     def compared(self, movies: MovieVectors, factors: MovieFactors | None = None) -> MovieVectors:
-        """All movies of the ranking network as lists compare them, by `Liking`; its queries then need it too.
+        """All movies of the ranking network as lists compare them, by `StarsInRelevance`, with `compared_queries`.
 
         ``factors`` are the movies as the prior encodes them, where they are there already.
         """
         if self.liking is None:
             return movies
         return self.liking.movies(movies, self._movie_factors() if factors is None else [factors])
+
+    def compared_queries(self, queries: Tensor, vectors: Callable[[], Tensor]) -> Tensor:
+        """Queries of the ranking network that fit the movies of `compared`, shape (users, horizons, width).
+
+        ``vectors`` are those of the users by the prior, asked for only where they are needed.
+        """
+        return queries if self.liking is None else self.liking.queries(queries, vectors())
 
     def _movie_factors(self) -> Iterator[MovieFactors]:
         """All movies as the prior encodes them, in parts: a vector has a thousand entries."""

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from model.data.sequences import Examples, Sequences, ragged_range
 from model.distributed.group import StepShare
-from model.evaluation.batch_scoring import batch_of
 from model.network.batch import Users
 from model.network.config import TrainingConfig
 from model.types import FloatArray, IntArray
+from model.user_batches import batch_of
 
 
 class Batch(NamedTuple):
@@ -119,9 +119,9 @@ class Batches:
         ``history`` and ``targets`` are indices into the ratings of the sequences, user after user.
         """
         sequences, share, samples = self.examples.sequences, StepShare(len(users)), len(targets)
-        own = np.arange(len(users))[share.users]
-        history, targets = _of_users(history, lengths, own), _of_users(targets, counts, own)
-        users, lengths, counts = users[own], lengths[own], counts[own]
+        rows = np.arange(len(users))[share.users]
+        history, targets = _of_users(history, lengths, rows), _of_users(targets, counts, rows)
+        users, lengths, counts = users[rows], lengths[rows], counts[rows]
         weights = np.repeat(self.user_weights[users], counts) * self.movie_weights[sequences.movies[targets]]
         return Batch(
             users=batch_of(sequences, users, history, lengths),

@@ -8,6 +8,7 @@ import torch
 
 from model.factorization.cross_fitting import OnFit
 from model.features.catalogue import Catalogue
+from model.files import HALF_WRITTEN
 from model.training.trainer import OnProgress
 from model.types import FloatArray
 
@@ -26,6 +27,7 @@ class TrainingContext:
         resume: whether to resume interrupted runs of the same data and settings.
         on_stage: called with ``held-out`` when the training begins that holds users out, and with ``all users`` when
             the one begins whose weights are served.
+        on_drawn: called with how many users are learned from and how many there are, if the preset takes only some.
         on_fit: called while the prior is fitted.
         on_progress: called after every training step.
         on_learned: called with a task's name when it is learned, also if a checkpoint held all of it.
@@ -41,6 +43,7 @@ class TrainingContext:
     checkpoints: Path | None = None
     resume: bool = False
     on_stage: Callable[[str], None] = lambda _: None
+    on_drawn: Callable[[int, int], None] = lambda *_: None
     on_fit: OnFit = lambda *_: None
     on_progress: OnProgress = lambda _: None
     on_learned: Callable[[str], None] = lambda _: None
@@ -66,6 +69,12 @@ class TrainingContext:
             path.unlink(missing_ok=True)
         self.used_checkpoints.add(path)
         return path
+
+    def sweep(self, *, runs: bool) -> None:
+        """Delete files that killed trainings have left half written, with ``runs`` all others too; none may run now."""
+        if self.checkpoints is not None:
+            for left in self.checkpoints.glob("*" if runs else HALF_WRITTEN):
+                left.unlink(missing_ok=True)
 
     def discard_checkpoints(self) -> None:
         """Delete the files of all runs, once their results are written: until then a resumed job repeats no run."""

@@ -1,9 +1,9 @@
 """Estimators of a preset's network: fit to training examples, then predict stars or score movies for others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -26,8 +26,6 @@ from model.training.rating_task import RatingTask
 from model.training.side_by_side import SideRun
 from model.training.trainer import Trainer
 from model.types import FloatArray
-
-T = TypeVar("T")
 
 
 class SeqRecEstimator:
@@ -65,7 +63,7 @@ class SeqRecEstimator:
         self.network = SeqRec(config, torch.from_numpy(catalogue.genre_matrix), titles)
         movies = self.network.movies
         movies.graph.copy_(torch.from_numpy(movie_coordinates(train.sequences, *movies.graph.shape)))
-        movies.ratings.copy_(torch.bincount(torch.from_numpy(train.sequences.movies), minlength=len(movies)))
+        movies.rating_counts.copy_(torch.bincount(torch.from_numpy(train.sequences.movies), minlength=len(movies)))
         if self.network.ranking is not None:
             self.network.ranking.movies.fit_titles()
         like_first(self.network)
@@ -75,15 +73,18 @@ class SeqRecEstimator:
 
         With ``start``, the ranking network goes on from that network's, at the rate and for the epochs of a refit.
         """
-        self.fit_ranking_beside(train, validation, lambda: None, start)
+        with self.ranking_beside(train, validation, start):
+            pass
 
-    def fit_ranking_beside(
-        self, train: Examples, validation: Examples | None, other: Callable[[], T], start: SeqRec | None = None
-    ) -> T:
-        """As `fit_ranking`, side by side with something else that takes long; returns what that does."""
+    @contextmanager
+    def ranking_beside(
+        self, train: Examples, validation: Examples | None, start: SeqRec | None = None
+    ) -> Iterator[None]:
+        """As `fit_ranking`, side by side with a ``with`` block that takes long; the end of the block waits for it."""
         ranking, config = self.network.ranking, self.preset.ranking_training
         if ranking is None or config is None:
-            return other()
+            yield
+            return
         if start is not None:
             ranking.load_state_dict(start.require_ranking().state_dict())
             config = config.refit
@@ -94,13 +95,15 @@ class SeqRecEstimator:
         trainer = Trainer(task)
         samples = task.samples * config.epochs if self.context.side_by_side else 0
         with SideRun(trainer, samples, self.context.checkpoint(run), self.context.on_progress) as side:
-            self._on_epoch = side.take_threads_back
-            done = other()
+            before, self._on_epoch = self._on_epoch, side.take_threads_back
+            try:
+                yield
+            finally:
+                self._on_epoch = before
             side.wait()
         self.context.on_learned(task.name)
         self.ranking_epochs = trainer.epochs
         ranking.movies.reset(self._unrated(train))
-        return done
 
     def fit_prior(self, train: Examples) -> None:
         """Fit what relevance needs of the stars: the prior that is served, without cross-fitting."""

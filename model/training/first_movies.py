@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from model.data.sequences import Sequences
+from model.discounts import discounts
 from model.evaluation.ranking_metrics import TOP
 from model.features.catalogue import UNKNOWN
 from model.features.users import PROFILE_WIDTH
@@ -162,7 +163,7 @@ class Interview:
 
 def ndcg(lists: Tensor, targets: Tensor) -> FloatArray:
     """NDCG@10 of each list, shape (users,): indices (users, 10), and which are targets (users, movies)."""
-    gains = 1 / torch.log2(torch.arange(TOP) + 2)
+    gains = torch.from_numpy(discounts(np.arange(TOP))).float()
     ideal = gains.cumsum(0)[targets.sum(1).clamp(1, TOP) - 1]
     quality: FloatArray = ((targets.gather(1, lists) * gains).sum(1) / ideal).numpy()
     return quality
@@ -195,7 +196,7 @@ def choose_first_movies(network: RankingNetwork, sequences: Sequences, seed: int
 
 def among(sequences: Sequences, movies: IntArray) -> Sequences:
     """The ratings of these movies alone, with row numbers in ``movies`` (movies,), ascending, in place of indices."""
-    known = sequences.ratings(np.flatnonzero(np.isin(sequences.movies, movies)))
+    known = sequences.only(np.flatnonzero(np.isin(sequences.movies, movies)))
     return replace(known, movies=np.searchsorted(movies, known.movies))
 
 

@@ -103,7 +103,8 @@ PRESETS = {
         Preset(
             name="seqrec",
             network=RATING_ONLY.network.model_copy(
-                # To read more of a history than the latest hundred ratings brings nothing, and takes as much longer.
+                # To read more of a history than the latest hundred ratings brings nothing, and takes longer in
+                # proportion.
                 update={"ranking": RankingConfig(hidden=256, history_length=100, stars_weight=0.7)}
             ),
             training=RATING_ONLY.training,

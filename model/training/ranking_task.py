@@ -170,8 +170,8 @@ class RankingTask(StepTask):
         share, sample = StepShare(len(windows.lengths)), self.sampler.draw()
         of_share = windows.of_users(share.users)
         # The unknown movie, which pads the windows, keeps index 0.
-        own = [of_share.movies.flatten(), of_share.relevant.flatten()]
-        needed = torch.unique(torch.cat([torch.tensor([UNKNOWN]), *own, sample.movies]))
+        in_windows = [of_share.movies.flatten(), of_share.relevant.flatten()]
+        needed = torch.unique(torch.cat([torch.tensor([UNKNOWN]), *in_windows, sample.movies]))
         now, candidates = of_share.among(needed).to(self.device), sample.among(needed).to(self.device)
         steps, users = now.predicted()
         movies = self.network.movies(needed.to(self.device))

@@ -72,7 +72,7 @@ def next_movie_loss(
 ) -> Tensor:
     """Mean negative log-likelihood of the target movies among the candidates.
 
-    Movies that the user rated before a query's step are no candidates, as in a list. In a sample, a candidate's score
+    Movies that the user rated before a query's step are not candidates, as in a list. In a sample, a candidate's score
     counts as often as movies like it are missing: less the logarithm of its chance, it makes the sum of the sample an
     unbiased estimate of the sum of the catalogue (Bengio and Senecal 2008, "Adaptive importance sampling to accelerate
     training of a neural probabilistic language model").
@@ -110,7 +110,7 @@ class _NextMovieLoss(torch.autograd.Function):
         movie_bias = bias[candidates.movies] - candidates.log_chance
         rated_at = rated_at[:, candidates.movies]
         of_targets = (queries * table[targets]).sum(1) + bias[targets]
-        # A target is no candidate of its own query: its score is known, and never sampled.
+        # A target is not a candidate of its own query: its score is known, and never sampled.
         column = torch.full((len(table),), -1, device=table.device)
         column[candidates.movies] = torch.arange(len(movies), device=table.device)
         target_columns = column[targets]
@@ -122,8 +122,9 @@ class _NextMovieLoss(torch.autograd.Function):
             start += count
             scores = torch.addmm(movie_bias, queries[block], movies.T)
             scores.masked_fill_(rated_at[user] < steps[block, None], -torch.inf)
-            own = target_columns[block, None]
-            scores.scatter_(1, own.clamp(min=0), scores.gather(1, own.clamp(min=0)).masked_fill_(own >= 0, -torch.inf))
+            target_column = target_columns[block, None]
+            target_at = target_column.clamp(min=0)
+            scores.scatter_(1, target_at, scores.gather(1, target_at).masked_fill_(target_column >= 0, -torch.inf))
             largest = torch.maximum(scores.amax(1), of_targets[block])
             scores.sub_(largest[:, None]).exp_()
             sums = scores.sum(1).add_((of_targets[block] - largest).exp_())

@@ -81,13 +81,13 @@ class StepTask(ABC):
         for done, step in enumerate(self.steps(number), start=1):
             weight = step.samples if step.weight is None else step.weight
             self._set_rate((number - 1) + done / count)
-            total += self._take(step) * weight
+            total += self.take_step(step) * weight
             weights += weight
             samples += step.samples
             report(done, count, total / weights, samples)
         return float(summed(torch.tensor(total, dtype=torch.double))) / size() / weights
 
-    def _take(self, step: Step) -> float:
+    def take_step(self, step: Step) -> float:
         """Change the parameters by one step; returns the mean loss of its samples."""
         self.optimizer.zero_grad(set_to_none=True)
         step.loss.backward()  # type: ignore[no-untyped-call]

@@ -11,7 +11,15 @@ from pydantic.json_schema import JsonSchemaValue, SkipJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
 from seqrec.ids import EXTERNAL_ID, EXTERNAL_ID_RULE, NAMED_EXTERNAL_ID, AnyId, is_external_id, read_id
-from seqrec.limits import EARLIEST_YEAR, LARGEST_ID, LATEST, LATEST_YEAR, LONGEST_EXTERNAL_ID, MOST_RATINGS
+from seqrec.limits import (
+    EARLIEST_YEAR,
+    LARGEST_ID,
+    LATEST,
+    LATEST_YEAR,
+    LONGEST_EXTERNAL_ID,
+    MOST_RATINGS,
+    MOST_SECONDS_AHEAD,
+)
 
 
 def _no_boolean(value: object) -> object:
@@ -37,7 +45,7 @@ def _not_null(value: object) -> object:
 
 def _not_in_the_future(seconds: int) -> int:
     """A rating of tomorrow would be the newest one for as long as that is; a day is left for clocks that differ."""
-    if seconds > time.time() + 86_400:
+    if seconds > time.time() + MOST_SECONDS_AHEAD:
         raise ValueError("the time is in the future: seconds since 1970 are wanted")
     return seconds
 
@@ -66,13 +74,13 @@ class _EitherId:
 
     def __get_pydantic_core_schema__(self, _: object, handler: CoreHandler) -> CoreSchema:
         as_it_is = core_schema.simple_ser_schema("any")
-        own = handler.generate_schema(Id)
-        return core_schema.no_info_wrap_validator_function(self._validate, own, serialization=as_it_is)
+        own_id = handler.generate_schema(Id)
+        return core_schema.no_info_wrap_validator_function(self._validate, own_id, serialization=as_it_is)
 
     def __get_pydantic_json_schema__(self, _: CoreSchema, __: JsonHandler) -> JsonSchemaValue:
-        own = {"type": "integer", "format": "int64", "minimum": 1, "maximum": LARGEST_ID}
+        own_id = {"type": "integer", "format": "int64", "minimum": 1, "maximum": LARGEST_ID}
         text = {"type": "string", "minLength": 1, "maxLength": LONGEST_EXTERNAL_ID, "pattern": self._pattern}
-        return {"anyOf": [own, text], "examples": [1, "tt0111161"]}
+        return {"anyOf": [own_id, text], "examples": [1, "tt0111161"]}
 
     def _validate(self, value: object, as_own: Callable[[object], int]) -> AnyId:
         if type(value) is int and 1 <= value <= LARGEST_ID:

@@ -110,7 +110,7 @@ class Opinion(BaseModel):
     own_stars: float | None = Field(description="The member's own rating; null if there is none.", examples=[5.0])
     reasons: list[Reason] | None = Field(
         description="The up to three ratings of the member that count most, the most important first; none below the "
-        "mean of the member's ratings. Null unless asked for."
+        "mean of the member's ratings, and none at all for a movie that the member has rated. Null unless asked for."
     )
 
 

@@ -289,8 +289,8 @@ class Retraining(BaseModel):
     ratings: int = Field(description="In the database when it began.", examples=[1010209])
     outcome: Literal["served", "aside", "failed"] | None = Field(
         default=None,
-        description="`served`: its model took over; `aside`: it was not better, and is kept aside; `failed`; null "
-        "while it runs.",
+        description="`served`: its model was better, and took over unless another one was pinned; `aside`: it was not "
+        "better, and is kept aside; `failed`; null while it runs.",
         examples=["served"],
     )
     version: str | None = Field(default=None, description="Of the model.", examples=["20261124T032000Z-seqrec"])

@@ -194,7 +194,7 @@ class Recommendation(MovieAnswer):
     )
     reasons: list[Reason] | None = Field(
         description="The up to three ratings that count most, the most important first; none below the mean of the "
-        "user's ratings. Null unless asked for."
+        "user's ratings, and none at all for a movie that the user has rated. Null unless asked for."
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.services.taste.matching import TitleMatcher
+from app.services.rating_import.matching import TitleMatcher
 from app.storage.movies import MovieRecord
 from benchmarks.title_matching import DAMAGES, Asked, absent, all_together, catalogue, measure, report
 from model.features.catalogue import year_of

@@ -75,7 +75,7 @@ def workplace(
     engine = connect(f"sqlite:///{folder}/seqrec.db")
     upgrade(engine)
     load(engine, sample)
-    with running(create_app(engine, scorer, folder / "artifacts")) as address:
+    with running(create_app(engine, scorer, artifacts=folder / "artifacts")) as address:
         yield Workplace(folder, address)
     engine.dispose()
 

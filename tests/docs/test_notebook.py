@@ -26,10 +26,11 @@ def test_every_cell_was_run_from_top_to_bottom_without_a_warning() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_run_anew_it_ends_as_it_was_kept(tmp_path: Path) -> None:
     kept = nbformat.read(NOTEBOOK, as_version=4)
     anew = nbformat.read(NOTEBOOK, as_version=4)
-    NotebookClient(anew, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(anew, timeout=800, resources={"metadata": {"path": str(tmp_path)}}).execute()
 
     before, after = code_cells(kept), code_cells(anew)
     assert [len(cell.outputs) for cell in after] == [len(cell.outputs) for cell in before]

@@ -15,6 +15,7 @@ from app.main import api
 from app.observability import metrics
 from app.services.feedback.kinds import DEFAULT_MEANINGS
 from app.settings import Settings
+from seqrec.schemas.recommendations import Order
 
 DOCS = ROOT / "docs"
 
@@ -23,10 +24,26 @@ def test_the_reference_of_the_api_is_the_one_that_its_description_gives() -> Non
     assert (DOCS / "api.md").read_text() == api_page(api().openapi()), "run: seqrec openapi --markdown > docs/api.md"
 
 
+def test_every_route_is_in_the_table_of_the_guide() -> None:
+    table = (DOCS / "how-to" / "http.md").read_text().partition("\n## ")[0]
+    listed = {re.sub(r"\{\w+\}", "{}", path) for path in re.findall(r"(?<=[A-Z] )/[\w/{}]*", table)}
+
+    assert {re.sub(r"\{\w+\}", "{}", path) for path in api().openapi()["paths"]} == listed
+
+
 def test_the_reference_of_the_command_line_is_the_one_that_the_commands_give() -> None:
     written = commands.page(command_line)
 
     assert (DOCS / "cli.md").read_text() == written, "run: python -m app.cli.reference.commands > docs/cli.md"
+
+
+def test_the_command_line_says_of_each_order_what_the_api_says() -> None:
+    (row,) = re.findall(r"^\| `--rank-by .*", (DOCS / "cli.md").read_text(), re.MULTILINE)
+    said = str(Order.model_fields["rank_by"].description).replace("`", "")
+    definitions = re.findall(r"((?:relevance|next): [^.]+)\.", row)
+
+    assert len(definitions) == 2
+    assert [definition for definition in definitions if definition not in said] == []
 
 
 def test_every_setting_is_a_row_of_the_operators_page_with_default_and_description() -> None:
@@ -61,6 +78,14 @@ def test_every_metric_is_described_for_the_operator() -> None:
         assert f"`{collected.name}" in text, collected.name
 
 
+def test_every_task_of_the_model_is_named_beside_its_metric() -> None:
+    (row,) = re.findall(r"\| `seqrec_scoring_seconds` .*", section(DOCS / "operations.md", "Metrics"))
+    services = (path.read_text() for path in (ROOT / "app/services").rglob("*.py"))
+    tasks = {task for text in services for task in re.findall(r'scoring\("(\w+)"\)', text)}
+
+    assert set(re.findall(r"`(\w+)`", row)) == {"seqrec_scoring_seconds", "task", *tasks}
+
+
 def test_the_policy_of_the_page_is_the_one_that_is_promised() -> None:
     promised = " ".join((DOCS / "security.md").read_text().split())
 
@@ -84,6 +109,13 @@ def test_the_architecture_lists_every_package(package: str) -> None:
     assert names
     for name in names:
         assert f"`{name}/`" in plan, f"{package}/{name}"
+
+
+def test_the_version_of_today_gets_fixes() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    minor = version.rpartition(".")[0]
+
+    assert f"| {minor} | yes |" in (ROOT / "SECURITY.md").read_text()
 
 
 def test_a_release_has_a_date_and_the_newest_stands_first() -> None:
@@ -111,3 +143,11 @@ def test_constants_that_contributing_places_in_a_file_are_in_it() -> None:
     assert placed
     for name, path in placed:
         assert re.search(rf"^{name}\b", (ROOT / path).read_text(), re.MULTILINE), f"{name} in {path}"
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=str(path.relative_to(ROOT))) for path in documents()])
+def test_what_is_installed_comes_from_the_clone(path: Path) -> None:
+    """All pages but the one that the package index shows."""
+    text = path.read_text(encoding="utf-8")
+
+    assert path == DOCS / "pypi.md" or not re.findall(r"pip install '[^'\n]*seqrec\[", text)

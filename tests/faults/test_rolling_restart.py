@@ -11,7 +11,7 @@ from server import process
 from soak import part
 from sqlalchemy import Engine
 
-DRAIN_TIME = 2 * CHECKED_EVERY
+DRAIN_TIME = 6 * CHECKED_EVERY
 """Seconds: on a busy machine too, the proxy has learned by then that a server is about to stop."""
 
 

@@ -18,7 +18,9 @@ from model.errors import DataError, SettingsError
 from model.evaluation.batch_scoring import predict
 from model.evaluation.rating_metrics import rmse
 from model.inference import artifact
-from model.pipeline import evaluate, train, train_better, train_on
+from model.network.rating import SeqRec
+from model.pipeline import evaluate, train, train_better, train_once
+from model.training.estimator import NetworkRanker
 from model.training.presets import PRESETS, QUICK_LOOK, first_look, preset
 
 
@@ -96,7 +98,7 @@ def test_one_training_on_data_in_which_nobody_likes_anything_trains_stars_alone(
     disliked = replace(sample, ratings=sample.ratings.with_columns(stars=pl.lit(2, pl.Float32)))
     split = paper_split(Sequences.of(disliked))
 
-    trained = train_on(split, disliked, SMALL, tmp_path, context_for(disliked), epochs=1, start=None)
+    trained = train_once(split, disliked, SMALL, tmp_path, context_for(disliked), epochs=1, start=None)
 
     loaded = artifact.load(trained.folder)
     assert (loaded.network.ranking, loaded.first_movies) == (None, ())
@@ -114,6 +116,23 @@ def test_of_data_without_stars_lists_alone_are_learned(sample: MovieLens, tmp_pa
     assert trained.card.held_out_lists is not None
     assert trained.card.held_out_lists.ndcg_at_10 > trained.card.held_out_lists.baselines["popularity"].ndcg_at_10 / 2
     assert not artifact.load(trained.folder).network.config.predicts_stars
+
+
+def test_without_stars_the_network_that_is_evaluated_is_the_one_that_is_trained(
+    sample: MovieLens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    untrained: list[SeqRec] = []
+
+    def begin(ranker: NetworkRanker, split: Split) -> None:
+        ranker.model.begin(split.train)
+        untrained.append(ranker.model.network)
+
+    monkeypatch.setattr(NetworkRanker, "fit", begin)
+    evaluate(sample.without_stars(), RANKING, "seqrec-small", context_for(sample))
+
+    (network,) = untrained
+    assert not network.config.predicts_stars
+    assert network.liking is None
 
 
 def test_a_model_of_stars_alone_has_nothing_to_learn_without_them(sample: MovieLens, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.timeout(600),
 ]
 
-RELOADED_WITHIN = 5.0
+RELOADED_WITHIN = 30.0
 """Seconds."""
 
 DRAIN_SECONDS = 3.0
@@ -77,7 +77,7 @@ class Replicas:
         for place, stack in enumerate(self._stacks):
             stack.close()
             self._start(place, python_path)
-            time.sleep(2)  # until HAProxy has seen that it is ready again
+            time.sleep(4)  # until HAProxy has seen that it is ready again, on a busy machine too
 
     def _start(self, place: int, python_path: Path | None = None) -> None:
         log = self._folder / f"{place}-{time.monotonic_ns()}.log"

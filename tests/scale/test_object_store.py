@@ -2,21 +2,27 @@
 
 import json
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from builders import SMALL, context_for
 from fastapi.testclient import TestClient
+from fsspec import url_to_fs
 from object_stores import s3_server
 from sqlalchemy import Engine, text
+from waiting import comes_true
 
+from app.jobs import prepare
+from app.jobs.background import LogReporter
+from app.jobs.training import train_model
 from app.main import create_app
 from app.services.models.collection import Models
 from app.services.models.loading import load_newest_scorer
 from app.settings import Settings
 from app.storage.database import Database, connect
+from model.data.dataset import MovieLens
 from model.errors import ArtifactError, SettingsError, UnknownNameError
 from model.inference import artifact
 from model.inference.scorer import Scorer
@@ -52,13 +58,6 @@ def make_bucket(name: str) -> None:
     boto3.client("s3").create_bucket(Bucket=name)
 
 
-def comes_true(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 10
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()
-
-
 def copy_as(folder: Path, name: str, parent: Path) -> Path:
     """The artifact under another name."""
     copied = shutil.copytree(folder, parent / name)
@@ -77,6 +76,26 @@ def test_the_newest_artifact_is_downloaded_once(store: ObjectStore, artifact_fol
     (store.cache / NEWER / "mark").touch()
     artifact.newest(store)
     assert (store.cache / NEWER / "mark").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+@pytest.mark.parametrize(("store", "database_url"), [("s3", "postgresql")], indirect=True)
+def test_an_empty_database_and_an_empty_store_are_prepared_from_a_data_folder(
+    store: ObjectStore, database_url: str, sample_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "preset", lambda _: SMALL)
+    settings = Settings(
+        data=sample_folder, database_url=database_url, artifacts=store, artifacts_cache=store.cache, device="cpu"
+    )
+
+    prepare.prepare(settings, LogReporter())
+
+    elsewhere = ObjectStore(store.url, tmp_path / "elsewhere")
+    with TestClient(create_app(engine := connect(database_url), load_newest_scorer(elsewhere, CPU))) as replica:
+        assert replica.get("/health/ready").status_code == 200
+        assert replica.get("/users/1/recommendations").json()["based_on"] == "history"
+    engine.dispose()
 
 
 def test_a_damaged_upload_is_passed_over_and_nothing_of_it_is_kept(
@@ -120,7 +139,7 @@ def test_a_reload_lists_the_store_anew(
     store: ObjectStore, loaded: Engine, artifact_folder: Path, tmp_path: Path
 ) -> None:
     artifact.publish(store, artifact_folder)
-    with TestClient(create_app(loaded, load_newest_scorer(store, CPU), store)) as client:
+    with TestClient(create_app(loaded, load_newest_scorer(store, CPU), artifacts=store)) as client:
         artifact.publish(store, copy_as(artifact_folder, NEWER, tmp_path / "trained"))
 
         assert client.post("/admin/reload").json() == {"before": artifact_folder.name, "version": NEWER}
@@ -134,7 +153,7 @@ def test_a_model_of_the_store_is_pinned_and_downloaded_where_it_is_not(
     artifact.publish(store, artifact_folder)
     artifact.publish(store, copy_as(artifact_folder, NEWER, tmp_path / "trained"))
     elsewhere = ObjectStore(store.url, tmp_path / "elsewhere")
-    with TestClient(create_app(loaded, load_newest_scorer(store, CPU), store)) as client:
+    with TestClient(create_app(loaded, load_newest_scorer(store, CPU), artifacts=store)) as client:
         assert client.get("/model").json()["version"] == NEWER
         Models(Database(loaded), elsewhere).pin(artifact_folder.name)
 
@@ -186,6 +205,76 @@ def test_a_model_takes_over_also_where_another_process_has_downloaded_it_meanwhi
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_model_that_only_the_cache_has_is_not_served(
+    store: ObjectStore, loaded: Engine, artifact_folder: Path
+) -> None:
+    copy_as(artifact_folder, NEWER, store.cache)
+
+    with pytest.raises(ArtifactError, match=f"{NEWER} is on this machine alone"):
+        Models(Database(loaded), store).pin(NEWER)
+
+
+class Reporter:
+    """Keeps what a training reports."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+        self.stages: set[str] = set()
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+    def progress(self, stage: str, done: int, total: int | None, detail: str = "") -> None:
+        self.stages.add(stage)
+
+
+@pytest.fixture
+def random_titles(sample: MovieLens, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.jobs.training.title_vectors", lambda *_: context_for(sample).titles())
+
+
+def test_a_training_whose_upload_fails_is_not_lost(
+    store: ObjectStore, sample: MovieLens, random_titles: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ArtifactError("no room")
+
+    settings, first, second = Settings(artifacts=store, artifacts_cache=store.cache), Reporter(), Reporter()
+    with monkeypatch.context() as patched:
+        patched.setattr(ObjectStore, "publish", refuse)
+        with pytest.raises(ArtifactError, match="no room"):
+            train_model(sample, SMALL, settings, first, resume=False)
+    assert "--resume" in first.messages[-1]
+    assert any("epoch" in stage for stage in first.stages)
+
+    trained = train_model(sample, SMALL, settings, second, resume=True)
+
+    assert store.folders_with("manifest.json") == [trained.folder.name]
+    assert not any("epoch" in stage for stage in second.stages)
+    assert not list((store.cache / ".checkpoints").glob("*.safetensors"))
+
+
+def test_a_store_that_takes_nothing_is_found_before_the_training(
+    sample: MovieLens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    no_folder = ObjectStore(f"file://{tmp_path}/file", tmp_path / "cache")
+    settings = Settings(artifacts=no_folder, artifacts_cache=no_folder.cache)
+    monkeypatch.setattr("model.pipeline.train", lambda *_, **__: pytest.fail("it was trained"))
+
+    with pytest.raises(ArtifactError, match="does not answer as expected"):
+        train_model(sample, SMALL, settings, Reporter(), resume=False)
+
+
+def test_to_see_whether_a_store_takes_models_leaves_nothing_in_it(store: ObjectStore) -> None:
+    store.require_writable()
+    store.require_writable()
+
+    files, root = url_to_fs(store.url, skip_instance_cache=True)
+    assert files.find(root) == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_nobody_waits_to_write_while_the_store_is_asked(
     store: ObjectStore, loaded: Engine, artifact_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,7 +309,7 @@ def test_while_the_store_is_away_what_was_downloaded_is_served(
 
     copy_as(artifact_folder, artifact_folder.name, tmp_path / "cache")
     assert load_newest_scorer(away, CPU).version == artifact_folder.name
-    with TestClient(create_app(loaded, scorer, away)) as client:
+    with TestClient(create_app(loaded, scorer, artifacts=away)) as client:
         refused = client.post("/admin/reload")
         assert (refused.status_code, refused.json()["code"]) == (409, "reload_refused")
         assert "stays in use" in refused.json()["detail"]

@@ -55,7 +55,9 @@ def test_the_limits_of_time_are_those_of_each_transaction_and_no_others(pooled: 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_the_service_reads_and_writes_through_a_pooler(pooled: Engine, scorer: Scorer) -> None:
-    with TestClient(create_app(pooled, scorer)) as client:
+    address = pooled.url.update_query_dict({"pgbouncer": "true"}).render_as_string(hide_password=False)
+    patient = connect(address, timeout=30)
+    with TestClient(create_app(patient, scorer)) as client:
 
         def write_and_read(user_id: int) -> None:
             for movie_id in range(1, 16):
@@ -68,6 +70,7 @@ def test_the_service_reads_and_writes_through_a_pooler(pooled: Engine, scorer: S
         with ThreadPoolExecutor(6) as threads:
             list(threads.map(write_and_read, range(1, 7)))
         assert client.get("/health/ready").status_code == 200
+    patient.dispose()
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

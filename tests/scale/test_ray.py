@@ -5,12 +5,14 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import polars as pl
 import pytest
 from sqlalchemy import Engine, text
 
+from app.errors import ListsBusy, WorkerError
 from app.jobs import recommend_all as one_machine
 from app.jobs import recommend_with_ray as job
 from app.services.catalogue import Filter
@@ -144,6 +146,28 @@ def test_a_folder_of_other_lists_is_left_alone(settings: Settings, tmp_path: Pat
     with pytest.raises(SettingsError, match="holds other files"):
         job.recommend_with_ray("127.0.0.1:9", tmp_path / "lists", OPTIONS, settings, Silent())
     assert (tmp_path / "lists" / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_folder_that_lacks_lists_does_not_count_as_whole(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make_one_less(plan: one_machine.Plan, blocks: list[one_machine.Block]) -> Iterator[None]:
+        for block in blocks[1:]:
+            plan.path(block).touch()
+        return iter([None] * len(blocks))
+
+    monkeypatch.setattr(job, "_cluster", lambda _: nullcontext())
+    monkeypatch.setattr(job, "_make", make_one_less)
+
+    with pytest.raises(WorkerError, match="lacks 1 of 12 files"):
+        job.recommend_with_ray("127.0.0.1:9", tmp_path / "lists", OPTIONS, settings, Silent())
+    assert not (tmp_path / "lists" / job.WHOLE).exists()
+
+
+def test_two_runs_never_write_into_one_folder(settings: Settings, tmp_path: Path) -> None:
+    with one_machine.alone(tmp_path / "lists"), pytest.raises(ListsBusy, match=f"Process {os.getpid()} writes"):
+        job.recommend_with_ray("127.0.0.1:9", tmp_path / "lists", OPTIONS, settings, Silent())
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_cluster_that_does_not_answer_is_an_error_that_says_what_to_do(

@@ -43,7 +43,7 @@ def address(sample: MovieLens, scorer: Scorer, artifact_folder: Path, tmp_path: 
     upgrade(engine)
     load(engine, sample)
     shutil.copytree(artifact_folder, tmp_path / "artifacts" / artifact_folder.name)
-    app = create_app(engine, scorer, tmp_path / "artifacts", Keys(admin=KEY))
+    app = create_app(engine, scorer, artifacts=tmp_path / "artifacts", keys=Keys(admin=KEY))
     with running(app) as address:
         yield address
     engine.dispose()

@@ -4,12 +4,43 @@ import re
 from collections.abc import Callable
 
 import httpx
-from playwright.sync_api import Locator, Page, ViewportSize, expect
+from playwright.sync_api import Locator, Page, Route, ViewportSize, expect
 
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 360, "height": 740}
 
 Visit = Callable[..., Page]
+
+DROP = """([name, text]) => {
+  const carried = new DataTransfer();
+  carried.items.add(new File([text], name));
+  const drop = (kind) => document.body.dispatchEvent(
+    new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer: carried })
+  );
+  drop("dragover");
+  const marked = document.getElementById("taste").classList.contains("dropping");
+  drop("drop");
+  return marked;
+}"""
+"""Drops a file of this name and text on the page; says whether the page marked where it belongs."""
+
+
+class Held:
+    """Requests to an address, which wait: all of them, or so many ``times``, until a test answers them."""
+
+    def __init__(self, page: Page, address: str | re.Pattern[str], times: int | None = None) -> None:
+        self.routes: list[Route] = []
+        self._page, self._address = page, address
+        page.route(address, self._keep, times=times)
+
+    def _keep(self, route: Route) -> None:
+        self.routes.append(route)
+
+    def let_go(self) -> None:
+        """Let them go on, and those that come later too."""
+        for route in self.routes:
+            route.continue_()
+        self._page.unroute(self._address)
 
 
 def movies(page: Page, part: str) -> Locator:
@@ -24,8 +55,17 @@ def titles(rows: Locator) -> list[str]:
     )
 
 
+def expect_movies(rows: Locator, entries: list[dict]) -> None:
+    """Wait until the rows are these movies of the service, in this order."""
+    headed = [re.compile(rf"^{re.escape(text)}(\s|$)") for text in heading(entries)]  # a badge may follow
+    expect(rows.locator(".title")).to_have_text(headed)
+
+
 def settled(page: Page, part: str = "list") -> None:
-    """Wait until a panel shows what it asked for last."""
+    """Wait until a panel shows what it asked for last.
+
+    After a rating or a mark, wait for what was written first: until then nothing is asked for.
+    """
     expect(page.locator(f"#{part}.busy")).to_have_count(0)
 
 

@@ -27,15 +27,25 @@ COLUMNS = {
         "failed",
         "writes acknowledged",
         "found",
+        "date",
     ),
-    "load": ("database", "requests", "requests a second", "failed", "p99 at first", "p99 at last", "memory grew by"),
+    "load": (
+        "database",
+        "requests",
+        "requests a second",
+        "failed",
+        "p99 at first",
+        "p99 at last",
+        "memory grew by",
+        "date",
+    ),
 }
 """By table."""
 
 TEXT = """\
 # Reliability
 
-What the service has been through, and what came out. `make soak` makes this page from its own last run{machine}.
+What the service has been through, and what came out. `make soak` makes this page, here on {machine}.
 Every change is tested against the same faults in small, by `make test`:
 
 | fault | what holds | tests |
@@ -62,6 +72,11 @@ Reads and writes, three to one, at 80 % of what the service could do just before
 ones before were answered. Service and database share one core, and the clients have another, so these figures say
 whether the service stays as it is, not how fast it can be; [how fast it is](results/speed.md) says that.
 
+The p99 at first is that of the first third of the requests, and the p99 at last that of the last third, from when each
+was due. At 80 %, what a pause of the machine has held up takes four times as long as the pause to be worked off. So a
+p99 of seconds tells of pauses, by other work beside the run, and is no latency that callers are used to; one that grew
+from the first third to the last would tell of the service.
+
 At 200 %, by a clock too, every request should be answered within 2 seconds, nine in ten as many as ever by what was
 asked and the others by 503; a run that does not reach this has no row. The requests a second are those of the former,
 and the p99 is that before and that of all.
@@ -84,7 +99,7 @@ def record(what: str, *, table: str = "faults", **figures: int | str) -> None:
         raise ValueError(f"no column: {', '.join(sorted(unknown))}")
     RECORD.parent.mkdir(exist_ok=True)
     with RECORD.open("a") as file:
-        file.write(json.dumps({"table": table, "what": what, **named}) + "\n")
+        file.write(json.dumps({"table": table, "what": what, **named, "date": f"{datetime.now(UTC):%Y-%m-%d}"}) + "\n")
 
 
 def document(rows: Sequence[dict[str, int | str]], machine: str) -> str:
@@ -103,7 +118,7 @@ def document(rows: Sequence[dict[str, int | str]], machine: str) -> str:
 def machine() -> str:
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30
     return (
-        f", on {datetime.now(UTC):%Y-%m-%d},\non {len(os.sched_getaffinity(0))} cores with {memory} GiB of memory "
+        f"{len(os.sched_getaffinity(0))} cores with {memory} GiB of memory\n"
         f"({platform.system()}, {platform.machine()}, Python {platform.python_version()})"
     )
 

@@ -86,7 +86,7 @@ def process(
             try:
                 httpx.get(f"{address}/health/ready").raise_for_status()
                 break
-            except httpx.TransportError:
+            except httpx.HTTPError:
                 assert time.monotonic() < deadline, log.read_text()
                 assert started.poll() is None, log.read_text()
                 time.sleep(0.2)
@@ -94,4 +94,8 @@ def process(
     finally:
         if started.poll() is None:
             os.killpg(started.pid, signal.SIGTERM)
-            started.wait(30)
+            try:
+                started.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(started.pid, signal.SIGKILL)
+                raise

@@ -108,9 +108,16 @@ def list_first_movies(
     | responses(MovieExists, Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
 )
 def create_movie(new: NewMovie, request: Request, response: Response, services: ServicesDependency) -> MovieDetails:
-    links = Links(new.imdb_id, new.tmdb_id)
-    fields = new.title, new.year, new.genres, new.hidden, new.external_id, links
-    added = translation.movie_details(*services.movies.add(new.movie_id, *fields))
+    entry, stats = services.movies.add(
+        new.movie_id,
+        title=new.title,
+        year=new.year,
+        genres=new.genres,
+        hidden=new.hidden,
+        external_id=new.external_id,
+        links=Links(new.imdb_id, new.tmdb_id),
+    )
+    added = translation.movie_details(entry, stats)
     response.headers.update(headers.location(request, added.movie_id))
     return added
 
@@ -162,7 +169,7 @@ def delete_movie(movie_id: KnownMovieId, services: ServicesDependency) -> None:
 def list_similar_movies(
     movie_id: MovieId, request: Request, services: ServicesDependency, wanted: Annotated[ListSize, Query()]
 ) -> Response:
-    answer = services.recommender.similar_movies(movie_id, wanted.limit)
+    answer = services.movies.similar(movie_id, wanted.limit)
     body = translation.similar_movies(movie_id, answer)
     told = headers.SHARED | headers.deprecation(wanted)
     return headers.conditional(request, headers.state_tag(answer.state), body, told)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.api import headers, model_card, online
+from app.api import headers, models, online
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import responses
 from app.edge.keys import with_admin_key, with_key
@@ -107,9 +107,9 @@ def get_model(request: Request, services: ServicesDependency) -> Response:
         version=scorer.version,
         device=scorer.device.type,
         sample_data=scorer.card.data.generated,
-        card=model_card.model_card(scorer.card),
-        training=None if training is None else model_card.training(training),
-        comparison=None if comparison is None else model_card.comparison(comparison),
+        card=models.model_card(scorer.card),
+        training=None if training is None else models.training(training),
+        comparison=None if comparison is None else models.comparison(comparison),
     )
     tag = headers.entity_tag(scorer.version, body.training, body.comparison)
     return headers.conditional(request, tag, body, headers.SHARED)
@@ -126,7 +126,7 @@ def get_model(request: Request, services: ServicesDependency) -> Response:
 )
 async def get_online_measurement(
     services: ServicesDependency,
-    days: Annotated[int, Query(ge=1, le=365, description="Lists that were served in the last so many days.")] = DAYS,
+    days: Annotated[int, Query(ge=1, le=365, description="How many of the last days' lists to measure.")] = DAYS,
 ) -> OnlineMeasurement:
     return online.measurement(await in_bulk_thread(services.online.measure, days))
 
@@ -140,7 +140,7 @@ async def get_online_measurement(
 )
 def list_models(services: ServicesDependency) -> Models:
     services.host.follow_reloads()
-    return model_card.models(services.models.read(), services.host.model.version)
+    return models.all_models(services.models.read(), services.host.model.version)
 
 
 @bulk.post(

@@ -29,16 +29,14 @@ routers = (router,)
 )
 async def predict_ratings(request: PredictionRequest, http: Request) -> Response:
     services = services_of(http)
-    recommender, ids = services.recommender, await own_ids(request, services)
+    ids = await own_ids(request, services)
     if request.user_id is None and request.queries is None:
         user = translation.user_context_from(request.profile, request.history, ids)
         movie_ids = ids.of_movies(request.movie_ids or ())
-        anonymous = await in_scoring_thread(recommender.predict_anonymous, user, movie_ids)
+        anonymous = await in_scoring_thread(services.recommender.predict_anonymous, user, movie_ids)
         return _response([None] * len(movie_ids), anonymous)
     queries = translation.prediction_queries_from(request, ids)
-    answer = recommender.predict_now(queries)
-    if answer is None:
-        answer = await in_scoring_thread(recommender.predict, queries)
+    answer = await services.async_recommender.predict(queries)
     return _response([query.user_id for query in queries], answer)
 
 

@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from app.api import headers, translation
 from app.api.dependencies import ServicesDependency, services_of
 from app.api.error_handlers import BODY_ERRORS, responses
 from app.api.named_ids import own_ids
 from app.api.parameters import UserId
+from app.api.queries import Query
 from app.edge.keys import with_key
 from app.edge.routes import BulkRoute, Route
 from app.services.recommendations import asks_for_popular
@@ -27,6 +28,8 @@ router = APIRouter(tags=["recommendations"], route_class=Route, dependencies=[wi
 bulk = APIRouter(tags=["recommendations"], route_class=BulkRoute, dependencies=[with_key])
 routers = (router, bulk)
 
+list_query = Query(UserListOptions)
+
 
 @router.get(
     "/users/{user_id}/recommendations",
@@ -36,26 +39,23 @@ routers = (router, bulk)
     response_model=Recommendations,
     responses=headers.described(200, "ETag", "Link", "Deprecation", "X-Recommendation-ID")
     | responses(UserNotFound, NoRelevance, NoStars, InvalidRequest, DatabaseUnavailable),
+    openapi_extra={"parameters": list_query.parameters()},
 )
 async def recommend_for_user(
-    user_id: UserId, options: Annotated[UserListOptions, Query()], request: Request
+    user_id: UserId, options: Annotated[UserListOptions, Depends(list_query)], request: Request
 ) -> Response:
     services = services_of(request)
-    recommender, ids = services.recommender, await own_ids(options, services)
+    recommender, ids = services.async_recommender, await own_ids(options, services)
     chosen = translation.user_options_from(options, ids)
-    user = recommender.find_user(user_id) or await services.users_to_read.get(user_id)
-    if user is None:
-        raise UserNotFound([user_id])
+    user = await recommender.read_user(user_id)
     # What is popular depends on everyone: no revision says whether it is still right.
     context = user.user.context
     popular = asks_for_popular(context, chosen)
-    meanings = recommender.contexts.fingerprint
-    tag = None if popular else headers.state_tag(user.state, user.revision, context.changes_at, meanings)
+    meanings = services.recommender.contexts.fingerprint
+    tag = None if popular else headers.state_tag(user.state, user_id, user.revision, context.changes_at, meanings)
     if tag is not None and headers.is_known(request, tag):
         return headers.not_modified(tag, headers.answered_by(user.state))
-    answer = recommender.recommend_now(user, chosen)
-    if answer is None:
-        answer = await in_scoring_thread(recommender.recommend_known, user, chosen)
+    answer = await recommender.recommend(user, chosen)
     told = headers.next_entries(request, chosen.offset, chosen.n, len(answer.recommendations))
     told |= (
         headers.answered_by(answer.state)
@@ -113,13 +113,15 @@ async def recommend_for_users(
 )
 async def rank_movies(request: RankRequest, services: ServicesDependency) -> Response:
     ids = await own_ids(request, services)
-    asked = ids.of_movies(request.movie_ids), request.rank_by, request.explain
+    recommender, movie_ids = services.recommender, ids.of_movies(request.movie_ids)
     if request.user_id is None:
         user = translation.user_context_from(request.profile, request.history, ids)
-        anonymous = await in_scoring_thread(services.recommender.rank_anonymous, user, *asked)
+        anonymous = await in_scoring_thread(
+            recommender.rank_anonymous, user, movie_ids, request.rank_by, request.explain
+        )
         told = headers.answered_by(anonymous.state)
         return translation.as_response(translation.recommendations(None, anonymous), told)
     (user_id,) = ids.of_users([request.user_id])
-    answer = await in_scoring_thread(services.recommender.rank, user_id, *asked)
+    answer = await in_scoring_thread(recommender.rank, user_id, movie_ids, request.rank_by, request.explain)
     told = headers.answered_by(answer.state) | headers.recommendation_id(answer)
     return translation.as_response(translation.recommendations(user_id, answer), told)

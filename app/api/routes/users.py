@@ -10,7 +10,7 @@ from app.api.error_handlers import BODY_ERRORS, responses
 from app.api.parameters import Cursor, KnownUserId, UserId
 from app.edge.keys import with_key
 from app.edge.routes import Route
-from app.services.scoring import in_scoring_thread
+from app.services.scoring import in_similar_users_thread
 from seqrec.errors import Conflict, DatabaseUnavailable, InvalidRequest, StorageFull, UserExists, UserNotFound
 from seqrec.schemas.common import ListSize
 from seqrec.schemas.users import NewUser, ProfileChange, SimilarUsers, User, Users
@@ -94,6 +94,6 @@ def delete_user(user_id: KnownUserId, services: ServicesDependency) -> None:
 async def list_similar_users(
     user_id: UserId, response: Response, services: ServicesDependency, wanted: Annotated[ListSize, Query()]
 ) -> SimilarUsers:
-    similar = await in_scoring_thread(services.recommender.similar_users, user_id, wanted.limit)
+    similar = await in_similar_users_thread(services.similar_users.find, user_id, wanted.limit)
     response.headers.update(headers.answered_by(similar.state) | headers.deprecation(wanted))
     return translation.similar_users(user_id, similar)

@@ -84,11 +84,11 @@ def _body(name: str, schema: Schema) -> str:
     rows = [
         (
             f"`{field}`",
-            _type(own),
-            "required" if field in required else _default(own),
-            " ".join(own.get("description", attributes.get(field, "")).split()),
+            _type(field_schema),
+            "required" if field in required else _default(field_schema),
+            " ".join(field_schema.get("description", attributes.get(field, "")).split()),
         )
-        for field, own in schema.get("properties", {}).items()
+        for field, field_schema in schema.get("properties", {}).items()
     ]
     if rows:
         parts.append(table(["field", "type", "default", "what"], rows))

@@ -46,8 +46,8 @@ def page(app: Typer) -> str:
 
 
 def _commands(group: Command, path: str) -> Iterator[str]:
-    own = sorted(group.commands.items(), key=lambda item: hasattr(item[1], "commands"))
-    for name, command in own:
+    ordered = sorted(group.commands.items(), key=lambda item: hasattr(item[1], "commands"))
+    for name, command in ordered:
         if command.hidden:
             continue
         whole = f"{path} {name}"

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from app.errors import RetrainingLost, RetrainingRuns
+from app.errors import RetrainingBusy, RetrainingLost
 from app.storage import models, ratings
 from app.storage.database import Database
 from model.errors import SeqRecError
@@ -44,20 +44,20 @@ class Lease:
 
 @contextmanager
 def lease(engine: Engine) -> Iterator[Lease]:
-    """Hold the lease; `RetrainingRuns` if another process does. An error within ends the round as failed."""
+    """Hold the lease; `RetrainingBusy` if another process does. An error within ends the round as failed."""
     database = Database(engine)
     with database.writes() as session:
         round_id = models.begin_round(session, int(time.time()), ratings.count(session))
     if round_id is None:
-        raise RetrainingRuns
-    own, done = Lease(database, round_id), threading.Event()
-    heart = threading.Thread(target=own.beat_until, args=(done,), name="heartbeat", daemon=True)
+        raise RetrainingBusy
+    held, done = Lease(database, round_id), threading.Event()
+    heart = threading.Thread(target=held.beat_until, args=(done,), name="heartbeat", daemon=True)
     heart.start()
     try:
-        yield own
+        yield held
     except BaseException as error:
         with suppress(RetrainingLost, SQLAlchemyError, ServiceError), database.writes() as session:
-            own.end(session, "failed", None, _reason(error))
+            held.end(session, "failed", None, _reason(error))
         raise
     finally:
         done.set()

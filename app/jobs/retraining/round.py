@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from app.jobs.extract import extract
 from app.jobs.prepare import DEFAULT_MODEL
 from app.jobs.reporter import Reporter
-from app.jobs.retraining.judging import Verdict, ask, decide, people
+from app.jobs.retraining.comparison import Verdict, decide, evaluate, held_out_users
 from app.jobs.retraining.lease import Lease, lease
 from app.jobs.training import running_training
 from app.services.feedback.kinds import meanings_from
@@ -32,24 +32,28 @@ from model.rating_scale import RatingScale
 from model.training.context import TrainingContext
 from model.training.presets import Preset, preset
 
+KEPT = "kept for `seqrec model serve --latest`, since another one is pinned"
+"""What becomes of a better model while a pin or a comparison says what is served."""
+
 
 def retrain(settings: Settings, reporter: Reporter) -> Verdict:
     """Train on the database from the served model on, and serve the new model if it is better for the newest ratings.
 
-    Otherwise it is set aside. Raises `RetrainingRuns` or `TrainingRuns` if another process trains, and `DataError` if
-    there are too few new ratings to tell which model is better.
+    Otherwise it is set aside; a better one is kept where another one is pinned. Raises `RetrainingBusy` or
+    `TrainingBusy` if another process trains, and `DataError` if there are too few new ratings to tell which model is
+    better.
     """
     engine = connect(settings.database_url)
     try:
         require_current(engine)
-        with training_state.lock(settings.artifact_folder), lease(engine) as own:
-            return _retrain(engine, own, settings, reporter)
+        with training_state.lock(settings.artifact_folder), lease(engine) as held:
+            return _retrain(engine, held, settings, reporter)
     finally:
         engine.dispose()
 
 
-def _retrain(engine: Engine, own: Lease, settings: Settings, reporter: Reporter) -> Verdict:
-    with own.database.reads() as session:
+def _retrain(engine: Engine, held: Lease, settings: Settings, reporter: Reporter) -> Verdict:
+    with held.database.reads() as session:
         champion = to_serve(settings.artifacts, models.pinned(session))
     card = artifact.load_card(champion)
     data = extract(engine, meanings_from(settings.feedback or {}))
@@ -57,7 +61,7 @@ def _retrain(engine: Engine, own: Lease, settings: Settings, reporter: Reporter)
     known = replace(data, ratings=data.ratings.filter(pl.col("rated_at") <= cut))
     chosen = _preset_of(card)
     with running_training(known, chosen, settings, reporter, resume=False, once=True) as (context, progress):
-        trained = pipeline.train_on(
+        trained = pipeline.train_once(
             split,
             known,
             chosen,
@@ -66,10 +70,10 @@ def _retrain(engine: Engine, own: Lease, settings: Settings, reporter: Reporter)
             epochs=card.epochs if chosen.name == card.model else chosen.training.epochs,
             start=_start(champion, chosen, split.train.rating_scale, known, context),
         )
-        verdict = _judge(champion, trained.folder, split, data, settings, context)
-        _settle(own, trained.folder, verdict, settings)
+        verdict = _compare(champion, trained.folder, split, data, settings, context)
+        settled = _settle(held, trained.folder, verdict, settings)
         progress.end(served=verdict.better)
-    reporter.message(f"Model: {trained.folder.name} is {'served' if verdict.better else 'set aside'}, {verdict.reason}")
+    reporter.message(f"Model: {trained.folder.name} is {settled}, {verdict.reason}")
     return verdict
 
 
@@ -97,35 +101,42 @@ def _start(
     Its ranking network must be that of ``chosen``, and read stars of ``rating_scale``, that of the new ratings.
     """
     loaded = artifact.load(champion)
-    own = loaded.network.config
-    if own.ranking is None or (own.ranking, own.rating_scale) != (chosen.network.ranking, rating_scale):
+    config = loaded.network.config
+    if config.ranking is None or (config.ranking, config.rating_scale) != (chosen.network.ranking, rating_scale):
         return None
     return carried_over(loaded, data.catalogue, context.titles())
 
 
-def _judge(
+def _compare(
     champion: Path, challenger: Path, split: Split, data: MovieLens, settings: Settings, context: TrainingContext
 ) -> Verdict:
-    persons, titles, device = people(split.test, data), context.titles(), choose_device(settings.device)
-    before, after = (ask(load_scorer(folder, device), persons, data, titles) for folder in (champion, challenger))
-    return decide(before, after, persons, data)
+    held_out, titles, device = held_out_users(split.test, data), context.titles(), choose_device(settings.device)
+    before, after = (evaluate(load_scorer(folder, device), held_out, data, titles) for folder in (champion, challenger))
+    return decide(before, after, held_out, data)
 
 
-def _settle(own: Lease, challenger: Path, verdict: Verdict, settings: Settings) -> None:
-    """Serve the challenger or leave it aside, and end the round, in one transaction.
+def _settle(held: Lease, challenger: Path, verdict: Verdict, settings: Settings) -> str:
+    """Serve the challenger, keep it beside a pinned model or leave it aside, and end the round, in one transaction.
 
+    Returns which of them, in words.
     An object store has it before, since an upload is too long for a transaction. A kill in between leaves the better
     model to the next start or reload.
     """
-    collection, card = Models(own.database, settings.artifacts, settings.keep_models), artifact.load_card(challenger)
+    collection, card = Models(held.database, settings.artifacts, settings.keep_models), artifact.load_card(challenger)
     if verdict.better:
-        with own.database.writes() as session:
-            own.require(session)
+        with held.database.writes() as session:
+            held.require(session)
         artifact.publish(settings.artifacts, challenger)
-    with own.database.writes() as session:
-        own.end(session, "served" if verdict.better else "aside", challenger.name, verdict.reason)
+    with held.database.writes() as session:
+        if not verdict.better:
+            settled, reason = "set aside", verdict.reason
+        elif models.pinned(session) is None:
+            settled, reason = "served", verdict.reason
+            collection.serve_in(session, challenger.name, card, f"retrained, {verdict.reason}")
+        else:
+            settled, reason = KEPT, f"{verdict.reason}; {KEPT}"
+        held.end(session, "served" if verdict.better else "aside", challenger.name, reason)
         if verdict.better:
             artifact.promote(settings.artifacts, challenger)
-            if models.pinned(session) is None:
-                collection.serve_in(session, challenger.name, card, f"retrained, {verdict.reason}")
     collection.prune()
+    return settled

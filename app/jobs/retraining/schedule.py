@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from app.errors import RetrainingRuns, TrainingRuns
+from app.errors import RetrainingBusy, TrainingBusy
 from app.jobs import background
 from app.jobs.background import FAILURES, LogReporter
 from app.services.models.loading import to_serve
@@ -100,7 +100,7 @@ def _retrain(settings: Settings) -> None:
 
     try:
         retrain(settings, LogReporter())
-    except (TrainingRuns, RetrainingRuns) as error:
+    except (TrainingBusy, RetrainingBusy) as error:
         logger.info("no round of retraining now: %s", error)
     except FAILURES as error:
         logger.error("retraining has failed, and the model that is served stays: %s", error)

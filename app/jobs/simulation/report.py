@@ -7,7 +7,7 @@ import numpy as np
 
 from app.jobs.simulation.figures import draw_rounds
 from app.jobs.simulation.players import BEGUN, FEWEST, FOUND, KNOWN, SESSIONS
-from app.jobs.simulation.sessions import LIST, Shown
+from app.jobs.simulation.sessions import LIST, SessionScore
 from app.jobs.simulation.simulate import MODEL, Round, Simulation, ndcg_of
 from model.evaluation.bootstrap import MeanDifference, paired_mean_difference
 from model.files import atomic_write
@@ -24,7 +24,7 @@ them.
 
 - Users with {FEWEST} or more ratings play, in the order in which they first rated. The first {{users}} are there at the
   beginning: both services begin with their first {FEWEST} ratings, and with one model. `{MODEL}` was trained on the
-  first {BEGUN} and retrained once with more of them; the better one serves, so that more epochs alone are no gain.
+  first {BEGUN} and retrained once with more of them; the better one serves, so that more epochs alone are not a gain.
 - In each round {{users}} newcomers arrive at both services. Each has rated {KNOWN} movies, the first of the user's
   real ratings, and asks for {SESSIONS} lists of {LIST}. All of a list is seen: impressions. Movies that the user really
   gave 4 or more stars, and has not rated yet, are clicked. Every shown movie that the user really rated is rated so,
@@ -80,7 +80,7 @@ def _lines(simulation: Simulation) -> Iterator[str]:
 
 def verdict(rounds: Sequence[Round]) -> str:
     """Whether retraining has made lists better, from the second round on: in the first the models are the same."""
-    loop, frozen = ([one for own in lists for one in own] for lists in _after_the_first(rounds))
+    loop, frozen = ([one for scores in lists for one in scores] for lists in _after_the_first(rounds))
     gain = paired_mean_difference(ndcg_of(loop), ndcg_of(frozen))
     taken = sum(one.retraining is not None and one.retraining.outcome == "served" for one in rounds)
     figures = (
@@ -95,7 +95,7 @@ def verdict(rounds: Sequence[Round]) -> str:
     return f"No gain is shown: {figures}."
 
 
-def _after_the_first(rounds: Sequence[Round]) -> tuple[list[list[Shown]], list[list[Shown]]]:
+def _after_the_first(rounds: Sequence[Round]) -> tuple[list[list[SessionScore]], list[list[SessionScore]]]:
     return [one.loop for one in rounds[1:]], [one.frozen for one in rounds[1:]]
 
 
@@ -127,7 +127,7 @@ def _online_rows(name: str, measured: OnlineMeasurement) -> Iterator[str]:
         yield f"| {score.model.partition('-')[0]}, {name} | {score.lists:,} | {figures} |"
 
 
-def _hit_rate(shown: Sequence[Shown]) -> float:
+def _hit_rate(shown: Sequence[SessionScore]) -> float:
     """Share of the shown movies that are hits."""
     return float(np.sum([one.hits for one in shown]) / max(np.sum([one.shown for one in shown]), 1))
 

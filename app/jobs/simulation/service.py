@@ -2,12 +2,13 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from model.errors import SeqRecError
@@ -30,26 +31,20 @@ class Service:
 
     def run(self, *arguments: object) -> None:
         """Run a command of `seqrec`; `SeqRecError` with its last words if it fails. An interruption ends it too."""
-        with self.log.open("ab") as log:
-            process = self._start(*map(str, arguments), log=log.fileno())
-            try:
-                status = process.wait()
-            finally:
-                _stop(process)
+        with self._running(*map(str, arguments)) as process:
+            status = process.wait()
         if status:
             raise SeqRecError(f"seqrec {' '.join(map(str, arguments))} has failed: {self._last_words()}")
 
     @contextmanager
     def serving(self) -> Iterator[Client]:
         """A client of the service, while its server process runs."""
-        with self.log.open("ab") as log:
-            process = self._start("serve", "--port", str(self.port), log=log.fileno())
-            try:
-                with Client(f"http://127.0.0.1:{self.port}", timeout=300) as client:
-                    self._wait_until_ready(process, client)
-                    yield client
-            finally:
-                _stop(process)
+        with (
+            self._running("serve", "--port", str(self.port)) as process,
+            Client(f"http://127.0.0.1:{self.port}", timeout=300) as client,
+        ):
+            self._wait_until_ready(process, client)
+            yield client
 
     def retrain(self, client: Client) -> None:
         """One round of retraining; returns when the server process serves what came of it."""
@@ -65,9 +60,18 @@ class Service:
         shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns(self.log.name))
         return Service(folder)
 
+    @contextmanager
+    def _running(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A process that ends with the block, also if an interruption comes while it starts."""
+        with self.log.open("ab") as log, ExitStack() as ending:
+            with _interruptions_held():
+                process = self._start(*arguments, log=log.fileno())
+                ending.callback(_stop, process)
+            yield process
+
     def _start(self, *arguments: str, log: int) -> subprocess.Popen[bytes]:
         others = {name: value for name, value in os.environ.items() if not name.startswith("SEQREC_")}
-        own = {
+        settings = {
             "SEQREC_DATABASE_URL": f"sqlite:///{self.folder / 'seqrec.db'}",
             "SEQREC_ARTIFACTS": str(self.folder / "artifacts"),
             "SEQREC_SQLITE_SYNCHRONOUS": "NORMAL",
@@ -79,7 +83,7 @@ class Service:
         # A session of its own: Ctrl-C reaches this process alone, which ends its children one after the other.
         return subprocess.Popen(  # noqa: S603 - this program itself
             [*COMMAND, *arguments],
-            env=others | own | {"PYTHONPATH": path},
+            env=others | settings | {"PYTHONPATH": path},
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -104,6 +108,23 @@ class Service:
         said = self.log.read_text(errors="replace").strip()
         _, error, after = said.rpartition("Error: ")
         return after if error else said.rpartition("\n")[2]
+
+
+@contextmanager
+def _interruptions_held() -> Iterator[None]:
+    """What comes within the block interrupts at its end; to be used in the main thread.
+
+    A handler, and not a mask of signals, which a process that is started would inherit.
+    """
+    came: list[int] = []
+    before = {one: signal.signal(one, lambda which, _: came.append(which)) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    if came:
+        signal.raise_signal(came[0])
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

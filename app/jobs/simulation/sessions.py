@@ -22,18 +22,17 @@ USERS_AT_ONCE = 100
 EVENTS_AT_ONCE = RATINGS_AT_ONCE = 5_000
 
 
-class Shown(NamedTuple):
-    """What a user's lists were worth: movies that were shown, hits among them, lists with a hit, and mean NDCG."""
+class SessionScore(NamedTuple):
+    """How good a user's lists were: movies that were shown, hits among them, and mean NDCG."""
 
     user_id: int
     shown: int
     hits: int
-    lists_with_hit: int
     ndcg: float
 
 
-class Reading:
-    """A player in one service: what is not rated there yet, and what the lists were worth."""
+class PlayerSession:
+    """A player in one service: what is not rated there yet, and how good the lists were."""
 
     def __init__(self, player: Player) -> None:
         self.player = player
@@ -44,13 +43,13 @@ class Reading:
     def read(self, answer: Recommendations) -> tuple[list[NewEvent], list[NewRating]]:
         """What the user does after a list: its events, and ratings of what is known of it and of what was found."""
         user_id, movie_ids = self.player.user_id, [entry.movie_id for entry in answer.recommendations]
-        own = {"user_id": user_id, "recommendation_id": answer.recommendation_id}
+        of_list = {"user_id": user_id, "recommendation_id": answer.recommendation_id}
         events = [
-            NewEvent(**own, movie_id=movie_id, kind="impression", position=place)
+            NewEvent(**of_list, movie_id=movie_id, kind="impression", position=place)
             for place, movie_id in enumerate(movie_ids, start=1)
         ]
         hits = [place for place, id_ in enumerate(movie_ids) if self.left.get(id_, 0) >= RELEVANT_STARS]
-        events += [NewEvent(**own, movie_id=movie_ids[place], kind="click") for place in hits]
+        events += [NewEvent(**of_list, movie_id=movie_ids[place], kind="click") for place in hits]
         self._lists.append(hits)
         self._shown += len(movie_ids)
         rated = [movie_id for movie_id in movie_ids if movie_id in self.left]
@@ -60,13 +59,13 @@ class Reading:
     def _rate(self, movie_id: int) -> NewRating:
         return NewRating(user_id=self.player.user_id, movie_id=movie_id, stars=self.left.pop(movie_id))
 
-    def worth(self) -> Shown:
+    def score(self) -> SessionScore:
         hits = self._lists
         mean_ndcg = sum(map(ndcg, hits)) / len(hits)
-        return Shown(self.player.user_id, self._shown, sum(map(len, hits)), sum(map(bool, hits)), mean_ndcg)
+        return SessionScore(self.player.user_id, self._shown, sum(map(len, hits)), mean_ndcg)
 
 
-def play(client: Client, players: Sequence[Player], on_session: Callable[[int], None]) -> list[Shown]:
+def play(client: Client, players: Sequence[Player], on_session: Callable[[int], None]) -> list[SessionScore]:
     """Newcomers arrive with some ratings, and ask for `SESSIONS` lists each, all of them in turns.
 
     ``on_session`` is told how many are done.
@@ -75,16 +74,16 @@ def play(client: Client, players: Sequence[Player], on_session: Callable[[int], 
         profile = player.profile
         client.create_user(player.user_id, gender=profile.gender, age=profile.age, occupation=profile.occupation)
     rate(client, players, 0, KNOWN)
-    readings = {player.user_id: Reading(player) for player in players}
-    for session in range(SESSIONS):
-        for some in _parts(list(readings), USERS_AT_ONCE):
+    sessions = {player.user_id: PlayerSession(player) for player in players}
+    for done in range(SESSIONS):
+        for some in _parts(list(sessions), USERS_AT_ONCE):
             lists = client.recommend_for_users(some, limit=LIST).lists
-            done = [readings[user_id].read(answer) for user_id, answer in zip(some, lists, strict=True)]
-            for events in _parts([event for own, _ in done for event in own], EVENTS_AT_ONCE):
-                client.write_events(events)
-            client.rate_many([rating for _, own in done for rating in own])
-        on_session(session + 1)
-    return [reading.worth() for reading in readings.values()]
+            answered = [sessions[user_id].read(answer) for user_id, answer in zip(some, lists, strict=True)]
+            for part in _parts([event for events, _ in answered for event in events], EVENTS_AT_ONCE):
+                client.write_events(part)
+            client.rate_many([rating for _, ratings in answered for rating in ratings])
+        on_session(done + 1)
+    return [session.score() for session in sessions.values()]
 
 
 def rate(client: Client, players: Sequence[Player], start: int, end: int) -> None:

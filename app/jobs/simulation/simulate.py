@@ -11,7 +11,7 @@ import numpy as np
 from app.jobs.reporter import Reporter
 from app.jobs.simulation.players import BEGUN, FEWEST, SESSIONS, Player, cast, write_first
 from app.jobs.simulation.service import Service
-from app.jobs.simulation.sessions import Shown, play, rate
+from app.jobs.simulation.sessions import SessionScore, play, rate
 from model.evaluation.bootstrap import MeanDifference, paired_mean_difference
 from model.types import FloatArray
 from seqrec.client import Client
@@ -23,7 +23,7 @@ MODEL = "seqrec-small"
 
 
 class Round(NamedTuple):
-    """A round: what the lists of the same users were worth in both services, and the retraining that followed.
+    """A round: how good the lists of the same users were in both services, and the retraining that followed.
 
     Attributes:
         learned_from: ratings that the model of the loop has learned from.
@@ -32,8 +32,8 @@ class Round(NamedTuple):
     """
 
     learned_from: int
-    loop: list[Shown]
-    frozen: list[Shown]
+    loop: list[SessionScore]
+    frozen: list[SessionScore]
     retraining: Retraining | None
 
     @property
@@ -64,11 +64,11 @@ def simulate(data: Path, rounds: int, users: int, reporter: Reporter) -> Simulat
     """
     players = cast(data, rounds, users)
     with tempfile.TemporaryDirectory(prefix="seqrec-simulation-") as temporary:
-        own = _first_service(Path(temporary), players.first, data, reporter)
-        control = own.copy(Path(temporary) / "frozen")
-        with own.serving() as loop, control.serving() as frozen:
+        service = _first_service(Path(temporary), players.first, data, reporter)
+        control = service.copy(Path(temporary) / "frozen")
+        with service.serving() as loop, control.serving() as frozen:
             played = [
-                _play_round(own, loop, frozen, newcomers, number, rounds, reporter)
+                _play_round(service, loop, frozen, newcomers, number, rounds, reporter)
                 for number, newcomers in enumerate(players.rounds, start=1)
             ]
             online = loop.online_measurement(), frozen.online_measurement()
@@ -86,20 +86,20 @@ def _first_service(folder: Path, players: Sequence[Player], data: Path, reporter
 
     A model that was trained once has learned for fewer epochs than a retrained one, and would not compare.
     """
-    own, first = Service(folder / "loop"), folder / "first"
-    own.folder.mkdir()
+    service, first = Service(folder / "loop"), folder / "first"
+    service.folder.mkdir()
     write_first(players, data, first)
     reporter.message(f"First model: {MODEL} learns from {len(players):,} users")
-    own.run("db", "load", first)
-    own.run("train", "--data", first, "--model", MODEL)
-    with own.serving() as client:
+    service.run("db", "load", first)
+    service.run("train", "--data", first, "--model", MODEL)
+    with service.serving() as client:
         rate(client, players, BEGUN, FEWEST)
-        own.retrain(client)
-    return own
+        service.retrain(client)
+    return service
 
 
 def _play_round(
-    own: Service,
+    service: Service,
     loop: Client,
     frozen: Client,
     newcomers: Sequence[Player],
@@ -114,7 +114,7 @@ def _play_round(
     retraining = None
     if number < rounds:  # what a last one would learn, nobody would see
         reporter.progress(stage, 2 * SESSIONS, steps, "retraining")
-        own.retrain(loop)
+        service.retrain(loop)
         retraining = loop.models().retrainings[0]
     reporter.progress(stage, steps, steps)
     played = Round(learned_from, with_loop, without, retraining)
@@ -127,6 +127,6 @@ def _play_round(
     return played
 
 
-def ndcg_of(shown: Sequence[Shown]) -> FloatArray:
+def ndcg_of(scores: Sequence[SessionScore]) -> FloatArray:
     """Mean NDCG of each user's lists, shape (users,)."""
-    return np.array([one.ndcg for one in shown], dtype=np.float32)
+    return np.array([one.ndcg for one in scores], dtype=np.float32)

@@ -72,13 +72,13 @@ def ratio(numerators: Numbers, denominators: Numbers) -> Statistic:
     return statistic
 
 
-def median(values: Numbers, users: IntArray) -> Statistic:
+def median(values: Numbers, user_index: IntArray) -> Statistic:
     """The median of the values, each of the user of this index, both of shape (values,)."""
     order = np.argsort(values, kind="stable")
-    ascending, owners = values[order], users[order]
+    ascending, sorted_index = values[order], user_index[order]
 
     def statistic(weights: IntArray) -> float:
-        below = np.cumsum(weights[owners])
+        below = np.cumsum(weights[sorted_index])
         if not len(below) or not below[-1]:
             return float("nan")
         return float(ascending[np.searchsorted(below, below[-1] / 2)])

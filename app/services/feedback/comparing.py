@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from app.services.feedback.attribution import AttributedList
 from app.services.feedback.bootstrap import RESAMPLES, Estimate, difference
-from app.services.feedback.judging import JudgedList
 from app.services.feedback.scores import Grouping, OnlineScore, rates, score_of
 from app.storage.models import Comparison
 
@@ -33,7 +33,7 @@ def lists_of(comparison: Comparison | None) -> Grouping[str]:
     versions = comparison.champion, comparison.challenger
     until = float("inf") if comparison.ended_at is None else comparison.ended_at
 
-    def model_of(one: JudgedList) -> str | None:
+    def model_of(one: AttributedList) -> str | None:
         served = one.served
         return served.model if served.model in versions and comparison.begun_at <= served.served_at <= until else None
 

@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 EVENTS_AT_ONCE = 5_000
 """Events that an import or export reads or writes together."""
 
+USERS_AT_ONCE = 100
+"""Users whose old events are forgotten together."""
+
 RETENTION_DAYS = 365
 
 SECONDS_BETWEEN_REMOVALS = 3600.0
@@ -139,22 +142,31 @@ class Events:
         begins, so that other writers wait as short as can be.
         """
         written, lines = Counter[str](), 0
+        problems: list[InvalidField] = []
         with TemporaryFile() as checked:
             known = self._check_lines(file, checked)
             checked.seek(0)
             with self.database.writes(long=True) as session:
                 ratings.lock_all(session)  # the lines come in any order of users
-                for block in read_blocks(cast(BinaryIO, checked), NewEvent.model_validate_json, EVENTS_AT_ONCE, []):
+                for block in _read_blocks(cast(BinaryIO, checked), problems):
                     records = [record_of(event, known) for _, event in block]
                     written += self.put_records(session, records)
                     lines += len(records)
+                if problems:  # the copy is not what was checked: nothing is written
+                    raise InvalidRequest(problems)
         _record(written)
         return Written(written.total(), lines - written.total())
 
     def remove_expired(self) -> int:
         """Forget impressions, clicks and replaced events that are older than the retention; returns how many."""
-        with self.database.writes(long=True) as session:
-            return events.remove_expired(session, int(now() - self.retention * DAY))
+        before = int(now() - self.retention * DAY)
+        with self.database.reads(long=True) as session:
+            user_ids = events.users_with_expired(session, before)
+        removed = 0
+        for first in range(0, len(user_ids), USERS_AT_ONCE):
+            with self.database.writes(long=True) as session:  # one for each part: others write in between
+                removed += events.remove_expired(session, before, user_ids[first : first + USERS_AT_ONCE])
+        return removed
 
     def put_records(self, session: Session, records: Sequence[EventRecord]) -> Counter[str]:
         """Write the events that are not there yet, each with its list if the service gave its user one of that id.
@@ -172,10 +184,10 @@ class Events:
         return events.put(session, attributed, lists)
 
     def _check_lines(self, file: BinaryIO, checked: IO[bytes]) -> KnownIds:
-        """Copy the lines; `InvalidRequest` if one is no event of a user and movie that are there."""
+        """Copy the lines; `InvalidRequest` if one is not an event of a user and a movie that exist."""
         problems: list[InvalidField] = []
         known = KnownIds()
-        for block in read_blocks(file, NewEvent.model_validate_json, EVENTS_AT_ONCE, problems):
+        for block in _read_blocks(file, problems):
             given = [event for _, event in block]
             with self.database.reads() as session:
                 missing = list(known.missing(session, given))
@@ -199,6 +211,10 @@ class Events:
             self.remove_expired()
         except (SQLAlchemyError, ServiceError) as error:
             logger.warning("old events are still there: %s", error)
+
+
+def _read_blocks(file: BinaryIO, problems: list[InvalidField]) -> Iterator[list[tuple[int, NewEvent]]]:
+    return read_blocks(file, NewEvent.model_validate_json, EVENTS_AT_ONCE, problems)
 
 
 def record_of(event: NewEvent, known: KnownIds) -> EventRecord:

@@ -1,7 +1,7 @@
 """How good the served lists were, from what users did afterwards.
 
 A sign that a shown movie was wanted is an event of a kind that says so, or a rating of 4 stars or more; see
-`app.services.feedback.judging`.
+`app.services.feedback.attribution`.
 """
 
 import logging
@@ -15,18 +15,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.observability import metrics
+from app.services.feedback.attribution import AttributedList, attribute_in_parts
 from app.services.feedback.comparing import Outcome, compare, lists_of
-from app.services.feedback.judging import JudgedList, judge_in_parts
 from app.services.feedback.kinds import DAY, Meanings
 from app.services.feedback.scores import Grouping, OnlineScore, score_of
 from app.services.model_host import ModelHost
 from app.services.popularity import Popularity
 from app.storage import events, models
+from model.rating_scale import RELEVANT_STARS
 from seqrec.errors import ServiceError
 
 logger = logging.getLogger(__name__)
 
-LEAST_STARS = 4.0
 DAYS = 30
 LONGEST_AGE = 60.0
 """Seconds for which what was measured is answered again."""
@@ -65,7 +65,7 @@ class OnlineMeasure:
         self._follow_from = time.monotonic() + LONGEST_AGE  # a process that starts has other things to do
 
     def measure(self, days: int = DAYS) -> Online:
-        """Lists that were served in the last so many days; from memory for `LONGEST_AGE` seconds."""
+        """Lists that were served in the last ``days`` days; from memory for `LONGEST_AGE` seconds."""
         with self._measuring:
             at, online = self._measured.get(days, (0.0, None))
             if online is None or time.monotonic() - at > LONGEST_AGE:
@@ -90,7 +90,7 @@ class OnlineMeasure:
     def _measure(self, days: int) -> Online:
         since = int(time.time()) - days * DAY
         movies = int(self.host.current_state().catalogue.mask().sum())
-        ratings = {id_: one.ratings for id_, one in self.popularity.rating_stats().items()}
+        ratings = {id_: one.ratings for id_, one in self.popularity.rated_movies().stats.items()}
         everything = Grouping(lambda _: "all")
         by_model = Grouping(lambda one: one.served.model)
         by_rank_by = Grouping(lambda one: one.served.rank_by)
@@ -99,7 +99,7 @@ class OnlineMeasure:
         with self.host.database.reads(long=True) as session:
             latest = next(iter(models.comparisons(session, 1)), None)
             compared = lists_of(latest)
-            for part in self._judged(session, since):
+            for part in self._attributed(session, since):
                 for grouping in (everything, by_model, by_rank_by, by_both, by_day, compared):
                     grouping.add(part, ratings)
         return Online(
@@ -113,10 +113,10 @@ class OnlineMeasure:
             None if latest is None else compare(latest, compared, movies),
         )
 
-    def _judged(self, session: Session, since: int) -> Iterator[list[JudgedList]]:
+    def _attributed(self, session: Session, since: int) -> Iterator[list[AttributedList]]:
         """Lists in parts: all that users have seen in days would take gigabytes."""
         shown, lists = events.shown_since(session, since), events.lists_since(session, since)
-        return judge_in_parts(lists, shown, events.hits_since(session, since, self._least_shares, LEAST_STARS))
+        return attribute_in_parts(lists, shown, events.hits_since(session, since, self._least_shares, RELEVANT_STARS))
 
 
 def _values(score: OnlineScore) -> dict[str, float]:

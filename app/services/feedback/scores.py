@@ -6,8 +6,9 @@ from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
+from app.services.feedback.attribution import AttributedList
 from app.services.feedback.bootstrap import RESAMPLES, Estimate, Numbers, Statistic, estimate, median, ratio
-from app.services.feedback.judging import JudgedList
+from model.discounts import discounts
 from model.types import IntArray
 
 KeyT = TypeVar("KeyT")
@@ -36,7 +37,7 @@ class Sums(NamedTuple):
         gains: of the lists, see `ndcg`.
         ratings: of the shown movies, all that they have.
         seconds: to the first hit, of the lists that have one, shape (lists,).
-        owners: index of the user of each of these.
+        user_index: of each of these, into ``users``.
     """
 
     users: IntArray
@@ -47,29 +48,31 @@ class Sums(NamedTuple):
     gains: Numbers
     ratings: Numbers
     seconds: Numbers
-    owners: IntArray
+    user_index: IntArray
 
 
-def sums_of(judged: Sequence[JudgedList], ratings: Mapping[int, int]) -> Sums:
+def sums_of(attributed: Sequence[AttributedList], ratings: Mapping[int, int]) -> Sums:
     """Adds up lists; ``ratings`` has the number of ratings by movie id."""
-    ids = np.array([one.served.user_id for one in judged], dtype=np.int64)
-    users, owners = np.unique(ids, return_inverse=True)
-    hit = np.array([one.seconds_to_hit is not None for one in judged], dtype=bool)
+    ids = np.array([one.served.user_id for one in attributed], dtype=np.int64)
+    users, user_index = np.unique(ids, return_inverse=True)
+    hit = np.array([one.seconds_to_hit is not None for one in attributed], dtype=bool)
 
     def by_user(values: Iterable[float]) -> Numbers:
         weights = np.fromiter(values, dtype=np.float64)
-        return np.bincount(owners, weights=weights, minlength=len(users)).astype(np.float64)
+        return np.bincount(user_index, weights=weights, minlength=len(users)).astype(np.float64)
 
     return Sums(
         users=users,
-        lists=by_user(1 for _ in judged),
-        impressions=by_user(len(one.movies) for one in judged),
-        hits=by_user(len(one.hits) for one in judged),
+        lists=by_user(1 for _ in attributed),
+        impressions=by_user(len(one.movies) for one in attributed),
+        hits=by_user(len(one.hits) for one in attributed),
         with_hit=by_user(hit),
-        gains=by_user(ndcg(one.hits) for one in judged),
-        ratings=by_user(sum(ratings.get(id_, 0) for id_ in one.movies) for one in judged),
-        seconds=np.array([one.seconds_to_hit for one in judged if one.seconds_to_hit is not None], dtype=np.float64),
-        owners=owners[hit],
+        gains=by_user(ndcg(one.hits) for one in attributed),
+        ratings=by_user(sum(ratings.get(id_, 0) for id_ in one.movies) for one in attributed),
+        seconds=np.array(
+            [one.seconds_to_hit for one in attributed if one.seconds_to_hit is not None], dtype=np.float64
+        ),
+        user_index=user_index[hit],
     )
 
 
@@ -80,15 +83,15 @@ class Group:
         self._parts: list[Sums] = []
         self._movies: IntArray = np.array([], dtype=np.int64)
 
-    def add(self, judged: Sequence[JudgedList], ratings: Mapping[int, int]) -> None:
-        self._parts.append(sums_of(judged, ratings))
-        self._movies = np.union1d(self._movies, [id_ for one in judged for id_ in one.movies])
+    def add(self, attributed: Sequence[AttributedList], ratings: Mapping[int, int]) -> None:
+        self._parts.append(sums_of(attributed, ratings))
+        self._movies = np.union1d(self._movies, [id_ for one in attributed for id_ in one.movies])
 
     def sums(self) -> Sums:
         """Of all parts; their users come one part after the other."""
         parts = self._parts or [sums_of([], {})]
         before = np.cumsum([0, *(len(part.users) for part in parts[:-1])])
-        moved = [part._replace(owners=part.owners + first) for part, first in zip(parts, before, strict=True)]
+        moved = [part._replace(user_index=part.user_index + first) for part, first in zip(parts, before, strict=True)]
         return Sums(*map(np.concatenate, zip(*moved, strict=True)))
 
     def movies(self) -> int:
@@ -99,18 +102,18 @@ class Group:
 class Grouping(Generic[KeyT]):
     """Sorts lists into groups by a key of each; those whose key is None are in no group."""
 
-    def __init__(self, key: Callable[[JudgedList], KeyT | None]) -> None:
+    def __init__(self, key: Callable[[AttributedList], KeyT | None]) -> None:
         self._key = key
         self.groups: defaultdict[KeyT, Group] = defaultdict(Group)
 
-    def add(self, judged: Iterable[JudgedList], ratings: Mapping[int, int]) -> None:
+    def add(self, attributed: Iterable[AttributedList], ratings: Mapping[int, int]) -> None:
         """Add a part, which has all lists of its users, to the groups; see `sums_of`."""
-        by_key: dict[KeyT, list[JudgedList]] = defaultdict(list)
-        for one in judged:
+        by_key: dict[KeyT, list[AttributedList]] = defaultdict(list)
+        for one in attributed:
             if (key := self._key(one)) is not None:
                 by_key[key].append(one)
-        for key, own in by_key.items():
-            self.groups[key].add(own, ratings)
+        for key, lists in by_key.items():
+            self.groups[key].add(lists, ratings)
 
     def scores(self, movies: int, resamples: int = RESAMPLES) -> dict[KeyT, OnlineScore]:
         """The measures of each group; see `score_of`."""
@@ -118,7 +121,7 @@ class Grouping(Generic[KeyT]):
 
 
 def score_of(group: Group, movies: int, resamples: int = RESAMPLES) -> OnlineScore:
-    """The measures of a group, where so many movies can be recommended; without resamples, there are no intervals."""
+    """The measures of a group, where ``movies`` movies can be recommended; without resamples there are no intervals."""
     sums = group.sums()
 
     def estimated(statistic: Statistic) -> Estimate | None:
@@ -130,7 +133,7 @@ def score_of(group: Group, movies: int, resamples: int = RESAMPLES) -> OnlineSco
         impressions=int(sums.impressions.sum()),
         **{name: estimated(rate) for name, rate in rates(sums).items()},
         popularity=estimated(ratio(sums.ratings, sums.impressions)),
-        seconds_to_hit=estimated(median(sums.seconds, sums.owners)),
+        seconds_to_hit=estimated(median(sums.seconds, sums.user_index)),
         coverage=group.movies() / max(movies, 1),
     )
 
@@ -148,5 +151,4 @@ def ndcg(hits: Sequence[int]) -> float:
     """The discounted gain of hits at these positions, from 0, as a share of that at the head; 0 without any."""
     if not hits:
         return 0.0
-    gains = 1 / np.log2(np.array(sorted(hits)) + 2)
-    return float(gains.sum() / (1 / np.log2(np.arange(len(hits)) + 2)).sum())
+    return float(discounts(np.array(sorted(hits))).sum() / discounts(np.arange(len(hits))).sum())

@@ -1,1 +1,1 @@
-"""The trained models: which are there, which is served, which were, and how one is loaded."""
+"""The trained models: which are there, which is served, which were, how one is loaded, and what they know of users."""

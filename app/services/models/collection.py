@@ -122,10 +122,9 @@ class Models:
     def _load(self, version: str) -> Scorer:
         """`ArtifactError` if it does not answer, or if other machines could not load it; `UnknownNameError`."""
         folder = self.folder(version)
-        if isinstance(self.root, ObjectStore) and folder.parent.name == artifact.ASIDE:
+        if isinstance(self.root, ObjectStore) and version not in self.root.folders_with(artifact.MANIFEST):
             raise ArtifactError(
-                f"{version} was set aside on this machine and is not in {self.root}, so that other machines could not "
-                f"load it."
+                f"{version} is on this machine alone and not in {self.root}, so that other machines could not load it."
             )
         return load_scorer(folder, choose_device("cpu"))
 

@@ -103,7 +103,7 @@ def load_scorer(folder: Path, device: torch.device) -> Scorer:
         ) from error
     predicted = [entry.stars for entries in lists for entry in entries if entry.stars is not None]
     if not np.isfinite(predicted).all():
-        raise ArtifactError(f"{folder} answers with stars that are no numbers. Restore it from a copy or train again.")
+        raise ArtifactError(f"{folder} answers with stars that are not numbers. Restore it from a copy or train again.")
     return scorer
 
 

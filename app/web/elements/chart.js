@@ -104,16 +104,16 @@ export function timeline({ title, note, measure, series, reference }) {
 }
 
 function overDays({ title, measure, points, series, reference }) {
-  const days = [...new Set(points.map(({ day }) => day))].sort();
   const at = (day) => Date.parse(day) / 86_400_000;
-  const [first, last] = [at(days[0]), at(days.at(-1))];
+  const inOrder = [...points].sort((one, other) => at(one.day) - at(other.day));
+  const [earliest, latest] = [inOrder[0], inOrder.at(-1)];
+  const [first, last] = [at(earliest.day), at(latest.day)];
   const values = [0, ...points.map(({ y }) => y), ...(reference ? [reference.y] : [])];
   const levels = ticks(0, Math.max(...values) || 1);
   const x = (day) => (first === last ? (BOX.left + BOX.right) / 2 : BOX.left + ((at(day) - first) / (last - first)) * (BOX.right - BOX.left));
   const y = (value) => BOX.bottom - (value / levels.at(-1)) * (BOX.bottom - BOX.top);
-  const latest = points.at(-1);
   const across = reference ? `; ${reference.name} ${reference.y.toFixed(3)}` : "";
-  const summary = `${title}: ${measure} by day, ${points[0].y.toFixed(3)} on ${days[0]}, ${latest.y.toFixed(3)} on ${latest.day}${across}.`;
+  const summary = `${title}: ${measure} by day, ${earliest.y.toFixed(3)} on ${earliest.day}, ${latest.y.toFixed(3)} on ${latest.day}${across}.`;
   const image = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": summary });
   for (const level of levels) {
     image.append(
@@ -121,7 +121,7 @@ function overDays({ title, measure, points, series, reference }) {
       svg("text", { class: "tick", x: BOX.left - 8, y: y(level) + 4, "text-anchor": "end" }, String(level)),
     );
   }
-  for (const day of new Set([days[0], days.at(-1)])) {
+  for (const day of new Set([earliest.day, latest.day])) {
     image.append(svg("text", { class: "tick", x: x(day), y: BOX.bottom + 17, "text-anchor": "middle" }, day.slice(5)));
   }
   if (reference) {

@@ -1,6 +1,6 @@
 // Rows of movies, and lists of them that keep their rows when the order changes.
 
-import { fromTemplate, node, plural } from "./dom.js";
+import { fromTemplate, node } from "./dom.js";
 import { Rating, spoken } from "./stars.js";
 
 const HUES = {
@@ -61,44 +61,45 @@ export function because(reasons, opening = "because ", who = "you ") {
   const parts = given.flatMap(({ display_title, stars }, at) => [
     at ? ", " : "", node("cite", "", display_title), at ? ` ${stars}` : ` ${spoken(stars)}`,
   ]); // prettier-ignore
-  const done = reasons.filter(({ feedback }) => feedback).flatMap(({ display_title, feedback }, at) => [
-    given.length || at ? ", " : "", `${who}${DONE[feedback] ?? "chose"} `, node("cite", "", display_title),
-  ]); // prettier-ignore
-  return [opening, ...(given.length ? [`${who}gave `, ...parts] : []), ...done];
+  const done = reasons.filter(({ feedback }) => feedback).map((reason) => [DONE[reason.feedback] ?? "chose", reason]);
+  const doings = [...new Set(done.map(([word]) => word))].flatMap((doing, number) => {
+    const cites = done.filter(([word]) => word === doing).flatMap(([, { display_title }], at) => [
+      at ? ", " : "", node("cite", "", display_title),
+    ]); // prettier-ignore
+    return [given.length || number ? ", " : "", `${who}${doing} `, ...cites];
+  });
+  return [opening, ...(given.length ? [`${who}gave `, ...parts] : []), ...doings];
 }
 
 /**
  * One movie. Shown from: movie (as the API has it), own, predicted, badge, reasons, likely {share, text, hint}, when.
- * `actions` has give and addressOf, and may have marks {isListed, list, dismiss}, buttons for the watch list and for what
- * is of no interest, and act {word, label, run}, a button at the end.
+ * `actions` has give and addressOf, and may have marks {isListed, list, isDismissed, dismiss}, buttons for the watch list
+ * and what is of no interest, and act {word, label, run}, a button at the end, which movies have that `isFor` says.
  */
 export class MovieRow {
   #part = (name) => this.element.querySelector(name);
   #moved = -Infinity;
 
   #marks;
+  #act;
 
   constructor(movie, { give, addressOf, act, marks = null }) {
     this.element = fromTemplate("movie-template");
     this.element.dataset.movie = movie.movie_id;
-    this.movie = movie;
-    this.rating = new Rating(movie.display_title, (stars) => give(movie, stars), () => this.#isAtRest());
+    this.rating = new Rating(movie.display_title, (stars) => give(this.movie, stars), () => this.#isAtRest());
     this.#part(".rating-container").replaceWith(this.rating.element);
     this.#describe(movie, addressOf);
     this.#part(".actions").hidden = !act && !marks;
     this.#marks = marks;
+    this.#act = act;
     if (marks) {
-      this.#button("[data-list]", () => marks.list(movie));
-      this.#button("[data-dismiss]", () => marks.dismiss(movie));
-      nameDismissing(this.#part("[data-dismiss]"), movie);
+      this.#button("[data-list]", () => marks.list(this.movie));
+      this.#button("[data-dismiss]", () => marks.dismiss(this.movie));
     }
     if (act) {
       const button = this.#part("[data-act]");
-      button.hidden = false;
       button.textContent = act.word;
-      button.setAttribute("aria-label", act.label(movie));
-      button.title = button.getAttribute("aria-label");
-      button.addEventListener("click", () => this.#isAtRest() && act.run(movie));
+      button.addEventListener("click", () => this.#isAtRest() && act.run(this.movie));
     }
   }
 
@@ -107,9 +108,14 @@ export class MovieRow {
     this.#moved = performance.now();
   }
 
-  update({ own = null, predicted = null, badge = null, reasons = null, likely = null, when = null }) {
+  update({ movie, own = null, predicted = null, badge = null, reasons = null, likely = null, when = null }) {
+    this.movie = movie; // of the list that is shown now: marks name that list
     this.rating.update(own, predicted);
-    if (this.#marks) showListed(this.#part("[data-list]"), this.movie, this.#marks.isListed(this.movie));
+    if (this.#marks) {
+      showListed(this.#part("[data-list]"), movie, this.#marks.isListed(movie));
+      showDismissed(this.#part("[data-dismiss]"), movie, this.#marks.isDismissed(movie));
+    }
+    if (this.#act) this.#drawAct(movie);
     this.#text(".badge", badge?.text, badge?.title);
     this.#text(".when", when?.text, when?.title);
     this.#part(".reasons").hidden = !reasons?.length;
@@ -119,6 +125,12 @@ export class MovieRow {
       this.#part(".bar-fill").style.setProperty("--share", likely.share);
       this.#part(".likely-text").replaceChildren(likely.text, node("span", "unseen", likely.hint ? ` ${likely.hint}` : ""));
     }
+  }
+
+  #drawAct(movie) {
+    const button = this.#part("[data-act]");
+    button.hidden = !(this.#act.isFor?.(movie) ?? true);
+    button.ariaLabel = button.title = this.#act.label(movie);
   }
 
   #button(name, run) {
@@ -156,9 +168,11 @@ export function showListed(button, { display_title }, isListed) {
   button.title = label;
 }
 
-export function nameDismissing(button, { display_title }) {
+/** A button for what is of no interest is pressed where the movie is; another press takes that back. */
+export function showDismissed(button, { display_title }, isDismissed) {
   button.setAttribute("aria-label", `Not interested in ${display_title}`);
-  button.title = "Not interested";
+  button.setAttribute("aria-pressed", String(isDismissed));
+  button.title = isDismissed ? "Recommend it again" : "Not interested";
 }
 
 /** A list element whose rows are movies. */
@@ -220,6 +234,7 @@ export class MovieList {
   #focusAt(index) {
     const rows = [...this.#rows.values()];
     if (rows.length) rows[Math.min(index, rows.length - 1)].rating.focus();
+    else this.element.closest(".panel").querySelector("[data-message]").focus({ preventScroll: true });
   }
 
   #tops() {
@@ -241,6 +256,3 @@ export class MovieList {
     }
   }
 }
-
-/** How a list of ratings is spoken of. */
-export const ratingsOf = (count) => plural(count, "rating");

@@ -25,7 +25,9 @@ export class Rating {
   #own = null;
   #predicted = null;
   #preview = null;
+  #isKnown = true;
   #drag = null;
+  #dragged = false; // a drag gave stars, and a click may follow on it
 
   /** `give` is told the stars that are given while `atRest` says that the row is at rest. */
   constructor(title, give, atRest = () => true) {
@@ -43,15 +45,18 @@ export class Rating {
     this.#group.addEventListener("focusout", () => this.#show(null));
     this.#group.addEventListener("click", (event) => {
       const step = this.#radios.indexOf(event.target);
-      if (step >= 0) this.#giveStars(STEPS[step]);
+      if (step >= 0 && !this.#dragged) this.#giveStars(STEPS[step]);
+      this.#dragged = false;
     });
     this.#pointer();
     this.#like = this.#button("[data-like]", () => this.#giveStars(this.#own === null ? LIKED : null));
     this.#button("[data-watched]", () => this.give(WATCHED)).setAttribute("aria-label", `You have watched ${title}`);
-    this.update(null, null);
+    this.update(null, null, false);
   }
 
-  update(own, predicted) {
+  /** Show these stars; without `isKnown`, none does not mean that there is no rating. */
+  update(own, predicted, isKnown = true) {
+    this.#isKnown = isKnown;
     this.#own = own;
     this.#predicted = predicted;
     const prediction = predicted === null ? "" : `, predicted ${predicted.toFixed(1)} stars`;
@@ -104,7 +109,7 @@ export class Rating {
   }
 
   #goBack() {
-    this.update(this.#own, this.#predicted);
+    this.update(this.#own, this.#predicted, this.#isKnown);
     this.focus(); // shows what it goes to
     this.#show(null);
   }
@@ -118,6 +123,7 @@ export class Rating {
   #pointer() {
     const group = this.#group;
     group.addEventListener("pointerdown", (event) => {
+      this.#dragged = false;
       if (event.pointerType !== "mouse") this.#drag = { from: event.clientX, moved: false };
     });
     group.addEventListener("pointermove", (event) => {
@@ -127,7 +133,8 @@ export class Rating {
     group.addEventListener("pointerup", (event) => {
       const drag = this.#drag;
       this.#drag = null;
-      if (drag?.moved) this.#giveStars(this.#under(event));
+      this.#dragged = drag?.moved ?? false;
+      if (this.#dragged) this.#giveStars(this.#under(event));
     });
     for (const end of ["pointerleave", "pointercancel"]) {
       group.addEventListener(end, () => {
@@ -159,7 +166,7 @@ export class Rating {
   #draw() {
     const shown = this.#preview ?? this.#own ?? this.#predicted;
     const kind = this.#preview !== null ? "preview" : this.#own !== null ? "own" : shown !== null ? "predicted" : "none";
-    const captions = { preview: "your rating?", own: "you rated", predicted: "predicted", none: "not rated" };
+    const captions = { preview: "your rating?", own: "you rated", predicted: "predicted", none: this.#isKnown ? "not rated" : "" };
     this.element.dataset.kind = kind;
     this.#group.style.setProperty("--stars", shown ?? 0);
     this.element.querySelector(".rating-number").textContent = shown === null ? "" : shown.toFixed(1);

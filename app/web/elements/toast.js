@@ -5,10 +5,13 @@ import { by, node } from "./dom.js";
 const SECONDS = 7;
 let timer;
 
-export function toast(text, { undo = null, error = false } = {}) {
+/** `content` is text, or a list of texts and nodes. */
+export function toast(content, { undo = null, error = false } = {}) {
   const container = by("toast");
   const box = node("div", error ? "toast-box error" : "toast-box");
-  box.append(node("span", "", text));
+  const words = node("span");
+  words.append(...[content].flat());
+  box.append(words);
   if (undo) {
     const button = node("button", "button quiet small", "Undo");
     button.type = "button";

@@ -13,10 +13,13 @@ const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "
 
 let shown = null;
 
-/** Show the card, and how far the training of the next model is; tell `onNewModel` when that has taken over. */
+/**
+ * Show the card, and how far the training of the next model is; tell `onNewModel` when that has taken over. Throws where
+ * there is no card, which the panel says.
+ */
 export async function showCard(onNewModel) {
   const panel = by("model");
-  const again = () => showCard(onNewModel);
+  const again = () => showCard(onNewModel).catch(() => {});
   try {
     const model = await api.model();
     say(panel, "");
@@ -40,6 +43,7 @@ export async function showCard(onNewModel) {
       return;
     }
     say(panel, "The model's card is missing.", error.message, { label: "Try again", run: again });
+    throw error;
   }
 }
 

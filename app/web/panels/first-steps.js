@@ -3,6 +3,7 @@
 import { api } from "../api.js";
 import { by, say } from "../elements/dom.js";
 import { MovieList } from "../elements/movies.js";
+import { recall, remember } from "../storage.js";
 
 const AT_ONCE = 12;
 const MOST = 60;
@@ -13,30 +14,41 @@ export class FirstSteps {
   #left = [];
   #shown = [];
   #over = false;
+  #loaded = false;
 
   /** `done` is run when the user has had enough of it. */
   constructor(session, actions, done) {
     this.session = session;
-    const act = { word: "Not seen", label: (movie) => `Not seen: ${movie.display_title}`, run: (movie) => this.#skip(movie) };
+    const act = {
+      word: "Not seen",
+      label: ({ display_title }) => `Not seen: ${display_title}`,
+      isFor: ({ movie_id }) => this.session.starsOf(movie_id) === null,
+      run: (movie) => this.#skip(movie),
+    };
     this.list = new MovieList(by("first-movies"), { ...actions, act });
     this.#panel.querySelector("[data-others]").addEventListener("click", () => this.#others());
     this.#panel.querySelector("[data-done]").addEventListener("click", () => {
+      remember("sessionStorage", "later", String(this.session.id));
       this.hide();
       done();
     });
     session.addEventListener("profile", () => this.refresh());
   }
 
-  /** For a user who has few ratings; nothing for others. */
+  /** For a user who has few ratings and has not put it off; nothing for others. */
   async open() {
-    this.#over = this.session.user.ratings >= ENOUGH;
+    const isPutOff = recall("sessionStorage", "later") === String(this.session.id);
+    this.#over = isPutOff || this.session.user.ratings >= ENOUGH;
     this.#panel.hidden = this.#over;
     if (this.#over) return;
     this.#shown = [];
+    this.#loaded = false;
     this.list.clear();
+    say(this.#panel, "");
     this.#count();
     try {
       this.#left = (await api.firstMovies(MOST)).movies;
+      this.#loaded = true;
       this.#others();
     } catch (error) {
       say(this.#panel, "The movies are missing.", error.message, { label: "Try again", run: () => this.open() });
@@ -54,7 +66,7 @@ export class FirstSteps {
 
   refresh() {
     if (this.#over) return;
-    this.#draw();
+    if (this.#loaded) this.#draw();
     this.#count();
   }
 
@@ -75,9 +87,11 @@ export class FirstSteps {
   }
 
   #draw() {
-    this.list.show(this.#shown.map((movie) => ({ movie, own: this.session.starsOf(movie.movie_id) })));
-    this.#panel.querySelector("[data-others]").disabled = !this.#left.length;
     say(this.#panel, this.#shown.length ? "" : "That is all.", "The search finds every other movie.");
+    this.list.show(this.#shown.map((movie) => ({ movie, own: this.session.starsOf(movie.movie_id) })));
+    const others = this.#panel.querySelector("[data-others]");
+    if (!this.#left.length && others === document.activeElement) this.focus(); // which it would take along
+    others.disabled = !this.#left.length;
   }
 
   #count() {

@@ -2,7 +2,11 @@
 
 import { api, isAbort, Latest, LIKED, serviceTime } from "../api.js";
 import { by, plural, say } from "../elements/dom.js";
-import { MovieList, ratingsOf } from "../elements/movies.js";
+import { MovieList } from "../elements/movies.js";
+import { ratingsOf, words } from "../elements/words.js";
+
+const PAGE = 10;
+const MOST = 1000; // that the service lists at once
 
 const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
 const MOMENT = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: "short" });
@@ -10,9 +14,11 @@ const MOMENT = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: 
 export class History {
   #panel = by("history");
   #latest = new Latest();
+  #renewing = new Latest();
   #ratings = [];
   #cursor = null;
   #writes = 0;
+  #loaded = false;
 
   constructor(session, actions) {
     this.session = session;
@@ -27,8 +33,10 @@ export class History {
 
   reset() {
     this.#latest.abort();
+    this.#renewing.abort();
     this.#ratings = [];
     this.#cursor = null;
+    this.#loaded = false;
     this.list.clear();
     this.#more.hidden = true;
     this.#count();
@@ -41,22 +49,40 @@ export class History {
   }
 
   async load({ more = false } = {}) {
-    this.#panel.classList.add("busy");
+    this.waiting();
     const writes = this.#writes;
     try {
-      const page = await api.ratings(this.session.id, more ? this.#cursor : null, this.#latest.signal());
+      const cursor = more ? this.#cursor : null;
+      const page = await api.ratings(this.session.id, { cursor, limit: PAGE, signal: this.#latest.signal() });
       if (writes !== this.#writes) return this.load({ more }); // the page may be older than what was written meanwhile
       this.#take(page, more);
     } catch (error) {
       if (isAbort(error)) return;
-      say(this.#panel, "The ratings are missing.", error.message, { label: "Try again", run: () => this.load({ more }) });
+      say(this.#panel, `The ${words().rating}s are missing.`, error.message, { label: "Try again", run: () => this.load({ more }) });
     }
     this.#panel.classList.remove("busy");
   }
 
-  /** What a write came to, without asking again. */
+  /** Read what is shown again, which another tab may have changed; returns whether it has. */
+  async renew() {
+    if (!this.#loaded || this.#panel.classList.contains("busy")) return false;
+    const [before, writes] = [this.#ratings, this.#writes];
+    const limit = Math.min(MOST, Math.max(PAGE, before.length));
+    const page = await api.ratings(this.session.id, { limit, signal: this.#renewing.signal() }).catch(() => null);
+    const isOvertaken = before !== this.#ratings || writes !== this.#writes;
+    if (!page || isOvertaken || isSame(page, before, this.#cursor)) return false;
+    for (const { movie_id } of before) this.session.learn(movie_id, null); // as far as the page does not say otherwise
+    this.#take(page, false);
+    return true;
+  }
+
+  /** What a write came to, without asking again where the ratings are here. */
   apply({ movie, stars, ratedAt }) {
     this.#writes += 1;
+    if (!this.#loaded) {
+      this.load();
+      return;
+    }
     const others = this.#ratings.filter((rating) => rating.movie_id !== movie.movie_id);
     const { movie_id, display_title, year, genres, imdb_id, tmdb_id } = movie;
     const oldest = others.at(-1)?.rated_at ?? 0;
@@ -68,7 +94,7 @@ export class History {
 
   /** Draw again, with the ratings as they are now. */
   refresh() {
-    this.#draw(false);
+    if (this.#loaded) this.#draw(false);
   }
 
   #take(page, more) {
@@ -77,11 +103,14 @@ export class History {
     const added = page.ratings.filter((rating) => !known.has(rating.movie_id));
     this.#ratings = more ? [...this.#ratings, ...added] : added;
     this.#cursor = page.next_cursor;
+    this.#loaded = true;
     this.#draw(false);
     if (more && added.length) this.list.row(added[0].movie_id).rating.focus();
   }
 
   #draw(animate) {
+    if (this.#ratings.length) say(this.#panel, "");
+    else say(this.#panel, words().noneYet, words().howTo);
     this.list.show(
       this.#ratings.map((rating) => ({
         movie: rating,
@@ -91,13 +120,19 @@ export class History {
       { animate },
     );
     this.#more.hidden = !this.#cursor;
-    if (this.#ratings.length) say(this.#panel, "");
-    else say(this.#panel, "No ratings yet.", "Find a movie that you know, and give it stars.");
   }
 
   #count() {
     by("history-count").textContent = this.session.user?.ratings ? ratingsOf(this.session.user.ratings) : "";
   }
+}
+
+/** Whether a page of ratings has these, and as many come after it. */
+function isSame(page, ratings, cursor) {
+  const told = ({ movie_id, stars, rated_at }) => [movie_id, stars ?? LIKED, rated_at].join();
+  const known = new Set(ratings.map(told));
+  const isAll = page.ratings.length === ratings.length && page.ratings.every((rating) => known.has(told(rating)));
+  return isAll && Boolean(page.next_cursor) === Boolean(cursor);
 }
 
 /** A time as people say it: by minutes within the hour, by the day before that. */

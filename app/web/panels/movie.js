@@ -1,9 +1,10 @@
 // One movie: what the user would give it and why, and movies like it.
 
 import { api, isAbort, Latest } from "../api.js";
-import { by, fromTemplate, node, plural, say } from "../elements/dom.js";
-import { because, drawTile, MovieList, nameDismissing, percent, showListed } from "../elements/movies.js";
+import { announce, by, fromTemplate, node, say } from "../elements/dom.js";
+import { because, drawTile, MovieList, percent, showDismissed, showListed } from "../elements/movies.js";
 import { Rating, spoken } from "../elements/stars.js";
+import { ratingsOf, words } from "../elements/words.js";
 
 const SIMILAR = 12;
 
@@ -14,6 +15,7 @@ export class MovieView {
   #rating = null;
   #predictions = new Map();
   #similar = [];
+  #isRatingKnown = false;
 
   constructor(session, actions) {
     this.session = session;
@@ -35,21 +37,45 @@ export class MovieView {
     try {
       this.#movie = await api.movie(movieId, signal);
       this.#describe();
+      announce(this.#movie.display_title);
       await Promise.all([this.#explain(signal), this.#findSimilar(signal)]);
     } catch (error) {
       if (isAbort(error)) return null;
-      say(this.#view, "This movie cannot be shown.", error.message, { label: "Try again", run: () => this.open(movieId) });
+      this.#sayWhyNot(error, () => this.open(movieId));
     }
     this.#view.classList.remove("busy");
     return this.#movie;
   }
 
+  /** Without a movie the heading says so, and the parts for one are not there. */
+  #sayWhyNot(error, again) {
+    const retry = error.status === 404 ? null : { label: "Try again", run: again };
+    if (this.#movie) {
+      say(this.#view, "Not all of this movie can be shown.", error.message, retry);
+      return;
+    }
+    by("movie-title").textContent = "This movie cannot be shown.";
+    this.#hideParts(true);
+    say(this.#view, error.message, "", retry);
+  }
+
+  #hideParts(isHidden) {
+    for (const part of ["[data-share]", ".movie-head .tile", ".movie-parts"]) this.#view.querySelector(part).hidden = isHidden;
+  }
+
   /** Draw again, with the ratings as they are now. */
   refresh() {
     if (this.#view.hidden || !this.#movie) return;
+    this.#drawStats();
     this.#drawRating();
     this.#drawMarks();
     this.#drawSimilar();
+  }
+
+  #drawStats() {
+    const { ratings, mean_stars } = this.#movie;
+    const mean = mean_stars === null ? "" : `${mean_stars.toFixed(1)} stars on average, `;
+    by("movie-stats").textContent = ratings ? `${mean}${ratingsOf(ratings)}` : `Not ${words().rated} yet`;
   }
 
   #drawMarks() {
@@ -57,7 +83,7 @@ export class MovieView {
     const isListed = this.actions.marks.isListed(this.#movie);
     showListed(by("movie-listed"), this.#movie, isListed);
     by("movie-listed").querySelector("span").textContent = isListed ? "On the watch list" : "Watch list";
-    nameDismissing(by("movie-dismissed"), this.#movie);
+    showDismissed(by("movie-dismissed"), this.#movie, this.actions.marks.isDismissed(this.#movie));
   }
 
   #clear() {
@@ -66,6 +92,8 @@ export class MovieView {
     this.#movie = null;
     this.#predictions.clear();
     this.#similar = [];
+    this.#isRatingKnown = false;
+    this.#hideParts(false);
     this.list.clear();
     by("expected").hidden = true;
     for (const part of ["movie-title", "movie-facts", "movie-stats", "movie-links"]) by(part).textContent = "";
@@ -74,11 +102,10 @@ export class MovieView {
   }
 
   #describe() {
-    const { display_title, year, genres, ratings, mean_stars } = this.#movie;
+    const { display_title, year, genres } = this.#movie;
     by("movie-title").textContent = display_title;
     by("movie-facts").textContent = [year, ...genres].filter(Boolean).join(" · ");
-    const mean = mean_stars === null ? "" : `${mean_stars.toFixed(1)} stars on average, `;
-    by("movie-stats").textContent = ratings ? `${mean}${plural(ratings, "rating")}` : "Not rated yet";
+    this.#drawStats();
     by("movie-links").replaceChildren(...linksOf(this.#movie));
     drawTile(this.#view.querySelector(".movie-head .tile"), this.#movie);
     if (!this.session.id) return;
@@ -91,6 +118,7 @@ export class MovieView {
     if (!this.session.id) return;
     const id = this.#movie.movie_id;
     await this.#predict([id], signal);
+    this.#isRatingKnown = true;
     const { recommendations } = await api.rank(this.session.id, id, signal);
     const prediction = this.#predictions.get(id);
     const reasons = recommendations[0].reasons;
@@ -108,15 +136,18 @@ export class MovieView {
   }
 
   async #predict(movieIds, signal) {
+    const learn = this.session.reader();
     for (const one of (await api.predict(this.session.id, movieIds, signal)).predictions) {
       this.#predictions.set(one.movie_id, one);
-      if (one.own_stars !== null) this.session.learn(one.movie_id, one.own_stars);
+      learn(one.movie_id, one.own_stars);
     }
   }
 
   #drawRating() {
     const id = this.#movie.movie_id;
-    this.#rating?.update(this.session.starsOf(id), this.#predictions.get(id)?.predicted_stars ?? null);
+    const own = this.session.starsOf(id);
+    const predicted = this.#predictions.get(id)?.predicted_stars ?? null;
+    this.#rating?.update(own, predicted, own !== null || this.#isRatingKnown);
   }
 
   #drawSimilar() {

@@ -1,6 +1,8 @@
 // Choosing a user, the profile, leaving, and the key that a service may ask for.
 
 import { by, closable, node } from "../elements/dom.js";
+import { toast } from "../elements/toast.js";
+import { words } from "../elements/words.js";
 import { readId } from "../ids.js";
 
 const OCCUPATIONS = [
@@ -30,7 +32,7 @@ export function chooseUser(open) {
   }
 }
 
-/** A dialog of the session's user whose form `send` takes; it stays open, and says why, where that fails. */
+/** A dialog of the session's user whose form `send` takes; where that fails it stays open, or a word says why. */
 function dialogThat(session, dialog, send) {
   const form = dialog.querySelector("form");
   closable(dialog);
@@ -39,11 +41,14 @@ function dialogThat(session, dialog, send) {
     event.preventDefault();
     const problem = form.querySelector(".error");
     problem.textContent = "";
+    const { id } = session;
     try {
       await send(form);
-      dialog.close();
+      if (id === session.id) dialog.close();
     } catch (error) {
-      problem.textContent = error.message;
+      if (id !== session.id) return;
+      if (dialog.open) problem.textContent = error.message;
+      else toast(error.message, { error: true });
     }
   });
   return form;
@@ -88,7 +93,7 @@ export function leaveDialog(session) {
   const dialog = by("confirm-leave");
   dialogThat(session, dialog, () => session.remove());
   by("leave").addEventListener("click", () => {
-    dialog.querySelector(".muted").textContent = `User ${session.name} is deleted with all ratings. There is no way back.`;
+    dialog.querySelector(".muted").textContent = `User ${session.name} is deleted with all ${words().rating}s. There is no way back.`;
     dialog.querySelector(".error").textContent = "";
     by("account").hidePopover();
     dialog.showModal();

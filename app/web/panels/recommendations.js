@@ -3,8 +3,9 @@
 import { api, isAbort, Latest } from "../api.js";
 import { calm } from "../elements/calm.js";
 import { announce, by, debounced, fromTemplate, plural, say } from "../elements/dom.js";
-import { hueOf, MovieList, percent, ratingsOf } from "../elements/movies.js";
+import { hueOf, MovieList, percent } from "../elements/movies.js";
 import { toast } from "../elements/toast.js";
+import { ratingsOf, words } from "../elements/words.js";
 import { Impressions } from "../impressions.js";
 
 const PAGE = 10;
@@ -18,8 +19,10 @@ export class Recommendations {
   #options = {};
   #answer = null;
   #turn = 0;
+  #moving = null; // the slider or field that was changed last, and the options that came of it
+  #loading = Promise.resolve();
 
-  /** `choose` is told the options that the user chooses. */
+  /** `choose` is told the options that the user chooses, and whether they replace those before: a slider moves by many. */
   constructor(session, actions, choose) {
     this.session = session;
     this.choose = choose;
@@ -68,7 +71,12 @@ export class Recommendations {
   }
 
   /** Ask for the list anew, as long as it was. */
-  async load({ message = null } = {}) {
+  load({ message = null } = {}) {
+    this.#loading = this.#load(message);
+    return this.#loading;
+  }
+
+  async #load(message) {
     const turn = ++this.#turn;
     const answer = await this.#ask({ n: Math.min(MOST, Math.max(PAGE, this.#entries.length)), offset: 0 });
     if (!answer) return;
@@ -87,6 +95,8 @@ export class Recommendations {
   }
 
   async #more() {
+    await this.#loading; // else it would break off a list that comes, and go on below the one before
+    if (!this.#answer) return;
     const offset = this.#entries.length;
     const answer = await this.#ask({ n: PAGE, offset });
     if (!answer) return;
@@ -108,6 +118,7 @@ export class Recommendations {
     }
     this.#panel.classList.add("busy");
     const signal = this.#latest.signal();
+    const learn = this.session.reader();
     try {
       const query = { limit: n, offset, explain: true, ...this.#options };
       const answer = await api.recommendations(this.session.id, query, signal);
@@ -115,6 +126,7 @@ export class Recommendations {
       this.#panel.querySelector("[data-more]").hidden = answer.recommendations.length < n;
       answer.recommendations.forEach((entry, at) => {
         Object.assign(entry, { recommendation_id: answer.recommendation_id, position: at + 1 });
+        learn(entry.movie_id, null); // what is rated is not recommended
       });
       return answer;
     } catch (error) {
@@ -122,7 +134,8 @@ export class Recommendations {
       if (offset) toast(error.message, { error: true });
       else {
         this.reset();
-        say(this.#panel, "There is no list just now.", error.message, { label: "Try again", run: () => this.load() });
+        const again = { label: "Try again", run: () => this.load() };
+        say(this.#panel, "There is no list just now.", error.message, error.status === 422 ? this.#clearing() : again);
       }
       this.#panel.classList.remove("busy");
       return null;
@@ -159,18 +172,21 @@ export class Recommendations {
       own: this.session.starsOf(entry.movie_id),
       predicted: entry.predicted_stars,
       reasons: entry.reasons,
-      badge: entry.source === "popular" ? { text: "popular", title: "Here because many like it, not from your ratings" } : null,
+      badge: entry.source === "popular" ? { text: "popular", title: `Here because many like it, not from your ${words().rating}s` } : null,
       likely: share === null ? null : { share, text: percent(share), hint: "chance that you give 4 or 5 stars" },
     };
   }
 
   #sayIfEmpty() {
     if (this.#entries.length) say(this.#panel, "");
-    else if (by("clear-filters").hidden) say(this.#panel, "Nothing left to recommend.", "Every movie here is rated.");
-    else {
-      const clear = { label: "Clear filters", run: () => this.#clear() };
-      say(this.#panel, "No movie fits these filters.", "Take a genre or a year out.", clear);
-    }
+    else if (by("clear-filters").hidden) say(this.#panel, "Nothing left to recommend.", words().allKnown);
+    else say(this.#panel, "No movie fits these filters.", "Take a genre or a year out.", this.#clearing());
+  }
+
+  /** The way out of options that give no list: without filters, or where there are none, without options. */
+  #clearing() {
+    if (by("clear-filters").hidden) return { label: "Clear options", run: () => this.choose({ genre: [] }) };
+    return { label: "Clear filters", run: () => this.#clear() };
   }
 
   #first() {
@@ -186,8 +202,9 @@ export class Recommendations {
   #fillIn() {
     const { genre, year_from, year_to, diversity, rank_by } = this.#options;
     for (const box of this.#form.querySelectorAll("[name=genre]")) box.checked = genre.includes(box.value);
-    for (const [name, year] of [["year_from", year_from], ["year_to", year_to]]) {
-      if (document.activeElement !== this.#form[name]) this.#form[name].value = year ?? "";
+    for (const [field, year] of [[this.#form.year_from, year_from], [this.#form.year_to, year_to]]) {
+      const isBeingTyped = document.activeElement === field && yearIn(field.value) === (year ?? null);
+      if (!isBeingTyped) field.value = year ?? "";
     }
     this.#form.diversity.value = diversity ?? 0;
     showDiversity(this.#form.diversity);
@@ -201,19 +218,29 @@ export class Recommendations {
   /** The options as the controls have them; an order only where one was chosen. */
   #chosen(event) {
     const form = new FormData(this.#form);
-    const year = (name) => (/^\d{4}$/.test(form.get(name)) ? Number(form.get(name)) : null);
     return {
       genre: form.getAll("genre"),
       rank_by: event.target.name === "rank_by" ? event.target.value : this.#options.rank_by,
-      year_from: year("year_from"),
-      year_to: year("year_to"),
+      year_from: yearIn(form.get("year_from")),
+      year_to: yearIn(form.get("year_to")),
       diversity: Number(form.get("diversity")) || null,
     };
   }
 
   #listen() {
     const choose = (event) => this.choose(this.#chosen(event));
-    const soon = debounced(choose, 250);
+    const move = (event) => {
+      const { name } = event.target;
+      const options = this.#chosen(event);
+      const replace = this.#moving?.name === name && this.#moving.options === this.#options;
+      this.#moving = { name, options };
+      this.choose(options, { replace });
+    };
+    const soon = debounced((event, user) => {
+      const isHere = user === this.session.id && document.body.dataset.view === "list";
+      if (isHere) move(event);
+      else this.#fillIn(); // the reader has gone on
+    }, 250);
     this.session.addEventListener("profile", () => this.#sayBasis());
     this.#form.addEventListener("submit", (event) => event.preventDefault());
     this.#form.addEventListener("change", (event) => {
@@ -221,12 +248,15 @@ export class Recommendations {
     });
     this.#form.addEventListener("input", (event) => {
       if (event.target.name === "diversity") showDiversity(event.target);
-      if (event.target.name === "diversity" || event.target.name.startsWith("year")) soon(event);
+      if (event.target.name === "diversity" || event.target.name.startsWith("year")) soon(event, this.session.id);
     });
     by("clear-filters").addEventListener("click", () => this.#clear());
     this.#panel.querySelector("[data-more]").addEventListener("click", () => this.#more());
   }
 }
+
+/** The year in a field; null for none, for the beginning of one, or for one that the service does not take. */
+const yearIn = (text) => (/^\d{4}$/.test(text) && text >= 1800 && text <= 2200 ? Number(text) : null);
 
 function showDiversity(slider) {
   by("diversity-value").textContent = `${Math.round(slider.value * 100)}%`;
@@ -235,9 +265,9 @@ function showDiversity(slider) {
 
 /** One sentence on where the list comes from. */
 function basis({ based_on, rank_by }, user) {
-  if (based_on === "history" && !user.ratings) return "From what you liked, disliked and watched. Rate a movie, too.";
+  if (based_on === "history" && !user.ratings) return words().others;
   if (based_on === "history") return `From your ${ratingsOf(user.ratings)}.`;
-  if (based_on === "profile") return "From your profile alone. Rate a movie, and the list becomes yours.";
-  const kind = rank_by === "popularity" ? "Highest rated by all users" : "Predicted for an average user";
-  return `${kind}, since nothing is known of you yet. Rate a movie, and the list becomes yours.`;
+  if (based_on === "profile") return `From your profile alone. ${words().rateOne}`;
+  const kind = rank_by === "popularity" ? words().popular : "Predicted for an average user";
+  return `${kind}, since nothing is known of you yet. ${words().rateOne}`;
 }

@@ -10,9 +10,11 @@ export class Search {
   #panel = by("search");
   #query = by("query");
   #latest = new Latest();
+  #predicting = new Latest();
   #found = [];
   #predicted = new Map();
   #cursor = null;
+  #sought = ""; // what the cursor goes on with
 
   constructor(session, actions) {
     this.session = session;
@@ -28,6 +30,7 @@ export class Search {
 
   reset() {
     this.#latest.abort();
+    this.#predicting.abort();
     this.#query.value = "";
     this.#panel.classList.remove("busy");
     this.#empty();
@@ -37,9 +40,12 @@ export class Search {
     this.#query.focus();
   }
 
-  async load({ more = false } = {}) {
+  /** Search for what is typed, or for `more` of it. */
+  async load({ more: isAsked = false } = {}) {
     const q = this.#query.value.trim();
+    const more = isAsked && q === this.#sought;
     const signal = this.#latest.signal();
+    if (!more) this.#predicting.abort();
     if (!q) {
       this.#panel.classList.remove("busy");
       this.#empty();
@@ -66,7 +72,11 @@ export class Search {
   /** Another rating makes other predictions. */
   async predictAgain() {
     this.#draw();
-    await this.#predict(this.#found, undefined);
+    try {
+      await this.#predict(this.#found, this.#predicting.signal());
+    } catch {
+      return; // a later rating is on its way to others
+    }
     this.#draw();
   }
 
@@ -74,12 +84,13 @@ export class Search {
   async #predict(movies, signal) {
     if (!movies.length) return;
     const user = this.session.id;
+    const learn = this.session.reader();
     try {
       const { predictions } = await api.predict(user, movies.map((movie) => movie.movie_id), signal);
       if (user !== this.session.id) return;
       for (const { movie_id, predicted_stars, own_stars } of predictions) {
         this.#predicted.set(movie_id, predicted_stars);
-        if (own_stars !== null) this.session.learn(movie_id, own_stars);
+        learn(movie_id, own_stars);
       }
     } catch (error) {
       if (isAbort(error)) throw error;
@@ -90,6 +101,7 @@ export class Search {
     const first = more ? page.movies[0] : null;
     this.#found = more ? [...this.#found, ...page.movies] : page.movies;
     this.#cursor = page.next_cursor;
+    this.#sought = q;
     this.#draw();
     this.#more.hidden = !this.#cursor;
     say(this.#panel, this.#found.length ? "" : "No movie found.", `No title is like “${q}”.`);

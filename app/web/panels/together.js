@@ -2,9 +2,11 @@
 
 import { api, isAbort, Latest } from "../api.js";
 import { announce, by, closable, fromTemplate, node, plural, say } from "../elements/dom.js";
-import { because, drawTile, percent, ratingsOf } from "../elements/movies.js";
+import { because, drawTile, percent } from "../elements/movies.js";
 import { spoken } from "../elements/stars.js";
-import { ownId } from "../ids.js";
+import { toast } from "../elements/toast.js";
+import { ratingsOf, words } from "../elements/words.js";
+import { readId, writeId } from "../ids.js";
 import { profileOf } from "./people.js";
 
 const PAGE = 10;
@@ -44,7 +46,7 @@ export class Together {
     await this.#load();
   }
 
-  async #load() {
+  async #load({ more = false } = {}) {
     this.#panel.classList.remove("busy");
     say(this.#panel, "");
     if (this.#members.length < FEWEST_PEOPLE) {
@@ -54,15 +56,23 @@ export class Together {
       return;
     }
     this.#panel.classList.add("busy");
+    const limit = more ? Math.min(MOST, this.#limit + PAGE) : this.#limit;
     try {
-      const answer = await api.together(this.#members, this.#strategy, this.#limit, this.#latest.signal());
+      const answer = await api.together(this.#members, this.#strategy, limit, this.#latest.signal());
+      const shown = by("group-movies").children.length;
+      this.#limit = limit;
+      answer.members.forEach((member, at) => nameChip(by("members").children[at], nameOf(member)));
       this.#draw(answer);
+      if (more) focusRow(shown);
       announce(`${plural(answer.recommendations.length, "movie")} for ${plural(answer.members.length, "person", "people")}.`);
-      if (!answer.recommendations.length) say(this.#panel, "Nothing is left.", "One of you has rated every movie here.");
+      if (!answer.recommendations.length) say(this.#panel, "Nothing is left.", words().allKnownToOne);
     } catch (error) {
       if (isAbort(error)) return;
-      this.#draw(null);
-      say(this.#panel, "There is no list for these people.", error.message, { label: "Try again", run: () => this.#load() });
+      if (more) toast(error.message, { error: true });
+      else {
+        this.#draw(null);
+        say(this.#panel, "There is no list for these people.", error.message, { label: "Try again", run: () => this.#load() });
+      }
     }
     this.#panel.classList.remove("busy");
   }
@@ -76,11 +86,8 @@ export class Together {
 
   #chip(id) {
     const chip = fromTemplate("member-template");
-    chip.querySelector(".member-name").textContent = `User ${id}`;
-    const button = chip.querySelector("button");
-    button.setAttribute("aria-label", `Without user ${id}`);
-    button.title = button.getAttribute("aria-label");
-    button.addEventListener("click", () => {
+    nameChip(chip, id);
+    chip.querySelector("button").addEventListener("click", () => {
       this.#take(this.#members.filter((other) => other !== id));
       by("member").focus();
     });
@@ -104,7 +111,7 @@ export class Together {
     row.querySelector(".genres").textContent = entry.genres.join(" · ");
     drawTile(row.querySelector(".tile"), entry);
     row.querySelector(".badge").hidden = entry.chosen_by === null;
-    if (entry.chosen_by !== null) row.querySelector(".badge").textContent = `picked by user ${members[entry.chosen_by].user_id}`;
+    if (entry.chosen_by !== null) row.querySelector(".badge").textContent = `picked by user ${nameOf(members[entry.chosen_by])}`;
     row.querySelector(".opinions").append(...entry.members.map((own, at) => opinion(own, members[at])));
     return row;
   }
@@ -118,26 +125,39 @@ export class Together {
     by("add-member").addEventListener("submit", (event) => {
       event.preventDefault();
       const field = by("member");
-      if (!field.checkValidity()) {
+      const id = readId(field.value);
+      if (id === null) {
         field.reportValidity();
         return;
       }
-      const id = ownId(field.value);
       field.value = "";
       if (!this.#members.includes(id)) this.#take([...this.#members, id]);
     });
     by("choose-members").addEventListener("click", () => this.chooser.open(this.#members));
-    this.#panel.querySelector("[data-more]").addEventListener("click", () => {
-      this.#limit = Math.min(MOST, this.#limit + PAGE);
-      this.#load();
-    });
+    this.#panel.querySelector("[data-more]").addEventListener("click", () => this.#load({ more: true }));
   }
 }
 
+/** Put the focus on the row at this place, or the last one. */
+function focusRow(at) {
+  const rows = by("group-movies").children;
+  (rows[at] ?? [...rows].at(-1))?.querySelector(".title-text").focus();
+}
+
+/** What a user is called: the id in another system where there is one, else the service's own. */
+const nameOf = ({ user_id, external_id }) => external_id ?? user_id;
+
+function nameChip(chip, name) {
+  chip.querySelector(".member-name").textContent = `User ${name}`;
+  const button = chip.querySelector("button");
+  button.setAttribute("aria-label", `Without user ${name}`);
+  button.title = button.getAttribute("aria-label");
+}
+
 /** What a movie is for one member. */
-function opinion({ predicted_stars, like_probability, reasons }, { user_id }) {
+function opinion({ predicted_stars, like_probability, reasons }, member) {
   const line = fromTemplate("opinion-template");
-  line.querySelector(".opinion-name").textContent = `User ${user_id}`;
+  line.querySelector(".opinion-name").textContent = `User ${nameOf(member)}`;
   if (predicted_stars !== null) {
     const stars = line.querySelector(".stars-shown");
     stars.style.setProperty("--stars", predicted_stars);
@@ -164,8 +184,8 @@ class Chooser {
     this.#dialog.querySelector("form").addEventListener("submit", () => done([...this.#chosen]));
     this.#dialog.querySelector("[data-more]").addEventListener("click", () => this.#load());
     by("people").addEventListener("change", ({ target }) => {
-      if (target.checked) this.#chosen.add(ownId(target.value));
-      else this.#chosen.delete(ownId(target.value));
+      if (target.checked) this.#chosen.add(readId(target.value));
+      else this.#chosen.delete(readId(target.value));
       this.#count();
     });
   }
@@ -197,9 +217,10 @@ class Chooser {
   #person(user) {
     const row = fromTemplate("person-template");
     const box = row.querySelector("input");
-    box.value = user.user_id;
-    box.checked = this.#chosen.has(user.user_id);
-    row.querySelector(".person-name").textContent = `User ${user.user_id}`;
+    const id = this.#chosen.has(user.user_id) ? user.user_id : nameOf(user); // whichever of the two is chosen already
+    box.value = writeId(id);
+    box.checked = this.#chosen.has(id);
+    row.querySelector(".person-name").textContent = `User ${nameOf(user)}`;
     row.querySelector(".muted").textContent = [profileOf(user), ratingsOf(user.ratings)].filter(Boolean).join(" · ");
     return row;
   }

@@ -1,7 +1,7 @@
 // The watch list: what the user means to see, what was added last first.
 
 import { api, isAbort, Latest } from "../api.js";
-import { by, plural, say } from "../elements/dom.js";
+import { announce, by, plural, say } from "../elements/dom.js";
 import { MovieList } from "../elements/movies.js";
 
 export class Watchlist {
@@ -37,6 +37,7 @@ export class Watchlist {
       await this.#predict(page.movies, signal);
       this.#take({ ...page, movies: more ? [...this.#movies, ...page.movies] : page.movies });
       this.#sayIfEmpty();
+      if (more) this.#goOnWith(page.movies);
     } catch (error) {
       if (isAbort(error)) return;
       say(this.#panel, "The watch list is missing.", error.message, { label: "Try again", run: () => this.load({ more }) });
@@ -52,10 +53,11 @@ export class Watchlist {
 
   async #predict(movies, signal) {
     if (!movies.length) return;
+    const learn = this.session.reader();
     const { predictions } = await api.predict(this.session.id, movies.map((movie) => movie.movie_id), signal);
     for (const { movie_id, predicted_stars, own_stars } of predictions) {
       this.#predicted.set(movie_id, predicted_stars);
-      if (own_stars !== null) this.session.learn(movie_id, own_stars);
+      learn(movie_id, own_stars);
     }
   }
 
@@ -75,6 +77,12 @@ export class Watchlist {
         predicted: this.#predicted.get(movie.movie_id) ?? null,
       })),
     );
+  }
+
+  /** The button that brought these may be gone. */
+  #goOnWith(added) {
+    if (added.length) this.list.row(added[0].movie_id).rating.focus();
+    announce(`${plural(added.length, "more movie")}.`);
   }
 
   #sayIfEmpty() {

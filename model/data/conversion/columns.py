@@ -62,8 +62,8 @@ def find_item_columns(table: Table, item: str, given: Columns, *names: str) -> C
     same = item if item in columns else next(usual, None)
     if same is None:
         return {}
-    own = {role: column for role, column in given.items() if role != "item" and column in columns}
-    others = find_columns(table, ("title", "genres", "year"), own)
+    given_columns = {role: column for role, column in given.items() if role != "item" and column in columns}
+    others = find_columns(table, ("title", "genres", "year"), given_columns)
     return {"item": same, **{role: column for role, column in others.items() if column != same}}
 
 

@@ -208,8 +208,8 @@ def _sift(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[LeftOut]]:
     reasons = {
         "no user": pl.col("user").is_null(),
         "no item": pl.col("item").is_null(),
-        "the rating is no number or not on the scale": pl.col("stars").is_null(),
-        "the time is no number, and no date as in 2024-05-31": time.is_null(),
+        "the rating is not a number on the scale": pl.col("stars").is_null(),
+        "the time is neither a number nor a date as in 2024-05-31": time.is_null(),
         "the time is before 1970": time < 0,
         "the time is in the future": time >= latest_time(),
     }
@@ -236,9 +236,9 @@ def _movies(rated: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
 
 def _number(ids: pl.DataFrame) -> pl.DataFrame:
     """Adds ``number``: the id itself where all are numbers that may be ids, else 1, 2, 3 and so on."""
-    own = pl.col("text").str.extract(r"^([1-9]\d{0,18})$").cast(pl.Int64, strict=False)
-    fit = ids.select(own.is_not_null().all()).item()
-    return ids.with_columns(number=own if fit else pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
+    parsed = pl.col("text").str.extract(r"^([1-9]\d{0,18})$").cast(pl.Int64, strict=False)
+    fit = ids.select(parsed.is_not_null().all()).item()
+    return ids.with_columns(number=parsed if fit else pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
 
 
 def _numbering(ids: pl.DataFrame) -> str:

@@ -10,10 +10,10 @@ import polars as pl
 from model.data import dataset
 from model.data.checks import Problems, Rule
 from model.data.conversion.convert import Conversion, ConversionOptions, convert
-from model.data.conversion.shards import DESCRIPTION, MOVIES, RATINGS, USERS, Shards, shard_folder
 from model.data.formats import RATING_FIELDS, UNKNOWN_PROFILE, Format, format_of, is_in, require_format, with_types
 from model.data.links import LINKS
 from model.data.origin import IDS_FILES, SCALE_FILE
+from model.data.shards import DESCRIPTION, MOVIES, RATINGS, USERS, Shards, shard_folder
 from model.errors import DataError
 from model.files import atomic_folder
 
@@ -90,16 +90,16 @@ def _distribute(
     for part, batch in enumerate(format_.ratings.batches(source, problems, [*rules])):
         if not len(problems):
             rows = with_types(batch.select("number", *RATING_FIELDS, shard=pl.col("user_id") % shards))
-            for (shard,), own in rows.partition_by("shard", as_dict=True, include_key=False).items():
-                own.write_parquet(shard_folder(folder, int(shard)) / f"{part}.parquet")
+            for (shard,), shard_rows in rows.partition_by("shard", as_dict=True, include_key=False).items():
+                shard_rows.write_parquet(shard_folder(folder, int(shard)) / f"{part}.parquet")
         done += len(batch)
         on_rows(done)
 
 
 def _finish(shard: int, folder: Path, users: pl.DataFrame | None, shards: int, file: Path) -> dict[str, int]:
     """Put the parts of a shard into one file, sorted, beside its users; returns what it holds."""
-    own = shard_folder(folder, shard)
-    parts = sorted(own.glob("*.parquet"))
+    destination = shard_folder(folder, shard)
+    parts = sorted(destination.glob("*.parquet"))
     if not parts:
         raise DataError(f"{file} has no rating for shard {shard}: ask for fewer shards.")
     ratings = pl.concat(pl.read_parquet(part, hive_partitioning=False) for part in parts)
@@ -111,12 +111,12 @@ def _finish(shard: int, folder: Path, users: pl.DataFrame | None, shards: int, f
         raise DataError(f"{file}, line {line}: the user has rated this movie on another line too\n{advice}")
     for part in parts:
         part.unlink()
-    ratings.drop("number").write_parquet(own / RATINGS)
+    ratings.drop("number").write_parquet(destination / RATINGS)
     if users is None:
         profiles = ratings.select(pl.col("user_id").unique().sort(), **UNKNOWN_PROFILE)
     else:
         profiles = users.filter(pl.col("user_id") % shards == shard)
-    with_types(profiles.select("user_id", "gender", "age", "occupation")).write_parquet(own / USERS)
+    with_types(profiles.select("user_id", "gender", "age", "occupation")).write_parquet(destination / USERS)
     halves = ratings.select((pl.col("stars") % 1 != 0).sum()).item()
     return {"users": len(profiles), "ratings": len(ratings), "halves": halves}
 

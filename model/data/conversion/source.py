@@ -8,7 +8,7 @@ import re
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,10 +20,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from model.errors import DataError
-
-SEPARATED, JSON_LINES, PARQUET = {".csv", ".tsv", ".txt"}, {".jsonl", ".ndjson", ".json"}, {".parquet"}
-SUFFIXES = SEPARATED | JSON_LINES | PARQUET
-"""Of the files that are read; the first two kinds may be compressed, with ``.gz`` behind the suffix."""
+from model.table_files import JSON_LINES, PARQUET, SEPARATED, SUFFIXES, find_tables, suffix_of, tables_of
 
 SEPARATORS = ",\t;|"
 ROWS_FOR_TYPES = 10_000
@@ -50,11 +47,11 @@ class Table:
 
     @property
     def suffix(self) -> str:
-        return _suffix(self.path.name)
+        return suffix_of(self.path.name)
 
     @cached_property
     def columns(self) -> list[str]:
-        """Names of the columns; ``column_1`` and so on for a text file whose first line is no header."""
+        """Names of the columns; ``column_1`` and so on for a text file whose first line is not a header."""
         try:
             return self._scan().collect_schema().names()
         except PolarsError as error:
@@ -68,7 +65,9 @@ class Table:
     def batches(self, columns: list[str], size: int) -> Iterator[pl.DataFrame]:
         """The columns as texts, ``size`` rows at a time, in the order of the file; null for an empty text."""
         frame = self._scan()
-        texts = [_as_text(name, dtype) for name, dtype in frame.select(columns).collect_schema().items()]
+        texts = [as_text(name, dtype) for name, dtype in frame.select(columns).collect_schema().items()]
+        if self.suffix not in PARQUET:  # no types: 3.0 is the id 3 in a column that had gaps
+            texts = [text.str.replace(r"^(\d+)\.0$", "$1") for text in texts]
         try:
             yield from frame.select(texts).collect_batches(chunk_size=size, maintain_order=True)
         except PolarsError as error:
@@ -137,27 +136,10 @@ def _tables(source: Path, temporary: Path) -> list[Table]:
     ]
 
 
-def find_tables(source: Path) -> list[Path]:
-    """Files that may be tables: the source itself, or those in the folder, else those one folder deeper."""
-    if source.is_file():
-        return [source] if _suffix(source.name) in SUFFIXES else []
-    here = _tables_of(source.glob("*"))
-    return here or _tables_of(source.glob("*/*"))
-
-
-def _tables_of(paths: Iterable[Path]) -> list[Path]:
-    """Those of the files that are tables by their names; an empty one is none."""
-    return sorted(path for path in paths if _suffix(path.name) in SUFFIXES and path.is_file() and path.stat().st_size)
-
-
-def _suffix(name: str) -> str:
-    return Path(name.lower().removesuffix(".gz")).suffix
-
-
 def _unpacked(archive: Path, folder: Path) -> list[Path]:
     with zipfile.ZipFile(archive) as content:
-        members = [name for name in content.namelist() if _suffix(name) in SUFFIXES and "__MACOSX" not in name]
-        return _tables_of(Path(content.extract(name, folder)) for name in members)
+        members = [name for name in content.namelist() if suffix_of(name) in SUFFIXES and "__MACOSX" not in name]
+        return tables_of(Path(content.extract(name, folder)) for name in members)
 
 
 def _shown_name(file: Path, root: Path, temporary: Path, source: Path) -> str:
@@ -178,9 +160,9 @@ def _binary(path: Path) -> BinaryIO:
 
 def _in_utf8(path: Path, copy: Path) -> Path:
     """The file itself if it is in UTF-8 or Parquet; else a copy in UTF-8, of what is taken for Windows-1252."""
-    if _suffix(path.name) in PARQUET or (encoding := _encoding(path)) == "utf-8":
+    if suffix_of(path.name) in PARQUET or (encoding := _encoding(path)) == "utf-8":
         return path
-    copy = copy.with_suffix(_suffix(path.name))
+    copy = copy.with_suffix(suffix_of(path.name))
     with (
         _binary(path) as file,
         io.TextIOWrapper(file, encoding, errors="replace", newline="") as text,
@@ -204,7 +186,8 @@ def _encoding(path: Path) -> str:
     return "utf-8"
 
 
-def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:
+def as_text(name: str, dtype: pl.DataType) -> pl.Expr:
+    """The column of this type as texts without spaces around them; null for an empty one."""
     column = pl.col(name)
     if isinstance(dtype, pl.Datetime):
         return (column.dt.epoch("us") / 1e6).cast(pl.String)
@@ -213,7 +196,7 @@ def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:
     if dtype.is_float():  # 3.0 is the id 3 in a column that had gaps
         whole = pl.when(column.fill_nan(None) % 1 == 0).then(column.cast(pl.Int64, strict=False).cast(pl.String))
         return whole.otherwise(column.fill_nan(None).cast(pl.String))
-    text = column.cast(pl.String).str.strip_chars().str.replace(r"^(\d+)\.0$", "$1")
+    text = column.cast(pl.String).str.strip_chars()
     return pl.when(text != "").then(text).alias(name)
 
 

@@ -51,7 +51,7 @@ def titles_table(
     # A table that was not named may be one of users: what it calls id alone is not taken for that of the items.
     names = ("id",) if items is not None else ()
     found = {table: find_item_columns(table, columns["item"], given, *names) for table in others if table.has_header}
-    titled = [(table, own) for table, own in found.items() if "title" in own]
+    titled = [(table, roles) for table, roles in found.items() if "title" in roles]
     if len(titled) > 1:
         several = ", ".join(table.name for table, _ in titled)
         raise DataError(f"There is more than one table of titles: {several}. Name one of these files with --items.")
@@ -60,11 +60,11 @@ def titles_table(
             f"{items} has no table with known names of the columns of ids and of titles. "
             f"Name them: --items-id COLUMN --title COLUMN. The columns are:{_listed(others)}"
         )
-    own = find_item_columns(ratings, columns["item"], given) if ratings.has_header else {}
-    table, own = titled[0] if titled else (ratings, own)
-    if unknown := [given[role] for role in ("title", "genres") if role in given and given[role] != own.get(role)]:
+    roles = find_item_columns(ratings, columns["item"], given) if ratings.has_header else {}
+    table, roles = titled[0] if titled else (ratings, roles)
+    if unknown := [given[role] for role in ("title", "genres") if role in given and given[role] != roles.get(role)]:
         raise DataError(f"{table.name} has no column {unknown[0]!r}. It has: {', '.join(table.columns)}.")
-    return (table, own) if "title" in own else (None, {})
+    return (table, roles) if "title" in roles else (None, {})
 
 
 def _listed(tables: Sequence[Table]) -> str:

@@ -11,7 +11,7 @@ from model.features.catalogue import YEAR
 THUMBS = {"true": "1", "false": "0", "yes": "1", "no": "0", "like": "1", "dislike": "0", "up": "1", "down": "0"}
 
 SCALES = ((0, 1), (-1, 1), (0, 5), (1, 7), (1, 10), (0, 10), (-10, 10), (1, 100), (0, 100))
-"""Known scales; the first that holds all ratings is taken, if they are no stars."""
+"""Known scales; the first that holds all ratings is taken, if they are not stars."""
 
 WHOLE, HALVES = (1.0, 5.0), (0.5, 5.0)
 """The worst and the best number of stars."""

@@ -122,11 +122,11 @@ def rank_models(folder: Path, results: ListResults) -> dict[str, list[TableRow]]
 
 
 def _rank_models_of(folder: Path, results: ListResults, protocol: str) -> list[TableRow]:
-    own: dict[str, list[Result]] = {}
+    by_model: dict[str, list[Result]] = {}
     for one in results.own:
         if one.evaluation.protocol == protocol:
-            own.setdefault(one.evaluation.model, []).append(one)
-    rows = [_own_row(folder, protocol, trainings) for trainings in own.values()]
+            by_model.setdefault(one.evaluation.model, []).append(one)
+    rows = [_own_row(folder, protocol, trainings) for trainings in by_model.values()]
     rows += [_external_row(folder, one) for one in results.external if one.protocol == protocol]
     return sorted(rows, key=lambda row: -row.ndcg)
 

@@ -1,14 +1,13 @@
 """Evaluates recommendation lists: our models and the simple baselines; external baselines are read from their files."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel, Field
 
-from model import legacy
 from model.baselines.registry import RANKING
 from model.card import Epoch, RankingEvaluation, RankingScore
 from model.data.dataset import MovieLens
@@ -18,12 +17,13 @@ from model.errors import SettingsError, UnknownNameError
 from model.evaluation import ranking_metrics
 from model.evaluation.bootstrap import interval_of_mean
 from model.evaluation.interfaces import Ranker
-from model.evaluation.scoring import Scores, mask_rated, score_lists
+from model.evaluation.scoring import Ranking, Scores, mask_rated, rank, score_ranking
 from model.experiments.lists.comparisons import write_ranks
 from model.experiments.provenance import Provenance, fingerprint, versions
 from model.experiments.results import read_record, write_record
 from model.experiments.runs import settings_of
 from model.inference.diversity import CategoryDistribution, divergence, diversified
+from model.legacy import WithOldNames
 from model.network.batch import USERS_PER_BATCH
 from model.training.context import TrainingContext
 from model.training.presets import PRESETS
@@ -53,7 +53,7 @@ class DiversityEffect(BaseModel):
     distance: float
 
 
-class Result(BaseModel):
+class Result(WithOldNames):
     """The result of a model on a protocol.
 
     Attributes:
@@ -64,10 +64,12 @@ class Result(BaseModel):
         made_by: None for a result from before results carried what made them.
     """
 
+    record_kind = "result"
+
     data_checksum: str
     settings: dict[str, Any]
     evaluation: RankingEvaluation
-    diversity: list[DiversityEffect] = []
+    diversity: list[DiversityEffect] = Field(default_factory=list)
     interval: tuple[float, float] | None = None
     made_by: Provenance | None = None
 
@@ -75,11 +77,6 @@ class Result(BaseModel):
     def seed(self) -> int:
         """Of the training; results from before they carried it are all of the presets' own seed."""
         return self.made_by.seed or 0 if self.made_by else 0
-
-    @model_validator(mode="before")
-    @classmethod
-    def _under_names_of_today(cls, values: object) -> Any:  # noqa: ANN401 - a validator receives anything
-        return legacy.fields("result", values)
 
 
 class ExternalResult(BaseModel):
@@ -136,18 +133,20 @@ def execute_all(
 ) -> ListResults:
     """Evaluate every model on every protocol, unless the folder holds a valid result; return all valid results.
 
-    Networks are trained once with each of the seeds; the other models draw nothing. ``models`` are some of `MODELS`.
+    Networks are trained once with each of the seeds; the other models draw nothing. ``models`` are some of `MODELS`;
+    those that learn stars alone are left out where the data has none.
     """
     for name in models:
         if name not in MODELS:
             raise UnknownNameError("ranking model", name, MODELS)
+    models = [name for name in models if _has_something_to_learn(name, data)]
     sequences = Sequences.of(data)
     context = replace(context, checkpoints=folder / ".checkpoints", resume=True)
     for protocol in PROTOCOLS:
         examples = split(protocol, sequences, task="ranking")
         for name in models:
             for seed in seeds if name in PRESETS else (None,):
-                model = RANKING.build(name, context, protocol, seed=seed)
+                model = RANKING.build(name, context, protocol, seed=seed, has_stars=data.has_stars)
                 file = result_file(folder, protocol, name, seed)
                 if not is_cached(file, data.checksum, ranker_settings(model)):
                     on_line(f"{protocol}: {name}" + (f", seed {seed}" if seed else ""))
@@ -160,11 +159,18 @@ def execute_all(
     )
 
 
+def _has_something_to_learn(name: str, data: MovieLens) -> bool:
+    return data.has_stars or name not in PRESETS or PRESETS[name].ranking_training is not None
+
+
 def _is_valid(result: Result, data: MovieLens, context: TrainingContext) -> bool:
     """Whether a training of today on this data would have the result's settings."""
+    name, protocol = result.evaluation.model, result.evaluation.protocol
+    if result.data_checksum != data.checksum or not _has_something_to_learn(name, data):
+        return False
     seed = result.made_by.seed if result.made_by else None
-    model = RANKING.build(result.evaluation.model, context, result.evaluation.protocol, seed=seed)
-    return (result.data_checksum, result.settings) == (data.checksum, ranker_settings(model))
+    model = RANKING.build(name, context, protocol, seed=seed, has_stars=data.has_stars)
+    return result.settings == ranker_settings(model)
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -184,11 +190,11 @@ def is_cached(file: Path, data_checksum: str, settings: dict[str, Any]) -> bool:
 def load_results(folder: Path) -> ListResults:
     """All results in the folder, of any data and settings."""
     files = (file for protocol in PROTOCOLS for name in MODELS for file in _result_files(folder, protocol, name))
-    own = (read_record(file, Result) for file in files)
+    results = (read_record(file, Result) for file in files)
     # Version 0.1 gave the folder its name: external baselines are peers there.
     external = (read_record(file, ExternalResult) for file in sorted((folder / "peers").glob("*.json")))
     return ListResults(
-        [result for result in own if result is not None],
+        [result for result in results if result is not None],
         [result for result in external if result is not None],
     )
 
@@ -238,33 +244,52 @@ def evaluate_model(
 
 def evaluate_diversities(scores: Scores, categories: CategoryDistribution, examples: Split) -> list[DiversityEffect]:
     """The effect of each of `DIVERSITIES` on lists by these scores."""
-    cached = cache_scores(scores)  # they do not depend on the diversity
-    return [_evaluate_diversity(cached, categories, examples, diversity) for diversity in DIVERSITIES]
+    validation = _rankings(scores, categories, examples.validation)
+    test = _rankings(scores, categories, examples.test)
+    distances = _mean_distances(scores, categories, examples.validation)
+    return [
+        DiversityEffect(
+            diversity=diversity,
+            validation=score_ranking(validation[diversity], categories.counts),
+            test=score_ranking(test[diversity], categories.counts),
+            distance=distances[diversity],
+        )
+        for diversity in DIVERSITIES
+    ]
 
 
-def cache_scores(scores: Scores) -> Scores:
-    """The same scores, computed only once for each batch of histories."""
-    cache: dict[bytes, FloatArray] = {}
+def _rankings(scores: Scores, categories: CategoryDistribution, examples: Examples) -> dict[float, Ranking]:
+    """The lists of the users who have targets, by diversity."""
+    parts: dict[float, list[Ranking]] = {diversity: [] for diversity in DIVERSITIES}
+    for batch in examples.take(np.flatnonzero(examples.target_counts)).batches(USERS_PER_BATCH):
+        for diversity, diverse in _at_every_diversity(scores, categories, batch.histories()):
+            parts[diversity].append(rank(diverse, batch))
+    return {
+        diversity: Ranking(
+            lists=np.concatenate([part.lists for part in own]),
+            target_ranks=[ranks for part in own for ranks in part.target_ranks],
+        )
+        for diversity, own in parts.items()
+    }
 
-    def cached(histories: Sequences) -> FloatArray:
-        key = histories.offsets.tobytes() + histories.movies.tobytes()
-        if key not in cache:
-            cache[key] = scores(histories)
-        return cache[key]
 
-    return cached
+def _mean_distances(scores: Scores, categories: CategoryDistribution, examples: Examples) -> dict[float, float]:
+    """Distance of the first ten movies from the history, mean over those users who have a history, by diversity."""
+    distances: dict[float, list[float]] = {diversity: [] for diversity in DIVERSITIES}
+    for batch in examples.batches(USERS_PER_BATCH):
+        histories = batch.histories()
+        for diversity, diverse in _at_every_diversity(scores, categories, histories):
+            distances[diversity] += _distances(diverse, categories, histories)
+    return {diversity: float(np.mean(own)) for diversity, own in distances.items()}
 
 
-def _evaluate_diversity(
-    scores: Scores, categories: CategoryDistribution, examples: Split, diversity: float
-) -> DiversityEffect:
-    diverse = diversify_scores(scores, categories, diversity)
-    return DiversityEffect(
-        diversity=diversity,
-        validation=score_lists(diverse, examples.validation, categories.counts),
-        test=score_lists(diverse, examples.test, categories.counts),
-        distance=_mean_distance(diverse, categories, examples.validation),
-    )
+def _at_every_diversity(
+    scores: Scores, categories: CategoryDistribution, histories: Sequences
+) -> Iterator[tuple[float, Scores]]:
+    """Each of `DIVERSITIES`, and diversified scores for these histories alone, of scores that are computed once."""
+    computed = scores(histories)
+    for diversity in DIVERSITIES:
+        yield diversity, diversify_scores(lambda _: computed, categories, diversity)
 
 
 def diversify_scores(scores: Scores, categories: CategoryDistribution, diversity: float) -> Scores:
@@ -272,27 +297,25 @@ def diversify_scores(scores: Scores, categories: CategoryDistribution, diversity
 
     def diversified_scores(histories: Sequences) -> FloatArray:
         ranked = mask_rated(scores(histories), histories)  # (users, movies)
-        for user, own in enumerate(ranked):
-            indices = np.argsort(-own, kind="stable")[: int(np.isfinite(own).sum())]  # without rated movies
+        for user, row in enumerate(ranked):
+            indices = np.argsort(-row, kind="stable")[: int(np.isfinite(row).sum())]  # without rated movies
             history = histories.movies[histories.offsets[user] : histories.offsets[user + 1]]
-            weights = np.exp(own[indices] - own[indices].max())
+            weights = np.exp(row[indices] - row[indices].max())
             order = diversified(weights, indices, history, categories, diversity, ranking_metrics.TOP)
-            own[order] = -np.arange(len(order), dtype=np.float32)  # any descending scores give this order
+            row[order] = -np.arange(len(order), dtype=np.float32)  # any descending scores give this order
         return ranked
 
     return diversified_scores
 
 
-def _mean_distance(scores: Scores, categories: CategoryDistribution, examples: Examples) -> float:
-    """Distance of the first ten movies from the history, mean over those users who have a history."""
-    distances = []
-    for batch in examples.batches(USERS_PER_BATCH):
-        histories = batch.histories()
-        lists = ranking_metrics.top(mask_rated(scores(histories), histories))
-        for user in np.flatnonzero(histories.counts):
-            history = histories.movies[histories.offsets[user] : histories.offsets[user + 1]]
-            distances.append(float(divergence(categories.of(history), categories.shares[lists[user]].mean(0))))
-    return float(np.mean(distances))
+def _distances(scores: Scores, categories: CategoryDistribution, histories: Sequences) -> list[float]:
+    """Distance of the first ten movies from the history, of each user who has one."""
+    lists, distances = ranking_metrics.top(mask_rated(scores(histories), histories)), []
+    for user in np.flatnonzero(histories.counts):
+        history = histories.movies[histories.offsets[user] : histories.offsets[user + 1]]
+        listed = lists[user][lists[user] >= 0]  # a shorter list is filled up with -1
+        distances.append(float(divergence(categories.of(history), categories.shares[listed].mean(0))))
+    return distances
 
 
 def ranker_settings(model: Ranker) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from model.inference.scorer import Scorer
 
 LIST = "/users/1/recommendations"
 PATHS = ["/movies", "/movies?q=the&limit=5", "/movies/1", "/genres", "/movies/1/similar", "/model", LIST]
+PAGE = ["/", "/static/page.js"]
 
 
 def changed(engine: Engine, statement: str) -> None:
@@ -30,7 +31,7 @@ def still_right(client: TestClient, path: str, tag: str) -> bool:
     return answer.status_code == 304
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", [*PATHS, *PAGE])
 def test_what_has_not_changed_is_not_sent_again(client: TestClient, path: str) -> None:
     first = client.get(path)
     tag = first.headers["etag"]
@@ -40,7 +41,17 @@ def test_what_has_not_changed_is_not_sent_again(client: TestClient, path: str) -
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["etag"] == tag
     assert again.headers["cache-control"] == first.headers["cache-control"]
+    assert again.headers["vary"] == "Accept-Encoding"
     assert not still_right(client, path, 'W/"another"')
+
+
+def test_a_page_with_pictures_is_sent_once(loaded: Engine, scorer: Scorer) -> None:
+    with TestClient(create_app(loaded, scorer, image_url="https://images.example/{tmdb_id}.jpg")) as client:
+        tag = client.get("/").headers["etag"]
+
+        assert still_right(client, "/", tag)
+    with TestClient(create_app(loaded, scorer, image_url="https://other.example/{tmdb_id}.jpg")) as client:
+        assert not still_right(client, "/", tag)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +82,18 @@ def test_a_rating_of_one_user_leaves_the_lists_of_others_as_they_are(client: Tes
     client.put("/users/1/ratings/1", json={"stars": 1})
 
     assert [still_right(client, path, tag) for path, tag in tags.items()] == [False, True, True]
+
+
+def test_a_list_of_another_user_under_the_same_address_has_another_tag(client: TestClient, loaded: Engine) -> None:
+    client.patch("/users/1", json={"external_id": "ann"})
+    changed(loaded, "UPDATE users SET revision = 5000 WHERE id = 1")
+    tag = client.get("/users/ann/recommendations").headers["etag"]
+
+    client.patch("/users/1", json={"external_id": None})
+    client.patch("/users/2", json={"external_id": "ann"})
+    changed(loaded, "UPDATE users SET revision = 5000 WHERE id = 2")
+
+    assert not still_right(client, "/users/ann/recommendations", tag)
 
 
 def test_another_model_has_other_tags(loaded: Engine, scorer: Scorer) -> None:

@@ -7,7 +7,7 @@ import pytest
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
-from app.api.routes import events, movies, operations, predictions, ratings, recommendations, taste, users
+from app.api.routes import events, movies, operations, predictions, rating_import, ratings, recommendations, users
 from app.main import api
 
 DESCRIPTION = api().openapi()
@@ -21,7 +21,7 @@ OPERATIONS = [
 
 ROUTES = [
     pytest.param(route, id=route.name)
-    for module in (events, movies, operations, predictions, ratings, recommendations, taste, users)
+    for module in (events, movies, operations, predictions, rating_import, ratings, recommendations, users)
     for router in module.routers
     for route in router.routes
     if isinstance(route, APIRoute) and route.response_model

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, text
 from app.main import create_app
 from app.services.feedback.kinds import meanings_from
 from model.inference.scorer import Scorer
+from seqrec.schemas.events import NewEvent
 
 USER = 1
 DAY = 86_400
@@ -162,10 +163,10 @@ def test_of_like_and_dislike_the_later_counts(client: TestClient) -> None:
 
 def test_a_skipped_movie_comes_back_when_its_time_is_over(client: TestClient) -> None:
     movie, now = unrated(client, 1)[0], time.time()
-    send(client, {"movie_id": movie, "kind": "skip", "occurred_at": int(now - 7 * DAY + 2)})
+    send(client, {"movie_id": movie, "kind": "skip", "occurred_at": int(now - 7 * DAY + 6)})
     first = client.get(f"/users/{USER}/recommendations", params={"limit": 100})
     assert movie not in [entry["movie_id"] for entry in first.json()["recommendations"]]
-    time.sleep(max(0.0, now + 2.2 - time.time()))
+    time.sleep(max(0.0, now + 6.2 - time.time()))
 
     again = client.get(
         f"/users/{USER}/recommendations", params={"limit": 100}, headers={"If-None-Match": first.headers["ETag"]}
@@ -315,6 +316,22 @@ def test_an_import_names_its_bad_lines_and_writes_none(client: TestClient) -> No
 
     fields = {problem["field"] for problem in answer.json()["details"]}
     assert (answer.status_code, fields) == (422, {"line 2.kind", "line 3.movie_id"})
+    assert exported(client) == []
+
+
+def test_an_import_whose_checked_lines_cannot_be_read_again_writes_none(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = unrated(client, 2)
+    write = NewEvent.model_dump_json
+    monkeypatch.setattr(
+        NewEvent, "model_dump_json", lambda event: write(event)[: 9 if event.movie_id == second else None]
+    )
+    lines = [{"user_id": USER, "movie_id": movie_id, "kind": "dislike"} for movie_id in (first, second)]
+    content = "\n".join(map(json.dumps, lines)).encode()
+    answer = client.post("/import/events", content=content, headers={"Content-Type": "application/jsonl"})
+
+    assert (answer.status_code, [problem["field"] for problem in answer.json()["details"]]) == (422, ["line 2"])
     assert exported(client) == []
 
 

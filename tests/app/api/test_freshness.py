@@ -20,7 +20,7 @@ def write(client: TestClient, engine: Engine, random: np.random.Generator) -> No
     """One random write of any kind, over HTTP or by other hands in the database."""
     user, movie = int(random.integers(1, USERS + 1)), int(random.integers(1, MOVIES + 1))
     stars = float(random.integers(1, 6))
-    match random.integers(8):
+    match random.integers(10):
         case 0 | 1:
             client.put(f"/users/{user}/ratings/{movie}", json={"stars": stars})
         case 2:
@@ -40,6 +40,14 @@ def write(client: TestClient, engine: Engine, random: np.random.Generator) -> No
         case 7:
             ratings = [{"user_id": user, "movie_id": other, "stars": stars} for other in range(1, MOVIES, 3)]
             client.post("/ratings", json={"ratings": ratings})
+        case 8:
+            client.post("/movies", json={"title": f"New {movie} (2026)", "genres": ["Drama"]})
+        case 9:
+            with engine.connect() as connection:
+                newest = connection.scalar(text("SELECT max(id) FROM movies"))
+            client.put(f"/users/{user}/ratings/{newest}", json={"stars": stars})
+            client.patch(f"/movies/{newest}", json={"genres": ["Comedy"]})
+            client.delete(f"/movies/{newest - 1}")
 
 
 def answers(client: TestClient) -> list[object]:

@@ -115,6 +115,11 @@ def test_every_unknown_user_is_named_and_nobody_twice(client: TestClient) -> Non
     assert twice.status_code == 422
     assert "user 1 is there twice" in twice.text
 
+    assert client.patch("/users/1", json={"external_id": "ann"}).status_code == 200
+    twice = client.post("/groups/recommendations", json={"members": [{"user_id": 1}, {"user_id": "ann"}]})
+    assert twice.status_code == 422
+    assert "user 1 is there twice, by its own and its external id" in twice.text
+
 
 def test_a_group_is_two_to_ten_people(client: TestClient) -> None:
     def status(people: int) -> int:

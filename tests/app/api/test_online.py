@@ -64,7 +64,7 @@ def test_lists_are_measured_by_what_their_users_did_afterwards(client: TestClien
     assert overall["coverage"] == pytest.approx(len({event["movie_id"] for event in first + second}) / 80, abs=0.05)
     by_order = {score["rank_by"]: score for score in measured["by_rank_by"]}
     assert by_order["relevance"]["list_hit_rate"]["value"] == 0.5
-    assert by_order["relevance"]["seconds_to_hit"]["value"] == pytest.approx(MINUTE, abs=2)
+    assert by_order["relevance"]["seconds_to_hit"]["value"] == pytest.approx(MINUTE, abs=30)
     assert by_order["rating"]["list_hit_rate"] == {"value": 1, "low": None, "high": None}
     (of_model,) = measured["by_model"]
     assert of_model["model"] == client.get("/model").json()["version"]

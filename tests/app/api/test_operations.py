@@ -18,8 +18,10 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi.testclient import TestClient
+from pydantic import ValidationError
 from server import free_port, running, workers
 from sqlalchemy import Engine, text
+from waiting import comes_true
 
 from app.edge.keys import Keys
 from app.main import create_app
@@ -89,6 +91,17 @@ def test_keys_are_in_no_log_and_in_no_settings_that_are_printed(
     assert "secret" not in caplog.text
 
 
+@pytest.mark.parametrize("variable", ["SEQREC_API_KEYS", "SEQREC_ADMIN_KEY"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_printed(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "secret€")
+    with pytest.raises(ValidationError, match="characters that no header can carry") as refused:
+        Settings()
+
+    assert "cret" not in str(refused.value)
+
+
 def test_without_keys_no_other_machine_is_served(caplog: pytest.LogCaptureFixture) -> None:
     assert listening_address(Settings(host="0.0.0.0")) == "127.0.0.1"
     assert "No keys are set" in caplog.text
@@ -97,6 +110,16 @@ def test_without_keys_no_other_machine_is_served(caplog: pytest.LogCaptureFixtur
     assert listening_address(Settings(host="0.0.0.0", api_keys="key")) == "0.0.0.0"
     assert listening_address(Settings(host="0.0.0.0", unprotected=True)) == "0.0.0.0"
     assert listening_address(Settings(host="localhost")) == "localhost"
+
+
+@pytest.mark.parametrize(
+    "name", ["request_timeout", "database_timeout", "drain_time", "shutdown_timeout", "event_retention"]
+)
+@pytest.mark.parametrize("value", ["inf", "nan"])
+def test_a_number_that_is_none_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"SEQREC_{name.upper()}", value)
+    with pytest.raises(ValidationError, match=name):
+        Settings()
 
 
 @pytest.mark.parametrize(
@@ -166,25 +189,26 @@ def test_a_reload_serves_the_newest_artifact_and_drops_no_request(
 ) -> None:
     root = tmp_path / "artifacts"
     shutil.copytree(artifact_folder, root / artifact_folder.name)
-    with running(create_app(loaded, scorer, root)) as address, Client(address) as client:
+    with running(create_app(loaded, scorer, artifacts=root)) as address, Client(address) as client:
         assert client.reload_model().version == scorer.version
         with later_artifacts(artifact_folder, tmp_path / "relevance") as later:
             shutil.copytree(later, root / later.name)
         stop = threading.Event()
 
-        def ask() -> set[str]:
-            versions = set()
+        seen: set[str] = set()
+
+        def ask() -> None:
             while not stop.is_set():
-                versions.add(client.recommend(1).model)
-            return versions
+                seen.add(client.recommend(1).model)
 
         with ThreadPoolExecutor(4) as threads:
             asking = [threads.submit(ask) for _ in range(4)]
-            time.sleep(0.3)
+            assert comes_true(lambda: scorer.version in seen)
             reloaded = client.reload_model()
-            time.sleep(0.3)
+            assert comes_true(lambda: later.name in seen)
             stop.set()
-            seen = set.union(*(asked.result() for asked in asking))
+            for asked in asking:
+                asked.result()
 
         assert (reloaded.before, reloaded.version) == (scorer.version, later.name)
         assert seen == {scorer.version, later.name}
@@ -196,7 +220,7 @@ def test_a_damaged_artifact_is_refused_and_the_one_before_served_on(
 ) -> None:
     with later_artifacts(artifact_folder, tmp_path) as later:
         (later / "weights.safetensors").write_bytes(b"damaged")
-    with running(create_app(loaded, scorer, tmp_path)) as address, Client(address) as client:
+    with running(create_app(loaded, scorer, artifacts=tmp_path)) as address, Client(address) as client:
         with pytest.raises(ReloadRefused, match=f"damaged.*{scorer.version} stays in use"):
             client.reload_model()
         assert client.recommend(1).model == scorer.version

@@ -84,10 +84,11 @@ class Service(RuleBasedStateMachine):
             id_: {"title": "amber", "genres": ["Drama"], "hidden": False} for id_ in TRAINED
         }
         self.greatest_movie = max(TRAINED)
+        self.greatest_user = 0
         with engine.begin() as connection:
             for table in ("events", "ratings", "users", "movie_genres", "movies", "genres"):
                 connection.execute(text(f"DELETE FROM {table}"))
-            connection.execute(text("UPDATE revisions SET greatest_movie_id = 0"))
+            connection.execute(text("UPDATE revisions SET greatest_movie_id = 0, greatest_user_id = 0"))
             connection.execute(text("INSERT INTO genres (name) VALUES ('Drama')"))
             for id_ in TRAINED:
                 connection.execute(text(f"INSERT INTO movies (id, title) VALUES ({id_}, 'amber')"))
@@ -97,7 +98,7 @@ class Service(RuleBasedStateMachine):
                 connection.execute(text(f"INSERT INTO ratings SELECT {user}, id, 5, 1 FROM movies WHERE id > 2"))
                 self.add_user(user, {})
                 self.history[user] = dict.fromkeys(TRAINED[2:], (1, 5))
-        self.client = TestClient(create_app(engine, scorer, artifacts))
+        self.client = TestClient(create_app(engine, scorer, artifacts=artifacts))
         self.client.__enter__()
 
     def teardown(self) -> None:
@@ -114,14 +115,14 @@ class Service(RuleBasedStateMachine):
 
     @rule(profile=profiles)
     def sign_up_with_a_free_id(self, profile: dict[str, Any]) -> None:
-        free = max(self.users, default=0) + 1
-        if free <= USERS[-1] + 1:
-            assert self.client.post("/users", json=profile).json()["user_id"] == free
-            self.add_user(free, profile)
+        free = self.greatest_user + 1
+        assert self.client.post("/users", json=profile).json()["user_id"] == free
+        self.add_user(free, profile)
 
     def add_user(self, user: int, profile: dict[str, Any]) -> None:
         self.users[user] = {"external_id": None, "gender": None, "age": None, "occupation": None} | profile
         self.history[user] = {}
+        self.greatest_user = max(self.greatest_user, user)
 
     @rule(user=user_ids, profile=profiles)
     def change_profile(self, user: int, profile: dict[str, Any]) -> None:

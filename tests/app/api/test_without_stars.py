@@ -1,6 +1,7 @@
 """A service whose data says what users like, and not how much: lists as ever, and stars nowhere."""
 
 import json
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -9,6 +10,7 @@ from sqlalchemy import Engine
 from app.jobs.extract import extract
 from model.data.dataset import MovieLens
 from model.features.users import Rated, UserContext
+from model.inference import artifact
 from model.inference.cold_start import ColdStartMovie
 from model.inference.scorer import Scorer
 from model.rating_scale import LIKE
@@ -26,10 +28,12 @@ def scorer(scorer_of_likes: Scorer) -> Scorer:
     return scorer_of_likes
 
 
-def test_the_model_has_no_weights_for_stars_and_its_card_no_figures_of_them(scorer: Scorer) -> None:
-    assert scorer.card.held_out is None
-    assert scorer.card.held_out_lists is not None
-    assert {name.partition(".")[0] for name in scorer._network.state_dict()} == {"movies", "ranking"}
+def test_the_model_has_no_weights_for_stars_and_its_card_no_figures_of_them(artifact_folder_of_likes: Path) -> None:
+    trained = artifact.load(artifact_folder_of_likes)
+
+    assert trained.card.held_out is None
+    assert trained.card.held_out_lists is not None
+    assert {name.partition(".")[0] for name in trained.network.state_dict()} == {"movies", "ranking"}
 
 
 def test_a_movie_added_later_is_ranked_too(scorer: Scorer) -> None:

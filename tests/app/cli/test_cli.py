@@ -1,4 +1,5 @@
 import json
+import shutil
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -6,11 +7,15 @@ from typing import get_args
 
 import pytest
 from command import Run
-from sqlalchemy import text
+from fastapi.testclient import TestClient
+from server import free_port
+from sqlalchemy import Engine, text
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from app.cli.options import Device, ModelName, Part, PresetName, Protocol, RecurrentLayer, Task, settings_with
 from app.jobs.bulk_load import load
-from app.server import from_settings
+from app.observability.workers import MULTIPROCESS
+from app.server import from_environment, from_settings
 from app.settings import Settings
 from app.storage.database import connect, upgrade
 from model.baselines.registry import RANKING, RATING
@@ -177,6 +182,47 @@ def test_serving_without_schema_or_model_says_what_to_run(seqrec: Run) -> None:
     assert "Run: seqrec train" in seqrec("serve")[2]
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        pytest.param("SEQREC_FEEDBACK", '{"sneeze": {"days": 1}}', "sneeze", id="meaning of events"),
+        pytest.param("SEQREC_DEVICE", "cuda", "no CUDA device", id="device"),
+        pytest.param("SEQREC_ARTIFACTS", "damaged", "manifest.json cannot be read", id="model"),
+    ],
+)
+def test_several_workers_are_not_started_where_none_of_them_could_serve(
+    filled: Run, artifact_folder: Path, tmp_path: Path, variable: str, value: str, says: str
+) -> None:
+    shutil.copytree(artifact_folder, tmp_path / "damaged" / artifact_folder.name)
+    (tmp_path / "damaged" / artifact_folder.name / "manifest.json").write_text("{")
+    filled.monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    filled.monkeypatch.setattr("uvicorn.run", lambda *_, **__: pytest.fail("they were started"))
+    filled.monkeypatch.setenv(variable, value)
+
+    status, _, err = filled("serve", "--workers", 2, "--port", free_port())
+
+    assert status == 1
+    assert says in err.splitlines()[-1]
+
+
+def test_several_workers_answer_under_the_name_that_the_option_gives(filled: Run) -> None:
+    answers: list[int] = []
+
+    def in_a_worker(*_: object, **__: object) -> None:
+        with TestClient(from_environment()) as client:
+            answers.append(client.get("/users/1", headers={"Host": "seqrec.lan"}).status_code)
+
+    for changed in ("SEQREC_HOST", MULTIPROCESS):
+        filled.monkeypatch.setenv(changed, "")
+    filled.monkeypatch.setattr("app.server.require_free_port", lambda _: None)
+    filled.monkeypatch.setattr("uvicorn.run", in_a_worker)
+    filled.monkeypatch.setenv("SEQREC_UNPROTECTED", "true")
+
+    filled("serve", "--workers", 2, "--host", "seqrec.lan")
+
+    assert answers == [200]
+
+
 @pytest.mark.parametrize("out", ["file/ratings.jsonl", f"file{300 * 'x'}.jsonl"], ids=["no folder", "long name"])
 def test_what_the_file_system_refuses_is_one_sentence(filled: Run, tmp_path: Path, out: str) -> None:
     (tmp_path / "file").write_text("no folder")
@@ -245,6 +291,18 @@ def test_without_data_an_evaluation_is_refused_and_no_sample_passes_for_a_result
     assert not (tmp_path / "data" / "sample").exists()
 
 
+def test_an_empty_data_folder_counts_as_none_for_every_command(
+    seqrec: Run, monkeypatch: pytest.MonkeyPatch, sample_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "given").mkdir()
+    shutil.copytree(sample_folder, tmp_path / "data" / "ml-1m")
+    monkeypatch.setenv("SEQREC_DATA", "given")
+
+    status, out, err = seqrec("evaluate", "--model", "bias", "--json")
+
+    assert (status, json.loads(out)["model"]) == (0, "bias"), err
+
+
 def test_a_taken_port_is_found_before_any_work(seqrec: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -268,3 +326,11 @@ def test_a_model_of_other_data_than_the_databases_is_warned_of(
     from_settings(settings)
 
     assert "filled with another" in caplog.text
+
+
+def test_a_service_computes_each_answer_on_one_thread(loaded: Engine, artifact_folder: Path) -> None:
+    with threadpool_limits(2, user_api="blas"):
+        from_settings(Settings(database_url=str(loaded.url), artifacts=artifact_folder.parent))
+        threads = {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    assert threads == {1}

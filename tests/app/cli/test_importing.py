@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 from command import Run
+from sqlalchemy import update
 
+from app.settings import Settings
+from app.storage.database import Database, connect
+from app.storage.tables import Movie, User
 from model.data.dataset import MovieLens
 
 
@@ -63,7 +67,7 @@ def test_a_choice_names_a_row_in_doubt_and_one_of_its_candidates(filled: Run, ex
     status, _, err = filled("import-ratings", 1, export, "--choose", choice)
 
     assert status == 1
-    assert "is no choice" in err
+    assert "is not a choice" in err
 
 
 def test_a_file_that_is_no_export_and_an_unknown_user_are_one_sentence(filled: Run, export: Path) -> None:
@@ -72,3 +76,23 @@ def test_a_file_that_is_no_export_and_an_unknown_user_are_one_sentence(filled: R
 
     assert "the file is a picture" in filled("import-ratings", 1, picture)[2]
     assert "There is no user 9999" in filled("import-ratings", 9999, export)[2]
+
+
+def test_user_and_chosen_movie_may_be_named_by_external_ids(filled: Run, export: Path) -> None:
+    with Database(connect(Settings().database_url)).writes() as session:
+        session.execute(update(User).where(User.id == 1).values(external_id="ann@example.org"))
+        session.execute(update(Movie).where(Movie.id == 3).values(external_id="tt0113228"))
+
+    status, _, err = filled("import-ratings", "ann@example.org", export, "--yes", "--choose", "3=tt0113228")
+
+    assert (status, err.strip()) == (0, "3 ratings written")
+    assert stars_of(filled, 1)[3] == 2
+
+
+def test_ids_that_are_none_are_one_sentence(filled: Run, export: Path) -> None:
+    great = "99999999999999999999"
+
+    for arguments in ((great, export), (1, export, "--choose", f"3={great}")):
+        status, _, err = filled("import-ratings", *arguments)
+        assert (status, f"'{great}' is not an id" in err) == (1, True)
+    assert "There is no user 'nobody'" in filled("import-ratings", "nobody", export)[2]

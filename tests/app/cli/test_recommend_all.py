@@ -56,7 +56,7 @@ def test_names_of_blocks_are_in_the_order_of_users_up_to_the_largest_id(tmp_path
     firsts = [1, 9_999_999_999, 10_000_000_000, LARGEST_ID]
     plan = job.Plan(Settings(), tmp_path, 1, RecommendationOptions(), tmp_path, ".parquet", "{}")
 
-    paths = [plan.path(job.Block(first, first)) for first in firsts]
+    paths = [plan.path(job.Block.of([first])) for first in firsts]
 
     assert sorted(paths) == paths
 
@@ -128,8 +128,8 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
     assert [path.name for path in tmp_path.glob("*lists*")] == ["lists.jsonl"]
 
 
-@pytest.mark.parametrize("change", ["options", "catalogue", "feedback"])
-def test_blocks_of_other_options_another_catalogue_or_other_meanings_are_not_used(
+@pytest.mark.parametrize("change", ["version", "options", "catalogue", "feedback"])
+def test_blocks_of_another_version_catalogue_or_meaning_or_of_other_options_are_not_used(
     loaded: Engine,
     settings: Settings,
     tmp_path: Path,
@@ -144,6 +144,8 @@ def test_blocks_of_other_options_another_catalogue_or_other_meanings_are_not_use
         options = options._replace(n=4)
     elif change == "feedback":
         settings = settings.model_copy(update={"feedback": {"like": {"stars": 4}}})
+    elif change == "version":
+        monkeypatch.setattr(job, "version", lambda _: "0.0.1")
     else:
         with loaded.begin() as connection:
             connection.execute(text("UPDATE movies SET title = 'Another (1999)' WHERE id = 1"))
@@ -152,6 +154,35 @@ def test_blocks_of_other_options_another_catalogue_or_other_meanings_are_not_use
     job.recommend_all(out, options, settings, Silent(), workers=1)
 
     assert len(made) == 5
+
+
+@pytest.mark.parametrize(
+    ("change", "users"),
+    [
+        pytest.param("DELETE FROM users WHERE id = 110", [*range(1, 110), *range(111, 121), 5000], id="gone"),
+        pytest.param("INSERT INTO users (id) VALUES (4000)", [*range(1, 121), 4000, 5000], id="new"),
+    ],
+)
+def test_an_interrupted_run_goes_on_with_the_users_that_there_are_then(
+    loaded: Engine,
+    settings: Settings,
+    tmp_path: Path,
+    small_blocks: None,
+    monkeypatch: pytest.MonkeyPatch,
+    change: str,
+    users: list[int],
+) -> None:
+    out, options = tmp_path / "lists.jsonl", RecommendationOptions(n=1)
+    with pytest.raises(KeyboardInterrupt):
+        job.recommend_all(out, options, settings, Interrupting(5), workers=1)
+    with loaded.begin() as connection:
+        connection.execute(text(change))
+    made = written_blocks(monkeypatch)
+
+    job.recommend_all(out, options, settings, Silent(), workers=1)
+
+    assert len(made) == 1
+    assert [row["user_id"] for row in lines(out)] == users
 
 
 def written_blocks(monkeypatch: pytest.MonkeyPatch) -> list[job.Block]:
@@ -174,7 +205,7 @@ def test_a_killed_run_leaves_no_processes_and_no_output(filled: Run, tmp_path: P
     )
     (tmp_path / "run.py").write_text(script)
     run = subprocess.Popen([sys.executable, "run.py"], cwd=tmp_path, stderr=subprocess.DEVNULL, start_new_session=True)
-    until(lambda: len(list(tmp_path.glob(".a.jsonl.blocks/*-*.jsonl"))) > 2)
+    until(lambda: len(list(tmp_path.glob(".a.jsonl.blocks/*-*.jsonl"))) > 2, seconds=200)
     run.kill()
     run.wait()
 

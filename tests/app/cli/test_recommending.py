@@ -177,7 +177,7 @@ def test_an_import_with_bad_lines_names_them_and_writes_nothing(filled: Run, tmp
     status, _, said = filled("import", "bad.jsonl")
 
     assert status == 1
-    assert "line 2.movie_id: Field required" in said
+    assert "line 2.movie_id: is required" in said
     assert filled("export")[1] == before
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 COMMAND = [sys.executable, "-m", "seqrec", "train", "--model", "seqrec-small"]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "SEQREC_DEVICE": "cpu"}
@@ -22,7 +22,7 @@ def start(data: Path, out: Path, *options: str) -> subprocess.Popen[str]:
 
 def kill_process_of(launcher: subprocess.Popen[str], rank: int, out: Path) -> None:
     """Kill one process of a training once its factorization is done."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 400
     while not list(out.glob(".checkpoints/priors-*")):
         assert launcher.poll() is None, launcher.communicate()
         assert time.monotonic() < deadline

@@ -61,7 +61,7 @@ def test_a_page_is_named_however_its_origin_is_typed(
 def test_what_no_browser_sends_as_an_origin_is_refused(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
     monkeypatch.setenv("SEQREC_CORS_ORIGINS", f"{SHOP}, {origin}")
 
-    with pytest.raises(ValidationError, match="which is no origin"):
+    with pytest.raises(ValidationError, match="which is not an origin"):
         Settings()
 
 

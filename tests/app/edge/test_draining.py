@@ -10,7 +10,7 @@ import pytest
 from server import process
 from sqlalchemy import Engine
 
-DRAIN_TIME = 2.0
+DRAIN_TIME = 6.0
 
 
 @pytest.mark.slow

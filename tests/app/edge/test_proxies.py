@@ -46,10 +46,15 @@ def browser(service: str) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.mark.parametrize("page", ["/", "/docs"])
-def test_a_page_and_all_that_it_loads_stay_under_the_prefix(browser: httpx.Client, page: str) -> None:
+@pytest.mark.parametrize(
+    ("page", "status"),
+    [("/", 200), ("/docs", 200), ("/nothing", 404), ("/no/such", 404), ("/v1/nothing", 404), ("/v1/no/such", 404)],
+)
+def test_a_page_and_all_that_it_loads_stay_under_the_prefix(browser: httpx.Client, page: str, status: int) -> None:
     address = f"{browser.base_url}{PREFIX}{page}"
-    html = browser.get(address).raise_for_status().text
+    answer = browser.get(address, headers={"Accept": "text/html"})
+    assert answer.status_code == status
+    html = answer.text
 
     loaded = re.findall(r'(?:src|href)="([^"#]+)"', html) + re.findall(r"\burl: '([^']+)'", html)
     targets = [urljoin(address, target) for target in loaded]

@@ -6,6 +6,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -14,8 +15,9 @@ from command import Run
 from sqlalchemy import Engine, select, text, update
 
 from app.errors import ArchiveError, DatabaseError
-from app.jobs.moving.backup import back_up, restore
-from app.jobs.moving.rows import schema, tables
+from app.jobs.transfer.archive import Contents, opened, writing
+from app.jobs.transfer.backup import back_up, restore
+from app.jobs.transfer.rows import schema, tables
 from app.services.feedback.events import Events
 from app.services.feedback.recommendation_ids import RecommendationIds
 from app.services.model_host import ModelHost
@@ -28,9 +30,11 @@ from app.storage.database import Database, connect, current_revision, newest_rev
 from app.storage.models import pinned
 from app.storage.movies import free_id
 from app.storage.tables import Dataset
+from model.errors import ArtifactError
 from model.features.users import Profile
 from model.inference import artifact
 from model.inference.scorer import Scorer
+from model.object_store import ObjectStore
 from seqrec.schemas.events import NewEvent
 
 
@@ -209,20 +213,20 @@ def of_something_else(file: Path) -> None:
 
 
 DAMAGES = [
-    (cut_off, "no backup of SeqRec, or only the beginning of one"),
-    (lambda file: file.write_text("user,movie\n"), "no backup of SeqRec"),
-    (of_something_else, "no backup of SeqRec: it has no manifest"),
+    (cut_off, "not a backup of SeqRec, or only the beginning of one"),
+    (lambda file: file.write_text("user,movie\n"), "not a backup of SeqRec"),
+    (of_something_else, "not a backup of SeqRec: it has no manifest"),
     (with_a_flipped_bit, "is damaged"),
     (with_another_table, "tables/users/0.parquet is not what was written"),
     (without_a_table, "lacks files"),
-    (lambda file: changed(file, model="../../home"), "no name of a model"),
+    (lambda file: changed(file, model="../../home"), "is not the name of a model"),
     (lambda file: changed(file, revision="9999", seqrec="9.0.0"), "written by SeqRec 9.0.0, which is newer"),
     (lambda file: changed(file, format=2, seqrec="9.0.0"), "written by SeqRec 9.0.0, which is newer"),
 ]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_what_is_no_whole_backup_is_refused_and_nothing_is_written(file: Path, elsewhere: Settings) -> None:
+def test_what_is_not_a_whole_backup_is_refused_and_nothing_is_written(file: Path, elsewhere: Settings) -> None:
     whole = file.read_bytes()
     for damage, words in DAMAGES:
         file.write_bytes(whole)
@@ -232,6 +236,26 @@ def test_what_is_no_whole_backup_is_refused_and_nothing_is_written(file: Path, e
         assert not elsewhere.artifact_folder.parent.exists()
 
 
+def test_whatever_byte_of_its_directory_is_damaged_a_backup_is_refused_or_whole(tmp_path: Path) -> None:
+    contents = Contents(seqrec="1", created_at=datetime.now(UTC), revision=str(newest_revision()), tables={"users": 0})
+    rows = pl.DataFrame({"id": [1, 2]})
+    with writing(tmp_path / "whole", contents) as writer:
+        writer.add_rows("users", rows)
+    whole = (tmp_path / "whole").read_bytes()
+    refused = 0
+    for place in range(whole.index(b"PK\x01\x02"), len(whole)):
+        for flipped in (0x01, 0x40, 0x80, 0xFF):
+            damaged = bytearray(whole)
+            damaged[place] ^= flipped
+            (tmp_path / "damaged").write_bytes(damaged)
+            try:
+                with opened(tmp_path / "damaged") as archive:
+                    assert all(part.equals(rows) for part in archive.rows("users"))
+            except ArchiveError:
+                refused += 1
+    assert refused > 100
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_database_that_holds_something_is_not_written_into(file: Path, lived_in: Settings) -> None:
     before = content(lived_in.database_url)
@@ -239,6 +263,18 @@ def test_a_database_that_holds_something_is_not_written_into(file: Path, lived_i
     with pytest.raises(DatabaseError, match="already holds the data set sample"):
         restore(file, lived_in, Silent())
     assert content(lived_in.database_url) == before
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_database_of_a_newer_version_is_not_backed_up_in_part(
+    lived_in: Settings, loaded: Engine, tmp_path: Path
+) -> None:
+    with loaded.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))  # of one that serves this one too
+
+    with pytest.raises(DatabaseError, match="at revision 9999 of a newer SeqRec"):
+        back_up(tmp_path / "file", lived_in, Silent())
+    assert not (tmp_path / "file").exists()
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -266,6 +302,57 @@ def test_an_interrupted_restore_leaves_nothing_and_is_made_by_the_same_command(
     assert not elsewhere.artifact_folder.exists()
 
     restore(file, elsewhere, Silent())
+    assert content(elsewhere.database_url) == content(lived_in.database_url)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_restore_that_fails_at_its_end_leaves_no_model(
+    file: Path, lived_in: Settings, elsewhere: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ObjectStore(f"file://{elsewhere.artifact_folder}", elsewhere.artifact_folder / "cache")
+    elsewhere = elsewhere.model_copy(update={"artifacts": store})
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("app.jobs.transfer.rows._carry", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            restore(file, elsewhere, Silent())
+    assert revision(elsewhere.database_url) is None
+    assert not list(store.cache.iterdir())
+    assert not store.folders_with("manifest.json")
+
+    restore(file, elsewhere, Silent())
+    assert content(elsewhere.database_url) == content(lived_in.database_url)
+    assert [folder.name for folder in store.cache.iterdir()] == store.folders_with("manifest.json")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_where_the_model_cannot_be_uploaded_nothing_is_restored(
+    file: Path, elsewhere: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "no folder").touch()
+    store = ObjectStore(f"file://{tmp_path}/no folder", tmp_path / "cache")
+
+    with pytest.raises(ArtifactError, match="does not answer as expected"):
+        restore(file, elsewhere.model_copy(update={"artifacts": store}), Silent())
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_an_upload_that_fails_after_all_leaves_a_whole_database_and_says_what_to_copy(
+    file: Path, lived_in: Settings, elsewhere: Settings, artifact_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ObjectStore(f"file://{elsewhere.artifact_folder}", elsewhere.artifact_folder / "cache")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ArtifactError("It went away.")
+
+    monkeypatch.setattr(ObjectStore, "publish", refuse)
+
+    with pytest.raises(ArtifactError, match=f"copy {store.cache / artifact_folder.name} into {store}. It went away"):
+        restore(file, elsewhere.model_copy(update={"artifacts": store}), Silent())
     assert content(elsewhere.database_url) == content(lived_in.database_url)
 
 

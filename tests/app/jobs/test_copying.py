@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from command import Run
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.cli.console import LineReporter
 from app.errors import DatabaseError
-from app.jobs.moving.copying import copy_database
+from app.jobs.transfer.copying import copy_database
 from app.services.feedback.events import Events
 from app.services.feedback.recommendation_ids import RecommendationIds
 from app.services.model_host import ModelHost
@@ -96,12 +96,20 @@ def test_a_database_that_holds_something_is_not_written_into(lived_in: Settings)
     assert content(lived_in.database_url) == before
 
 
+def test_a_database_of_a_newer_version_is_not_copied_in_part(lived_in: Settings, tmp_path: Path) -> None:
+    with opened(lived_in.database_url) as database, database.writes() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))  # of one that serves this one too
+
+    with pytest.raises(DatabaseError, match="at revision 9999 of a newer SeqRec"):
+        copy_database(lived_in.database_url, Settings(database_url=f"sqlite:///{tmp_path}/other.db"), LineReporter())
+
+
 def test_an_interrupted_copy_leaves_nothing_and_is_made_by_the_same_command(
     lived_in: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = Settings(database_url=f"sqlite:///{tmp_path}/other.db")
     with monkeypatch.context() as interrupted:
-        interrupted.setattr("app.jobs.moving.rows._carry", lambda *_: 1 / 0)
+        interrupted.setattr("app.jobs.transfer.rows._carry", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             copy_database(lived_in.database_url, other, LineReporter())
 

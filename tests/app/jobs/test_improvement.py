@@ -1,7 +1,9 @@
 """A better model is trained while a preliminary one is served, and takes its place."""
 
+import os
 import shutil
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -87,7 +89,10 @@ def test_the_better_model_takes_over_under_load_and_no_request_fails(
                 statuses.append(client.get("/users/1/recommendations").status_code)
                 statuses.append(client.post("/predict", json={"user_id": 2, "movie_ids": [1]}).status_code)
 
-    with running(create_app(loaded, scorer, settings.artifact_folder)) as address, ThreadPoolExecutor(2) as pool:
+    with (
+        running(create_app(loaded, scorer, artifacts=settings.artifact_folder)) as address,
+        ThreadPoolExecutor(2) as pool,
+    ):
         assert httpx.get(f"{address}/model").json()["card"]["preliminary"] is True
         askers = [pool.submit(ask, address) for _ in range(2)]
         improvement.improve(settings, Silent())
@@ -133,6 +138,30 @@ def test_an_interrupted_training_goes_on_where_it_was(settings: Settings, monkey
 
     assert not newest(settings).preliminary
     assert goes_on.first_share > 0.3  # stars were learned before
+
+
+def test_a_training_deletes_what_others_have_left_half_written(settings: Settings, sample: MovieLens) -> None:
+    checkpoints = settings.artifact_folder / ".checkpoints"
+    checkpoints.mkdir()
+    for name in (".seqrec-0.safetensors.1.writing", "seqrec-0.safetensors"):
+        (checkpoints / name).touch()
+
+    old, new = ".20260101T000000Z-seqrec.1.writing", ".20260101T000000Z-seqrec.2.writing"
+    places = [settings.artifact_folder / name for name in ("", artifact.ASIDE, ".cache")]
+    for place in places:
+        for name in (old, new):
+            (place / name).mkdir(parents=True)
+            (place / name / "weights.safetensors").touch()
+        a_day_ago = time.time() - 86_401
+        os.utime(place / old, (a_day_ago, a_day_ago))
+    (settings.artifact_folder / ".cache" / ".titles.npy.1.writing").touch()
+    os.utime(settings.artifact_folder / ".cache" / ".titles.npy.1.writing", (0, 0))
+
+    train_model(sample, RATING_ONLY, settings, Silent(), resume=False)
+
+    assert [file.name for file in checkpoints.iterdir()] == ["seqrec-0.safetensors"]
+    for place in places:  # what is new may be a download of another process
+        assert [one.name for one in place.glob("*.writing")] == [new]
 
 
 class InterruptsInLists(Silent):

@@ -10,13 +10,14 @@ import pytest
 from builders import SMALL
 from pydantic import ValidationError
 from sqlalchemy import Engine, text
+from waiting import comes_true
 
-from app.errors import RetrainingLost, RetrainingRuns, TrainingRuns
+from app.errors import RetrainingBusy, RetrainingLost, TrainingBusy
 from app.jobs.background import LogReporter
 from app.jobs.extract import extract
 from app.jobs.retraining import lease as leases
 from app.jobs.retraining import schedule
-from app.jobs.retraining.judging import Answers, Person, Verdict, ask, decide, people
+from app.jobs.retraining.comparison import Answers, HeldOutUser, Verdict, decide, evaluate, held_out_users
 from app.jobs.retraining.lease import lease
 from app.jobs.retraining.round import retrain
 from app.services.models.collection import Collection, Models
@@ -101,6 +102,25 @@ def test_a_better_model_is_served_and_knows_what_is_new(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_better_model_is_kept_beside_a_pinned_one_and_nobody_says_that_it_is_served(
+    settings: Settings, loaded: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    champion = artifact.newest(settings.artifacts)
+    assert champion is not None
+    Models(Database(loaded), settings.artifacts).pin(champion.name)
+    decided(monkeypatch, better=True)
+    with caplog.at_level("INFO"):
+        retrain(settings, LogReporter())
+
+    after = read(settings, loaded)
+    challenger = after.stored[0]
+    assert (after.served, challenger.served, challenger.aside) == (champion.name, False, None)
+    kept = "kept for `seqrec model serve --latest`, since another one is pinned"
+    assert f"{challenger.version} is {kept}, for a test" in caplog.text
+    assert after.rounds[0].reason == f"for a test; {kept}"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_nobody_waits_to_write_while_a_better_model_is_uploaded(
     settings: Settings, loaded: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,14 +185,30 @@ def test_a_round_that_fails_leaves_the_champion_and_says_why(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_a_killed_round_has_left_is_gone_after_the_next_and_what_others_resume_stays(
+    settings: Settings, loaded: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints = settings.artifact_folder / ".checkpoints"
+    left = [checkpoints / "database" / name for name in ("seqrec-0.safetensors", ".seqrec-0.safetensors.1.writing")]
+    others = [checkpoints / name for name in ("seqrec-1.safetensors", "evaluate/seqrec-2.safetensors")]
+    for file in (*left, *others):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+
+    decided(monkeypatch, better=False)
+    retrain(settings, LogReporter())
+    assert {file for file in checkpoints.rglob("*") if file.is_file()} == {*others}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_no_round_begins_while_something_is_trained_into_the_folder(settings: Settings, loaded: Engine) -> None:
-    with training_state.lock(settings.artifact_folder), pytest.raises(TrainingRuns):
+    with training_state.lock(settings.artifact_folder), pytest.raises(TrainingBusy):
         retrain(settings, LogReporter())
     assert read(settings, loaded).rounds == []
 
 
 def test_one_process_of_all_machines_retrains_at_a_time(loaded: Engine) -> None:
-    with lease(loaded), pytest.raises(RetrainingRuns), lease(loaded):
+    with lease(loaded), pytest.raises(RetrainingBusy), lease(loaded):
         pass
 
 
@@ -201,7 +237,7 @@ def test_a_long_round_stays_alive(loaded: Engine, monkeypatch: pytest.MonkeyPatc
     raise AssertionError("no heartbeat")
 
 
-PERSONS = [Person(UserContext(), {1: 5.0}) for _ in range(50)]
+HELD_OUT = [HeldOutUser(UserContext(), {1: 5.0}) for _ in range(50)]
 
 
 def answers(ndcg: float, stars: float, movies: int = 10) -> Answers:
@@ -225,7 +261,7 @@ def answers(ndcg: float, stars: float, movies: int = 10) -> Answers:
 def test_a_challenger_takes_over_only_if_it_is_better_or_as_good_and_knows_more(
     challenger: Answers, better: bool, words: str, sample: MovieLens
 ) -> None:
-    verdict = decide(answers(0.5, 4.5), challenger, PERSONS, sample)
+    verdict = decide(answers(0.5, 4.5), challenger, HELD_OUT, sample)
 
     assert verdict.better == better
     assert words in verdict.reason
@@ -235,7 +271,7 @@ def test_a_challenger_takes_over_only_if_it_is_better_or_as_good_and_knows_more(
 def test_without_stars_lists_alone_decide(ndcg: float, better: bool, sample: MovieLens) -> None:
     champion, challenger = (answers(one, 5)._replace(stars=None) for one in (0.5, ndcg))
 
-    verdict = decide(champion, challenger, PERSONS, sample.without_stars())
+    verdict = decide(champion, challenger, HELD_OUT, sample.without_stars())
 
     assert verdict.better == better
     assert "RMSE" not in verdict.reason
@@ -246,7 +282,7 @@ def test_a_difference_by_chance_is_no_better_model(sample: MovieLens) -> None:
     champion = answers(0.5, 4.5)
     luckier = champion._replace(ndcg=champion.ndcg + noise - noise.mean() + 0.01)
 
-    assert not decide(champion, luckier, PERSONS, sample).better
+    assert not decide(champion, luckier, HELD_OUT, sample).better
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -259,15 +295,14 @@ def test_the_newest_ratings_are_held_out_of_training_and_asked_for(settings: Set
     assert split.test.target_counts.tolist() == [1] * 54
     assert split.validation.target_counts.tolist() == [1] * 6
     assert len(split.train.sequences.movies) == len(data.ratings) - 60
-    persons = people(split.test, data)
-    asked = persons[0]
-    assert NEW_MOVIE in asked.user.stars
+    held_out = held_out_users(split.test, data)
+    assert NEW_MOVIE in held_out[0].context.stars
     (folder,) = artifact.newest_first(settings.artifacts)
-    given = ask(load_scorer(folder, choose_device("cpu")), persons, data, titles_of(len(data.movies) + 1))
+    given = evaluate(load_scorer(folder, choose_device("cpu")), held_out, data, titles_of(len(data.movies) + 1))
     assert given.stars is not None
     assert (len(given.stars), len(given.ndcg), given.movies) == (
         54,
-        sum(1 for one in persons if max(one.later.values()) >= 4),
+        sum(1 for one in held_out if max(one.later.values()) >= 4),
         80,
     )
 
@@ -409,20 +444,22 @@ def test_a_round_that_no_process_can_be_had_for_is_begun_at_the_next_look(
 
     monkeypatch.setattr(schedule, "_run", run)
     with schedule.in_background(settings.model_copy(update={"retrain": "120 ratings"})):
-        wait_for(looked_often)
-
-
-def wait_for(begun: list[float]) -> None:
-    deadline = time.monotonic() + 5
-    while not begun and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert begun
+        assert comes_true(lambda: bool(looked_often))
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_the_service_begins_a_round_after_enough_new_ratings(settings: Settings, looked_often: list[float]) -> None:
+def test_the_service_begins_a_round_after_enough_new_ratings(
+    settings: Settings, looked_often: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_due, looks = schedule.is_due, list[bool]()
+
+    def look(*given: Any) -> bool:
+        looks.append(is_due(*given))
+        return looks[-1]
+
+    monkeypatch.setattr(schedule, "is_due", look)
     with schedule.in_background(settings.model_copy(update={"retrain": "121 ratings"})):
-        time.sleep(0.3)
+        assert comes_true(lambda: len(looks) > 1)
     assert not looked_often
     with schedule.in_background(settings.model_copy(update={"retrain": "120 ratings"})):
-        wait_for(looked_often)
+        assert comes_true(lambda: bool(looked_often))

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from app.jobs.simulation.players import FEWEST, KNOWN, Player, cast, write_first
 from app.jobs.simulation.report import verdict
 from app.jobs.simulation.service import Service
-from app.jobs.simulation.sessions import Reading, Shown, play
+from app.jobs.simulation.sessions import PlayerSession, SessionScore, play
 from app.jobs.simulation.simulate import Round
 from app.main import create_app
 from model.data import dataset
@@ -86,19 +86,19 @@ def test_the_first_users_folder_has_their_first_ratings_alone(folder: Path, tmp_
 
 
 def test_who_reads_a_list_clicks_what_will_be_liked_rates_what_is_known_and_finds_other_movies() -> None:
-    reading = Reading(player(m20=5, m21=2, m22=4, m23=3))
-    events, ratings = reading.read(a_list(90, 20, 21, 91))
+    session = PlayerSession(player(m20=5, m21=2, m22=4, m23=3))
+    events, ratings = session.read(a_list(90, 20, 21, 91))
 
     assert [(one.movie_id, one.kind, one.position) for one in events] == [
         (90, "impression", 1), (20, "impression", 2), (21, "impression", 3), (91, "impression", 4), (20, "click", None)
     ]  # fmt: skip
     assert [(one.movie_id, one.stars) for one in ratings] == [(20, 5), (21, 2), (22, 4), (23, 3)]
-    events, ratings = reading.read(a_list(20))  # which is rated by now
+    events, ratings = session.read(a_list(20))  # which is rated by now
     assert [one.kind for one in events] == ["impression"]
     assert ratings == []
     # A hit in the second place of the first list, 1 / log2(3); none in the second list.
-    assert reading.worth()[:4] == (7, 5, 1, 1)
-    assert reading.worth().ndcg == pytest.approx(0.6309 / 2, abs=1e-4)
+    assert session.score()[:3] == (7, 5, 1)
+    assert session.score().ndcg == pytest.approx(0.6309 / 2, abs=1e-4)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -124,8 +124,8 @@ def test_what_is_counted_is_what_the_service_measures_online(loaded: Engine, sco
 def a_round(loop: float, frozen: float) -> Round:
     return Round(
         1000,
-        [Shown(user, 10, 1, 1, loop + user % 7 / 100) for user in range(100)],
-        [Shown(user, 10, 1, 1, frozen + user % 5 / 100) for user in range(100)],
+        [SessionScore(user, 10, 1, loop + user % 7 / 100) for user in range(100)],
+        [SessionScore(user, 10, 1, frozen + user % 5 / 100) for user in range(100)],
         None,
     )
 
@@ -143,6 +143,24 @@ def test_the_verdict_is_what_the_figures_say_and_the_first_round_counts_for_noth
 def test_a_command_that_fails_says_why(tmp_path: Path) -> None:
     with pytest.raises(SeqRecError, match=r"seqrec db load nowhere has failed: nowhere"):
         Service(tmp_path).run("db", "load", "nowhere")
+
+
+def test_an_interruption_that_comes_while_a_process_starts_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Service(tmp_path).run("serve", "--port", "0")
+
+    assert started[0].poll() is not None
 
 
 @pytest.mark.slow
@@ -177,8 +195,9 @@ def test_an_interruption_ends_all_processes_and_removes_the_folder(folder: Path,
         env=os.environ | {"TMPDIR": str(tmp_path)},
         **options,
     )
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("seqrec-simulation-*/loop/log.txt")) and time.monotonic() < deadline:
+    deadline = time.monotonic() + 200
+    while not list(tmp_path.glob("seqrec-simulation-*/loop/log.txt")):
+        assert time.monotonic() < deadline
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)

@@ -19,11 +19,11 @@ from safetensors.torch import load_file, save_file
 from sqlalchemy import Engine, update
 
 from app.main import create_app
+from app.services.feedback.attribution import AttributedList
 from app.services.feedback.comparing import Outcome, compare, lists_of
-from app.services.feedback.judging import JudgedList
 from app.services.models.collection import Models
 from app.services.models.loading import load_newest_scorer
-from app.services.models.split import is_of_challenger
+from app.services.models.traffic import is_assigned_to_challenger
 from app.storage import models as storage
 from app.storage import revisions
 from app.storage.database import Database
@@ -88,7 +88,7 @@ def service(models: Models) -> TestClient:
     with models.database.reads() as session:
         scorer = load_newest_scorer(models.root, torch.device("cpu"), storage.pinned(session))
         reloads = revisions.read(session).reloads
-    app = create_app(models.database.engine, scorer, models.root)
+    app = create_app(models.database.engine, scorer, artifacts=models.root)
     app.state.services.host.start(reloads)
     return TestClient(app)
 
@@ -119,7 +119,9 @@ def test_every_process_answers_a_user_by_the_same_model_from_the_beginning_to_th
     models.compare(CHAMPION, CHALLENGER, 0.4)
     assert compares(one)
     assert compares(other)
-    expected = {user: CHALLENGER if is_of_challenger(user, HALVES._replace(share=0.4)) else CHAMPION for user in USERS}
+    expected = {
+        user: CHALLENGER if is_assigned_to_challenger(user, HALVES._replace(share=0.4)) else CHAMPION for user in USERS
+    }
     assert set(expected.values()) == {CHAMPION, CHALLENGER}
     assert answered_by(one) == answered_by(other) == answered_by(service(models)) == expected
 
@@ -141,21 +143,21 @@ def test_the_newest_model_ends_a_comparison_too(models: Models) -> None:
 
 def test_a_share_is_that_of_the_users_and_a_greater_one_takes_nobody_away() -> None:
     few, more = HALVES._replace(share=0.1), HALVES._replace(share=0.3)
-    of_few, of_more = ({user for user in range(20_000) if is_of_challenger(user, own)} for own in (few, more))
+    of_few, of_more = ({user for user in range(20_000) if is_assigned_to_challenger(user, own)} for own in (few, more))
 
     assert len(of_few) / 20_000 == pytest.approx(0.1, abs=0.01)
     assert len(of_more) / 20_000 == pytest.approx(0.3, abs=0.01)
     assert of_few < of_more
-    of_another = {user for user in range(20_000) if is_of_challenger(user, more._replace(challenger="c"))}
+    of_another = {user for user in range(20_000) if is_assigned_to_challenger(user, more._replace(challenger="c"))}
     assert len(of_more & of_another) / 20_000 == pytest.approx(0.3 * 0.3, abs=0.01)
 
 
 def test_an_anonymous_reader_stays_with_a_model_while_ratings_are_added() -> None:
     readers = [UserContext(Profile("F", age), [Rated(movie, 4.0)]) for age in (18, 25) for movie in range(1, 101)]
     grown = [UserContext(one.profile, [*one.history, Rated(900, 1.0)]) for one in readers]
-    of = [is_of_challenger(one, HALVES) for one in readers]
+    of = [is_assigned_to_challenger(one, HALVES) for one in readers]
 
-    assert of == [is_of_challenger(one, HALVES) for one in grown]
+    assert of == [is_assigned_to_challenger(one, HALVES) for one in grown]
     assert 70 < sum(of) < 130
 
 
@@ -357,18 +359,18 @@ def send(client: TestClient, *events: dict[str, Any]) -> None:
     assert client.post("/events", json={"events": events}).status_code == 200
 
 
-def judged(version: str, hit: float, users: range, seed: int = 0) -> list[JudgedList]:
+def attributed(version: str, hit: float, users: range, seed: int = 0) -> list[AttributedList]:
     """A list of ten for each user, with a hit at its head as often as said."""
     draws = np.random.default_rng(seed)
     return [
-        JudgedList(
+        AttributedList(
             ListRecord("", user, version, "relevance", 100), range(10), [0] if wanted else [], 1 if wanted else None
         )
         for user, wanted in zip(users, draws.random(len(users)) < hit, strict=True)
     ]
 
 
-def compared(comparison: Comparison, lists: list[JudgedList]) -> Outcome:
+def compared(comparison: Comparison, lists: list[AttributedList]) -> Outcome:
     own = lists_of(comparison)
     own.add(lists, {})
     return compare(comparison, own, 10)
@@ -383,7 +385,7 @@ def compared(comparison: Comparison, lists: list[JudgedList]) -> Outcome:
     ],
 )
 def test_the_verdict_says_whether_a_difference_is_more_than_chance(before: float, after: float, verdict: str) -> None:
-    lists = judged(CHAMPION, before, range(500)) + judged(CHALLENGER, after, range(500, 800), seed=1)
+    lists = attributed(CHAMPION, before, range(500)) + attributed(CHALLENGER, after, range(500, 800), seed=1)
 
     outcome = compared(HALVES, lists)
     ndcg = outcome.differences["ndcg"]
@@ -396,9 +398,9 @@ def test_the_verdict_says_whether_a_difference_is_more_than_chance(before: float
 
 
 def test_without_lists_of_both_models_nothing_is_said() -> None:
-    lists = judged(CHAMPION, 0.5, range(10))
+    lists = attributed(CHAMPION, 0.5, range(10))
     assert compared(HALVES, lists).verdict.startswith("Not known yet: of one of the models")
-    few = judged(CHALLENGER, 1, range(1))
+    few = attributed(CHALLENGER, 1, range(1))
     assert compared(HALVES, lists + few).verdict.startswith("Not known yet: each")
     ended = HALVES._replace(begun_at=10, ended_at=99)  # the lists are of second 100
     assert compared(ended, lists + few).champion.lists == 0
@@ -434,7 +436,7 @@ def test_the_command_begins_shows_and_ends_a_comparison(command: Run) -> None:
         pytest.param((f"{CHAMPION}=0.9", f"{CHALLENGER}=0.2"), "they have to sum to 1", id="too much"),
         pytest.param((f"{CHAMPION}=1", f"{CHALLENGER}=0"), "Both have to be above 0", id="nothing"),
         pytest.param((f"{CHAMPION}=nan", f"{CHALLENGER}=nan"), "they have to sum to 1", id="no number"),
-        pytest.param((f"{CHAMPION}=most", f"{CHALLENGER}=0.2"), "'most' is no share", id="a word"),
+        pytest.param((f"{CHAMPION}=most", f"{CHALLENGER}=0.2"), "'most' is not a share", id="a word"),
         pytest.param((CHAMPION, CHALLENGER), "each with its share", id="no shares"),
         pytest.param((f"{CHAMPION}=1",), "each with its share", id="one alone"),
         pytest.param((f"{CHAMPION}=0.5", "x=0.5"), "no model 'x'", id="unknown"),

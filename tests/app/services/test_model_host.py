@@ -1,8 +1,11 @@
-"""What is served when artifacts are damaged."""
+"""What is served when artifacts are damaged, and the end of a process that loads one."""
 
 import json
 import logging
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,7 +77,7 @@ def test_a_damaged_newest_artifact_is_passed_over_at_the_start(
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_reload_of_a_damaged_artifact_is_refused_and_says_why(loaded: Engine, root: Path, damage: object) -> None:
     served = Scorer(artifact.load(root / OLDER), CPU)
-    client = TestClient(create_app(loaded, served, root), raise_server_exceptions=False)
+    client = TestClient(create_app(loaded, served, artifacts=root), raise_server_exceptions=False)
     damage(root / NEWER)  # type: ignore[operator]
 
     answer = client.post("/admin/reload")
@@ -97,13 +100,41 @@ def test_a_model_for_which_there_is_no_memory_is_refused_by_a_reload_and_passed_
 
     monkeypatch.setattr(artifact, "load", with_memory_for_the_older_one)
     served = load_newest_scorer(root, CPU)
-    client = TestClient(create_app(loaded, served, root), raise_server_exceptions=False)
+    client = TestClient(create_app(loaded, served, artifacts=root), raise_server_exceptions=False)
 
     answer = client.post("/admin/reload")
 
     assert served.version == OLDER
     assert (answer.status_code, answer.json()["code"]) == (409, "reload_refused")
     assert "CUDA out of memory" in answer.json()["message"]
+
+
+ENDS = """\
+import atexit, threading, time
+from app.server import from_settings
+from app.services.model_host import ModelHost
+from app.settings import Settings
+from app.storage import revisions
+ModelHost._load_chosen = lambda host: time.sleep(0.5)
+atexit.register(lambda: print([one.name for one in threading.enumerate()]))
+host = from_settings(Settings()).state.services.host
+with host.database.writes() as session:
+    revisions.count_reload(session)
+host.follow_reloads()
+print([one.name for one in threading.enumerate()])
+"""
+"""Names of the threads of a service that follows a reload, and of those that the end of its process finds."""
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_reload_in_the_background_ends_before_its_process_does(loaded: Engine, database_url: str, root: Path) -> None:
+    environment = os.environ | {"SEQREC_DATABASE_URL": database_url, "SEQREC_ARTIFACTS": str(root)}
+
+    ended = subprocess.run([sys.executable, "-c", ENDS], env=environment, stdout=subprocess.PIPE, check=True, text=True)
+
+    at_first, at_last = ended.stdout.splitlines()
+    assert "reload" in at_first
+    assert "reload" not in at_last
 
 
 def test_where_no_artifact_is_whole_the_newest_ones_damage_is_named(root: Path) -> None:

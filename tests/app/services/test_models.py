@@ -3,7 +3,6 @@
 import json
 import logging
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from builders import star_figures
 from command import Run
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
+from waiting import comes_true
 
 from app.main import create_app
 from app.services import model_host
@@ -50,7 +50,7 @@ def service(models: Models, meanwhile: Callable[[], object] = lambda: None) -> T
     with models.database.reads() as session:
         scorer = load_newest_scorer(models.root, CPU, storage.pinned(session))
         reloads = revisions.read(session).reloads
-    app = create_app(models.database.engine, scorer, models.root, keep_models=models.keep)
+    app = create_app(models.database.engine, scorer, artifacts=models.root, keep_models=models.keep)
     meanwhile()
     app.state.services.host.start(reloads)
     return TestClient(app)
@@ -58,13 +58,6 @@ def service(models: Models, meanwhile: Callable[[], object] = lambda: None) -> T
 
 def names(folder: Path) -> list[str]:
     return [one.name for one in artifact.newest_first(folder)]
-
-
-def comes_true(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 10
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()
 
 
 def serves(client: TestClient, version: str) -> bool:
@@ -159,6 +152,7 @@ def test_a_model_that_a_start_could_not_load_is_served_when_it_is_there_again(
     away.rename(root / OLDEST)
 
     assert serves(client, OLDEST)
+    assert comes_true(lambda: models.read().served == OLDEST)
 
 
 def test_a_model_that_was_set_aside_is_served_only_when_it_is_pinned(models: Models) -> None:

@@ -6,9 +6,9 @@ from itertools import groupby
 import numpy as np
 import pytest
 
-from app.services.feedback import judging
+from app.services.feedback import attribution
+from app.services.feedback.attribution import AttributedList, attribute_hits, attribute_in_parts
 from app.services.feedback.bootstrap import estimate, median, ratio
-from app.services.feedback.judging import JudgedList, judge, judge_in_parts
 from app.services.feedback.kinds import DAY
 from app.services.feedback.scores import Grouping, ndcg
 from app.storage.events import Hit, ListRecord, Shown
@@ -27,7 +27,7 @@ def shown(number: int, movies: list[int], at: int) -> list[Shown]:
 def hits_of(*signs: Hit) -> dict[str, list[int]]:
     """Positions of the hits of two lists that show movies 10, 20, 30 at second 1000 and 20, 40 at second 2000."""
     seen = shown(FIRST, [10, 20, 30], at=1000) + shown(SECOND, [20, 40], at=2000)
-    return {one.served.recommendation_id: list(one.hits) for one in judge(LISTS, seen, signs)}
+    return {one.served.recommendation_id: list(one.hits) for one in attribute_hits(LISTS, seen, signs)}
 
 
 def test_a_sign_counts_for_the_list_that_showed_the_movie_last() -> None:
@@ -49,39 +49,41 @@ def test_a_sign_counts_from_the_impression_on_for_seven_days_and_for_its_user_al
 
 def test_several_signs_for_one_movie_are_one_hit_at_the_time_of_the_first() -> None:
     signs = [Hit(7, 10, 1600, None), Hit(7, 10, 1200, None)]
-    (one,) = judge({FIRST: LISTS[FIRST]}, shown(FIRST, [10, 20], at=1000), signs)
+    (one,) = attribute_hits({FIRST: LISTS[FIRST]}, shown(FIRST, [10, 20], at=1000), signs)
 
     assert (list(one.hits), one.seconds_to_hit) == ([0], 200)
 
 
 def test_what_is_shown_of_a_list_that_came_after_the_lists_were_read_waits_for_the_next_time() -> None:
     seen = shown(FIRST, [10, 20], at=1000) + shown(SECOND, [20, 40], at=2000)
-    (one,) = judge({FIRST: LISTS[FIRST]}, seen, [Hit(7, 10, 2500, None), Hit(7, 20, 2500, None)])
+    (one,) = attribute_hits({FIRST: LISTS[FIRST]}, seen, [Hit(7, 10, 2500, None), Hit(7, 20, 2500, None)])
 
     assert (one.served, list(one.hits)) == (LISTS[FIRST], [0])  # 20 was shown last by the other list
 
 
-def test_lists_are_judged_in_parts_and_no_more_is_read_for_one_than_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judging, "LISTS_AT_ONCE", 2)
+def test_hits_are_attributed_in_parts_and_no_more_is_read_for_one_than_it_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(attribution, "LISTS_AT_ONCE", 2)
     users, movies = range(100), [10, 20, 30]
     lists = {user: ListRecord(str(user), user, "model", "relevance", 1000) for user in users}
     seen = [Shown(user, user, movie_id, None, 1000 + user) for user in users for movie_id in movies]
     signs = [Hit(user, 20, 1200, None) for user in (*range(0, 100, 3), 100)]
     read = iter(seen)
 
-    parts = judge_in_parts(lists.items(), read, signs)
+    parts = attribute_in_parts(lists.items(), read, signs)
     first = next(parts)
 
     assert len(first) == 2
     assert len(list(read)) > 90 * len(movies)  # are still to be read
-    whole = judge(lists, seen, signs)
-    assert [one for part in judge_in_parts(lists.items(), seen, signs) for one in part] == whole
+    whole = attribute_hits(lists, seen, signs)
+    assert [one for part in attribute_in_parts(lists.items(), seen, signs) for one in part] == whole
 
 
 def test_the_figures_of_many_parts_are_those_of_one() -> None:
     draws = np.random.default_rng(0)
-    judged = [
-        JudgedList(
+    lists = [
+        AttributedList(
             ListRecord("", user, "model", order, 1000),
             draws.integers(50, size=5).tolist(),
             draws.permutation(5)[: draws.integers(4)].tolist(),
@@ -93,8 +95,8 @@ def test_the_figures_of_many_parts_are_those_of_one() -> None:
     ratings = {movie_id: 3 * movie_id for movie_id in range(50)}
     whole, in_parts = (Grouping(lambda one: one.served.rank_by) for _ in range(2))
 
-    whole.add(judged, ratings)
-    for _, own in groupby(judged, lambda one: one.served.user_id // 7):
+    whole.add(lists, ratings)
+    for _, own in groupby(lists, lambda one: one.served.user_id // 7):
         in_parts.add(list(own), ratings)
 
     assert in_parts.scores(60) == whole.scores(60)
@@ -103,16 +105,26 @@ def test_the_figures_of_many_parts_are_those_of_one() -> None:
 
 def test_without_positions_movies_stand_in_the_order_in_which_they_came() -> None:
     seen = [Shown(FIRST, 7, movie_id, None, 1000) for movie_id in (30, 10, 30, 20)]
-    (one,) = judge({FIRST: LISTS[FIRST]}, seen, [Hit(7, 20, 1100, None)])
+    (one,) = attribute_hits({FIRST: LISTS[FIRST]}, seen, [Hit(7, 20, 1100, None)])
 
     assert (list(one.movies), list(one.hits)) == ([30, 10, 20], [2])
 
 
 def test_movies_stand_where_their_positions_say_also_where_some_were_not_seen() -> None:
     seen = [Shown(FIRST, 7, 30, 5, 1000), Shown(FIRST, 7, 10, 2, 1001)]
-    (one,) = judge({FIRST: LISTS[FIRST]}, seen, [Hit(7, 30, 1100, None)])
+    (one,) = attribute_hits({FIRST: LISTS[FIRST]}, seen, [Hit(7, 30, 1100, None)])
 
     assert (list(one.movies), list(one.hits)) == ([10, 30], [4])
+
+
+@pytest.mark.parametrize("first", [None, 1], ids=["none", "the same"])
+def test_movies_that_claim_one_position_stand_one_after_the_other(first: int | None) -> None:
+    seen = [Shown(FIRST, 7, 30, first, 1000), Shown(FIRST, 7, 10, 1, 1001)]
+    signs = [Hit(7, movie_id, 1100, None) for movie_id in (30, 10)]
+    (one,) = attribute_hits({FIRST: LISTS[FIRST]}, seen, signs)
+
+    assert list(one.hits) == [0, 1]
+    assert ndcg(one.hits) == 1
 
 
 def test_ndcg_is_the_gain_as_a_share_of_that_at_the_head() -> None:

@@ -37,15 +37,15 @@ def test_those_who_ask_while_ratings_are_counted_wait_for_one_count_that_has_wha
     monkeypatch.setattr(ratings, "rating_stats_by_movie", slowly)
     popularity = Popularity(ModelHost(database, scorer))
     with ThreadPoolExecutor(8) as threads:
-        first = threads.submit(popularity.rating_stats)
+        first = threads.submit(popularity.rated_movies)
         begun.wait(60)
         Ratings(database).put(1, 1, 5, None)
         Ratings(database).remove(1, 1)
-        others = [threads.submit(popularity.rating_stats) for _ in range(7)]
+        others = [threads.submit(popularity.rated_movies) for _ in range(7)]
         time.sleep(0.3)
         go_on.set()
         found = [future.result() for future in others]
 
-    assert first.result() is counts[0]
+    assert first.result().stats is counts[0]
     assert len(counts) == 2
-    assert all(stats is counts[1] for stats in found)
+    assert all(rated.stats is counts[1] for rated in found)

@@ -11,6 +11,8 @@ from app.services.ratings import Ratings
 from app.storage import ratings
 from app.storage.database import Database
 from model.features.users import tie_breaker
+from seqrec.errors import InvalidRequest
+from seqrec.limits import MOST_SECONDS_AHEAD
 from seqrec.schemas.ratings import NewRating
 
 NOW = 1_000_000_000
@@ -61,6 +63,16 @@ def test_a_clock_that_is_set_back_changes_no_order(service: Ratings, monkeypatch
     assert [entry.rating.rated_at for entry in page.ratings] == [NOW + 60, NOW + 1, NOW]
 
 
+def test_no_rating_is_later_than_an_import_takes(service: Ratings) -> None:
+    last = NOW + MOST_SECONDS_AHEAD
+    service.put(1, 1, 4, last - 1)  # of a device whose clock is ahead
+    for movie_id in (2, 3, 4):
+        service.put(1, movie_id, 4, None)
+
+    page = service.page_for_user(1, limit=4, cursor=None)
+    assert [entry.rating.rated_at for entry in page.ratings] == [last, last, last, last - 1]
+
+
 def test_what_is_rated_again_comes_last(service: Ratings) -> None:
     for movie_id in (9, 3, 9):
         service.put(1, movie_id, 4, None)
@@ -103,6 +115,20 @@ def test_an_import_without_times_is_in_the_order_of_its_lines(
 
     assert service.import_lines(io.BytesIO("\n".join(lines).encode())) == 40
     assert history(service) == movies
+
+
+def test_what_is_wrong_with_a_line_is_told_in_plain_words(service: Ratings) -> None:
+    lines = ['{"user_id": 1, "movie_id": 1, "stars": 6}', '{"user_id": 1, "stars": 3}', "{", "7"]
+
+    with pytest.raises(InvalidRequest) as refused:
+        service.import_lines(io.BytesIO("\n".join(lines).encode()))
+
+    assert [(one.field, one.message) for one in refused.value.details] == [
+        ("line 1.stars", "must be at most 5"),
+        ("line 2.movie_id", "is required"),
+        ("line 3", "is not valid JSON"),
+        ("line 4", "must be an object"),
+    ]
 
 
 def test_ratings_of_one_user_at_the_same_time_get_times_of_their_own(service: Ratings) -> None:

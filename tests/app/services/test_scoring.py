@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fastapi.testclient import TestClient
@@ -11,7 +12,8 @@ from sqlalchemy import Engine
 from app.main import create_app
 from app.services import scoring
 from app.services.recommendations import RecommendationOptions
-from app.services.scoring import Gathering
+from app.services.scoring import MicroBatcher
+from app.services.similar_users import NearestUsers
 from model.inference.scorer import Scorer
 from seqrec.errors import Overloaded
 
@@ -38,11 +40,11 @@ def test_who_comes_while_one_is_computed_is_computed_together() -> None:
     doubling = Doubling()
 
     async def ask() -> list[int | None]:
-        gathering = Gathering(doubling)
-        first = asyncio.create_task(gathering.get(1))
+        batcher = MicroBatcher(doubling)
+        first = asyncio.create_task(batcher.get(1))
         while not doubling.batches:
             await asyncio.sleep(0.001)
-        others = [asyncio.create_task(gathering.get(id_)) for id_ in (2, 3, 2, 101)]
+        others = [asyncio.create_task(batcher.get(id_)) for id_ in (2, 3, 2, 101)]
         await asyncio.sleep(0.01)
         doubling.go.set()
         return await asyncio.gather(first, *others)
@@ -56,10 +58,10 @@ def test_a_batch_has_its_limit_and_all_are_answered_again_and_again() -> None:
     doubling.go.set()
 
     async def ask() -> list[int | None]:
-        gathering = Gathering(doubling, most=5)
+        batcher = MicroBatcher(doubling, most=5)
         answers: list[int | None] = []
         for _ in range(20):
-            answers += await asyncio.gather(*(gathering.get(id_) for id_ in range(1, 13)))
+            answers += await asyncio.gather(*(batcher.get(id_) for id_ in range(1, 13)))
         return answers
 
     assert asyncio.run(ask()) == [2 * id_ for id_ in range(1, 13)] * 20
@@ -76,9 +78,9 @@ def test_an_error_reaches_everyone_of_its_batch_and_nobody_after() -> None:
         return {id_: id_ for id_ in ids}
 
     async def ask() -> tuple[Sequence[int | BaseException | None], int | None]:
-        gathering = Gathering(fails_once)
-        failed = await asyncio.gather(gathering.get(1), gathering.get(2), return_exceptions=True)
-        return failed, await gathering.get(1)
+        batcher = MicroBatcher(fails_once)
+        failed = await asyncio.gather(batcher.get(1), batcher.get(2), return_exceptions=True)
+        return failed, await batcher.get(1)
 
     failed, again = asyncio.run(ask())
     assert [str(error) for error in failed] == ["broken", "broken"]
@@ -89,8 +91,8 @@ def test_a_caller_who_leaves_takes_nothing_from_the_others() -> None:
     doubling = Doubling()
 
     async def ask() -> int | None:
-        gathering = Gathering(doubling)
-        impatient, patient = asyncio.create_task(gathering.get(1)), asyncio.create_task(gathering.get(1))
+        batcher = MicroBatcher(doubling)
+        impatient, patient = asyncio.create_task(batcher.get(1)), asyncio.create_task(batcher.get(1))
         await asyncio.sleep(0.01)
         impatient.cancel()
         await asyncio.sleep(0.01)
@@ -125,14 +127,14 @@ def test_who_waits_too_long_for_a_turn_is_refused_and_who_is_computed_is_answere
     doubling = Doubling()
 
     async def ask() -> list[int | BaseException | None]:
-        gathering = Gathering(doubling)
-        first = asyncio.create_task(gathering.get(1))
+        batcher = MicroBatcher(doubling)
+        first = asyncio.create_task(batcher.get(1))
         while not doubling.batches:
             await asyncio.sleep(0.001)
-        late = asyncio.create_task(gathering.get(2))
+        late = asyncio.create_task(batcher.get(2))
         refused = await asyncio.gather(late, return_exceptions=True)
         doubling.go.set()
-        return [*refused, await first, await gathering.get(3)]
+        return [*refused, await first, await batcher.get(3)]
 
     refused, first, third = asyncio.run(ask())
 
@@ -150,9 +152,38 @@ def test_a_thread_is_waited_for_as_long_as_the_queue_is_not_too_long(monkeypatch
         _, waiting = await asyncio.wait(asked, timeout=1)
         go.set()
         assert len(waiting) < 8
-        return await asyncio.gather(*asked, scoring.in_scoring_thread(go.wait, 10), return_exceptions=True)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        return [*answers, await scoring.in_scoring_thread(go.wait, 10)]
 
     *answers, afterwards = asyncio.run(ask())
 
     assert afterwards is True
     assert {type(answer) for answer in answers} == {bool, Overloaded}
+
+
+def test_lists_are_answered_while_many_ask_for_similar_users(
+    loaded: Engine, scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go = threading.Event(), threading.Event()
+    app = create_app(loaded, scorer)
+    find = app.state.services.similar_users.find
+
+    def held(user_id: int, n: int) -> NearestUsers:
+        begun.set()
+        go.wait(10)
+        found: NearestUsers = find(user_id, n)
+        return found
+
+    monkeypatch.setattr(app.state.services.similar_users, "find", held)
+    with TestClient(app) as client, ThreadPoolExecutor(8) as threads:
+        similar = [threads.submit(client.get, "/users/1/similar") for _ in range(8)]
+        assert begun.wait(10)
+        lists = [client.get(f"/users/{user}/recommendations").status_code for user in range(1, 5)]
+        were_held = not any(one.done() and one.result().status_code == 200 for one in similar)
+        go.set()
+        found = {one.result().status_code for one in similar}
+
+    assert were_held
+    assert lists == [200] * 4
+    assert 200 in found
+    assert found <= {200, 503}  # who has waited too long for a turn

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from app.services.user_states import UserStates
+from app.services.models.user_states import UserStates
 from model.features.users import Profile, Rated, UserContext
-from model.inference.ranking import UserState
 from model.inference.scorer import Scorer
+from model.inference.user_state import UserState
 
 MODEL, OTHER = "a", "b"
 

@@ -197,6 +197,12 @@ def test_a_server_that_does_not_answer_is_an_error_without_the_password() -> Non
     assert "secret" not in public_url(engine)
 
 
+def test_a_password_among_the_parameters_of_an_address_is_not_printed_either() -> None:
+    engine = connect("postgresql://h/d?user=u&password=secret&sslpassword=secret&sslmode=require")
+
+    assert public_url(engine) == "postgresql+psycopg://h/d?sslmode=require&user=u"
+
+
 def test_two_upgrades_at_once_take_turns(database_url: str) -> None:
     engines = [connect(database_url) for _ in range(4)]
     start = threading.Barrier(4)

@@ -9,11 +9,12 @@ from alembic import command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select, text
+from sqlalchemy.orm import Session
 
 from app.jobs.bulk_load import load
 from app.services.ratings import Ratings
 from app.services.users import Users
-from app.storage import movies, ratings, revisions
+from app.storage import movies, ratings, revisions, users
 from app.storage.database import Database, alembic_config, upgrade
 from app.storage.ratings import RatingRecord
 from app.storage.revisions import RevisionReader, UserRevision
@@ -162,34 +163,48 @@ def test_an_id_that_is_used_again_begins_above_its_revisions_though_the_clock_wa
     assert revision[10] > ahead
 
 
+def free_id(session: Session, table: str) -> int:
+    return movies.free_id(session, known=()) if table == "movies" else users.free_id(session)
+
+
 @pytest.mark.parametrize(
-    ("statement", "next_id"),
+    ("table", "statement", "next_id"),
     [
-        pytest.param("DELETE FROM movies WHERE id = 4", 5, id="deleted"),
-        pytest.param("DELETE FROM movies", 5, id="all deleted"),
-        pytest.param("INSERT INTO movies (id, title) VALUES (9, 'A'), (7, 'A')", 10, id="new ones"),
-        pytest.param("UPDATE movies SET id = 6 WHERE id = 4", 7, id="other id"),
-        pytest.param("UPDATE movies SET title = 'B'", 5, id="other title"),
+        pytest.param("movies", "DELETE FROM movies WHERE id = 4", 5, id="movie deleted"),
+        pytest.param("movies", "DELETE FROM movies", 5, id="all movies deleted"),
+        pytest.param("movies", "INSERT INTO movies (id, title) VALUES (9, 'A'), (7, 'A')", 10, id="new movies"),
+        pytest.param("movies", "UPDATE movies SET id = 6 WHERE id = 4", 7, id="other id of a movie"),
+        pytest.param("movies", "UPDATE movies SET title = 'B'", 5, id="other title"),
+        pytest.param("users", "DELETE FROM users WHERE id = 6", 7, id="user deleted"),
+        pytest.param("users", "DELETE FROM users", 7, id="all users deleted"),
+        pytest.param("users", "INSERT INTO users (id) VALUES (9), (7)", 10, id="new users"),
+        pytest.param("users", "UPDATE users SET age = 7", 7, id="other age"),
     ],
 )
-def test_a_free_id_is_above_all_that_movies_have_ever_had(database: Database, statement: str, next_id: int) -> None:
+def test_a_free_id_is_above_all_that_there_have_ever_been(
+    database: Database, table: str, statement: str, next_id: int
+) -> None:
     with database.writes() as session:
         session.execute(text(statement))
-        session.execute(text("DELETE FROM movies WHERE id > 3"))
+        session.execute(text(f"DELETE FROM {table} WHERE id > 3"))
 
-        assert movies.free_id(session, known=()) == next_id
+        assert free_id(session, table) == next_id
 
 
-def test_the_migration_counts_the_movies_that_are_there(database: Database) -> None:
+@pytest.mark.parametrize(
+    ("table", "before", "greatest"),
+    [pytest.param("movies", "0011", 4, id="movies"), pytest.param("users", "0012", 6, id="users")],
+)
+def test_the_migration_counts_those_that_are_there(database: Database, table: str, before: str, greatest: int) -> None:
     config = alembic_config()
     with database.engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.downgrade(config, "0011")
+        command.downgrade(config, before)
     upgrade(database.engine)
 
     with database.writes() as session:
-        session.execute(text("DELETE FROM movies WHERE id = 4"))
-        assert movies.free_id(session, known=()) == 5
+        session.execute(text(f"DELETE FROM {table} WHERE id = {greatest}"))
+        assert free_id(session, table) == greatest + 1
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -5,8 +5,19 @@ from typing import Any
 
 import httpx
 import pytest
-from browsing import PHONE, Visit, contrast, movies, open_options, settled, star
-from playwright.sync_api import expect
+from browsing import (
+    PHONE,
+    Visit,
+    contrast,
+    movies,
+    open_options,
+    rated,
+    recommended,
+    settled,
+    star,
+    start_as_a_new_user,
+)
+from playwright.sync_api import Route, expect
 
 
 def test_the_model_card_has_version_errors_beside_baselines_and_both_curves(visit: Visit, address: str) -> None:
@@ -42,10 +53,22 @@ def test_the_model_is_told_in_plain_words_and_its_measures_have_ends(visit: Visi
     assert float(lists.locator(".measure-scale span").last.inner_text()) >= card["held_out_lists"]["ndcg_at_10"]
 
 
-@pytest.mark.parametrize("place", ["?view=start", "?user=1", "?user=1&movie=3", "?view=model"])
-def test_nothing_scrolls_sideways_on_a_phone(visit: Visit, address: str, place: str) -> None:
+WIDTHS = "[document.documentElement.scrollWidth, window.innerWidth]"
+
+
+@pytest.mark.parametrize(
+    ("place", "last"),
+    [
+        ("?view=start", "#start-title"),
+        ("?user=1", "#recommendations > .movie"),
+        ("?user=1&movie=3", "#similar-movies > .movie"),
+        ("?view=model", "#card .curve"),
+    ],
+)
+def test_nothing_scrolls_sideways_on_a_phone(visit: Visit, address: str, place: str, last: str) -> None:
     page = visit(viewport=PHONE, has_touch=True, is_mobile=True)
     page.goto(f"{address}/{place}")
+    expect(page.locator(last).first).to_be_visible()
     page.wait_for_load_state("networkidle")
     if place == "?user=1":
         expect(movies(page, "recommendations")).to_have_count(10)
@@ -53,7 +76,111 @@ def test_nothing_scrolls_sideways_on_a_phone(visit: Visit, address: str, place: 
         page.get_by_role("searchbox").fill("a")
         expect(movies(page, "results").first).to_be_visible()
 
-    assert page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]") == [360, 360]
+    assert page.evaluate(WIDTHS) == [360, 360]
+
+
+def test_nothing_scrolls_sideways_for_a_newcomer_on_a_phone(visit: Visit) -> None:
+    page = visit(viewport=PHONE, has_touch=True, is_mobile=True)
+    start_as_a_new_user(page)
+    expect(movies(page, "first-movies")).to_have_count(12)
+
+    assert page.evaluate(WIDTHS) == [360, 360]
+    page.locator(".user-heading [data-profile]").click()
+    expect(page.get_by_role("dialog", name="Your profile")).to_be_visible()
+    assert page.evaluate(WIDTHS) == [360, 360]
+
+
+@pytest.mark.parametrize("width", [700, 820, 1180])
+def test_on_a_tablet_the_stars_cover_no_button_and_nothing_scrolls_sideways(visit: Visit, width: int) -> None:
+    page = visit(user=1, viewport={"width": width, "height": 900}, has_touch=True, is_mobile=True)
+    rows = movies(page, "recommendations")
+    expect(rows).to_have_count(10)
+    expect(movies(page, "ratings").first).to_be_visible()
+
+    stars, rating, actions = (rows.first.locator(part).bounding_box() for part in (".stars", ".rating", ".actions"))
+    assert stars is not None
+    assert rating is not None
+    assert actions is not None
+    assert stars["x"] + stars["width"] < rating["x"] + rating["width"] <= actions["x"]
+    assert page.evaluate(WIDTHS) == [width, width]
+
+
+LONG_ID = "maximiliane.von.hohenfels-schwarzenberg@department.example.org"
+
+
+@pytest.mark.parametrize(
+    ("place", "named"),
+    [
+        ("?view=start", "#go-on"),
+        ("?user=1", "#account-button"),
+        ("?view=together&user=1&member=1&member=2&strategy=fairness", "#group-movies .badge"),
+        (f"?user={'w' * 120}", "#notice"),
+    ],
+)
+def test_a_long_id_of_another_system_stays_within_the_page_on_a_phone(
+    visit: Visit, address: str, place: str, named: str
+) -> None:
+    for user, external_id in ((1, LONG_ID), (2, "anna.lindqvist@example.org")):
+        httpx.patch(f"{address}/users/{user}", json={"external_id": external_id}).raise_for_status()
+    page = visit(viewport=PHONE, has_touch=True, is_mobile=True, refused=True)
+    page.evaluate("localStorage['seqrec.user'] = 'w'.repeat(120)")
+    page.goto(f"{address}/{place}")
+    part = page.locator(named).first
+    expect(part).to_be_visible()
+
+    assert page.evaluate(WIDTHS) == [360, 360]
+    box = part.bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= 360
+
+
+def test_chances_stay_in_one_line_beside_a_long_id_on_a_phone(visit: Visit, address: str) -> None:
+    httpx.patch(f"{address}/users/2", json={"external_id": "anna.lindqvist@example.org"}).raise_for_status()
+    page = visit(viewport=PHONE, has_touch=True, is_mobile=True)
+    page.goto(f"{address}/?view=together&member=1&member=2")
+    chance = page.locator("#group-movies .likely-text").first
+    expect(chance).to_have_text(re.compile("%"))
+
+    box = chance.bounding_box()
+    assert box is not None
+    assert box["height"] < 30
+
+
+def test_numbers_stay_beside_a_title_that_is_written_from_right_to_left(visit: Visit, address: str) -> None:
+    title = "מלחמת הכוכבים"
+    httpx.patch(f"{address}/movies/{rated(address, 1)[0]['movie_id']}", json={"title": f"{title} (1977)"})
+    page = visit(user=1)
+    row = movies(page, "ratings").first
+    expect(row.locator(".title-text")).to_have_text(title)
+    left = """node => {
+        const range = document.createRange();
+        range.selectNodeContents(node);
+        return range.getBoundingClientRect().left;
+    }"""
+
+    star(row, "0.5 stars").click()
+
+    said = page.locator("#toast bdi")
+    expect(said).to_have_text(title)
+    for name in (said, row.locator(".title-text")):
+        assert name.evaluate(left) < name.evaluate(f"node => ({left})(node.nextSibling)")
+    row.locator(".title-text").click()
+    expect(page.locator("#movie-title")).to_have_text(title)
+    assert page.locator("#movie-title").evaluate("title => getComputedStyle(title).direction") == "rtl"
+
+
+def test_a_word_on_what_was_done_stays_within_the_page_on_a_phone(visit: Visit, address: str) -> None:
+    title = "Taumatawhakatangihangakoauauotamateaturipukakapikimaungahoronukupokaiwhenuakitanatahu (2000)"
+    httpx.patch(f"{address}/movies/2", json={"title": title}).raise_for_status()
+    page = visit(user=1, viewport=PHONE, has_touch=True, is_mobile=True)
+    page.goto(f"{address}/?user=1&movie=2")
+
+    page.locator("#movie-listed").click()
+
+    box = page.locator(".toast-box")
+    expect(box).to_be_visible()
+    assert box.evaluate("box => box.getBoundingClientRect().right") <= 360
+    assert page.evaluate(WIDTHS) == [360, 360]
 
 
 @pytest.mark.parametrize(
@@ -67,6 +194,7 @@ def test_the_list_is_seen_first(visit: Visit, options: dict[str, Any]) -> None:
     page = visit(user=1, **options)
     rows = movies(page, "recommendations")
     expect(rows).to_have_count(10)
+    expect(page.locator("html")).to_have_attribute("data-feedback", "stars")  # the card is there, and its notices
     # What is made up is said so above everything; the list of a real model begins higher.
     notice = page.locator("#sample").bounding_box()
 
@@ -131,6 +259,55 @@ def test_on_a_phone_no_control_is_wider_than_its_panel(visit: Visit) -> None:
         assert wanted <= given
 
 
+@pytest.mark.parametrize("width", [360, 390, 430])
+def test_on_a_phone_what_the_stars_are_is_said_in_full(visit: Visit, width: int) -> None:
+    page = visit(user=1, viewport={"width": width, "height": 800}, has_touch=True, is_mobile=True)
+    rows = movies(page, "recommendations")
+    expect(rows).to_have_count(10)
+    page.get_by_role("searchbox").fill("a")
+    expect(movies(page, "results").first).to_be_visible()
+
+    for name in ("recommendations", "results"):
+        captions = movies(page, name).locator(".rating-caption:visible")
+        assert captions.count() > 0
+        for wanted, given in captions.evaluate_all("all => all.map(one => [one.scrollWidth, one.clientWidth])"):
+            assert wanted <= given
+
+
+def test_on_a_phone_a_newcomer_reads_the_own_name_in_full(visit: Visit) -> None:
+    page = visit(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    start_as_a_new_user(page)
+    name = page.locator("#account-button span")
+    name.evaluate("name => { name.textContent = 'User 6041' }")
+
+    wanted, given = name.evaluate("name => [name.scrollWidth, name.clientWidth]")
+    assert wanted <= given
+    expect(page.get_by_role("link", name="SeqRec", exact=True)).to_be_visible()
+
+
+def test_enlarged_four_times_nothing_lies_over_anything_else(visit: Visit) -> None:
+    page = visit(user=1, viewport={"width": 320, "height": 256}, has_touch=True, is_mobile=True)
+    rows = movies(page, "recommendations")
+    expect(rows).to_have_count(10)
+    open_options(page)
+
+    def box(part: str) -> dict[str, float]:
+        return page.locator(part).first.evaluate("part => part.getBoundingClientRect().toJSON()")
+
+    heading, summary, panel = box("#list-title"), box("#list summary"), box("#list")
+    assert summary["top"] >= heading["bottom"] or summary["left"] >= heading["right"]
+    for segment in page.locator("#options .segments label:visible").all():
+        assert segment.evaluate("part => part.getBoundingClientRect().right") <= panel["right"]
+    for part in (".rating-number", ".rating-caption"):
+        wanted, given = rows.first.locator(part).evaluate("part => [part.scrollWidth, part.clientWidth]")
+        assert wanted <= given or not given  # what is inline has no width of its own
+        assert box(f"#recommendations {part}")["right"] <= panel["right"]
+    wanted, given = page.locator("#account-button span").evaluate("name => [name.scrollWidth, name.clientWidth]")
+    assert wanted <= given
+    expect(page.get_by_role("link", name="SeqRec", exact=True)).to_be_visible()
+    assert page.evaluate(WIDTHS) == [320, 320]
+
+
 CONTRASTS = """() => {
   const context = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
   const rgba = (color) => {
@@ -165,18 +342,21 @@ CONTRASTS = """() => {
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
-    ("place", "texts"),
+    ("place", "last", "texts"),
     [
-        ("?user=1&rank_by=rating", 100),
-        ("?user=1&movie=3", 50),
-        ("?view=together&member=1&member=2&strategy=fairness", 100),
-        ("?view=model", 30),
-        ("?view=start", 10),
+        ("?user=1&rank_by=rating", "#recommendations > .movie", 100),
+        ("?user=1&movie=3", "#similar-movies > .movie", 50),
+        ("?view=together&member=1&member=2&strategy=fairness", "#group-movies > .movie", 100),
+        ("?view=model", "#card .curve", 30),
+        ("?view=start", "#start-title", 10),
     ],
 )
-def test_every_text_stands_out_from_its_ground(visit: Visit, address: str, scheme: str, place: str, texts: int) -> None:
+def test_every_text_stands_out_from_its_ground(
+    visit: Visit, address: str, scheme: str, place: str, last: str, texts: int
+) -> None:
     page = visit(color_scheme=scheme)
     page.goto(f"{address}/{place}")
+    expect(page.locator(last).first).to_be_visible()
     page.wait_for_load_state("networkidle")
     if "rank_by" in place:
         open_options(page)
@@ -261,6 +441,48 @@ def test_the_focus_does_not_fall_off_the_page_with_a_button(visit: Visit) -> Non
     page.get_by_role("button", name="Undo").press("Enter")
     expect(page.get_by_role("button", name="Undo")).to_have_count(0)
     assert page.evaluate(has_focus)
+
+
+def test_the_focus_stays_where_a_list_ends(visit: Visit, address: str) -> None:
+    page = visit()
+    page.route(
+        "**/movies/first?*", lambda route: route.continue_(url=re.sub(r"limit=\d+", "limit=13", route.request.url))
+    )
+    start_as_a_new_user(page)
+    first_movies = movies(page, "first-movies")
+    expect(first_movies).to_have_count(12)
+    page.get_by_role("button", name="Other movies").press("Enter")
+    expect(first_movies).to_have_count(1)
+    expect(page.get_by_role("heading", name="Rate a few movies that you know")).to_be_focused()
+
+    star(movies(page, "recommendations").first, "4 stars").click()
+    expect(movies(page, "ratings")).to_have_count(1)
+    movies(page, "ratings").first.locator("[data-act]").press("Enter")
+    expect(page.get_by_text("No ratings yet.")).to_be_visible()
+    expect(page.locator("#history [data-message]")).to_be_focused()
+
+    wanted = [entry["movie_id"] for entry in recommended(address, 1)[:3]]
+    told = [{"user_id": 1, "movie_id": movie_id, "kind": "watchlist"} for movie_id in wanted]
+    httpx.post(f"{address}/events", json={"events": told}).raise_for_status()
+    page.route("**/watchlist?*", lambda route: route.continue_(url=route.request.url.replace("limit=100", "limit=2")))
+    page.goto(f"{address}/?view=watchlist&user=1")
+    listed = movies(page, "watchlist-movies")
+    expect(listed).to_have_count(2)
+    page.locator("#watchlist [data-more]").press("Enter")
+    expect(listed.nth(2).locator("[role=radio][tabindex='0']")).to_be_focused()
+    expect(page.locator("#live")).to_have_text("1 more movie.")
+
+    def end_at_fifteen(route: Route) -> None:
+        answer = route.fetch().json()
+        route.fulfill(json={**answer, "recommendations": answer["recommendations"][:15]})
+
+    page.route("**/groups/recommendations", end_at_fifteen)
+    page.goto(f"{address}/?view=together&member=1&member=2")
+    more = page.locator("#together [data-more]")
+    expect(more).to_be_visible()
+    more.press("Enter")
+    expect(more).to_be_hidden()
+    expect(movies(page, "group-movies").nth(10).locator(".title-text")).to_be_focused()
 
 
 def test_a_long_word_on_what_failed_stays_within_its_box_and_the_page_on_a_phone(visit: Visit) -> None:

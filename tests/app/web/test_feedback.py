@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import httpx
-from browsing import Visit, heading, move_away, movies, plain, recommended, settled, titles
+from browsing import Visit, expect_movies, move_away, movies, plain, recommended, settled, star, titles
 from playwright.sync_api import Page, expect
 
 
@@ -34,7 +34,7 @@ def test_what_is_of_no_interest_is_gone_at_once_and_what_is_put_on_the_watch_lis
     dismiss(page, dull)
     expect(rows.locator(".title-text").get_by_text(dull, exact=True)).to_have_count(0)
     settled(page)
-    assert titles(rows) == heading(recommended(address, 1))
+    expect_movies(rows, recommended(address, 1))
     assert dull not in [entry["display_title"] for entry in recommended(address, 1, limit=100)]
 
     page.wait_for_timeout(700)  # a click that comes sooner after the rows have moved was meant for another one
@@ -101,6 +101,28 @@ def test_both_can_be_undone(visit: Visit, address: str) -> None:
     assert titles(rows) == before
 
 
+def test_what_is_of_no_interest_is_seen_and_taken_back_later(visit: Visit, address: str) -> None:
+    entry = recommended(address, 1)[0]
+    page = visit(user=1)
+    page.goto(f"{address}/?user=1&movie={entry['movie_id']}")
+    button = page.locator("#movie-dismissed")
+    expect(button).to_have_attribute("aria-pressed", "false")
+
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("link", name="To the list").click()
+    page.get_by_role("searchbox").fill(entry["display_title"])
+    found = movies(page, "results").filter(has_text=entry["display_title"]).first
+    expect(found.locator("[data-dismiss]")).to_have_attribute("aria-pressed", "true")
+    page.wait_for_timeout(700)  # a click that comes sooner after the rows have moved was meant for another one
+    found.locator("[data-dismiss]").click()
+
+    expect(found.locator("[data-dismiss]")).to_have_attribute("aria-pressed", "false")
+    assert entry["movie_id"] in [one["movie_id"] for one in recommended(address, 1)]
+    page.go_back()
+    expect(button).to_have_attribute("aria-pressed", "false")
+
+
 def test_a_movie_is_marked_in_its_own_view(visit: Visit, address: str) -> None:
     entry = recommended(address, 1)[0]
     page = visit(user=1)
@@ -115,11 +137,11 @@ def test_a_movie_is_marked_in_its_own_view(visit: Visit, address: str) -> None:
 
 
 def test_the_page_says_what_came_into_sight_and_what_was_opened_of_its_list(visit: Visit, address: str) -> None:
-    page = visit(user=1)
+    page = visit()
+    with page.expect_response(re.compile("/events")):
+        page.goto(f"{address}/?user=1")
     expect(movies(page, "recommendations")).to_have_count(10)
     first = recommended(address, 1)[0]
-    with page.expect_response(re.compile("/events")):
-        pass
     with page.expect_response(re.compile("/events")):
         page.get_by_role("link", name=first["display_title"], exact=True).first.click()
 
@@ -132,6 +154,42 @@ def test_the_page_says_what_came_into_sight_and_what_was_opened_of_its_list(visi
     assert click["recommendation_id"] is not None
     measured = httpx.get(f"{address}/model/online").json()["overall"]
     assert (measured["lists"], measured["list_hit_rate"]["value"]) == (1, 1)
+
+
+def test_a_mark_names_the_list_in_which_it_was_made(visit: Visit, address: str) -> None:
+    page = visit(user=1)
+    rows = movies(page, "recommendations")
+    expect(rows).to_have_count(10)
+    before = {entry["movie_id"] for entry in recommended(address, 1)}
+    with page.expect_response(re.compile("/recommendations")) as newer:
+        star(rows.first, "4.5 stars").click()
+        move_away(page)
+    newest = newer.value.json()
+    staying = (entry for entry in newest["recommendations"] if entry["movie_id"] in before)
+    stays = next(staying)["display_title"]
+    expect(rows.locator(".title-text")).to_have_text([one["display_title"] for one in newest["recommendations"]])
+
+    page.wait_for_timeout(700)  # a click that comes sooner after the rows have moved was meant for another one
+    page.locator("#list").get_by_role("button", name=f"Put {stays} on the watch list", exact=True).click()
+    expect(page.locator("#list").get_by_role("button", name=f"Take {stays} off the watch list")).to_be_visible()
+
+    (told,) = [event for event in events(address) if event["kind"] == "watchlist"]
+    assert told["recommendation_id"] == newest["recommendation_id"]
+
+
+def test_the_served_lists_are_spoken_of_from_the_first_day_to_the_last(visit: Visit, address: str) -> None:
+    value = {"value": 0.5, "low": 0.4, "high": 0.6}
+    days = [("a", "2026-11-03", 0.3), ("b", "2026-11-01", 0.1), ("b", "2026-11-02", 0.2)]
+    by_day = [{"model": model, "day": day, "lists": 5, "list_hit_rate": y, "ndcg": y} for model, day, y in days]
+    overall = {"lists": 15, "users": 9, "list_hit_rate": value}
+    online = {"days": 30, "overall": overall, "by_model": [{}, {}], "by_day": by_day, "comparison": None}
+    page = visit(user=1)
+    page.route("**/model/online", lambda route: route.fulfill(json=online))
+
+    page.get_by_role("link", name="Model", exact=True).click()
+
+    said = re.compile("share of lists by day, 0.100 on 2026-11-01, 0.300 on 2026-11-03")
+    expect(page.locator("#online").get_by_role("img").first).to_have_accessible_name(said)
 
 
 def test_the_view_of_the_model_shows_the_served_lists_over_days_beside_the_offline_figures(

@@ -2,7 +2,22 @@
 
 import re
 
-from browsing import Visit, heading, move_away, movies, plain, rated, recommended, settled, star, titles
+import httpx
+from browsing import (
+    PHONE,
+    Held,
+    Visit,
+    expect_movies,
+    heading,
+    move_away,
+    movies,
+    plain,
+    rated,
+    recommended,
+    settled,
+    star,
+    titles,
+)
 from playwright.sync_api import APIResponse, Route, expect
 
 
@@ -20,9 +35,34 @@ def test_rating_a_movie_changes_the_list(visit: Visit, address: str) -> None:
     settled(page)
     assert titles(movies(page, "ratings"))[0] == before[0]
     assert before[0] not in titles(rows)
-    assert titles(rows) == heading(recommended(address, 1))
+    expect_movies(rows, recommended(address, 1))
     newest = rated(address, 1)[0]
     assert (heading([newest])[0], newest["stars"]) == (before[0], 4.5)
+
+
+def test_a_finger_that_moves_a_little_rates_once(visit: Visit, address: str) -> None:
+    page = visit(user=1, viewport=PHONE, has_touch=True, is_mobile=True)
+    row = movies(page, "recommendations").first
+    expect(row).to_be_visible()
+    before = rated(address, 1)
+    row.scroll_into_view_if_needed()
+    box = star(row, "4 stars").bounding_box()
+    assert box is not None
+    written: list[str] = []
+    page.on("request", lambda request: written.append(request.method) if "/ratings/" in request.url else None)
+    page.evaluate("window.clicks = 0; addEventListener('click', () => (window.clicks += 1))")
+    finger = page.context.new_cdp_session(page)
+
+    for kind, moved in [("touchStart", 0), ("touchMove", 4), ("touchMove", 7), ("touchMove", 10), ("touchEnd", None)]:
+        at = [] if moved is None else [{"x": box["x"] + 6 + moved, "y": box["y"] + box["height"] / 2}]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+    page.wait_for_function("window.clicks === 1")  # the browser takes it for a tap, too
+    expect(page.get_by_role("status").filter(has_text="4 stars.")).to_be_visible()
+    with page.expect_response(lambda answer: answer.request.method == "DELETE"):
+        page.get_by_role("button", name="Undo").click()
+
+    assert written == ["PUT", "DELETE"]
+    assert rated(address, 1) == before
 
 
 def test_clicks_on_one_spot_rate_one_movie(visit: Visit, address: str) -> None:
@@ -34,13 +74,16 @@ def test_clicks_on_one_spot_rate_one_movie(visit: Visit, address: str) -> None:
     assert box is not None
     spot = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
-    for _ in range(4):  # the list for the new rating comes in between
+    for _ in range(3):  # the list for the new rating comes in between
         page.mouse.click(*spot)
         page.wait_for_timeout(300)
+    page.mouse.click(*spot)
+    expect(page.get_by_role("status").filter(has_text="4 stars.")).to_be_visible()
+    page.mouse.move(spot[0] + 1, spot[1])  # a pointer that moves holds the list up anew
 
-    assert len(rated(address, 1)) == before + 1
     assert titles(rows)[0] == first  # the row stays under the pointer
     expect(rows.first.locator(".rating-caption")).to_have_text("you rated")
+    assert len(rated(address, 1)) == before + 1
     move_away(page)
     expect(rows.locator(".title-text").get_by_text(plain(first), exact=True)).to_have_count(0)
 
@@ -107,6 +150,104 @@ def test_a_deleted_rating_that_is_taken_back_has_its_place_in_time_again(visit: 
 
     expect(rows.nth(2).locator(".title-text")).to_have_text(plain(third))
     assert rated(address, 2) == before
+
+
+def test_a_rating_that_is_not_among_the_loaded_ones_has_its_place_in_time_again_too(visit: Visit, address: str) -> None:
+    page = visit(user=2)
+    expect(movies(page, "ratings")).to_have_count(10)
+    before = rated(address, 2)
+    title = next(one for one in before[10:] if one["stars"] != 5)["display_title"]
+    page.get_by_role("searchbox").fill(title)
+    found = movies(page, "results").filter(has_text=title).first
+
+    star(found, "5 stars").click()
+    said = page.get_by_role("status")
+    expect(said.filter(has_text=f"{title}: 5 stars.")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+
+    expect(said.filter(has_text=f"{title}: 5 stars.")).to_have_count(0)
+    expect(said.filter(has_text=f"{title}: ")).to_be_visible()
+    assert rated(address, 2) == before
+
+
+def test_undo_brings_back_stars_of_which_no_prediction_told(visit: Visit, address: str) -> None:
+    page = visit(user=2, refused=True)
+    expect(movies(page, "ratings")).to_have_count(10)
+    page.route("**/predict", lambda route: route.fulfill(status=503, json={"code": "busy", "detail": "Too much."}))
+    before = rated(address, 2)
+    title = next(one for one in before[10:] if one["stars"] != 5)["display_title"]
+    page.get_by_role("searchbox").fill(title)
+    found = movies(page, "results").filter(has_text=title).first
+    expect(found.locator(".rating-caption")).to_have_text("not rated")
+
+    star(found, "5 stars").click()
+    page.get_by_role("button", name="Undo").click()
+
+    expect(page.get_by_role("button", name="Undo")).to_have_count(0)
+    expect(found.locator(".rating-caption")).to_have_text("you rated")
+    expect(page.get_by_role("status").filter(has_text=f"{title}: ")).to_be_visible()
+    assert rated(address, 2) == before
+
+
+def test_undo_brings_back_a_rating_that_another_tab_gave_a_movie_of_the_list(visit: Visit, address: str) -> None:
+    page = visit(user=2)
+    rows = movies(page, "recommendations")
+    expect(rows).to_have_count(10)
+    movie = recommended(address, 2)[0]
+    httpx.put(f"{address}/users/2/ratings/{movie['movie_id']}", json={"stars": 2}).raise_for_status()
+    before = rated(address, 2)
+
+    star(rows.first, "5 stars").click()
+    page.get_by_role("button", name="Undo").click()
+
+    said = page.get_by_role("status")
+    expect(said.filter(has_text=f"{movie['display_title']}: 2 stars.")).to_be_visible()
+    assert rated(address, 2) == before
+
+
+def test_what_another_tab_rated_is_there_when_this_one_is_seen_again(visit: Visit, address: str) -> None:
+    page = visit(user=2)
+    expect(movies(page, "recommendations")).to_have_count(10)
+    history = movies(page, "ratings")
+    expect(history).to_have_count(10)
+    deleted, kept = rated(address, 2)[:2]
+    movie = recommended(address, 2)[0]
+    focused = history.filter(has_text=kept["display_title"]).first.locator("[role=radio][tabindex='0']")
+    focused.focus()
+    at = page.evaluate("scrollY")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    seen_again = "document.dispatchEvent(new Event('visibilitychange'))"
+    page.evaluate(seen_again)
+    page.wait_for_load_state("networkidle")
+    assert [url for url in asked if "recommendations" in url] == []  # nothing has changed
+
+    httpx.put(f"{address}/users/2/ratings/{movie['movie_id']}", json={"stars": 2}).raise_for_status()
+    httpx.delete(f"{address}/users/2/ratings/{deleted['movie_id']}").raise_for_status()
+    page.evaluate(seen_again)
+
+    expect(history.first).to_contain_text(movie["display_title"])
+    expect(history.filter(has_text=deleted["display_title"])).to_have_count(0)
+    expect(focused).to_be_focused()
+    settled(page)
+    expect_movies(movies(page, "recommendations"), recommended(address, 2))
+    assert page.evaluate("scrollY") == at
+
+
+def test_a_movie_is_called_not_rated_only_when_that_is_known(visit: Visit, address: str) -> None:
+    movie = rated(address, 2)[-1]
+    page = visit(user=2)
+    expect(movies(page, "ratings")).to_have_count(10)
+    predictions = Held(page, "**/predict")
+    page.goto(f"{address}/?user=2&movie={movie['movie_id']}")
+    caption = page.locator("#movie-rating .rating-caption")
+    expect(caption).to_have_count(1)
+
+    expect(caption).to_have_text("")
+    predictions.let_go()
+
+    expect(caption).to_have_text("you rated")
 
 
 def test_a_word_on_what_was_done_covers_no_row(visit: Visit) -> None:
@@ -228,6 +369,26 @@ def test_ratings_that_were_asked_for_before_one_was_written_are_asked_for_again(
 
     expect(page.locator("#history.busy")).to_have_count(0)
     expect(movies(page, "ratings").first.locator(".title-text")).to_have_text(title)
+
+
+def test_stars_that_were_read_before_a_rating_and_come_after_it_are_not_shown(visit: Visit, address: str) -> None:
+    page = visit(user=2)
+    movie = next(one for one in rated(address, 2) if one["stars"] != 5)
+    page.get_by_role("searchbox").fill(movie["display_title"])
+    found = movies(page, "results").filter(has_text=movie["display_title"]).first
+    expect(found.locator(".rating-caption")).to_have_text("you rated")
+    held = Held(page, "**/predict", times=1)
+    with page.expect_request("**/predict") as asked:
+        star(movies(page, "recommendations").first, "3 stars").click()
+    old = httpx.post(f"{address}/predict", json=asked.value.post_data_json).json()
+
+    star(found, "5 stars").click()
+    move_away(page)
+    expect(page.get_by_role("status").filter(has_text=f"{movie['display_title']}: 5 stars.")).to_be_visible()
+    held.routes[0].fulfill(json=old)
+    page.wait_for_timeout(300)
+
+    expect(found.locator(".rating-number")).to_have_text("5.0")
 
 
 def test_of_two_counts_of_the_ratings_the_later_stands(visit: Visit, address: str) -> None:

@@ -4,7 +4,7 @@ import re
 
 import httpx
 import pytest
-from browsing import PHONE, Visit, heading, movies, settled, titles
+from browsing import PHONE, Visit, expect_movies, movies, settled, titles
 from playwright.sync_api import Page, expect
 
 
@@ -13,7 +13,7 @@ def together(address: str, members: list[int], strategy: str = "average") -> lis
     return httpx.post(f"{address}/groups/recommendations", json=body).json()["recommendations"]
 
 
-def add(page: Page, user: int) -> None:
+def add(page: Page, user: int | str) -> None:
     page.get_by_role("form", name="Add someone").get_by_label("User").fill(str(user))
     page.get_by_role("button", name="Add", exact=True).click()
 
@@ -29,7 +29,7 @@ def test_two_people_see_one_list_with_what_each_would_give(visit: Visit, address
     rows = movies(page, "group-movies")
     expect(rows).to_have_count(10)
     expected = together(address, [1, 2])
-    assert titles(rows) == heading(expected)
+    expect_movies(rows, expected)
     lines = rows.first.locator(".opinion")
     expect(lines).to_have_count(2)
     for line, user, own in zip(lines.all(), (1, 2), expected[0]["members"], strict=True):
@@ -53,7 +53,7 @@ def test_people_are_chosen_from_the_list_of_all(visit: Visit, address: str) -> N
 
     expect(page).to_have_url(re.compile(r"member=3&member=5&member=25$"))
     expect(movies(page, "group-movies")).to_have_count(10)
-    assert titles(movies(page, "group-movies")) == heading(together(address, [3, 5, 25]))
+    expect_movies(movies(page, "group-movies"), together(address, [3, 5, 25]))
 
 
 def test_two_clicks_bring_more_people_once(visit: Visit) -> None:
@@ -80,7 +80,7 @@ def test_the_address_holds_people_and_strategy_and_back_leads_back(visit: Visit,
     expect(page).to_have_url(re.compile("member=4&member=7&strategy=fairness"))
     expect(rows.first.locator(".badge")).to_have_text("picked by user 4")
     settled(page, "together")
-    assert titles(rows) == heading(together(address, [4, 7], "fairness"))
+    expect_movies(rows, together(address, [4, 7], "fairness"))
     page.reload()
     expect(page.get_by_role("radio", name="In turns")).to_be_checked()
     expect(rows.first.locator(".badge")).to_have_text("picked by user 4")
@@ -94,7 +94,7 @@ def test_the_address_holds_people_and_strategy_and_back_leads_back(visit: Visit,
     expect(page.get_by_role("radio", name="On average")).to_be_checked()
     expect(rows.first.locator(".badge")).to_be_hidden()
     settled(page, "together")
-    assert titles(rows) == heading(together(address, [4, 7]))
+    expect_movies(rows, together(address, [4, 7]))
 
 
 def test_someone_who_is_not_there_is_named_and_can_be_taken_out(visit: Visit, address: str) -> None:
@@ -121,13 +121,67 @@ def test_a_movie_of_the_list_leads_to_its_view_and_back(visit: Visit, address: s
     expect(movies(page, "group-movies")).to_have_count(10)
 
 
-@pytest.mark.parametrize("place", ["?view=together&member=1&member=2&strategy=fairness", "?view=together"])
-def test_nothing_scrolls_sideways_on_a_phone(visit: Visit, address: str, place: str) -> None:
+@pytest.mark.parametrize(
+    ("place", "last"),
+    [
+        ("?view=together&member=1&member=2&strategy=fairness", "#group-movies > .movie"),
+        ("?view=together", "#together .message-box"),
+    ],
+)
+def test_nothing_scrolls_sideways_on_a_phone(visit: Visit, address: str, place: str, last: str) -> None:
     page = visit(user=1, viewport=PHONE, has_touch=True, is_mobile=True)
     page.goto(f"{address}/{place}")
+    expect(page.locator(last).first).to_be_visible()
     page.wait_for_load_state("networkidle")
 
     assert page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]") == [360, 360]
     expect(
         page.get_by_role("navigation", name="Parts of the page").get_by_role("link", name="Together")
     ).to_be_visible()
+
+
+def test_a_list_stays_when_more_of_it_cannot_be_had(visit: Visit, address: str) -> None:
+    page = visit(refused=True)
+    page.goto(f"{address}/?view=together&member=4&member=7")
+    rows = movies(page, "group-movies")
+    expect(rows).to_have_count(10)
+    before = titles(rows)
+    page.route("**/groups/recommendations", lambda route: route.abort())
+
+    page.get_by_role("button", name="More movies").click()
+
+    expect(page.get_by_role("status").filter(has_text="The service does not answer.")).to_be_visible()
+    assert titles(rows) == before
+    page.unroute_all()
+    page.get_by_role("button", name="More movies").click()
+    expect(rows).to_have_count(20)
+
+
+def test_people_are_named_by_external_ids(visit: Visit, address: str) -> None:
+    for user, external_id in ((1, "ann@example.org"), (2, "0385504209")):
+        httpx.patch(f"{address}/users/{user}", json={"external_id": external_id}).raise_for_status()
+    page = visit(user=1)
+    page.get_by_role("link", name="Together", exact=True).first.click()
+    expect(page).to_have_url(re.compile(r"&member=ann%40example.org$"))
+
+    add(page, "external:0385504209")
+
+    expect(page).to_have_url(re.compile(r"&member=ann%40example.org&member=external%3A0385504209$"))
+    rows = movies(page, "group-movies")
+    expect(rows).to_have_count(10)
+    expect_movies(rows, together(address, [1, 2]))
+    named = ["User ann@example.org", "User 0385504209"]
+    expect(rows.first.locator(".opinion-name")).to_have_text(named)
+    page.get_by_role("radio", name="In turns").check()
+    expect(rows.first.locator(".badge")).to_have_text("picked by user ann@example.org")
+
+    page.goto(f"{address}/?view=together&member=1&member=external:0385504209")
+    expect(page.locator("#members .member-name")).to_have_text(named)
+    page.get_by_role("button", name="Choose from all").click()
+    people = page.get_by_role("dialog")
+    for name in named:
+        expect(people.get_by_role("checkbox", name=re.compile(rf"^{name}\b"))).to_be_checked()
+    people.get_by_role("checkbox", name=re.compile(r"^User 3\b")).check()
+    people.get_by_role("button", name="Done").click()
+    expect(rows).to_have_count(10)
+    expect_movies(rows, together(address, [1, 2, 3]))

@@ -35,7 +35,9 @@ def artifacts(artifact_folder: Path, tmp_path: Path) -> Path:
 def address(artifacts: Path, loaded: Engine) -> Iterator[str]:
     folder = artifact.newest(artifacts)
     assert folder is not None
-    with running(create_app(loaded, Scorer(artifact.load(folder), choose_device("cpu")), artifacts)) as address:
+    with running(
+        create_app(loaded, Scorer(artifact.load(folder), choose_device("cpu")), artifacts=artifacts)
+    ) as address:
         yield address
 
 

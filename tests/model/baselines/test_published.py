@@ -21,13 +21,13 @@ from model.data.dataset import MovieLens
 from model.data.sequences import Examples, Sequences
 from model.data.splits import Split, paper_split, random_split
 from model.errors import CheckpointError, TitleModelError
-from model.evaluation.batch_scoring import histories
 from model.evaluation.interfaces import RatingModel
 from model.evaluation.rating_metrics import rmse
 from model.features.catalogue import Catalogue
 from model.network.config import TrainingConfig
 from model.training.context import TrainingContext
 from model.training.trainer import Progress
+from model.user_batches import history_batch
 
 SMALL_GLOCAL_K = GLocalKConfig(
     hidden=20, weight_penalty=2.0, kernel_penalty=0.01, iterations=(20, 10), rounds=(3, 3), patience=2
@@ -328,7 +328,7 @@ def test_movies_without_a_known_rating_share_the_last_number() -> None:
 
 def test_the_window_holds_the_latest_ratings_padded_in_front(sample: MovieLens) -> None:
     split = paper_split(Sequences.of(sample))
-    users = histories(split.train.sequences, np.array([0, 1]), np.array([2, 5]))
+    users = history_batch(split.train.sequences, np.array([0, 1]), np.array([2, 5]))
 
     movies, stars = latest(users, 4)
 
@@ -363,7 +363,7 @@ def test_bert_gives_one_vector_a_title_whatever_other_titles_are_encoded(tmp_pat
     bert = str(tiny_bert(tmp_path / "bert"))
 
     one = bert_title_vectors(catalogue("Emma (1996)"), bert, tmp_path / "cache")
-    two = bert_title_vectors(catalogue("Emma (1996)", "Star Wars: Star Wars (1977)"), bert, tmp_path / "cache")
+    two = bert_title_vectors(catalogue("Emma (1996)", "Star Wars: Star Wars (1977)"), bert, tmp_path / "anew")
 
     assert one.shape == (2, 8)
     assert not two[0].any()

@@ -155,6 +155,16 @@ def test_ids_that_are_numbers_stay(tmp_path: Path) -> None:
     assert (conversion.user_ids_as, conversion.movie_ids_as) == ("as they are", "as they are")
 
 
+def test_text_ids_of_parquet_stay_as_they_are_and_whole_numbers_have_no_fraction(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"user": ["1", "1.0"], "item": [7.0, 8.0], "rating": [1, 5]})
+    frame.write_parquet(tmp_path / "r.parquet")
+
+    _, data = converted(tmp_path / "r.parquet")
+
+    assert (tmp_path / "converted" / "users-ids.csv").read_text() == "userId,externalId\n1,1\n2,1.0\n"
+    assert data.movies["movie_id"].sort().to_list() == [7, 8]
+
+
 def test_a_converted_folder_says_which_ids_and_which_scale_the_source_had(tmp_path: Path) -> None:
     _, data = converted(as_tsv(tmp_path))
 
@@ -177,7 +187,7 @@ def test_ids_and_stars_that_stay_need_no_other_ones(tmp_path: Path) -> None:
         pytest.param("users-ids.csv", "userId,externalId\n1,ann\n2,ann\n", "has an id twice", id="external id twice"),
         pytest.param("movies-ids.csv", "movieId,externalId\n1,a\n1,b\n", "has an id twice", id="number twice"),
         pytest.param("movies-ids.csv", "movieId,externalId\nx,a\n", "has no columns movieId", id="no number"),
-        pytest.param("scale.json", '{"low": 1}', "is no scale", id="scale"),
+        pytest.param("scale.json", '{"low": 1}', "is not a scale", id="scale"),
     ],
 )
 def test_a_file_of_ids_or_of_the_scale_that_is_broken_is_named(
@@ -321,8 +331,8 @@ def test_rows_that_say_nothing_are_left_out_by_reason_with_the_first_row(tmp_pat
     assert [(one.reason, one.rows, one.first_row) for one in conversion.left_out] == [
         ("no user", 1, 2),
         ("no item", 1, 3),
-        ("the rating is no number or not on the scale", 2, 4),
-        ("the time is no number, and no date as in 2024-05-31", 1, 6),
+        ("the rating is not a number on the scale", 2, 4),
+        ("the time is neither a number nor a date as in 2024-05-31", 1, 6),
         ("the time is before 1970", 1, 7),
         ("the time is in the future", 1, 8),
     ]

@@ -148,6 +148,7 @@ def test_a_part_of_a_set_does_not_get_the_sets_name(tmp_path: Path) -> None:
         pytest.param(OF_CSV, "ratings.csv", "7,2,nan,0", "the stars are not 0.5, 1, 1.5", id="csv stars"),
         pytest.param(OF_CSV, "ratings.csv", "7,2,4.0,", "the timestamp is not", id="csv timestamp"),
         pytest.param(OF_CSV, "ratings.csv", "", "the line does not have 4 fields", id="csv blank line"),
+        pytest.param(OF_CSV, "ratings.csv", "7,2,4.0,0\x01", "the timestamp is not", id="csv control character"),
     ],
 )
 def test_a_bad_line_is_reported_with_file_line_and_complaint(
@@ -238,6 +239,11 @@ def test_of_a_set_one_folder_deeper_the_folder_is_said(tmp_path: Path) -> None:
 def test_a_file_without_records_is_refused(tmp_path: Path, content: str) -> None:
     with pytest.raises(DataError, match=r"ratings.csv, line 1: the file has no records"):
         dataset.read(write(tmp_path, {**OF_CSV, "ratings.csv": content}))
+
+
+def test_a_control_character_in_a_title_is_part_of_it(tmp_path: Path) -> None:
+    movies = OF_CSV["movies.csv"] + "3,A\x01B,Drama\n"
+    assert dataset.read(write(tmp_path, {**OF_CSV, "movies.csv": movies})).movies["title"].to_list()[-1] == "A\x01B"
 
 
 def test_a_line_that_is_not_in_utf_8_is_named(tmp_path: Path) -> None:

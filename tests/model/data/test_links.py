@@ -38,8 +38,8 @@ def test_without_the_file_there_are_no_links_and_the_data_set_is_the_same(tmp_pa
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("3,nm0000001,1", "links.csv, line 5: the id of IMDb is no number"),
-        ("3,1,x", "links.csv, line 5: the id of TMDB is no number"),
+        ("3,nm0000001,1", "links.csv, line 5: the id of IMDb is not a number"),
+        ("3,1,x", "links.csv, line 5: the id of TMDB is not a number"),
         ("1,1,1", "links.csv, line 5: the movie id stands on an earlier line already"),
         ("3,1", "links.csv, line 5: the line does not have 3 fields"),
     ],

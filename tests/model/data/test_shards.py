@@ -14,10 +14,10 @@ from polars.testing import assert_frame_equal
 from model.data import dataset
 from model.data.conversion.convert import ConversionOptions
 from model.data.conversion.sharding import convert_to_shards, write_shards
-from model.data.conversion.shards import shard_folder
 from model.data.sequences import Sequences
+from model.data.shards import shard_folder
 from model.errors import DataError
-from model.rating_scale import HALF_STARS
+from model.rating_scale import HALF_STARS, WHOLE_STARS
 
 
 def folder_of(path: Path, ratings: list[str]) -> Path:
@@ -42,6 +42,19 @@ def test_shards_read_back_equal_the_whole(sample_folder: Path, tmp_path: Path) -
     assert_frame_equal(read_back.users, whole.users)
     assert (read_back.name, read_back.generated, read_back.checksum) == (whole.name, whole.generated, whole.checksum)
     assert (written.users, written.ratings) == (len(whole.users), len(whole.ratings))
+
+
+@pytest.mark.parametrize("name", ["movies.parquet", "shard=1/users.parquet", "shard=1/ratings.parquet"])
+def test_a_file_that_is_cut_off_or_missing_is_named(sample_folder: Path, tmp_path: Path, name: str) -> None:
+    write_shards(sample_folder, tmp_path / "sharded", shards=2)
+    file = tmp_path / "sharded" / name
+
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(DataError, match=f"{name} cannot be read .* Convert the data again"):
+        dataset.read(tmp_path / "sharded")
+    file.unlink()
+    with pytest.raises(DataError, match=f"{name} cannot be read .* Convert the data again"):
+        dataset.examine(tmp_path / "sharded")
 
 
 def test_each_user_is_in_one_shard_with_all_ratings(sample_folder: Path, tmp_path: Path) -> None:
@@ -75,6 +88,16 @@ def test_all_shards_have_the_rating_scale_of_the_whole(tmp_path: Path) -> None:
     assert dataset.read(tmp_path / "sharded", shards=[0]).rating_scale == HALF_STARS
 
 
+def test_likes_have_whole_stars_sharded_or_not(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "data", ["1,1,3.5,1", "1,2,4,2", "2,1,4.5,3", "2,3,2,4"])
+    write_shards(folder, tmp_path / "sharded", shards=2)
+
+    whole, sharded = dataset.read(folder), dataset.read(tmp_path / "sharded")
+
+    assert whole.rating_scale == sharded.rating_scale == HALF_STARS
+    assert whole.without_stars().rating_scale == sharded.without_stars().rating_scale == WHOLE_STARS
+
+
 def test_a_table_of_ones_own_becomes_shards(tmp_path: Path) -> None:
     table = tmp_path / "likes.csv"
     table.write_text("user,item,rating\nann,x,10\nbob,y,7\nann,y,1\ncia,x,3\n")
@@ -92,7 +115,7 @@ def test_bad_lines_are_refused_with_their_numbers_also_beyond_the_first_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("model.data.records.BATCH", 2)
-    source = folder_of(tmp_path / "mine", ["1,1,3.5,10", "2,1,4.0,10", "2,2,9,11", "4,7,1.0,10", "4,1,1.0"])
+    source = folder_of(tmp_path / "mine", ["1,1,3.5,10", "2,1,4.0,10", "2,2,\x014,11", "4,7,1.0,10", "4,1,1.0"])
 
     with pytest.raises(DataError) as refused:
         write_shards(source, tmp_path / "sharded", shards=2)

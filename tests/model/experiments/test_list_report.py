@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from weakref import finalize
 
 import numpy as np
 import pytest
@@ -15,10 +16,12 @@ from builders import SMALL, context_for
 from model.baselines.registry import HORIZON_OF_PROTOCOL, RANKING
 from model.card import RankingScore
 from model.data.dataset import MovieLens
-from model.data.sequences import Sequences
+from model.data.sequences import Examples, Sequences
+from model.data.splits import Split
 from model.errors import SettingsError, UnknownNameError
 from model.evaluation import ranking_metrics
 from model.evaluation.interfaces import Ranker
+from model.evaluation.scoring import score_lists
 from model.experiments.lists.comparisons import ListComparison
 from model.experiments.lists.report import BEGIN, END, rank_models, summarize, write_lists
 from model.experiments.lists.runs import (
@@ -26,12 +29,13 @@ from model.experiments.lists.runs import (
     ExternalResult,
     ListResults,
     diversify_scores,
+    evaluate_diversities,
     execute_all,
     load_results,
     parse_seeds,
 )
 from model.experiments.results import write_record
-from model.inference.diversity import CategoryDistribution
+from model.inference.diversity import CategoryDistribution, divergence
 from model.training.context import TrainingContext
 from model.training.estimator import NetworkRanker, SeqRecEstimator
 from model.types import FloatArray
@@ -47,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("lists")
 
 
-def small(name: str, context: TrainingContext, protocol: str, seed: int = 0) -> Ranker:
+def small(name: str, context: TrainingContext, protocol: str, seed: int = 0, *, has_stars: bool = True) -> Ranker:
     """A small network under this name."""
     if not name.startswith("seqrec"):
         return RANKING.build(name, context, protocol)
@@ -55,7 +59,8 @@ def small(name: str, context: TrainingContext, protocol: str, seed: int = 0) -> 
     if name == "seqrec-rating":
         network = SMALL.network.model_copy(update={"ranking": None})
         preset = preset.model_copy(update={"network": network, "ranking_training": None})
-    return NetworkRanker(SeqRecEstimator(preset.with_seed(seed), context), HORIZON_OF_PROTOCOL[protocol])
+    preset = preset.with_seed(seed).for_data(has_stars=has_stars)
+    return NetworkRanker(SeqRecEstimator(preset, context), HORIZON_OF_PROTOCOL[protocol])
 
 
 @contextmanager
@@ -64,7 +69,9 @@ def small_models() -> Iterator[None]:
     task = replace(
         RANKING,
         builders={name: partial(small, name) for name in RANKING.builders},
-        preset_builder=lambda preset, context, protocol: small(preset.name, context, protocol, preset.training.seed),
+        preset_builder=lambda preset, context, protocol: small(
+            preset.name, context, protocol, preset.training.seed, has_stars=preset.network.predicts_stars
+        ),
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("model.experiments.lists.runs.RANKING", task)
@@ -115,6 +122,14 @@ def test_results_of_other_data_and_of_other_settings_are_left_out(
     assert [one.model_dump() for one in results.own] == [one.model_dump() for one in kept]
     assert results.external == []
     assert len(load_results(tmp_path).external) == 1
+
+
+def test_without_stars_networks_that_predict_none_are_evaluated(likes: MovieLens, tmp_path: Path) -> None:
+    with small_models():
+        results = execute_all(tmp_path, likes, context_for(likes), lambda _: None, models=["seqrec-rating", "seqrec"])
+
+    assert [one.evaluation.model for one in results.own] == ["seqrec", "seqrec"]
+    assert [one.settings["preset"]["network"]["predicts_stars"] for one in results.own] == [False, False]
 
 
 def test_our_lists_are_evaluated_at_every_diversity(measured: tuple[ListResults, object]) -> None:
@@ -250,6 +265,54 @@ def test_a_diversified_order_leaves_rated_movies_last_and_balances_the_first_ten
     assert not set(plain) & {0, 2, 3, 4, 5}
     assert (plain % 2).sum() == 0
     assert (mixed % 2).sum() == 5
+
+
+def test_scores_are_in_memory_for_two_batches_at_most_and_do_not_mix(sample: MovieLens, split: Split) -> None:
+    vocabulary_size = len(sample.catalogue.vocabulary)
+    categories = CategoryDistribution(
+        np.eye(2, dtype=np.float32)[np.arange(vocabulary_size) % 2], np.arange(vocabulary_size)
+    )
+    alive: set[int] = set()
+    most = 0
+
+    def scores(histories: Sequences) -> FloatArray:
+        nonlocal most
+        drawn = [np.random.default_rng(user).random(vocabulary_size, dtype=np.float32) for user in histories.user_ids]
+        computed = np.stack(drawn)
+        alive.add(id(computed))
+        finalize(computed, alive.discard, id(computed))
+        most = max(most, len(alive))
+        return computed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("model.experiments.lists.runs.USERS_PER_BATCH", 3)
+        effects = evaluate_diversities(scores, categories, split)
+
+    assert most <= 2
+    assert [effect.diversity for effect in effects] == list(DIVERSITIES)
+    for effect in effects:
+        diverse = diversify_scores(scores, categories, effect.diversity)
+        assert effect.validation == score_lists(diverse, split.validation, categories.counts)
+        assert effect.test == score_lists(diverse, split.test, categories.counts)
+    assert effects[0].distance > effects[-1].distance
+
+
+def test_the_distance_of_a_list_that_is_shorter_than_ten_is_that_of_its_own_movies(split: Split) -> None:
+    rated, unrated, last = np.arange(3, 12), [1, 2], 11
+    genres = np.array([[float(movie != last), float(movie == last)] for movie in range(12)], dtype=np.float32)
+    categories = CategoryDistribution(genres, np.arange(12))
+    stars = np.full(10, 5, dtype=np.float32)
+    user = Sequences(np.array([1]), np.zeros((1, 24), np.float32), np.array([*rated, 1]), stars, np.array([0, 10]))
+    examples = Examples(user, np.array([len(rated)]))
+
+    effects = evaluate_diversities(
+        lambda histories: np.tile(np.arange(12, dtype=np.float32), (len(histories), 1)),
+        categories,
+        replace(split, validation=examples, test=examples),
+    )
+
+    expected = divergence(categories.of(rated), categories.shares[unrated].mean(0))
+    assert [effect.distance for effect in effects] == pytest.approx([float(expected)] * len(DIVERSITIES))
 
 
 def test_the_readme_has_the_summary_of_the_saved_results() -> None:

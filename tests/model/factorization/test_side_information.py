@@ -1,13 +1,15 @@
 import numpy as np
 import pytest
 import torch
+from scipy.sparse.linalg import svds
 
 from model.data.sequences import Sequences
-from model.factorization import gibbs
+from model.factorization import gibbs, side_information
 from model.factorization.gibbs import sample_factors
 from model.factorization.side_information import SideInformation, centred, movie_columns, movie_coordinates
 from model.network.config import FactorizationConfig
 from model.network.prior import user_columns
+from model.types import FloatArray
 
 
 def sequences(*movies: list[int], stars: list[list[float]] | None = None) -> Sequences:
@@ -33,6 +35,19 @@ def test_movies_rated_by_different_users_differ_in_their_first_coordinates() -> 
     assert np.sign(apart[[5, 6, 7]]).tolist() == [-np.sign(apart[1])] * 3
     assert abs(apart[4]) < 0.1 * abs(apart[1])
     assert not coordinates[[0, 8]].any()
+
+
+def test_coordinates_have_the_same_signs_on_every_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    rated = sequences([1, 2, 3], [2, 3], [1, 4], [3, 4, 5], [1, 5])
+    expected = movie_coordinates(rated, vocabulary_size=6, width=3)
+
+    def of_another_processor(*arguments: object, **options: object) -> tuple[FloatArray, ...]:
+        left, strengths, right = svds(*arguments, **options)
+        return -left, strengths, -right
+
+    monkeypatch.setattr(side_information, "svds", of_another_processor)
+
+    np.testing.assert_array_equal(movie_coordinates(rated, vocabulary_size=6, width=3), expected)
 
 
 def test_coordinates_beyond_the_rank_of_the_table_are_zeros() -> None:

@@ -36,18 +36,23 @@ def test_titles_become_unit_vectors_and_similar_titles_have_similar_vectors(tmp_
     assert vectors[1] @ vectors[2] > vectors[1] @ vectors[3]
 
 
-def test_vectors_are_computed_once_for_the_same_titles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_vector_of_a_title_is_computed_once_and_all_are_in_one_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "titles-0123456789abcdef.safetensors").touch()  # of version 0.7
     computed: list[tuple[str, ...]] = []
 
     def encode(names: tuple[str, ...], _: object) -> np.ndarray:
         computed.append(names)
-        return np.ones((len(names), 384), dtype=np.float32)
+        return np.array([[ord(name)] * 384 for name in names], dtype=np.float32)
 
     monkeypatch.setattr(titles, "encode", encode)
-    for names in (("A",), ("A",), ("A", "B")):
-        titles.title_vectors(catalogue(*names), tmp_path)
+    for names in ("AB", "AB", "BCCA", "A"):
+        vectors = titles.title_vectors(catalogue(*names), tmp_path)
+        assert vectors[:, 0].tolist() == [0, *map(ord, names)]
 
-    assert computed == [("A",), ("A", "B")]
+    assert computed == [("A", "B"), ("C",)]
+    assert len([*tmp_path.iterdir()]) == 1
 
 
 def test_a_damaged_cache_is_computed_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,11 @@ def test_no_users_and_no_candidates_are_no_lists(scorer: Scorer) -> None:
     assert scorer.recommend_many(users(2), [1, 2], 10, offset=5) == [[], []]
 
 
+def test_a_movie_that_is_named_twice_is_one_candidate(scorer: Scorer) -> None:
+    few = users(3)
+    assert scorer.recommend_many(few, [3, 3, 3, 5], 2) == scorer.recommend_many(few, [3, 5], 2)
+
+
 def test_the_first_of_each_row_are_the_highest_and_ties_keep_their_order() -> None:
     scores = np.array([[1, 3, 3.00001, 2, 3], [-np.inf, 0, -np.inf, -np.inf, 5]], dtype=np.float32)
 

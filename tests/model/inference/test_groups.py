@@ -11,8 +11,8 @@ from model.features.users import Profile, Rated, UserContext
 from model.inference.artifact import load
 from model.inference.groups import Strategy, aggregate, in_turns
 from model.inference.index import MovieIndex
-from model.inference.ranking import UserState
 from model.inference.scorer import Scorer
+from model.inference.user_state import UserState
 
 SCORES = np.array(
     [
@@ -145,6 +145,16 @@ def test_each_member_has_reasons_of_their_own(scorer: Scorer, members: list[User
     assert named[0] <= {1, 2}  # the others are below the mean
     assert named[1] <= {4, 2}
     assert named[0] | named[1] > {2}
+
+
+def test_a_member_who_has_rated_a_movie_has_no_reasons_for_it(scorer: Scorer, members: list[UserState]) -> None:
+    entries = scorer.recommend_to_group(
+        members, scorer.mask(range(1, 81)), n=80, rank_by="rating", seen="liked", explain=True
+    )
+
+    reasons = {entry.movie_id: [one.reasons for one in entry.members] for entry in entries}
+    assert (reasons[1][0], reasons[4][1]) == ((), ())
+    assert reasons[1][1] or reasons[4][0]
 
 
 def test_of_an_indexed_catalogue_the_best_of_all_members_are_compared(scorer: Scorer, artifact_folder: Path) -> None:

@@ -9,9 +9,11 @@ from builders import SMALL, network
 
 from model.features.catalogue import Vocabulary
 from model.features.users import Profile, Rated, UserContext
+from model.inference.encoding.catalogue import EncodedCatalogue
 from model.inference.index import BEST, INDEXED_ABOVE, MovieIndex
-from model.inference.ranking import EncodedCatalogue, UserRanking, UserState
+from model.inference.ranking import UserRanking
 from model.inference.results import Recommendation
+from model.inference.user_state import UserState
 from model.network.rating import SeqRec
 from model.types import BoolArray
 

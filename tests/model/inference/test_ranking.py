@@ -1,6 +1,8 @@
 """What a list is ordered by, and why a movie is in it."""
 
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,13 @@ from builders import RATING_ONLY, SMALL, known_stars, network, user
 from model.errors import NoRelevanceError
 from model.features.catalogue import Vocabulary
 from model.features.users import Profile, Rated, UserContext
-from model.inference.ranking import RANKING_DECIMALS, EncodedCatalogue, UserRanking, UserState, descending, encode_all
-from model.inference.results import RankBy, Recommendation
+from model.inference.encoding.catalogue import EncodedCatalogue, encode_all
+from model.inference.ranking import UserRanking
+from model.inference.results import RANKING_DECIMALS, RankBy, Recommendation, descending
 from model.inference.scorer import Scorer
+from model.inference.user_state import UserState
 from model.network.config import NetworkConfig
+from model.network.heads import Stars
 from model.training.presets import PRESETS
 
 PROFILE = Profile(gender="F", age=25, occupation=4)
@@ -44,6 +49,31 @@ def test_movies_that_are_encoded_part_by_part_are_the_same() -> None:
     assert torch.allclose(whole.hidden, parts.hidden, atol=1e-6)
     assert torch.equal(whole.prior.vectors, parts.prior.vectors)
     assert torch.equal(whole.prior.offsets, parts.prior.offsets)
+
+
+def test_two_threads_that_want_stars_of_one_user_both_get_whole_ones(
+    scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = scorer.read(USER)
+    indices = np.arange(1, 10)
+    has_begun, go_on = threading.Event(), threading.Event()
+    like_probability = Stars.like_probability
+
+    def slowly(stars: Stars, scale: tuple[float, ...]) -> torch.Tensor | None:
+        if not has_begun.is_set():  # the first thread waits here
+            has_begun.set()
+            go_on.wait(60)
+        return like_probability(stars, scale)
+
+    monkeypatch.setattr(Stars, "like_probability", slowly)
+    with ThreadPoolExecutor(1, initializer=torch.set_grad_enabled, initargs=(False,)) as threads, torch.no_grad():
+        first = threads.submit(state.stars, indices)
+        has_begun.wait(60)
+        state.stars(indices)
+        likely = state.like_probability(indices)
+        go_on.set()
+        first.result()
+    assert not np.isnan(likely).any()
 
 
 def test_lists_are_ordered_by_relevance_unless_stars_are_asked_for(scorer: Scorer) -> None:
@@ -123,6 +153,15 @@ def test_a_movie_that_the_user_rated_below_the_own_mean_is_no_reason(scorer: Sco
     named = {reason.movie_id for entry in listed for reason in entry.reasons or ()}
     assert named
     assert all(movie_id % 2 == 0 for movie_id in named)
+
+
+@pytest.mark.parametrize("rank_by", ["relevance", "next", "rating"])
+def test_a_rated_movie_has_no_reasons_in_any_order(scorer: Scorer, rank_by: RankBy) -> None:
+    rated, unrated = HISTORY[0].movie_id, [30, 31, 32]
+    reasons = {entry.movie_id: entry.reasons for entry in scorer.rank(USER, [rated, *unrated], rank_by, explain=True)}
+
+    assert reasons[rated] == ()
+    assert any(reasons[movie_id] for movie_id in unrated)
 
 
 def test_a_user_who_gives_all_movies_the_same_has_reasons(scorer: Scorer) -> None:

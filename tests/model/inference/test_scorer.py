@@ -1,5 +1,6 @@
 import time
 from collections.abc import Sequence
+from weakref import finalize
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from model.features.users import Profile, Rated, UserContext
 from model.inference.artifact import Artifact
 from model.inference.results import Prediction
 from model.inference.scorer import Scorer
+from model.network.batch import USERS_PER_BATCH
 from model.network.prior import FactorizationPrior
 from model.training.presets import PRESETS
 
@@ -63,6 +65,26 @@ def test_many_rated_movies_are_each_predicted_without_their_own_rating(scorer: S
     assert stars(together) == pytest.approx(stars(alone), abs=2e-4)
 
 
+def test_no_more_histories_than_two_batches_have_are_in_memory(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    alive: set[int] = set()
+    most, without = 0, UserContext.without
+
+    def watched(user: UserContext, movie_id: int) -> UserContext:
+        nonlocal most
+        context = without(user, movie_id)
+        alive.add(id(context))
+        finalize(context, alive.discard, id(context))
+        most = max(most, len(alive))
+        return context
+
+    monkeypatch.setattr(UserContext, "without", watched)
+    movie_ids = [*range(1, 71)]
+    users = [UserContext(PROFILE, [Rated(movie_id, 1 + movie_id % 5) for movie_id in movie_ids])] * 5
+    scorer.predict_pairs(users, np.repeat(np.arange(5), 70).tolist(), movie_ids * 5)
+
+    assert 0 < most <= 2 * USERS_PER_BATCH < 5 * len(movie_ids)
+
+
 def test_rated_and_unrated_movies_of_several_users_may_be_asked_in_any_order(scorer: Scorer) -> None:
     random = np.random.default_rng(0)
     histories = [[Rated(int(id_), 1 + int(id_) % 5) for id_ in random.permutation(80)[:50] + 1] for _ in range(4)]
@@ -105,11 +127,11 @@ def test_pages_join_without_repeats_or_gaps(scorer: Scorer, all_movies: tuple[in
 
 
 def test_ties_are_broken_by_id() -> None:
-    tied = full_size_scorer(movies=50)
-    for parameter in tied._network.rest[-1].parameters():
+    artifact = full_size_artifact(movies=50)
+    for parameter in artifact.network.rest[-1].parameters():
         torch.nn.init.zeros_(parameter)
-    torch.nn.init.zeros_(tied._network.prior.get_buffer("movies"))
-    tied = Scorer(Artifact("tied", tied._network, tied.catalogue, tied.card), tied.device)
+    torch.nn.init.zeros_(artifact.network.prior.get_buffer("movies"))
+    tied = Scorer(artifact, torch.device("cpu"))
 
     entries = tied.recommend(UserContext(PROFILE), list(range(50, 0, -1)), n=5, rank_by="rating")
 
@@ -143,7 +165,7 @@ def test_asking_for_nothing_gives_nothing(scorer: Scorer) -> None:
 
 
 def test_ten_of_all_movies_for_a_hundred_ratings_take_less_than_25_ms_on_one_core() -> None:
-    scorer = full_size_scorer(movies=3883)
+    scorer = Scorer(full_size_artifact(movies=3883), torch.device("cpu"))
     history = [Rated(movie_id, 1 + movie_id % 5) for movie_id in range(1, 101)]
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -159,7 +181,7 @@ def test_ten_of_all_movies_for_a_hundred_ratings_take_less_than_25_ms_on_one_cor
     assert np.min(times) < 0.025
 
 
-def full_size_scorer(movies: int) -> Scorer:
+def full_size_artifact(movies: int) -> Artifact:
     """A network of the served preset's size with random weights."""
     ids = tuple(range(1, movies + 1))
     catalogue = Catalogue(
@@ -170,4 +192,4 @@ def full_size_scorer(movies: int) -> Scorer:
     torch.nn.init.normal_(seqrec.prior.movies, std=0.3)
     seqrec.prior.noise_precision.fill_(1.5)
     seqrec.prior.user_precision[:] = torch.eye(seqrec.prior.user_precision.shape[-1])
-    return Scorer(Artifact("random", seqrec, catalogue, None), torch.device("cpu"))  # type: ignore[arg-type]
+    return Artifact("random", seqrec, catalogue, None)  # type: ignore[arg-type]

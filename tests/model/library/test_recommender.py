@@ -1,7 +1,9 @@
 """The library: data frames in, data frames out, with the caller's ids and scale."""
 
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,10 @@ from builders import star_figures
 
 from model.errors import DataError, NoStarsError
 from model.library import Evaluation
+from model.library.frames import table
+from model.library.ids import id_texts
 from model.network.config import RankingConfig
+from model.training.presets import PRESETS, QUICK_LOOK
 from seqrec.recommender import Recommender
 
 USERS, ITEMS = 120, 40
@@ -110,6 +115,20 @@ def test_what_is_evaluated_are_the_lists_that_are_recommended(recommender: Recom
     assert evaluation.lists.mrr == pytest.approx((1 / found["rank"]).mean(), abs=1e-3)
 
 
+def test_rows_that_occur_twice_count_once(recommender: Recommender, held_out: pd.DataFrame) -> None:
+    assert recommender.evaluate(pd.concat([held_out, held_out])) == recommender.evaluate(held_out)
+
+
+def test_of_two_ratings_of_one_item_the_later_one_counts(recommender: Recommender, held_out: pd.DataFrame) -> None:
+    earlier = held_out.assign(score=1, date="2023-12-31")
+
+    both = recommender.evaluate(pd.concat([held_out, earlier]))
+
+    assert both == recommender.evaluate(held_out)
+    without_times = pd.concat([earlier, held_out]).drop(columns="date")
+    assert recommender.evaluate(without_times) == both
+
+
 def test_the_card_tells_how_good_the_model_was_for_users_it_had_not_met(recommender: Recommender) -> None:
     assert recommender.card.data.users == USERS
     figures = star_figures(recommender.card)
@@ -140,6 +159,48 @@ def test_a_recommender_goes_to_the_hub_and_back_as_a_folder(recommender: Recomme
     assert again.recommend(["reader-3"])["item"].to_list() == recommender.recommend(["reader-3"])["item"].tolist()
 
 
+def test_saving_into_a_folder_replaces_the_recommender_there(
+    recommender: Recommender, known: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = Recommender(epochs=1, hidden=4, progress=False)
+    later.fit(known[["reader", "book"]], likes=True, user="reader", item="book")
+    folder = tmp_path / "hub"
+    later.save_pretrained(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.copy", no_space)
+        with pytest.raises(OSError, match="No space"):
+            recommender.save_pretrained(folder)
+    assert Recommender.from_pretrained(str(folder)).card == later.card
+
+    recommender.save_pretrained(folder)
+
+    assert Recommender.from_pretrained(str(folder)).card == recommender.card
+    assert len([*(folder / "artifacts").iterdir()]) == 1
+    assert not list(folder.rglob("likes.csv"))
+
+
+def no_space(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_what_is_published_replaces_what_the_repository_has(
+    recommender: Recommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uploaded: list[Any] = []
+    monkeypatch.setattr("huggingface_hub.HfApi.create_repo", lambda *_, **__: Repository("me/books"))
+    monkeypatch.setattr("huggingface_hub.HfApi.upload_folder", lambda _, **options: uploaded.append(options))
+
+    recommender.push_to_hub("me/books", private=True)
+
+    assert uploaded[0]["delete_patterns"] == ["data/*", "artifacts/*"]
+
+
+class Repository(NamedTuple):
+    """What the hub answers of a new one."""
+
+    repo_id: str
+
+
 def test_a_frame_of_polars_with_whole_numbers_as_ids_gets_such_answers() -> None:
     numbers = pl.DataFrame(
         {
@@ -155,6 +216,61 @@ def test_a_frame_of_polars_with_whole_numbers_as_ids_gets_such_answers() -> None
     assert lists["user"].to_list() == [5, 5]
     assert lists["item"].dtype == pl.Int64
     assert lists["relevance"].to_list() == [None, None]
+
+
+def test_what_was_learned_from_is_understood_when_it_is_asked_about() -> None:
+    """Ids as floats, since one is missing, ids with spaces around them, and ratings in words."""
+    rows = [
+        (float(user), f" b{book} ", "up" if user % 2 == book % 2 else "down")
+        for user in range(60)
+        for book in (step + user for step in range(15))
+    ]
+    frame = pd.DataFrame([*rows, (np.nan, "b1", "up")], columns=["user", "item", "rating"])
+    fitted = Recommender("seqrec-rating", rating_epochs=1, factors=2, progress=False).fit(frame)
+    known = frame.dropna()
+
+    assert fitted.predict(known)[["user", "item"]].values.tolist() == [[user, book.strip()] for user, book, _ in rows]
+    assert fitted.evaluate(known).ratings is not None
+    lists = fitted.recommend(known["user"].head(1), items=known["item"].tail(15), n=3)
+    assert lists["user"].tolist() == [0] * 3
+    with pytest.raises(DataError, match=r"no user \(missing\)"):
+        fitted.predict(frame)
+    with pytest.raises(DataError, match="Row 0 has the rating maybe"):
+        fitted.evaluate(known.assign(rating="maybe"))
+
+
+def test_ids_that_are_texts_stay_as_they_are() -> None:
+    assert id_texts(["1.0", "1", " 01 "]) == ["1.0", "1", "01"]
+    assert id_texts([1.0, None, 2.0]) == ["1", "", "2"]
+
+
+def test_a_frame_without_rows_cannot_be_evaluated(recommender: Recommender, held_out: pd.DataFrame) -> None:
+    with pytest.raises(DataError, match="no rows to evaluate"):
+        recommender.evaluate(held_out.head(0))
+
+
+@pytest.mark.parametrize(
+    ("values", "read"),
+    [
+        (pd.to_datetime(["2024-05-31", None]), [datetime(2024, 5, 31), None]),
+        (pd.array([1, None], dtype="Int64"), [1, None]),
+        (pd.array(["ann", None], dtype="string"), ["ann", None]),
+        (pd.array([True, None], dtype="boolean"), [True, None]),
+        ([1.5, np.nan], [1.5, None]),
+        ([UUID(int=1), None], ["00000000-0000-0000-0000-000000000001", None]),
+        ([{1}, None], ["{1}", None]),
+        (pd.period_range("2024-05-31", "2024-06-01", freq="D"), ["2024-05-31", "2024-06-01"]),
+        ([None, None], [None, None]),
+    ],
+    ids=["dates", "whole", "texts", "truths", "floats", "uuids", "sets", "periods", "nothing"],
+)
+def test_values_of_pandas_are_read_and_what_is_missing_is_missing(
+    values: Any, read: list[object], tmp_path: Path
+) -> None:
+    rows = table(pd.DataFrame({"column": values}))
+
+    assert rows["column"].to_list() == read
+    rows.write_parquet(tmp_path / "rows.parquet")
 
 
 @pytest.mark.parametrize(
@@ -174,13 +290,19 @@ def test_what_cannot_be_answered_says_why(recommender: Recommender, wrong: Any, 
 
 
 def test_a_rating_off_the_scale_is_named(recommender: Recommender, held_out: pd.DataFrame) -> None:
-    with pytest.raises(DataError, match=r"Row 0 has the rating 11\.0"):
+    with pytest.raises(DataError, match="Row 0 has the rating 11,"):
         recommender.evaluate(held_out.assign(score=11))
 
 
 def test_a_setting_that_there_is_not_is_refused() -> None:
     with pytest.raises(ValueError, match="epoch"):
         Recommender(epoch=3)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_a_seed_that_random_numbers_cannot_begin_with_is_refused(seed: int) -> None:
+    with pytest.raises(ValueError, match="seed"):
+        Recommender(seed=seed)
 
 
 def test_a_history_of_one_rating_is_refused_since_nothing_follows_it() -> None:
@@ -204,6 +326,16 @@ def test_learning_anew_leaves_no_folder_of_the_model_before(
     assert list(tmp_path.glob("seqrec-*")) == [recommender.require_fitted().folder]
     assert len(recommender.recommend(["reader-1"], n=3)) == 3
     recommender.save(tmp_path / "saved")
+
+
+def test_who_learns_from_some_users_alone_is_told(known: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PRESETS, "seqrec-small", QUICK_LOOK.model_copy(update={"most_ratings": 1_000}))
+    small = Recommender(epochs=1, rating_epochs=1, factors=4, hidden=24, progress=False)
+
+    with pytest.warns(UserWarning, match=r"at most 1,000 ratings: here from 40 of the 96 users") as told:
+        small.fit(known, user="reader", item="book")
+
+    assert len(told) == 1
 
 
 def test_a_frame_without_ratings_is_learned_as_likes(known: pd.DataFrame, held_out: pd.DataFrame) -> None:

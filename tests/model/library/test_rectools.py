@@ -76,6 +76,13 @@ def test_histories_are_those_of_the_dataset_that_is_asked_about(model: RecToolsM
     assert (lists["user_id"] == "stranger").sum() == LIST
 
 
+def test_ids_are_those_of_the_conversion(model: RecToolsModel) -> None:
+    spaced = WATCHED.assign(user_id=" " + WATCHED["user_id"], item_id=WATCHED["item_id"].astype(float))
+    lists = recommend(model, [" viewer-1"], spaced)
+
+    assert lists["item_id"].tolist() == recommend(model, ["viewer-1"])["item_id"].tolist()
+
+
 def test_only_some_items_may_be_asked_for_and_unknown_ones_do_not_count(model: RecToolsModel) -> None:
     assert set(recommend(model, ["viewer-1"], items_to_recommend=[1000, 1002, 7])["item_id"]) <= {1000, 1002}
 

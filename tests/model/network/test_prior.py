@@ -8,7 +8,6 @@ from builders import user
 from pydantic import ValidationError
 
 from model.data.sequences import Examples, Sequences, split_in_half
-from model.evaluation.batch_scoring import histories
 from model.factorization.bias import Bias
 from model.factorization.cross_fitting import FittedPriors, bias_prior, fit_priors
 from model.factorization.gibbs import sample_factors
@@ -16,6 +15,7 @@ from model.factorization.side_information import SideInformation
 from model.network.batch import Users
 from model.network.config import FactorizationConfig, NetworkConfig
 from model.network.prior import FactorizationPrior, MeanPrior, Prior, with_average_for_unknown
+from model.user_batches import history_batch
 
 MOVIES = 41
 NO_CONTENT = np.zeros((MOVIES, 0), dtype=np.float32)
@@ -83,7 +83,7 @@ def low_rank() -> Sequences:
 
 
 def unclipped_error(prior: Prior, examples: Examples) -> float:
-    users = histories(examples.sequences, np.arange(len(examples)), examples.history_lengths)
+    users = history_batch(examples.sequences, np.arange(len(examples)), examples.history_lengths)
     stars = predict(prior, users, torch.arange(MOVIES))
     user_index = np.repeat(np.arange(len(examples)), examples.target_counts)
     predicted = stars[user_index, examples.sequences.movies[examples.targets]].numpy()

@@ -119,5 +119,5 @@ def test_of_a_large_catalogue_the_lists_hold_the_best_known_movies(
 def test_nobody_is_asked_about_a_movie_without_ratings(ratings: Sequences) -> None:
     kept = np.flatnonzero(ratings.movies <= 3)
 
-    assert sorted(most_rated(ratings.ratings(kept), 81)) == [1, 2, 3]
-    assert most_rated(replace(ratings.ratings(np.array([], dtype=np.int64))), 81) == []
+    assert sorted(most_rated(ratings.only(kept), 81)) == [1, 2, 3]
+    assert most_rated(replace(ratings.only(np.array([], dtype=np.int64))), 81) == []

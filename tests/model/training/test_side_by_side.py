@@ -1,9 +1,11 @@
 """Two trainings at the same time: one in a process of its own."""
 
+import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,6 +15,7 @@ from model.data.dataset import MovieLens
 from model.data.splits import Split
 from model.errors import DivergedError, TrainingProcessError
 from model.network.config import RankingTrainingConfig
+from model.training import side_by_side
 from model.training.estimator import SeqRecEstimator
 from model.training.ranking_task import RankingTask
 from model.training.side_by_side import SideRun
@@ -86,6 +89,22 @@ def test_an_interruption_ends_the_process(sample: MovieLens, split: Split) -> No
     assert pid is not None
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_what_fails_beside_the_lists_ends_their_training(
+    sample: MovieLens, split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(side_by_side, "WORTH_A_PROCESS", 0)
+    model = SeqRecEstimator(SMALL, replace(context_for(sample), side_by_side=True))
+    model.begin(split.train)
+
+    with suppress(KeyboardInterrupt), model.ranking_beside(split.train, None):
+        beside = multiprocessing.active_children()
+        raise KeyboardInterrupt
+
+    assert len(beside) == 1
+    assert multiprocessing.active_children() == []
+    assert model.ranking_epochs == []
 
 
 def test_little_work_is_done_by_this_process(sample: MovieLens, split: Split) -> None:

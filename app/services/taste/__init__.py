@@ -1,5 +1,0 @@
-"""Bring your own taste: reads what a user has rated on another site, and finds the movies in the catalogue.
-
-`files` turns bytes into texts, `formats` texts into ratings, `matching` finds their movies, and `importing` is the use
-case: what an import would write, and the writing.
-"""

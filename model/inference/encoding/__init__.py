@@ -1,0 +1,1 @@
+"""Encodes for serving: the movies of a catalogue once, and users for each request."""

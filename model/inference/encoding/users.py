@@ -1,0 +1,264 @@
+"""Encodes users for serving: on a CPU by NumPy, else by the network itself.
+
+Both give the same numbers, within rounding. PyTorch takes more time to start the many small operations of a single
+user's history than to compute them, and its functions of a batch's step take several times those of NumPy.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.errors import NoRelevanceError
+from model.inference.encoding.posterior import PosteriorEncoder
+from model.inference.encoding.recurrence import Recurrence
+from model.inference.explanation import encode_without_each
+from model.network.batch import Users
+from model.network.branches import HistoryBranch, ProfileBranch
+from model.network.prior import FactorizationPrior
+from model.network.ranking import MovieVectors, RankingNetwork
+from model.network.rating import EncodedMovies, EncodedUsers, SeqRec
+from model.network.recurrent import MultiplicativeLSTM
+from model.types import FloatArray, IntArray
+
+
+class ReadHistory(NamedTuple):
+    """How far the ranking network has read a user's history, to read on from there.
+
+    Attributes:
+        start: position of the first rating that was read.
+        ratings: length of the history.
+        state: of the recurrent layer after the last rating, shape (hidden,).
+        cell: likewise.
+    """
+
+    start: int
+    ratings: int
+    state: FloatArray
+    cell: FloatArray
+
+
+class UserEncoder:
+    """Users as the rating network and the ranking network see them."""
+
+    def __init__(self, network: SeqRec, movies: EncodedMovies | None, vectors: MovieVectors | None) -> None:
+        """All movies, encoded: ``movies`` is None for a network without stars, ``vectors`` for one without ranking.
+
+        The weights are copied: they must not change afterwards.
+        """
+        self._network = network
+        self._vectors = vectors
+        self._rating = _RatingEncoder.of(network, movies)
+        self._ranking = _RankingEncoder.of(network, vectors)
+
+    def encode(self, users: Users) -> EncodedUsers:
+        """As `SeqRec.encode_users`."""
+        if self._rating is None:
+            return self._network.encode_users(users)
+        return self._rating.encode(users)
+
+    def encode_without_each(self, user: Users, latest: int) -> EncodedUsers:
+        """As `model.inference.explanation.encode_without_each`, for a batch of one user."""
+        if self._rating is not None:
+            return self._rating.encode_without_each(user, latest)
+        return encode_without_each(self._network, user, latest)
+
+    def queries(self, users: Users) -> Tensor:
+        """As `RankingNetwork.queries`; `NoRelevanceError` if there is no ranking network."""
+        if self._ranking is not None:
+            return self._ranking.queries(users)
+        return self._network.require_ranking().queries(users, self._movie_vectors)
+
+    def read_on(self, user: Users, earlier: ReadHistory | None) -> tuple[Tensor, ReadHistory | None]:
+        """The queries of one user, and what they were read by.
+
+        ``earlier`` is what has been read of the same history when it was shorter. It saves the steps up to there, and
+        the numbers are the same. Where NumPy does not compute what the network does, the history is read anew.
+        """
+        return (self.queries(user), None) if self._ranking is None else self._ranking.read_on(user, earlier)
+
+    def queries_without_each(self, user: Users, latest: int) -> Tensor:
+        """As `RankingNetwork.queries_without_each`; `NoRelevanceError` if there is no ranking network."""
+        if self._ranking is not None:
+            return self._ranking.queries_without_each(user, latest)
+        return self._network.require_ranking().queries_without_each(user, self._movie_vectors, latest)
+
+    def vectors_without_each(self, user: Users, latest: int) -> Tensor:
+        """The vectors of `encode_without_each` alone, shape (latest, width)."""
+        if self._rating is not None:
+            return self._rating.vectors_without_each(user, latest)
+        return encode_without_each(self._network, user, latest).vectors
+
+    @property
+    def _movie_vectors(self) -> MovieVectors:
+        if self._vectors is None:
+            raise NoRelevanceError
+        return self._vectors
+
+
+class _RankingEncoder:
+    """Users as the ranking network sees them, by NumPy."""
+
+    def __init__(self, network: RankingNetwork, vectors: Tensor, recurrence: Recurrence) -> None:
+        self._network = network
+        self._vectors = vectors
+        self._recurrence = recurrence
+
+    @classmethod
+    def of(cls, network: SeqRec, movies: MovieVectors | None) -> "_RankingEncoder | None":
+        """None where NumPy does not compute what the network does."""
+        ranking = network.ranking
+        if ranking is None or movies is None or not _is_on_cpu(ranking):
+            return None
+        layer = ranking.encoder.recurrent
+        return cls(ranking, movies.vectors, Recurrence(layer)) if isinstance(layer, MultiplicativeLSTM) else None
+
+    def queries(self, users: Users) -> Tensor:
+        if len(users.lengths) == 1:
+            return self.read_on(users, None)[0]
+        latest = users.since(self._network.config.window_start(users.lengths))
+        inputs = self._network.encoder.inputs(self._vectors[users.movies[latest.indices]], users.stars[latest.indices])
+        return self._head(self._recurrence.read_together(inputs.numpy(), latest.lengths.numpy()).last, users)
+
+    def read_on(self, user: Users, earlier: ReadHistory | None) -> tuple[Tensor, ReadHistory]:
+        ratings = len(user.movies)
+        start = self._network.config.window_start(ratings)
+        if earlier is not None and earlier.start == start:
+            trace = self._recurrence.read(self._projected(user, earlier.ratings), (earlier.state, earlier.cell))
+        else:
+            trace = self._recurrence.read(self._projected(user, start))
+        read = ReadHistory(start, ratings, trace.states[-1].copy(), trace.cells[-1].copy())
+        return self._head(trace.states[-1:], user), read
+
+    def queries_without_each(self, user: Users, latest: int) -> Tensor:
+        # The window of a history with one rating less, which may begin earlier.
+        projected = self._projected(user, self._network.config.window_start(len(user.movies) - 1))
+        return self._head(self._recurrence.without_each(projected, latest), user)
+
+    def _projected(self, user: Users, start: int) -> FloatArray:
+        """Of the ratings from ``start`` on, shape (ratings, 5 hidden)."""
+        inputs = self._network.encoder.inputs(self._vectors[user.movies[start:]], user.stars[start:])
+        return self._recurrence.project(inputs.numpy())
+
+    def _head(self, states: FloatArray, users: Users) -> Tensor:
+        queries: Tensor = self._network.head(torch.from_numpy(states), users.profiles)
+        return queries
+
+
+class _RatingEncoder:
+    """Users as the rating network sees them, by NumPy."""
+
+    def __init__(
+        self,
+        network: SeqRec,
+        movies: EncodedMovies,
+        posterior: PosteriorEncoder,
+        recurrences: dict[HistoryBranch, Recurrence],
+    ) -> None:
+        self._network = network
+        self._offsets = movies.prior.offsets
+        self._posterior = posterior
+        self._recurrences = recurrences
+
+    @classmethod
+    def of(cls, network: SeqRec, movies: EncodedMovies | None) -> "_RatingEncoder | None":
+        """None where NumPy does not compute what the network does."""
+        if movies is None or not _is_on_cpu(network) or not isinstance(network.prior, FactorizationPrior):
+            return None
+        recurrences = {}
+        for branch in network.user_branches:
+            if isinstance(branch, HistoryBranch) and isinstance(branch.recurrent, MultiplicativeLSTM):
+                recurrences[branch] = Recurrence(branch.recurrent)
+            elif not isinstance(branch, ProfileBranch):
+                return None
+        return cls(network, movies, PosteriorEncoder(network.prior, movies.prior), recurrences)
+
+    def encode(self, users: Users) -> EncodedUsers:
+        if len(users.lengths) == 1:
+            vectors = self._posterior.means(users)
+            residuals, read = self._residuals(users, vectors), self._history
+        else:
+            vectors = np.concatenate([self._posterior.means(user) for user in users.each()])
+            residuals, read = self._network.prior.residuals(users, torch.from_numpy(vectors)), self._histories
+        outputs = [
+            read(branch, users, residuals)
+            if isinstance(branch, HistoryBranch)
+            else branch(users, residuals, self._network.movies)
+            for branch in self._network.user_branches
+        ]
+        return self._network.join_users(outputs, torch.from_numpy(vectors))
+
+    def encode_without_each(self, user: Users, latest: int) -> EncodedUsers:
+        whole, without = self._posterior.means(user), self._posterior.means_without_each(user, latest)
+        residuals = self._residuals(user, whole)
+        # Without a rating the user's bias is another one, and so are the residuals of all other ratings.
+        shifts = self._posterior.user_biases(whole) - self._posterior.user_biases(without)  # (latest,)
+        outputs = [
+            self._histories_without_each(branch, user, residuals, shifts)
+            if isinstance(branch, HistoryBranch)
+            else branch(user, residuals, self._network.movies).expand(latest, -1)
+            for branch in self._network.user_branches
+        ]
+        return self._network.join_users(outputs, torch.from_numpy(without))
+
+    def vectors_without_each(self, user: Users, latest: int) -> Tensor:
+        return torch.from_numpy(self._posterior.means_without_each(user, latest))
+
+    def _residuals(self, user: Users, means: FloatArray) -> Tensor:
+        """As the prior's: stars less mean, movie bias and user bias, shape (ratings,)."""
+        residuals: Tensor = user.stars - self._offsets[user.movies] - float(self._posterior.user_biases(means)[0])
+        return residuals
+
+    def _history(self, branch: HistoryBranch, users: Users, residuals: Tensor) -> Tensor:
+        """The branch's vector of a batch of one user, shape (1, width)."""
+        projected = self._projected(branch, users, residuals, branch.limit)
+        states = self._recurrences[branch].read(projected).states
+        mean = states[1:].sum(0, keepdims=True) / np.float32(max(len(projected), 1))
+        return branch.join(torch.from_numpy(states[-1:]), torch.from_numpy(mean), users.lengths)
+
+    def _histories(self, branch: HistoryBranch, users: Users, residuals: Tensor) -> Tensor:
+        """The branch's vectors of several users, shape (users, width)."""
+        latest = users.latest(branch.limit)
+        inputs = branch.inputs(users, residuals, self._network.movies, latest.indices)
+        pooled = self._recurrences[branch].read_together(inputs.numpy(), latest.lengths.numpy())
+        return branch.join(torch.from_numpy(pooled.last), torch.from_numpy(pooled.mean), users.lengths)
+
+    def _histories_without_each(
+        self, branch: HistoryBranch, user: Users, residuals: Tensor, shifts: FloatArray
+    ) -> Tensor:
+        """The branch's vector without each of the latest ratings, whose absence shifts all residuals.
+
+        Shape (latest, width). No two histories have a state in common, so all are read side by side from their start.
+        """
+        recurrence, latest, ratings = self._recurrences[branch], len(shifts), len(user.movies)
+        projected = self._projected(branch, user, residuals, branch.limit + 1)
+        shifted = recurrence.from_input[:, [branch.residual_column]] * (shifts / np.float32(branch.scale))
+        states, cells, total = np.zeros((3, recurrence.hidden, latest), np.float32)
+        steps = min(ratings - 1, branch.limit)
+        for row in _rows_without_each(ratings, latest, steps) - (ratings - len(projected)):
+            recurrence.advance(projected[row].T + shifted, states, cells)
+            total += states
+        mean = total / np.float32(max(steps, 1))
+        return branch.join(torch.from_numpy(states.T), torch.from_numpy(mean.T), user.lengths.expand(latest) - 1)
+
+    def _projected(self, branch: HistoryBranch, user: Users, residuals: Tensor, ratings: int) -> FloatArray:
+        """Of the latest ratings, so many of them, shape (ratings, 5 hidden)."""
+        latest = torch.arange(max(len(user.movies) - ratings, 0), len(user.movies))
+        inputs = branch.inputs(user, residuals, self._network.movies, latest)
+        return self._recurrences[branch].project(inputs.numpy())
+
+
+def _rows_without_each(ratings: int, latest: int, steps: int) -> IntArray:
+    """Positions of the last ``steps`` ratings that remain of a history without one of the latest, oldest first.
+
+    Shape (steps, latest).
+    """
+    left_out = np.arange(ratings - latest, ratings)
+    remaining = np.arange(ratings - 1 - steps, ratings - 1)[:, None]
+    rows: IntArray = remaining + (remaining >= left_out)
+    return rows
+
+
+def _is_on_cpu(network: torch.nn.Module) -> bool:
+    return next(network.parameters()).device.type == "cpu"

@@ -1,0 +1,55 @@
+"""How a process computes."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+import torch
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from model.processes import use_one_thread
+
+
+def test_one_thread_is_one_for_pytorch_and_for_numpy() -> None:
+    threads = torch.get_num_threads()
+    with threadpool_limits(2, user_api="blas"):
+        use_one_thread()
+        products = {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+        operators = torch.get_num_threads()
+    torch.set_num_threads(threads)
+
+    assert (products, operators) == ({1}, 1)
+
+
+HEAPS = """
+import ctypes, sys, threading
+from model.processes import share_memory_among_threads
+
+if sys.argv[1] == "shared":
+    share_memory_among_threads()
+libc, all_there = ctypes.CDLL(None), threading.Barrier(9)
+libc.malloc.restype = ctypes.c_void_p
+
+def allocate():
+    libc.malloc(1000)
+    all_there.wait()
+
+threads = [threading.Thread(target=allocate) for _ in range(8)]
+for thread in threads:
+    thread.start()
+all_there.wait()
+libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
+libc.fflush(None)
+"""
+
+
+def heaps(mode: str) -> int:
+    """Of a process with eight threads that take memory."""
+    done = subprocess.run([sys.executable, "-c", HEAPS, mode], capture_output=True, text=True, check=True)
+    return done.stdout.count("<heap nr=")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc that has heaps for threads")
+def test_threads_share_two_heaps() -> None:
+    assert heaps("shared") <= 2 < heaps("alone")
