@@ -33,8 +33,10 @@ export const isAbort = (error) => error.name === "AbortError";
 /** What a rating is in place of stars, in a service without stars. */
 export const LIKED = "like";
 
+let key = recall("sessionStorage", "key"); // also where a browser forbids storage: then until the page is left
 let askForKey = async () => null;
 let asking = null;
+let declined = 0; // how often no key was given
 
 /** Set what is asked for a key when the service wants one; it is given whether a key was refused before. */
 export function onKeyNeeded(ask) {
@@ -50,12 +52,12 @@ async function request(method, path, { query = {}, body, type, signal } = {}) {
     }
   }
   for (;;) {
-    const key = recall("sessionStorage", "key");
-    const answer = await send(url, { method, body, type, key, signal });
+    const sent = { key, declined };
+    const answer = await send(url, { method, body, type, signal });
     learnTime(answer);
     if (answer.ok) return contentOf(answer);
     const error = await errorOf(answer);
-    if (answer.status !== 401 || !(await anotherKey(key))) throw error;
+    if (answer.status !== 401 || !(await anotherKey(sent))) throw error;
   }
 }
 
@@ -70,7 +72,7 @@ function learnTime(answer) {
   if (!Number.isNaN(date)) ahead = Math.max(ahead, date - Date.now());
 }
 
-async function send(url, { method, body, type, key, signal }) {
+async function send(url, { method, body, type, signal }) {
   const headers = { Accept: "application/json" };
   if (key) headers["X-API-Key"] = key;
   if (body !== undefined) headers["Content-Type"] = type ?? "application/json";
@@ -114,14 +116,20 @@ async function errorOf(answer) {
   return new ApiError(answer.status, "http_error", `The service answered ${answer.status} ${answer.statusText}.`);
 }
 
-/** Whether there is another key to try than the one that was refused; requests that fail together ask once. */
-async function anotherKey(refused) {
-  if (recall("sessionStorage", "key") !== refused) return true;
-  asking ??= askForKey(Boolean(refused)).finally(() => {
-    asking = null;
-  });
-  const key = await asking;
-  remember("sessionStorage", "key", key); // null, if no other one was given: a key that was refused is not kept
+/** Whether there is another key to try than a request was sent with; requests that fail together ask once. */
+async function anotherKey(sent) {
+  if (key && key !== sent.key) return true;
+  if (declined !== sent.declined) return false; // an answer that comes late does not ask again
+  asking ??= askForKey(Boolean(key)).then(keep);
+  return asking;
+}
+
+/** Keep the key that was given; null, if none was: one that was refused is not kept. Whether there is one. */
+function keep(given) {
+  key = given;
+  asking = null;
+  if (!key) declined += 1;
+  remember("sessionStorage", "key", key);
   return Boolean(key);
 }
 

@@ -102,6 +102,26 @@ def test_a_key_that_was_refused_is_not_kept(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("keys", [Keys(api=("secret",))])
+@pytest.mark.parametrize("kept", ["wrong", None])
+def test_an_answer_that_comes_after_no_key_was_given_does_not_ask_again(visit: Visit, kept: str | None) -> None:
+    page, field = after_a_wrong_key(visit)
+    if kept is None:
+        page.keyboard.press("Escape")
+        expect(field).to_be_hidden()
+    late = Held(page, "**/genres")
+    page.reload()
+    expect(field).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(field).to_be_hidden()
+
+    with page.expect_response("**/genres"):
+        late.let_go()
+
+    page.wait_for_timeout(300)
+    expect(field).to_be_hidden()
+
+
+@pytest.mark.parametrize("keys", [Keys(api=("secret",))])
 def test_a_key_that_no_header_can_carry_is_not_taken(visit: Visit) -> None:
     page, field = after_a_wrong_key(visit)
     field.fill("secret€")
