@@ -243,9 +243,16 @@ def similar_users(user_id: AnyId, **size: Unpack[SizeChoices]) -> Call[SimilarUs
     return _call(SimilarUsers, "GET", f"/users/{segment(user_id)}/similar", query=ListSize(**size).model_dump())
 
 
-def ratings(user_id: AnyId, limit: int = 50, cursor: str | None = None) -> Call[UserRatings]:
-    """A page of a user's ratings, newest first; ``cursor`` is `next_cursor` of the page before."""
-    return _call(UserRatings, "GET", f"/users/{segment(user_id)}/ratings", query={"limit": limit, "cursor": cursor})
+def ratings(
+    user_id: AnyId, limit: int = 50, cursor: str | None = None, movie_id: AnyId | None = None
+) -> Call[UserRatings]:
+    """A page of a user's ratings, newest first; ``cursor`` is `next_cursor` of the page before.
+
+    With ``movie_id``, the rating of this movie alone, if there is one.
+    """
+    only = None if movie_id is None else write_id(movie_id)
+    query = {"limit": limit, "cursor": cursor, "movie_id": only}
+    return _call(UserRatings, "GET", f"/users/{segment(user_id)}/ratings", query=query)
 
 
 def rate(user_id: AnyId, movie_id: AnyId, stars: float | None = None, rated_at: int | None = None) -> Call[Rating]:

@@ -67,4 +67,15 @@ UserId = Annotated[int, Depends(_user)]
 MovieId = Annotated[int, Depends(_movie)]
 """The same of the movie that the path's ``movie_id`` names; `MovieNotFound`."""
 
+
+async def _queried_movie(
+    request: Request,
+    movie_id: Annotated[NamedId | None, Query(description=f"Only this movie. {_IDS}", examples=[1])] = None,
+) -> int | None:
+    return None if movie_id is None else await _movie(movie_id, request)
+
+
+QueriedMovieId = Annotated[int | None, Depends(_queried_movie)]
+"""The same of the movie that the query's ``movie_id`` names; None if it names none."""
+
 Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before.")]

@@ -73,11 +73,13 @@ class Ratings:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def page_for_user(self, user_id: int, limit: int, cursor: str | None) -> RatingPage:
-        """A page of a user's ratings, newest first; `UserNotFound`."""
+    def page_for_user(
+        self, user_id: int, limit: int, cursor: str | None = None, movie_id: int | None = None
+    ) -> RatingPage:
+        """A page of a user's ratings, newest first, or of one movie's alone; `UserNotFound`."""
         with self.database.reads() as session:
             external_id = require_user(session, user_id)
-            rows = ratings.page(session, user_id, limit + 1, decode_cursor(cursor))
+            rows = ratings.page(session, user_id, limit + 1, decode_cursor(cursor), movie_id)
             records = movies.records(session, [rating.movie_id for rating in rows])
         # A movie that was deleted between the two queries is left out.
         page = [TitledRating(records[rating.movie_id], rating) for rating in rows[:limit] if rating.movie_id in records]

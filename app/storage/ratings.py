@@ -76,15 +76,20 @@ def oldest_first(user_id: int, history: Collection[TimedRating]) -> list[TimedRa
     return sorted(history, key=lambda entry: (entry.rated_at, places[entry.rated.movie_id]))
 
 
-def page(session: Session, user_id: int, limit: int, before: tuple[int, int] | None) -> list[RatingRecord]:
+def page(
+    session: Session, user_id: int, limit: int, before: tuple[int, int] | None, movie_id: int | None = None
+) -> list[RatingRecord]:
     """A user's ratings, newest first, those of one second by descending movie id.
 
-    ``before`` is time and movie id of a rating: only ratings after it in this order are read.
+    ``before`` is time and movie id of a rating: only ratings after it in this order are read. With ``movie_id``, only
+    that of this movie.
     """
     position = tuple_(Rating.rated_at, Rating.movie_id)
     query = _records().where(Rating.user_id == user_id).order_by(Rating.rated_at.desc(), Rating.movie_id.desc())
     if before is not None:
         query = query.where(position < before)
+    if movie_id is not None:
+        query = query.where(Rating.movie_id == movie_id)
     return [RatingRecord(*row) for row in session.execute(query.limit(limit))]
 
 

@@ -146,8 +146,8 @@ export const api = {
   addUser: (profile) => request("POST", "users", { body: profile }),
   changeUser: (user, profile) => request("PATCH", `users/${user}`, { body: profile }),
   removeUser: (user) => request("DELETE", `users/${user}`),
-  ratings: (user, { cursor = null, limit = 10, signal } = {}) =>
-    request("GET", `users/${user}/ratings`, { query: { limit, cursor }, signal }),
+  ratings: (user, { cursor, limit, movie, signal } = {}) =>
+    request("GET", `users/${user}/ratings`, { query: { limit, cursor, movie_id: movie }, signal }),
   rate: (user, movie, stars, ratedAt) => {
     const body = { rated_at: ratedAt, ...(stars === LIKED ? {} : { stars }) };
     return request("PUT", `users/${user}/ratings/${movie}`, { body });

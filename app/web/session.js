@@ -207,14 +207,8 @@ export class Session extends EventTarget {
   }
 }
 
-/** A user's rating of a movie, read from all that the service has of the user. */
-async function ratingIn(id, movieId) {
-  let cursor = null;
-  do {
-    const page = await api.ratings(id, { cursor, limit: 1000 });
-    const rating = page.ratings.find(({ movie_id }) => movie_id === movieId);
-    if (rating) return { stars: rating.stars ?? LIKED, ratedAt: rating.rated_at };
-    cursor = page.next_cursor;
-  } while (cursor);
-  return NO_RATING;
+/** A user's rating of a movie, read from the service. */
+async function ratingIn(id, movie) {
+  const [rating] = (await api.ratings(id, { movie })).ratings;
+  return rating ? { stars: rating.stars ?? LIKED, ratedAt: rating.rated_at } : NO_RATING;
 }

@@ -173,6 +173,7 @@ def test_every_id_may_be_an_external_one(loaded: Engine, scorer: Scorer, externa
         assert client.user(external_id) == client.user(user.user_id)
         assert client.movie(external_id).movie_id == client.similar_movies(external_id).movie_id == 7
         assert client.similar_users(external_id).user_id == client.ratings(external_id).user_id == user.user_id
+        assert [rating.stars for rating in client.ratings(external_id, movie_id=external_id).ratings] == [4]
         client.delete_rating(external_id, external_id)
         assert client.recommend(external_id, limit=100, exclude=[external_id, 8]).user_external_id == external_id
         listed = client.recommend_anonymous(history={1: 5.0}, limit=100, exclude=[external_id, 8]).recommendations

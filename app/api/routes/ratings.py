@@ -11,7 +11,7 @@ from app.api import headers, translation
 from app.api.dependencies import ServicesDependency
 from app.api.error_handlers import BODY_ERRORS, responses
 from app.api.json_lines import lines_of, received, streamed
-from app.api.parameters import Cursor, KnownMovieId, MovieId, UserId
+from app.api.parameters import Cursor, KnownMovieId, MovieId, QueriedMovieId, UserId
 from app.edge.keys import with_key
 from app.edge.routes import BulkRoute, Route
 from app.services.ratings import GivenRating
@@ -41,8 +41,10 @@ EXAMPLE_LINES = (
 @router.get(
     "/users/{user_id}/ratings",
     summary="A user's ratings, newest first",
-    description="In pages: `next_cursor`, and the header `Link`, lead to the next one.",
-    responses=headers.described(200, "Link") | responses(UserNotFound, InvalidRequest, DatabaseUnavailable),
+    description="In pages: `next_cursor`, and the header `Link`, lead to the next one. With `movie_id`, the rating "
+    "of this movie alone, if there is one.",
+    responses=headers.described(200, "Link")
+    | responses(UserNotFound, MovieNotFound, InvalidRequest, DatabaseUnavailable),
 )
 def list_user_ratings(
     user_id: UserId,
@@ -51,8 +53,9 @@ def list_user_ratings(
     services: ServicesDependency,
     limit: Annotated[int, Query(ge=1, le=1000, description="Ratings on a page.")] = 50,
     cursor: Cursor = None,
+    movie_id: QueriedMovieId = None,
 ) -> UserRatings:
-    page = services.ratings.page_for_user(user_id, limit, cursor)
+    page = services.ratings.page_for_user(user_id, limit, cursor, movie_id)
     response.headers.update(headers.next_page(request, page.next_cursor))
     return UserRatings(
         user_id=user_id,

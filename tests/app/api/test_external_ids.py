@@ -29,6 +29,7 @@ def named(loaded: Engine, client: TestClient) -> TestClient:
     [
         pytest.param("/users/{user}", id="user"),
         pytest.param("/users/{user}/ratings", id="ratings"),
+        pytest.param("/users/{user}/ratings?movie_id={movie}", id="rating"),
         pytest.param("/users/{user}/similar", id="similar users"),
         pytest.param("/users/{user}/recommendations?limit=5&exclude={movie}", id="list"),
         pytest.param("/movies/{movie}", id="movie"),

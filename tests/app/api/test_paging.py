@@ -53,6 +53,17 @@ def test_the_links_of_ratings_lead_to_the_oldest(client: TestClient) -> None:
     assert sum(len(page["ratings"]) for page in pages) == client.get("/users/1").json()["ratings"]
 
 
+def test_the_rating_of_one_movie_is_found_among_all(client: TestClient) -> None:
+    ratings = client.get("/users/1/ratings?limit=1000").json()["ratings"]
+
+    found = client.get(f"/users/1/ratings?movie_id={ratings[-1]['movie_id']}&limit=1")
+    assert (found.json()["ratings"], found.json()["next_cursor"]) == ([ratings[-1]], None)
+    unrated = min(set(range(1, 81)) - {rating["movie_id"] for rating in ratings})
+    assert client.get(f"/users/1/ratings?movie_id={unrated}").json()["ratings"] == []
+    assert client.get("/users/1/ratings?movie_id=unknown").json()["code"] == "movie_not_found"
+    assert client.get("/users/987654/ratings?movie_id=1").json()["code"] == "user_not_found"
+
+
 def test_all_users_are_listed_by_id_with_their_ratings(client: TestClient, loaded: Engine) -> None:
     client.delete("/users/7")
     added = client.post("/users", json={"user_id": 1000, "age": 33}).json()

@@ -59,7 +59,7 @@ def test_a_clock_that_is_set_back_changes_no_order(service: Ratings, monkeypatch
     service.put(1, 7, 4, None)
 
     assert history(service) == [9, 3, 7]
-    page = service.page_for_user(1, limit=3, cursor=None)
+    page = service.page_for_user(1, limit=3)
     assert [entry.rating.rated_at for entry in page.ratings] == [NOW + 60, NOW + 1, NOW]
 
 
@@ -69,7 +69,7 @@ def test_no_rating_is_later_than_an_import_takes(service: Ratings) -> None:
     for movie_id in (2, 3, 4):
         service.put(1, movie_id, 4, None)
 
-    page = service.page_for_user(1, limit=4, cursor=None)
+    page = service.page_for_user(1, limit=4)
     assert [entry.rating.rated_at for entry in page.ratings] == [last, last, last, last - 1]
 
 
@@ -84,7 +84,7 @@ def test_ratings_of_one_request_are_in_its_order_and_end_now(service: Ratings) -
     service.put_all([untimed(1, 9), untimed(2, 5), untimed(1, 3), untimed(1, 7), untimed(2, 4)])
 
     assert (history(service, 1), history(service, 2)) == ([9, 3, 7], [5, 4])
-    newest = [service.page_for_user(user_id, 1, None)[0][0].rating.rated_at for user_id in (1, 2)]
+    newest = [service.page_for_user(user_id, 1)[0][0].rating.rated_at for user_id in (1, 2)]
     assert newest == [NOW, NOW]
 
 
@@ -94,7 +94,7 @@ def test_a_time_that_is_given_is_kept_and_what_comes_after_it_without_one_is_lat
     service.put(1, 2, 4, None)
 
     assert history(service) == [40, 8, 9, 3, 2]
-    given = {entry.movie.id: entry.rating.rated_at for entry in service.page_for_user(1, 9, None)[0]}
+    given = {entry.movie.id: entry.rating.rated_at for entry in service.page_for_user(1, 9)[0]}
     assert (given[9], given[40]) == (NOW + 600, 5)
 
 
