@@ -15,7 +15,7 @@ from starlette.routing import Match
 
 from app.api.page import not_found, wants_page
 from app.edge.answers import answer, error_answer
-from app.edge.paths import route_path
+from app.edge.paths import root_path, route_path
 from app.edge.requests import HEADERS
 from model.files import is_full
 from seqrec.errors import (
@@ -110,8 +110,9 @@ def _answer_http_error(request: Request, error: HTTPException) -> Response:
     if error.status_code == HTTPStatus.NOT_FOUND and wants_page(request):
         return not_found(route_path(request.scope))
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-    docs = f"{request.scope['root_path']}/docs"
-    message = f"{request.method} {request.url.path}: {error.detail}. {docs} lists what there is."
+    message = (
+        f"{request.method} {request.url.path}: {error.detail}. {root_path(request.scope)}/docs lists what there is."
+    )
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_methods(request))

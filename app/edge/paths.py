@@ -18,7 +18,16 @@ def with_version(scope: Scope) -> Scope:
     return {**scope, "root_path": scope["root_path"] + VERSION}
 
 
+def root_path(scope: Scope) -> str:
+    """What is before the paths of the service: a proxy's prefix and the version.
+
+    For a request of the page's files, the scope's own root path has their folder too.
+    """
+    root: str = scope.get("app_root_path", scope["root_path"])
+    return root
+
+
 def route_path(scope: Scope) -> str:
-    """The path as the routes have it: without the root path, which is a proxy's prefix and the version."""
+    """The path as the routes have it: without the root path."""
     path: str = scope["path"]
-    return path.removeprefix(scope["root_path"])
+    return path.removeprefix(root_path(scope))

@@ -48,7 +48,15 @@ def browser(service: str) -> Iterator[httpx.Client]:
 
 @pytest.mark.parametrize(
     ("page", "status"),
-    [("/", 200), ("/docs", 200), ("/nothing", 404), ("/no/such", 404), ("/v1/nothing", 404), ("/v1/no/such", 404)],
+    [
+        ("/", 200),
+        ("/docs", 200),
+        ("/nothing", 404),
+        ("/no/such", 404),
+        ("/static/nothing", 404),
+        ("/v1/nothing", 404),
+        ("/v1/no/such", 404),
+    ],
 )
 def test_a_page_and_all_that_it_loads_stay_under_the_prefix(browser: httpx.Client, page: str, status: int) -> None:
     address = f"{browser.base_url}{PREFIX}{page}"

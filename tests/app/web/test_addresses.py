@@ -262,3 +262,20 @@ def test_a_user_is_opened_and_shown_by_an_external_id(visit: Visit, address: str
     expect(page.locator("#user-name")).to_have_text("User ann@example.org")
     page.goto(f"{address}/?user=nobody")
     expect(page.get_by_role("alert")).to_contain_text("There is no user 'nobody'.")
+
+
+def test_a_second_visit_asks_for_no_file_of_the_page_again(visit: Visit, address: str) -> None:
+    def sent() -> set[str]:
+        """The style and modules that came over the connection, not from the browser's memory."""
+        files = page.evaluate(
+            "performance.getEntriesByType('resource').filter((file) => file.transferSize).map((file) => file.name)"
+        )
+        return {file for file in files if file.endswith((".css", ".js"))}
+
+    page = visit(user=1)
+    expect(movies(page, "recommendations")).to_have_count(10)
+    assert len(sent()) > 20
+
+    page.goto(address)
+    expect(movies(page, "recommendations")).to_have_count(10)
+    assert sent() == set()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from app.api import page
 from app.main import api
 
 NAMED = (
@@ -16,17 +17,37 @@ NAMED = (
 WEB = Path(__file__).parents[3] / "app" / "web"
 
 
+VERSION = page.assets.version
+
+
 def test_the_page_and_what_it_loads_may_only_be_used_by_itself() -> None:
     client = TestClient(api())
-    page = client.get("/")
-    loaded = re.findall(r'(?:href|src)="(static/[^"]+)"', page.text)
+    markup = client.get("/")
+    loaded = set(re.findall(r'(?:href|src)="(static/[^"]+)"', markup.text))
 
-    assert page.headers["content-type"].startswith("text/html")
-    assert {"static/page.css", "static/page.js", "static/theme.js"} <= set(loaded)
-    for answer in (page, *(client.get(path) for path in sorted(set(loaded)))):
+    assert markup.headers["content-type"].startswith("text/html")
+    assert {f"static/{VERSION}/{name}" for name in ("page.css", "page.js", "theme.js")} < loaded
+    for answer in (markup, *(client.get(path) for path in sorted(loaded))):
         assert answer.status_code == 200
         assert answer.headers["content-security-policy"].startswith("default-src 'self';")
-        assert answer.headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_is_of_this_version_is_kept_for_ever_and_all_else_is_asked_for_again(client: TestClient) -> None:
+    def caching(path: str) -> str:
+        return client.get(path).headers["cache-control"]
+
+    assert caching(f"/static/{VERSION}/panels/card.js") == "public, max-age=31536000, immutable"
+    assert caching("/") == caching("/static/icon.svg") == caching(f"/static/{'0' * len(VERSION)}/page.js") == "no-cache"
+    assert client.get(f"/static/{VERSION}/nothing.js").status_code == 404
+    assert client.get(f"/static/{VERSION}/{VERSION}/page.js").status_code == 404
+
+
+def test_the_page_asks_for_all_modules_at_once() -> None:
+    markup = TestClient(api()).get("/").text
+    preloaded = re.findall(rf'rel="modulepreload" href="static/{VERSION}/([^"]+)"', markup)
+
+    assert set(preloaded) == {str(path.relative_to(WEB)) for path in WEB.rglob("*.js")} - {"theme.js"}
 
 
 def test_the_page_has_no_inline_code_no_foreign_address_and_no_markup_from_data() -> None:
