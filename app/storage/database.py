@@ -4,13 +4,13 @@ import logging
 import math
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from sqlite3 import SQLITE_BUSY, SQLITE_FULL, SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE
 from sqlite3 import Connection as SQLiteConnection
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, TypeVarTuple
 
 import psycopg
 from alembic import command
@@ -18,7 +18,19 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, select, text
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    bindparam,
+    create_engine,
+    event,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
@@ -53,6 +65,7 @@ ATTEMPTS = 20
 """How often a write that takes a free id is tried."""
 
 T = TypeVar("T")
+Columns = TypeVarTuple("Columns")
 Synchronous = Literal["FULL", "NORMAL"]
 
 WRITES = "seqrec_writes"
@@ -290,6 +303,19 @@ class Database:
                 continue
         with self.writes() as session:
             return write(session)
+
+
+IDS: BindParameter[int] = bindparam("ids", expanding=True)
+"""In a statement for `rows_of`: some ids."""
+
+
+def rows_of(session: Session, statement: Select[*Columns], ids: Iterable[int]) -> Sequence[Row[*Columns]]:
+    """The rows of a statement of columns with these `IDS`.
+
+    For what requests wait for. A statement that is there once is read once, and a connection looks for no entities in
+    its columns: together a third of the time of a statement that is built for a session.
+    """
+    return session.connection().execute(statement, {"ids": list(ids)}).all()
 
 
 def _let_take_long(session: Session) -> None:

@@ -1,7 +1,7 @@
 """Events, and the lists that they refer to."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import merge
 from itertools import groupby
 from operator import attrgetter, itemgetter
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
-    Select,
+    Row,
     Subquery,
     TextClause,
     and_,
@@ -29,6 +29,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.storage import ratings
+from app.storage.database import IDS, rows_of
 from app.storage.tables import LASTING, Event, Rating, ServedList, SigningKey
 from app.storage.unnest import unnested
 from seqrec.schemas.events import PASSING_KINDS
@@ -129,12 +130,12 @@ def _put_lists(session: Session, lists: Sequence[ListRecord]) -> dict[str, int]:
 
 def lasting(session: Session, user_ids: Collection[int]) -> dict[int, list[Lasting]]:
     """Lasting events by user id, oldest first, those of one second as they came; users without any are left out."""
-    return dict(_by_user(session, _LASTING.where(Event.user_id.in_(user_ids))))
+    return dict(_by_user(rows_of(session, _LASTING_OF, user_ids)))
 
 
 def all_lasting(session: Session) -> Iterator[tuple[int, list[Lasting]]]:
     """The same of all users, one after the other, read in blocks."""
-    yield from _by_user(session, _LASTING.execution_options(yield_per=ROWS_AT_ONCE))
+    yield from _by_user(session.execute(_LASTING.execution_options(yield_per=ROWS_AT_ONCE)))
 
 
 _LASTING = (
@@ -144,11 +145,12 @@ _LASTING = (
 )
 
 
-def _by_user(
-    session: Session, query: Select[int, int, str, int, bool, float | None]
-) -> Iterator[tuple[int, list[Lasting]]]:
-    for user_id, rows in groupby(session.execute(query), key=itemgetter(0)):
-        yield user_id, [Lasting(*row[1:]) for row in rows]
+_LASTING_OF = _LASTING.where(Event.user_id.in_(IDS))
+
+
+def _by_user(rows: Iterable[Row[int, int, str, int, bool, float | None]]) -> Iterator[tuple[int, list[Lasting]]]:
+    for user_id, of_user in groupby(rows, key=itemgetter(0)):
+        yield user_id, [Lasting(*row[1:]) for row in of_user]
 
 
 def next_block(session: Session, after: int, size: int) -> tuple[list[EventRecord], int]:

@@ -8,6 +8,7 @@ from sqlalchemy import Select, String, case, cast, delete, exists, func, or_, se
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from app.storage.database import IDS, rows_of
 from app.storage.tables import Dataset, Rating, User
 from app.storage.unnest import unnested
 from model.features.users import Rated, tie_breaker
@@ -54,14 +55,18 @@ def have_stars(session: Session) -> bool:
     return bool(session.scalar(select(HAS_STARS)))
 
 
+_HISTORIES = select(Rating.user_id, Rating.movie_id, Rating.stars, Rating.rated_at, HAS_STARS).where(
+    Rating.user_id.in_(IDS)
+)
+
+
 def histories(session: Session, user_ids: Iterable[int]) -> dict[int, list[TimedRating]]:
     """Ratings by user id, `oldest_first`; empty for users without any.
 
     Where ratings have no stars, those of `LIKE` stand for a like.
     """
     by_user: dict[int, list[TimedRating]] = {user_id: [] for user_id in user_ids}
-    query = select(Rating.user_id, Rating.movie_id, Rating.stars, Rating.rated_at, HAS_STARS)
-    for user_id, movie_id, stars, rated_at, has_stars in session.execute(query.where(Rating.user_id.in_(by_user))):
+    for user_id, movie_id, stars, rated_at, has_stars in rows_of(session, _HISTORIES, by_user):
         rated = Rated(movie_id, stars, feedback=None if has_stars else "like")
         by_user[user_id].append(TimedRating(rated_at, rated))
     return {user_id: oldest_first(user_id, history) for user_id, history in by_user.items()}

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import Engine, event, select, update
 from sqlalchemy.orm import Session
 
+from app.storage.database import IDS, rows_of
 from app.storage.tables import Revision, User
 
 
@@ -34,11 +35,14 @@ def read_with_user(session: Session, user_id: int) -> tuple[Revisions, UserRevis
     return revisions, users.get(user_id)
 
 
+_WITH_USERS = select(Revision.catalogue, Revision.reloads, User.id, User.revision, User.external_id).join_from(
+    Revision, User, User.id.in_(IDS), isouter=True
+)
+
+
 def read_with_users(session: Session, user_ids: Collection[int]) -> tuple[Revisions, dict[int, UserRevision]]:
     """The counters and revisions by user id, in one statement; missing users are left out."""
-    columns = Revision.catalogue, Revision.reloads, User.id, User.revision, User.external_id
-    query = select(*columns).join_from(Revision, User, User.id.in_(user_ids), isouter=True)
-    rows = session.execute(query).all()
+    rows = rows_of(session, _WITH_USERS, user_ids)
     users = {id_: UserRevision(revision, external) for _, _, id_, revision, external in rows if id_ is not None}
     return Revisions(rows[0].catalogue, rows[0].reloads), users
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from app.storage.database import IDS, rows_of
 from app.storage.ids import choose_free_id
 from app.storage.tables import Revision, User
 from model.features.users import Profile
@@ -18,13 +19,14 @@ class StoredUser(NamedTuple):
     external_id: str | None
 
 
+_RECORDS = select(User.id, User.gender, User.age, User.occupation, User.external_id).where(User.id.in_(IDS))
+
+
 def records(session: Session, user_ids: Iterable[int]) -> dict[int, StoredUser]:
     """Users by id; missing users are left out."""
-    columns = User.id, User.gender, User.age, User.occupation, User.external_id
-    rows = session.execute(select(*columns).where(User.id.in_(set(user_ids))))
     return {
         user_id: StoredUser(Profile(gender, age, occupation), external_id)
-        for user_id, gender, age, occupation, external_id in rows
+        for user_id, gender, age, occupation, external_id in rows_of(session, _RECORDS, set(user_ids))
     }
 
 

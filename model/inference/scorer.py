@@ -151,13 +151,16 @@ class Scorer:
 
     @torch.inference_mode()
     def prepare_lists(self, users: Sequence[UserState]) -> None:
-        """Compute what the lists of several users take together, as far as it is not there.
+        """Compute what the lists of several users take, in the default order, as far as it is not there.
 
-        Sums are taken in another order than for one user, so a number may differ by one in its last decimal.
+        It is computed together: sums are taken in another order than for one user, so a number may differ by one in
+        its last decimal.
         """
         missing = [user for user in users if not user.is_encoded]
         if len(missing) > 1:  # one alone is faster by its own way
             encode_together(self._encoded_catalogue, missing)
+        for user in users:
+            user.order(self.default_rank_by)
 
     def mask(self, movie_ids: Iterable[int]) -> BoolArray:
         """Which movie indices belong to these ids, shape (vocabulary,); ids that the model does not know have none."""

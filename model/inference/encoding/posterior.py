@@ -1,4 +1,4 @@
-"""The factorization prior for serving: one user's posterior on a CPU, also without each of the latest ratings.
+"""The factorization prior for serving: users' posteriors on a CPU, also without each of one user's latest ratings.
 
 The equations are those of `model.network.prior.FactorizationPrior.encode_users`; what does not depend on the user is
 computed once. Shapes as there: S samples, D values of a user's vector in each.
@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from model.network.batch import Users
 from model.network.prior import HISTORY_SHRINKAGE, FactorizationPrior, MovieFactors, with_average_for_unknown
@@ -32,7 +33,7 @@ class _Evidence(NamedTuple):
 
 
 class PosteriorEncoder:
-    """Posterior means of one user's vectors."""
+    """Posterior means of users' vectors."""
 
     def __init__(self, prior: FactorizationPrior, movies: MovieFactors) -> None:
         """``movies`` are all movies as the prior encodes them; their vectors are shared, not copied."""
@@ -48,16 +49,18 @@ class PosteriorEncoder:
         of_columns = prior.user_weights @ prior.user_precision  # (S, 24 + C, D), the precision being symmetric
         self._column_shares = of_columns.transpose(0, 1).flatten(1).numpy()  # (24 + C, S * D)
 
-    def means(self, user: Users) -> FloatArray:
-        """Of all samples, concatenated, for a batch of one user, shape (1, S * D)."""
-        movies = user.movies.numpy()
-        evidence = self._evidence(movies, user.stars.numpy())
-        coordinates = self._coordinates[movies].sum(0, keepdims=True)
-        right_side = evidence.weighted + self._prior_shares(user, coordinates, len(movies))  # (1, S, D)
-        return _by_sample(_solve(evidence.precision, right_side.transpose(1, 2, 0)))
+    def means(self, users: Users) -> FloatArray:
+        """Of all samples, concatenated, shape (users, S * D)."""
+        histories = [(user.movies.numpy(), user.stars.numpy()) for user in users.each()]
+        evidence = [self._evidence(movies, stars) for movies, stars in histories]
+        coordinates = np.stack([self._coordinates[movies].sum(0) for movies, _ in histories])  # (users, C)
+        right_sides = self._prior_shares(users.profiles, coordinates, users.lengths.numpy())  # (users, S, D)
+        right_sides += np.stack([said.weighted for said in evidence])
+        precision = np.stack([said.precision for said in evidence])  # (users, S, D, D)
+        return _solve(precision, right_sides[..., None]).reshape(len(histories), -1)
 
     def means_without_each(self, user: Users, latest: int) -> FloatArray:
-        """The same without one of the latest ratings, the oldest first, shape (latest, S * D).
+        """The same of one user without one of the latest ratings, the oldest first, shape (latest, S * D).
 
         A rating x, r adds noise * x x' to the precision P, so without it the inverse is that of Sherman and Morrison
         (1950): one factorization of P serves all::
@@ -70,13 +73,15 @@ class PosteriorEncoder:
         coordinates = self._coordinates[movies].sum(0) - latest_coordinates
         removed = evidence.design[:, -latest:]  # (S, latest, D)
         weighted = self._noise * evidence.residuals[:, -latest:]  # (S, latest)
-        right_sides = self._prior_shares(user, coordinates, len(movies) - 1) + evidence.weighted  # (latest, S, D)
+        rest = np.full(latest, len(movies) - 1)
+        right_sides = self._prior_shares(user.profiles, coordinates, rest) + evidence.weighted  # (latest, S, D)
         right_sides -= (weighted[..., None] * removed).transpose(1, 0, 2)
         columns = np.concatenate([right_sides.transpose(1, 2, 0), removed.transpose(0, 2, 1)], axis=2)
         solved, directions = np.split(_solve(evidence.precision, columns), 2, axis=2)  # (S, D, latest) each
         predicted = np.einsum("snd,sdn->sn", removed, solved)
         leverage = self._noise * np.einsum("snd,sdn->sn", removed, directions)
-        return _by_sample(solved + directions * (self._noise * predicted / (1 - leverage))[:, None])
+        means = solved + directions * (self._noise * predicted / (1 - leverage))[:, None]  # (S, D, latest)
+        return np.ascontiguousarray(means.transpose(2, 0, 1)).reshape(latest, -1)
 
     def user_biases(self, means: FloatArray) -> FloatArray:
         """Average over samples of the users' biases, shape (users,), of posterior means (users, S * D)."""
@@ -92,25 +97,21 @@ class PosteriorEncoder:
         weighted = self._noise * (transposed @ residuals[..., None])[..., 0]
         return _Evidence(design, residuals, precision, weighted)
 
-    def _prior_shares(self, user: Users, coordinates: FloatArray, ratings: int) -> FloatArray:
-        """The prior's share of the right side, shape (histories, S, D), of histories of so many ratings.
+    def _prior_shares(self, profiles: Tensor, coordinates: FloatArray, ratings: IntArray) -> FloatArray:
+        """The prior's share of the right side, shape (histories, S, D).
 
-        ``coordinates`` are the sums over their movies, shape (histories, C).
+        ``coordinates`` are the sums over the movies of each history, shape (histories, C), and ``ratings`` their
+        numbers; ``profiles`` (histories, 24), or (1, 24) if all are of one user.
         """
-        profile = with_average_for_unknown(user.profiles, self._profile).numpy()
-        means = coordinates / np.float32(ratings + HISTORY_SHRINKAGE)
+        profile = with_average_for_unknown(profiles, self._profile).numpy()
+        means = coordinates / (ratings + HISTORY_SHRINKAGE).astype(np.float32)[:, None]
         columns = np.hstack([np.broadcast_to(profile, (len(means), profile.shape[1])), means])
         shares: FloatArray = columns @ self._column_shares + self._prior_share
         return shares.reshape(len(means), self._samples, -1)
 
 
 def _solve(precision: FloatArray, right_sides: npt.NDArray[np.float32]) -> FloatArray:
-    """Solutions for positive definite matrices (S, D, D) and columns (S, D, columns)."""
+    """Solutions for positive definite matrices (..., D, D) and columns (..., D, columns)."""
     factor = torch.linalg.cholesky(torch.from_numpy(precision))
     solved: FloatArray = torch.cholesky_solve(torch.from_numpy(right_sides), factor).numpy()
     return solved
-
-
-def _by_sample(columns: FloatArray) -> FloatArray:
-    """Vectors of all samples, concatenated, shape (users, S * D), of columns (S, D, users)."""
-    return np.ascontiguousarray(columns.transpose(2, 0, 1)).reshape(columns.shape[2], -1)

@@ -140,7 +140,7 @@ class Recurrence:
         sigmoids = gates[: 3 * hidden]
         sigmoids *= 0.5
         sigmoids += 0.5
-        i, f, o, update = np.split(gates, 4)
+        i, f, o, update = gates.reshape(4, hidden, -1)
         cells *= f
         update *= i
         cells += update

@@ -175,12 +175,9 @@ class _RatingEncoder:
         return cls(network, movies, PosteriorEncoder(network.prior, movies.prior), recurrences)
 
     def encode(self, users: Users) -> EncodedUsers:
-        if len(users.lengths) == 1:
-            vectors = self._posterior.means(users)
-            residuals, read = self._residuals(users, vectors), self._history
-        else:
-            vectors = np.concatenate([self._posterior.means(user) for user in users.each()])
-            residuals, read = self._network.prior.residuals(users, torch.from_numpy(vectors)), self._histories
+        vectors = self._posterior.means(users)
+        residuals = self._residuals(users, vectors)
+        read = self._history if len(users.lengths) == 1 else self._histories
         outputs = [
             read(branch, users, residuals)
             if isinstance(branch, HistoryBranch)
@@ -205,9 +202,10 @@ class _RatingEncoder:
     def vectors_without_each(self, user: Users, latest: int) -> Tensor:
         return torch.from_numpy(self._posterior.means_without_each(user, latest))
 
-    def _residuals(self, user: Users, means: FloatArray) -> Tensor:
+    def _residuals(self, users: Users, means: FloatArray) -> Tensor:
         """As the prior's: stars less mean, movie bias and user bias, shape (ratings,)."""
-        residuals: Tensor = user.stars - self._offsets[user.movies] - float(self._posterior.user_biases(means)[0])
+        biases = np.repeat(self._posterior.user_biases(means), users.lengths.numpy())
+        residuals: Tensor = users.stars - self._offsets[users.movies] - torch.from_numpy(biases)
         return residuals
 
     def _history(self, branch: HistoryBranch, users: Users, residuals: Tensor) -> Tensor:

@@ -31,11 +31,6 @@ class Doubling:
         return {id_: 2 * id_ for id_ in ids if id_ <= 100}
 
 
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "THREADS", 1)
-
-
 def test_who_comes_while_one_is_computed_is_computed_together() -> None:
     doubling = Doubling()
 
@@ -110,7 +105,7 @@ def test_users_who_are_read_together_get_the_lists_that_each_gets_alone(loaded: 
 
     assert sorted(read) == ids
     for id_ in ids:
-        recommender.recommend_known(read[id_], RecommendationOptions())
+        assert recommender.recommend_now(read[id_], RecommendationOptions()), "it takes another thread"
     one, other = TestClient(alone), TestClient(together)
     for id_ in ids:
         expected = one.get(f"/users/{id_}/recommendations").json()["recommendations"]
