@@ -98,7 +98,6 @@ def from_settings(settings: Settings) -> FastAPI:
     """The service that the settings describe, warmed up; errors as for `load`."""
     # What the libraries have made stays. A full collection of garbage would look at it all and hold up every request
     # for a fifth of a second; now it takes milliseconds. Models are loaded later: one that goes is still collected.
-    gc.collect()
     gc.freeze()
     engine, scorer, reloads = load(settings)
     limits = Limits(

@@ -10,9 +10,10 @@ This package needs httpx and pydantic alone. `seqrec.schemas` has the bodies of 
 the errors, and `seqrec.limits` the limits of what the service accepts.
 """
 
+from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
-from seqrec.client import AsyncClient, Client
 from seqrec.errors import (
     BodyTooLarge,
     Conflict,
@@ -49,6 +50,9 @@ from seqrec.schemas.common import ProfileFields
 from seqrec.schemas.events import NewEvent
 from seqrec.schemas.groups import GroupMember
 from seqrec.schemas.ratings import NewRating
+
+if TYPE_CHECKING:
+    from seqrec.client import AsyncClient, Client
 
 __all__ = [
     "AsyncClient",
@@ -91,3 +95,10 @@ __all__ = [
 ]
 
 __version__ = version("seqrec")
+
+
+def __getattr__(name: str) -> object:
+    """The clients, when they are first asked for: the service itself takes errors and bodies, and starts sooner."""
+    if name in ("AsyncClient", "Client"):
+        return getattr(import_module("seqrec.client"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

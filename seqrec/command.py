@@ -4,6 +4,7 @@ An installed distribution has the packages of the service in a folder of its own
 same name in another project. A checkout has them beside this package.
 """
 
+import gc
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -30,8 +31,14 @@ def find_service() -> None:
             )
 
 
+OBJECTS_UNTIL_COLLECTION = 50_000
+"""Python looks for garbage among new objects after every 700. Imports make half a million that stay: it would take a
+quarter of the time of a start."""
+
+
 def main() -> None:
     """Run a command; says what to install where the packages that it needs are missing."""
+    gc.set_threshold(OBJECTS_UNTIL_COLLECTION)
     find_service()
     try:
         import_module("app.cli").main()

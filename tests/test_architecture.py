@@ -180,7 +180,7 @@ def test_nothing_is_unpickled() -> None:
 
 def test_serving_loads_no_sentence_transformer_and_nothing_else_that_only_training_needs() -> None:
     script = "import app.server, sys; print([m for m in sys.argv[1:] if m in sys.modules])"
-    heavy = ["sentence_transformers", "transformers", "sklearn", "polars", "matplotlib", "model.training"]
+    heavy = ["sentence_transformers", "transformers", "sklearn", "polars", "matplotlib", "httpx", "model.training"]
     done = subprocess.run([sys.executable, "-c", script, *heavy], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
