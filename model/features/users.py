@@ -43,7 +43,7 @@ class Profile:
     occupation: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Rated:
     """One entry of a user's history.
 

@@ -21,7 +21,7 @@ from model.network.ranking import RankingNetwork
 from model.network.rating import EncodedUsers
 from model.types import BoolArray, FloatArray, IntArray
 
-BYTES_PER_ENTRY = 250
+BYTES_PER_ENTRY = 200
 """Of a rating in a history, and of a prediction: Python's objects, not their values, take the memory."""
 
 
