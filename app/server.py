@@ -34,9 +34,12 @@ from model.card import DataSource
 from model.device import choose_device
 from model.errors import SettingsError
 from model.inference.scorer import Scorer
-from model.processes import share_memory_among_threads, use_one_thread
+from model.processes import use_little_memory, use_one_thread
 
 logger = logging.getLogger(__name__)
+
+OBJECTS_UNTIL_COLLECTION = 700
+"""Python's own choice, in place of that for commands: what requests leave behind is large, and goes soon."""
 
 
 def run(settings: Settings) -> None:
@@ -99,6 +102,7 @@ def from_settings(settings: Settings) -> FastAPI:
     # What the libraries have made stays. A full collection of garbage would look at it all and hold up every request
     # for a fifth of a second; now it takes milliseconds. Models are loaded later: one that goes is still collected.
     gc.freeze()
+    gc.set_threshold(OBJECTS_UNTIL_COLLECTION)
     engine, scorer, reloads = load(settings)
     limits = Limits(
         seconds=settings.request_timeout,
@@ -146,7 +150,7 @@ def load(settings: Settings) -> tuple[Engine, Scorer, int]:
     """
     # A request is short: a second thread inside an operator would cost it more than it saves, and other requests too.
     use_one_thread()
-    share_memory_among_threads()
+    use_little_memory()
     engine = _require_database(settings)
     with Database(engine).reads() as session:
         pinned, reloads = models.pinned(session), revisions.read(session).reloads

@@ -9,19 +9,29 @@ import threading
 import torch
 from threadpoolctl import threadpool_limits
 
-ARENA_MAX = -8
-"""The number of `mallopt`'s parameter in glibc."""
+TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8
+"""Numbers of `mallopt`'s parameters in glibc."""
 
 ARENAS = 2
 
+LEAST_ALONE = 1 << 20
+"""Bytes of a piece of memory that goes back to the system when it is free; smaller ones lie in heaps side by side."""
 
-def share_memory_among_threads() -> None:
-    """From now on threads take memory from two heaps, not from up to eight for each core, whose holes all stay.
+MOST_SPARE = 4 << 20
+"""Bytes of free memory at the end of a heap that are kept for what comes next."""
 
+
+def use_little_memory() -> None:
+    """From now on free memory goes back to the system sooner, and less of it lies between pieces that are in use.
+
+    Threads take memory from two heaps, not from up to eight for each core, whose holes all stay. And glibc does not
+    learn from large arrays that are free again, as there are while a model is loaded, to put the next ones into a heap.
     Other C libraries than glibc are left as they are.
     """
     if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
         mallopt(ARENA_MAX, ARENAS)
+        mallopt(MMAP_THRESHOLD, LEAST_ALONE)
+        mallopt(TRIM_THRESHOLD, MOST_SPARE)
 
 
 def use_one_thread() -> None:

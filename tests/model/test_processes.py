@@ -1,6 +1,7 @@
 """How a process computes."""
 
 import platform
+import re
 import subprocess
 import sys
 
@@ -24,10 +25,10 @@ def test_one_thread_is_one_for_pytorch_and_for_numpy() -> None:
 
 HEAPS = """
 import ctypes, sys, threading
-from model.processes import share_memory_among_threads
+from model.processes import use_little_memory
 
 if sys.argv[1] == "shared":
-    share_memory_among_threads()
+    use_little_memory()
 libc, all_there = ctypes.CDLL(None), threading.Barrier(9)
 libc.malloc.restype = ctypes.c_void_p
 
@@ -50,6 +51,32 @@ def heaps(mode: str) -> int:
     return done.stdout.count("<heap nr=")
 
 
+LARGE = """
+import ctypes, sys
+from model.processes import use_little_memory
+
+if sys.argv[1] == "little":
+    use_little_memory()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.free(ctypes.c_void_p(libc.malloc(20 << 20)))
+libc.malloc(20 << 20)
+libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
+libc.fflush(None)
+"""
+
+
+def outside_heaps(mode: str) -> int:
+    """Bytes that a process has outside its heaps, which has had a large array, and has another one."""
+    done = subprocess.run([sys.executable, "-c", LARGE, mode], capture_output=True, text=True, check=True)
+    return int(re.findall(r'type="mmap" count="\d+" size="(\d+)"', done.stdout)[-1])
+
+
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc that has heaps for threads")
 def test_threads_share_two_heaps() -> None:
     assert heaps("shared") <= 2 < heaps("alone")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc that learns from what is free again")
+def test_a_large_array_goes_into_no_heap_though_others_came_and_went() -> None:
+    assert outside_heaps("little") - outside_heaps("usual") >= 20 << 20
