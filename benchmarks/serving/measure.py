@@ -231,6 +231,7 @@ class Bench:
         rates, memories = [], []
         for workers in (1, 2):
             with self.service(workers) as server:
+                server.settle()  # the first worker answers before the second is there
                 plan = Plan(server.port, asked, repeated=False, seconds=2 * self.effort.seconds)
                 rates.append(load.run(plan).rate)
                 memories.append(server.shared_memory())

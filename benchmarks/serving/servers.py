@@ -45,9 +45,8 @@ class Server:
         return time.perf_counter() - began
 
     def _processor_seconds(self) -> float:
-        """Of its first process, since its start."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Of all its processes, since their start."""
+        return sum(map(_processor_seconds, _with_children(self.process.pid)))
 
     def shared_memory(self) -> float:
         """Memory of all its processes in MiB; a page that k of them share counts as 1/k in each."""
@@ -110,6 +109,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _with_children(pid: int) -> list[int]:
