@@ -123,7 +123,9 @@ def test_a_release_has_a_date_and_the_newest_stands_first() -> None:
     releases = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - (\d{4}-\d{2}-\d{2})$", text, flags=re.MULTILINE)
 
     assert [version for version, _ in releases][-1] == "0.1.0"
-    assert releases == sorted(releases, reverse=True)
+    numbers = [tuple(map(int, version.split("."))) for version, _ in releases]
+    assert numbers == sorted(numbers, reverse=True)
+    assert [date for _, date in releases] == sorted((date for _, date in releases), reverse=True)
     assert releases[0][0] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     headings = re.findall(r"^## (.+)$", text, flags=re.MULTILINE)
     assert [heading for heading in headings if not re.match(r"\[\d", heading)] in ([], ["[Unreleased]"])
