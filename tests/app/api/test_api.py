@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from model.card import Card
 from model.data.dataset import MovieLens
 from model.inference.results import Recommendation
 from model.inference.scorer import Scorer
+from model.inference.user_state import UserState
 
 
 def rate(engine: Engine, user_id: int, movie_id: int, stars: float, rated_at: int = 2_000_000_000) -> None:
@@ -318,25 +320,43 @@ def test_a_fault_is_answered_without_its_details(loaded: Engine, scorer: Scorer)
 
 
 class Watched(Scorer):
-    """A scorer that waits to be let go, and notes how many database connections are out meanwhile."""
+    """A scorer that waits in a method to be let go, and notes how many database connections are out meanwhile."""
 
-    def __init__(self, scorer: Scorer, engine: Engine) -> None:
+    def __init__(self, scorer: Scorer, engine: Engine, waits_in: str) -> None:
         self.__dict__.update(scorer.__dict__)
         self.engine = engine
+        self.waits_in = waits_in
         self.entered, self.leave = threading.Event(), threading.Event()
         self.connections: list[int] = []
 
+    def prepare_lists(self, users: Sequence[UserState]) -> None:
+        self._wait("prepare_lists")
+        super().prepare_lists(users)
+
     def recommend_from(self, *arguments: object) -> list[Recommendation]:
-        self.connections.append(self.engine.pool.checkedout())  # type: ignore[attr-defined]
-        self.entered.set()
-        assert self.leave.wait(30)
+        self._wait("recommend_from")
         return super().recommend_from(*arguments)  # type: ignore[arg-type]
 
+    def _wait(self, method: str) -> None:
+        if method == self.waits_in:
+            self.connections.append(self.engine.pool.checkedout())  # type: ignore[attr-defined]
+            self.entered.set()
+            assert self.leave.wait(30)
 
-def test_while_scoring_others_are_answered_and_no_connection_is_held(loaded: Engine, scorer: Scorer) -> None:
-    watched = Watched(scorer, loaded)
+
+@pytest.mark.parametrize(
+    ("path", "takes_long"),
+    [
+        pytest.param("/users/1/recommendations", "prepare_lists", id="new user"),
+        pytest.param("/users/1/recommendations?explain=true", "recommend_from", id="reasons"),
+    ],
+)
+def test_while_scoring_others_are_answered_and_no_connection_is_held(
+    loaded: Engine, scorer: Scorer, path: str, takes_long: str
+) -> None:
+    watched = Watched(scorer, loaded, takes_long)
     with TestClient(create_app(loaded, watched)) as client:
-        slow = threading.Thread(target=client.get, args=("/users/1/recommendations",))
+        slow = threading.Thread(target=client.get, args=(path,))
         slow.start()
         try:
             assert watched.entered.wait(30)
