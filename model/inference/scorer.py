@@ -160,7 +160,8 @@ class Scorer:
         if len(missing) > 1:  # one alone is faster by its own way
             encode_together(self._encoded_catalogue, missing)
         for user in users:
-            user.order(self.default_rank_by)
+            if user.context.based_on != "nothing":  # whose lists are by popularity
+                user.order(self.default_rank_by)
 
     def mask(self, movie_ids: Iterable[int]) -> BoolArray:
         """Which movie indices belong to these ids, shape (vocabulary,); ids that the model does not know have none."""
