@@ -61,6 +61,20 @@ def expect_movies(rows: Locator, entries: list[dict]) -> None:
     expect(rows.locator(".title")).to_have_text(headed)
 
 
+def expect_to_stay_without_more(page: Page, rows: Locator, address: str | re.Pattern[str]) -> None:
+    """A list of ten, whose next ten are asked for at this address, stays while they cannot be had, and then grows."""
+    before = titles(rows)
+    page.route(address, lambda route: route.abort())
+
+    page.get_by_role("button", name="More movies").click()
+
+    expect(page.get_by_role("status").filter(has_text="The service does not answer.")).to_be_visible()
+    assert titles(rows) == before
+    page.unroute_all()
+    page.get_by_role("button", name="More movies").click()
+    expect(rows).to_have_count(20)
+
+
 def settled(page: Page, part: str = "list") -> None:
     """Wait until a panel shows what it asked for last.
 
