@@ -9,6 +9,7 @@ import torch
 
 from model.network.batch import Users
 from model.network.rating import EncodedUsers, SeqRec
+from model.types import IntArray
 
 MOST_REASONS = 3
 
@@ -16,15 +17,17 @@ LATEST_EXPLAINED = 50
 """How many of the latest ratings are examined; older ones have next to no influence on what comes next."""
 
 
-def encode_without_each(network: SeqRec, user: Users, latest: int) -> EncodedUsers:
-    """Encode a batch of one user ``latest`` times, each time without one of the latest ratings, the oldest first."""
-    ratings = int(user.lengths[0])
-    left_out = torch.arange(ratings - latest, ratings)
-    remaining = (torch.arange(ratings) != left_out.unsqueeze(1)).to(user.movies.device)  # (latest, ratings)
+def encode_without_each(network: SeqRec, user: Users, left_out: IntArray) -> EncodedUsers:
+    """Encode a batch of one user several times, each time without one rating.
+
+    ``left_out`` are positions in the history, shape (left out,).
+    """
+    missing, times = torch.from_numpy(left_out).unsqueeze(1), len(left_out)
+    remaining = (torch.arange(int(user.lengths[0])) != missing).to(user.movies.device)  # (left out, ratings)
     without = Users(
-        profiles=user.profiles.expand(latest, -1),
-        movies=user.movies.expand(latest, -1)[remaining],
-        stars=user.stars.expand(latest, -1)[remaining],
-        lengths=user.lengths.expand(latest) - 1,
+        profiles=user.profiles.expand(times, -1),
+        movies=user.movies.expand(times, -1)[remaining],
+        stars=user.stars.expand(times, -1)[remaining],
+        lengths=user.lengths.expand(times) - 1,
     )
     return network.encode_users(without)

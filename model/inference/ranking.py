@@ -111,44 +111,48 @@ class UserRanking:
     def _reasons(self, indices: IntArray) -> list[tuple[Reason, ...]]:
         """For each movie index, the ratings that speak for it most; see `model.inference.explanation`.
 
-        A movie that the user gave less than usual is not a reason for another one, whatever the score loses without it.
         A rated movie has no reasons: one of them would be its own rating, which its predicted stars leave out.
         """
-        latest = min(len(self.state.rated), LATEST_EXPLAINED)
-        if self.rank_by != "rating":  # the ranking network reads no further back
-            ranking = self.catalogue.network.require_ranking()
-            latest = min(latest, len(self.state.rated) - ranking.config.window_start(len(self.state.rated)))
-        if latest == 0:
+        history, examined = self.state.context.history, self._examined()
+        if len(examined) == 0:
             return [() for _ in indices]
-        lost = self._lost_without_each(indices, latest).float().cpu().numpy()  # (latest, movies)
-        examined = self.state.context.history[-latest:]
-        stars = np.array([entry.stars for entry in examined])
-        lost[stars < np.mean([entry.stars for entry in self.state.context.history])] = 0
+        lost = self._lost_without_each(indices, examined).float().cpu().numpy()  # (examined, movies)
         lost[:, np.isin(indices, self.state.rated)] = 0
         best = np.argsort(-lost, axis=0, kind="stable")[:MOST_REASONS]
         return [
             tuple(
                 Reason(
-                    examined[position].movie_id,
-                    examined[position].stars,
-                    round(float(lost[position, movie]), RANKING_DECIMALS),
-                    examined[position].feedback,
+                    history[examined[row]].movie_id,
+                    history[examined[row]].stars,
+                    round(float(lost[row, movie]), RANKING_DECIMALS),
+                    history[examined[row]].feedback,
                 )
-                for position in best[:, movie]
-                if lost[position, movie] > 0
+                for row in best[:, movie]
+                if lost[row, movie] > 0
             )
             for movie in range(len(indices))
         ]
 
-    def _lost_without_each(self, indices: IntArray, latest: int) -> Tensor:
-        """What the score loses without each of the latest ratings, shape (latest, movies)."""
-        state = self.state
+    def _examined(self) -> IntArray:
+        """Positions in the history of the ratings that may be reasons, ascending.
+
+        A movie that the user gave less than usual is not a reason for another one, whatever the score loses without it.
+        """
+        stars = np.array([entry.stars for entry in self.state.context.history])
+        first = max(len(stars) - LATEST_EXPLAINED, 0)
+        if self.rank_by != "rating":  # the ranking network reads no further back
+            first = max(first, self.catalogue.network.require_ranking().config.window_start(len(stars)))
+        return first + np.flatnonzero(stars[first:] >= stars.mean()) if len(stars) else np.array([], dtype=np.int64)
+
+    def _lost_without_each(self, indices: IntArray, left_out: IntArray) -> Tensor:
+        """What the score loses without each of the ratings at these positions, shape (left out, movies)."""
+        state, encoder = self.state, self.catalogue.encoder
         if self.rank_by == "rating":
-            left_out = self.catalogue.encoder.encode_without_each(state.user, latest)
-            return state.stars_for(state.encoded, indices).mean - state.stars_for(left_out, indices).mean
-        encoder = self.catalogue.encoder
+            others = encoder.encode_without_each(state.user, left_out)
+            return state.stars_for(state.encoded, indices).mean - state.stars_for(others, indices).mean
         queries = self.catalogue.network.compared_queries(
-            encoder.queries_without_each(state.user, latest), lambda: encoder.vectors_without_each(state.user, latest)
+            encoder.queries_without_each(state.user, left_out),
+            lambda: encoder.vectors_without_each(state.user, left_out),
         )
         whole = state.log_relevance_for(state.queries, self.horizon)
         return whole[:, indices] - state.log_relevance_for(queries, self.horizon)[:, indices]

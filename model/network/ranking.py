@@ -1,5 +1,6 @@
 """The ranking network: movie vectors, an encoder of the history, and a head for queries."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import torch
@@ -80,16 +81,18 @@ class RankingNetwork(nn.Module):
         queries: Tensor = self.head(states, users.profiles)
         return queries
 
-    def queries_without_each(self, user: Users, movies: MovieVectors, latest: int) -> Tensor:
-        """Queries of one user without one of the ratings, for each of the last ``latest`` ratings, oldest first.
+    def queries_without_each(self, user: Users, movies: MovieVectors, left_out: IntArray) -> Tensor:
+        """Queries of one user without one of the ratings, for each of some, shape (left out, horizons, width).
 
-        They explain a list: a rating is a reason for a movie if the movie's score falls without it. Shape
-        (latest, horizons, width). All of these are among those that `queries` reads.
+        They explain a list: a rating is a reason for a movie if the movie's score falls without it. ``left_out`` are
+        positions in the history, ascending, of ratings that `queries` reads.
         """
         # The window of a history with one rating less, which may begin earlier.
-        read = slice(self.config.window_start(len(user.movies) - 1), None)
-        states = self.encoder.without_each(movies.vectors[user.movies[read]], user.stars[read], latest)
-        queries: Tensor = self.head(states, user.profiles.expand(latest, -1))
+        start = self.config.window_start(len(user.movies) - 1)
+        states = self.encoder.without_each(
+            movies.vectors[user.movies[start:]], user.stars[start:], (left_out - start).tolist()
+        )
+        queries: Tensor = self.head(states, user.profiles.expand(len(left_out), -1))
         return queries
 
     @staticmethod
@@ -203,10 +206,10 @@ class HistoryEncoder(nn.Module):
         inputs: Tensor = movies + self.stars(level_indices(stars, self.rating_scale))
         return inputs
 
-    def without_each(self, movies: Tensor, stars: Tensor, latest: int) -> Tensor:
-        """The last state of one history without one of its ratings, for each of the last ``latest``, oldest first.
+    def without_each(self, movies: Tensor, stars: Tensor, left_out: Collection[int]) -> Tensor:
+        """The last state of one history without one of its ratings, for each of these steps, ascending.
 
-        ``movies`` have shape (time, width), ``stars`` shape (time,), and the states shape (latest, hidden).
+        ``movies`` have shape (time, width), ``stars`` shape (time,), and the states shape (left out, hidden).
 
         The batch grows while the history is read: its first element reads every rating, and each of the others leaves
         one out. They start from the state before the missing rating, so the ratings before it are read only once.
@@ -215,7 +218,7 @@ class HistoryEncoder(nn.Module):
         for step, inputs in enumerate(self.inputs(movies, stars).unsqueeze(1)):
             before = tuple(part[:1] for part in state)
             state = self.recurrent.advance(inputs, state)
-            if step >= len(movies) - latest:
+            if step in left_out:
                 state = torch.cat([state[0], before[0]]), torch.cat([state[1], before[1]])
         return state[0][1:]
 

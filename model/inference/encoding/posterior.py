@@ -59,8 +59,8 @@ class PosteriorEncoder:
         precision = np.stack([said.precision for said in evidence])  # (users, S, D, D)
         return _solve(precision, right_sides[..., None]).reshape(len(histories), -1)
 
-    def means_without_each(self, user: Users, latest: int) -> FloatArray:
-        """The same of one user without one of the latest ratings, the oldest first, shape (latest, S * D).
+    def means_without_each(self, user: Users, left_out: IntArray) -> FloatArray:
+        """The same of one user without one of the ratings at these positions, shape (left out, S * D).
 
         A rating x, r adds noise * x x' to the precision P, so without it the inverse is that of Sherman and Morrison
         (1950): one factorization of P serves all::
@@ -69,19 +69,18 @@ class PosteriorEncoder:
         """
         movies = user.movies.numpy()
         evidence = self._evidence(movies, user.stars.numpy())
-        latest_coordinates = self._coordinates[movies[-latest:]]  # (latest, C)
-        coordinates = self._coordinates[movies].sum(0) - latest_coordinates
-        removed = evidence.design[:, -latest:]  # (S, latest, D)
-        weighted = self._noise * evidence.residuals[:, -latest:]  # (S, latest)
-        rest = np.full(latest, len(movies) - 1)
-        right_sides = self._prior_shares(user.profiles, coordinates, rest) + evidence.weighted  # (latest, S, D)
+        coordinates = self._coordinates[movies].sum(0) - self._coordinates[movies[left_out]]  # (left out, C)
+        removed = evidence.design[:, left_out]  # (S, left out, D)
+        weighted = self._noise * evidence.residuals[:, left_out]  # (S, left out)
+        rest = np.full(len(left_out), len(movies) - 1)
+        right_sides = self._prior_shares(user.profiles, coordinates, rest) + evidence.weighted  # (left out, S, D)
         right_sides -= (weighted[..., None] * removed).transpose(1, 0, 2)
         columns = np.concatenate([right_sides.transpose(1, 2, 0), removed.transpose(0, 2, 1)], axis=2)
-        solved, directions = np.split(_solve(evidence.precision, columns), 2, axis=2)  # (S, D, latest) each
+        solved, directions = np.split(_solve(evidence.precision, columns), 2, axis=2)  # (S, D, left out) each
         predicted = np.einsum("snd,sdn->sn", removed, solved)
         leverage = self._noise * np.einsum("snd,sdn->sn", removed, directions)
-        means = solved + directions * (self._noise * predicted / (1 - leverage))[:, None]  # (S, D, latest)
-        return np.ascontiguousarray(means.transpose(2, 0, 1)).reshape(latest, -1)
+        means = solved + directions * (self._noise * predicted / (1 - leverage))[:, None]  # (S, D, left out)
+        return np.ascontiguousarray(means.transpose(2, 0, 1)).reshape(len(left_out), -1)
 
     def user_biases(self, means: FloatArray) -> FloatArray:
         """Average over samples of the users' biases, shape (users,), of posterior means (users, S * D)."""

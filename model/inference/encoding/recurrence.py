@@ -146,15 +146,15 @@ class Recurrence:
         cells += update
         np.multiply(o, np.tanh(cells), out=states)
 
-    def without_each(self, projected: FloatArray, latest: int) -> FloatArray:
-        """The last state of one history without one of its steps, for each of the last ``latest``, oldest first.
+    def without_each(self, projected: FloatArray, left_out: IntArray) -> FloatArray:
+        """The last state of one history without one of its steps, for each of the steps ``left_out``, ascending.
 
-        The states have shape (latest, hidden). Up to the missing step they are those of the whole history, which is
+        The states have shape (left out, hidden). Up to the missing step they are those of the whole history, which is
         read once; the rests are read together, so that each step reads the weights once for all.
         """
-        before = self.read(projected[:-1])
-        # Column k: before step k of the latest.
-        states, cells = (np.ascontiguousarray(part[-latest:].T) for part in before)
-        for step, inputs in enumerate(projected[len(projected) - latest :]):
-            self.advance(inputs[:, None], states[:, :step], cells[:, :step])
+        before = self.read(projected[: left_out[-1]])
+        states, cells = (np.ascontiguousarray(part[left_out].T) for part in before)  # a column for each missing step
+        for step in range(left_out[0] + 1, len(projected)):
+            begun = int(np.searchsorted(left_out, step))
+            self.advance(projected[step][:, None], states[:, :begun], cells[:, :begun])
         return np.ascontiguousarray(states.T)

@@ -58,11 +58,11 @@ class UserEncoder:
             return self._network.encode_users(users)
         return self._rating.encode(users)
 
-    def encode_without_each(self, user: Users, latest: int) -> EncodedUsers:
+    def encode_without_each(self, user: Users, left_out: IntArray) -> EncodedUsers:
         """As `model.inference.explanation.encode_without_each`, for a batch of one user."""
         if self._rating is not None:
-            return self._rating.encode_without_each(user, latest)
-        return encode_without_each(self._network, user, latest)
+            return self._rating.encode_without_each(user, left_out)
+        return encode_without_each(self._network, user, left_out)
 
     def queries(self, users: Users) -> Tensor:
         """As `RankingNetwork.queries`; `NoRelevanceError` if there is no ranking network."""
@@ -78,17 +78,17 @@ class UserEncoder:
         """
         return (self.queries(user), None) if self._ranking is None else self._ranking.read_on(user, earlier)
 
-    def queries_without_each(self, user: Users, latest: int) -> Tensor:
+    def queries_without_each(self, user: Users, left_out: IntArray) -> Tensor:
         """As `RankingNetwork.queries_without_each`; `NoRelevanceError` if there is no ranking network."""
         if self._ranking is not None:
-            return self._ranking.queries_without_each(user, latest)
-        return self._network.require_ranking().queries_without_each(user, self._movie_vectors, latest)
+            return self._ranking.queries_without_each(user, left_out)
+        return self._network.require_ranking().queries_without_each(user, self._movie_vectors, left_out)
 
-    def vectors_without_each(self, user: Users, latest: int) -> Tensor:
-        """The vectors of `encode_without_each` alone, shape (latest, width)."""
+    def vectors_without_each(self, user: Users, left_out: IntArray) -> Tensor:
+        """The vectors of `encode_without_each` alone, shape (left out, width)."""
         if self._rating is not None:
-            return self._rating.vectors_without_each(user, latest)
-        return encode_without_each(self._network, user, latest).vectors
+            return self._rating.vectors_without_each(user, left_out)
+        return encode_without_each(self._network, user, left_out).vectors
 
     @property
     def _movie_vectors(self) -> MovieVectors:
@@ -131,10 +131,10 @@ class _RankingEncoder:
         read = ReadHistory(start, ratings, trace.states[-1].copy(), trace.cells[-1].copy())
         return self._head(trace.states[-1:], user), read
 
-    def queries_without_each(self, user: Users, latest: int) -> Tensor:
+    def queries_without_each(self, user: Users, left_out: IntArray) -> Tensor:
         # The window of a history with one rating less, which may begin earlier.
-        projected = self._projected(user, self._network.config.window_start(len(user.movies) - 1))
-        return self._head(self._recurrence.without_each(projected, latest), user)
+        start = self._network.config.window_start(len(user.movies) - 1)
+        return self._head(self._recurrence.without_each(self._projected(user, start), left_out - start), user)
 
     def _projected(self, user: Users, start: int) -> FloatArray:
         """Of the ratings from ``start`` on, shape (ratings, 5 hidden)."""
@@ -186,21 +186,21 @@ class _RatingEncoder:
         ]
         return self._network.join_users(outputs, torch.from_numpy(vectors))
 
-    def encode_without_each(self, user: Users, latest: int) -> EncodedUsers:
-        whole, without = self._posterior.means(user), self._posterior.means_without_each(user, latest)
+    def encode_without_each(self, user: Users, left_out: IntArray) -> EncodedUsers:
+        whole, without = self._posterior.means(user), self._posterior.means_without_each(user, left_out)
         residuals = self._residuals(user, whole)
         # Without a rating the user's bias is another one, and so are the residuals of all other ratings.
-        shifts = self._posterior.user_biases(whole) - self._posterior.user_biases(without)  # (latest,)
+        shifts = self._posterior.user_biases(whole) - self._posterior.user_biases(without)  # (left out,)
         outputs = [
-            self._histories_without_each(branch, user, residuals, shifts)
+            self._histories_without_each(branch, user, residuals, left_out, shifts)
             if isinstance(branch, HistoryBranch)
-            else branch(user, residuals, self._network.movies).expand(latest, -1)
+            else branch(user, residuals, self._network.movies).expand(len(left_out), -1)
             for branch in self._network.user_branches
         ]
         return self._network.join_users(outputs, torch.from_numpy(without))
 
-    def vectors_without_each(self, user: Users, latest: int) -> Tensor:
-        return torch.from_numpy(self._posterior.means_without_each(user, latest))
+    def vectors_without_each(self, user: Users, left_out: IntArray) -> Tensor:
+        return torch.from_numpy(self._posterior.means_without_each(user, left_out))
 
     def _residuals(self, users: Users, means: FloatArray) -> Tensor:
         """As the prior's: stars less mean, movie bias and user bias, shape (ratings,)."""
@@ -223,22 +223,22 @@ class _RatingEncoder:
         return branch.join(torch.from_numpy(pooled.last), torch.from_numpy(pooled.mean), users.lengths)
 
     def _histories_without_each(
-        self, branch: HistoryBranch, user: Users, residuals: Tensor, shifts: FloatArray
+        self, branch: HistoryBranch, user: Users, residuals: Tensor, left_out: IntArray, shifts: FloatArray
     ) -> Tensor:
-        """The branch's vector without each of the latest ratings, whose absence shifts all residuals.
+        """The branch's vector without each of some ratings, whose absence shifts all residuals.
 
-        Shape (latest, width). No two histories have a state in common, so all are read side by side from their start.
+        Shape (left out, width). No two histories have a state in common, so all are read side by side from their start.
         """
-        recurrence, latest, ratings = self._recurrences[branch], len(shifts), len(user.movies)
+        recurrence, ratings = self._recurrences[branch], len(user.movies)
         projected = self._projected(branch, user, residuals, branch.limit + 1)
         shifted = recurrence.from_input[:, [branch.residual_column]] * (shifts / np.float32(branch.scale))
-        states, cells, total = np.zeros((3, recurrence.hidden, latest), np.float32)
+        states, cells, total = np.zeros((3, recurrence.hidden, len(left_out)), np.float32)
         steps = min(ratings - 1, branch.limit)
-        for row in _rows_without_each(ratings, latest, steps) - (ratings - len(projected)):
+        for row in _rows_without_each(ratings, left_out, steps) - (ratings - len(projected)):
             recurrence.advance(projected[row].T + shifted, states, cells)
             total += states
         mean = total / np.float32(max(steps, 1))
-        return branch.join(torch.from_numpy(states.T), torch.from_numpy(mean.T), user.lengths.expand(latest) - 1)
+        return branch.join(torch.from_numpy(states.T), torch.from_numpy(mean.T), user.lengths.expand(len(left_out)) - 1)
 
     def _projected(self, branch: HistoryBranch, user: Users, residuals: Tensor, ratings: int) -> FloatArray:
         """Of the latest ratings, so many of them, shape (ratings, 5 hidden)."""
@@ -247,12 +247,11 @@ class _RatingEncoder:
         return self._recurrences[branch].project(inputs.numpy())
 
 
-def _rows_without_each(ratings: int, latest: int, steps: int) -> IntArray:
-    """Positions of the last ``steps`` ratings that remain of a history without one of the latest, oldest first.
+def _rows_without_each(ratings: int, left_out: IntArray, steps: int) -> IntArray:
+    """Positions of the last ``steps`` ratings that remain of a history without one of its ratings, oldest first.
 
-    Shape (steps, latest).
+    Shape (steps, left out).
     """
-    left_out = np.arange(ratings - latest, ratings)
     remaining = np.arange(ratings - 1 - steps, ratings - 1)[:, None]
     rows: IntArray = remaining + (remaining >= left_out)
     return rows

@@ -186,19 +186,22 @@ def test_there_are_no_reasons_unless_asked_for_and_none_without_a_history(scorer
     assert all(entry.reasons == () for entry in recommended(scorer, [], explain=True))
 
 
+@pytest.mark.parametrize("every", [1, 2])
 @pytest.mark.parametrize("recurrent", ["mlstm", "lstm", "bag"])
 @pytest.mark.parametrize("ratings", [1, 19, 20, 21, 26, 30])
-def test_without_each_is_what_the_network_says_of_a_history_without_it(ratings: int, recurrent: str) -> None:
+def test_without_each_is_what_the_network_says_of_a_history_without_it(
+    ratings: int, recurrent: str, every: int
+) -> None:
     # The encoder reads the latest 16 to 20: without one of them, older ones may move up.
     seqrec = network(SMALL.network.model_copy(update={"recurrent": recurrent}), vocabulary_size=60)
     relevance = seqrec.require_ranking()
     rated, stars = range(1, ratings + 1), [1.0 + coordinate % 5 for coordinate in range(ratings)]
     with torch.inference_mode():
         movies = relevance.movies()
-        start = relevance.config.window_start(ratings)
-        quick = relevance.queries_without_each(user(rated, stars), movies, latest=ratings - start)
+        left_out = np.arange(relevance.config.window_start(ratings), ratings, every)
+        quick = relevance.queries_without_each(user(rated, stars), movies, left_out)
 
-        for coordinate, query in zip(range(start, ratings), quick, strict=True):
+        for coordinate, query in zip(left_out.tolist(), quick, strict=True):
             without = user(
                 [*rated[:coordinate], *rated[coordinate + 1 :]], stars[:coordinate] + stars[coordinate + 1 :]
             )
