@@ -54,7 +54,7 @@ def enlarged(artifact: Artifact, movies: int) -> tuple[SeqRec, Catalogue]:
         },
         assign=True,  # copied, they would be in memory twice
     )
-    weights = network.require_ranking().movies.embedding.weight
+    weights = network.require_ranking().members[0].movies.embedding.weight
     with torch.no_grad():
         weights += 0.5 * weights.std(0) * torch.randn(weights.shape, generator=torch.Generator().manual_seed(1))
     return network.eval(), catalogue

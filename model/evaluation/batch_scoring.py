@@ -9,6 +9,7 @@ import torch
 from model.data.sequences import Examples, Sequences
 from model.evaluation.rating_metrics import Predicted
 from model.network.batch import USERS_PER_BATCH, Users
+from model.network.ensemble import Ranking
 from model.network.ranking import RankingNetwork
 from model.network.rating import SeqRec
 from model.types import FloatArray
@@ -49,12 +50,12 @@ def predicted_stars(network: SeqRec, histories: Sequences, device: torch.device)
 
 
 @torch.inference_mode()
-def relevances(network: RankingNetwork, histories: Sequences, device: torch.device, horizon: str) -> FloatArray:
+def relevances(network: Ranking, histories: Sequences, device: torch.device, horizon: str) -> FloatArray:
     """How relevant each movie is, as logits, shape (users, movies); see `RankingNetwork.logits`."""
     network.eval()
-    movies = network.movies()
+    movies = network.encode_movies()
     queries = (network.queries(users, movies) for users in _batches(histories, device))
-    scores = [network.logits(of_users, movies, horizon).cpu() for of_users in queries]
+    scores = [RankingNetwork.logits(of_users, movies, horizon).cpu() for of_users in queries]
     return torch.cat(scores).numpy()
 
 
@@ -65,13 +66,13 @@ def list_scores(network: SeqRec, histories: Sequences, device: torch.device, hor
     ranking = network.require_ranking()
     if network.liking is None or horizon != "relevance":
         return relevances(ranking, histories, device, horizon)
-    movies = ranking.movies()
+    movies = ranking.encode_movies()
     compared = network.compared(movies)
     scores = []
     for users in _batches(histories, device):
         vectors = partial(network.prior.encode_users, users)
         queries = network.compared_queries(ranking.queries(users, movies), vectors)
-        scores.append(ranking.logits(queries, compared, horizon).cpu())
+        scores.append(RankingNetwork.logits(queries, compared, horizon).cpu())
     return torch.cat(scores).numpy()
 
 

@@ -5,6 +5,7 @@ has trained well by hiding known movies, together with its own genres and title;
 from others.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -29,6 +30,9 @@ MOVIE_DIMENSIONS = {
     "ranking.movies.popularity": 0,
 }
 """The dimension that movie indices run along, for each of a network's tensors that has one."""
+
+MEMBER = re.compile(r"(?<=^ranking\.)networks\.\d+\.")
+"""In the name of a tensor of an ensemble, which has several of each."""
 
 
 class ColdStartMovie(NamedTuple):
@@ -86,8 +90,9 @@ def carried_over(artifact: Artifact, catalogue: Catalogue, titles: FloatArray) -
 
 def _values_of(network: SeqRec, source: Tensor) -> dict[str, Tensor]:
     """The network's values, with those of the movie indices ``source`` in the place of its movies."""
+    dimensions = {name: MOVIE_DIMENSIONS.get(MEMBER.sub("", name)) for name in network.state_dict()}
     return {
-        name: value.index_select(MOVIE_DIMENSIONS[name], source) if name in MOVIE_DIMENSIONS else value
+        name: value if (dimension := dimensions[name]) is None else value.index_select(dimension, source)
         for name, value in network.state_dict().items()
     }
 

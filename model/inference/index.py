@@ -71,7 +71,7 @@ class MovieIndex:
         """The index of a network's movies; None where comparing all of them is fast enough."""
         if network.ranking is None or len(network.movies) <= INDEXED_ABOVE:
             return None
-        return cls(network.compared(network.ranking.movies()))
+        return cls(network.compared(network.ranking.encode_movies()))
 
     def search(self, query: Tensor, horizon: str, among: BoolArray, most: int) -> IntArray:
         """About the ``most`` movie indices of a mask with the highest logits, and others, shape (found,), in no order.

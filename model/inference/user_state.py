@@ -218,7 +218,7 @@ class UserState:
         )
         tensors: list[Tensor] = [self.user.movies, self.user.stars, *([] if self._queries is None else [self._queries])]
         if self._read is not None:
-            arrays += (self._read.state, self._read.cell)
+            arrays += tuple(array for end in self._read.ends for array in end)
         if self._encoded is not None:
             tensors += [self._encoded.hidden, self._encoded.vectors]
         held = sum(array.nbytes for array in arrays) + sum(tensor.nbytes for tensor in tensors)

@@ -79,6 +79,7 @@ class RankingConfig(BaseModel):
             at every step of a history (Gal and Ghahramani 2016).
         stars_weight, stars_components: see `model.network.stars_in_relevance`; with a weight of 0, relevance is the
             ranking network's alone.
+        members: networks of these sizes that lists are made of together; see `model.network.ensemble`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -93,6 +94,7 @@ class RankingConfig(BaseModel):
     # Left out of the JSON where they are not used: settings of before there were any must stay equal to those of today.
     stars_weight: float = Field(0.0, exclude_if=lambda weight: weight == 0.0)
     stars_components: int = Field(64, exclude_if=lambda components: components == 64)
+    members: int = Field(1, ge=1, exclude_if=lambda members: members == 1)
 
     @property
     def window_step(self) -> int:

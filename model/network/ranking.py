@@ -60,6 +60,21 @@ class RankingNetwork(nn.Module):
         self.encoder = HistoryEncoder(config, ranking)
         self.head = QueryHead(ranking)
 
+    @property
+    def members(self) -> tuple["RankingNetwork", ...]:
+        """This one alone; a `model.network.ensemble.RankingEnsemble` has several."""
+        return (self,)
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Movies, the unknown one among them."""
+        return len(self.movies)
+
+    def encode_movies(self, indices: Tensor | None = None) -> MovieVectors:
+        """The movies at these different indices, shape (movies,), or all."""
+        encoded: MovieVectors = self.movies(indices)
+        return encoded
+
     def forward(self, profiles: Tensor, movies: Tensor, stars: Tensor, table: Tensor) -> Tensor:
         """Queries at every step, from the ratings before it, shape (time, users, horizons, width).
 
@@ -75,7 +90,7 @@ class RankingNetwork(nn.Module):
         return queries
 
     def queries(self, users: Users, movies: MovieVectors) -> Tensor:
-        """Queries from whole histories, shape (users, horizons, width); ``movies`` from `MovieEncoder`."""
+        """Queries from whole histories, shape (users, horizons, width); ``movies`` from `encode_movies`."""
         indices, lengths = users.since(self.config.window_start(users.lengths))  # (time, users), (users,)
         states = self.encoder.last(movies.vectors[users.movies[indices]], users.stars[indices], lengths)
         queries: Tensor = self.head(states, users.profiles)

@@ -10,9 +10,10 @@ from model.errors import NoRelevanceError
 from model.network.batch import Users
 from model.network.branches import BRANCHES, Branch, MovieTable, feed_forward
 from model.network.config import NetworkConfig
+from model.network.ensemble import Ranking, build_ranking
 from model.network.heads import Stars, build_head
 from model.network.prior import MovieFactors, Prior, empty_prior
-from model.network.ranking import MovieVectors, RankingNetwork
+from model.network.ranking import MovieVectors
 from model.network.stars_in_relevance import StarsInRelevance
 
 MOVIES_AT_ONCE = 20_000
@@ -88,7 +89,7 @@ class SeqRec(nn.Module):
         if config.predicts_stars:
             self._build_rating_layers(config, len(genres))
         # Built last, so that all other weights start the same with it and without it.
-        self.ranking = RankingNetwork(config, config.ranking, genres, titles) if config.ranking else None
+        self.ranking = build_ranking(config, genres, titles)
         # Named as in the weights of every artifact.
         self.liking = StarsInRelevance.of(config.ranking, self.prior) if config.predicts_stars else None
 
@@ -120,7 +121,7 @@ class SeqRec(nn.Module):
         """The branches that read users, in the order in which the output network reads them."""
         return list(self._side("user").values())
 
-    def require_ranking(self) -> RankingNetwork:
+    def require_ranking(self) -> Ranking:
         """The ranking network; `NoRelevanceError` if this network predicts stars alone."""
         if self.ranking is None:
             raise NoRelevanceError

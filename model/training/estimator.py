@@ -65,7 +65,8 @@ class SeqRecEstimator:
         movies.graph.copy_(torch.from_numpy(movie_coordinates(train.sequences, *movies.graph.shape)))
         movies.rating_counts.copy_(torch.bincount(torch.from_numpy(train.sequences.movies), minlength=len(movies)))
         if self.network.ranking is not None:
-            self.network.ranking.movies.fit_titles()
+            for member in self.network.ranking.members:
+                member.movies.fit_titles()
         like_first(self.network)
 
     def fit_ranking(self, train: Examples, validation: Examples | None, start: SeqRec | None = None) -> None:
@@ -103,7 +104,8 @@ class SeqRecEstimator:
             side.wait()
         self.context.on_learned(task.name)
         self.ranking_epochs = trainer.epochs
-        ranking.movies.reset(self._unrated(train))
+        for member in ranking.members:
+            member.movies.reset(self._unrated(train))
 
     def fit_prior(self, train: Examples) -> None:
         """Fit what relevance needs of the stars: the prior that is served, without cross-fitting."""

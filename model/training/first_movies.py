@@ -22,6 +22,7 @@ from model.evaluation.ranking_metrics import TOP
 from model.features.catalogue import UNKNOWN
 from model.features.users import PROFILE_WIDTH
 from model.network.batch import Users
+from model.network.ensemble import Ranking
 from model.network.ranking import RankingNetwork
 from model.rating_scale import RELEVANT_STARS
 from model.types import BoolArray, FloatArray, IntArray
@@ -95,7 +96,7 @@ class Interview:
     """Visitors with the answers that they have given so far, and how good their lists are."""
 
     def __init__(
-        self, network: RankingNetwork, visitors: Visitors, most: int = ANSWERS, movies: IntArray | None = None
+        self, network: Ranking, visitors: Visitors, most: int = ANSWERS, movies: IntArray | None = None
     ) -> None:
         """``most`` answers are taken of each visitor.
 
@@ -106,7 +107,7 @@ class Interview:
         self.most = most
         self.answers: list[list[int]] = [[] for _ in range(len(visitors))]
         with torch.inference_mode():
-            all_movies = network.movies()
+            all_movies = network.encode_movies()
         self._movies = all_movies if movies is None else all_movies.take(movies)
         self.quality = self.quality_with(np.arange(len(visitors)), self.answers)
 
@@ -154,7 +155,7 @@ class Interview:
             stars=torch.from_numpy(self.visitors.stars[visitors[number], movies]),
             lengths=torch.tensor([len(given) for given in answers]),
         ).to(device)
-        logits = self.network.logits(self.network.queries(users, self._movies), self._movies, "relevance")
+        logits = RankingNetwork.logits(self.network.queries(users, self._movies), self._movies, "relevance")
         left_out = self.visitors.left_out[visitors]
         left_out[number, movies] = True
         best = logits.masked_fill(torch.from_numpy(left_out).to(device), -torch.inf).topk(TOP, 1).indices.cpu()
@@ -169,13 +170,13 @@ def ndcg(lists: Tensor, targets: Tensor) -> FloatArray:
     return quality
 
 
-def choose_first_movies(network: RankingNetwork, sequences: Sequences, seed: int = 0) -> list[int]:
+def choose_first_movies(network: Ranking, sequences: Sequences, seed: int = 0) -> list[int]:
     """Movie indices, in the order in which a newcomer is asked about them; of `WELL_KNOWN`.
 
     Those whose answers change nothing any more follow by their number of ratings. ``sequences`` are the ratings that
     the network was trained with. Nothing, if the catalogue is shorter than a list.
     """
-    vocabulary_size = len(network.movies)
+    vocabulary_size = network.vocabulary_size
     if vocabulary_size <= TOP:
         return []
     random = np.random.default_rng(seed)

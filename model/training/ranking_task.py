@@ -15,7 +15,8 @@ from model.evaluation.batch_scoring import relevances
 from model.evaluation.scoring import score_lists
 from model.features.catalogue import UNKNOWN
 from model.network.config import RankingTrainingConfig
-from model.network.ranking import HORIZONS, MovieVectors, RankingNetwork
+from model.network.ensemble import Ranking
+from model.network.ranking import HORIZONS, MovieVectors
 from model.rating_scale import RELEVANT_STARS
 from model.training.softmax import Candidates, Sampler, next_movie_loss
 from model.training.steps import Step, StepTask
@@ -109,25 +110,26 @@ class RankingTask(StepTask):
 
     def __init__(
         self,
-        network: RankingNetwork,
+        network: Ranking,
         train: Sequences,
         validation: Examples | None,
         config: RankingTrainingConfig,
         device: torch.device,
     ) -> None:
-        self.network: RankingNetwork = network.to(device)
+        self.network: Ranking = network.to(device)
         self.sequences = train
         self.examples = validation and _some(validation, config.seed)
         self.config = config
         self.device = device
         self.settings = config.model_dump_json()
         self.seed, self.epochs = config.seed, config.epochs
-        self.largest_gradient = config.largest_gradient
+        # The mean of the members' losses gives each of them a part of its gradient.
+        self.largest_gradient = config.largest_gradient / math.sqrt(len(network.members))
         self.users = np.flatnonzero(train.counts)
         self.length = min(config.window or network.config.history_length, network.config.history_length)
         self.samples = int(np.minimum(train.counts, self.length).sum())  # of an epoch
         self.relevant = np.flatnonzero(train.stars >= RELEVANT_STARS)
-        self.counts = np.bincount(train.movies, minlength=len(network.movies))
+        self.counts = np.bincount(train.movies, minlength=network.vocabulary_size)
         self.sampler = Sampler(torch.from_numpy(self.counts), config.sampled_movies)
         self.optimizer = torch.optim.AdamW(
             network.parameters(), lr=0.0, betas=config.adam_betas, weight_decay=config.weight_decay, fused=True
@@ -157,7 +159,7 @@ class RankingTask(StepTask):
                 self.users[group],
                 starts[group],
                 lengths[group],
-                len(self.network.movies),
+                self.network.vocabulary_size,
                 random,
                 self.relevant,
                 self.config.relevance_share,
@@ -174,18 +176,21 @@ class RankingTask(StepTask):
         needed = torch.unique(torch.cat([torch.tensor([UNKNOWN]), *in_windows, sample.movies]))
         now, candidates = of_share.among(needed).to(self.device), sample.among(needed).to(self.device)
         steps, users = now.predicted()
-        movies = self.network.movies(needed.to(self.device))
-        queries = self.network(now.profiles, now.movies, now.stars, movies.vectors)  # (time, users, horizons, width)
-        loss = self._loss("next", queries, movies, now.movies, now, (steps, users), candidates)
-        loss = loss * share.weight(len(steps), samples)
         some = now.relevant[steps, users] != UNKNOWN
         count = int(some.sum())
         total = int(summed(torch.tensor(share.counted(count))))
-        if self.config.relevance_weight and count and total:
-            at = steps[some], users[some]
-            relevance = self._loss("relevance", queries, movies, now.relevant, now, at, candidates)
-            loss = loss + self.config.relevance_weight * share.weight(count, total) * relevance
-        return loss
+        losses = []
+        for member in self.network.members:
+            movies = member.encode_movies(needed.to(self.device))
+            queries = member(now.profiles, now.movies, now.stars, movies.vectors)  # (time, users, horizons, width)
+            loss = self._loss("next", queries, movies, now.movies, now, (steps, users), candidates)
+            loss = loss * share.weight(len(steps), samples)
+            if self.config.relevance_weight and count and total:
+                at = steps[some], users[some]
+                relevance = self._loss("relevance", queries, movies, now.relevant, now, at, candidates)
+                loss = loss + self.config.relevance_weight * share.weight(count, total) * relevance
+            losses.append(loss)
+        return torch.stack(losses).mean()
 
     @staticmethod
     def _loss(

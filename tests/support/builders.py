@@ -64,7 +64,8 @@ def network(config: NetworkConfig, vocabulary_size: int, bias: Bias | None = Non
     bias = bias or Bias(3.5, np.linspace(-1, 1, vocabulary_size, dtype=np.float32))
     seqrec = SeqRec(config, genres, torch.randn(vocabulary_size, 384) / 20)
     if seqrec.ranking is not None:
-        seqrec.ranking.movies.fit_titles()
+        for member in seqrec.ranking.members:
+            member.movies.fit_titles()
     if config.prior == "bias":
         seqrec.prior = bias_prior(bias)
     else:

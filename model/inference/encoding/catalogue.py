@@ -56,7 +56,7 @@ class EncodedCatalogue:
         with torch.inference_mode():
             indices = torch.arange(len(network.movies), device=device)
             movies = encode_all(network, indices) if network.config.predicts_stars else None
-            vectors = network.ranking.movies() if network.ranking is not None else None
+            vectors = network.ranking.encode_movies() if network.ranking is not None else None
             factors = None if movies is None else movies.prior
             compared = None if vectors is None else network.compared(vectors, factors)
         categories = CategoryDistribution(

@@ -4,6 +4,7 @@ Both give the same numbers, within rounding. PyTorch takes more time to start th
 user's history than to compute them, and its functions of a batch's step take several times those of NumPy.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,10 +13,12 @@ from torch import Tensor
 
 from model.errors import NoRelevanceError
 from model.inference.encoding.posterior import PosteriorEncoder
-from model.inference.encoding.recurrence import Recurrence
+from model.inference.encoding.recurrence import Recurrence, Trace
 from model.inference.explanation import encode_without_each
-from model.network.batch import Users
+from model.network.batch import Latest, Users
 from model.network.branches import HistoryBranch, ProfileBranch
+from model.network.config import RankingConfig
+from model.network.ensemble import joined, own_vectors
 from model.network.prior import FactorizationPrior
 from model.network.ranking import MovieVectors, RankingNetwork
 from model.network.rating import EncodedMovies, EncodedUsers, SeqRec
@@ -29,14 +32,12 @@ class ReadHistory(NamedTuple):
     Attributes:
         start: position of the first rating that was read.
         ratings: length of the history.
-        state: of the recurrent layer after the last rating, shape (hidden,).
-        cell: likewise.
+        ends: state and cell of each member's recurrent layer after the last rating, of shape (hidden,) each.
     """
 
     start: int
     ratings: int
-    state: FloatArray
-    cell: FloatArray
+    ends: tuple[tuple[FloatArray, FloatArray], ...]
 
 
 class UserEncoder:
@@ -97,13 +98,42 @@ class UserEncoder:
         return self._vectors
 
 
+class _Member(NamedTuple):
+    """A ranking network, the vectors of its movies, and its recurrent layer as serving computes it."""
+
+    network: RankingNetwork
+    vectors: Tensor
+    recurrence: Recurrence
+
+    def read(self, user: Users, start: int, before: tuple[FloatArray, FloatArray] | None = None) -> Trace:
+        """Reads one history from its rating number ``start`` on; ``before`` are state and cell before that."""
+        return self.recurrence.read(self._project(user, start), before)
+
+    def read_without_each(self, user: Users, start: int, left_out: IntArray) -> FloatArray:
+        """The last states of such a reading without one of the ratings, shape (left out, hidden)."""
+        return self.recurrence.without_each(self._project(user, start), left_out - start)
+
+    def read_together(self, users: Users, latest: Latest) -> FloatArray:
+        """The last states of several histories, shape (users, hidden)."""
+        inputs = self.network.encoder.inputs(self.vectors[users.movies[latest.indices]], users.stars[latest.indices])
+        return self.recurrence.read_together(inputs.numpy(), latest.lengths.numpy()).last
+
+    def head(self, states: FloatArray, users: Users) -> Tensor:
+        queries: Tensor = self.network.head(torch.from_numpy(states), users.profiles)
+        return queries
+
+    def _project(self, user: Users, start: int) -> FloatArray:
+        """What the recurrence reads, shape (ratings, 5 hidden)."""
+        inputs = self.network.encoder.inputs(self.vectors[user.movies[start:]], user.stars[start:])
+        return self.recurrence.project(inputs.numpy())
+
+
 class _RankingEncoder:
     """Users as the ranking network sees them, by NumPy."""
 
-    def __init__(self, network: RankingNetwork, vectors: Tensor, recurrence: Recurrence) -> None:
-        self._network = network
-        self._vectors = vectors
-        self._recurrence = recurrence
+    def __init__(self, config: RankingConfig, members: Sequence[_Member]) -> None:
+        self._config = config
+        self._members = members
 
     @classmethod
     def of(cls, network: SeqRec, movies: MovieVectors | None) -> "_RankingEncoder | None":
@@ -111,39 +141,35 @@ class _RankingEncoder:
         ranking = network.ranking
         if ranking is None or movies is None or not _is_on_cpu(ranking):
             return None
-        layer = ranking.encoder.recurrent
-        return cls(ranking, movies.vectors, Recurrence(layer)) if isinstance(layer, MultiplicativeLSTM) else None
+        members = []
+        for member, vectors in zip(ranking.members, own_vectors(movies, len(ranking.members)), strict=True):
+            if not isinstance(member.encoder.recurrent, MultiplicativeLSTM):
+                return None
+            members.append(_Member(member, vectors, Recurrence(member.encoder.recurrent)))
+        return cls(ranking.config, members)
 
     def queries(self, users: Users) -> Tensor:
         if len(users.lengths) == 1:
             return self.read_on(users, None)[0]
-        latest = users.since(self._network.config.window_start(users.lengths))
-        inputs = self._network.encoder.inputs(self._vectors[users.movies[latest.indices]], users.stars[latest.indices])
-        return self._head(self._recurrence.read_together(inputs.numpy(), latest.lengths.numpy()).last, users)
+        latest = users.since(self._config.window_start(users.lengths))
+        return joined(member.head(member.read_together(users, latest), users) for member in self._members)
 
     def read_on(self, user: Users, earlier: ReadHistory | None) -> tuple[Tensor, ReadHistory]:
         ratings = len(user.movies)
-        start = self._network.config.window_start(ratings)
+        start = self._config.window_start(ratings)
         if earlier is not None and earlier.start == start:
-            trace = self._recurrence.read(self._projected(user, earlier.ratings), (earlier.state, earlier.cell))
+            begun = zip(self._members, earlier.ends, strict=True)
+            traces = [member.read(user, earlier.ratings, end) for member, end in begun]
         else:
-            trace = self._recurrence.read(self._projected(user, start))
-        read = ReadHistory(start, ratings, trace.states[-1].copy(), trace.cells[-1].copy())
-        return self._head(trace.states[-1:], user), read
+            traces = [member.read(user, start) for member in self._members]
+        ends = tuple((trace.states[-1].copy(), trace.cells[-1].copy()) for trace in traces)
+        heads = (member.head(trace.states[-1:], user) for member, trace in zip(self._members, traces, strict=True))
+        return joined(heads), ReadHistory(start, ratings, ends)
 
     def queries_without_each(self, user: Users, left_out: IntArray) -> Tensor:
         # The window of a history with one rating less, which may begin earlier.
-        start = self._network.config.window_start(len(user.movies) - 1)
-        return self._head(self._recurrence.without_each(self._projected(user, start), left_out - start), user)
-
-    def _projected(self, user: Users, start: int) -> FloatArray:
-        """Of the ratings from ``start`` on, shape (ratings, 5 hidden)."""
-        inputs = self._network.encoder.inputs(self._vectors[user.movies[start:]], user.stars[start:])
-        return self._recurrence.project(inputs.numpy())
-
-    def _head(self, states: FloatArray, users: Users) -> Tensor:
-        queries: Tensor = self._network.head(torch.from_numpy(states), users.profiles)
-        return queries
+        start = self._config.window_start(len(user.movies) - 1)
+        return joined(member.head(member.read_without_each(user, start, left_out), user) for member in self._members)
 
 
 class _RatingEncoder:

@@ -330,7 +330,7 @@ def test_a_network_is_carried_over_by_the_ids_of_movies(artifact_folder: Path, s
     carried = carried_over(loaded, catalogue, titles_of(4))
 
     assert carried is not None
-    before, after = (one.require_ranking().movies.embedding.weight for one in (loaded.network, carried))
+    before, after = (one.require_ranking().members[0].movies.embedding.weight for one in (loaded.network, carried))
     assert after[1].equal(before[own.index(5)])
     assert after[2].equal(before[0])  # the unknown movie's
     assert after[3].equal(before[own.index(3)])

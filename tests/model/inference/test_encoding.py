@@ -37,6 +37,12 @@ FACTORIZED = SMALL.network.model_copy(
         "factorization": FactorizationConfig(factors=4, coordinates=6, sweeps=9, burn_in=6, keep_every=1),
     }
 )
+assert FACTORIZED.ranking is not None
+ENSEMBLE = FACTORIZED.model_copy(update={"ranking": FACTORIZED.ranking.model_copy(update={"members": 2})})
+of_every_kind = pytest.mark.parametrize(
+    "config", [FACTORIZED, SMALL.network, ENSEMBLE], ids=["factorization", "bias", "ensemble"]
+)
+with_one_and_two_members = pytest.mark.parametrize("config", [FACTORIZED, ENSEMBLE], ids=["one", "ensemble"])
 MOVIES = 150
 LENGTHS = [0, 1, 2, 19, 20, 21, 22, 60]
 """The networks read the latest 20."""
@@ -169,7 +175,7 @@ def test_histories_that_are_read_together_come_to_what_the_layer_comes_to_for_ea
         np.testing.assert_allclose(read.mean[column], expected.mean(0), atol=1e-5)
 
 
-@pytest.mark.parametrize("config", [FACTORIZED, SMALL.network], ids=["factorization", "bias"])
+@of_every_kind
 def test_a_batch_of_users_is_encoded_as_by_the_network(config: NetworkConfig) -> None:
     catalogue = encoded_catalogue(config, MOVIES)
     assert catalogue.vectors is not None
@@ -183,7 +189,7 @@ def test_a_batch_of_users_is_encoded_as_by_the_network(config: NetworkConfig) ->
     np.testing.assert_allclose(catalogue.encoder.queries(batch), of_network, atol=1e-5)
 
 
-@pytest.mark.parametrize("config", [FACTORIZED, SMALL.network], ids=["factorization", "bias"])
+@of_every_kind
 def test_every_score_of_200_users_is_that_of_the_network(config: NetworkConfig) -> None:
     catalogue = encoded_catalogue(config, MOVIES)
     same = [assert_same_scores(catalogue, context) for context in generated_users(200, list(range(1, MOVIES + 1)))]
@@ -210,16 +216,17 @@ def test_without_each_rating_a_user_is_encoded_as_one_who_never_gave_it(
         np.testing.assert_allclose(encoded.hidden[row], expected.hidden[0], atol=1e-5)
 
 
+@with_one_and_two_members
 def test_a_history_that_goes_on_is_read_on_and_the_numbers_are_those_of_one_read_anew(
-    monkeypatch: pytest.MonkeyPatch,
+    config: NetworkConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    catalogue = encoded_catalogue(FACTORIZED, MOVIES)
+    catalogue = encoded_catalogue(config, MOVIES)
     steps: list[int] = []
     read = Recurrence.read
     ranking = catalogue.network.require_ranking()
 
     def counted(self: Recurrence, projected: FloatArray, *start: tuple[FloatArray, FloatArray]) -> Trace:
-        if self.hidden == ranking.encoder.hidden:
+        if self.hidden == ranking.config.hidden:
             steps.append(len(projected))
         return read(self, projected, *start)
 
@@ -235,7 +242,8 @@ def test_a_history_that_goes_on_is_read_on_and_the_numbers_are_those_of_one_read
 
     # The window of at most 20 ratings begins at the first one up to 20 of them, then at the 5th, the 10th, ...
     moves = {21, 26, 31, 36}
-    assert steps == [3] + [16 if ratings in moves else 1 for ratings in range(4, 41)]
+    read_by_each = [3] + [16 if ratings in moves else 1 for ratings in range(4, 41)]
+    assert steps == [count for count in read_by_each for _ in ranking.members]
 
 
 @pytest.mark.parametrize(
@@ -259,8 +267,11 @@ def test_a_history_that_changed_before_its_end_is_read_anew(changed: list[Rated]
 
 @pytest.mark.parametrize("every", [1, 3])
 @pytest.mark.parametrize("ratings", LENGTHS[1:])
-def test_without_each_rating_the_queries_are_those_of_a_history_without_it(ratings: int, every: int) -> None:
-    catalogue = encoded_catalogue(FACTORIZED, MOVIES)
+@with_one_and_two_members
+def test_without_each_rating_the_queries_are_those_of_a_history_without_it(
+    config: NetworkConfig, ratings: int, every: int
+) -> None:
+    catalogue = encoded_catalogue(config, MOVIES)
     assert catalogue.vectors is not None
     movies, stars = list(range(1, ratings + 1)), [1.0 + step % 5 for step in range(ratings)]
     left_out = np.arange(catalogue.network.require_ranking().config.window_start(ratings), ratings, every)

@@ -160,7 +160,7 @@ def test_a_member_who_has_rated_a_movie_has_no_reasons_for_it(scorer: Scorer, me
 def test_of_an_indexed_catalogue_the_best_of_all_members_are_compared(scorer: Scorer, artifact_folder: Path) -> None:
     artifact = load(artifact_folder)
     with torch.inference_mode():
-        index = MovieIndex(artifact.network.compared(artifact.network.require_ranking().movies()))
+        index = MovieIndex(artifact.network.compared(artifact.network.require_ranking().encode_movies()))
     indexed = Scorer(artifact, torch.device("cpu"), index=index)
     among = scorer.mask(range(1, 81))
 

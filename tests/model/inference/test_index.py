@@ -27,7 +27,7 @@ def exact() -> EncodedCatalogue:
     """A catalogue that compares all movies, which resemble each other in groups; a movie's id is its index."""
     size = MOVIES + 1 + ADDED
     seqrec = network(SMALL.network, size)
-    ranking = seqrec.require_ranking()
+    ranking = seqrec.require_ranking().members[0]
     movies = ranking.movies
     random = torch.Generator().manual_seed(0)
     groups = torch.randn(200, movies.embedding.weight.shape[1], generator=random)

@@ -194,7 +194,7 @@ def test_without_each_is_what_the_network_says_of_a_history_without_it(
 ) -> None:
     # The encoder reads the latest 16 to 20: without one of them, older ones may move up.
     seqrec = network(SMALL.network.model_copy(update={"recurrent": recurrent}), vocabulary_size=60)
-    relevance = seqrec.require_ranking()
+    relevance = seqrec.require_ranking().members[0]
     rated, stars = range(1, ratings + 1), [1.0 + coordinate % 5 for coordinate in range(ratings)]
     with torch.inference_mode():
         movies = relevance.movies()

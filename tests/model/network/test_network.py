@@ -163,7 +163,7 @@ def test_a_network_without_ranking_network_refuses_to_rank() -> None:
 
 
 def test_a_movie_that_nobody_rated_is_ranked_by_its_genres_and_title() -> None:
-    movies = network(SMALL.network, vocabulary_size=30).require_ranking().movies
+    movies = network(SMALL.network, vocabulary_size=30).require_ranking().members[0].movies
     with torch.no_grad():
         movies.popularity.copy_(torch.arange(60.0).view(30, 2))
     movies.reset(torch.arange(30) == 7)
@@ -178,7 +178,7 @@ def test_a_movie_that_nobody_rated_is_ranked_by_its_genres_and_title() -> None:
 
 @pytest.mark.parametrize("titles", [1, 9])
 def test_titles_that_are_all_alike_say_nothing_about_a_movie(titles: int) -> None:
-    movies = network(SMALL.network, vocabulary_size=10).require_ranking().movies
+    movies = network(SMALL.network, vocabulary_size=10).require_ranking().members[0].movies
     movies.title_axes.zero_()
     movies.titles.zero_()
     movies.titles[1 : 1 + titles] = torch.nn.functional.normalize(torch.randn(384), dim=0)
@@ -189,7 +189,7 @@ def test_titles_that_are_all_alike_say_nothing_about_a_movie(titles: int) -> Non
 
 
 def test_a_step_of_training_has_the_query_of_a_user_with_the_history_before_it() -> None:
-    ranking = network(SMALL.network, vocabulary_size=30).require_ranking()
+    ranking = network(SMALL.network, vocabulary_size=30).require_ranking().members[0]
     movies = ranking.movies()
     rated, stars = [3, 4, 9], [5.0, 1.0, 3.0]
     profile = user([], []).profiles
@@ -204,7 +204,7 @@ def test_a_step_of_training_has_the_query_of_a_user_with_the_history_before_it()
 @pytest.mark.parametrize(("ratings", "first"), [(20, 0), (21, 5), (25, 5), (26, 10), (50, 30)])
 def test_only_the_latest_ratings_are_read_for_a_list(ratings: int, first: int) -> None:
     """Of 20 that it reads at most, the window moves on by 5 at once."""
-    ranking = network(SMALL.network, vocabulary_size=60).require_ranking()
+    ranking = network(SMALL.network, vocabulary_size=60).require_ranking().members[0]
     movies = ranking.movies()
     history, stars = list(range(1, ratings + 1)), [1.0 + rating % 5 for rating in range(ratings)]
 
@@ -218,7 +218,7 @@ def test_only_the_latest_ratings_are_read_for_a_list(ratings: int, first: int) -
 
 
 def test_users_with_histories_of_all_lengths_are_read_together_as_each_alone() -> None:
-    ranking = network(SMALL.network, vocabulary_size=60).require_ranking()
+    ranking = network(SMALL.network, vocabulary_size=60).require_ranking().members[0]
     movies, lengths = ranking.movies(), [0, 3, 20, 21, 24, 25, 26, 50]
     histories = [(list(range(1, length + 1)), [1.0 + rating % 5 for rating in range(length)]) for length in lengths]
     alone = [user(*history) for history in histories]

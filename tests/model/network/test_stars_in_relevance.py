@@ -73,7 +73,7 @@ def test_without_stars_in_relevance_the_users_vectors_are_not_asked_for() -> Non
 
 def test_of_two_movies_that_are_alike_but_for_their_stars_the_better_one_is_more_relevant() -> None:
     seqrec = network(SMALL.network, vocabulary_size=30)  # the movies' stars rise with their numbers
-    ranking = seqrec.require_ranking()
+    ranking = seqrec.require_ranking().members[0]
     with torch.inference_mode():
         ranking.movies.embedding.weight[20] = ranking.movies.embedding.weight[10]
         ranking.movies.genres[20], ranking.movies.titles[20] = ranking.movies.genres[10], ranking.movies.titles[10]

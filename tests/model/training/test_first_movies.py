@@ -22,7 +22,7 @@ def network(sample: MovieLens, split: Split) -> RankingNetwork:
     model = SeqRecEstimator(SMALL, context_for(sample))
     model.begin(split.train)
     model.fit_ranking(split.train, None)
-    return model.network.require_ranking()
+    return model.network.require_ranking().members[0]
 
 
 @pytest.fixture(scope="module")

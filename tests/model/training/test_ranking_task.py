@@ -159,7 +159,7 @@ def test_windows_know_what_was_rated_before_them() -> None:
 
 def whole_catalogue_step(task: RankingTask, of: Windows) -> Tensor:
     """The loss of a step that encodes all movies, whether it needs them or not."""
-    candidates, network = task.sampler.draw(), task.network
+    candidates, network = task.sampler.draw(), task.network.members[0]
     movies = network.movies()
     queries = network(of.profiles, of.movies, of.stars, movies.vectors)
     steps, users = of.predicted()
@@ -180,7 +180,7 @@ def test_a_step_learns_the_same_as_one_that_encodes_all_movies(sampled_movies: i
     train = replace(train, stars=random.choice([2.0, 4.0, 5.0], len(train.movies)).astype(np.float32))
     assert SMALL.network.ranking is not None
     shape = SMALL.network.model_copy(update={"ranking": SMALL.network.ranking.model_copy(update={"unknown_rate": 0.0})})
-    ranking = network(shape, vocabulary_size=60).require_ranking().train()
+    ranking = network(shape, vocabulary_size=60).require_ranking().members[0].train()
     training = RankingTrainingConfig(sampled_movies=sampled_movies, relevance_share=0.5)
     task = RankingTask(ranking, train, None, training, torch.device("cpu"))
     lengths = np.minimum(train.counts, longest)
