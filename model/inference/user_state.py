@@ -164,10 +164,12 @@ class UserState:
         indexed = self._by_index(rank_by)
         if len(found) >= most or indexed is None:
             return found
-        if most > BEST:
-            order = self._all(rank_by)
-            return order[among[order]]
-        return self._best_first(rank_by, indexed.best(among, most))[:most]
+        # What an earlier page had comes first, whatever a wider search finds, so that pages join.
+        found = _followed_by(found, self._best_first(rank_by, indexed.best(among, BEST)))[:BEST]
+        if len(found) >= min(most, int(np.count_nonzero(among & indexed.unrated))):
+            return found
+        order = self._all(rank_by)
+        return _followed_by(found, order[among[order]])
 
     def order(self, rank_by: RankBy) -> IntArray:
         """All movie indices that the user has not rated, best first, ties by movie id; of an indexed catalogue, `BEST`.
@@ -223,6 +225,11 @@ class UserState:
             tensors += [self._encoded.hidden, self._encoded.vectors]
         held = sum(array.nbytes for array in arrays) + sum(tensor.nbytes for tensor in tensors)
         return held + BYTES_PER_ENTRY * (len(self.context.history) + len(self.predictions))
+
+
+def _followed_by(first: IntArray, others: IntArray) -> IntArray:
+    """Movie indices, and those of others that are not among them."""
+    return np.concatenate([first, others[np.isin(others, first, invert=True)]])
 
 
 def encode_together(catalogue: EncodedCatalogue, states: Sequence[UserState]) -> None:

@@ -158,3 +158,15 @@ def test_only_very_many_movies_get_an_index() -> None:
     index = MovieIndex.of(with_movies(INDEXED_ABOVE + 1))
     assert index is not None
     assert index.movies == INDEXED_ABOVE + 1
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.04])
+def test_pages_of_a_list_join_without_gaps_and_repeats(indexed: EncodedCatalogue, share: float) -> None:
+    """Up to `BEST` they come from the index, beyond from comparing all movies."""
+    among = np.random.default_rng(3).random(MOVIES + 1 + ADDED) < share
+    n, user = 3 * BEST, users(1)[0]
+
+    pages = [one.movie_id for offset in range(0, n, 40) for one in listed(indexed, user, among, 40, offset)]
+
+    assert len(pages) == len(set(pages)) == n
+    assert pages == [one.movie_id for one in listed(indexed, user, among, n)]
