@@ -90,6 +90,12 @@ class Catalogue:
         return self._mask(self._selected(wanted))
 
     @cached_property
+    def recommendable(self) -> IntArray:
+        """Ids of the movies that the model can recommend, ascending, shape (movies,)."""
+        ids: IntArray = self._ids[self._visible & (self._indices != UNKNOWN)]
+        return ids
+
+    @cached_property
     def _recommendable(self) -> BoolArray:
         return self._mask(self._visible)
 

@@ -7,6 +7,7 @@ from app.services.feedback.attribution import AttributedList
 from app.services.feedback.bootstrap import RESAMPLES, Estimate, difference
 from app.services.feedback.scores import Grouping, OnlineScore, rates, score_of
 from app.storage.models import Comparison
+from model.types import IntArray
 
 NAMES = {"hit_rate": "hit rate", "list_hit_rate": "share of lists with a hit", "ndcg": "NDCG"}
 
@@ -40,8 +41,8 @@ def lists_of(comparison: Comparison | None) -> Grouping[str]:
     return Grouping(model_of)
 
 
-def compare(comparison: Comparison, lists: Grouping[str], movies: int, resamples: int = RESAMPLES) -> Outcome:
-    """``lists`` are those of `lists_of`, and ``movies`` is how many can be recommended."""
+def compare(comparison: Comparison, lists: Grouping[str], movies: IntArray, resamples: int = RESAMPLES) -> Outcome:
+    """``lists`` are those of `lists_of`, and ``movies`` the ids of those that can be recommended."""
     groups = lists.groups[comparison.champion], lists.groups[comparison.challenger]
     champion, challenger = (group.sums() for group in groups)
     users = len(champion.users), len(challenger.users)

@@ -89,7 +89,7 @@ class OnlineMeasure:
 
     def _measure(self, days: int) -> Online:
         since = int(time.time()) - days * DAY
-        movies = int(self.host.current_state().catalogue.mask().sum())
+        movies = self.host.current_state().catalogue.recommendable
         ratings = {id_: one.ratings for id_, one in self.popularity.rated_movies().stats.items()}
         everything = Grouping(lambda _: "all")
         by_model = Grouping(lambda one: one.served.model)

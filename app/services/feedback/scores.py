@@ -94,9 +94,9 @@ class Group:
         moved = [part._replace(user_index=part.user_index + first) for part, first in zip(parts, before, strict=True)]
         return Sums(*map(np.concatenate, zip(*moved, strict=True)))
 
-    def movies(self) -> int:
-        """How many were shown."""
-        return len(self._movies)
+    def coverage(self, movies: IntArray) -> float:
+        """Share of these movies that was shown, 0 of none; others that were shown do not count."""
+        return float(np.isin(movies, self._movies).sum()) / max(len(movies), 1)
 
 
 class Grouping(Generic[KeyT]):
@@ -115,13 +115,13 @@ class Grouping(Generic[KeyT]):
         for key, lists in by_key.items():
             self.groups[key].add(lists, ratings)
 
-    def scores(self, movies: int, resamples: int = RESAMPLES) -> dict[KeyT, OnlineScore]:
+    def scores(self, movies: IntArray, resamples: int = RESAMPLES) -> dict[KeyT, OnlineScore]:
         """The measures of each group; see `score_of`."""
         return {key: score_of(group, movies, resamples) for key, group in self.groups.items()}
 
 
-def score_of(group: Group, movies: int, resamples: int = RESAMPLES) -> OnlineScore:
-    """The measures of a group, where ``movies`` movies can be recommended; without resamples there are no intervals."""
+def score_of(group: Group, movies: IntArray, resamples: int = RESAMPLES) -> OnlineScore:
+    """The measures of a group, where these movie ids can be recommended; without resamples there are no intervals."""
     sums = group.sums()
 
     def estimated(statistic: Statistic) -> Estimate | None:
@@ -134,7 +134,7 @@ def score_of(group: Group, movies: int, resamples: int = RESAMPLES) -> OnlineSco
         **{name: estimated(rate) for name, rate in rates(sums).items()},
         popularity=estimated(ratio(sums.ratings, sums.impressions)),
         seconds_to_hit=estimated(median(sums.seconds, sums.user_index)),
-        coverage=group.movies() / max(movies, 1),
+        coverage=group.coverage(movies),
     )
 
 

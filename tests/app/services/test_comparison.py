@@ -373,7 +373,7 @@ def attributed(version: str, hit: float, users: range, seed: int = 0) -> list[At
 def compared(comparison: Comparison, lists: list[AttributedList]) -> Outcome:
     own = lists_of(comparison)
     own.add(lists, {})
-    return compare(comparison, own, 10)
+    return compare(comparison, own, np.arange(10))
 
 
 @pytest.mark.parametrize(

@@ -99,8 +99,17 @@ def test_the_figures_of_many_parts_are_those_of_one() -> None:
     for _, own in groupby(lists, lambda one: one.served.user_id // 7):
         in_parts.add(list(own), ratings)
 
-    assert in_parts.scores(60) == whole.scores(60)
-    assert whole.scores(60)["relevance"].coverage == 50 / 60
+    recommendable = np.arange(60)
+    assert in_parts.scores(recommendable) == whole.scores(recommendable)
+    assert whole.scores(recommendable)["relevance"].coverage == 50 / 60
+
+
+def test_coverage_counts_no_movie_that_can_be_recommended_no_more() -> None:
+    lists = Grouping(lambda one: one.served.model)
+    lists.add([AttributedList(ListRecord("", 1, "model", "relevance", 1000), [1, 2, 3], [], None)], {})
+
+    assert lists.scores(np.array([3, 4]))["model"].coverage == 0.5
+    assert lists.scores(np.array([], dtype=np.int64))["model"].coverage == 0
 
 
 def test_without_positions_movies_stand_in_the_order_in_which_they_came() -> None:
