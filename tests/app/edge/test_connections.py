@@ -1,5 +1,6 @@
 """Connections that send half of a request, or too much of one, are closed."""
 
+import asyncio
 import select
 import socket
 import time
@@ -9,7 +10,9 @@ from contextlib import ExitStack
 import httpx
 import pytest
 from server import running
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 from waiting import comes_true
 
 from app.edge.connections import LimitedConnection
@@ -83,3 +86,29 @@ def test_who_sends_on_after_the_answer_is_not_listened_to_for_ever(address: tupl
         while not is_closed(connection, within=0.05):
             assert time.monotonic() < deadline
             connection.send(b"x")
+
+
+async def slow_and_reading(scope: Scope, receive: Receive, send: Send) -> None:
+    """Takes its time for a request without a body, and reads a body to its end."""
+    body = await Request(scope, receive).body()
+    await asyncio.sleep(0 if body else 0.2)
+    await PlainTextResponse(f"read {len(body)}")(scope, receive, send)
+
+
+def test_a_body_that_is_sent_behind_another_request_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LimitedConnection, "limits", Limits(pause=0.5))
+    with running(slow_and_reading) as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(
+                b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 30\r\n\r\n"
+            )
+            for _ in range(30):  # for longer than the pause after the first answer
+                connection.sendall(b"x")
+                time.sleep(0.05)
+            received = b""
+            while not received.endswith(b"read 30"):
+                received += connection.recv(4096)
+
+    assert b"read 0" in received
