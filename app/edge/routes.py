@@ -5,17 +5,21 @@ FastAPI reads and parses a body before any dependency, so that a caller without 
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
 from fastapi.params import Depends
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
 from app.edge.keys import ADMIN_KEY, ANY_KEY, HEADER, Keys, with_admin_key, with_key
 from app.edge.limits import Limits
+from app.edge.paths import PROBES
 from app.edge.rates import Rates
 from app.edge.requests import HEADERS
 from seqrec.errors import BodyTooLarge, SlowBody, UnsupportedMedia
@@ -48,6 +52,7 @@ class Route(APIRoute):
         documented: dict[int | str, dict[str, Any]] = {status_code or 200: {}, **(responses or {})}
         documented[status_code or 200] = {"headers": HEADERS} | documented[status_code or 200]
         super().__init__(path, endpoint, status_code=status_code, responses=documented, dependencies=others, **options)
+        self.parameters = self._parameters()
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
@@ -60,9 +65,19 @@ class Route(APIRoute):
                 rates: Rates | None = request.app.state.rates
                 if rates is not None:
                     await rates.count(key if keys and key else _address(request))
+            if request.scope["query_string"] and self.parameters is not None:
+                _require_known(request, self.parameters)
             return await handle(await self.with_limited_body(request, request.app.state.limits))
 
         return guarded
+
+    def _parameters(self) -> frozenset[str] | None:
+        """Names of what the query may have; None for probes, and where a model reads it, which refuses all else."""
+        fields = [field for dependant in _with_all_below(self.dependant) for field in dependant.query_params]
+        of_model = any(_is_model(field.field_info.annotation) for field in fields)
+        if self.path in PROBES or of_model or "parameters" in (self.openapi_extra or {}):
+            return None
+        return frozenset(field.alias for field in fields)
 
     @staticmethod
     def most_bytes(limits: Limits) -> int:
@@ -150,6 +165,28 @@ def limited(request: Request, most: int, pause: float) -> Receive:
         return message
 
     return receive
+
+
+def _require_known(request: Request, parameters: frozenset[str]) -> None:
+    """Raise `RequestValidationError`, as of a field that a model does not know, for another parameter."""
+    problems = [
+        {"type": "extra_forbidden", "loc": ("query", name), "msg": "", "input": value}
+        for name, value in request.query_params.items()
+        if name not in parameters
+    ]
+    if problems:
+        raise RequestValidationError(problems)
+
+
+def _with_all_below(dependant: Dependant) -> Iterator[Dependant]:
+    """What a route depends on, and what that depends on."""
+    yield dependant
+    for below in dependant.dependencies:
+        yield from _with_all_below(below)
+
+
+def _is_model(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _address(request: Request) -> str:

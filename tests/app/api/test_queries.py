@@ -11,6 +11,8 @@ from starlette.datastructures import QueryParams
 from app.api.error_handlers import add_handlers
 from app.api.queries import Query
 from app.edge.answers import REQUEST_ID
+from app.edge.paths import PROBES
+from app.main import api
 from seqrec.schemas.recommendations import UserListOptions
 
 query = Query(UserListOptions)
@@ -105,3 +107,28 @@ def test_the_same_query_is_read_once_unless_it_is_long(monkeypatch: pytest.Monke
     long = "&".join(["limit=9", *(f"exclude={id_}" for id_ in range(1, 40))])
     assert [client.get(f"/?{text}").json() for text in ("limit=4", "limit=4", "limit=5", long, long)] == [4, 4, 5, 9, 9]
     assert read == [b"limit=4", b"limit=5", long.encode(), long.encode()]
+
+
+IN_PATH = {"{user_id}": "1", "{movie_id}": "1", "{version}": "none"}
+
+
+def operations() -> list[tuple[str, str]]:
+    """Method and path of every operation in the API's description, but for probes."""
+    paths = api().openapi()["paths"]
+    return [(method.upper(), path) for path, methods in paths.items() if path not in PROBES for method in methods]
+
+
+@pytest.mark.parametrize(("method", "path"), operations())
+def test_a_parameter_that_an_operation_does_not_have_is_refused(client: TestClient, method: str, path: str) -> None:
+    for name, value in IN_PATH.items():
+        path = path.replace(name, value)
+
+    answer = client.request(method, path, params={"surely_unknown": "1"})
+
+    assert answer.status_code == 422
+    assert {"field": "query.surely_unknown", "message": "there is no such field"} in answer.json()["details"]
+
+
+@pytest.mark.parametrize("path", sorted(PROBES))
+def test_a_probe_may_have_any_parameter(client: TestClient, path: str) -> None:
+    assert client.get(path, params={"surely_unknown": "1"}).status_code == 200
