@@ -69,6 +69,11 @@ def pin(session: Session, version: str | None) -> None:
     session.execute(update(Revision).values(pinned=version))
 
 
+def lock(session: Session) -> None:
+    """Until the transaction ends, no other one pins a model, compares models or records which one is served."""
+    session.execute(select(Revision.id).with_for_update())
+
+
 def served_version(session: Session) -> str | None:
     """What is served since the last change; None if none was recorded."""
     return session.scalar(select(ServedModel.version).where(ServedModel.served_until.is_(None)))
@@ -76,7 +81,7 @@ def served_version(session: Session) -> str | None:
 
 def record_champion(session: Session, champion: Champion) -> bool:
     """Write that the champion is served from now on, in place of the one before; False if it is that one."""
-    session.execute(select(Revision.id).with_for_update())  # one at a time
+    lock(session)
     if served_version(session) == champion.version:
         return False
     before = update(ServedModel).where(ServedModel.served_until.is_(None))
@@ -147,7 +152,7 @@ def begin_round(session: Session, now: int, ratings: int) -> int | None:
 
     A round whose process has died, so that its heartbeat is too old, is ended as failed.
     """
-    session.execute(select(Revision.id).with_for_update())  # one at a time
+    lock(session)
     runs = Retraining.outcome.is_(None)
     dead = update(Retraining).where(runs, Retraining.heartbeat_at < now - LIVES_FOR_SECONDS)
     session.execute(dead.values(outcome="failed", ended_at=now, reason=DIED))

@@ -88,6 +88,7 @@ class Models:
         card = self._load(version).card
         with self.database.writes() as session:
             models.pin(session, version)
+            self.folder(version)  # it may have been deleted meanwhile; from now on it stays
             models.end_comparison(session, int(time.time()))
             self.serve_in(session, version, card, "pinned by hand")
 
@@ -109,6 +110,8 @@ class Models:
             for scorer in (first, second):
                 self._require_own_data(session, scorer)
             models.begin_comparison(session, Comparison(champion, challenger, share, int(time.time())))
+            for version in (champion, challenger):
+                self.folder(version)  # as in `pin`
             self.serve_in(session, champion, first.card, f"compared with {challenger}")
 
     def _require_own_data(self, session: Session, scorer: Scorer) -> None:
@@ -175,17 +178,17 @@ class Models:
         What is served is read from the database, so a folder belongs to one database. Nothing is deleted in an object
         store, only on this machine.
         """
-        with self.database.reads() as session:
+        removed = []
+        with self.database.writes() as session:
+            models.lock(session)  # none of them is pinned between the reading and the deleting
             stay = {models.served_version(session), models.pinned(session)}
             if (comparison := models.comparison(session)) is not None:
                 stay.add(comparison.challenger)
-        old = [*self._folders()[self.keep :], *self._folders(aside=True)[self.keep :]]
-        removed = []
-        for folder in old:
-            if folder.name not in stay:
-                with suppress(OSError):  # another process deletes it too
-                    artifact.remove(folder)
-                    removed.append(folder.name)
+            for folder in (*self._folders()[self.keep :], *self._folders(aside=True)[self.keep :]):
+                if folder.name not in stay:
+                    with suppress(OSError):  # another process deletes it too
+                        artifact.remove(folder)
+                        removed.append(folder.name)
         return removed
 
     def folder(self, version: str) -> Path:

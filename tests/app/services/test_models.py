@@ -3,8 +3,10 @@
 import json
 import logging
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import torch
@@ -256,6 +258,37 @@ def test_a_pinned_model_stays_though_another_one_had_to_be_served(models: Models
     models.record(NEWEST, artifact.load_card(root / NEWEST), "served from a start on")
 
     assert models.prune() == [OLDER]
+    assert names(root) == [NEWEST, OLDEST]
+
+
+def test_a_model_that_is_deleted_while_it_is_loaded_is_not_pinned(
+    models: Models, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models.keep = 1
+    load = Models._load
+
+    def load_and_prune(self: Models, version: str) -> Scorer:
+        scorer = load(self, version)
+        models.prune()
+        return scorer
+
+    monkeypatch.setattr(Models, "_load", load_and_prune)
+    with pytest.raises(UnknownNameError):
+        models.pin(OLDER)
+
+    assert models.read().pinned is None
+
+
+def test_a_model_that_is_being_pinned_is_not_deleted(models: Models, root: Path) -> None:
+    models.keep = 1
+    other_process = Models(Database(models.database.engine), root, keep=1)
+    with models.database.writes() as session:
+        storage.pin(session, OLDEST)
+        pruning = Thread(target=other_process.prune)
+        pruning.start()
+        time.sleep(0.3)  # it would have read and deleted by now
+    pruning.join()
+
     assert names(root) == [NEWEST, OLDEST]
 
 
