@@ -34,6 +34,7 @@ from app.edge.paths import PROBES, route_path
 from app.edge.rates import Rates
 from app.edge.refusals import STATE, Refusals
 from app.edge.requests import Requests
+from app.edge.routes import BulkSlots
 from app.observability import metrics, tracing
 from app.services.feedback.events import RETENTION_DAYS
 from app.services.feedback.kinds import DEFAULT_MEANINGS, Meanings
@@ -108,6 +109,7 @@ def create_app(
     host = ModelHost(Database(engine), scorer, artifacts, user_cache, keep_models)
     app.state.services = Services.over(host, meanings, event_retention)
     app.state.keys, app.state.limits, app.state.draining = keys, limits, draining
+    app.state.bulk_slots = BulkSlots(limits.requests)
     app.state.image_url = image_url
     app.state.rates = Rates(limits.rate) if limits.rate else None
     app.add_middleware(Admission, limits=limits, hosts=Hosts(origins=(ANY,)) if keys else hosts, refusals=refusals)

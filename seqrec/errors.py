@@ -370,8 +370,13 @@ class TimedOut(ServiceError):
     code = "timed_out"
     headers = TRY_AGAIN
 
-    def __init__(self) -> None:
-        super().__init__("The request took too long and was given up: something is slow. Try again in a moment.")
+    def __init__(self, *, is_undone: bool = True) -> None:
+        super().__init__(
+            "The request took too long and was given up: something is slow. Try again in a moment."
+            if is_undone
+            else "The request took too long: something is slow. What it was to write may be written in a moment: look "
+            "before you try again."
+        )
 
 
 class StorageFull(ServiceError):

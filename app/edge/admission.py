@@ -7,6 +7,8 @@ import time
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app import deadline
+from app.deadline import Deadline
 from app.edge.answers import answer
 from app.edge.hosts import Hosts
 from app.edge.limits import Limits
@@ -54,14 +56,15 @@ class Admission:
             await answer(error, scope)(scope, receive, send)
             return
         self._admitted += 1
-        timed = TimedAnswer(scope, receive, send)
-        timer = asyncio.get_running_loop().call_later(self.limits.seconds, timed.expire)
-        try:
-            await self.app(scope, receive, timed.send)
-        finally:
-            timer.cancel()
-            self._admitted -= 1
-            await timed.expired()
+        with deadline.of_request() as of_request:
+            timed = TimedAnswer(scope, receive, send, of_request)
+            timer = asyncio.get_running_loop().call_later(self.limits.seconds, timed.expire)
+            try:
+                await self.app(scope, receive, timed.send)
+            finally:
+                timer.cancel()
+                self._admitted -= 1
+                await timed.expired()
 
     def _warn(self) -> None:
         """Once in a while: a line for each refused request would cost more than the refusal."""
@@ -78,11 +81,12 @@ class TimedAnswer:
     """The answer to one request, which is `TimedOut` if the route has not begun one when the time is over.
 
     The route's own work cannot be stopped: it may be in a thread that waits for the database. What it sends afterwards
-    is dropped.
+    is dropped, and what it writes is taken back.
     """
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, of_request: Deadline) -> None:
         self._scope, self._receive, self._send = scope, receive, send
+        self._deadline = of_request
         self._begun = False
         self._expiry: asyncio.Task[None] | None = None
 
@@ -99,6 +103,7 @@ class TimedAnswer:
     def expire(self) -> None:
         """Answer now, unless the route has begun to or may take longer."""
         if not self._begun and not isinstance(self._scope.get("route"), BulkRoute):
+            error = TimedOut(is_undone=self._deadline.give_up())
             self._expiry = asyncio.get_running_loop().create_task(
-                answer(TimedOut(), self._scope)(self._scope, self._receive, self._send)
+                answer(error, self._scope)(self._scope, self._receive, self._send)
             )

@@ -20,9 +20,9 @@ LAST_DATA_RECEIVED = 52
 
 
 class LimitedConnection(HttpToolsProtocol):
-    """Closes a connection whose next request has not sent its whole header in time, or sends too long a header.
+    """Closes a connection that does not send a whole header in time, sends too long a one, or stops reading.
 
-    The server itself waits without end for the first byte, and for the rest of a header.
+    The server itself waits without end for the first byte, for the rest of a header, and for who reads no further.
 
     A request that has waited too long in the system's queues is refused (`app.edge.refusals.Lateness`): the event
     loop takes up one new connection a turn, so that requests which are answered at once never are many in the
@@ -35,6 +35,7 @@ class LimitedConnection(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - those of the server
         super().__init__(*arguments, **options)
         self._header_timer: TimerHandle | None = None
+        self._stall_timer: TimerHandle | None = None
         self._header_bytes = 0
         self._is_new, self._is_first, self._is_turned_away = True, True, False
 
@@ -47,7 +48,17 @@ class LimitedConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_header_timer()
+        self._stop_stall_timer()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Called while the caller has much of an answer still to read."""
+        super().pause_writing()
+        self._stall_timer = self.loop.call_later(self.limits.stall, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._stop_stall_timer()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         if self._is_new:
@@ -130,6 +141,11 @@ class LimitedConnection(HttpToolsProtocol):
     def _await_header(self) -> None:
         self._header_bytes = 0
         self._header_timer = self.loop.call_later(self.limits.pause, self.transport.close)
+
+    def _stop_stall_timer(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
 
     def _stop_header_timer(self) -> None:
         if self._header_timer is not None:

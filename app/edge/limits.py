@@ -17,6 +17,7 @@ class Limits(NamedTuple):
         bulk_body: bytes of a body of a bulk route.
         file: bytes of a file that a person sends.
         pause: seconds until the next piece of a body has to come, and until all of a request's header has to.
+        stall: seconds until a caller has to go on reading an answer.
         header: bytes of a request's header.
         rate: requests of each caller, as ``60/minute``; None for any number.
     """
@@ -29,6 +30,7 @@ class Limits(NamedTuple):
     bulk_body: int = 1024 * MIB
     file: int = 32 * MIB
     pause: float = 10.0
+    stall: float = 60.0
     header: int = 64 * KIB
     rate: str | None = None
 

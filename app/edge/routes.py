@@ -6,6 +6,7 @@ FastAPI reads and parses a body before any dependency, so that a caller without 
 import asyncio
 import json
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from fastapi import Request, Response
@@ -15,14 +16,14 @@ from fastapi.params import Depends
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
-from starlette.types import Message, Receive
+from starlette.types import Message, Receive, Scope, Send
 
 from app.edge.keys import ADMIN_KEY, ANY_KEY, HEADER, Keys, with_admin_key, with_key
 from app.edge.limits import Limits
 from app.edge.paths import PROBES
 from app.edge.rates import Rates
 from app.edge.requests import HEADERS
-from seqrec.errors import BodyTooLarge, SlowBody, UnsupportedMedia
+from seqrec.errors import BodyTooLarge, Overloaded, SlowBody, UnsupportedMedia
 
 HIGH_ESCAPES = ("\\ud", "\\uD")
 """How escapes of surrogates begin in JSON; some letters of Korea have such ones too."""
@@ -121,8 +122,32 @@ class BatchRoute(Route):
         return limits.batch_body
 
 
+class BulkSlots:
+    """Admits a part of a worker's requests to bulk routes, so that slow callers of these leave room for all others."""
+
+    def __init__(self, requests: int) -> None:
+        """``requests`` are all that the worker takes on."""
+        self._left = max(requests // 4, 1)
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """`Overloaded` if all are taken."""
+        if not self._left:
+            raise Overloaded
+        self._left -= 1
+        try:
+            yield
+        finally:
+            self._left += 1
+
+
 class BulkRoute(Route):
     """A route that may take long, and whose code may read the body piece by piece."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        slots: BulkSlots = scope["app"].state.bulk_slots
+        with slots.one():
+            await super().handle(scope, receive, send)
 
     async def with_limited_body(self, request: Request, limits: Limits) -> Request:
         """The request, whose body ends in `BodyTooLarge` or `SlowBody` while it is read."""

@@ -35,6 +35,7 @@ from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
+from app import deadline
 from app.errors import DatabaseError
 from app.storage.tables import Revision
 from seqrec.errors import DatabaseUnavailable, Overloaded, StorageFull
@@ -275,7 +276,7 @@ class Database:
 
         SQLite has one writer at a time, PostgreSQL several. The others wait here, so that they hold no connection that
         readers could use: `DatabaseUnavailable` after too long a wait, `Overloaded` if too many wait already.
-        `StorageFull` if the disk has no room for it.
+        `StorageFull` if the disk has no room for it, `TimedOut` if the request was given up meanwhile.
         """
         if not self._waiting_writers.acquire(blocking=False):
             raise Overloaded
@@ -284,12 +285,15 @@ class Database:
                 raise DatabaseUnavailable
         finally:
             self._waiting_writers.release()
+        of_request = deadline.current()
         try:
             with self._writing.begin() as session:
                 if long:
                     _let_take_long(session)
                 yield session
+                of_request.begin_commit()
         finally:
+            of_request.end_commit()
             self.writes_done += 1  # after the commit: who sees the number sees what was written
             self._writers.release()
 

@@ -22,7 +22,9 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from server import running
 from sqlalchemy import Engine, text
+from waiting import comes_true
 
+from app.deadline import Deadline
 from app.edge import refusals
 from app.edge.keys import Keys
 from app.edge.limits import Limits
@@ -33,6 +35,7 @@ from app.services.feedback import online
 from app.services.feedback.attribution import AttributedList, attribute_in_parts
 from app.storage.database import Database, connect
 from model.inference.scorer import Scorer
+from seqrec.errors import TimedOut
 
 DATABASE_TIMEOUT, REQUEST_TIMEOUT = 1.0, 1.5
 
@@ -47,6 +50,14 @@ THREADS = 40
 def impatient(loaded: Engine) -> Iterator[Engine]:
     """An engine on the same database that waits for little."""
     engine = connect(loaded.url.render_as_string(hide_password=False), DATABASE_TIMEOUT)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def patient(loaded: Engine) -> Iterator[Engine]:
+    """An engine on the same database that waits for long."""
+    engine = connect(loaded.url.render_as_string(hide_password=False), 30.0)
     yield engine
     engine.dispose()
 
@@ -125,6 +136,50 @@ def test_a_locked_table_is_waited_for_as_long_as_the_setting_says(impatient: Eng
 
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
         assert DATABASE_TIMEOUT <= seconds < DATABASE_TIMEOUT + SPARE
+
+
+def test_what_a_request_was_to_write_is_not_written_once_it_was_given_up(
+    loaded: Engine, patient: Engine, scorer: Scorer
+) -> None:
+    def users() -> int:
+        with loaded.connect() as connection:
+            return int(connection.scalar(text("SELECT count(*) FROM users")) or 0)
+
+    before = users()
+    with running(create_app(patient, scorer, limits=Limits(seconds=0.5))) as address:
+        with Database(loaded).writes() as session:
+            has_many_writers = loaded.dialect.name == "postgresql"
+            session.execute(text("LOCK TABLE users" if has_many_writers else "UPDATE users SET age = age"))
+            answer = ask("POST", f"{address}/users", json={})
+            assert (answer.status_code, answer.json()["code"]) == (503, "timed_out")
+            assert "given up" in answer.json()["detail"]
+        assert ask("POST", f"{address}/users", json={}).status_code == 201  # after what was waiting
+
+    assert users() == before + 1
+
+
+def test_slow_callers_of_bulk_routes_leave_room_for_others(loaded: Engine, scorer: Scorer) -> None:
+    with running(create_app(loaded, scorer, limits=Limits(requests=8))) as address, ExitStack() as stack:
+        host, port = address.removeprefix("http://").split(":")
+        for _ in range(2):  # a quarter of 8: they begin an upload, and do not go on
+            connection = stack.enter_context(socket.create_connection((host, int(port))))
+            connection.sendall(
+                b"POST /import/ratings HTTP/1.1\r\nHost: localhost\r\n"
+                b"Content-Type: application/x-ndjson\r\nContent-Length: 100\r\n\r\n"
+            )
+
+        assert comes_true(lambda: ask("GET", f"{address}/export/ratings").status_code == 503)
+        assert ask("GET", f"{address}/users/1/recommendations").status_code == 200
+
+
+def test_a_request_is_not_given_up_while_its_transaction_is_committed() -> None:
+    of_request = Deadline()
+    of_request.begin_commit()
+
+    assert not of_request.give_up()
+    of_request.end_commit()
+    with pytest.raises(TimedOut):
+        of_request.begin_commit()
 
 
 def test_more_requests_than_a_worker_takes_on_are_refused_at_once(loaded: Engine, scorer: Scorer) -> None:

@@ -112,3 +112,37 @@ def test_a_body_that_is_sent_behind_another_request_is_waited_for(monkeypatch: p
                 received += connection.recv(4096)
 
     assert b"read 0" in received
+
+
+async def endless(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """Answers on and on, until the connection is gone."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    while True:
+        await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
+        await asyncio.sleep(0)
+
+
+def test_who_does_not_read_on_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LimitedConnection, "limits", Limits(stall=0.5))
+    with running(endless) as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            time.sleep(2)  # what is read now was sent before
+
+            assert comes_true(lambda: is_closed(connection, within=1))
+
+
+def test_who_reads_slowly_gets_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LimitedConnection, "limits", Limits(stall=0.5))
+    size = 16_000_000  # more than the system's buffers hold
+    with running(PlainTextResponse("x" * size)) as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            received = b""
+            while not received.endswith(b"x" * 1000) or len(received) < size:
+                received += connection.recv(1_000_000)
+                time.sleep(0.05)
+
+    assert received.endswith(b"x" * size)
