@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.services.rating_import.files import LARGEST_UNPACKED, MOST_MEMBERS, Text, texts_of
+from app.services.rating_import.files import DIRECTORY_ENTRY, LARGEST_UNPACKED, MOST_MEMBERS, Text, texts_of
 from app.services.rating_import.formats import MOST_ROWS, Export, RatedTitle, read
 from app.services.rating_import.matching import TitleMatcher
 from app.services.rating_import.names import key_of
@@ -90,6 +90,11 @@ def test_the_archive_of_letterboxd_counts_what_is_watched_and_not_rated_and_what
 
     assert [rating.title for rating in found.ratings] == ["Heat", "Good, the Bad and the Ugly, The"]
     assert (len(found.watched), len(found.watchlist), found.repeated) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("name", ["./ratings.csv", "export//ratings.csv", "export/./ratings.csv", "/ratings.csv"])
+def test_a_file_of_an_archive_is_read_however_its_path_is_spelt(name: str) -> None:
+    assert len(export(archive({name: LETTERBOXD, "./lists/best.csv": LETTERBOXD})).ratings) == 2
 
 
 def test_the_name_of_a_file_tells_a_watchlist_from_what_was_watched() -> None:
@@ -223,8 +228,15 @@ def torn() -> bytes:
     return archive({"ratings.csv": LETTERBOXD * 50})[:200]
 
 
-def workbook() -> bytes:
-    return archive({"xl/workbook.xml": "<x/>"})
+def workbook(name: str = "xl/workbook.xml") -> bytes:
+    return archive({name: "<x/>"})
+
+
+def with_a_password() -> bytes:
+    """An archive whose directory says that its file is encrypted."""
+    whole = bytearray(archive({"ratings.csv": LETTERBOXD}))
+    whole[whole.index(DIRECTORY_ENTRY) + 8] |= 1
+    return bytes(whole)
 
 
 @pytest.mark.parametrize(
@@ -250,6 +262,8 @@ def workbook() -> bytes:
         pytest.param(many_files, "more than 1,000 files", id="many files"),
         pytest.param(torn, "cannot be unpacked", id="torn archive"),
         pytest.param(workbook, "save it as CSV", id="workbook"),
+        pytest.param(lambda: workbook("./xl/a.xml"), "save it as CSV", id="workbook, path spelt otherwise"),
+        pytest.param(with_a_password, "the archive has a password: unpack it first", id="password"),
         pytest.param(lambda: archive({"a.png": "x"}), "the archive has no CSV or JSON file", id="other archive"),
     ],
 )
@@ -258,10 +272,19 @@ def test_what_is_no_export_is_told_what_it_is(content: Callable[[], bytes], said
         export(content())
 
 
-def test_whatever_byte_of_its_directory_is_damaged_an_archive_is_refused_or_read() -> None:
-    whole = archive({"ratings.csv": LETTERBOXD})
+@pytest.mark.parametrize(
+    "compression",
+    [
+        pytest.param(zipfile.ZIP_STORED, id="stored"),
+        pytest.param(zipfile.ZIP_DEFLATED, id="deflate"),
+        pytest.param(zipfile.ZIP_BZIP2, id="bzip2"),
+        pytest.param(zipfile.ZIP_LZMA, id="LZMA"),
+    ],
+)
+def test_whatever_byte_of_it_is_damaged_an_archive_is_refused_or_read(compression: int) -> None:
+    whole = archive({"ratings.csv": LETTERBOXD}, compression)
     refused = 0
-    for place in range(whole.index(b"PK\x01\x02"), len(whole)):
+    for place in range(len(whole)):
         for flipped in (0x01, 0x40, 0x80, 0xFF):
             damaged = bytearray(whole)
             damaged[place] ^= flipped
