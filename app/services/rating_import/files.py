@@ -25,6 +25,9 @@ LETTERBOXD = {"ratings.csv", "watched.csv", "watchlist.csv"}
 OTHER_FOLDERS = {"__MACOSX", "deleted", "orphaned", "likes", "lists"}
 """Folders of archives whose files do not say what the user thinks."""
 
+ARCHIVE = re.compile(rb"PK(\x03\x04|\x05\x06|\x06\x06|\x07\x08|00PK\x03\x04)")
+"""How zip files begin: with a file, without any, without any in 64 bits, and as one of several parts (the last two)."""
+
 DIRECTORY_ENTRY = b"PK\x01\x02"
 
 ENCRYPTED = 1
@@ -62,7 +65,7 @@ def texts_of(content: bytes, name: str = "") -> list[Text]:
     """The text of a file, or those of a zip archive; `InvalidRequest` says what the file is if it is not an export."""
     if not content.strip():
         raise refused("the file is empty")
-    if content.startswith(b"PK"):
+    if ARCHIVE.match(content):
         return [Text(member, decode(part)) for member, part in _members(content)]
     return [Text(name, decode(content))]
 

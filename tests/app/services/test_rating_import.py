@@ -150,6 +150,15 @@ def test_a_table_may_name_separate_and_encode_as_it_likes(content: str, encoding
     assert (rating.year, rating.stars) == (2001, 4.5)
 
 
+def test_a_table_may_begin_as_an_archive_does() -> None:
+    assert titles(export("PK,title,rating\n1,Heat,4\n")) == [("Heat", None, 4, 4)]
+
+
+@pytest.mark.parametrize("mark", [b"PK\x07\x08", b"PK00"], ids=["in parts", "in parts of which there is one"])
+def test_an_archive_may_have_a_mark_before_its_first_file(mark: bytes) -> None:
+    assert len(export(mark + archive({"ratings.csv": LETTERBOXD})).ratings) == 2
+
+
 def test_lines_of_two_encodings_in_one_file_are_both_read() -> None:
     lines = [b"title,year,rating\n", "Amélie,2001,4\n".encode(), "Das Boot é,1981,5\n".encode("windows-1252")]
 
@@ -265,6 +274,8 @@ def with_a_password() -> bytes:
         pytest.param(lambda: workbook("./xl/a.xml"), "save it as CSV", id="workbook, path spelt otherwise"),
         pytest.param(with_a_password, "the archive has a password: unpack it first", id="password"),
         pytest.param(lambda: archive({"a.png": "x"}), "the archive has no CSV or JSON file", id="other archive"),
+        pytest.param(lambda: archive({}), "the archive has no CSV or JSON file", id="empty archive"),
+        pytest.param(lambda: b"PK\x06\x06" + bytes(100), "the archive cannot be unpacked", id="torn, of 64 bits"),
     ],
 )
 def test_what_is_no_export_is_told_what_it_is(content: Callable[[], bytes], said: str) -> None:
