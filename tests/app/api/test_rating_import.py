@@ -54,6 +54,16 @@ def test_a_preview_writes_nothing_and_the_import_what_the_preview_shows(client: 
     assert client.get(f"/users/{user}/recommendations").json()["based_on"] == "history"
 
 
+def test_what_is_shown_is_on_the_scale_that_is_shown(client: TestClient, user: int) -> None:
+    header, first, second = table(client, (1, 4), (2, 4)).splitlines()
+    content = f"{header}\n{first}/5\n{second}/10\n"
+
+    answer = client.post(f"/users/{user}/import", content=content).json()
+
+    assert answer["best"] == 10
+    assert [(entry["given"], entry["stars"]) for entry in answer["matched"]] == [(8, 4), (4, 2)]
+
+
 def test_what_the_user_gave_before_is_shown_and_replaced(client: TestClient, user: int) -> None:
     client.put(f"/users/{user}/ratings/1", json={"stars": 2})
     content = table(client, (1, 5), (2, 4))

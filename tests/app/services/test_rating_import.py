@@ -176,6 +176,45 @@ def test_a_table_is_on_the_smallest_scale_that_holds_its_ratings(most: str, give
     assert found.ratings[1].stars == stars
 
 
+def test_a_rating_is_on_the_scale_that_it_names() -> None:
+    found = export("title,rating\nA,4/10\nB,5 / 10\n")
+
+    assert found.best == 10
+    assert titles(found) == [("A", None, 4, 2), ("B", None, 5, 2.5)]
+
+
+def test_of_several_scales_each_row_has_its_own_and_is_shown_on_the_largest() -> None:
+    found = export('title,rating\nA,4/5\nB,4/10\nC,1/3\nD,"2,5/10"\n')
+
+    assert found.best == 10
+    assert titles(found) == [("A", None, 8, 4), ("B", None, 4, 2), ("C", None, 3.3333, 1.5), ("D", None, 2.5, 1.5)]
+
+
+@pytest.mark.parametrize(
+    ("named", "plain", "best", "stars"),
+    [("3/4", "", 4, []), ("8/10", "3", 10, [1.5]), ("4/5", "7", 10, [3.5]), ("4/4", "5", 5, [5]), ("3/4", "0", 4, [])],
+)
+def test_a_rating_that_names_no_scale_is_on_the_one_that_holds_all(
+    named: str, plain: str, best: float, stars: list[float]
+) -> None:
+    found = export(f"title,rating\nA,{named}\nB,{plain}\n")
+
+    assert found.best == best
+    assert [rating.stars for rating in found.ratings[1:]] == stars
+
+
+def test_a_scale_that_a_row_names_counts_where_the_export_has_another() -> None:
+    assert titles(export(LETTERBOXD.replace("4.5", "9/10")))[0] == ("Heat", 1995, 4.5, 4.5)
+    assert titles(export(IMDB.replace(",9,", ",3/5,")))[0] == ("Heat", 1995, 6, 3)
+
+
+@pytest.mark.parametrize("rating", ["6/5", "10.1/10", "4/0", "0/0", "4/101", "4/1000", "4/" + "9" * 5000, "4/5/10"])
+def test_a_rating_that_is_not_on_the_scale_that_it_names_is_unreadable(rating: str) -> None:
+    found = export(f"title,rating\nA,{rating}\nB,5\n")
+
+    assert (found.best, found.unreadable, titles(found)) == (5, 1, [("B", None, 5, 5)])
+
+
 @pytest.mark.parametrize(
     ("given", "read_as"),
     [("949", 949), ("0" * 5000 + "949", 949), ("0" * 10 + "9" * 5000, None), (str(2**31), None), ("0", None)],
