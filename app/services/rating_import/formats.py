@@ -59,6 +59,8 @@ USUAL_SCALES = (5.0, 10.0, 100.0)
 """The best ratings of the scales of a table that does not say its own."""
 
 NUMBER = re.compile(r"(\d{1,4}(?:[.,]\d{1,4})?)\s*(?:/\s*0*(\d{1,3}))?")
+DIGITS_OF_DAY = 8
+
 YEAR = re.compile(r"\d{4}")
 IMDB_ID = re.compile(r"(?:tt)?0*(\d{1,9})")
 TMDB_ID = re.compile(r"0*(\d{1,10})")
@@ -297,10 +299,13 @@ def _tmdb_id(text: str) -> int | None:
 
 
 def _unix_seconds(text: str) -> int | None:
-    """A day or a moment by ISO 8601, in UTC where it names no zone, or seconds since 1970; None for all else."""
+    """A day or a moment by ISO 8601, in UTC where it names no zone, or seconds since 1970; None for all else.
+
+    Digits alone are a day if there are eight of them, as in 20240115, and seconds if there are more.
+    """
     text = text.strip()
     try:
-        if text.isdecimal() and len(text) <= 11:
+        if text.isdecimal() and len(text) > DIGITS_OF_DAY:
             seconds = int(text)
         else:
             moment = datetime.fromisoformat(text)

@@ -245,7 +245,28 @@ def test_rows_that_cannot_be_read_are_counted() -> None:
     assert (len(found.ratings), found.unreadable, len(found.watched)) == (1, 2, 2)
 
 
-@pytest.mark.parametrize("when", ["soon", "31/05/2020", "2999-01-01", "-5", "99999999999999999999"])
+@pytest.mark.parametrize(
+    ("when", "seconds"),
+    [
+        pytest.param("2024-01-15", moment(2024, 1, 15), id="day"),
+        pytest.param("20240115", moment(2024, 1, 15), id="day in digits"),
+        pytest.param("20240115T2015Z", moment(2024, 1, 15, 20, 15), id="moment in digits"),
+        pytest.param("2024-01-15T20:15:00+01:00", moment(2024, 1, 15, 19, 15), id="moment with a zone"),
+        pytest.param("978300760", 978300760, id="nine digits"),
+        pytest.param("1705276800", moment(2024, 1, 15), id="ten digits"),
+    ],
+)
+def test_a_time_is_a_day_a_moment_or_seconds(when: str, seconds: int) -> None:
+    assert export(f"title,rating,date\nHeat,4,{when}\n").ratings[0].rated_at == seconds
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        *("soon", "31/05/2020", "2999-01-01", "-5", "99999999999999999999"),
+        *("2019", "202401", "2024011", "20241301", "20240230", "1705276800000", "2023110712345"),
+    ],
+)
 def test_a_time_that_cannot_be_read_or_is_to_come_is_none(when: str) -> None:
     assert export(f"title,rating,date\nHeat,4,{when}\n").ratings[0].rated_at is None
 
