@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import lzma
 import os
 import shutil
 import struct
@@ -15,8 +16,14 @@ from pathlib import Path
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """Numbers of the errors of a disk, a quota or a limit on files that leaves no room."""
 
-UNZIPPING_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError, OverflowError)
-"""What `zipfile` raises for damage, which may look like a password, a compression that it does not know or a size."""
+UNZIPPING_ERRORS = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(EOFError, RuntimeError, ValueError, OverflowError),
+)
+"""What `zipfile` raises for damage, which may look like a password, a compression that it does not know or a size.
+
+What is compressed by bzip2 raises `OSError` besides, one without a number, which no disk raises.
+"""
 
 HALF_WRITTEN = ".*.writing"
 """Pattern of the names of temporary files, which stay where a process is killed."""

@@ -14,6 +14,9 @@ T = TypeVar("T")
 LONGEST_LINE = 10_000
 """In bytes; a longer line is neither a rating nor an event."""
 
+MOST_OF_LINE = len(codecs.BOM_UTF8) + LONGEST_LINE + 1
+"""Bytes that are read of a line at once."""
+
 MOST_BLANK_LINES = 10_000
 """A file of more is not one of ratings or events."""
 
@@ -40,19 +43,18 @@ def read_blocks(
         if number == 1 and (kind := _other_kind(line)) is not None:
             problems.append(InvalidField(field="line 1", message=kind))
             return
-        if not line.strip():
+        if len(line.rstrip(b"\r\n")) > LONGEST_LINE:
+            problems.append(InvalidField(field=f"line {number}", message=f"is longer than {LONGEST_LINE:,} bytes"))
+        elif not line.strip():
             blank += 1
             if blank > MOST_BLANK_LINES:
                 problems.append(InvalidField(field=f"line {number}", message=f"more than {blank - 1:,} blank lines"))
                 break
-            continue
-        try:
-            block.append((number, read(line)))
-        except ValidationError as error:
-            problems += [
-                InvalidField(field=".".join(filter(None, [f"line {number}", problem.field])), message=problem.message)
-                for problem in invalid_fields(error.errors(), whole="")
-            ]
+        else:
+            try:
+                block.append((number, read(line)))
+            except ValidationError as error:
+                problems += _problems(number, error)
         if len(block) == size or len(problems) >= MOST_DETAILS:
             yield block
             block = []
@@ -61,10 +63,23 @@ def read_blocks(
     yield block
 
 
+def _problems(number: int, error: ValidationError) -> Iterator[InvalidField]:
+    for problem in invalid_fields(error.errors(), whole=""):
+        field = ".".join(filter(None, [f"line {number}", problem.field]))
+        yield InvalidField(field=field, message=problem.message)
+
+
 def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """Without a byte order mark, and without going back: a file may be a pipe."""
-    yield file.readline(LONGEST_LINE).removeprefix(codecs.BOM_UTF8)
-    yield from iter(lambda: file.readline(LONGEST_LINE), b"")
+    """Without a byte order mark, and without going back: a file may be a pipe.
+
+    A line that is longer than `LONGEST_LINE` is cut off, and is still longer.
+    """
+    mark = codecs.BOM_UTF8
+    while part := file.readline(MOST_OF_LINE):
+        yield part.removeprefix(mark)
+        mark = b""
+        while part and not part.endswith(b"\n"):
+            part = file.readline(MOST_OF_LINE)
 
 
 def _other_kind(line: bytes) -> str | None:

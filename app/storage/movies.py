@@ -71,13 +71,13 @@ def free_id(session: Session, known: Collection[int]) -> int:
     return choose_free_id(session, Movie.id, Revision.greatest_movie_id, known)
 
 
-def add(session: Session, movie_id: int, fields: Mapping[str, object], genres: Collection[str]) -> None:
+def add(session: Session, movie_id: int, fields: Mapping[str, object], genres: Sequence[str]) -> None:
     """Insert a movie; SQLAlchemy's `IntegrityError` if one of the ids is taken."""
     session.execute(insert(Movie).values(id=movie_id, **fields))
     _add_genres(session, movie_id, genres)
 
 
-def change(session: Session, movie_id: int, fields: Mapping[str, object], genres: Collection[str] | None) -> None:
+def change(session: Session, movie_id: int, fields: Mapping[str, object], genres: Sequence[str] | None) -> None:
     """Set some fields, and replace the genres unless they are None."""
     if fields:
         session.execute(update(Movie).where(Movie.id == movie_id).values(**fields))
@@ -91,10 +91,13 @@ def remove(session: Session, movie_id: int) -> None:
     session.execute(delete(Movie).where(Movie.id == movie_id))
 
 
-def _add_genres(session: Session, movie_id: int, names: Collection[str]) -> None:
-    # Names that differ in case alone are one genre, spelt as it was spelt first.
+def _add_genres(session: Session, movie_id: int, names: Sequence[str]) -> None:
+    """Names that differ in case alone are one genre, spelt as it was spelt first."""
     known = {name.casefold(): genre_id for genre_id, name in session.execute(select(Genre.id, Genre.name))}
-    for folded, name in sorted({name.casefold(): name for name in names}.items()):
+    first_spelt: dict[str, str] = {}
+    for name in names:
+        first_spelt.setdefault(name.casefold(), name)
+    for folded, name in sorted(first_spelt.items()):
         if folded not in known:
             known[folded] = session.execute(insert(Genre).values(name=name).returning(Genre.id)).scalar_one()
         session.execute(insert(MovieGenre).values(movie_id=movie_id, genre_id=known[folded]))

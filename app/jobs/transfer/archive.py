@@ -158,7 +158,7 @@ def _named(problem: str) -> Iterator[None]:
     except UNZIPPING_ERRORS as error:
         raise ArchiveError(problem) from error
     except OSError as error:
-        if error.errno != errno.EINVAL:  # a place before the file's beginning
+        if error.errno not in (errno.EINVAL, None):  # a place before the file's beginning; what bzip2 cannot unpack
             raise
         raise ArchiveError(problem) from error
 

@@ -25,7 +25,13 @@ LETTERBOXD = {"ratings.csv", "watched.csv", "watchlist.csv"}
 OTHER_FOLDERS = {"__MACOSX", "deleted", "orphaned", "likes", "lists"}
 """Folders of archives whose files do not say what the user thinks."""
 
+ARCHIVE = re.compile(rb"PK(\x03\x04|\x05\x06|\x06\x06|\x07\x08|00PK\x03\x04)")
+"""How zip files begin: with a file, without any, without any in 64 bits, and as one of several parts (the last two)."""
+
 DIRECTORY_ENTRY = b"PK\x01\x02"
+
+ENCRYPTED = 1
+"""Bit of the flags of a member that has a password."""
 
 OTHER_KINDS = {
     b"\x89PNG": "a picture",
@@ -59,7 +65,7 @@ def texts_of(content: bytes, name: str = "") -> list[Text]:
     """The text of a file, or those of a zip archive; `InvalidRequest` says what the file is if it is not an export."""
     if not content.strip():
         raise refused("the file is empty")
-    if content.startswith(b"PK"):
+    if ARCHIVE.match(content):
         return [Text(member, decode(part)) for member, part in _members(content)]
     return [Text(name, decode(content))]
 
@@ -99,23 +105,29 @@ def _members(content: bytes) -> Iterator[tuple[str, bytes]]:
     left = LARGEST_UNPACKED
     try:
         with zipfile.ZipFile(BytesIO(content)) as archive:
-            for member in _exports(archive.namelist()):
+            for path, member in _exports(archive.infolist()):
+                if member.flag_bits & ENCRYPTED:
+                    raise refused("the archive has a password: unpack it first")
                 with archive.open(member) as file:
                     part = file.read(left + 1)
                 left -= len(part)
                 if left < 0:
                     raise refused(f"the archive has more than {LARGEST_UNPACKED >> 20} MiB when it is unpacked")
-                yield PurePosixPath(member).name, part
-    except UNZIPPING_ERRORS as error:
+                yield path.name, part
+    except (*UNZIPPING_ERRORS, OSError) as error:  # bz2 raises OSError for damage, and all of this is in memory
         raise refused(f"the archive cannot be unpacked ({error})") from error
 
 
-def _exports(members: list[str]) -> list[str]:
-    if any(member.startswith("xl/") for member in members):
+def _exports(members: list[zipfile.ZipInfo]) -> list[tuple[PurePosixPath, zipfile.ZipInfo]]:
+    """Each with its path, which may be spelt otherwise in the archive: ``./ratings.csv``."""
+    paths = [(PurePosixPath(member.filename), member) for member in members]
+    if any(path.parts[:1] == ("xl",) for path, _ in paths):
         raise refused("the file is a workbook of Excel: save it as CSV")
-    paths = [PurePosixPath(member) for member in members]
-    tables = [path for path in paths if path.suffix.lower() in SUFFIXES and OTHER_FOLDERS.isdisjoint(path.parts)]
+    tables = [
+        (path, member)
+        for path, member in paths
+        if path.suffix.lower() in SUFFIXES and OTHER_FOLDERS.isdisjoint(path.parts)
+    ]
     if not tables:
         raise refused("the archive has no CSV or JSON file")
-    known = [path for path in tables if path.name.lower() in LETTERBOXD]
-    return [str(path) for path in known or tables]
+    return [(path, member) for path, member in tables if path.name.lower() in LETTERBOXD] or tables

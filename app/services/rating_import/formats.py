@@ -55,7 +55,12 @@ LEAST_COLUMNS = 2
 NO_MOVIES = ("series", "season", "episode", "show", "game", "podcast")
 """Words in what a site calls a title of another kind."""
 
-NUMBER = re.compile(r"(\d{1,4}(?:[.,]\d{1,4})?)\s*(?:/\s*\d+)?")
+USUAL_SCALES = (5.0, 10.0, 100.0)
+"""The best ratings of the scales of a table that does not say its own."""
+
+NUMBER = re.compile(r"(\d{1,4}(?:[.,]\d{1,4})?)\s*(?:/\s*0*(\d{1,3}))?")
+DIGITS_OF_DAY = 8
+
 YEAR = re.compile(r"\d{4}")
 IMDB_ID = re.compile(r"(?:tt)?0*(\d{1,9})")
 TMDB_ID = re.compile(r"0*(\d{1,10})")
@@ -78,7 +83,7 @@ class RatedTitle(NamedTuple):
     Attributes:
         row: of the file, from 1 after the header.
         year: None where the file does not say.
-        given: on the scale of the export.
+        given: on the scale of the export, also where its row names another.
         stars: 0.5 to 5 in halves.
         rated_at: Unix seconds; None where the file does not say.
     """
@@ -102,7 +107,7 @@ class Export(NamedTuple):
     """What an export holds.
 
     Attributes:
-        best: the best rating of its scale.
+        best: the best rating of its scale, or of the largest where rows name several.
         ratings: each title once, with its last rating, in the order of the file.
         watched: titles that were seen and not rated.
         watchlist: titles that are still to be seen.
@@ -119,6 +124,17 @@ class Export(NamedTuple):
     no_movies: int = 0
     repeated: int = 0
     unreadable: int = 0
+
+
+class _Given(NamedTuple):
+    """A rating as its row has it; ``best`` is the best one of the scale that the row names, as in 4/10, or None."""
+
+    value: float
+    best: float | None
+
+    def on_scale(self, best: float) -> float:
+        """The value where ``best`` is the best one, in four decimals, as many as a rating may have."""
+        return self.value if self.best is None else round(self.value * best / self.best, 4)
 
 
 class _Row(NamedTuple):
@@ -176,12 +192,13 @@ def _merged(exports: Sequence[Export]) -> Export:
 def _export(source: Source, best: float | None, rows: Sequence[_Row]) -> Export:
     """Sort the rows; ``best`` is None if the ratings are to tell their scale."""
     movies = [row for row in rows if not any(word in row.kind.casefold() for word in NO_MOVIES)]
-    given = {row.number: _number(row.rating) for row in movies}
+    read_as = {row.number: _rating(row.rating) for row in movies}
     if best is None:
-        best = _scale_of([value for value in given.values() if value is not None])
+        best = _scale_of([given for given in read_as.values() if given is not None])
     rated, watched, watchlist, unreadable = [], set[Identity](), set[Identity](), 0
     for row in movies:
-        value = given[row.number]
+        given = read_as[row.number]
+        value = None if given is None else given.on_scale(best)
         is_unrated = row.rating.strip() in ("", "0", "-1") or value == 0
         if not row.title and not row.imdb_id and not row.tmdb_id:
             unreadable += 1
@@ -238,21 +255,31 @@ def _identity(imdb_id: str | None, tmdb_id: int | None, title: str, year: int | 
     return title.casefold(), year
 
 
-def _scale_of(ratings: Sequence[float]) -> float:
-    """The best rating of the smallest usual scale that holds them all."""
-    most = max(ratings, default=0.0)
-    for best in (5.0, 10.0, 100.0):
+def _scale_of(ratings: Sequence[_Given]) -> float:
+    """The best rating of the file's scale: the largest that is named, or a larger usual one if the others need it."""
+    named = max((given.best for given in ratings if given.best is not None), default=0.0)
+    most = max((given.value for given in ratings if given.best is None), default=0.0)
+    if named and not most:
+        return named
+    for best in USUAL_SCALES:
         if most <= best:
-            return best
+            return max(named, best)
     raise refused(f"there is a rating of {most:g}: ratings are read up to 5, up to 10 or up to 100")
 
 
 # Texts to values
 
 
-def _number(text: str) -> float | None:
+def _rating(text: str) -> _Given | None:
+    """None for what is not a number, and for one that is not on the scale that it names: 1 to 100 is its best one."""
     found = NUMBER.fullmatch(text.strip())
-    return float(found[1].replace(",", ".")) if found else None
+    if not found:
+        return None
+    value = float(found[1].replace(",", "."))
+    if not found[2]:
+        return _Given(value, None)
+    best = float(found[2])
+    return _Given(value, best) if max(value, 1) <= best <= USUAL_SCALES[-1] else None
 
 
 def _year(row: _Row) -> int | None:
@@ -272,10 +299,13 @@ def _tmdb_id(text: str) -> int | None:
 
 
 def _unix_seconds(text: str) -> int | None:
-    """A day or a moment by ISO 8601, in UTC where it names no zone, or seconds since 1970; None for all else."""
+    """A day or a moment by ISO 8601, in UTC where it names no zone, or seconds since 1970; None for all else.
+
+    Digits alone are a day if there are eight of them, as in 20240115, and seconds if there are more.
+    """
     text = text.strip()
     try:
-        if text.isdecimal() and len(text) <= 11:
+        if text.isdecimal() and len(text) > DIGITS_OF_DAY:
             seconds = int(text)
         else:
             moment = datetime.fromisoformat(text)

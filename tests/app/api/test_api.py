@@ -449,6 +449,14 @@ def test_the_documentation_can_be_shown_in_no_frame(client: TestClient) -> None:
     assert "frame-ancestors 'none'" in client.get("/docs").headers["content-security-policy"]
 
 
+def test_a_genre_is_spelt_as_it_was_spelt_first(client: TestClient) -> None:
+    added = client.post("/movies", json={"title": "New (2026)", "genres": ["Sea", "sea", "SEA"]}).json()
+    assert added["genres"] == ["Sea"]
+
+    changed = client.patch("/movies/1", json={"genres": ["SEA", "Air", "air"]}).json()
+    assert changed["genres"] == ["Air", "Sea"]
+
+
 def test_a_new_movie_never_gets_the_id_of_one_that_the_model_knows(client: TestClient, scorer: Scorer) -> None:
     newest = max(scorer.trained_ids)
     assert client.delete(f"/movies/{newest}").status_code == 204

@@ -1,6 +1,8 @@
 """What a user has rated on another site, imported over HTTP."""
 
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 
 import pytest
@@ -50,6 +52,16 @@ def test_a_preview_writes_nothing_and_the_import_what_the_preview_shows(client: 
     assert imported == {**preview, "written": 3}
     assert rated(client, user) == {1: 5, 2: 3.5, 3: 1.5}
     assert client.get(f"/users/{user}/recommendations").json()["based_on"] == "history"
+
+
+def test_what_is_shown_is_on_the_scale_that_is_shown(client: TestClient, user: int) -> None:
+    header, first, second = table(client, (1, 4), (2, 4)).splitlines()
+    content = f"{header}\n{first}/5\n{second}/10\n"
+
+    answer = client.post(f"/users/{user}/import", content=content).json()
+
+    assert answer["best"] == 10
+    assert [(entry["given"], entry["stars"]) for entry in answer["matched"]] == [(8, 4), (4, 2)]
 
 
 def test_what_the_user_gave_before_is_shown_and_replaced(client: TestClient, user: int) -> None:
@@ -139,6 +151,25 @@ def test_an_unknown_user_and_a_file_that_is_no_export_are_refused(client: TestCl
     assert (unknown.status_code, unknown.json()["code"]) == (404, "user_not_found")
     assert (picture.status_code, picture.json()["code"]) == (422, "invalid_request")
     assert picture.json()["details"] == [{"field": "body", "message": "the file is a picture"}]
+
+
+@pytest.mark.parametrize(
+    "compression", [pytest.param(zipfile.ZIP_BZIP2, id="bzip2"), pytest.param(zipfile.ZIP_LZMA, id="LZMA")]
+)
+def test_a_damaged_archive_is_refused_however_it_was_compressed(
+    client: TestClient, user: int, compression: int
+) -> None:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", compression) as zipped:
+        zipped.writestr("ratings.csv", "title,rating\nA,1\n")
+    damaged = bytearray(written.getvalue())
+    begins = 30 + len("ratings.csv")  # behind the header of the file
+    damaged[begins + 4 : begins + 9] = b"\xff" * 5
+
+    answer = client.post(f"/users/{user}/import", content=bytes(damaged))
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert "cannot be unpacked" in answer.json()["details"][0]["message"]
 
 
 @pytest.fixture

@@ -200,6 +200,17 @@ def with_a_flipped_bit(file: Path) -> None:
     file.write_bytes(data)
 
 
+def compressed_by(method: int) -> Callable[[Path], None]:
+    """Damage: a file that is not compressed, and of which the directory says that it is."""
+
+    def damage(file: Path) -> None:
+        data = bytearray(file.read_bytes())
+        data[data.index(b"PK\x01\x02") + 10] = method
+        file.write_bytes(data)
+
+    return damage
+
+
 def with_another_table(file: Path) -> None:
     rewrite(file, lambda name, data: b"other" if name == "tables/users/0.parquet" else data)
 
@@ -217,6 +228,8 @@ DAMAGES = [
     (lambda file: file.write_text("user,movie\n"), "not a backup of SeqRec"),
     (of_something_else, "not a backup of SeqRec: it has no manifest"),
     (with_a_flipped_bit, "is damaged"),
+    (compressed_by(zipfile.ZIP_BZIP2), "is not what was written"),
+    (compressed_by(zipfile.ZIP_LZMA), "is not what was written"),
     (with_another_table, "tables/users/0.parquet is not what was written"),
     (without_a_table, "lacks files"),
     (lambda file: changed(file, model="../../home"), "is not the name of a model"),

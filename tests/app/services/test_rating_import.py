@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.services.rating_import.files import LARGEST_UNPACKED, MOST_MEMBERS, Text, texts_of
+from app.services.rating_import.files import DIRECTORY_ENTRY, LARGEST_UNPACKED, MOST_MEMBERS, Text, texts_of
 from app.services.rating_import.formats import MOST_ROWS, Export, RatedTitle, read
 from app.services.rating_import.matching import TitleMatcher
 from app.services.rating_import.names import key_of
@@ -92,6 +92,11 @@ def test_the_archive_of_letterboxd_counts_what_is_watched_and_not_rated_and_what
     assert (len(found.watched), len(found.watchlist), found.repeated) == (1, 1, 0)
 
 
+@pytest.mark.parametrize("name", ["./ratings.csv", "export//ratings.csv", "export/./ratings.csv", "/ratings.csv"])
+def test_a_file_of_an_archive_is_read_however_its_path_is_spelt(name: str) -> None:
+    assert len(export(archive({name: LETTERBOXD, "./lists/best.csv": LETTERBOXD})).ratings) == 2
+
+
 def test_the_name_of_a_file_tells_a_watchlist_from_what_was_watched() -> None:
     watched, watchlist = export(WATCHED, "watched.csv"), export(WATCHED, "watchlist-ann.csv")
 
@@ -145,6 +150,15 @@ def test_a_table_may_name_separate_and_encode_as_it_likes(content: str, encoding
     assert (rating.year, rating.stars) == (2001, 4.5)
 
 
+def test_a_table_may_begin_as_an_archive_does() -> None:
+    assert titles(export("PK,title,rating\n1,Heat,4\n")) == [("Heat", None, 4, 4)]
+
+
+@pytest.mark.parametrize("mark", [b"PK\x07\x08", b"PK00"], ids=["in parts", "in parts of which there is one"])
+def test_an_archive_may_have_a_mark_before_its_first_file(mark: bytes) -> None:
+    assert len(export(mark + archive({"ratings.csv": LETTERBOXD})).ratings) == 2
+
+
 def test_lines_of_two_encodings_in_one_file_are_both_read() -> None:
     lines = [b"title,year,rating\n", "Amélie,2001,4\n".encode(), "Das Boot é,1981,5\n".encode("windows-1252")]
 
@@ -160,6 +174,45 @@ def test_a_table_is_on_the_smallest_scale_that_holds_its_ratings(most: str, give
 
     assert found.best == float(most)
     assert found.ratings[1].stars == stars
+
+
+def test_a_rating_is_on_the_scale_that_it_names() -> None:
+    found = export("title,rating\nA,4/10\nB,5 / 10\n")
+
+    assert found.best == 10
+    assert titles(found) == [("A", None, 4, 2), ("B", None, 5, 2.5)]
+
+
+def test_of_several_scales_each_row_has_its_own_and_is_shown_on_the_largest() -> None:
+    found = export('title,rating\nA,4/5\nB,4/10\nC,1/3\nD,"2,5/10"\n')
+
+    assert found.best == 10
+    assert titles(found) == [("A", None, 8, 4), ("B", None, 4, 2), ("C", None, 3.3333, 1.5), ("D", None, 2.5, 1.5)]
+
+
+@pytest.mark.parametrize(
+    ("named", "plain", "best", "stars"),
+    [("3/4", "", 4, []), ("8/10", "3", 10, [1.5]), ("4/5", "7", 10, [3.5]), ("4/4", "5", 5, [5]), ("3/4", "0", 4, [])],
+)
+def test_a_rating_that_names_no_scale_is_on_the_one_that_holds_all(
+    named: str, plain: str, best: float, stars: list[float]
+) -> None:
+    found = export(f"title,rating\nA,{named}\nB,{plain}\n")
+
+    assert found.best == best
+    assert [rating.stars for rating in found.ratings[1:]] == stars
+
+
+def test_a_scale_that_a_row_names_counts_where_the_export_has_another() -> None:
+    assert titles(export(LETTERBOXD.replace("4.5", "9/10")))[0] == ("Heat", 1995, 4.5, 4.5)
+    assert titles(export(IMDB.replace(",9,", ",3/5,")))[0] == ("Heat", 1995, 6, 3)
+
+
+@pytest.mark.parametrize("rating", ["6/5", "10.1/10", "4/0", "0/0", "4/101", "4/1000", "4/" + "9" * 5000, "4/5/10"])
+def test_a_rating_that_is_not_on_the_scale_that_it_names_is_unreadable(rating: str) -> None:
+    found = export(f"title,rating\nA,{rating}\nB,5\n")
+
+    assert (found.best, found.unreadable, titles(found)) == (5, 1, [("B", None, 5, 5)])
 
 
 @pytest.mark.parametrize(
@@ -192,7 +245,28 @@ def test_rows_that_cannot_be_read_are_counted() -> None:
     assert (len(found.ratings), found.unreadable, len(found.watched)) == (1, 2, 2)
 
 
-@pytest.mark.parametrize("when", ["soon", "31/05/2020", "2999-01-01", "-5", "99999999999999999999"])
+@pytest.mark.parametrize(
+    ("when", "seconds"),
+    [
+        pytest.param("2024-01-15", moment(2024, 1, 15), id="day"),
+        pytest.param("20240115", moment(2024, 1, 15), id="day in digits"),
+        pytest.param("20240115T2015Z", moment(2024, 1, 15, 20, 15), id="moment in digits"),
+        pytest.param("2024-01-15T20:15:00+01:00", moment(2024, 1, 15, 19, 15), id="moment with a zone"),
+        pytest.param("978300760", 978300760, id="nine digits"),
+        pytest.param("1705276800", moment(2024, 1, 15), id="ten digits"),
+    ],
+)
+def test_a_time_is_a_day_a_moment_or_seconds(when: str, seconds: int) -> None:
+    assert export(f"title,rating,date\nHeat,4,{when}\n").ratings[0].rated_at == seconds
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        *("soon", "31/05/2020", "2999-01-01", "-5", "99999999999999999999"),
+        *("2019", "202401", "2024011", "20241301", "20240230", "1705276800000", "2023110712345"),
+    ],
+)
 def test_a_time_that_cannot_be_read_or_is_to_come_is_none(when: str) -> None:
     assert export(f"title,rating,date\nHeat,4,{when}\n").ratings[0].rated_at is None
 
@@ -223,8 +297,15 @@ def torn() -> bytes:
     return archive({"ratings.csv": LETTERBOXD * 50})[:200]
 
 
-def workbook() -> bytes:
-    return archive({"xl/workbook.xml": "<x/>"})
+def workbook(name: str = "xl/workbook.xml") -> bytes:
+    return archive({name: "<x/>"})
+
+
+def with_a_password() -> bytes:
+    """An archive whose directory says that its file is encrypted."""
+    whole = bytearray(archive({"ratings.csv": LETTERBOXD}))
+    whole[whole.index(DIRECTORY_ENTRY) + 8] |= 1
+    return bytes(whole)
 
 
 @pytest.mark.parametrize(
@@ -250,7 +331,11 @@ def workbook() -> bytes:
         pytest.param(many_files, "more than 1,000 files", id="many files"),
         pytest.param(torn, "cannot be unpacked", id="torn archive"),
         pytest.param(workbook, "save it as CSV", id="workbook"),
+        pytest.param(lambda: workbook("./xl/a.xml"), "save it as CSV", id="workbook, path spelt otherwise"),
+        pytest.param(with_a_password, "the archive has a password: unpack it first", id="password"),
         pytest.param(lambda: archive({"a.png": "x"}), "the archive has no CSV or JSON file", id="other archive"),
+        pytest.param(lambda: archive({}), "the archive has no CSV or JSON file", id="empty archive"),
+        pytest.param(lambda: b"PK\x06\x06" + bytes(100), "the archive cannot be unpacked", id="torn, of 64 bits"),
     ],
 )
 def test_what_is_no_export_is_told_what_it_is(content: Callable[[], bytes], said: str) -> None:
@@ -258,10 +343,19 @@ def test_what_is_no_export_is_told_what_it_is(content: Callable[[], bytes], said
         export(content())
 
 
-def test_whatever_byte_of_its_directory_is_damaged_an_archive_is_refused_or_read() -> None:
-    whole = archive({"ratings.csv": LETTERBOXD})
+@pytest.mark.parametrize(
+    "compression",
+    [
+        pytest.param(zipfile.ZIP_STORED, id="stored"),
+        pytest.param(zipfile.ZIP_DEFLATED, id="deflate"),
+        pytest.param(zipfile.ZIP_BZIP2, id="bzip2"),
+        pytest.param(zipfile.ZIP_LZMA, id="LZMA"),
+    ],
+)
+def test_whatever_byte_of_it_is_damaged_an_archive_is_refused_or_read(compression: int) -> None:
+    whole = archive({"ratings.csv": LETTERBOXD}, compression)
     refused = 0
-    for place in range(whole.index(b"PK\x01\x02"), len(whole)):
+    for place in range(len(whole)):
         for flipped in (0x01, 0x40, 0x80, 0xFF):
             damaged = bytearray(whole)
             damaged[place] ^= flipped

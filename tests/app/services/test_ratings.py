@@ -1,5 +1,6 @@
 """The order of a user's history: by time, which the service chooses where a rating brings none."""
 
+import codecs
 import io
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -7,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine, text
 
+from app.services.json_lines import LONGEST_LINE
 from app.services.ratings import Ratings
 from app.storage import ratings
 from app.storage.database import Database
@@ -129,6 +131,27 @@ def test_what_is_wrong_with_a_line_is_told_in_plain_words(service: Ratings) -> N
         ("line 3", "is not valid JSON"),
         ("line 4", "must be an object"),
     ]
+
+
+def test_a_line_that_is_too_long_is_one_line(service: Ratings) -> None:
+    rating = b'{"user_id": 1, "movie_id": 1, "stars": 4}'
+    lines = [rating, rating + b" " * 20_000 + b"7", rating.ljust(LONGEST_LINE), rating.ljust(LONGEST_LINE + 1), b"7"]
+
+    with pytest.raises(InvalidRequest) as refused:
+        service.import_lines(io.BytesIO(b"\n".join(lines)))
+
+    assert [(one.field, one.message) for one in refused.value.details] == [
+        ("line 2", "is longer than 10,000 bytes"),
+        ("line 4", "is longer than 10,000 bytes"),
+        ("line 5", "must be an object"),
+    ]
+
+
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n", b""])
+def test_the_longest_line_is_read_whatever_is_before_and_after_it(service: Ratings, ending: bytes) -> None:
+    line = b'{"user_id": 1, "movie_id": 1, "stars": 4'.ljust(LONGEST_LINE - 1) + b"}"
+
+    assert service.import_lines(io.BytesIO(codecs.BOM_UTF8 + line + ending)) == 1
 
 
 def test_ratings_of_one_user_at_the_same_time_get_times_of_their_own(service: Ratings) -> None:
