@@ -4,6 +4,8 @@ import { api, isAbort, Latest } from "../api.js";
 import { announce, by, plural, say } from "../elements/dom.js";
 import { MovieList } from "../elements/movies.js";
 
+const PAGE = 100;
+
 export class Watchlist {
   #panel = by("watchlist");
   #latest = new Latest();
@@ -32,7 +34,7 @@ export class Watchlist {
     if (!more) this.#take({ movies: [], next_cursor: null });
     say(this.#panel, "");
     try {
-      const page = await api.watchlist(this.session.id, more ? this.#cursor : null, signal);
+      const page = await api.watchlist(this.session.id, { cursor: more ? this.#cursor : null, limit: PAGE, signal });
       this.session.learnListed(page.movies);
       await this.#predict(page.movies, signal);
       this.#take({ ...page, movies: more ? [...this.#movies, ...page.movies] : page.movies });
