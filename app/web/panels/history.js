@@ -1,7 +1,7 @@
 // What the user rated, newest first.
 
 import { api, isAbort, Latest, LIKED, serviceTime } from "../api.js";
-import { by, plural, say } from "../elements/dom.js";
+import { by, goToEnd, plural, say } from "../elements/dom.js";
 import { MovieList } from "../elements/movies.js";
 import { ratingsOf, words } from "../elements/words.js";
 
@@ -105,7 +105,9 @@ export class History {
     this.#cursor = page.next_cursor;
     this.#loaded = true;
     this.#draw(false);
-    if (more && added.length) this.list.row(added[0].movie_id).rating.focus();
+    if (!more) return;
+    if (added.length) this.list.row(added[0].movie_id).rating.focus();
+    else if (!this.#cursor) goToEnd(this.#panel);
   }
 
   #draw(animate) {

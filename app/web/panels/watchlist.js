@@ -1,7 +1,7 @@
 // The watch list: what the user means to see, what was added last first.
 
 import { api, isAbort, Latest } from "../api.js";
-import { announce, by, plural, say } from "../elements/dom.js";
+import { announce, by, goToEnd, plural, say } from "../elements/dom.js";
 import { MovieList } from "../elements/movies.js";
 
 const PAGE = 100;
@@ -84,6 +84,7 @@ export class Watchlist {
   /** The button that brought these may be gone. */
   #goOnWith(added) {
     if (added.length) this.list.row(added[0].movie_id).rating.focus();
+    else if (!this.#cursor) goToEnd(this.#panel);
     announce(`${plural(added.length, "more movie")}.`);
   }
 
