@@ -162,7 +162,8 @@ export const api = {
     return request("POST", "import/ratings", { body, type: "application/jsonl" });
   },
   events: (events) => request("POST", "events", { body: { events } }),
-  watchlist: (user, cursor, signal) => request("GET", `users/${user}/watchlist`, { query: { limit: 100, cursor }, signal }),
+  watchlist: (user, { cursor, limit, signal } = {}) =>
+    request("GET", `users/${user}/watchlist`, { query: { limit, cursor }, signal }),
   movies: (query, signal) => request("GET", "movies", { query, signal }),
   firstMovies: (limit) => request("GET", "movies/first", { query: { limit } }),
   movie: (movie, signal) => request("GET", `movies/${movie}`, { signal }),

@@ -132,6 +132,7 @@ session.addEventListener("change", ({ detail }) => {
   recommendations.load({ message: `${detail.movie.display_title} is ${change}.` });
   search.predictAgain();
   movie.refresh();
+  movie.countAnew(detail.movie);
   watchlist.refresh();
   firstSteps.refresh();
 });

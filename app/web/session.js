@@ -3,11 +3,12 @@
 import { api, Latest, LIKED } from "./api.js";
 import { recall, remember } from "./storage.js";
 
+const MOST = 1000; // that the service lists at once
 const NO_RATING = { stars: null, ratedAt: null };
 
 /**
  * Events: "user" when another user is opened or none, "change" when a rating was written (detail: movie, stars or null,
- * ratedAt), "mark" when a movie was marked (detail: movie, kind, removed), "watchlist" when the watch list is known,
+ * ratedAt), "mark" when a movie was marked (detail: movie, kind, removed), "watchlist" when a part of the watch list is known,
  * "profile" when the number of ratings is known anew, "import" when many ratings were written.
  */
 export class Session extends EventTarget {
@@ -200,10 +201,14 @@ export class Session extends EventTarget {
   }
 
   async #readWatchlist(id) {
-    const page = await api.watchlist(id).catch(() => null); // without it, no movie is shown as listed
-    if (!page || id !== this.id) return;
-    this.learnListed(page.movies);
-    this.dispatchEvent(new Event("watchlist"));
+    let cursor = null;
+    do {
+      const page = await api.watchlist(id, { cursor, limit: MOST }).catch(() => null); // its movies are not shown as listed then
+      if (!page || id !== this.id) return;
+      this.learnListed(page.movies);
+      this.dispatchEvent(new Event("watchlist"));
+      cursor = page.next_cursor;
+    } while (cursor);
   }
 }
 

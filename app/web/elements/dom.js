@@ -33,6 +33,13 @@ export function say(panel, title, text = "", action = null) {
   container.append(box);
 }
 
+/** Go to word of the end where nothing more came to a list: the button that asked for it is gone. */
+export function goToEnd(panel) {
+  const container = panel.querySelector("[data-message]");
+  if (!container.hasChildNodes()) say(panel, "That is all.");
+  container.focus({ preventScroll: true });
+}
+
 /** Tell a screen reader what changed on the page. */
 export function announce(text) {
   by("live").textContent = text;

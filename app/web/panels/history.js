@@ -1,7 +1,7 @@
 // What the user rated, newest first.
 
 import { api, isAbort, Latest, LIKED, serviceTime } from "../api.js";
-import { by, plural, say } from "../elements/dom.js";
+import { by, goToEnd, plural, say } from "../elements/dom.js";
 import { MovieList } from "../elements/movies.js";
 import { ratingsOf, words } from "../elements/words.js";
 
@@ -71,7 +71,10 @@ export class History {
     const page = await api.ratings(this.session.id, { limit, signal: this.#renewing.signal() }).catch(() => null);
     const isOvertaken = before !== this.#ratings || writes !== this.#writes;
     if (!page || isOvertaken || isSame(page, before, this.#cursor)) return false;
-    for (const { movie_id } of before) this.session.learn(movie_id, null); // as far as the page does not say otherwise
+    const oldest = page.next_cursor ? page.ratings.at(-1).rated_at : -Infinity; // newer ratings push older ones off the page
+    for (const { movie_id, rated_at } of before) {
+      if (rated_at > oldest) this.session.learn(movie_id, null); // as far as the page does not say otherwise
+    }
     this.#take(page, false);
     return true;
   }
@@ -105,7 +108,9 @@ export class History {
     this.#cursor = page.next_cursor;
     this.#loaded = true;
     this.#draw(false);
-    if (more && added.length) this.list.row(added[0].movie_id).rating.focus();
+    if (!more) return;
+    if (added.length) this.list.row(added[0].movie_id).rating.focus();
+    else if (!this.#cursor) goToEnd(this.#panel);
   }
 
   #draw(animate) {

@@ -11,6 +11,7 @@ const SIMILAR = 12;
 export class MovieView {
   #view = by("movie");
   #latest = new Latest();
+  #counting = new Latest();
   #movie = null;
   #rating = null;
   #predictions = new Map();
@@ -28,6 +29,7 @@ export class MovieView {
   /** What is on its way is of the user before. */
   reset() {
     this.#latest.abort();
+    this.#counting.abort();
   }
 
   /** Show the movie of this id; returns it, or null if it is not there, or another one or another user came meanwhile. */
@@ -70,6 +72,15 @@ export class MovieView {
     this.#drawRating();
     this.#drawMarks();
     this.#drawSimilar();
+  }
+
+  /** Read the figures of the movie anew, if it is this one that is shown: a rating of it was written. */
+  async countAnew({ movie_id }) {
+    if (this.#view.hidden || movie_id !== this.#movie?.movie_id) return;
+    const movie = await api.movie(movie_id, this.#counting.signal()).catch(() => null);
+    if (!movie || movie_id !== this.#movie?.movie_id) return;
+    this.#movie = movie;
+    this.#drawStats();
   }
 
   #drawStats() {

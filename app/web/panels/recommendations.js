@@ -2,7 +2,7 @@
 
 import { api, isAbort, Latest } from "../api.js";
 import { calm } from "../elements/calm.js";
-import { announce, by, debounced, fromTemplate, plural, say } from "../elements/dom.js";
+import { announce, by, debounced, fromTemplate, goToEnd, plural, say } from "../elements/dom.js";
 import { hueOf, MovieList, percent } from "../elements/movies.js";
 import { toast } from "../elements/toast.js";
 import { ratingsOf, words } from "../elements/words.js";
@@ -106,6 +106,7 @@ export class Recommendations {
     this.#answer = answer;
     this.#draw(false);
     if (added.length) this.list.row(added[0].movie_id).rating.focus();
+    else if (this.#panel.querySelector("[data-more]").hidden) goToEnd(this.#panel);
     announce(`${plural(added.length, "more movie")}.`);
   }
 

@@ -1,7 +1,7 @@
 // Finding movies by title, to rate them.
 
 import { api, isAbort, Latest } from "../api.js";
-import { announce, by, debounced, plural, say } from "../elements/dom.js";
+import { announce, by, debounced, goToEnd, plural, say } from "../elements/dom.js";
 import { MovieList } from "../elements/movies.js";
 
 const PAGE = 8;
@@ -98,14 +98,14 @@ export class Search {
   }
 
   #take(page, more, q) {
-    const first = more ? page.movies[0] : null;
     this.#found = more ? [...this.#found, ...page.movies] : page.movies;
     this.#cursor = page.next_cursor;
     this.#sought = q;
     this.#draw();
     this.#more.hidden = !this.#cursor;
     say(this.#panel, this.#found.length ? "" : "No movie found.", `No title is like “${q}”.`);
-    if (first) this.list.row(first.movie_id).rating.focus();
+    if (more && page.movies.length) this.list.row(page.movies[0].movie_id).rating.focus();
+    else if (more && !this.#cursor) goToEnd(this.#panel);
     announce(this.#found.length ? `${plural(this.#found.length, "movie")}${this.#cursor ? " and more" : ""} found.` : "No movie found.");
   }
 

@@ -182,12 +182,16 @@ class Chooser {
   constructor(done) {
     closable(this.#dialog);
     this.#dialog.querySelector("form").addEventListener("submit", () => done([...this.#chosen]));
-    this.#dialog.querySelector("[data-more]").addEventListener("click", () => this.#load());
+    this.#more.addEventListener("click", () => this.#load());
     by("people").addEventListener("change", ({ target }) => {
       if (target.checked) this.#chosen.add(readId(target.value));
       else this.#chosen.delete(readId(target.value));
       this.#count();
     });
+  }
+
+  get #more() {
+    return this.#dialog.querySelector("[data-more]");
   }
 
   open(members) {
@@ -205,13 +209,20 @@ class Chooser {
     try {
       const { users, next_cursor } = await api.users(this.#cursor, this.#latest.signal());
       this.#cursor = next_cursor;
-      by("people").append(...users.map((user) => this.#person(user)));
+      const rows = users.map((user) => this.#person(user));
+      by("people").append(...rows);
       this.#count();
+      if (!next_cursor && document.activeElement === this.#more) this.#goOnWith(rows); // the button goes
     } catch (error) {
       if (isAbort(error)) return;
       problem.textContent = error.message;
     }
-    this.#dialog.querySelector("[data-more]").hidden = !this.#cursor;
+    this.#more.hidden = !this.#cursor;
+  }
+
+  #goOnWith(rows) {
+    const box = rows[0]?.querySelector("input:enabled");
+    (box ?? this.#dialog.querySelector("[type=submit]")).focus();
   }
 
   #person(user) {

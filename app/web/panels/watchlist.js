@@ -1,8 +1,10 @@
 // The watch list: what the user means to see, what was added last first.
 
 import { api, isAbort, Latest } from "../api.js";
-import { announce, by, plural, say } from "../elements/dom.js";
+import { announce, by, goToEnd, plural, say } from "../elements/dom.js";
 import { MovieList } from "../elements/movies.js";
+
+const PAGE = 100;
 
 export class Watchlist {
   #panel = by("watchlist");
@@ -32,7 +34,7 @@ export class Watchlist {
     if (!more) this.#take({ movies: [], next_cursor: null });
     say(this.#panel, "");
     try {
-      const page = await api.watchlist(this.session.id, more ? this.#cursor : null, signal);
+      const page = await api.watchlist(this.session.id, { cursor: more ? this.#cursor : null, limit: PAGE, signal });
       this.session.learnListed(page.movies);
       await this.#predict(page.movies, signal);
       this.#take({ ...page, movies: more ? [...this.#movies, ...page.movies] : page.movies });
@@ -82,6 +84,7 @@ export class Watchlist {
   /** The button that brought these may be gone. */
   #goOnWith(added) {
     if (added.length) this.list.row(added[0].movie_id).rating.focus();
+    else if (!this.#cursor) goToEnd(this.#panel);
     announce(`${plural(added.length, "more movie")}.`);
   }
 

@@ -17,7 +17,12 @@ from browsing import (
     star,
     start_as_a_new_user,
 )
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
+
+
+def end_at_once(page: Page, address: re.Pattern[str], noun: str) -> None:
+    """Let nothing more come of a list, whose next page is asked for at this address."""
+    page.route(address, lambda route: route.fulfill(json={**route.fetch().json(), noun: [], "next_cursor": None}))
 
 
 def test_the_model_card_has_version_errors_beside_baselines_and_both_curves(visit: Visit, address: str) -> None:
@@ -483,6 +488,50 @@ def test_the_focus_stays_where_a_list_ends(visit: Visit, address: str) -> None:
     more.press("Enter")
     expect(more).to_be_hidden()
     expect(movies(page, "group-movies").nth(10).locator(".title-text")).to_be_focused()
+
+
+def test_the_focus_goes_to_word_of_the_end_where_a_list_has_no_more(visit: Visit, address: str) -> None:
+    wanted = [entry["movie_id"] for entry in recommended(address, 1)[:2]]
+    told = [{"user_id": 1, "movie_id": movie_id, "kind": "watchlist"} for movie_id in wanted]
+    httpx.post(f"{address}/events", json={"events": told}).raise_for_status()
+    page = visit()
+    page.route("**/watchlist?*", lambda route: route.continue_(url=route.request.url.replace("limit=100", "limit=1")))
+
+    def expect_the_end_of(part: str, rows: Locator, count: int) -> None:
+        expect(rows).to_have_count(count)
+        page.locator(f"#{part} [data-more]").press("Enter")
+        message = page.locator(f"#{part} [data-message]")
+        expect(message).to_have_text("That is all.")
+        expect(message).to_be_focused()
+        expect(page.locator(f"#{part} [data-more]")).to_be_hidden()
+        expect(rows).to_have_count(count)
+
+    page.goto(f"{address}/?user=1")
+    page.get_by_role("searchbox").fill("the")
+    end_at_once(page, re.compile("/movies.*cursor="), "movies")
+    expect_the_end_of("search", movies(page, "results"), 8)
+    end_at_once(page, re.compile("/recommendations.*offset=10"), "recommendations")
+    expect_the_end_of("list", movies(page, "recommendations"), 10)
+    end_at_once(page, re.compile("/ratings.*cursor="), "ratings")
+    expect_the_end_of("history", movies(page, "ratings"), 10)
+    page.goto(f"{address}/?view=watchlist&user=1")
+    end_at_once(page, re.compile("/watchlist.*cursor="), "movies")
+    expect_the_end_of("watchlist", movies(page, "watchlist-movies"), 1)
+
+
+def test_the_focus_goes_to_the_first_of_the_last_people(visit: Visit, address: str) -> None:
+    page = visit()
+    page.goto(f"{address}/?view=together")
+    page.get_by_role("button", name="Choose from all").click()
+    boxes = page.get_by_role("dialog").get_by_role("checkbox")
+    more = page.get_by_role("button", name="More people")
+
+    for known in range(20, 120, 20):
+        expect(boxes).to_have_count(known)
+        more.press("Enter")
+
+    expect(more).to_be_hidden()
+    expect(boxes.nth(100)).to_be_focused()
 
 
 def test_a_long_word_on_what_failed_stays_within_its_box_and_the_page_on_a_phone(visit: Visit) -> None:

@@ -72,6 +72,29 @@ def test_movies_of_later_pages_are_taken_off_the_watch_list_too(visit: Visit, ad
     assert listed(address, 1) == []
 
 
+def test_movies_of_a_watch_list_of_several_pages_are_all_shown_as_listed(visit: Visit, address: str) -> None:
+    wanted = recommended(address, 1)[:5]
+    told = [
+        {"user_id": 1, "movie_id": entry["movie_id"], "kind": "watchlist", "occurred_at": 1_000_000_000 + at}
+        for at, entry in enumerate(wanted)
+    ]
+    httpx.post(f"{address}/events", json={"events": told}).raise_for_status()
+    page = visit()
+    page.route("**/watchlist?*", lambda route: route.continue_(url=re.sub(r"limit=\d+", "limit=2", route.request.url)))
+
+    page.goto(f"{address}/?user=1")
+
+    for entry in wanted:
+        button = page.locator("#list").get_by_role("button", name=f"Take {entry['display_title']} off the watch list")
+        expect(button).to_be_visible()
+    oldest = wanted[0]["display_title"]
+    page.locator("#list").get_by_role("button", name=f"Take {oldest} off the watch list", exact=True).click()
+    expect(page.get_by_role("status").filter(has_text=f"{oldest} is off the watch list")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("status").filter(has_text=f"{oldest} is on the watch list")).to_be_visible()
+    assert sorted(listed(address, 1)) == sorted(entry["display_title"] for entry in wanted)
+
+
 def test_a_clock_that_is_wrong_tells_of_the_right_times(visit: Visit, address: str) -> None:
     page = visit()
     page.add_init_script("const now = Date.now; Date.now = () => now() + 2 * 24 * 3600 * 1000")

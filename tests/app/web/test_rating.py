@@ -235,6 +235,25 @@ def test_what_another_tab_rated_is_there_when_this_one_is_seen_again(visit: Visi
     assert page.evaluate("scrollY") == at
 
 
+def test_a_rating_that_newer_ones_of_another_tab_push_off_the_page_is_still_known(visit: Visit, address: str) -> None:
+    page = visit(user=2)
+    history = movies(page, "ratings")
+    expect(history).to_have_count(10)
+    last = rated(address, 2)[9]
+    movie = recommended(address, 2)[0]
+    page.get_by_role("searchbox").fill(last["display_title"])
+    caption = page.locator(f"#results [data-movie='{last['movie_id']}'] .rating-caption")
+    expect(caption).to_have_text("you rated")
+
+    httpx.put(f"{address}/users/2/ratings/{movie['movie_id']}", json={"stars": 2}).raise_for_status()
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+    expect(history.first).to_contain_text(movie["display_title"])
+    expect(page.locator(f"#ratings [data-movie='{last['movie_id']}']")).to_have_count(0)
+    settled(page)
+    expect(caption).to_have_text("you rated")
+
+
 def test_a_movie_is_called_not_rated_only_when_that_is_known(visit: Visit, address: str) -> None:
     movie = rated(address, 2)[-1]
     page = visit(user=2)

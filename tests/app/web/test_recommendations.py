@@ -246,6 +246,22 @@ def test_a_movie_is_rated_in_its_own_view(visit: Visit, address: str) -> None:
     expect(movies(page, "ratings").first.locator(".title-text")).to_have_text(entry["display_title"])
 
 
+def test_the_figures_of_a_movie_count_a_rating_that_is_given_in_its_view(visit: Visit, address: str) -> None:
+    entry = recommended(address, 1)[0]
+    for user in range(1, 121):
+        httpx.delete(f"{address}/users/{user}/ratings/{entry['movie_id']}")
+    page = visit()
+    page.goto(f"{address}/?user=1&movie={entry['movie_id']}")
+    figures = page.locator("#movie-stats")
+    expect(figures).to_have_text("Not rated yet")
+
+    page.locator("#movie-rating").get_by_role("radio", name="3 stars", exact=True).click()
+
+    expect(figures).to_have_text("3.0 stars on average, 1 rating")
+    page.get_by_role("button", name="Undo").click()
+    expect(figures).to_have_text("Not rated yet")
+
+
 def test_more_results_are_of_what_is_typed_now(visit: Visit, address: str) -> None:
     page = visit(user=1)
     rows = movies(page, "results")
