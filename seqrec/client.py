@@ -23,7 +23,9 @@ from seqrec.errors import (
     ErrorBody,
     InvalidKey,
     InvalidRequest,
+    Overloaded,
     SeqRecError,
+    TooManyRequests,
     UnexpectedAnswer,
     Unreachable,
     service_error,
@@ -55,9 +57,11 @@ class _Connection:
         self.address = address
         self.retries = retries
 
-    def _wait_seconds(self, call: Call[T], attempt: int, response: httpx.Response | None) -> float | None:
+    def _wait_seconds(
+        self, call: Call[T], attempt: int, problem: SeqRecError, response: httpx.Response | None
+    ) -> float | None:
         """How long to wait before the call is sent again; None if it is not to be sent again."""
-        if not call.repeatable or attempt >= self.retries:
+        if attempt >= self.retries or not _may_repeat(call, problem, response):
             return None
         return wait_seconds(attempt, None if response is None else response.headers.get("Retry-After"))
 
@@ -117,7 +121,8 @@ class Client(_Connection):
     ) -> None:
         """``timeout`` is in seconds; ``retries`` is how often a call is repeated while the service cannot serve.
 
-        Calls that would have another effect if they arrived twice are never repeated. Raises `InvalidKey`.
+        Calls that would have another effect if they arrived twice are repeated only after answers which say that
+        nothing was done: `TooManyRequests` and `Overloaded`. Raises `InvalidKey`.
         """
         super().__init__(address, retries)
         self._http = httpx.Client(base_url=address, headers=_headers(key), timeout=timeout)
@@ -145,7 +150,7 @@ class Client(_Connection):
                 if response.status_code not in RETRIED_STATUSES:
                     return _answer(call, response)
                 problem = _error(response)
-            wait = self._wait_seconds(call, attempt, response)
+            wait = self._wait_seconds(call, attempt, problem, response)
             if wait is None:
                 raise problem
             time.sleep(wait)
@@ -245,7 +250,7 @@ class AsyncClient(_Connection):
                 if response.status_code not in RETRIED_STATUSES:
                     return _answer(call, response)
                 problem = _error(response)
-            wait = self._wait_seconds(call, attempt, response)
+            wait = self._wait_seconds(call, attempt, problem, response)
             if wait is None:
                 raise problem
             await asyncio.sleep(wait)
@@ -305,6 +310,14 @@ class AsyncClient(_Connection):
     online_measurement = _async(calls.online_measurement)
     models = _async(calls.models)
     reload_model = _async(calls.reload_model)
+
+
+def _may_repeat(call: Call[T], problem: SeqRecError, response: httpx.Response | None) -> bool:
+    """Whether the call can be sent again with no other effect than to be sent once."""
+    is_refused = isinstance(problem, Overloaded) or (
+        response is not None and response.status_code == TooManyRequests.status
+    )
+    return call.repeatable or (is_refused and not isinstance(call.content, Iterator))
 
 
 def _headers(key: str | None) -> dict[str, str]:
