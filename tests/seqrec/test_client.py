@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -209,6 +210,52 @@ def test_it_refuses_what_the_service_would_with_the_same_error(loaded: Engine, s
         ):
             with pytest.raises(InvalidRequest):
                 refused()
+
+
+LONE_SURROGATE = "\ud800"
+
+
+@pytest.mark.parametrize(
+    ("ask", "field"),
+    [
+        pytest.param(lambda client: client.user(LONE_SURROGATE), "path", id="path"),
+        pytest.param(lambda client: client.search_movies(LONE_SURROGATE), "query", id="query"),
+        pytest.param(lambda client: client.predict([LONE_SURROGATE], user_id=1), "body", id="body"),
+        pytest.param(lambda client: client.user("x" * 100_000), "path", id="long path"),
+        pytest.param(lambda client: client.users(cursor="x" * 100_000), "query", id="long query"),
+    ],
+)
+def test_what_cannot_be_sent_is_an_invalid_request(ask: Callable[[Client | AsyncClient], Any], field: str) -> None:
+    with Client(retries=0) as client, pytest.raises(InvalidRequest) as raised:
+        ask(client)
+    assert [problem.field for problem in raised.value.details] == [field]
+
+    async def ask_async() -> None:
+        async with AsyncClient(retries=0) as client:
+            await ask(client)
+
+    with pytest.raises(InvalidRequest) as raised:
+        asyncio.run(ask_async())
+    assert [problem.field for problem in raised.value.details] == [field]
+
+
+def test_an_answer_that_cannot_be_decoded_is_an_unexpected_one() -> None:
+    broken = PlainTextResponse("not compressed", headers={"Content-Encoding": "gzip"})
+
+    async def ask(address: str) -> None:
+        async with AsyncClient(address) as client:
+            with pytest.raises(UnexpectedAnswer, match="cannot be decoded"):
+                await client.user(1)
+            with pytest.raises(UnexpectedAnswer, match="cannot be decoded"):
+                await anext(client.export_ratings())
+
+    with running(broken) as address:
+        with Client(address) as client:
+            with pytest.raises(UnexpectedAnswer, match="cannot be decoded"):
+                client.user(1)
+            with pytest.raises(UnexpectedAnswer, match="cannot be decoded"):
+                next(client.export_ratings())
+        asyncio.run(ask(address))
 
 
 def test_a_key_that_no_header_can_carry_is_refused() -> None:
