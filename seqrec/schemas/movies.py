@@ -19,7 +19,7 @@ Title = Annotated[
     Field(description="The year in brackets at its end, as MovieLens has it.", examples=["Brand New (2026)"]),
 ]
 GenreName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50, pattern=PRINTABLE)]
-ImdbId = Annotated[str, StringConstraints(pattern=r"^tt\d{7,9}$"), Field(examples=["tt0111161"])]
+ImdbId = Annotated[str, StringConstraints(pattern=r"^tt[0-9]{7,9}$"), Field(examples=["tt0111161"])]
 TmdbId = Annotated[int, Field(ge=1, le=LARGEST_TMDB_ID, examples=[278]), Number]
 GenreList = Annotated[list[GenreName], Field(max_length=30, examples=[["Comedy", "Drama"]])]
 
