@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, WithJ
 from pydantic.json_schema import SkipJsonSchema
 
 from seqrec.limits import LARGEST_ID, LARGEST_TMDB_ID, LATEST, MOST_GENRES
-from seqrec.schemas.common import ExternalId, ListSize, MovieAnswer, MovieExternalId, Number, OwnId, Request, Year
+from seqrec.schemas.common import ExternalId, MovieAnswer, MovieExternalId, Number, OwnId, Request, SizeSearch, Year
 
 _CONTROL = r"\x00-\x1f\x7f-\x9f"
 PRINTABLE = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
@@ -91,7 +91,7 @@ Moment = Annotated[
 ]
 
 
-class PopularSearch(ListSize):
+class PopularSearch(SizeSearch):
     """A search for popular movies."""
 
     genre: list[str] = Field(
