@@ -125,9 +125,10 @@ class Call(Generic[T]):
     Attributes:
         read: turns the body of the answer into what the caller gets.
         query: parameters; those that are None are not sent.
-        content: a body that is sent piece by piece, in place of ``body``.
+        content: a body that is sent piece by piece, in place of ``body``; an iterator can be sent but once.
         media: its content type.
-        repeatable: True if sending it twice has the same effect as sending it once.
+        repeatable: True if sending it twice has the same effect as sending it once. If not, it is sent again only
+            after an answer that says that nothing was done.
     """
 
     method: str
@@ -261,7 +262,8 @@ def rate(user_id: AnyId, movie_id: AnyId, stars: float | None = None, rated_at: 
     In a service without stars, leave them out: the rating is a like.
     """
     body = StarsGiven(stars=stars, rated_at=rated_at)
-    return _call(Rating, "PUT", f"/users/{segment(user_id)}/ratings/{segment(movie_id)}", body=body)
+    path = f"/users/{segment(user_id)}/ratings/{segment(movie_id)}"
+    return _call(Rating, "PUT", path, body=body, repeatable=rated_at is not None)
 
 
 def delete_rating(user_id: AnyId, movie_id: AnyId) -> Call[None]:
@@ -271,7 +273,9 @@ def delete_rating(user_id: AnyId, movie_id: AnyId) -> Call[None]:
 
 def rate_many(given: Sequence[NewRating]) -> Call[Written]:
     """Write up to 10,000 ratings in one transaction, all or none."""
-    return _call(Written, "POST", "/ratings", body=NewRatings(ratings=list(given)))
+    body = NewRatings(ratings=list(given))
+    repeatable = all(rating.rated_at is not None for rating in body.ratings)  # else it is the newest again
+    return _call(Written, "POST", "/ratings", body=body, repeatable=repeatable)
 
 
 def import_ratings(lines: Iterable[bytes]) -> Call[Written]:
@@ -292,6 +296,7 @@ def import_file(user_id: AnyId, content: bytes, name: str = "", preview: bool = 
         query=query,
         content=(content,),
         media="application/octet-stream",
+        repeatable=preview,  # a file may have ratings without a time
     )
 
 

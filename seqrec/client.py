@@ -10,7 +10,7 @@ the class of that error, for example `UserNotFound`; `seqrec.errors` has them al
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from functools import wraps
 from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
@@ -21,9 +21,12 @@ from seqrec import calls
 from seqrec.calls import Call
 from seqrec.errors import (
     ErrorBody,
+    InvalidField,
     InvalidKey,
     InvalidRequest,
+    Overloaded,
     SeqRecError,
+    TooManyRequests,
     UnexpectedAnswer,
     Unreachable,
     service_error,
@@ -47,6 +50,8 @@ RETRIES = 3
 EXPORTED_RATINGS, EXPORTED_EVENTS = "/export/ratings", "/export/events"
 JSON_LINES = "application/jsonl"
 
+NO_TEXT = "has a lone surrogate (\\ud800), which cannot be sent"
+
 
 class _Connection:
     """What `Client` and `AsyncClient` share: how requests are made and answers read."""
@@ -55,9 +60,11 @@ class _Connection:
         self.address = address
         self.retries = retries
 
-    def _wait_seconds(self, call: Call[T], attempt: int, response: httpx.Response | None) -> float | None:
+    def _wait_seconds(
+        self, call: Call[T], attempt: int, problem: SeqRecError, response: httpx.Response | None
+    ) -> float | None:
         """How long to wait before the call is sent again; None if it is not to be sent again."""
-        if not call.repeatable or attempt >= self.retries:
+        if attempt >= self.retries or not _may_repeat(call, problem, response):
             return None
         return wait_seconds(attempt, None if response is None else response.headers.get("Retry-After"))
 
@@ -65,6 +72,9 @@ class _Connection:
         problem = Unreachable(f"{self.address} cannot be reached: {error}")
         problem.__cause__ = error
         return problem
+
+    def _undecodable(self, error: httpx.DecodingError) -> UnexpectedAnswer:
+        return UnexpectedAnswer(f"{self.address} answered what cannot be decoded: {error}")
 
 
 def _validated(build: Callable[P, T]) -> Callable[P, T]:
@@ -77,6 +87,8 @@ def _validated(build: Callable[P, T]) -> Callable[P, T]:
         except ValidationError as error:
             whole = "query" if error.title in {UserListOptions.__name__, ListSize.__name__} else "body"
             raise InvalidRequest(invalid_fields(error.errors(), whole)) from error
+        except UnicodeEncodeError as error:
+            raise _invalid("path", NO_TEXT) from error
 
     return validated
 
@@ -117,7 +129,8 @@ class Client(_Connection):
     ) -> None:
         """``timeout`` is in seconds; ``retries`` is how often a call is repeated while the service cannot serve.
 
-        Calls that would have another effect if they arrived twice are never repeated. Raises `InvalidKey`.
+        Calls that would have another effect if they arrived twice are repeated only after answers which say that
+        nothing was done: `TooManyRequests` and `Overloaded`. Raises `InvalidKey`.
         """
         super().__init__(address, retries)
         self._http = httpx.Client(base_url=address, headers=_headers(key), timeout=timeout)
@@ -133,19 +146,24 @@ class Client(_Connection):
         self._http.close()
 
     def send(self, call: Call[T]) -> T:
-        """The answer to a call. Raises the `ServiceError` that it is, `Unreachable` or `UnexpectedAnswer`."""
+        """The answer to a call. Raises the `ServiceError` that it is, `Unreachable` or `UnexpectedAnswer`.
+
+        `InvalidRequest` also for what cannot be sent.
+        """
         attempt = 0
         while True:
             response = None
             try:
-                response = self._http.request(call.method, call.path, content=call.content, **_options(call))
+                response = self._http.send(_request(self._http, call, call.content))
             except httpx.TransportError as error:
                 problem: SeqRecError = self._unreachable(error)
+            except httpx.DecodingError as error:
+                raise self._undecodable(error) from error
             else:
                 if response.status_code not in RETRIED_STATUSES:
                     return _answer(call, response)
                 problem = _error(response)
-            wait = self._wait_seconds(call, attempt, response)
+            wait = self._wait_seconds(call, attempt, problem, response)
             if wait is None:
                 raise problem
             time.sleep(wait)
@@ -169,6 +187,8 @@ class Client(_Connection):
                     yield _read_line(text, line)
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
+        except httpx.DecodingError as error:
+            raise self._undecodable(error) from error
 
     recommend = _sync(calls.recommend)
     recommend_anonymous = _sync(calls.recommend_anonymous)
@@ -238,14 +258,16 @@ class AsyncClient(_Connection):
             response = None
             try:
                 content = None if call.content is None else _from_thread(call.content)
-                response = await self._http.request(call.method, call.path, content=content, **_options(call))
+                response = await self._http.send(_request(self._http, call, content))
             except httpx.TransportError as error:
                 problem: SeqRecError = self._unreachable(error)
+            except httpx.DecodingError as error:
+                raise self._undecodable(error) from error
             else:
                 if response.status_code not in RETRIED_STATUSES:
                     return _answer(call, response)
                 problem = _error(response)
-            wait = self._wait_seconds(call, attempt, response)
+            wait = self._wait_seconds(call, attempt, problem, response)
             if wait is None:
                 raise problem
             await asyncio.sleep(wait)
@@ -269,6 +291,8 @@ class AsyncClient(_Connection):
                     yield _read_line(text, line)
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
+        except httpx.DecodingError as error:
+            raise self._undecodable(error) from error
 
     recommend = _async(calls.recommend)
     recommend_anonymous = _async(calls.recommend_anonymous)
@@ -307,12 +331,36 @@ class AsyncClient(_Connection):
     reload_model = _async(calls.reload_model)
 
 
+def _may_repeat(call: Call[T], problem: SeqRecError, response: httpx.Response | None) -> bool:
+    """Whether the call can be sent again with no other effect than to be sent once."""
+    is_refused = isinstance(problem, Overloaded) or (
+        response is not None and response.status_code == TooManyRequests.status
+    )
+    return call.repeatable or (is_refused and not isinstance(call.content, Iterator))
+
+
 def _headers(key: str | None) -> dict[str, str]:
     if key is None:
         return {}
     if not key.isascii() or not key.isprintable():
         raise InvalidKey
     return {"X-API-Key": key}
+
+
+def _request(
+    http: httpx.Client | httpx.AsyncClient, call: Call[T], content: Iterable[bytes] | AsyncIterable[bytes] | None
+) -> httpx.Request:
+    """The request of a call; ``content`` in place of the call's own. `InvalidRequest` if there can be none."""
+    try:
+        return http.build_request(call.method, call.path, content=content, **_options(call))
+    except UnicodeEncodeError as error:
+        raise _invalid("query" if call.body is None else "body", NO_TEXT) from error
+    except httpx.InvalidURL as error:
+        raise _invalid("query" if call.query else "path", "is too long for an address") from error
+
+
+def _invalid(field: str, message: str) -> InvalidRequest:
+    return InvalidRequest([InvalidField(field=field, message=message)])
 
 
 def _options(call: Call[T]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ EXTERNAL_ID_RULE = (
     f"and no space at its beginning or end"
 )
 
-NAMED_EXTERNAL_ID = rf"^(?!\d+$|{PREFIX}){_SIGN}( *{_SIGN})*$"
+NAMED_EXTERNAL_ID = rf"^(?![0-9]+$|{PREFIX}){_SIGN}( *{_SIGN})*$"
 """An external id in a path or a query without the prefix."""
 
 

@@ -39,7 +39,7 @@ PATTERNS = {
     "^[FM]$": "must be F or M",
     PRINTABLE: "must have no control characters",
     EXTERNAL_ID: EXTERNAL_ID_RULE,
-    r"^tt\d{7,9}$": "must be an id of IMDb, as tt0111161",
+    r"^tt[0-9]{7,9}$": "must be an id of IMDb, as tt0111161",
 }
 """By regular expression, what it asks for."""
 

@@ -23,6 +23,7 @@ from model.rating_scale import LIKE
 from seqrec.errors import InvalidField, InvalidRequest, MovieNotFound, NoStars, StarsNeeded
 from seqrec.ids import AnyId
 from seqrec.limits import MOST_SECONDS_AHEAD
+from seqrec.schemas.common import TEXT_MAY_BE_NUMBER
 from seqrec.schemas.ratings import NewRating
 
 RATINGS_AT_ONCE = 5_000
@@ -245,7 +246,7 @@ def now() -> int:
 
 
 def read_rating(line: bytes) -> GivenRating:
-    return given_rating(NewRating.model_validate_json(line))
+    return given_rating(NewRating.model_validate_json(line, context=TEXT_MAY_BE_NUMBER))
 
 
 def given_rating(rating: NewRating) -> GivenRating:

@@ -4,7 +4,16 @@ import time
 from collections.abc import Callable
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic import GetCoreSchemaHandler as CoreHandler
 from pydantic import GetJsonSchemaHandler as JsonHandler
 from pydantic.json_schema import JsonSchemaValue, SkipJsonSchema
@@ -21,18 +30,36 @@ from seqrec.limits import (
     MOST_SECONDS_AHEAD,
 )
 
+TEXT_MAY_BE_NUMBER = {"text_may_be_number": True}
+"""The context in which lines of a file are validated: other programs may have written numbers as text."""
 
-def _no_boolean(value: object) -> object:
+
+class QueryText(str):
+    """A text of a query, which has nothing else: it may be a number, or true or false."""
+
+    __slots__ = ()
+
+
+def _is_mere_text(value: object, info: ValidationInfo) -> bool:
+    """In a body, a text is neither a number nor true or false."""
+    return isinstance(value, str) and not isinstance(value, QueryText) and info.context is not TEXT_MAY_BE_NUMBER
+
+
+def _number(value: object, info: ValidationInfo) -> object:
     """Python counts True as 1; nobody who sends ``true`` means one star, or the user 1."""
     if isinstance(value, bool):
         raise ValueError("a number is wanted, not true or false")
+    if _is_mere_text(value, info):
+        raise ValueError("a number is wanted, not text")
     return value
 
 
-def _no_number(value: object) -> object:
+def _true_or_false(value: object, info: ValidationInfo) -> object:
     """Python counts 1 as True; only true and false are either, or their names in a query."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise ValueError("true or false is wanted, not a number")
+    if _is_mere_text(value, info):
+        raise ValueError("true or false is wanted, not text")
     return value
 
 
@@ -50,9 +77,9 @@ def _not_in_the_future(seconds: int) -> int:
     return seconds
 
 
-Number = BeforeValidator(_no_boolean)
+Number = BeforeValidator(_number)
 Whole = Annotated[int, Number]
-Flag = Annotated[bool, BeforeValidator(_no_number)]
+Flag = Annotated[bool, BeforeValidator(_true_or_false)]
 OwnId = Annotated[int, Field(json_schema_extra={"format": "int64"})]
 """An id of the service; programs that are generated for languages with numbers of 32 bits need the format."""
 
@@ -123,6 +150,15 @@ class Request(BaseModel):
     """A body that a caller sends. An unknown field is refused, so that a misspelt one is not ignored."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Parameters(Request):
+    """A query, where numbers, too, are text."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_query_text(cls, given: dict[str, object]) -> dict[str, object]:
+        return {name: QueryText(value) if isinstance(value, str) else value for name, value in given.items()}
 
 
 UserExternalId = Annotated[
@@ -202,6 +238,10 @@ class ListSize(Request):
         if self.n is not None and "limit" not in self.model_fields_set:
             self.limit = self.n
         return self
+
+
+class SizeSearch(ListSize, Parameters):
+    """How long a list is, of a query."""
 
 
 class AnonymousUser(Request):

@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, WithJ
 from pydantic.json_schema import SkipJsonSchema
 
 from seqrec.limits import LARGEST_ID, LARGEST_TMDB_ID, LATEST, MOST_GENRES
-from seqrec.schemas.common import ExternalId, ListSize, MovieAnswer, MovieExternalId, Number, OwnId, Request, Year
+from seqrec.schemas.common import ExternalId, MovieAnswer, MovieExternalId, Number, OwnId, Request, SizeSearch, Year
 
 _CONTROL = r"\x00-\x1f\x7f-\x9f"
 PRINTABLE = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
@@ -19,7 +19,7 @@ Title = Annotated[
     Field(description="The year in brackets at its end, as MovieLens has it.", examples=["Brand New (2026)"]),
 ]
 GenreName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50, pattern=PRINTABLE)]
-ImdbId = Annotated[str, StringConstraints(pattern=r"^tt\d{7,9}$"), Field(examples=["tt0111161"])]
+ImdbId = Annotated[str, StringConstraints(pattern=r"^tt[0-9]{7,9}$"), Field(examples=["tt0111161"])]
 TmdbId = Annotated[int, Field(ge=1, le=LARGEST_TMDB_ID, examples=[278]), Number]
 GenreList = Annotated[list[GenreName], Field(max_length=30, examples=[["Comedy", "Drama"]])]
 
@@ -91,7 +91,7 @@ Moment = Annotated[
 ]
 
 
-class PopularSearch(ListSize):
+class PopularSearch(SizeSearch):
     """A search for popular movies."""
 
     genre: list[str] = Field(

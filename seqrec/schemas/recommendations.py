@@ -16,6 +16,7 @@ from seqrec.schemas.common import (
     NamedId,
     Number,
     OwnId,
+    Parameters,
     Request,
     UserExternalId,
     Whole,
@@ -78,7 +79,7 @@ class ListPage(Selection, Order, ListSize):
     )
 
 
-class ListOptions(ListPage, Ranking):
+class ListOptions(ListPage, Ranking, Parameters):
     """Filters and page of a list, and whether it names reasons; of a query."""
 
     exclude: list[NamedId] = Field(

@@ -219,7 +219,7 @@ def test_the_client_asks_again_where_an_answer_is_cut(between: tuple[Proxy, str]
             proxy.cut_answer_after(size)
             assert len(client.recommend(1, n=5).recommendations) == 5
             proxy.cut_answer_after(size)
-            client.rate(1, movie, 1 + movie % 5)
+            client.rate(1, movie, 1 + movie % 5, rated_at=1_000_000_000 + movie)
 
     assert proxy.cuts == 20
     after = stored(loaded)
@@ -234,6 +234,9 @@ def test_the_client_does_not_send_twice_what_would_count_twice(between: tuple[Pr
         proxy.cut_answer_after(10)
         with pytest.raises(Unreachable, match="cannot be reached"):
             client.create_user()
+        proxy.cut_answer_after(10)
+        with pytest.raises(Unreachable, match="cannot be reached"):
+            client.rate(1, 1, 5)  # a second time, it would be the newest again
         assert client.create_user().user_id == first + 2  # the one without an answer was added once
 
 

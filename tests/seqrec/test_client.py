@@ -4,8 +4,10 @@ import asyncio
 import inspect
 import re
 import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -26,9 +28,12 @@ from seqrec import (
     InvalidKey,
     InvalidRequest,
     NewRating,
+    Overloaded,
     ProfileFields,
     SeqRecError,
     ServiceError,
+    TimedOut,
+    TooManyRequests,
     UnexpectedAnswer,
     Unreachable,
     UserNotFound,
@@ -39,17 +44,24 @@ from seqrec.retries import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, wait_second
 
 
 class Ailing:
-    """An app that cannot answer at first: 503 for so many requests, then as the app behind it."""
+    """An app that cannot answer at first: an error for so many requests, then as the app behind it."""
 
-    def __init__(self, app: ASGIApp, failures: int, retry_after: str | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        failures: int,
+        retry_after: str | None = None,
+        error: ServiceError = DatabaseUnavailable(),  # noqa: B008 - never changed
+    ) -> None:
         self.app = app
         self.failures = failures
         self.retry_after = retry_after
+        self.error = error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self.failures > 0:
             self.failures -= 1
-            response = answer(DatabaseUnavailable(), {**scope, REQUEST_ID: "ailing"})
+            response = answer(self.error, {**scope, REQUEST_ID: "ailing"})
             if self.retry_after is not None:
                 response.headers["Retry-After"] = self.retry_after
             await response(scope, receive, send)
@@ -71,6 +83,67 @@ def test_it_tries_again_what_may_be_done_twice_while_the_service_cannot_answer(l
         with pytest.raises(DatabaseUnavailable):
             client.create_user()  # sent again, it might add two
         assert ailing.failures == 1
+
+
+TIMED = NewRating(user_id=1, movie_id=1, stars=5, rated_at=1_000_000_000)
+UNTIMED = NewRating(user_id=1, movie_id=2, stars=5)
+FILE = b"Title,Year,Rating\nThe Matrix,1999,9\n"
+
+REPEATABLE = [
+    pytest.param(lambda client: client.rate(1, 1, 5, rated_at=1_000_000_000), id="rate"),
+    pytest.param(lambda client: client.rate_many([TIMED]), id="rate_many"),
+    pytest.param(lambda client: client.import_file(1, FILE, preview=True), id="preview"),
+]
+NEWEST_EACH_TIME = [
+    pytest.param(lambda client: client.rate(1, 1, 5), id="rate"),
+    pytest.param(lambda client: client.rate_many([TIMED, UNTIMED]), id="rate_many"),
+    pytest.param(lambda client: client.import_file(1, FILE), id="import_file"),
+]
+
+
+@pytest.fixture
+def ailing(loaded: Engine, scorer: Scorer) -> Iterator[tuple[Ailing, str]]:
+    """A service that fails once, and its address."""
+    app = Ailing(create_app(loaded, scorer), failures=1, retry_after="0")
+    with running(app) as address:
+        yield app, address
+
+
+@pytest.mark.parametrize("write", REPEATABLE)
+def test_ratings_with_their_times_are_sent_again(ailing: tuple[Ailing, str], write: Callable[[Client], object]) -> None:
+    app, address = ailing
+    app.error = TimedOut()
+    with Client(address) as client:
+        assert write(client)
+
+
+@pytest.mark.parametrize("error", [TimedOut(), DatabaseUnavailable()])
+@pytest.mark.parametrize("write", NEWEST_EACH_TIME)
+def test_ratings_without_a_time_are_not_sent_again_where_they_may_be_written(
+    ailing: tuple[Ailing, str], write: Callable[[Client], object], error: ServiceError
+) -> None:
+    app, address = ailing
+    app.error = error
+    with Client(address) as client, pytest.raises(type(error)):
+        write(client)
+
+
+@pytest.mark.parametrize("error", [Overloaded(), TooManyRequests("1 per 1 second", 1)])
+@pytest.mark.parametrize("write", NEWEST_EACH_TIME)
+def test_ratings_without_a_time_are_sent_again_where_nothing_was_done(
+    ailing: tuple[Ailing, str], write: Callable[[Client], object], error: ServiceError
+) -> None:
+    app, address = ailing
+    app.error = error
+    with Client(address) as client:
+        assert write(client)
+
+
+def test_lines_that_were_read_are_not_sent_again(ailing: tuple[Ailing, str]) -> None:
+    app, address = ailing
+    app.error = Overloaded()
+    with Client(address) as client, pytest.raises(Overloaded):
+        client.import_ratings(iter([UNTIMED.model_dump_json().encode()]))
 
 
 def test_it_waits_as_long_as_the_service_asks_for_but_not_for_minutes(loaded: Engine, scorer: Scorer) -> None:
@@ -137,6 +210,52 @@ def test_it_refuses_what_the_service_would_with_the_same_error(loaded: Engine, s
         ):
             with pytest.raises(InvalidRequest):
                 refused()
+
+
+LONE_SURROGATE = "\ud800"
+
+
+@pytest.mark.parametrize(
+    ("ask", "field"),
+    [
+        pytest.param(lambda client: client.user(LONE_SURROGATE), "path", id="path"),
+        pytest.param(lambda client: client.search_movies(LONE_SURROGATE), "query", id="query"),
+        pytest.param(lambda client: client.predict([LONE_SURROGATE], user_id=1), "body", id="body"),
+        pytest.param(lambda client: client.user("x" * 100_000), "path", id="long path"),
+        pytest.param(lambda client: client.users(cursor="x" * 100_000), "query", id="long query"),
+    ],
+)
+def test_what_cannot_be_sent_is_an_invalid_request(ask: Callable[[Client | AsyncClient], Any], field: str) -> None:
+    with Client(retries=0) as client, pytest.raises(InvalidRequest) as raised:
+        ask(client)
+    assert [problem.field for problem in raised.value.details] == [field]
+
+    async def ask_async() -> None:
+        async with AsyncClient(retries=0) as client:
+            await ask(client)
+
+    with pytest.raises(InvalidRequest) as raised:
+        asyncio.run(ask_async())
+    assert [problem.field for problem in raised.value.details] == [field]
+
+
+def test_an_answer_that_cannot_be_decoded_is_an_unexpected_one() -> None:
+    broken = PlainTextResponse("not compressed", headers={"Content-Encoding": "gzip"})
+
+    async def ask(address: str) -> None:
+        async with AsyncClient(address) as client:
+            with pytest.raises(UnexpectedAnswer, match="cannot be decoded"):
+                await client.user(1)
+            with pytest.raises(UnexpectedAnswer, match="cannot be decoded"):
+                await anext(client.export_ratings())
+
+    with running(broken) as address:
+        with Client(address) as client:
+            with pytest.raises(UnexpectedAnswer, match="cannot be decoded"):
+                client.user(1)
+            with pytest.raises(UnexpectedAnswer, match="cannot be decoded"):
+                next(client.export_ratings())
+        asyncio.run(ask(address))
 
 
 def test_a_key_that_no_header_can_carry_is_refused() -> None:

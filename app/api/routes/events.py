@@ -85,7 +85,8 @@ def export_events(
 @bulk.post(
     "/import/events",
     summary="Write events, one JSON object a line, all or none",
-    description="Any number: memory use does not grow with it. Errors name the line.",
+    description="Any number: memory use does not grow with it. Errors name the line. Numbers that are not "
+    "ids may be text.",
     responses=responses(Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
     openapi_extra={"requestBody": {"required": True, "content": lines_of("NewEvent", EXAMPLE_LINES)}},
 )

@@ -12,7 +12,7 @@ from app.edge.keys import with_key
 from app.edge.routes import BulkRoute, Route
 from app.services.movies import Links
 from seqrec.errors import Conflict, DatabaseUnavailable, InvalidRequest, MovieExists, MovieNotFound, StorageFull
-from seqrec.schemas.common import ListSize
+from seqrec.schemas.common import SizeSearch
 from seqrec.schemas.movies import (
     FirstMovies,
     FirstMoviesSearch,
@@ -167,7 +167,7 @@ def delete_movie(movie_id: KnownMovieId, services: ServicesDependency) -> None:
     | responses(MovieNotFound, InvalidRequest, DatabaseUnavailable),
 )
 def list_similar_movies(
-    movie_id: MovieId, request: Request, services: ServicesDependency, wanted: Annotated[ListSize, Query()]
+    movie_id: MovieId, request: Request, services: ServicesDependency, wanted: Annotated[SizeSearch, Query()]
 ) -> Response:
     answer = services.movies.similar(movie_id, wanted.limit)
     body = translation.similar_movies(movie_id, answer)

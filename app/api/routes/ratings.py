@@ -124,8 +124,8 @@ def export_ratings(
     "/import/ratings",
     summary="Write ratings, one JSON object a line, all or none",
     description="Any number: memory use does not grow with it. Errors name the line. As in all of JSON, a number is an "
-    "own id, and a text an external one. While a long one is written, other ratings wait, and after some seconds are "
-    "refused with 503: send large files in parts, or when few people rate.",
+    "own id, and a text an external one; stars and times may be text too. While a long one is written, other ratings "
+    "wait, and after some seconds are refused with 503: send large files in parts, or when few people rate.",
     responses=responses(NoStars, StarsNeeded, Conflict, *BODY_ERRORS, DatabaseUnavailable, StorageFull),
     openapi_extra={"requestBody": {"required": True, "content": lines_of("NewRating", EXAMPLE_LINES)}},
 )

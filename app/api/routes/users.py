@@ -12,7 +12,7 @@ from app.edge.keys import with_key
 from app.edge.routes import Route
 from app.services.scoring import in_similar_users_thread
 from seqrec.errors import Conflict, DatabaseUnavailable, InvalidRequest, StorageFull, UserExists, UserNotFound
-from seqrec.schemas.common import ListSize
+from seqrec.schemas.common import SizeSearch
 from seqrec.schemas.users import NewUser, ProfileChange, SimilarUsers, User, Users
 
 router = APIRouter(tags=["users"], route_class=Route, dependencies=[with_key])
@@ -92,7 +92,7 @@ def delete_user(user_id: KnownUserId, services: ServicesDependency) -> None:
     responses=headers.described(200, "Deprecation") | responses(UserNotFound, InvalidRequest, DatabaseUnavailable),
 )
 async def list_similar_users(
-    user_id: UserId, response: Response, services: ServicesDependency, wanted: Annotated[ListSize, Query()]
+    user_id: UserId, response: Response, services: ServicesDependency, wanted: Annotated[SizeSearch, Query()]
 ) -> SimilarUsers:
     similar = await in_similar_users_thread(services.similar_users.find, user_id, wanted.limit)
     response.headers.update(headers.answered_by(similar.state) | headers.deprecation(wanted))

@@ -6,6 +6,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 from tempfile import TemporaryFile
 from typing import IO, BinaryIO, NamedTuple, cast
@@ -28,6 +29,7 @@ from app.storage.movies import MovieRecord
 from app.storage.tables import Movie, User
 from seqrec.errors import InvalidField, InvalidRequest, ServiceError
 from seqrec.ids import AnyId
+from seqrec.schemas.common import TEXT_MAY_BE_NUMBER
 from seqrec.schemas.events import NewEvent
 
 logger = logging.getLogger(__name__)
@@ -214,7 +216,8 @@ class Events:
 
 
 def _read_blocks(file: BinaryIO, problems: list[InvalidField]) -> Iterator[list[tuple[int, NewEvent]]]:
-    return read_blocks(file, NewEvent.model_validate_json, EVENTS_AT_ONCE, problems)
+    read = partial(NewEvent.model_validate_json, context=TEXT_MAY_BE_NUMBER)
+    return read_blocks(file, read, EVENTS_AT_ONCE, problems)
 
 
 def record_of(event: NewEvent, known: KnownIds) -> EventRecord:

@@ -267,7 +267,7 @@ def test_a_body_that_is_no_json_is_an_error_of_the_same_shape(client: TestClient
     [
         pytest.param("/users", {"gender": "X"}, "body.gender", "must be F or M", id="pattern"),
         pytest.param("/users", {"x": 1}, "body.x", "there is no such field", id="unknown field"),
-        pytest.param("/users", {"age": "old"}, "body.age", "must be a whole number", id="text for a number"),
+        pytest.param("/users", {"age": "old"}, "body.age", "a number is wanted, not text", id="text for a number"),
         pytest.param("/users", {"age": 500}, "body.age", "must be at most 120", id="too large"),
         pytest.param("/users", [1], "body", "must be an object", id="list"),
         pytest.param("/users", None, "body", "send the body as Content-Type: application/json", id="no body"),
@@ -286,6 +286,51 @@ def test_an_invalid_field_is_described_in_a_plain_sentence(
 
     assert answer.status_code == 422
     assert answer.json()["details"] == [{"field": field, "message": message}]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "field", "wanted"),
+    [
+        pytest.param("PUT", "/users/1/ratings/1", {"stars": " 3.5 "}, "stars", "a number", id="stars"),
+        pytest.param("PUT", "/users/1/ratings/1", {"stars": 3, "rated_at": "978300760"}, "rated_at", "a number",
+                     id="time"),
+        pytest.param("POST", "/users", {"age": "35"}, "age", "a number", id="age"),
+        pytest.param("POST", "/recommendations", {"limit": "2"}, "limit", "a number", id="limit"),
+        pytest.param("POST", "/recommendations", {"year_from": "1999"}, "year_from", "a number", id="filter"),
+        pytest.param("POST", "/recommendations", {"diversity": "0.5"}, "diversity", "a number", id="diversity"),
+        pytest.param("POST", "/recommendations", {"explain": "yes"}, "explain", "true or false", id="explain"),
+        pytest.param("PATCH", "/movies/1", {"tmdb_id": "7"}, "tmdb_id", "a number", id="id of TMDB"),
+        pytest.param("PATCH", "/movies/1", {"year": "1999"}, "year", "a number", id="year"),
+        pytest.param("POST", "/users", {"user_id": "4000"}, "user_id", "a number", id="own id"),
+    ],
+)  # fmt: skip
+def test_text_in_a_body_is_neither_a_number_nor_true_or_false(
+    client: TestClient, method: str, path: str, body: object, field: str, wanted: str
+) -> None:
+    answer = client.request(method, path, json=body)
+
+    assert answer.status_code == 422
+    assert answer.json()["details"] == [{"field": f"body.{field}", "message": f"{wanted} is wanted, not text"}]
+
+
+def test_a_whole_number_may_have_decimals(client: TestClient) -> None:
+    assert client.post("/users", json={"user_id": 4000.0, "age": 35.0}).json()["age"] == 35
+
+
+def test_text_in_a_query_may_be_a_number(client: TestClient) -> None:
+    for path in ("/movies/popular", "/movies/1/similar", "/users/1/similar"):
+        assert client.get(path, params={"limit": "2"}).status_code == 200
+    listed = client.get("/users/1/recommendations", params={"limit": "2", "year_from": "1900", "explain": "yes"})
+    assert len(listed.json()["recommendations"]) == 2
+
+
+def test_text_in_a_line_of_an_import_may_be_a_number(client: TestClient) -> None:
+    rating = b'{"user_id": 1, "movie_id": 1, "stars": "3.5", "rated_at": "978300760"}'
+    event = b'{"user_id": 1, "movie_id": 1, "kind": "watch", "share": "0.5", "occurred_at": "978300760"}'
+    lines = {"Content-Type": "application/jsonl"}
+
+    assert client.post("/import/ratings", content=rating, headers=lines).json() == {"written": 1}
+    assert client.post("/import/events", content=event, headers=lines).json()["written"] == 1
 
 
 def test_a_body_that_is_no_json_says_where(client: TestClient) -> None:

@@ -28,7 +28,7 @@ def test_a_link_is_taken_away_by_null(client: TestClient) -> None:
     assert client.get("/movies/1").json()["imdb_id"] == "tt0114709"
 
 
-@pytest.mark.parametrize("imdb_id", ["0114709", "nm0114709", "tt1"])
+@pytest.mark.parametrize("imdb_id", ["0114709", "nm0114709", "tt1", "tt\N{ARABIC-INDIC DIGIT THREE}114709"])
 def test_another_id_is_none_of_imdb(client: TestClient, imdb_id: str) -> None:
     answer = client.patch("/movies/1", json={"imdb_id": imdb_id})
 
