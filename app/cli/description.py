@@ -119,9 +119,7 @@ def print_conversion(conversion: Conversion, out: Path) -> None:
         f"{conversion.ratings:,} ratings",
         "replaced": f"{conversion.replaced:,} ratings by a later one of the same user and item",
     }
-    left_out = [
-        ("left out", f"{one.rows:,} rows: {one.reason}; first row {one.first_row:,}") for one in conversion.left_out
-    ]
+    left_out = [("left out", f"{one}; first row {one.first_row:,}") for one in conversion.left_out]
     print_facts([*facts.items(), *left_out])
     if conversion.users < FEWEST_USERS:
         output.print(f"Training takes at least {FEWEST_USERS} users.")

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from model import pipeline
 from model.card import Card, RankingScore, Score
 from model.data import dataset
-from model.data.conversion.convert import ConversionOptions, convert
+from model.data.conversion.convert import Conversion, ConversionOptions, convert
 from model.device import choose_device
 from model.errors import DataError
 from model.evaluation.batch_scoring import list_scores, predict
@@ -100,6 +100,8 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
             likes: every row is a like, whatever other columns the frame has.
             columns: names of columns that are named otherwise.
 
+        Warns of rows that are left out: without a user or an item, or whose rating is not on the scale, for example.
+
         Raises `DataError` if a column is missing, or if there are too few ratings to learn from.
         """
         folder = Path(mkdtemp(prefix="seqrec-"))
@@ -131,6 +133,8 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
             table(items).write_parquet(folder / "items.parquet")
         options = ConversionOptions(columns, folder / "items.parquet" if items is not None else None, scale, likes)
         conversion = convert(folder / "ratings.parquet", folder / DATA, options)
+        if conversion.left_out:
+            warnings.warn(f"Left out {'; '.join(map(str, conversion.left_out))}.", stacklevel=3)  # where fit is called
         self._train(folder)
         whole = {role for role in ("user", "item") if are_whole_numbers(rows[conversion.columns[role]])}
         description = Description(settings=self.settings, conversion=conversion, whole_numbers=whole)
@@ -165,6 +169,11 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
     def card(self) -> Card:
         """Where the model comes from, and how good it was for users who were held out of its training."""
         return self.require_fitted().artifact.card
+
+    @property
+    def conversion(self) -> Conversion:
+        """How the frames were understood, and how many of their rows were learned from, replaced and left out."""
+        return self.require_fitted().description.conversion
 
     def recommend(
         self,

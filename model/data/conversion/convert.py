@@ -63,6 +63,9 @@ class LeftOut(BaseModel):
     rows: int
     first_row: int
 
+    def __str__(self) -> str:
+        return f"{self.rows:,} rows: {self.reason}"
+
 
 class Conversion(BaseModel):
     """What was read, how it was understood, and what came of it.

@@ -226,7 +226,8 @@ def test_what_was_learned_from_is_understood_when_it_is_asked_about() -> None:
         for book in (step + user for step in range(15))
     ]
     frame = pd.DataFrame([*rows, (np.nan, "b1", "up")], columns=["user", "item", "rating"])
-    fitted = Recommender("seqrec-rating", rating_epochs=1, factors=2, progress=False).fit(frame)
+    with pytest.warns(UserWarning, match="Left out 1 rows: no user"):
+        fitted = Recommender("seqrec-rating", rating_epochs=1, factors=2, progress=False).fit(frame)
     known = frame.dropna()
 
     assert fitted.predict(known)[["user", "item"]].values.tolist() == [[user, book.strip()] for user, book, _ in rows]
@@ -237,6 +238,20 @@ def test_what_was_learned_from_is_understood_when_it_is_asked_about() -> None:
         fitted.predict(frame)
     with pytest.raises(DataError, match="Row 0 has the rating maybe"):
         fitted.evaluate(known.assign(rating="maybe"))
+
+
+def test_rows_that_are_left_out_are_told_with_their_reason_and_counted() -> None:
+    rows = [(user, (user + step) % 20, 3 + step % 2) for user in range(30) for step in range(12)]
+    frame = pl.DataFrame(
+        [*rows, (1, 19, 9), (2, 19, 9), (3, 19, None)], schema=["user", "item", "rating"], orient="row"
+    )
+
+    with pytest.warns(UserWarning, match=r"^Left out 3 rows: the rating is not a number on the scale\.$") as told:
+        fitted = Recommender("seqrec-rating", rating_epochs=1, factors=2, progress=False).fit(frame, scale=(1, 5))
+
+    assert [warning.filename for warning in told] == [__file__]
+    assert fitted.conversion.ratings == len(rows)
+    assert [(one.rows, one.first_row) for one in fitted.conversion.left_out] == [(3, len(rows) + 1)]
 
 
 def test_ids_that_are_texts_stay_as_they_are() -> None:
