@@ -176,6 +176,33 @@ def test_a_bad_file_is_one_sentence_and_nothing_is_loaded(seqrec: Run, sample_fo
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize(
+    ("users", "says"),
+    [
+        pytest.param(2, "The data has 2 users; dividing them takes at least 20.", id="users"),
+        pytest.param(25, "too few ratings for the split", id="ratings"),
+    ],
+)
+def test_data_that_is_too_small_to_train_on_is_not_loaded_first(
+    seqrec: Run, sample_folder: Path, tmp_path: Path, users: int, says: str
+) -> None:
+    (tmp_path / "small.csv").write_text("user,item,rating\n" + "".join(f"u{one},i,{one % 2}\n" for one in range(users)))
+    seqrec("data", "convert", "small.csv", "small")
+
+    status, _, err = seqrec("prepare", "--data", "small", "--model", "seqrec-small")
+
+    assert status == 1
+    assert says in " ".join(err.split())
+    assert seqrec("db", "load", sample_folder)[0] == 0  # the database is still for any data
+
+
+def test_small_data_is_loaded_where_nothing_is_trained(seqrec: Run, tmp_path: Path) -> None:
+    (tmp_path / "small.csv").write_text("user,item,rating\nann,a,1\nbob,b,0\n")
+    seqrec("data", "convert", "small.csv", "small")
+
+    assert seqrec("db", "load", "small")[0] == 0
+
+
 def test_serving_without_schema_or_model_says_what_to_run(seqrec: Run) -> None:
     assert "Run: seqrec db upgrade" in seqrec("serve")[2]
     seqrec("db", "upgrade")
