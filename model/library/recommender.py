@@ -18,6 +18,7 @@ from model import pipeline
 from model.card import Card, RankingScore, Score
 from model.data import dataset
 from model.data.conversion.convert import Conversion, ConversionOptions, convert
+from model.data.conversion.wording import LIBRARY
 from model.device import choose_device
 from model.errors import DataError
 from model.evaluation.batch_scoring import list_scores, predict
@@ -88,10 +89,10 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
     ) -> Self:
         """Learn from a frame with a row for each rating, and one with a row for each item's title and genres.
 
-        Columns are known by their usual names, or given: ``user``, ``item``, ``rating``, ``time``, ``title`` and
-        ``genres``. Ids are whole numbers or texts, without the spaces around them; times are numbers, dates or texts.
-        Without times, the order of the rows counts. Without ratings, every row is a like: lists are learned, and no
-        ratings.
+        Columns are known by their usual names, or given: ``user``, ``item``, ``rating``, ``time``, ``title``,
+        ``genres`` and, where the frame of items has another name for the ids, ``items_id``. Ids are whole
+        numbers or texts, without the spaces around them; times are numbers, dates or texts. Without times, the order of
+        the rows counts. Without ratings, every row is a like: lists are learned, and no ratings.
 
         Args:
             ratings: the frame of ratings.
@@ -131,7 +132,9 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
         rows.write_parquet(folder / "ratings.parquet")
         if items is not None:
             table(items).write_parquet(folder / "items.parquet")
-        options = ConversionOptions(columns, folder / "items.parquet" if items is not None else None, scale, likes)
+        named = {role.replace("_", "-"): column for role, column in columns.items()}
+        items_file = folder / "items.parquet" if items is not None else None
+        options = ConversionOptions(named, items_file, scale, likes, LIBRARY)
         conversion = convert(folder / "ratings.parquet", folder / DATA, options)
         if conversion.left_out:
             warnings.warn(f"Left out {'; '.join(map(str, conversion.left_out))}.", stacklevel=3)  # where fit is called
@@ -190,7 +193,7 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
         ``relevance``, see `model.inference.results.Recommendation`. One that has learned from likes has no ``rating``.
 
         Args:
-            users: those of the ratings; None for all.
+            users: a list of those of the ratings; None for all.
             n: items in a list.
             items: only items among these; None for all.
             rank_by: the order, see `RankBy`.

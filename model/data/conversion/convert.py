@@ -16,6 +16,7 @@ from model.data.conversion.columns import Columns
 from model.data.conversion.source import Table, opened
 from model.data.conversion.tables import ratings_table, titles_table
 from model.data.conversion.values import Scale
+from model.data.conversion.wording import COMMAND_LINE, Wording
 from model.data.formats import LIKES, ML_CSV, NO_GENRES, latest_time
 from model.data.origin import IDS_FILES, SCALE_FILE
 from model.errors import DataError, SettingsError
@@ -42,6 +43,7 @@ class ConversionOptions:
         items: file, folder or archive with the table of titles and genres.
         scale: the worst and the best rating.
         likes: every row is a like; there are no ratings. So it is too where no column can be one of ratings.
+        wording: what errors call the tables and these options.
 
     Raises `SettingsError` for a scale the wrong way round.
     """
@@ -50,10 +52,12 @@ class ConversionOptions:
     items: Path | None = None
     scale: tuple[float, float] | None = None
     likes: bool = False
+    wording: Wording = COMMAND_LINE
 
     def __post_init__(self) -> None:
         if self.scale is not None and self.scale[0] >= self.scale[1]:
-            raise SettingsError("--scale names the worst rating first, then the best.")
+            given = self.wording.option("scale", *(f"{end:g}" for end in self.scale))
+            raise SettingsError(f"{given} must name the worst rating first, then the best.")
 
 
 class LeftOut(BaseModel):
@@ -101,12 +105,13 @@ def convert(source: Path, out: Path, options: ConversionOptions, on_rows: OnRows
 
     Raises `DataError` if the table cannot be told or read, or says nothing about taste; `FileExistsError`.
     """
+    wording = options.wording
     with (
-        opened(source) as tables,
-        opened(options.items) if options.items else nullcontext(tables) as other_tables,
+        opened(source, wording.ratings) as tables,
+        opened(options.items, wording.items) if options.items else nullcontext(tables) as other_tables,
     ):
-        table, columns = ratings_table(source, tables, options.columns, likes=options.likes)
-        items_table, item_columns = titles_table(table, columns, other_tables, options.columns, options.items)
+        table, columns = ratings_table(source, tables, options.columns, wording, likes=options.likes)
+        items_table, item_columns = titles_table(table, columns, other_tables, options.columns, options.items, wording)
         rows, user_ids, item_ids = _read_rows(table, columns, on_rows)
         items = _read_items(items_table, item_columns)
     unit = values.unit_of(rows["time"])
@@ -194,13 +199,14 @@ def _read_items(table: Table | None, columns: Columns) -> pl.DataFrame:
 
 
 def _scale(table: Table, ratings: pl.Series, options: ConversionOptions) -> Scale:
-    distinct = ratings.drop_nulls().unique()
+    distinct, option = ratings.drop_nulls().unique(), options.wording.option
     if distinct.is_empty():
-        raise DataError(f"{table.name} has no rating that is a number. Name another column with --rating COLUMN.")
+        column = option("rating", "COLUMN")
+        raise DataError(f"{table.name} has no rating that is a number. Name another column with {column}.")
     if len(distinct) == 1 and options.scale is None:
         raise DataError(
-            f"All ratings of {table.name} are {distinct[0]:g}, which tells no taste. If every row is a like, say "
-            f"--likes; otherwise name the worst and the best rating, as in --scale 1 10."
+            f"{table.name} has the rating {distinct[0]:g} alone, which tells no taste. If every row is a like, say "
+            f"{option('likes')}; otherwise name the worst and the best rating, as in {option('scale', '1', '10')}."
         )
     return values.scale_of(ratings, options.scale)
 

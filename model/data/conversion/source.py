@@ -111,15 +111,16 @@ class Table:
 
 
 @contextmanager
-def opened(source: Path) -> Iterator[list[Table]]:
+def opened(source: Path, name: str | None = None) -> Iterator[list[Table]]:
     """The tables of a file, of a folder and the folders in it, or of a zip archive, by name.
 
+    ``name`` is what a file's only table is called in place of the file's own name.
     They can be read within the block: archives, and files that are not in UTF-8, are copied to a temporary folder.
     Raises `DataError` if there is no table.
     """
     with TemporaryDirectory(prefix="seqrec-") as temporary:
         try:
-            tables = _tables(source, Path(temporary))
+            tables = _tables(source, Path(temporary), name)
         except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError) as error:
             raise DataError(f"{source} cannot be unpacked: {error}.") from error
         if not tables:
@@ -127,11 +128,11 @@ def opened(source: Path) -> Iterator[list[Table]]:
         yield tables
 
 
-def _tables(source: Path, temporary: Path) -> list[Table]:
+def _tables(source: Path, temporary: Path, name: str | None) -> list[Table]:
     files = _unpacked(source, temporary) if zipfile.is_zipfile(source) else find_tables(source)
     root = source if source.is_dir() else source.parent
     return [
-        Table(_in_utf8(file, temporary / f"{number}.txt"), _shown_name(file, root, temporary, source))
+        Table(_in_utf8(file, temporary / f"{number}.txt"), name or _shown_name(file, root, temporary, source))
         for number, file in enumerate(files)
     ]
 

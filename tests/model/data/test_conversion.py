@@ -246,7 +246,7 @@ def test_the_scale_is_said(tmp_path: Path) -> None:
 def test_ratings_that_are_all_the_same_are_refused_with_what_to_do(tmp_path: Path) -> None:
     source = written(tmp_path / "r.csv", "user,item,liked\na,b,1\nc,d,1\n")
 
-    with pytest.raises(DataError, match=r"All ratings of r.csv are 1, which tells no taste.*--likes.*--scale 1 10"):
+    with pytest.raises(DataError, match=r"^r.csv has the rating 1 alone, which tells no taste.*--likes.*--scale 1 10"):
         converted(source)
 
 
@@ -270,7 +270,9 @@ def test_a_column_that_could_be_one_of_ratings_is_asked_about(tmp_path: Path) ->
     source = written(tmp_path / "plays.csv", "user,item,plays,ts\na,b,3,1600000000\nc,d,1,1600000001\n")
 
     with pytest.raises(
-        DataError, match=r"(?s)column of rating. Name it: --rating COLUMN.*--likes.*plays.csv: user, item, plays, ts"
+        DataError,
+        match=r"(?s)^plays.csv lacks a known name of the column of rating. Name it: --rating COLUMN.*--likes.*"
+        r"plays.csv: user, item, plays, ts",
     ):
         converted(source)
     assert not converted(source, ConversionOptions(likes=True))[1].has_stars
@@ -504,7 +506,7 @@ def test_numbers_that_are_none_are_left_out(tmp_path: Path, number: str) -> None
 
 
 def test_a_scale_the_wrong_way_round_is_refused_before_anything_is_read() -> None:
-    with pytest.raises(SettingsError, match="the worst rating first"):
+    with pytest.raises(SettingsError, match=r"^--scale 10 1 must name the worst rating first"):
         ConversionOptions(scale=(10, 1))
 
 
