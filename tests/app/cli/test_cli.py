@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import socket
 from dataclasses import replace
@@ -230,6 +231,27 @@ def test_several_workers_are_not_started_where_none_of_them_could_serve(
 
     assert status == 1
     assert says in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        pytest.param("REQUEST_RATE", "foo", "must be a number of requests in each .*, as 60/minute", id="rate"),
+        pytest.param("FEEDBACK", "{x", r'is not JSON: write as {"skip": {"days": 30}}', id="no JSON"),
+        pytest.param("FEEDBACK", "[1]", "must be an object", id="another JSON"),
+        pytest.param("ROOT_PATH", "seqrec/", "must be a path that ends without a slash, as /seqrec", id="prefix"),
+        pytest.param("IMAGE_URL", "https://a.example/", "must be an address with {tmdb_id}, .* in it", id="pictures"),
+    ],
+)
+def test_a_setting_that_cannot_be_read_is_refused_with_what_is_wanted(
+    seqrec: Run, variable: str, value: str, says: str
+) -> None:
+    seqrec.monkeypatch.setenv(f"SEQREC_{variable}", value)
+
+    status, _, err = seqrec("serve")
+
+    assert status == 1
+    assert re.fullmatch(f"Error: The settings are invalid. SEQREC_{variable}: {says}.*", " ".join(err.split()))
 
 
 def test_several_workers_answer_under_the_name_that_the_option_gives(filled: Run) -> None:
