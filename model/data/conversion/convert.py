@@ -27,8 +27,18 @@ ROWS_AT_ONCE = 200_000
 """Rows whose texts are in memory together; of the others there are numbers, with whose copies, once they are sorted, a
 rating takes about 200 bytes."""
 
-ROW = pl.Schema({"row": pl.UInt32, "user": pl.UInt32, "item": pl.UInt32, "rating": pl.Float64, "time": pl.Float64})
-"""A row in numbers: its own, indices of the ids, the rating and the time as they stand there."""
+ROW = pl.Schema(
+    {
+        "row": pl.UInt32,
+        "user": pl.UInt32,
+        "item": pl.UInt32,
+        "rating": pl.Float64,
+        "time": pl.Float64,
+        "dated": pl.Boolean,
+    }
+)
+"""A row in numbers: its own, indices of the ids, the rating and the time as they stand there, and whether the time is a
+date, which is in seconds."""
 
 OnRows = Callable[[int], None]
 """Called with the rows read so far."""
@@ -114,10 +124,11 @@ def convert(source: Path, out: Path, options: ConversionOptions, on_rows: OnRows
         items_table, item_columns = titles_table(table, columns, other_tables, options.columns, options.items, wording)
         rows, user_ids, item_ids = _read_rows(table, columns, on_rows)
         items = _read_items(items_table, item_columns)
-    unit = values.unit_of(rows["time"])
+    unit = values.unit_of(rows.remove("dated")["time"])
     scale = _scale(table, rows["rating"], options) if "rating" in columns else None
     stars = pl.lit(LIKE) if scale is None else scale.apply(pl.col("rating"))
-    rows = rows.with_columns(pl.col("time") // values.UNITS[unit], stars=stars)
+    size = pl.when("dated").then(1).otherwise(values.UNITS[unit])
+    rows = rows.with_columns(pl.col("time") // size, stars=stars)
     good, left_out = _sift(rows)
     ratings = good.sort("time", maintain_order=True).unique(["user", "item"], keep="last", maintain_order=True)
     if ratings.is_empty():
@@ -135,7 +146,9 @@ def convert(source: Path, out: Path, options: ConversionOptions, on_rows: OnRows
         item_columns=dict(item_columns),
         scale=scale,
         ratings_as="every row is a like, without stars" if scale is None else str(scale),
-        times_as=unit if "time" in columns else "none: the order of the rows counts, a second each from 1970 on",
+        times_as=_times_as(good["dated"], unit)
+        if "time" in columns
+        else "none: the order of the rows counts, a second each from 1970 on",
         user_ids_as=_numbering(users),
         movie_ids_as=_numbering(movies),
         users=len(users),
@@ -148,7 +161,7 @@ def convert(source: Path, out: Path, options: ConversionOptions, on_rows: OnRows
 
 
 def _read_rows(table: Table, columns: Columns, on_rows: OnRows) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """All rows as numbers, ``row, user, item, rating, time``, null where there is none; and the ids, ``index, text``.
+    """All rows as `ROW`, null where there is no number; and the ids, ``index, text``.
 
     Without a column of ratings these are null; without one of times, the row's number counts.
     """
@@ -156,11 +169,18 @@ def _read_rows(table: Table, columns: Columns, on_rows: OnRows) -> tuple[pl.Data
     items: dict[str, int] = {}
     parts, done = [pl.DataFrame(schema=ROW)], 0
     rating = values.number(pl.col("rating")) if "rating" in columns else pl.lit(None, pl.Float64)
-    time = values.time_number(pl.col("time")) if "time" in columns else pl.col("row").cast(pl.Float64)
+    time, dated = pl.col("row").cast(pl.Float64), pl.lit(False)
+    if "time" in columns:
+        time = values.time_number(pl.col("time"))
+        dated = pl.lit(True) if table.has_moments(columns["time"]) else values.is_date(pl.col("time"))
     for batch in table.batches([*dict.fromkeys(columns.values())], ROWS_AT_ONCE):
         texts = batch.select(**{role: pl.col(column) for role, column in columns.items()})
         numbers = texts.with_row_index("row", offset=done + 1).with_columns(
-            user=_indices(texts["user"], users), item=_indices(texts["item"], items), rating=rating, time=time
+            user=_indices(texts["user"], users),
+            item=_indices(texts["item"], items),
+            rating=rating,
+            time=time,
+            dated=dated,
         )
         parts.append(numbers.select(ROW.names()).cast(ROW))
         done += len(batch)
@@ -209,6 +229,13 @@ def _scale(table: Table, ratings: pl.Series, options: ConversionOptions) -> Scal
             f"{option('likes')}; otherwise name the worst and the best rating, as in {option('scale', '1', '10')}."
         )
     return values.scale_of(ratings, options.scale)
+
+
+def _times_as(dated: pl.Series, unit: str) -> str:
+    """What the times of the rows are that can be used."""
+    if not dated.any():
+        return unit
+    return values.DATES if dated.all() else f"{values.DATES}, and {unit}"
 
 
 def _sift(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[LeftOut]]:

@@ -49,11 +49,19 @@ class Table:
     def suffix(self) -> str:
         return suffix_of(self.path.name)
 
-    @cached_property
+    @property
     def columns(self) -> list[str]:
         """Names of the columns; ``column_1`` and so on for a text file whose first line is not a header."""
+        return self._schema.names()
+
+    def has_moments(self, column: str) -> bool:
+        """Whether the column is of dates with the time of day, of which `batches` has the seconds since 1970."""
+        return isinstance(self._schema[column], pl.Datetime)
+
+    @cached_property
+    def _schema(self) -> pl.Schema:
         try:
-            return self._scan().collect_schema().names()
+            return self._scan().collect_schema()
         except PolarsError as error:
             raise self._unreadable(error) from error
 
