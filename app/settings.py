@@ -1,5 +1,6 @@
 """Settings, read from the environment or from a file ``.env``."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -49,6 +50,34 @@ def _fits_into_a_header(key: SecretStr) -> SecretStr:
 
 
 Key = Annotated[SecretStr, AfterValidator(_fits_into_a_header)]
+
+
+def _in_form(pattern: str, wanted: str) -> AfterValidator:
+    """Refuses a text of another form, with the words that say which one is wanted."""
+
+    def check(text: str) -> str:
+        if re.fullmatch(pattern, text) is None:
+            raise ValueError(wanted)
+        return text
+
+    return AfterValidator(check)
+
+
+RequestRate = Annotated[
+    str,
+    _in_form(
+        r"[1-9]\d*/(second|minute|hour|day)",
+        "must be a number of requests in each second, minute, hour or day, as 60/minute",
+    ),
+]
+RootPath = Annotated[str, _in_form(r"(/[\w.~-]+)+", "must be a path that ends without a slash, as /seqrec")]
+ImageUrl = Annotated[
+    str,
+    _in_form(
+        r"https?://[\w.-]+(:\d+)?/[^\s{}]*(\{(movie_id|imdb_id|tmdb_id)\}[^\s{}]*)+",
+        "must be an address with {tmdb_id}, {imdb_id} or {movie_id} in it, as https://images.example/{tmdb_id}.jpg",
+    ),
+]
 
 ORIGIN = re.compile(r"[a-z][a-z\d+.-]*://[^\s/?#@]+")
 
@@ -145,19 +174,17 @@ class Settings(BaseSettings):
         description="Days that impressions, clicks, and events that a later one has replaced are kept; 36500 for a "
         "hundred years.",
     )
-    feedback: dict[str, dict[str, Any]] | None = Field(
+    feedback: Annotated[dict[str, dict[str, Any]] | None, NoDecode] = Field(
         None,
         description='What kinds of events mean, where they are to mean something else, as {"skip": {"days": 30}}.',
     )
-    request_rate: str | None = Field(
+    request_rate: RequestRate | None = Field(
         None,
-        pattern=r"^[1-9]\d*/(second|minute|hour|day)$",
         description="Requests that a worker takes from each key (without keys: from each address), as 600/minute; "
         "more are answered with 429.",
     )
-    root_path: str | None = Field(
+    root_path: RootPath | None = Field(
         None,
-        pattern=r"^(/[\w.~-]+)+$",
         description="Prefix, as /seqrec, under which a proxy serves all paths, and which it takes away.",
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -175,9 +202,8 @@ class Settings(BaseSettings):
         description="Names that a service without keys answers under, separated by commas, besides localhost and "
         "addresses in numbers; * for all.",
     )
-    image_url: str | None = Field(
+    image_url: ImageUrl | None = Field(
         None,
-        pattern=r"^https?://[\w.-]+(:\d+)?/[^\s{}]*(\{(movie_id|imdb_id|tmdb_id)\}[^\s{}]*)+$",
         description="Where the page finds pictures of movies, as https://images.example/{tmdb_id}.jpg, with {tmdb_id}, "
         "{imdb_id} or {movie_id}; without it, the page shows none.",
     )
@@ -201,6 +227,14 @@ class Settings(BaseSettings):
     def artifact_folder(self) -> Path:
         """Where models lie on this machine, and beside them what training keeps."""
         return self.artifacts.cache if isinstance(self.artifacts, ObjectStore) else self.artifacts
+
+    @field_validator("feedback", mode="before")
+    @classmethod
+    def _from_json(cls, value: object) -> object:
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except ValueError as error:
+            raise ValueError('is not JSON: write as {"skip": {"days": 30}}') from error
 
     @field_validator("retrain")
     @classmethod

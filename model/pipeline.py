@@ -64,6 +64,11 @@ def train(
     return _finished(_with_users_held_out(data, preset, context, preliminary=preliminary), root, context)
 
 
+def require_enough(data: MovieLens) -> None:
+    """`DataError` if the data has too few users or ratings for `train`."""
+    paper_split(Sequences.of(data))
+
+
 def train_better(
     data: MovieLens, preset: Preset, root: Root, context: TrainingContext, served: Card
 ) -> TrainedModel | None:

@@ -95,7 +95,7 @@ def data_convert(
     Columns are guessed by their names, unless an option names them; what was understood is printed.
     """
     from app.cli.console import reporter
-    from app.cli.description import print_conversion, print_shards
+    from app.cli.description import print_conversion, print_next, print_shards
     from model.data.conversion.convert import Conversion, ConversionOptions, convert
     from model.data.conversion.sharding import convert_to_shards
 
@@ -112,15 +112,18 @@ def data_convert(
         conversion: Conversion | None
         if shards is None:
             conversion, sharded = convert(source, out, options, on_rows), None
+            users = conversion.users
         else:
             conversion, sharded = convert_to_shards(source, out, shards, options, on_rows)
+            users = sharded.users
     if as_json:
         typer.echo("\n".join(one.model_dump_json() for one in (conversion, sharded) if one is not None))
         return
     if conversion is not None:
-        print_conversion(conversion, out)
+        print_conversion(conversion)
     if sharded is not None:
-        print_shards(sharded, out)
+        print_shards(sharded)
+    print_next(users, out)
 
 
 @commands.command("check")

@@ -102,10 +102,8 @@ def _print_spreads(ratings: Imbalance) -> None:
     output.print(table)
 
 
-def print_conversion(conversion: Conversion, out: Path) -> None:
-    """How the source was understood, what came of it, and what to run next."""
-    from model.data.splits import FEWEST_USERS  # loads scikit-learn, which `data describe` does not need
-
+def print_conversion(conversion: Conversion) -> None:
+    """How the source was understood, and what came of it."""
     facts = {
         "ratings from": f"{conversion.table} ({_format_columns(conversion.columns)})",
         "titles from": f"{conversion.items_table} ({_format_columns(conversion.item_columns)})"
@@ -119,20 +117,24 @@ def print_conversion(conversion: Conversion, out: Path) -> None:
         f"{conversion.ratings:,} ratings",
         "replaced": f"{conversion.replaced:,} ratings by a later one of the same user and item",
     }
-    left_out = [
-        ("left out", f"{one.rows:,} rows: {one.reason}; first row {one.first_row:,}") for one in conversion.left_out
-    ]
+    left_out = [("left out", f"{one}; first row {one.first_row:,}") for one in conversion.left_out]
     print_facts([*facts.items(), *left_out])
-    if conversion.users < FEWEST_USERS:
-        output.print(f"Training takes at least {FEWEST_USERS} users.")
-    output.print(f"Next: seqrec up --data {out}", markup=False, soft_wrap=True)
 
 
-def print_shards(written: Shards, out: Path) -> None:
-    """What a sharded folder holds, and what to run next."""
+def print_shards(written: Shards) -> None:
+    """What a sharded folder holds."""
     content = f"{written.users:,} users, {written.movies:,} movies, {written.ratings:,} ratings"
     print_facts([("shards", f"{written.shards:,} with {content} together")])
-    output.print(f"Next: seqrec up --data {out}", markup=False, soft_wrap=True)
+
+
+def print_next(users: int, out: Path) -> None:
+    """What to run on a folder with so many users, or why it cannot be trained on."""
+    from model.data.splits import FEWEST_USERS  # loads scikit-learn, which `data describe` does not need
+
+    if users < FEWEST_USERS:
+        output.print(f"Training takes at least {FEWEST_USERS} users.")
+    else:
+        output.print(f"Next: seqrec up --data {out}", markup=False, soft_wrap=True)
 
 
 def _format_columns(columns: Mapping[str, str]) -> str:

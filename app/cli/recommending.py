@@ -5,18 +5,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 
 from app.cli.options import JsonOption, look_up, read_id, settings_with
 from model.errors import SettingsError
 from seqrec.ids import AnyId
 from seqrec.limits import EARLIEST_YEAR, LATEST_YEAR, MOST_MEMBERS
+from seqrec.schemas.common import Stars
+from seqrec.validation import invalid_fields
 
 if TYPE_CHECKING:
     from app.services.groups import GroupOptions
     from app.services.ids import OwnIds
     from app.services.recommendations import RecommendationOptions
     from model.features.users import Rated
-    from model.rating_scale import RatingScale
 
 commands = typer.Typer()
 
@@ -165,9 +167,9 @@ def _recommend_one(
     if user is not None and rated:
         raise SettingsError("Give a USER_ID or --rated, not both: --rated is for a user who is not in the database.")
     left_out = [read_id(text) for text in exclude]
+    given = [_parse_rating(text) for text in rated or []]
     with services_from(settings_with()) as services:
         if user is None:
-            given = [_parse_rating(text, services.host.model.rating_scale) for text in rated or []]
             ids = look_up(services.external_ids, movies=[*left_out, *(movie for movie, _ in given)])
             history = _history(given, ids)
             answer = services.recommender.recommend_anonymous(
@@ -247,15 +249,17 @@ def _history(given: Sequence[tuple[AnyId, float]], ids: "OwnIds") -> list["Rated
     return [Rated(movie_id, stars) for movie_id, (_, stars) in zip(movie_ids, given, strict=True)]
 
 
-def _parse_rating(text: str, scale: "RatingScale") -> tuple[AnyId, float]:
+def _parse_rating(text: str) -> tuple[AnyId, float]:
     """The movie, by own or external id, and the stars."""
     movie, _, stars = text.rpartition("=")
-    known = [f"{step:g}" for step in scale]
-    if not movie or stars not in known:
-        raise SettingsError(
-            f"{text!r} is not a rating: give a movie's id and the stars, one of {', '.join(known)}, as in 260=5."
-        )
-    return read_id(movie), float(stars)
+    advice = "Give a movie's id and the stars, as in 260=5."
+    if not movie:
+        raise SettingsError(f"{text!r} is not a rating. {advice}")
+    try:
+        return read_id(movie), TypeAdapter(Stars).validate_python(stars)
+    except ValidationError as error:
+        problem = invalid_fields(error.errors())[0].message
+        raise SettingsError(f"{text!r} is not a rating: the stars {problem}. {advice}") from error
 
 
 @commands.command()

@@ -11,6 +11,7 @@ from app.jobs.training import train_better_model, train_model
 from app.settings import Settings
 from app.storage import training_state
 from app.storage.database import connect, public_url, upgrade
+from model import pipeline
 from model.card import Card
 from model.data import dataset
 from model.data.dataset import MovieLens
@@ -107,6 +108,8 @@ def _prepare_from(
     if data is None or loaded:
         reporter.message(f"Database: {public_url(engine)}, filled with this data before")
     else:
+        if not trained:
+            pipeline.require_enough(data)  # a database that holds data which is of no use would refuse all other data
         _load(engine, data, reporter)
     if data is None or trained:
         reporter.message(f"Model: {artifact.newest(settings.artifacts)}, trained before")

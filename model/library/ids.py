@@ -30,7 +30,9 @@ class ExternalIds:
         return cls(noun, dict(zip(texts, numbers.cast(pl.Int64), strict=True)), whole_numbers=whole_numbers)
 
     def find(self, ids: Iterable[object]) -> list[int]:
-        """The number of each id, in their order; `DataError` names those that are not known."""
+        """The number of each id, in their order; `DataError` names those that are not known, and refuses a text."""
+        if isinstance(ids, str):
+            raise DataError(f"A list of {self.noun}s is wanted, not a text: for one {self.noun}, pass [{ids!r}].")
         texts = id_texts(ids)
         unknown = [text for text in dict.fromkeys(texts) if text not in self._number_of]
         if unknown:

@@ -17,7 +17,8 @@ from pydantic import BaseModel
 from model import pipeline
 from model.card import Card, RankingScore, Score
 from model.data import dataset
-from model.data.conversion.convert import ConversionOptions, convert
+from model.data.conversion.convert import Conversion, ConversionOptions, convert
+from model.data.conversion.wording import LIBRARY
 from model.device import choose_device
 from model.errors import DataError
 from model.evaluation.batch_scoring import list_scores, predict
@@ -88,10 +89,10 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
     ) -> Self:
         """Learn from a frame with a row for each rating, and one with a row for each item's title and genres.
 
-        Columns are known by their usual names, or given: ``user``, ``item``, ``rating``, ``time``, ``title`` and
-        ``genres``. Ids are whole numbers or texts, without the spaces around them; times are numbers, dates or texts.
-        Without times, the order of the rows counts. Without ratings, every row is a like: lists are learned, and no
-        ratings.
+        Columns are known by their usual names, or given: ``user``, ``item``, ``rating``, ``time``, ``title``,
+        ``genres`` and, where the frame of items has another name for the ids, ``items_id``. Ids are whole
+        numbers or texts, without the spaces around them; times are numbers, dates or texts. Without times, the order of
+        the rows counts. Without ratings, every row is a like: lists are learned, and no ratings.
 
         Args:
             ratings: the frame of ratings.
@@ -99,6 +100,8 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
             scale: the worst and the best rating; None to guess them.
             likes: every row is a like, whatever other columns the frame has.
             columns: names of columns that are named otherwise.
+
+        Warns of rows that are left out: without a user or an item, or whose rating is not on the scale, for example.
 
         Raises `DataError` if a column is missing, or if there are too few ratings to learn from.
         """
@@ -129,8 +132,12 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
         rows.write_parquet(folder / "ratings.parquet")
         if items is not None:
             table(items).write_parquet(folder / "items.parquet")
-        options = ConversionOptions(columns, folder / "items.parquet" if items is not None else None, scale, likes)
+        named = {role.replace("_", "-"): column for role, column in columns.items()}
+        items_file = folder / "items.parquet" if items is not None else None
+        options = ConversionOptions(named, items_file, scale, likes, LIBRARY)
         conversion = convert(folder / "ratings.parquet", folder / DATA, options)
+        if conversion.left_out:
+            warnings.warn(f"Left out {'; '.join(map(str, conversion.left_out))}.", stacklevel=3)  # where fit is called
         self._train(folder)
         whole = {role for role in ("user", "item") if are_whole_numbers(rows[conversion.columns[role]])}
         description = Description(settings=self.settings, conversion=conversion, whole_numbers=whole)
@@ -166,6 +173,11 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
         """Where the model comes from, and how good it was for users who were held out of its training."""
         return self.require_fitted().artifact.card
 
+    @property
+    def conversion(self) -> Conversion:
+        """How the frames were understood, and how many of their rows were learned from, replaced and left out."""
+        return self.require_fitted().description.conversion
+
     def recommend(
         self,
         users: Iterable[object] | None = None,
@@ -181,7 +193,7 @@ class Recommender(ModelHubMixin, library_name="seqrec", tags=["recommendation"])
         ``relevance``, see `model.inference.results.Recommendation`. One that has learned from likes has no ``rating``.
 
         Args:
-            users: those of the ratings; None for all.
+            users: a list of those of the ratings; None for all.
             n: items in a list.
             items: only items among these; None for all.
             rank_by: the order, see `RankBy`.

@@ -16,6 +16,7 @@ from model.data.conversion.columns import Columns
 from model.data.conversion.source import Table, opened
 from model.data.conversion.tables import ratings_table, titles_table
 from model.data.conversion.values import Scale
+from model.data.conversion.wording import COMMAND_LINE, Wording
 from model.data.formats import LIKES, ML_CSV, NO_GENRES, latest_time
 from model.data.origin import IDS_FILES, SCALE_FILE
 from model.errors import DataError, SettingsError
@@ -26,8 +27,18 @@ ROWS_AT_ONCE = 200_000
 """Rows whose texts are in memory together; of the others there are numbers, with whose copies, once they are sorted, a
 rating takes about 200 bytes."""
 
-ROW = pl.Schema({"row": pl.UInt32, "user": pl.UInt32, "item": pl.UInt32, "rating": pl.Float64, "time": pl.Float64})
-"""A row in numbers: its own, indices of the ids, the rating and the time as they stand there."""
+ROW = pl.Schema(
+    {
+        "row": pl.UInt32,
+        "user": pl.UInt32,
+        "item": pl.UInt32,
+        "rating": pl.Float64,
+        "time": pl.Float64,
+        "dated": pl.Boolean,
+    }
+)
+"""A row in numbers: its own, indices of the ids, the rating and the time as they stand there, and whether the time is a
+date, which is in seconds."""
 
 OnRows = Callable[[int], None]
 """Called with the rows read so far."""
@@ -42,6 +53,7 @@ class ConversionOptions:
         items: file, folder or archive with the table of titles and genres.
         scale: the worst and the best rating.
         likes: every row is a like; there are no ratings. So it is too where no column can be one of ratings.
+        wording: what errors call the tables and these options.
 
     Raises `SettingsError` for a scale the wrong way round.
     """
@@ -50,10 +62,12 @@ class ConversionOptions:
     items: Path | None = None
     scale: tuple[float, float] | None = None
     likes: bool = False
+    wording: Wording = COMMAND_LINE
 
     def __post_init__(self) -> None:
         if self.scale is not None and self.scale[0] >= self.scale[1]:
-            raise SettingsError("--scale names the worst rating first, then the best.")
+            given = self.wording.option("scale", *(f"{end:g}" for end in self.scale))
+            raise SettingsError(f"{given} must name the worst rating first, then the best.")
 
 
 class LeftOut(BaseModel):
@@ -62,6 +76,9 @@ class LeftOut(BaseModel):
     reason: str
     rows: int
     first_row: int
+
+    def __str__(self) -> str:
+        return f"{self.rows:,} rows: {self.reason}"
 
 
 class Conversion(BaseModel):
@@ -98,18 +115,20 @@ def convert(source: Path, out: Path, options: ConversionOptions, on_rows: OnRows
 
     Raises `DataError` if the table cannot be told or read, or says nothing about taste; `FileExistsError`.
     """
+    wording = options.wording
     with (
-        opened(source) as tables,
-        opened(options.items) if options.items else nullcontext(tables) as other_tables,
+        opened(source, wording.ratings) as tables,
+        opened(options.items, wording.items) if options.items else nullcontext(tables) as other_tables,
     ):
-        table, columns = ratings_table(source, tables, options.columns, likes=options.likes)
-        items_table, item_columns = titles_table(table, columns, other_tables, options.columns, options.items)
+        table, columns = ratings_table(source, tables, options.columns, wording, likes=options.likes)
+        items_table, item_columns = titles_table(table, columns, other_tables, options.columns, options.items, wording)
         rows, user_ids, item_ids = _read_rows(table, columns, on_rows)
         items = _read_items(items_table, item_columns)
-    unit = values.unit_of(rows["time"])
+    unit = values.unit_of(rows.remove("dated")["time"])
     scale = _scale(table, rows["rating"], options) if "rating" in columns else None
     stars = pl.lit(LIKE) if scale is None else scale.apply(pl.col("rating"))
-    rows = rows.with_columns(pl.col("time") // values.UNITS[unit], stars=stars)
+    size = pl.when("dated").then(1).otherwise(values.UNITS[unit])
+    rows = rows.with_columns(pl.col("time") // size, stars=stars)
     good, left_out = _sift(rows)
     ratings = good.sort("time", maintain_order=True).unique(["user", "item"], keep="last", maintain_order=True)
     if ratings.is_empty():
@@ -127,7 +146,9 @@ def convert(source: Path, out: Path, options: ConversionOptions, on_rows: OnRows
         item_columns=dict(item_columns),
         scale=scale,
         ratings_as="every row is a like, without stars" if scale is None else str(scale),
-        times_as=unit if "time" in columns else "none: the order of the rows counts, a second each from 1970 on",
+        times_as=_times_as(good["dated"], unit)
+        if "time" in columns
+        else "none: the order of the rows counts, a second each from 1970 on",
         user_ids_as=_numbering(users),
         movie_ids_as=_numbering(movies),
         users=len(users),
@@ -140,7 +161,7 @@ def convert(source: Path, out: Path, options: ConversionOptions, on_rows: OnRows
 
 
 def _read_rows(table: Table, columns: Columns, on_rows: OnRows) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """All rows as numbers, ``row, user, item, rating, time``, null where there is none; and the ids, ``index, text``.
+    """All rows as `ROW`, null where there is no number; and the ids, ``index, text``.
 
     Without a column of ratings these are null; without one of times, the row's number counts.
     """
@@ -148,11 +169,18 @@ def _read_rows(table: Table, columns: Columns, on_rows: OnRows) -> tuple[pl.Data
     items: dict[str, int] = {}
     parts, done = [pl.DataFrame(schema=ROW)], 0
     rating = values.number(pl.col("rating")) if "rating" in columns else pl.lit(None, pl.Float64)
-    time = values.time_number(pl.col("time")) if "time" in columns else pl.col("row").cast(pl.Float64)
+    time, dated = pl.col("row").cast(pl.Float64), pl.lit(False)
+    if "time" in columns:
+        time = values.time_number(pl.col("time"))
+        dated = pl.lit(True) if table.has_moments(columns["time"]) else values.is_date(pl.col("time"))
     for batch in table.batches([*dict.fromkeys(columns.values())], ROWS_AT_ONCE):
         texts = batch.select(**{role: pl.col(column) for role, column in columns.items()})
         numbers = texts.with_row_index("row", offset=done + 1).with_columns(
-            user=_indices(texts["user"], users), item=_indices(texts["item"], items), rating=rating, time=time
+            user=_indices(texts["user"], users),
+            item=_indices(texts["item"], items),
+            rating=rating,
+            time=time,
+            dated=dated,
         )
         parts.append(numbers.select(ROW.names()).cast(ROW))
         done += len(batch)
@@ -191,15 +219,23 @@ def _read_items(table: Table | None, columns: Columns) -> pl.DataFrame:
 
 
 def _scale(table: Table, ratings: pl.Series, options: ConversionOptions) -> Scale:
-    distinct = ratings.drop_nulls().unique()
+    distinct, option = ratings.drop_nulls().unique(), options.wording.option
     if distinct.is_empty():
-        raise DataError(f"{table.name} has no rating that is a number. Name another column with --rating COLUMN.")
+        column = option("rating", "COLUMN")
+        raise DataError(f"{table.name} has no rating that is a number. Name another column with {column}.")
     if len(distinct) == 1 and options.scale is None:
         raise DataError(
-            f"All ratings of {table.name} are {distinct[0]:g}, which tells no taste. If every row is a like, say "
-            f"--likes; otherwise name the worst and the best rating, as in --scale 1 10."
+            f"{table.name} has the rating {distinct[0]:g} alone, which tells no taste. If every row is a like, say "
+            f"{option('likes')}; otherwise name the worst and the best rating, as in {option('scale', '1', '10')}."
         )
     return values.scale_of(ratings, options.scale)
+
+
+def _times_as(dated: pl.Series, unit: str) -> str:
+    """What the times of the rows are that can be used."""
+    if not dated.any():
+        return unit
+    return values.DATES if dated.all() else f"{values.DATES}, and {unit}"
 
 
 def _sift(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[LeftOut]]:

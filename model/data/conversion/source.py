@@ -49,11 +49,19 @@ class Table:
     def suffix(self) -> str:
         return suffix_of(self.path.name)
 
-    @cached_property
+    @property
     def columns(self) -> list[str]:
         """Names of the columns; ``column_1`` and so on for a text file whose first line is not a header."""
+        return self._schema.names()
+
+    def has_moments(self, column: str) -> bool:
+        """Whether the column is of dates with the time of day, of which `batches` has the seconds since 1970."""
+        return isinstance(self._schema[column], pl.Datetime)
+
+    @cached_property
+    def _schema(self) -> pl.Schema:
         try:
-            return self._scan().collect_schema().names()
+            return self._scan().collect_schema()
         except PolarsError as error:
             raise self._unreadable(error) from error
 
@@ -111,15 +119,16 @@ class Table:
 
 
 @contextmanager
-def opened(source: Path) -> Iterator[list[Table]]:
+def opened(source: Path, name: str | None = None) -> Iterator[list[Table]]:
     """The tables of a file, of a folder and the folders in it, or of a zip archive, by name.
 
+    ``name`` is what a file's only table is called in place of the file's own name.
     They can be read within the block: archives, and files that are not in UTF-8, are copied to a temporary folder.
     Raises `DataError` if there is no table.
     """
     with TemporaryDirectory(prefix="seqrec-") as temporary:
         try:
-            tables = _tables(source, Path(temporary))
+            tables = _tables(source, Path(temporary), name)
         except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError) as error:
             raise DataError(f"{source} cannot be unpacked: {error}.") from error
         if not tables:
@@ -127,11 +136,11 @@ def opened(source: Path) -> Iterator[list[Table]]:
         yield tables
 
 
-def _tables(source: Path, temporary: Path) -> list[Table]:
+def _tables(source: Path, temporary: Path, name: str | None) -> list[Table]:
     files = _unpacked(source, temporary) if zipfile.is_zipfile(source) else find_tables(source)
     root = source if source.is_dir() else source.parent
     return [
-        Table(_in_utf8(file, temporary / f"{number}.txt"), _shown_name(file, root, temporary, source))
+        Table(_in_utf8(file, temporary / f"{number}.txt"), name or _shown_name(file, root, temporary, source))
         for number, file in enumerate(files)
     ]
 

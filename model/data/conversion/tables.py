@@ -5,10 +5,13 @@ from pathlib import Path
 
 from model.data.conversion.columns import NAMES, Columns, find_columns, find_item_columns
 from model.data.conversion.source import Table
+from model.data.conversion.wording import Wording
 from model.errors import DataError
 
 
-def ratings_table(source: Path, tables: Sequence[Table], given: Columns, *, likes: bool) -> tuple[Table, Columns]:
+def ratings_table(
+    source: Path, tables: Sequence[Table], given: Columns, wording: Wording, *, likes: bool
+) -> tuple[Table, Columns]:
     """The one table that has a column for each role that is needed; `DataError` if there is none, or more than one.
 
     Where none has ratings, and no column is left that could be one, it is the one of likes.
@@ -26,10 +29,10 @@ def ratings_table(source: Path, tables: Sequence[Table], given: Columns, *, like
         names = ", ".join(table.name for table, _ in fitting)
         raise DataError(f"{source} has more than one table of ratings: {names}. Name one of these files.")
     lacking = [role for role in needed if len(tables) > 1 or role not in next(iter(found.values()))]
-    names = " ".join(f"--{role} COLUMN" for role in lacking)
-    clicks = " If there are no ratings, and every row is a like, a click or a purchase: --likes."
+    names = " ".join(wording.option(role, "COLUMN") for role in lacking)
+    clicks = f" If there are no ratings, and every row is a like, a click or a purchase: {wording.option('likes')}."
     raise DataError(
-        f"{source} has no table with a known name of the column of {', '.join(lacking)}. Name it: {names}."
+        f"{_place(source, tables)} a known name of the column of {', '.join(lacking)}. Name it: {names}."
         f"{clicks if 'rating' in lacking else ''} The columns are:{_listed(tables)}"
     )
 
@@ -41,7 +44,7 @@ def _is_of_likes(table: Table, columns: Columns, given: Columns) -> bool:
 
 
 def titles_table(
-    ratings: Table, columns: Columns, tables: Sequence[Table], given: Columns, items: Path | None
+    ratings: Table, columns: Columns, tables: Sequence[Table], given: Columns, items: Path | None, wording: Wording
 ) -> tuple[Table | None, Columns]:
     """The only other table with titles, or that of the ratings, or None.
 
@@ -57,14 +60,20 @@ def titles_table(
         raise DataError(f"There is more than one table of titles: {several}. Name one of these files with --items.")
     if items is not None and not titled:
         raise DataError(
-            f"{items} has no table with known names of the columns of ids and of titles. "
-            f"Name them: --items-id COLUMN --title COLUMN. The columns are:{_listed(others)}"
+            f"{_place(items, others)} known names of the columns of ids and of titles. "
+            f"Name them: {wording.option('items-id', 'COLUMN')} {wording.option('title', 'COLUMN')}. "
+            f"The columns are:{_listed(others)}"
         )
     roles = find_item_columns(ratings, columns["item"], given) if ratings.has_header else {}
     table, roles = titled[0] if titled else (ratings, roles)
     if unknown := [given[role] for role in ("title", "genres") if role in given and given[role] != roles.get(role)]:
         raise DataError(f"{table.name} has no column {unknown[0]!r}. It has: {', '.join(table.columns)}.")
     return (table, roles) if "title" in roles else (None, {})
+
+
+def _place(source: Path, tables: Sequence[Table]) -> str:
+    """The beginning of a sentence that says what is in none of these tables."""
+    return f"{tables[0].name} lacks" if len(tables) == 1 else f"{source} has no table with"
 
 
 def _listed(tables: Sequence[Table]) -> str:

@@ -16,6 +16,7 @@ SCALES = ((0, 1), (-1, 1), (0, 5), (1, 7), (1, 10), (0, 10), (-10, 10), (1, 100)
 WHOLE, HALVES = (1.0, 5.0), (0.5, 5.0)
 """The worst and the best number of stars."""
 
+DATES = "dates, in UTC where they name no zone"
 UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 LARGEST_IN_SECONDS = 1e11
 """A time of more is in the next smaller unit: in seconds it is in the year 5138, in milliseconds in 1973."""
@@ -84,6 +85,11 @@ def time_number(text: pl.Expr) -> pl.Expr:
     clock = parts["2"].fill_null("00:00") + parts["3"].fill_null(":00")
     moment = (parts["1"] + "T" + clock + zone).str.to_datetime("%Y-%m-%dT%H:%M:%S%z", strict=False)
     return pl.coalesce(_finite(text), moment.dt.epoch("s").cast(pl.Float64))
+
+
+def is_date(time: pl.Expr) -> pl.Expr:
+    """Whether a text of which there is a `time_number` is a date, and not a number."""
+    return _finite(time).is_null()
 
 
 def _finite(text: pl.Expr) -> pl.Expr:

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import socket
 from dataclasses import replace
@@ -176,6 +177,33 @@ def test_a_bad_file_is_one_sentence_and_nothing_is_loaded(seqrec: Run, sample_fo
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize(
+    ("users", "says"),
+    [
+        pytest.param(2, "The data has 2 users; dividing them takes at least 20.", id="users"),
+        pytest.param(25, "too few ratings for the split", id="ratings"),
+    ],
+)
+def test_data_that_is_too_small_to_train_on_is_not_loaded_first(
+    seqrec: Run, sample_folder: Path, tmp_path: Path, users: int, says: str
+) -> None:
+    (tmp_path / "small.csv").write_text("user,item,rating\n" + "".join(f"u{one},i,{one % 2}\n" for one in range(users)))
+    seqrec("data", "convert", "small.csv", "small")
+
+    status, _, err = seqrec("prepare", "--data", "small", "--model", "seqrec-small")
+
+    assert status == 1
+    assert says in " ".join(err.split())
+    assert seqrec("db", "load", sample_folder)[0] == 0  # the database is still for any data
+
+
+def test_small_data_is_loaded_where_nothing_is_trained(seqrec: Run, tmp_path: Path) -> None:
+    (tmp_path / "small.csv").write_text("user,item,rating\nann,a,1\nbob,b,0\n")
+    seqrec("data", "convert", "small.csv", "small")
+
+    assert seqrec("db", "load", "small")[0] == 0
+
+
 def test_serving_without_schema_or_model_says_what_to_run(seqrec: Run) -> None:
     assert "Run: seqrec db upgrade" in seqrec("serve")[2]
     seqrec("db", "upgrade")
@@ -203,6 +231,27 @@ def test_several_workers_are_not_started_where_none_of_them_could_serve(
 
     assert status == 1
     assert says in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        pytest.param("REQUEST_RATE", "foo", "must be a number of requests in each .*, as 60/minute", id="rate"),
+        pytest.param("FEEDBACK", "{x", r'is not JSON: write as {"skip": {"days": 30}}', id="no JSON"),
+        pytest.param("FEEDBACK", "[1]", "must be an object", id="another JSON"),
+        pytest.param("ROOT_PATH", "seqrec/", "must be a path that ends without a slash, as /seqrec", id="prefix"),
+        pytest.param("IMAGE_URL", "https://a.example/", "must be an address with {tmdb_id}, .* in it", id="pictures"),
+    ],
+)
+def test_a_setting_that_cannot_be_read_is_refused_with_what_is_wanted(
+    seqrec: Run, variable: str, value: str, says: str
+) -> None:
+    seqrec.monkeypatch.setenv(f"SEQREC_{variable}", value)
+
+    status, _, err = seqrec("serve")
+
+    assert status == 1
+    assert re.fullmatch(f"Error: The settings are invalid. SEQREC_{variable}: {says}.*", " ".join(err.split()))
 
 
 def test_several_workers_answer_under_the_name_that_the_option_gives(filled: Run) -> None:

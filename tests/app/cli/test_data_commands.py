@@ -120,12 +120,25 @@ def test_convert_writes_shards_of_a_table_and_of_a_movielens_folder(
     assert status == 0
     assert "1 to 10 become 0.5 to 5 stars" in out
     assert "2 with 2 users, 2 movies, 2 ratings" in out
+    assert_no_training_is_offered(out)
 
     ratings = len(dataset.read(sample_folder).ratings)
     status, out, _ = seqrec("data", "convert", sample_folder, "sharded", "--shards", "3", "--json")
     assert status == 0
     assert json.loads(out)["ratings"] == ratings
     assert f"{ratings:,} ratings: no problems" in seqrec("data", "check", "sharded")[1]
+
+
+def test_too_few_users_to_train_on_are_no_reason_to_run_up(seqrec: Run, tmp_path: Path) -> None:
+    (tmp_path / "scores.csv").write_text("user,item,score\nann,a,1\nbob,b,10\n")
+
+    assert_no_training_is_offered(seqrec("data", "convert", "scores.csv", "mine")[1])
+    assert_no_training_is_offered(seqrec("data", "convert", "mine", "sharded", "--shards", "2")[1])
+
+
+def assert_no_training_is_offered(out: str) -> None:
+    assert out.splitlines()[-1] == "Training takes at least 20 users."
+    assert "Next:" not in out
 
 
 def test_convert_overwrites_nothing(seqrec: Run, tmp_path: Path) -> None:

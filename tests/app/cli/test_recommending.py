@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from command import Run
+from fastapi.testclient import TestClient
 
+from app.server import from_environment
 from model.data.dataset import MovieLens
 from model.features.catalogue import display_title, year_of
 
@@ -41,6 +43,16 @@ def test_recommend_takes_a_history_in_place_of_a_user(filled: Run, sample: Movie
     assert "The anonymous user has rated 2 movies" in history
     assert history.index(titles(sample)[7]) < history.index(titles(sample)[3])
     assert titles(sample)[7] not in "".join(line for line in listed.splitlines() if "%" in line)[:60]
+
+
+def test_a_history_may_have_half_stars_as_in_the_service(filled: Run) -> None:
+    status, out, _ = filled("recommend", "--rated", "3=4.5", "--rated", "7=1", "-n", 5, "--json")
+
+    history = [{"movie_id": 3, "stars": 4.5}, {"movie_id": 7, "stars": 1}]
+    with TestClient(from_environment(), base_url="http://localhost") as client:
+        answer = client.post("/recommendations", json={"history": history, "limit": 5, "explain": True}).json()
+    assert status == 0
+    assert json.loads(out)["recommendations"] == answer["recommendations"]
 
 
 def test_people_who_watch_together_get_one_list_with_the_stars_of_each(filled: Run, sample: MovieLens) -> None:
@@ -91,7 +103,9 @@ def test_predict_shows_stars_their_probabilities_and_what_the_user_gave(filled: 
         pytest.param(("recommend",), "Give a USER_ID, or the ratings", id="neither"),
         pytest.param(("recommend", 1, "--rated", "3=5"), "not both", id="both"),
         pytest.param(("recommend", "--rated", "3"), "as in 260=5", id="no stars"),
-        pytest.param(("recommend", "--rated", "3=6"), "as in 260=5", id="six stars"),
+        pytest.param(("recommend", "--rated", "3=6"), "the stars must be at most 5. Give", id="six stars"),
+        pytest.param(("recommend", "--rated", "3=4.2"), "the stars must be a multiple of 0.5", id="odd stars"),
+        pytest.param(("recommend", "--rated", "3=nan"), "the stars must be", id="stars that are no number"),
         pytest.param(("recommend", "--rated", "9999=5"), "no movie 9999", id="movie"),
         pytest.param(("recommend", 1, 2), "add --together", id="several users"),
         pytest.param(("recommend", 1, "--together"), "2 to 10 users", id="alone"),

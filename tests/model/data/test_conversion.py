@@ -13,6 +13,7 @@ import pytest
 
 from model.data import dataset
 from model.data.conversion.convert import Conversion, ConversionOptions, convert
+from model.data.conversion.values import DATES
 from model.data.dataset import MovieLens
 from model.errors import DataError, SettingsError
 from model.rating_scale import HALF_STARS, LIKE, WHOLE_STARS, OriginalScale
@@ -246,7 +247,7 @@ def test_the_scale_is_said(tmp_path: Path) -> None:
 def test_ratings_that_are_all_the_same_are_refused_with_what_to_do(tmp_path: Path) -> None:
     source = written(tmp_path / "r.csv", "user,item,liked\na,b,1\nc,d,1\n")
 
-    with pytest.raises(DataError, match=r"All ratings of r.csv are 1, which tells no taste.*--likes.*--scale 1 10"):
+    with pytest.raises(DataError, match=r"^r.csv has the rating 1 alone, which tells no taste.*--likes.*--scale 1 10"):
         converted(source)
 
 
@@ -270,7 +271,9 @@ def test_a_column_that_could_be_one_of_ratings_is_asked_about(tmp_path: Path) ->
     source = written(tmp_path / "plays.csv", "user,item,plays,ts\na,b,3,1600000000\nc,d,1,1600000001\n")
 
     with pytest.raises(
-        DataError, match=r"(?s)column of rating. Name it: --rating COLUMN.*--likes.*plays.csv: user, item, plays, ts"
+        DataError,
+        match=r"(?s)^plays.csv lacks a known name of the column of rating. Name it: --rating COLUMN.*--likes.*"
+        r"plays.csv: user, item, plays, ts",
     ):
         converted(source)
     assert not converted(source, ConversionOptions(likes=True))[1].has_stars
@@ -287,10 +290,10 @@ NINE = datetime(2020, 5, 31, 9, 30, 15, tzinfo=UTC)
         pytest.param(f"{NINE.timestamp() * 1e3:.0f}", "milliseconds", id="milliseconds"),
         pytest.param(f"{NINE.timestamp() * 1e6:.0f}", "microseconds", id="microseconds"),
         pytest.param(f"{NINE.timestamp() * 1e9:.0f}", "nanoseconds", id="nanoseconds"),
-        pytest.param("2020-05-31T09:30:15Z", "seconds", id="ISO"),
-        pytest.param("2020-05-31 09:30:15", "seconds", id="ISO without a zone is UTC"),
-        pytest.param("2020-05-31 09:30:15.123456 UTC", "seconds", id="as databases write it"),
-        pytest.param("2020-05-31T11:30:15+02:00", "seconds", id="ISO with a zone"),
+        pytest.param("2020-05-31T09:30:15Z", DATES, id="ISO"),
+        pytest.param("2020-05-31 09:30:15", DATES, id="ISO without a zone is UTC"),
+        pytest.param("2020-05-31 09:30:15.123456 UTC", DATES, id="as databases write it"),
+        pytest.param("2020-05-31T11:30:15+02:00", DATES, id="ISO with a zone"),
     ],
 )
 def test_times_in_any_unit_are_seconds(tmp_path: Path, text: str, unit: str) -> None:
@@ -304,10 +307,20 @@ def test_times_in_any_unit_are_seconds(tmp_path: Path, text: str, unit: str) -> 
 def test_a_day_is_its_first_second_and_times_of_parquet_are_read(tmp_path: Path) -> None:
     frame = pl.DataFrame({"user": ["a", "b"], "item": [1, 1], "rating": [1.0, 5.0], "time": [NINE, NINE]})
     frame.write_parquet(tmp_path / "r.parquet")
-    assert converted(tmp_path / "r.parquet")[1].ratings["rated_at"].to_list() == [NINE.timestamp()] * 2
+    conversion, data = converted(tmp_path / "r.parquet")
+    assert (data.ratings["rated_at"].to_list(), conversion.times_as) == ([NINE.timestamp()] * 2, DATES)
 
     source = written(tmp_path / "days" / "r.csv", "user,item,rating,date\na,b,1,1970-01-02\nc,b,5,1970-01-03\n")
-    assert converted(source)[1].ratings["rated_at"].sort().to_list() == [86_400, 2 * 86_400]
+    conversion, data = converted(source)
+    assert (data.ratings["rated_at"].sort().to_list(), conversion.times_as) == ([86_400, 2 * 86_400], DATES)
+
+
+def test_dates_among_numbers_are_dates_whatever_the_unit_of_the_numbers_is(tmp_path: Path) -> None:
+    rows = f"a,b,1,2020-05-31T09:30:15Z\na,c,2,{NINE.timestamp() * 1e3:.0f}\na,d,3,{NINE.timestamp() * 1e3:.0f}\n"
+    conversion, data = converted(written(tmp_path / "r.csv", f"user,item,rating,time\n{rows}"))
+
+    assert data.ratings["rated_at"].to_list() == [NINE.timestamp()] * 3
+    assert conversion.times_as == f"{DATES}, and milliseconds"
 
 
 def test_without_times_the_order_of_the_rows_counts(tmp_path: Path) -> None:
@@ -504,7 +517,7 @@ def test_numbers_that_are_none_are_left_out(tmp_path: Path, number: str) -> None
 
 
 def test_a_scale_the_wrong_way_round_is_refused_before_anything_is_read() -> None:
-    with pytest.raises(SettingsError, match="the worst rating first"):
+    with pytest.raises(SettingsError, match=r"^--scale 10 1 must name the worst rating first"):
         ConversionOptions(scale=(10, 1))
 
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from builders import star_figures
 
-from model.errors import DataError, NoStarsError
+from model.errors import DataError, NoStarsError, SeqRecError
 from model.library import Evaluation
 from model.library.frames import table
 from model.library.ids import id_texts
@@ -226,7 +226,8 @@ def test_what_was_learned_from_is_understood_when_it_is_asked_about() -> None:
         for book in (step + user for step in range(15))
     ]
     frame = pd.DataFrame([*rows, (np.nan, "b1", "up")], columns=["user", "item", "rating"])
-    fitted = Recommender("seqrec-rating", rating_epochs=1, factors=2, progress=False).fit(frame)
+    with pytest.warns(UserWarning, match="Left out 1 rows: no user"):
+        fitted = Recommender("seqrec-rating", rating_epochs=1, factors=2, progress=False).fit(frame)
     known = frame.dropna()
 
     assert fitted.predict(known)[["user", "item"]].values.tolist() == [[user, book.strip()] for user, book, _ in rows]
@@ -239,6 +240,20 @@ def test_what_was_learned_from_is_understood_when_it_is_asked_about() -> None:
         fitted.evaluate(known.assign(rating="maybe"))
 
 
+def test_rows_that_are_left_out_are_told_with_their_reason_and_counted() -> None:
+    rows = [(user, (user + step) % 20, 3 + step % 2) for user in range(30) for step in range(12)]
+    frame = pl.DataFrame(
+        [*rows, (1, 19, 9), (2, 19, 9), (3, 19, None)], schema=["user", "item", "rating"], orient="row"
+    )
+
+    with pytest.warns(UserWarning, match=r"^Left out 3 rows: the rating is not a number on the scale\.$") as told:
+        fitted = Recommender("seqrec-rating", rating_epochs=1, factors=2, progress=False).fit(frame, scale=(1, 5))
+
+    assert [warning.filename for warning in told] == [__file__]
+    assert fitted.conversion.ratings == len(rows)
+    assert [(one.rows, one.first_row) for one in fitted.conversion.left_out] == [(3, len(rows) + 1)]
+
+
 def test_ids_that_are_texts_stay_as_they_are() -> None:
     assert id_texts(["1.0", "1", " 01 "]) == ["1.0", "1", "01"]
     assert id_texts([1.0, None, 2.0]) == ["1", "", "2"]
@@ -247,6 +262,67 @@ def test_ids_that_are_texts_stay_as_they_are() -> None:
 def test_a_frame_without_rows_cannot_be_evaluated(recommender: Recommender, held_out: pd.DataFrame) -> None:
     with pytest.raises(DataError, match="no rows to evaluate"):
         recommender.evaluate(held_out.head(0))
+
+
+@pytest.mark.parametrize(
+    ("frame", "options", "says"),
+    [
+        pytest.param(
+            pl.DataFrame({"a": [1], "b": [2]}),
+            {},
+            'The frame of ratings lacks a known name of the column of user, item, rating. Name it: user="COLUMN" '
+            'item="COLUMN" rating="COLUMN". If there are no ratings, and every row is a like, a click or a purchase: '
+            "likes=True. The columns are:\n  The frame of ratings: a, b",
+            id="columns",
+        ),
+        pytest.param(
+            pl.DataFrame({"user": [1], "item": [2], "rating": ["x"]}),
+            {},
+            'The frame of ratings has no rating that is a number. Name another column with rating="COLUMN".',
+            id="no number",
+        ),
+        pytest.param(
+            pl.DataFrame({"user": [1], "item": [2], "rating": [3]}),
+            {},
+            "The frame of ratings has the rating 3 alone, which tells no taste. If every row is a like, say "
+            "likes=True; otherwise name the worst and the best rating, as in scale=(1, 10).",
+            id="one rating",
+        ),
+        pytest.param(
+            pl.DataFrame({"user": [1, 1], "item": [2, 3], "rating": [3, 4]}),
+            {"items": pl.DataFrame({"sku": [2], "label": ["A"]})},
+            "The frame of items lacks known names of the columns of ids and of titles. Name them: "
+            'items_id="COLUMN" title="COLUMN". The columns are:\n  The frame of items: sku, label',
+            id="items",
+        ),
+        pytest.param(
+            pl.DataFrame({"user": [1], "item": [2], "rating": [3]}),
+            {"user": "who"},
+            "The frame of ratings has no column 'who'. It has: user, item, rating.",
+            id="named column",
+        ),
+        pytest.param(
+            pl.DataFrame({"user": [1], "item": [2], "rating": [3]}),
+            {"scale": (10, 1)},
+            "scale=(10, 1) must name the worst rating first, then the best.",
+            id="scale",
+        ),
+    ],
+)
+def test_what_cannot_be_learned_from_is_said_in_arguments_and_frames(
+    frame: pl.DataFrame, options: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(SeqRecError) as refused:
+        Recommender().fit(frame, **options)
+    assert str(refused.value) == says
+
+
+def test_the_ids_of_items_may_have_another_name_in_their_frame(known: pd.DataFrame) -> None:
+    items = ITEM_FRAME.rename(columns={"book": "sku", "title": "label"})
+    fitted = Recommender("seqrec-rating", rating_epochs=1, factors=2, progress=False).fit(
+        known, items, user="reader", item="book", items_id="sku", title="label"
+    )
+    assert fitted.conversion.titled == ITEMS
 
 
 @pytest.mark.parametrize(
@@ -278,6 +354,8 @@ def test_values_of_pandas_are_read_and_what_is_missing_is_missing(
     [
         (lambda model: model.recommend(["nobody"]), "no user nobody"),
         (lambda model: model.recommend(items=["tt9999"]), "no item tt9999"),
+        (lambda model: model.recommend("reader-7"), r"A list of users is wanted, .* pass \['reader-7'\]"),
+        (lambda model: model.recommend(items="tt0001"), r"A list of items is wanted, .* pass \['tt0001'\]"),
         (lambda model: model.predict(pd.DataFrame({"reader": []})), "no column book"),
         (lambda model: model.predict([("reader-1", "tt0001")]), "pandas or polars is wanted, not list"),
         (lambda model: Recommender().recommend(), "Call fit first"),
