@@ -37,7 +37,9 @@ routers = (router, bulk)
     summary="Search the catalogue",
     description="Every word of `q` has to begin a word of the title; case and accents do not matter. Where no title "
     "fits, spaces do not matter either (`starwars`), and where still none fits, nor do a few wrong letters "
-    "(`jurasic`). The movies rated most often in training come first. Hidden movies are included.",
+    "(`jurasic`). Movies whose title equals `q` come first, then those whose title begins with it, then the others; of "
+    "each, those rated most often in training come first. Articles do not count for this order, and another title in "
+    "brackets is a title too. Hidden movies are included.",
     response_model=Movies,
     responses=headers.described(200, "ETag", "Link") | responses(InvalidRequest, DatabaseUnavailable),
 )

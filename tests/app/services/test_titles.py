@@ -22,7 +22,7 @@ INDEX = TitleIndex([MovieRecord(id_, title, year_of(title), (), False) for id_, 
 
 
 def found(text: str) -> list[str]:
-    return [TITLES[id_] for id_ in sorted(INDEX.find(text))]
+    return [TITLES[id_] for id_ in sorted(set().union(*INDEX.find(text)))]
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,45 @@ def test_what_is_typed_finds_what_is_meant(text: str, titles: list[str]) -> None
 
 def test_of_similar_titles_those_with_the_fewest_wrong_letters_are_found() -> None:
     assert found("heaty") == ["Heat (1995)"]  # one letter too many; "heart" differs in two
+
+
+THINGS = (
+    "Thing, The (1982)",
+    "Do the Right Thing (1989)",
+    "Thing From Another World, The (1951)",
+    "E.T. the Extra-Terrestrial (1982)",
+    "Eternal Tango (1990)",
+    "Boat, The (Das Boot) (1981)",
+    "Professional, The (a.k.a. Leon: The Professional) (1994)",
+    "Amélie (2001)",
+    "Rocky II (1979)",
+    "Vertigo (1958)",
+    "Love & Basketball (2000)",
+    "Easter Train (2000)",
+)
+INDEX_OF_THINGS = TitleIndex([MovieRecord(id_, title, year_of(title), (), False) for id_, title in enumerate(THINGS)])
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        pytest.param("the THING", ([0], [2], [1]), id="article and case"),
+        pytest.param("thing", ([0], [2], [1]), id="no article"),
+        pytest.param("thing, the", ([0], [2], [1]), id="article behind a comma"),
+        pytest.param("Thing, The (1982)", ([0], [], []), id="as it is stored"),
+        pytest.param("the thi", ([], [0, 2], [1]), id="the last word is still being typed"),
+        pytest.param("the", ([], [0, 2, 5, 6], [1, 3]), id="an article alone"),
+        pytest.param("e.t.", ([], [3, 4], [11]), id="punctuation"),
+        pytest.param("das boot", ([5], [], []), id="name in brackets"),
+        pytest.param("leon", ([], [6], []), id="also known as"),
+        pytest.param("amelie", ([7], [], []), id="accent"),
+        pytest.param("rocky ii", ([8], [], []), id="Roman number"),
+        pytest.param("rocky i", ([], [8], []), id="beginning of a Roman number"),
+        pytest.param("v", ([], [9], []), id="a letter that is a number too"),
+        pytest.param("love basketball", ([10], [], []), id="sign left out"),
+        pytest.param("amleie", ([], [], [7]), id="slip"),
+        pytest.param(":-)", ([], [], []), id="no word"),
+    ],
+)
+def test_titles_equal_a_text_or_begin_with_it(text: str, fits: tuple[list[int], list[int], list[int]]) -> None:
+    assert tuple(sorted(ids) for ids in INDEX_OF_THINGS.find(text)) == fits
