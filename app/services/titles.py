@@ -1,19 +1,26 @@
 """Finds movies by title: as typed, with other spaces, or in another spelling."""
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from itertools import compress
 from typing import NamedTuple
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from app.services.names import key_of, split_names, words_of
+from app.services.names import NUMBERS, key_of, split_names, words_of
 from app.storage.movies import MovieRecord
-from model.features.catalogue import display_title
+from model.features.catalogue import display_title, year_of
 
 LAST_CHARACTER = "\U0010ffff"
 """Comes after all others in a sorted list."""
+
+
+YEAR_LAST = re.compile(r"(?<=\w)\W+\d{2,4}\W*$")
+"""A year, or its beginning, that is typed behind a title."""
+
+LEAST_OF_YEAR = 2
+"""Digits that may begin a year; a single one is the number of a part, as in "rocky 2"."""
 
 
 class Matches(NamedTuple):
@@ -35,12 +42,19 @@ class TitleIndex:
 
     def __init__(self, movies: Iterable[MovieRecord]) -> None:
         self._ids: dict[str, set[int]] = {}
+        self._with_number: dict[str, set[int]] = {}  # that is a word or Roman in the title, by its digits
+        self._of_year: dict[str, set[int]] = {}
         names: list[tuple[str, int]] = []
         for movie in movies:
-            for word in words_of(movie.title):
+            for word in words_of(movie.display_title):
                 self._ids.setdefault(word, set()).add(movie.id)
+                if word in NUMBERS:
+                    self._with_number.setdefault(NUMBERS[word], set()).add(movie.id)
+            if (year := year_of(movie.title)) is not None:
+                self._of_year.setdefault(str(year), set()).add(movie.id)
             names.extend((name, movie.id) for name in _names_in(movie.display_title))
         self._words = sorted(self._ids)
+        self._words_and_years = [*self._words, *(self._of_year.keys() - self._ids.keys())]
         names.sort()
         self._names = [name for name, _ in names]
         self._ids_of_names = [id_ for _, id_ in names]
@@ -50,19 +64,29 @@ class TitleIndex:
 
         The first of these ways that finds any counts:
 
-        1. Every word of the text begins a word of the title.
+        1. Every word of the text begins a word of the title or, from two digits on, its year, or is the same number,
+           as "2", "II" and "two".
         2. The title contains the text if both are written without spaces, as "starwars" and "god father".
         3. Every word of the text is a word of the title but for a few letters, as "toy stroy"; the fewer the better.
+        4. The text without a 1 at its end, as "rocky 1" and "godfather part one": first parts seldom have their number.
         """
+        ids = self._meant(text)
+        if not ids and _is_first(words := words_of(text)):
+            text = _without_number(words)
+            ids = self._meant(text)
+        return self._by_fit(ids, text)
+
+    def _meant(self, text: str) -> set[int]:
         words = words_of(text)
         if not words:
-            return Matches(set(), set(), set())
-        return self._by_fit(self._by_beginnings(words) or self._without_spaces(words) or self._by_spelling(words), text)
+            return set()
+        return self._by_beginnings(words) or self._without_spaces(text) or self._by_spelling(words)
 
     def _by_fit(self, ids: set[int], text: str) -> Matches:
         equal: set[int] = set()
         beginning: set[int] = set()
-        for typed in _spellings(display_title(text.title())):  # which knows articles by their capital
+        spoken = display_title(text.title())  # which knows articles by their capital
+        for typed in _spellings(spoken) | _spellings(YEAR_LAST.sub("", spoken)):
             start, middle = bisect_left(self._names, typed), bisect_right(self._names, typed)
             end = bisect_left(self._names, typed + LAST_CHARACTER)
             equal.update(ids.intersection(self._ids_of_names[start:middle]))
@@ -70,15 +94,28 @@ class TitleIndex:
         return Matches(equal, beginning - equal, ids - beginning - equal)
 
     def _by_beginnings(self, words: Sequence[str]) -> set[int]:
-        return set.intersection(*map(self._with_beginning, words))
+        return set.intersection(*map(self._with_word, words))
 
-    def _with_beginning(self, beginning: str) -> set[int]:
-        start, end = (bisect_left(self._words, bound) for bound in (beginning, beginning + LAST_CHARACTER))
-        return set().union(*(self._ids[word] for word in self._words[start:end]))
+    def _with_word(self, word: str) -> set[int]:
+        """Movies of which it begins a word of the title or the year, or is a number of the title."""
+        start, end = (bisect_left(self._words, bound) for bound in (word, word + LAST_CHARACTER))
+        number = NUMBERS.get(word, word)
+        years = [year for year in self._of_year if year.startswith(word)] if len(word) >= LEAST_OF_YEAR else []
+        return set().union(
+            *(self._ids[other] for other in self._words[start:end]),
+            self._ids.get(number, ()),
+            self._with_number.get(number, ()),
+            *(self._of_year[year] for year in years),
+        )
 
-    def _without_spaces(self, words: Sequence[str]) -> set[int]:
-        typed = "".join(words)
-        return set(compress(self._ids_of_names, [typed in name for name in self._names]))
+    def _without_spaces(self, text: str) -> set[int]:
+        """By the text with the numbers as they are written, and with all in digits."""
+        ids: set[int] = set()
+        for typed in _spellings(text):
+            places = (place for place, name in enumerate(self._names) if typed in name)
+            whole = re.compile(typed + r"(?!\d)") if typed[-1].isdecimal() else None  # 1 is not in 10
+            ids.update(self._ids_of_names[place] for place in places if not whole or whole.search(self._names[place]))
+        return ids
 
     def _by_spelling(self, words: Sequence[str]) -> set[int]:
         edits = [self._edits(word) for word in words]
@@ -89,11 +126,13 @@ class TitleIndex:
     def _edits(self, word: str) -> dict[int, int]:
         """How many letters are wrong in the word, for each movie whose title may have it."""
         edits: dict[int, int] = {}
-        similar = process.extract(word, self._words, scorer=OSA.distance, score_cutoff=most_edits(word), limit=None)
+        similar = process.extract(
+            word, self._words_and_years, scorer=OSA.distance, score_cutoff=most_edits(word), limit=None
+        )
         for other, distance, _ in similar:  # the nearest first
-            for id_ in self._ids[other]:
+            for id_ in self._ids.get(other, set()) | self._of_year.get(other, set()):
                 edits.setdefault(id_, int(distance))
-        return edits | dict.fromkeys(self._with_beginning(word), 0)
+        return edits | dict.fromkeys(self._with_word(word), 0)
 
 
 def most_edits(word: str) -> int:
@@ -110,3 +149,12 @@ def _names_in(spoken: str) -> set[str]:
 def _spellings(name: str) -> set[str]:
     """A name without spaces, as it is written and as its key; fewer where these are equal or empty."""
     return {"".join(words_of(name)), key_of(name)} - {""}
+
+
+def _is_first(words: Sequence[str]) -> bool:
+    return len(words) > 1 and NUMBERS.get(words[-1], words[-1]) == "1"
+
+
+def _without_number(words: Sequence[str]) -> str:
+    """The text before the number at its end, and before "part" in front of that."""
+    return " ".join(words[:-2] if words[-2] == "part" else words[:-1])

@@ -96,3 +96,51 @@ INDEX_OF_THINGS = TitleIndex([MovieRecord(id_, title, year_of(title), (), False)
 )
 def test_titles_equal_a_text_or_begin_with_it(text: str, fits: tuple[list[int], list[int], list[int]]) -> None:
     assert tuple(sorted(ids) for ids in INDEX_OF_THINGS.find(text)) == fits
+
+
+PARTS = (
+    "Rocky (1976)",
+    "Rocky II (1979)",
+    "Adventures of Rocky and Bullwinkle, The (2000)",
+    "Godfather, The (1972)",
+    "Godfather: Part II, The (1974)",
+    "12 Angry Men (1957)",
+    "Star Trek VI: The Undiscovered Country (1991)",
+    "Star Trek X (2002)",
+    "Seven (Se7en) (1995)",
+    "2001: A Space Odyssey (1968)",
+)
+INDEX_OF_PARTS = TitleIndex([MovieRecord(id_, title, year_of(title), (), False) for id_, title in enumerate(PARTS)])
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        pytest.param("rocky 2", [1], id="digit for Roman"),
+        pytest.param("rocky two", [1], id="word for Roman"),
+        pytest.param("rocky ii", [1], id="Roman"),
+        pytest.param("godfather 2", [4], id="digit, without the word part"),
+        pytest.param("godfather two", [4], id="word, without the word part"),
+        pytest.param("godfather part two", [4], id="word behind part"),
+        pytest.param("godfahter 2", [4], id="with a slip"),
+        pytest.param("roc ky two", [1], id="with a space too many"),
+        pytest.param("twelve angry men", [5], id="word for digits"),
+        pytest.param("star trek 6", [6], id="digit for VI"),
+        pytest.param("7", [8], id="digit for a word"),
+        pytest.param("star trek 1", [6, 7], id="digit that begins the digits of X"),
+        pytest.param("rocky 1", [0, 1, 2], id="first part, whose title has no number"),
+        pytest.param("godfather part one", [3, 4], id="first part, with the word part"),
+        pytest.param("godfather 19", [3, 4], id="beginning of a year"),
+        pytest.param("godfather 197", [3, 4], id="year but for its last digit"),
+        pytest.param("godfather 1972", [3], id="year"),
+        pytest.param("200", [2, 7, 9], id="beginning of a year and of a title"),
+        pytest.param("2", [1, 4, 9], id="a digit begins no year"),
+    ],
+)
+def test_numbers_are_equal_however_they_are_written(text: str, ids: list[int]) -> None:
+    assert sorted(set().union(*INDEX_OF_PARTS.find(text))) == ids
+
+
+@pytest.mark.parametrize("text", ["rocky 1", "rocky one", "rocky 1976", "rocky 197", "rocky (1976)"])
+def test_a_title_equals_a_text_that_ends_with_its_year_or_calls_it_the_first(text: str) -> None:
+    assert INDEX_OF_PARTS.find(text).equal == {0}
