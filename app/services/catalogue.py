@@ -1,6 +1,6 @@
 """The movies of the database at one revision: candidates for lists, and the search by title."""
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -36,6 +36,16 @@ class Filter(NamedTuple):
     among: Sequence[int] | None = None
 
 
+class Found(NamedTuple):
+    """A movie that a search found, and its position in the order of the search."""
+
+    movie: MovieRecord
+    position: Position
+
+
+MORE_THAN_RATINGS = 2**40
+"""More than a movie can have: what a worse fit of the title adds to the position of a movie in a search."""
+
 WELL_KNOWN = 60
 """The movies with the most ratings, of which newcomers are asked where the model says nothing better."""
 
@@ -66,10 +76,10 @@ class Catalogue:
     """All movies, in memory. It never changes; another revision of the database gets a new one."""
 
     def __init__(self, movies: Iterable[MovieRecord], scorer: Scorer) -> None:
-        """``scorer`` knows the movies; a search is ordered by how often each was rated in its training."""
+        """``scorer`` knows the movies; a search asks how often each was rated in its training."""
         self.movies = {movie.id: movie for movie in movies}
         ids = list(self.movies)
-        self._positions = {id_: (-times, id_) for id_, times in zip(ids, scorer.times_rated(ids).tolist(), strict=True)}
+        self._places = {id_: (-times, id_) for id_, times in zip(ids, scorer.times_rated(ids).tolist(), strict=True)}
         self._indices = scorer.catalogue.vocabulary.indices(ids)
         self._vocabulary_size = len(scorer.catalogue.vocabulary)
 
@@ -145,18 +155,25 @@ class Catalogue:
                 having[name][number] = True
         return having
 
-    def search(self, text: str, genres: Sequence[str], limit: int, after: Position | None) -> list[MovieRecord]:
+    def search(self, text: str, genres: Sequence[str], limit: int, after: Position | None) -> list[Found]:
         """Movies whose title the text may mean, see `TitleIndex.find`; hidden ones too.
 
-        Those rated most often in training come first. ``after`` is the position of a movie in this order.
+        Those whose title equals the text come first, then those whose title begins with it; of each, and without a
+        text, those rated most often in training. ``after`` is the position of a movie in this order.
         """
         wanted = self.match_genres(genres)
-        ids: Iterable[int] = self._titles.find(text) if text.strip() else self.movies
-        if wanted:
-            ids = {id_ for id_ in ids if not wanted.isdisjoint(self.movies[id_].genres)}
-        positions = sorted(self._positions[id_] for id_ in ids)
-        start = 0 if after is None else bisect_left(positions, (after[0], after[1] + 1))
-        return [self.movies[id_] for _, id_ in positions[start : start + limit]]
+        matches: Iterable[Iterable[int]] = self._titles.find(text) if text.strip() else [self.movies]
+        found: list[Found] = []
+        for rank, ids in enumerate(matches):
+            passing = ids if not wanted else [id_ for id_ in ids if not wanted.isdisjoint(self.movies[id_].genres)]
+            places = sorted(self._places[id_] for id_ in passing)
+            before = rank * MORE_THAN_RATINGS
+            start = 0 if after is None else bisect_right(places, (after[0] - before, after[1]))
+            page = places[start : start + limit - len(found)]
+            found += [Found(self.movies[id_], (before + first, id_)) for first, id_ in page]
+            if len(found) == limit:
+                break
+        return found
 
     def first(self, chosen: Sequence[int], limit: int) -> list[MovieRecord]:
         """Movies to ask a newcomer about: the chosen ones that are there and not hidden, then well-known varied ones.
@@ -171,12 +188,8 @@ class Catalogue:
     def _well_known(self) -> list[int]:
         """The `WELL_KNOWN` visible movies with the most ratings in training, varied."""
         visible = (id_ for id_, movie in self.movies.items() if not movie.hidden)
-        best_known = sorted(visible, key=lambda id_: self._positions[id_])[:WELL_KNOWN]
+        best_known = sorted(visible, key=lambda id_: self._places[id_])[:WELL_KNOWN]
         return [best_known[position] for position in varied([self.movies[id_].genres for id_ in best_known])]
-
-    def position(self, movie_id: int) -> Position:
-        """A movie's position in the order of `search`."""
-        return self._positions[movie_id]
 
     def match_genres(self, names: Sequence[str], field: str = "genre") -> set[str]:
         """The genres of these names in any case; `InvalidRequest` lists names that no movie has, of this field."""

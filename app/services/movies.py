@@ -67,13 +67,12 @@ class Movies:
         self.database: Database = host.database
 
     def search(self, text: str, genres: Sequence[str], limit: int, cursor: str | None) -> SearchPage:
-        """Matching movies, those rated most often first. See `Catalogue.search`."""
+        """Matching movies, those whose titles fit best first. See `Catalogue.search`."""
         state = self.host.current_state()
-        scorer, catalogue = state.scorer, state.catalogue
-        matches = catalogue.search(text, genres, limit + 1, decode_cursor(cursor))
-        page = [CatalogueEntry(movie, movie.id in scorer.trained_ids) for movie in matches[:limit]]
-        has_more = len(matches) > limit
-        return SearchPage(state, page, encode_cursor(catalogue.position(matches[limit - 1].id)) if has_more else None)
+        found = state.catalogue.search(text, genres, limit + 1, decode_cursor(cursor))
+        page = [CatalogueEntry(movie, movie.id in state.scorer.trained_ids) for movie, _ in found[:limit]]
+        has_more = len(found) > limit
+        return SearchPage(state, page, encode_cursor(found[limit - 1].position) if has_more else None)
 
     def first(self, limit: int) -> FirstMovies:
         """Movies to ask a newcomer about, see `Catalogue.first`."""

@@ -1,64 +1,121 @@
 """Finds movies by title: as typed, with other spaces, or in another spelling."""
 
 import re
-import unicodedata
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from typing import NamedTuple
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
+from app.services.names import NUMBERS, key_of, split_names, words_of
 from app.storage.movies import MovieRecord
-
-WORD = re.compile(r"\w+")
-
-LETTERS = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th"})
-"""Letters that have no accent to take off, by what they are written as without them."""
+from model.features.catalogue import display_title, year_of
 
 LAST_CHARACTER = "\U0010ffff"
 """Comes after all others in a sorted list."""
 
 
+YEAR_LAST = re.compile(r"(?<=\w)\W+\d{2,4}\W*$")
+"""A year, or its beginning, that is typed behind a title."""
+
+LEAST_OF_YEAR = 2
+"""Digits that may begin a year; a single one is the number of a part, as in "rocky 2"."""
+
+
+class Matches(NamedTuple):
+    """Ids of movies by how well a title fits a text. Spaces do not count, nor what `key_of` leaves out.
+
+    Attributes:
+        equal: a name of the movie is the text.
+        beginning: one begins with it.
+        others: all else that the text may mean.
+    """
+
+    equal: set[int]
+    beginning: set[int]
+    others: set[int]
+
+
 class TitleIndex:
-    """The words of all titles, without case and accents."""
+    """The words of all titles, without case and accents, and their names, without spaces."""
 
     def __init__(self, movies: Iterable[MovieRecord]) -> None:
-        self._movies = movies
         self._ids: dict[str, set[int]] = {}
+        self._with_number: dict[str, set[int]] = {}  # that is a word or Roman in the title, by its digits
+        self._of_year: dict[str, set[int]] = {}
+        names: list[tuple[str, int]] = []
         for movie in movies:
-            for word in words_of(movie.title):
+            for word in words_of(movie.display_title):
                 self._ids.setdefault(word, set()).add(movie.id)
+                if word in NUMBERS:
+                    self._with_number.setdefault(NUMBERS[word], set()).add(movie.id)
+            if (year := year_of(movie.title)) is not None:
+                self._of_year.setdefault(str(year), set()).add(movie.id)
+            names.extend((name, movie.id) for name in _names_in(movie.display_title))
         self._words = sorted(self._ids)
+        self._words_and_years = [*self._words, *(self._of_year.keys() - self._ids.keys())]
+        names.sort()
+        self._names = [name for name, _ in names]
+        self._ids_of_names = [id_ for _, id_ in names]
 
-    def find(self, text: str) -> set[int]:
-        """Ids of the movies that the text may mean.
+    def find(self, text: str) -> Matches:
+        """The movies that the text may mean.
 
         The first of these ways that finds any counts:
 
-        1. Every word of the text begins a word of the title.
+        1. Every word of the text begins a word of the title or, from two digits on, its year, or is the same number,
+           as "2", "II" and "two".
         2. The title contains the text if both are written without spaces, as "starwars" and "god father".
         3. Every word of the text is a word of the title but for a few letters, as "toy stroy"; the fewer the better.
+        4. The text without a 1 at its end, as "rocky 1" and "godfather part one": first parts seldom have their number.
         """
+        ids = self._meant(text)
+        if not ids and _is_first(words := words_of(text)):
+            text = _without_number(words)
+            ids = self._meant(text)
+        return self._by_fit(ids, text)
+
+    def _meant(self, text: str) -> set[int]:
         words = words_of(text)
         if not words:
             return set()
-        return self._by_beginnings(words) or self._without_spaces("".join(words)) or self._by_spelling(words)
+        return self._by_beginnings(words) or self._without_spaces(text) or self._by_spelling(words)
+
+    def _by_fit(self, ids: set[int], text: str) -> Matches:
+        equal: set[int] = set()
+        beginning: set[int] = set()
+        spoken = display_title(text.title())  # which knows articles by their capital
+        for typed in _spellings(spoken) | _spellings(YEAR_LAST.sub("", spoken)):
+            start, middle = bisect_left(self._names, typed), bisect_right(self._names, typed)
+            end = bisect_left(self._names, typed + LAST_CHARACTER)
+            equal.update(ids.intersection(self._ids_of_names[start:middle]))
+            beginning.update(ids.intersection(self._ids_of_names[middle:end]))
+        return Matches(equal, beginning - equal, ids - beginning - equal)
 
     def _by_beginnings(self, words: Sequence[str]) -> set[int]:
-        return set.intersection(*map(self._with_beginning, words))
+        return set.intersection(*map(self._with_word, words))
 
-    def _with_beginning(self, beginning: str) -> set[int]:
-        start, end = (bisect_left(self._words, bound) for bound in (beginning, beginning + LAST_CHARACTER))
-        return set().union(*(self._ids[word] for word in self._words[start:end]))
+    def _with_word(self, word: str) -> set[int]:
+        """Movies of which it begins a word of the title or the year, or is a number of the title."""
+        start, end = (bisect_left(self._words, bound) for bound in (word, word + LAST_CHARACTER))
+        number = NUMBERS.get(word, word)
+        years = [year for year in self._of_year if year.startswith(word)] if len(word) >= LEAST_OF_YEAR else []
+        return set().union(
+            *(self._ids[other] for other in self._words[start:end]),
+            self._ids.get(number, ()),
+            self._with_number.get(number, ()),
+            *(self._of_year[year] for year in years),
+        )
 
     def _without_spaces(self, text: str) -> set[int]:
-        return {id_ for id_, title in self._joined.items() if text in title}
-
-    @cached_property
-    def _joined(self) -> dict[int, str]:
-        """Each title in the order in which it is spoken, without spaces."""
-        return {movie.id: "".join(words_of(movie.display_title)) for movie in self._movies}
+        """By the text with the numbers as they are written, and with all in digits."""
+        ids: set[int] = set()
+        for typed in _spellings(text):
+            places = (place for place, name in enumerate(self._names) if typed in name)
+            whole = re.compile(typed + r"(?!\d)") if typed[-1].isdecimal() else None  # 1 is not in 10
+            ids.update(self._ids_of_names[place] for place in places if not whole or whole.search(self._names[place]))
+        return ids
 
     def _by_spelling(self, words: Sequence[str]) -> set[int]:
         edits = [self._edits(word) for word in words]
@@ -69,11 +126,13 @@ class TitleIndex:
     def _edits(self, word: str) -> dict[int, int]:
         """How many letters are wrong in the word, for each movie whose title may have it."""
         edits: dict[int, int] = {}
-        similar = process.extract(word, self._words, scorer=OSA.distance, score_cutoff=most_edits(word), limit=None)
+        similar = process.extract(
+            word, self._words_and_years, scorer=OSA.distance, score_cutoff=most_edits(word), limit=None
+        )
         for other, distance, _ in similar:  # the nearest first
-            for id_ in self._ids[other]:
+            for id_ in self._ids.get(other, set()) | self._of_year.get(other, set()):
                 edits.setdefault(id_, int(distance))
-        return edits | dict.fromkeys(self._with_beginning(word), 0)
+        return edits | dict.fromkeys(self._with_word(word), 0)
 
 
 def most_edits(word: str) -> int:
@@ -81,8 +140,21 @@ def most_edits(word: str) -> int:
     return 0 if len(word) < 3 else 1 if len(word) < 6 else 2  # as search engines have it
 
 
-def words_of(text: str) -> list[str]:
-    """The words without case and accents."""
-    decomposed = unicodedata.normalize("NFKD", text)
-    bare = "".join(character for character in decomposed if not unicodedata.combining(character))
-    return WORD.findall(bare.casefold().translate(LETTERS))
+def _names_in(spoken: str) -> set[str]:
+    """What may be typed for a title as it is spoken: all of it, what stands outside brackets, or a name in them."""
+    main, others = split_names(spoken)
+    return set().union(*(_spellings(name) for name in {spoken, main, *others}))
+
+
+def _spellings(name: str) -> set[str]:
+    """A name without spaces, as it is written and as its key; fewer where these are equal or empty."""
+    return {"".join(words_of(name)), key_of(name)} - {""}
+
+
+def _is_first(words: Sequence[str]) -> bool:
+    return len(words) > 1 and NUMBERS.get(words[-1], words[-1]) == "1"
+
+
+def _without_number(words: Sequence[str]) -> str:
+    """The text before the number at its end, and before "part" in front of that."""
+    return " ".join(words[:-2] if words[-2] == "part" else words[:-1])

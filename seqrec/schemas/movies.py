@@ -133,7 +133,7 @@ class MovieDetails(Movie):
 
 
 class Movies(BaseModel):
-    """A page of the catalogue, the movies that were rated most often in training first."""
+    """A page of the catalogue, the movies that fit best first; of those, the ones rated most often in training."""
 
     movies: list[Movie]
     next_cursor: str | None = Field(

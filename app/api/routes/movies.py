@@ -35,9 +35,12 @@ routers = (router, bulk)
 @router.get(
     "/movies",
     summary="Search the catalogue",
-    description="Every word of `q` has to begin a word of the title; case and accents do not matter. Where no title "
+    description="Every word of `q` has to begin a word of the title, or its year from two digits on; case and accents "
+    "do not matter, nor whether a number up to 13 is Roman, Arabic or a word (`rocky 2`, `rocky two`). Where no title "
     "fits, spaces do not matter either (`starwars`), and where still none fits, nor do a few wrong letters "
-    "(`jurasic`). The movies rated most often in training come first. Hidden movies are included.",
+    "(`jurasic`), nor a 1 at the end (`rocky 1`). Movies whose title equals `q` come first, then those whose title "
+    "begins with it, then the others; of each, those rated most often in training come first. Articles do not count "
+    "for this order, and another title in brackets is a title too. Hidden movies are included.",
     response_model=Movies,
     responses=headers.described(200, "ETag", "Link") | responses(InvalidRequest, DatabaseUnavailable),
 )

@@ -38,6 +38,23 @@ def test_a_link_keeps_what_was_asked(client: TestClient) -> None:
     assert [[movie["title"][13] for movie in page["movies"]] for page in pages] in ([["1"], ["2"]], [["2"], ["1"]])
 
 
+def test_the_links_of_a_search_lead_from_the_title_itself_to_those_that_contain_it(client: TestClient) -> None:
+    for title in ("Do the Right Zzing (1989)", "Zzings (1951)", "Zzing, The (1982)"):
+        client.post("/movies", json={"title": title, "genres": ["Drama"]})
+
+    pages = walk(client, "/movies?q=the+zzing&limit=1")
+    beginnings = walk(client, "/movies?q=zzing&genre=drama&limit=2")
+
+    assert [[movie["title"] for movie in page["movies"]] for page in pages] == [
+        ["Zzing, The (1982)"],
+        ["Do the Right Zzing (1989)"],
+    ]
+    assert [[movie["title"] for movie in page["movies"]] for page in beginnings] == [
+        ["Zzing, The (1982)", "Zzings (1951)"],
+        ["Do the Right Zzing (1989)"],
+    ]
+
+
 def test_the_links_of_a_list_lead_to_its_end(client: TestClient, sample: MovieLens) -> None:
     pages = walk(client, "/users/1/recommendations?limit=20&rank_by=rating")
 

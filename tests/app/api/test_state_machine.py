@@ -301,7 +301,7 @@ class Service(RuleBasedStateMachine):
         assert self.found() == self.in_order_of_search(self.movies)
         for query, word in SEARCHES.items():
             assert self.found(q=query) == self.in_order_of_search(
-                [id_ for id_, movie in self.movies.items() if word in movie["title"].split()]
+                [id_ for id_, movie in self.movies.items() if word in movie["title"].split()], word
             )
 
     @invariant()
@@ -345,10 +345,12 @@ class Service(RuleBasedStateMachine):
         movies = self.client.get("/movies", params={"limit": "100", **query}).json()["movies"]
         return [(movie["movie_id"], movie["title"], movie["genres"], movie["hidden"]) for movie in movies]
 
-    def in_order_of_search(self, ids: Sequence[int] | dict[int, Any]) -> list[tuple[int, str, list[str], bool]]:
-        """Those rated most often in training first."""
+    def in_order_of_search(
+        self, ids: Sequence[int] | dict[int, Any], word: str = ""
+    ) -> list[tuple[int, str, list[str], bool]]:
+        """Those whose title begins with the word first; of each, those rated most often in training."""
         times = dict(zip(ids, self.scorer.times_rated(list(ids)).tolist(), strict=True))
-        ordered = sorted(ids, key=lambda id_: (-times[id_], id_))
+        ordered = sorted(ids, key=lambda id_: (not self.movies[id_]["title"].startswith(word), -times[id_], id_))
         movies = [(id_, self.movies[id_]) for id_ in ordered]
         return [(id_, movie["title"], movie["genres"], movie["hidden"]) for id_, movie in movies]
 

@@ -1,8 +1,10 @@
 from collections.abc import Iterator
 
 import numpy as np
+import pytest
 
 from app.services.catalogue import Catalogue, Filter
+from app.services.paging import Position
 from app.storage.movies import MovieRecord
 from model.features.catalogue import YEARS
 from model.inference.scorer import Scorer
@@ -61,3 +63,88 @@ def test_a_filter_selects_the_movies_that_pass_it_one_by_one(scorer: Scorer) -> 
 
 def test_a_year_in_a_title_is_one_that_the_api_takes() -> None:
     assert range(EARLIEST_YEAR, LATEST_YEAR + 1) == YEARS
+
+
+def best_known_first(scorer: Scorer) -> list[int]:
+    ids = list(range(1, 81))
+    times = dict(zip(ids, scorer.times_rated(ids).tolist(), strict=True))
+    return sorted(ids, key=lambda id_: (-times[id_], id_))
+
+
+@pytest.mark.parametrize(
+    ("text", "titles"),
+    [
+        ("m", ["M (1931)", "Matrix, The (1999)", "Men in Black (1997)", "Stand by Me (1986)"]),
+        ("The Game", ["Game, The (1997)", "Games People Play, The (1970)", "Crying Game, The (1992)"]),
+    ],
+)
+def test_the_title_that_is_typed_comes_before_better_known_ones(scorer: Scorer, text: str, titles: list[str]) -> None:
+    from_best_known = [
+        "Stand by Me (1986)",
+        "Crying Game, The (1992)",
+        "Matrix, The (1999)",
+        "Men in Black (1997)",
+        "Games People Play, The (1970)",
+        "Game, The (1997)",
+        "M (1931)",
+    ]
+    records = [
+        MovieRecord(id_, title, None, (), False)
+        for id_, title in zip(best_known_first(scorer), from_best_known, strict=False)
+    ]
+
+    assert [movie.title for movie, _ in Catalogue(records, scorer).search(text, (), 20, None)] == titles
+
+
+def titled_movies(random: np.random.Generator) -> list[MovieRecord]:
+    """With titles of which many are equal, or begin alike, and one genre each."""
+    return [
+        MovieRecord(
+            id_, " ".join(random.choice(["go", "gold", "ego"], size=2)[: random.integers(1, 3)]), None, (genre,), False
+        )
+        for id_, genre in enumerate(random.choice(GENRES, size=80).tolist(), start=1)
+    ]
+
+
+def walk(catalogue: Catalogue, text: str, genres: tuple[str, ...], limit: int, after: Position | None) -> list[int]:
+    """Ids on all pages behind this position."""
+    ids = []
+    while page := catalogue.search(text, genres, limit, after):
+        ids += [movie.id for movie, _ in page]
+        after = page[-1].position
+    return ids
+
+
+@pytest.mark.parametrize("genres", [(), ("Comedy", "Horror")])
+@pytest.mark.parametrize("text", ["go", "gold", "g", "ego go", ""])
+def test_pages_of_a_search_join_without_gaps_and_repeats(scorer: Scorer, text: str, genres: tuple[str, ...]) -> None:
+    records = titled_movies(np.random.default_rng(0))
+    catalogue = Catalogue(records, scorer)
+    known = best_known_first(scorer)
+
+    def order(movie: MovieRecord) -> tuple[bool, bool, int]:
+        return movie.title != text, not movie.title.startswith(text), known.index(movie.id)
+
+    expected = [
+        movie.id
+        for movie in sorted(records, key=order if text else lambda movie: known.index(movie.id))
+        if all(any(word.startswith(typed) for word in movie.title.split()) for typed in text.split())
+        and (not genres or movie.genres[0] in genres)
+    ]
+    assert len(expected) > 5
+    for limit in (1, 2, 7, 1000):
+        assert walk(catalogue, text, genres, limit, None) == expected
+
+
+def test_a_position_in_the_order_of_popularity_alone_hides_no_movie(scorer: Scorer) -> None:
+    catalogue = Catalogue(titled_movies(np.random.default_rng(0)), scorer)
+    whole = walk(catalogue, "go", (), 1000, None)
+    by_popularity = [id_ for id_ in best_known_first(scorer) if id_ in set(whole)]
+    last = by_popularity[9]
+    (times,) = scorer.times_rated([last]).tolist()
+
+    assert {*by_popularity[:10], *walk(catalogue, "go", (), 7, (-times, last))} == set(whole)
+    assert (
+        walk(catalogue, "", (), 7, (-times, last))
+        == best_known_first(scorer)[best_known_first(scorer).index(last) + 1 :]
+    )

@@ -5,10 +5,15 @@ and whether a number is a word, Roman or Arabic.
 """
 
 import re
+import unicodedata
 from typing import NamedTuple
 
-from app.services.titles import words_of
 from model.features.catalogue import display_title
+
+WORD = re.compile(r"\w+")
+
+LETTERS = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th"})
+"""Letters that have no accent to take off, by what they are written as without them."""
 
 ARTICLES = {
     *("the", "a", "an", "le", "la", "les", "un", "une", "el", "los", "las", "il", "lo", "gli"),
@@ -53,8 +58,7 @@ class Names(NamedTuple):
 def names_of(title: str, original_title: str | None = None) -> Names:
     """The names in a title as MovieLens has it, as "Boat, The (Das Boot) (1981)", or as any other site has it."""
     spoken = display_title(title)
-    main = IN_BRACKETS.sub(" ", spoken)
-    others = [ALSO_KNOWN_AS.sub("", name) for name in IN_BRACKETS.findall(spoken)]
+    main, others = split_names(spoken)
     if original_title:
         others.append(display_title(original_title))
     parts = BETWEEN_PARTS.split(main)
@@ -65,9 +69,25 @@ def names_of(title: str, original_title: str | None = None) -> Names:
     )
 
 
+def split_names(spoken: str) -> tuple[str, list[str]]:
+    """What stands outside brackets, and the names in them, of a title as it is spoken."""
+    if "(" not in spoken:
+        return spoken, []
+    return IN_BRACKETS.sub(" ", spoken), [ALSO_KNOWN_AS.sub("", name) for name in IN_BRACKETS.findall(spoken)]
+
+
 def key_of(name: str) -> str:
     """A name without all that may differ in spelling; empty if it has no letter and no digit."""
     words = words_of(APOSTROPHES.sub("", name).replace("&", " and "))
     if len(words) > 1 and words[0] in ARTICLES:
         words = words[1:]
     return "".join(NUMBERS.get(word, word) for word in words)
+
+
+def words_of(text: str) -> list[str]:
+    """The words without case and accents."""
+    if text.isascii():  # as most titles are, and far faster
+        return WORD.findall(text.lower())
+    decomposed = unicodedata.normalize("NFKD", text)
+    bare = "".join(character for character in decomposed if not unicodedata.combining(character))
+    return WORD.findall(bare.casefold().translate(LETTERS))
