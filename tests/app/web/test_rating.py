@@ -117,6 +117,41 @@ def test_a_click_on_a_row_that_has_just_moved_under_the_pointer_rates_nothing(vi
     assert [one["stars"] for one in rated(address, 1)] == [one["stars"] for one in before[1:]]
 
 
+def test_undo_leads_back_from_a_double_click_to_what_was_before(visit: Visit, address: str) -> None:
+    page = visit(user=1)
+    first = movies(page, "recommendations").first
+    expect(first).to_be_visible()
+    before = rated(address, 1)
+    writes: list[str] = []
+    page.on("request", lambda request: writes.append(request.method) if "/ratings/" in request.url else None)
+
+    star(first, "5 stars").dblclick()
+    expect(page.get_by_role("status").filter(has_text="5 stars.")).to_be_visible()
+    page.wait_for_timeout(300)  # the second click would have been written by now
+    page.get_by_role("button", name="Undo").click()
+
+    expect(page.get_by_role("status").filter(has_text="rating deleted.")).to_be_visible()
+    assert writes == ["PUT", "DELETE"]
+    assert rated(address, 1) == before
+
+
+def test_stars_that_are_there_are_not_given_again(visit: Visit, address: str) -> None:
+    page = visit(user=2)
+    third = movies(page, "ratings").nth(2)
+    expect(third).to_be_visible()
+    stars = rated(address, 2)[2]["stars"]
+    writes: list[str] = []
+    page.on("request", lambda request: writes.append(request.method) if "/ratings/" in request.url else None)
+    given = star(third, f"{stars:g} star{'' if stars == 1 else 's'}")
+
+    given.click()
+    given.press("Enter")
+    given.press(" ")
+
+    page.wait_for_timeout(300)
+    assert writes == []
+
+
 def test_a_rating_can_be_changed_taken_back_and_deleted(visit: Visit, address: str) -> None:
     page = visit(user=2)
     first = movies(page, "ratings").first
