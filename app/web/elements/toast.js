@@ -15,20 +15,35 @@ export function toast(content, { undo = null, error = false } = {}) {
   if (undo) {
     const button = node("button", "button quiet small", "Undo");
     button.type = "button";
+    button.dataset.undo = "";
+    button.title = "Ctrl+Z or ⌘Z";
+    button.setAttribute("aria-keyshortcuts", "Control+Z Meta+Z");
     button.addEventListener("click", () => {
-      by("main").focus({ preventScroll: true }); // the button goes
       endToast();
       undo();
     });
     box.append(button);
   }
-  container.replaceChildren(box);
+  endToast();
+  container.append(box);
   wait();
 }
 
 export function endToast() {
-  by("toast").replaceChildren();
+  const container = by("toast");
+  if (container.contains(document.activeElement)) by("main").focus({ preventScroll: true }); // its button goes
+  container.replaceChildren();
 }
+
+// By Tab the button is too far away to be reached in time.
+document.addEventListener("keydown", (event) => {
+  const isUndo = ["z", "Z"].includes(event.key) && (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey;
+  if (!isUndo || event.target.closest("input, select, textarea, dialog")) return;
+  const button = by("toast").querySelector("[data-undo]");
+  if (!button) return;
+  event.preventDefault();
+  button.click();
+});
 
 function wait() {
   clearTimeout(timer);

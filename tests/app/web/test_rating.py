@@ -3,6 +3,7 @@
 import re
 
 import httpx
+import pytest
 from browsing import (
     PHONE,
     Held,
@@ -326,6 +327,44 @@ def test_a_movie_is_rated_with_the_keyboard_alone(visit: Visit, address: str) ->
     assert (heading([newest])[0], newest["stars"]) == (first, 2.5)
     expect(rows.locator(".title-text").get_by_text(plain(first), exact=True)).to_have_count(0)
     assert page.evaluate(in_list)  # the focus has not fallen off the page with the row
+
+
+@pytest.mark.parametrize("pressed", ["Control+z", "Meta+z"])
+def test_a_rating_is_taken_back_with_the_keyboard_from_where_it_was_given(
+    visit: Visit, address: str, pressed: str
+) -> None:
+    page = visit(user=1)
+    first = movies(page, "ratings").first
+    expect(first).to_be_visible()
+    before = rated(address, 1)
+    first.locator("[role=radio][tabindex='0']").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    undo = page.get_by_role("button", name="Undo")
+    expect(undo).to_have_attribute("aria-keyshortcuts", "Control+Z Meta+Z")
+    expect(undo).to_have_attribute("title", "Ctrl+Z or ⌘Z")
+
+    page.keyboard.press(pressed)
+
+    expect(undo).to_have_count(0)
+    expect(page.get_by_role("status").filter(has_text=f": {before[0]['stars']:g} star")).to_be_visible()
+    assert rated(address, 1) == before
+    expect(first.locator("[role=radio]:focus")).to_have_count(1)
+
+
+def test_the_keys_of_undo_are_those_of_the_text_where_text_is_typed(visit: Visit) -> None:
+    page = visit(user=1)
+    first = movies(page, "ratings").first
+    expect(first).to_be_visible()
+    star(first, "0.5 stars").click()
+    undo = page.get_by_role("button", name="Undo")
+    expect(undo).to_be_visible()
+    page.get_by_role("searchbox").press_sequentially("abc")
+
+    page.keyboard.press("Control+z")
+
+    expect(page.get_by_role("searchbox")).not_to_have_value("abc")
+    expect(undo).to_be_visible()
 
 
 def test_escape_takes_back_stars_that_were_only_looked_at(visit: Visit, address: str) -> None:
