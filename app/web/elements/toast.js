@@ -1,32 +1,33 @@
 // A short word on what was just done, with a way back.
 
-import { by, node } from "./dom.js";
+import { by, fromTemplate } from "./dom.js";
 
 const SECONDS = 7;
+const PASSING_MILLISECONDS = 600;
 let timer;
 
 /** `content` is text, or a list of texts and nodes. */
 export function toast(content, { undo = null, error = false } = {}) {
-  const container = by("toast");
-  const box = node("div", error ? "toast-box error" : "toast-box");
-  const words = node("span");
-  words.append(...[content].flat());
-  box.append(words);
-  if (undo) {
-    const button = node("button", "button quiet small", "Undo");
-    button.type = "button";
-    button.dataset.undo = "";
-    button.title = "Ctrl+Z or ⌘Z";
-    button.setAttribute("aria-keyshortcuts", "Control+Z Meta+Z");
-    button.addEventListener("click", () => {
-      endToast();
-      undo();
-    });
-    box.append(button);
-  }
   endToast();
-  container.append(box);
+  const box = fromTemplate("toast-template");
+  box.classList.toggle("error", error);
+  box.querySelector("span").append(...[content].flat());
+  const button = box.querySelector("[data-undo]");
+  if (!undo) button.remove();
+  button.addEventListener("click", () => {
+    endToast();
+    undo();
+  });
+  box.querySelector("[data-close]").addEventListener("click", endToast);
+  letClicksPass(box);
+  by("toast").append(box);
   wait();
+}
+
+/** The second click of a double click is meant for what the box has just covered. */
+function letClicksPass(box) {
+  box.style.pointerEvents = "none";
+  setTimeout(() => (box.style.pointerEvents = ""), PASSING_MILLISECONDS);
 }
 
 export function endToast() {
