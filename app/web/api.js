@@ -4,12 +4,16 @@ import { segment } from "./ids.js";
 import { parse, stringify } from "./json.js";
 import { recall, remember } from "./storage.js";
 
-/** An answer that is an error, or none at all (code "unreachable"); the message is for people. */
+/**
+ * An answer that is an error, or none at all (code "unreachable"); the message is for people. `details` are the sentences
+ * of a message that says what is wrong with fields: {field, message}.
+ */
 export class ApiError extends Error {
-  constructor(status, code, message) {
+  constructor(status, code, message, details = []) {
     super(message);
     this.status = status;
     this.code = code;
+    this.details = details;
   }
 }
 
@@ -108,8 +112,10 @@ function inWords({ field, message }) {
 
 async function errorOf(answer) {
   try {
-    const { code, detail, details } = await answer.json();
-    if (detail) return new ApiError(answer.status, code, details?.length ? details.map(inWords).join(" ") : detail);
+    const { code, detail, details: refused } = await answer.json();
+    const details = (refused ?? []).map((one) => ({ field: one.field, message: inWords(one) }));
+    const message = details.map((one) => one.message).join(" ") || detail;
+    if (detail) return new ApiError(answer.status, code, message, details);
   } catch {
     // not one of the service's own errors: a proxy's page, say
   }

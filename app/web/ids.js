@@ -3,6 +3,11 @@
 // page holds, so that both are compared and looked up alike.
 
 const PREFIX = "external:";
+const LARGEST_OWN = 2n ** 63n - 1n;
+const LONGEST_EXTERNAL = 128;
+const EXTERNAL = /^[^\s/\p{Cc}]( *[^\s/\p{Cc}])*$/u;
+const EXTERNAL_RULE =
+  `An external id has 1 to ${LONGEST_EXTERNAL} characters, no slash, no control characters, and no space at its beginning or end.`;
 
 /** The own id of these digits. */
 export function ownId(digits) {
@@ -23,5 +28,16 @@ export function writeId(id) {
   return isAmbiguous ? PREFIX + id : String(id);
 }
 
-/** The same as a part of a path. */
-export const segment = (id) => (typeof id === "string" ? encodeURIComponent(PREFIX + id) : String(id));
+/** Why there can be no user with this id, as a sentence; null where there can. */
+export function problemOf(id) {
+  if (typeof id === "string") return EXTERNAL.test(id) && [...id].length <= LONGEST_EXTERNAL ? null : EXTERNAL_RULE;
+  if (id < 1) return "The user's id must be at least 1.";
+  return id > LARGEST_OWN ? `The user's id must be at most ${LARGEST_OWN}.` : null;
+}
+
+/** What names a user in a path; an error for an id that no user can have, since a slash would lead elsewhere. */
+export function segment(id) {
+  const problem = problemOf(id);
+  if (problem) throw new Error(problem);
+  return typeof id === "string" ? encodeURIComponent(PREFIX + id) : String(id);
+}

@@ -151,8 +151,9 @@ export class Rating {
     return STEPS[Math.min(9, Math.max(0, step))];
   }
 
+  /** Stars that are there already are not given again: the rating would get another time, and Undo would lead back to them. */
   #giveStars(stars) {
-    if (!this.atRest()) return;
+    if (!this.atRest() || stars === this.#own) return;
     this.#preview = null;
     this.update(stars, this.#predicted);
     this.give(stars);

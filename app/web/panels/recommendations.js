@@ -9,7 +9,7 @@ import { ratingsOf, words } from "../elements/words.js";
 import { Impressions } from "../impressions.js";
 
 const PAGE = 10;
-const MOST = 100;
+const MOST = 100; // that the service lists at once
 
 export class Recommendations {
   #panel = by("list");
@@ -78,13 +78,18 @@ export class Recommendations {
 
   async #load(message) {
     const turn = ++this.#turn;
-    const answer = await this.#ask({ n: Math.min(MOST, Math.max(PAGE, this.#entries.length)), offset: 0 });
-    if (!answer) return;
+    const length = Math.max(PAGE, this.#entries.length);
+    const answers = [];
+    for (let offset = 0; offset < length; offset += MOST) {
+      const answer = await this.#ask({ n: Math.min(MOST, length - offset), offset });
+      if (!answer || turn !== this.#turn) return;
+      answers.push(answer);
+    }
     await calm(this.list.element);
     if (turn !== this.#turn) return;
     const animate = this.#entries.length > 0;
-    this.#entries = answer.recommendations;
-    this.#answer = answer;
+    this.#entries = answers.flatMap((answer) => answer.recommendations);
+    this.#answer = answers.at(-1);
     this.#draw(animate);
     if (message) announce(`${message} The list is up to date${this.#first()}.`);
   }

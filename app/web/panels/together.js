@@ -6,7 +6,7 @@ import { because, drawTile, percent } from "../elements/movies.js";
 import { spoken } from "../elements/stars.js";
 import { toast } from "../elements/toast.js";
 import { ratingsOf, words } from "../elements/words.js";
-import { readId, writeId } from "../ids.js";
+import { problemOf, readId, writeId } from "../ids.js";
 import { profileOf } from "./people.js";
 
 const PAGE = 10;
@@ -71,13 +71,23 @@ export class Together {
       if (more) toast(error.message, { error: true });
       else {
         this.#draw(null);
-        say(this.#panel, "There is no list for these people.", error.message, { label: "Try again", run: () => this.#load() });
+        say(this.#panel, "There is no list for these people.", this.#why(error), { label: "Try again", run: () => this.#load() });
       }
     }
     this.#panel.classList.remove("busy");
   }
 
+  /** What an error says; where it is of one member, that one is named. */
+  #why({ message, details = [] }) {
+    const named = details.map((detail) => {
+      const at = detail.field.match(/members\.(\d+)\./)?.[1];
+      return at === undefined ? detail.message : `User ${this.#members[at]}: ${detail.message}`;
+    });
+    return named.join(" ") || message;
+  }
+
   #drawPeople() {
+    by("member-problem").textContent = "";
     by("members").replaceChildren(...this.#members.map((id) => this.#chip(id)));
     for (const radio of this.#form.strategy) radio.checked = radio.value === this.#strategy;
     by("strategy-help").textContent = STRATEGIES[this.#strategy];
@@ -128,6 +138,12 @@ export class Together {
       const id = readId(field.value);
       if (id === null) {
         field.reportValidity();
+        return;
+      }
+      const problem = problemOf(id);
+      by("member-problem").textContent = problem ?? "";
+      if (problem) {
+        field.focus();
         return;
       }
       field.value = "";

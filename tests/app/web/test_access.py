@@ -27,6 +27,30 @@ def test_an_unknown_user_is_named_and_the_one_before_stays(visit: Visit) -> None
     expect(page.get_by_role("alert")).to_be_empty()
 
 
+@pytest.mark.parametrize(
+    ("typed", "why"),
+    [
+        (
+            "a/b",
+            "An external id has 1 to 128 characters, no slash, no control characters, and no space at its beginning or "
+            "end.",
+        ),
+        ("0", "The user's id must be at least 1."),
+        (str(2**63), f"The user's id must be at most {2**63 - 1}."),
+    ],
+)
+def test_an_id_that_nobody_can_have_is_told_so_without_a_request(visit: Visit, typed: str, why: str) -> None:
+    page = visit()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/users" in request.url else None)
+    page.get_by_role("textbox", name="User").fill(typed)
+    page.get_by_role("button", name="Go", exact=True).click()
+
+    expect(page.get_by_role("alert").filter(has_text=why)).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("What to watch next")
+    assert asked == []
+
+
 def test_a_remembered_user_who_is_gone_leads_to_the_welcome(visit: Visit) -> None:
     page = visit(user=987654, refused=True)
 

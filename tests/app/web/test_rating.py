@@ -3,6 +3,7 @@
 import re
 
 import httpx
+import pytest
 from browsing import (
     PHONE,
     Held,
@@ -115,6 +116,41 @@ def test_a_click_on_a_row_that_has_just_moved_under_the_pointer_rates_nothing(vi
 
     page.wait_for_timeout(300)
     assert [one["stars"] for one in rated(address, 1)] == [one["stars"] for one in before[1:]]
+
+
+def test_undo_leads_back_from_a_double_click_to_what_was_before(visit: Visit, address: str) -> None:
+    page = visit(user=1)
+    first = movies(page, "recommendations").first
+    expect(first).to_be_visible()
+    before = rated(address, 1)
+    writes: list[str] = []
+    page.on("request", lambda request: writes.append(request.method) if "/ratings/" in request.url else None)
+
+    star(first, "5 stars").dblclick()
+    expect(page.get_by_role("status").filter(has_text="5 stars.")).to_be_visible()
+    page.wait_for_timeout(300)  # the second click would have been written by now
+    page.get_by_role("button", name="Undo").click()
+
+    expect(page.get_by_role("status").filter(has_text="rating deleted.")).to_be_visible()
+    assert writes == ["PUT", "DELETE"]
+    assert rated(address, 1) == before
+
+
+def test_stars_that_are_there_are_not_given_again(visit: Visit, address: str) -> None:
+    page = visit(user=2)
+    third = movies(page, "ratings").nth(2)
+    expect(third).to_be_visible()
+    stars = rated(address, 2)[2]["stars"]
+    writes: list[str] = []
+    page.on("request", lambda request: writes.append(request.method) if "/ratings/" in request.url else None)
+    given = star(third, f"{stars:g} star{'' if stars == 1 else 's'}")
+
+    given.click()
+    given.press("Enter")
+    given.press(" ")
+
+    page.wait_for_timeout(300)
+    assert writes == []
 
 
 def test_a_rating_can_be_changed_taken_back_and_deleted(visit: Visit, address: str) -> None:
@@ -269,23 +305,55 @@ def test_a_movie_is_called_not_rated_only_when_that_is_known(visit: Visit, addre
     expect(caption).to_have_text("you rated")
 
 
-def test_a_word_on_what_was_done_covers_no_row(visit: Visit) -> None:
+@pytest.mark.parametrize("width", [1280, 900, 390])
+def test_a_word_on_what_was_done_covers_neither_the_bar_nor_what_ends_the_page(visit: Visit, width: int) -> None:
+    page = visit(user=1, viewport={"width": width, "height": 800})
+    first = movies(page, "recommendations").first
+    expect(first).to_be_visible()
+    star(first, "3 stars").click()
+    move_away(page)
+    expect(page.locator(".toast-box")).to_be_visible()
+    settled(page)
+    covered = """() => {
+        const box = document.querySelector(".toast-box").getBoundingClientRect();
+        const lies = ({ left, right, top, bottom }) =>
+            left < box.right && right > box.left && top < box.bottom && bottom > box.top;
+        return [...document.querySelectorAll("a, button, input, .bar, .tabs")]
+            .filter((element) => !element.closest(".toast") && lies(element.getBoundingClientRect()))
+            .map((element) => element.outerHTML);
+    }"""
+
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+
+    assert page.evaluate(covered) == []
+
+
+def test_a_word_on_what_was_done_can_be_closed(visit: Visit) -> None:
     page = visit(user=1)
-    rows = movies(page, "recommendations")
-    expect(rows).to_have_count(10)
-    rows.nth(6).scroll_into_view_if_needed()
+    first = movies(page, "recommendations").first
+    expect(first).to_be_visible()
+    star(first, "3 stars").click()
 
-    star(rows.nth(6), "3 stars").click()
+    page.get_by_role("button", name="Close", exact=True).click()
 
-    toast = page.locator(".toast-box")
-    expect(toast).to_be_visible()
-    box = toast.bounding_box()
-    assert box is not None
-    covered = """([x, y, width, height]) => [...document.querySelectorAll(".movie")].filter((row) => {
-        const top = document.querySelector(".bar").getBoundingClientRect().bottom; // rows pass under the bar
-        return row.getBoundingClientRect().bottom > top && y + height > Math.max(row.getBoundingClientRect().top, top);
-    }).filter((row) => row.getBoundingClientRect().top < y + height).length"""
-    assert page.evaluate(covered, [box["x"], box["y"], box["width"], box["height"]]) == 0
+    expect(page.locator(".toast-box")).to_have_count(0)
+
+
+def test_a_word_that_has_just_come_lets_the_second_of_two_clicks_pass(visit: Visit) -> None:
+    page = visit(user=1)
+    first = movies(page, "recommendations").first
+    expect(first).to_be_visible()
+    page.evaluate("""() => new MutationObserver(() => {
+        const button = document.querySelector("#toast button");
+        if (!button || "hit" in window) return;
+        const { left, top } = button.getBoundingClientRect();
+        window.hit = document.elementFromPoint(left + 9, top + 9).closest("#toast") !== null;
+    }).observe(document.getElementById("toast"), { childList: true })""")
+
+    star(first, "3 stars").click()
+    page.get_by_role("button", name="Undo").click()
+
+    assert page.evaluate("window.hit") is False
 
 
 def test_a_movie_is_rated_with_the_keyboard_alone(visit: Visit, address: str) -> None:
@@ -310,6 +378,44 @@ def test_a_movie_is_rated_with_the_keyboard_alone(visit: Visit, address: str) ->
     assert (heading([newest])[0], newest["stars"]) == (first, 2.5)
     expect(rows.locator(".title-text").get_by_text(plain(first), exact=True)).to_have_count(0)
     assert page.evaluate(in_list)  # the focus has not fallen off the page with the row
+
+
+@pytest.mark.parametrize("pressed", ["Control+z", "Meta+z"])
+def test_a_rating_is_taken_back_with_the_keyboard_from_where_it_was_given(
+    visit: Visit, address: str, pressed: str
+) -> None:
+    page = visit(user=1)
+    first = movies(page, "ratings").first
+    expect(first).to_be_visible()
+    before = rated(address, 1)
+    first.locator("[role=radio][tabindex='0']").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    undo = page.get_by_role("button", name="Undo")
+    expect(undo).to_have_attribute("aria-keyshortcuts", "Control+Z Meta+Z")
+    expect(undo).to_have_attribute("title", "Ctrl+Z or ⌘Z")
+
+    page.keyboard.press(pressed)
+
+    expect(undo).to_have_count(0)
+    expect(page.get_by_role("status").filter(has_text=f": {before[0]['stars']:g} star")).to_be_visible()
+    assert rated(address, 1) == before
+    expect(first.locator("[role=radio]:focus")).to_have_count(1)
+
+
+def test_the_keys_of_undo_are_those_of_the_text_where_text_is_typed(visit: Visit) -> None:
+    page = visit(user=1)
+    first = movies(page, "ratings").first
+    expect(first).to_be_visible()
+    star(first, "0.5 stars").click()
+    undo = page.get_by_role("button", name="Undo")
+    expect(undo).to_be_visible()
+    page.get_by_role("searchbox").press_sequentially("abc")
+
+    page.keyboard.press("Control+z")
+
+    expect(page.get_by_role("searchbox")).not_to_have_value("abc")
+    expect(undo).to_be_visible()
 
 
 def test_escape_takes_back_stars_that_were_only_looked_at(visit: Visit, address: str) -> None:

@@ -9,6 +9,7 @@ from browsing import (
     Visit,
     expect_movies,
     expect_to_stay_without_more,
+    move_away,
     movies,
     open_options,
     rated,
@@ -50,6 +51,27 @@ def test_more_movies_and_earlier_ratings_follow_on_a_click(visit: Visit, address
 
     expect_movies(movies(page, "recommendations"), recommended(address, 1, n=20))
     expect_movies(movies(page, "ratings"), rated(address, 1)[:20])
+
+
+def test_a_list_of_more_than_the_service_gives_at_once_stays_as_long_after_a_rating(visit: Visit, address: str) -> None:
+    for movie in range(1, 36):
+        added = {"movie_id": 1000 + movie, "title": f"Added {movie} (1990)", "genres": ["Drama"]}
+        httpx.post(f"{address}/movies", json=added, timeout=60).raise_for_status()
+    user = httpx.post(f"{address}/users", json={}).json()["user_id"]
+    page = visit(user=user)
+    rows = movies(page, "recommendations")
+    for length in range(10, 110, 10):
+        expect(rows).to_have_count(length)
+        page.locator("#list [data-more]").click()
+    expect(rows).to_have_count(110)
+
+    star(rows.nth(104), "4 stars").click()
+    move_away(page)
+
+    expect(movies(page, "ratings")).to_have_count(1)
+    settled(page)
+    expect(rows).to_have_count(110)
+    expect_movies(rows, recommended(address, user, limit=100) + recommended(address, user, limit=10, offset=100))
 
 
 def test_a_list_stays_when_more_of_it_cannot_be_had(visit: Visit) -> None:

@@ -108,6 +108,32 @@ def test_someone_who_is_not_there_is_named_and_can_be_taken_out(visit: Visit, ad
     expect(movies(page, "group-movies")).to_have_count(10)
 
 
+def test_an_id_that_nobody_can_have_is_refused_where_it_is_added(visit: Visit, address: str) -> None:
+    page = visit()
+    page.goto(f"{address}/?view=together&member=1")
+    problem = page.locator("#member-problem")
+
+    add(page, 0)
+    expect(problem).to_have_text("The user's id must be at least 1.")
+    add(page, "a/b")
+    expect(problem).to_have_text(re.compile("^An external id has 1 to 128 characters, no slash, "))
+    expect(page.locator("#member")).to_be_focused()
+    expect(page.locator("#members .member-name")).to_have_text(["User 1"])
+
+    add(page, 2)
+    expect(problem).to_be_empty()
+    expect(page.locator("#members .member-name")).to_have_text(["User 1", "User 2"])
+    expect(movies(page, "group-movies")).to_have_count(10)
+
+
+def test_each_member_whom_the_service_refuses_is_named(visit: Visit, address: str) -> None:
+    page = visit(refused=True)
+    page.goto(f"{address}/?view=together&member=1&member=0&member=a/b")
+
+    why = "User 0: The user's id must be at least 1. User a/b: An external id has 1 to 128 characters, no slash, "
+    expect(page.locator("#together .message-text")).to_have_text(re.compile(f"^{re.escape(why)}"))
+
+
 def test_a_movie_of_the_list_leads_to_its_view_and_back(visit: Visit, address: str) -> None:
     page = visit()
     page.goto(f"{address}/?view=together&member=4&member=7")
