@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.services.ids import ExternalIds, OwnIds
 
 Device = Literal["auto", "cpu", "cuda"]
-PresetName = Literal["seqrec", "seqrec-small", "seqrec-rating", "seqrec-paper", "seqrec-lstm"]
+PresetName = Literal["seqrec", "seqrec-best", "seqrec-small", "seqrec-rating", "seqrec-paper", "seqrec-lstm"]
 Task = Literal["rating", "ranking"]
 ModelName = Literal[
     "mean",
@@ -38,6 +38,7 @@ ModelName = Literal[
     "seqrec-rating",
     "seqrec-small",
     "seqrec",
+    "seqrec-best",
 ]
 Protocol = Literal["paper", "random", "leave-one-out", "user-split", "by-time"]
 RecurrentLayer = Literal["mlstm", "lstm", "bag"]
@@ -75,7 +76,8 @@ PresetOption = Annotated[
     PresetName | None,
     typer.Option(
         "--model",
-        help="What to train; seqrec-small is a smaller network that trains in minutes and is less exact.",
+        help="What to train; seqrec-best has better lists and takes longer, seqrec-small trains in minutes and is less "
+        "exact.",
         show_default="any model that is there, or seqrec",
     ),
 ]
@@ -91,9 +93,10 @@ ModelOption = Annotated[
         "--model",
         metavar="MODEL",
         help="For stars: a simple baseline (mean, movie-mean, bias), the factorization of seqrec (factorization), "
-        "a network (seqrec-paper, seqrec-lstm, seqrec-rating, seqrec-small, seqrec), or a published baseline (mlp3, "
-        "ffnn-bert, bst, glocal-k, gc-mc). For lists: popularity, item-knn, seqrec-rating (by predicted stars), "
-        "seqrec-small, seqrec.",
+        "a network (seqrec-paper, seqrec-lstm, seqrec-rating, seqrec-small, seqrec, seqrec-best), or a published "
+        "baseline (mlp3, ffnn-bert, bst, glocal-k, gc-mc). For lists: popularity, item-knn, seqrec-rating (by "
+        "predicted stars), "
+        "seqrec-small, seqrec, seqrec-best.",
     ),
 ]
 ProtocolOption = Annotated[

@@ -196,10 +196,11 @@ class NetworkRanker:
 
     def fit(self, split: Split) -> None:
         if self.ranks:
-            self.model.begin(split.train)
+            train = (self.model.preset.tested_refitted and split.refit) or split.train
+            self.model.begin(train)
             if self.horizon == "relevance":
-                self.model.fit_prior(split.train)
-            self.model.fit_ranking(split.train, split.validation)
+                self.model.fit_prior(train)
+            self.model.fit_ranking(train, split.validation if train is split.train else None)
         else:
             self.model.fit(split)
 

@@ -29,7 +29,7 @@ from model.training.context import TrainingContext
 from model.training.presets import PRESETS
 from model.types import FloatArray
 
-MODELS = ("popularity", "item-knn", "seqrec-rating", "seqrec")
+MODELS = ("popularity", "item-knn", "seqrec-rating", "seqrec", "seqrec-best")
 PROTOCOLS = ("leave-one-out", "user-split")
 """Not by-time, which asks for data with real times."""
 
