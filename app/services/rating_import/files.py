@@ -28,6 +28,9 @@ OTHER_FOLDERS = {"__MACOSX", "deleted", "orphaned", "likes", "lists"}
 ARCHIVE = re.compile(rb"PK(\x03\x04|\x05\x06|\x06\x06|\x07\x08|00PK\x03\x04)")
 """How zip files begin: with a file, without any, without any in 64 bits, and as one of several parts (the last two)."""
 
+BOUNDED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+"""Compressions that are unpacked piece by piece; of the others a kilobyte may become gigabytes at once."""
+
 DIRECTORY_ENTRY = b"PK\x01\x02"
 
 ENCRYPTED = 1
@@ -108,13 +111,15 @@ def _members(content: bytes) -> Iterator[tuple[str, bytes]]:
             for path, member in _exports(archive.infolist()):
                 if member.flag_bits & ENCRYPTED:
                     raise refused("the archive has a password: unpack it first")
+                if member.compress_type not in BOUNDED:
+                    raise refused("the archive is compressed in an unusual way: unpack it first")
                 with archive.open(member) as file:
                     part = file.read(left + 1)
                 left -= len(part)
                 if left < 0:
                     raise refused(f"the archive has more than {LARGEST_UNPACKED >> 20} MiB when it is unpacked")
                 yield path.name, part
-    except (*UNZIPPING_ERRORS, OSError) as error:  # bz2 raises OSError for damage, and all of this is in memory
+    except UNZIPPING_ERRORS as error:
         raise refused(f"the archive cannot be unpacked ({error})") from error
 
 

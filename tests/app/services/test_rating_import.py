@@ -348,8 +348,6 @@ def test_what_is_no_export_is_told_what_it_is(content: Callable[[], bytes], said
     [
         pytest.param(zipfile.ZIP_STORED, id="stored"),
         pytest.param(zipfile.ZIP_DEFLATED, id="deflate"),
-        pytest.param(zipfile.ZIP_BZIP2, id="bzip2"),
-        pytest.param(zipfile.ZIP_LZMA, id="LZMA"),
     ],
 )
 def test_whatever_byte_of_it_is_damaged_an_archive_is_refused_or_read(compression: int) -> None:
