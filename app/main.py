@@ -65,8 +65,9 @@ Every error is a problem of RFC 9457 (`application/problem+json`), with a `code`
 of another site asks a service without keys. Answers of status 429 and 503 have the header `Retry-After`. What no route
 answers is `not_found` (404), or, under the path of one, `method_not_allowed` (405, with the header `Allow`). Every
 answer has the headers `X-Request-ID`, taken over from the request if it has one, and `X-Model-Version`; only the
-refusal of a request that was not read (503 `overloaded`) has an id of its own and no version. A service with keys wants
-one in the header `X-API-Key`.
+refusal of a request that was not read (503 `overloaded`) has an id of its own and no version, and the answer to a
+browser that asks what a page of another site may send (`OPTIONS`) has neither. A service with keys wants one in the
+header `X-API-Key`.
 
 Every path is also there under `/v1`, where nothing is removed and nothing changes its meaning.
 """

@@ -46,7 +46,10 @@ def ids_between(session: Session, first: int, last: int) -> list[int]:
 
 
 def free_id(session: Session) -> int:
-    """An id above all that users have ever had: what is still sent for one who was deleted reaches nobody else."""
+    """An id above all that users have ever had: what is still sent for one who was deleted reaches nobody else.
+
+    Once somebody has chosen the largest id, it is above those that users have now; see `choose_free_id`.
+    """
     return choose_free_id(session, User.id, Revision.greatest_user_id)
 
 
