@@ -95,8 +95,7 @@ ModelOption = Annotated[
         help="For stars: a simple baseline (mean, movie-mean, bias), the factorization of seqrec (factorization), "
         "a network (seqrec-paper, seqrec-lstm, seqrec-rating, seqrec-small, seqrec, seqrec-best), or a published "
         "baseline (mlp3, ffnn-bert, bst, glocal-k, gc-mc). For lists: popularity, item-knn, seqrec-rating (by "
-        "predicted stars), "
-        "seqrec-small, seqrec, seqrec-best.",
+        "predicted stars), seqrec-small, seqrec, seqrec-best.",
     ),
 ]
 ProtocolOption = Annotated[

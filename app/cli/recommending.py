@@ -11,7 +11,7 @@ from app.cli.options import JsonOption, look_up, read_id, settings_with
 from model.errors import SettingsError
 from seqrec.ids import AnyId
 from seqrec.limits import EARLIEST_YEAR, LATEST_YEAR, MOST_MEMBERS
-from seqrec.schemas.common import Stars
+from seqrec.schemas.common import TEXT_MAY_BE_NUMBER, Stars
 from seqrec.validation import invalid_fields
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ def _parse_rating(text: str) -> tuple[AnyId, float]:
     if not movie:
         raise SettingsError(f"{text!r} is not a rating. {advice}")
     try:
-        return read_id(movie), TypeAdapter(Stars).validate_python(stars)
+        return read_id(movie), TypeAdapter(Stars).validate_python(stars, context=TEXT_MAY_BE_NUMBER)
     except ValidationError as error:
         problem = invalid_fields(error.errors())[0].message
         raise SettingsError(f"{text!r} is not a rating: the stars {problem}. {advice}") from error
