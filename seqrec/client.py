@@ -31,6 +31,7 @@ from seqrec.errors import (
     Unreachable,
     service_error,
 )
+from seqrec.ids import InvalidId
 from seqrec.retries import RETRIED_STATUSES, wait_seconds
 from seqrec.schemas.common import ListSize
 from seqrec.schemas.events import Event
@@ -89,6 +90,8 @@ def _validated(build: Callable[P, T]) -> Callable[P, T]:
             raise InvalidRequest(invalid_fields(error.errors(), whole)) from error
         except UnicodeEncodeError as error:
             raise _invalid("path", NO_TEXT) from error
+        except InvalidId as error:
+            raise _invalid("path", str(error)) from error
 
     return validated
 

@@ -47,6 +47,12 @@ def write_id(id_: AnyId) -> str:
     return f"{PREFIX}{id_}" if isinstance(id_, str) else str(id_)
 
 
+class InvalidId(ValueError):
+    """A text that can be no external id; says what one is."""
+
+
 def segment(id_: AnyId) -> str:
-    """The same as a segment of a path."""
+    """The same as a segment of a path; `InvalidId`, since a slash in it would name another path."""
+    if isinstance(id_, str) and not is_external_id(id_):
+        raise InvalidId(EXTERNAL_ID_RULE)
     return quote(write_id(id_), safe="")

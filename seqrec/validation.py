@@ -7,7 +7,7 @@ from seqrec.errors import InvalidField
 from seqrec.ids import EXTERNAL_ID, EXTERNAL_ID_RULE
 from seqrec.schemas.movies import PRINTABLE
 
-JSON_NEEDED = "send the body as Content-Type: application/json"
+JSON_NEEDED = "send a body in JSON, as Content-Type: application/json"
 
 SENTENCES = {
     "missing": "is required",

@@ -222,6 +222,8 @@ LONE_SURROGATE = "\ud800"
         pytest.param(lambda client: client.search_movies(LONE_SURROGATE), "query", id="query"),
         pytest.param(lambda client: client.predict([LONE_SURROGATE], user_id=1), "body", id="body"),
         pytest.param(lambda client: client.user("x" * 100_000), "path", id="long path"),
+        pytest.param(lambda client: client.recommend("a/b"), "path", id="slash"),
+        pytest.param(lambda client: client.recommend(""), "path", id="nothing"),
         pytest.param(lambda client: client.users(cursor="x" * 100_000), "query", id="long query"),
     ],
 )

@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from model.errors import DataError
+from model.files import UNZIPPING_ERRORS
 from model.table_files import JSON_LINES, PARQUET, SEPARATED, SUFFIXES, find_tables, suffix_of, tables_of
 
 SEPARATORS = ",\t;|"
@@ -129,7 +129,7 @@ def opened(source: Path, name: str | None = None) -> Iterator[list[Table]]:
     with TemporaryDirectory(prefix="seqrec-") as temporary:
         try:
             tables = _tables(source, Path(temporary), name)
-        except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError) as error:
+        except (*UNZIPPING_ERRORS, gzip.BadGzipFile) as error:
             raise DataError(f"{source} cannot be unpacked: {error}.") from error
         if not tables:
             raise DataError(f"{source} has no table. Tables are files that end in {', '.join(sorted(SUFFIXES))}.")

@@ -270,7 +270,7 @@ def test_a_body_that_is_no_json_is_an_error_of_the_same_shape(client: TestClient
         pytest.param("/users", {"age": "old"}, "body.age", "a number is wanted, not text", id="text for a number"),
         pytest.param("/users", {"age": 500}, "body.age", "must be at most 120", id="too large"),
         pytest.param("/users", [1], "body", "must be an object", id="list"),
-        pytest.param("/users", None, "body", "send the body as Content-Type: application/json", id="no body"),
+        pytest.param("/users", None, "body", "send a body in JSON, as Content-Type: application/json", id="no body"),
         pytest.param("/predict", {"user_id": 1, "movie_ids": []}, "body.movie_ids", "has too few entries (minimum 1)",
                      id="empty list"),
         pytest.param("/predict", {"user_id": 2**63, "movie_ids": [1]}, "body.user_id", f"must be at most {2**63 - 1}",
