@@ -123,6 +123,7 @@ def convert(source: Path, out: Path, options: ConversionOptions, on_rows: OnRows
         table, columns = ratings_table(source, tables, options.columns, wording, likes=options.likes)
         items_table, item_columns = titles_table(table, columns, other_tables, options.columns, options.items, wording)
         rows, user_ids, item_ids = _read_rows(table, columns, on_rows)
+        rows = _with_days(rows) if "time" in columns else rows
         items = _read_items(items_table, item_columns)
     unit = values.unit_of(rows.remove("dated")["time"])
     scale = _scale(table, rows["rating"], options) if "rating" in columns else None
@@ -186,6 +187,14 @@ def _read_rows(table: Table, columns: Columns, on_rows: OnRows) -> tuple[pl.Data
         done += len(batch)
         on_rows(done)
     return pl.concat(parts), _texts(users), _texts(items)
+
+
+def _with_days(rows: pl.DataFrame) -> pl.DataFrame:
+    """The same with days such as 20240115 as dates, if all numbers are such; among others they count something else."""
+    is_number, day = ~pl.col("dated") & pl.col("time").is_not_null(), values.day_number(pl.col("time"))
+    if rows.filter(is_number).select(day.is_null().any()).item():
+        return rows
+    return rows.with_columns(time=pl.when(is_number).then(day).otherwise("time"), dated=True)
 
 
 def _indices(texts: pl.Series, known: dict[str, int]) -> pl.Series:

@@ -16,6 +16,7 @@ SCALES = ((0, 1), (-1, 1), (0, 5), (1, 7), (1, 10), (0, 10), (-10, 10), (1, 100)
 WHOLE, HALVES = (1.0, 5.0), (0.5, 5.0)
 """The worst and the best number of stars."""
 
+DAYS = (19000101, 21001231)
 DATES = "dates, in UTC where they name no zone"
 UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 LARGEST_IN_SECONDS = 1e11
@@ -85,6 +86,12 @@ def time_number(text: pl.Expr) -> pl.Expr:
     clock = parts["2"].fill_null("00:00") + parts["3"].fill_null(":00")
     moment = (parts["1"] + "T" + clock + zone).str.to_datetime("%Y-%m-%dT%H:%M:%S%z", strict=False)
     return pl.coalesce(_finite(text), moment.dt.epoch("s").cast(pl.Float64))
+
+
+def day_number(time: pl.Expr) -> pl.Expr:
+    """Of a number such as 20240115 the day in seconds since 1970; null for other numbers."""
+    digits = pl.when(time.is_between(*DAYS)).then(time.cast(pl.Int64, strict=False).cast(pl.String))
+    return digits.str.to_date("%Y%m%d", strict=False).dt.epoch("s").cast(pl.Float64)
 
 
 def is_date(time: pl.Expr) -> pl.Expr:

@@ -323,6 +323,23 @@ def test_dates_among_numbers_are_dates_whatever_the_unit_of_the_numbers_is(tmp_p
     assert conversion.times_as == f"{DATES}, and milliseconds"
 
 
+def test_days_in_digits_alone_are_days(tmp_path: Path) -> None:
+    rows = "a,b,1,20240115\na,c,2,20240229\na,d,3,\n"
+    conversion, data = converted(written(tmp_path / "r.csv", f"user,item,rating,time\n{rows}"))
+
+    days = [datetime(2024, 1, 15, tzinfo=UTC).timestamp(), datetime(2024, 2, 29, tzinfo=UTC).timestamp()]
+    assert data.ratings["rated_at"].sort().to_list() == days
+    assert conversion.times_as == DATES
+
+
+def test_numbers_of_which_some_are_no_days_are_seconds(tmp_path: Path) -> None:
+    rows = "a,b,1,20240115\na,c,2,20240230\na,d,3,7\n"
+    conversion, data = converted(written(tmp_path / "r.csv", f"user,item,rating,time\n{rows}"))
+
+    assert data.ratings["rated_at"].sort().to_list() == [7, 20240115, 20240230]
+    assert conversion.times_as == "seconds"
+
+
 def test_without_times_the_order_of_the_rows_counts(tmp_path: Path) -> None:
     conversion, data = converted(written(tmp_path / "r.csv", "user,item,rating\na,z,1\na,y,5\na,x,3\n"))
 
