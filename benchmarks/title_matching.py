@@ -16,9 +16,9 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from app.services.names import IN_BRACKETS
 from app.services.rating_import.formats import RatedTitle
 from app.services.rating_import.matching import SAME_FROM, TitleMatcher
+from app.services.search.names import IN_BRACKETS
 from app.storage.movies import MovieRecord
 from model.data import dataset
 from model.features.catalogue import display_title

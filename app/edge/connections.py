@@ -54,7 +54,7 @@ class LimitedConnection(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Called while the caller has much of an answer still to read."""
         super().pause_writing()
-        self._stall_timer = self.loop.call_later(self.limits.stall, self.transport.abort)
+        self._watch_reader()
 
     def resume_writing(self) -> None:
         self._stop_stall_timer()
@@ -141,6 +141,17 @@ class LimitedConnection(HttpToolsProtocol):
     def _await_header(self) -> None:
         self._header_bytes = 0
         self._header_timer = self.loop.call_later(self.limits.pause, self.transport.close)
+
+    def _watch_reader(self) -> None:
+        unread = self.transport.get_write_buffer_size()
+        self._stall_timer = self.loop.call_later(self.limits.stall, self._abort_if_stalled, unread)
+
+    def _abort_if_stalled(self, unread: int) -> None:
+        """Cut off a caller who has read nothing since so many bytes were unread."""
+        if self.transport.get_write_buffer_size() < unread:
+            self._watch_reader()
+        else:
+            self.transport.abort()
 
     def _stop_stall_timer(self) -> None:
         if self._stall_timer is not None:

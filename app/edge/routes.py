@@ -123,11 +123,11 @@ class BatchRoute(Route):
 
 
 class BulkSlots:
-    """Admits a part of a worker's requests to bulk routes, so that slow callers of these leave room for all others."""
+    """Admits half of a worker's requests to bulk routes, so that slow callers of these leave room for all others."""
 
     def __init__(self, requests: int) -> None:
         """``requests`` are all that the worker takes on."""
-        self._left = max(requests // 4, 1)
+        self._left = max(requests // 2, 1)
 
     @contextmanager
     def one(self) -> Iterator[None]:

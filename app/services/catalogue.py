@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from app.services.paging import Position
-from app.services.titles import TitleIndex
+from app.services.search.titles import TitleIndex
 from app.storage.movies import MovieRecord
 from model.features.catalogue import UNKNOWN
 from model.inference.scorer import Scorer

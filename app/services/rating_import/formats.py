@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
-from app.services.names import words_of
 from app.services.rating_import.files import Text, refused
+from app.services.search.names import words_of
 from model.features.catalogue import YEARS, year_of
 from seqrec.errors import InvalidRequest
 from seqrec.limits import LARGEST_TMDB_ID, MOST_SECONDS_AHEAD

@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple
 
 from rapidfuzz import fuzz, process
 
-from app.services.names import Names, names_of
 from app.services.rating_import.formats import RatedTitle
+from app.services.search.names import Names, names_of
 from app.storage.movies import MovieRecord
 
 SAME_FROM = 88.0

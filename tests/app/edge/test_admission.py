@@ -161,7 +161,7 @@ def test_what_a_request_was_to_write_is_not_written_once_it_was_given_up(
 def test_slow_callers_of_bulk_routes_leave_room_for_others(loaded: Engine, scorer: Scorer) -> None:
     with running(create_app(loaded, scorer, limits=Limits(requests=8))) as address, ExitStack() as stack:
         host, port = address.removeprefix("http://").split(":")
-        for _ in range(2):  # a quarter of 8: they begin an upload, and do not go on
+        for _ in range(4):  # half of 8: they begin an upload, and do not go on
             connection = stack.enter_context(socket.create_connection((host, int(port))))
             connection.sendall(
                 b"POST /import/ratings HTTP/1.1\r\nHost: localhost\r\n"

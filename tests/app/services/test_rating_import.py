@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.services.names import key_of
 from app.services.rating_import.files import DIRECTORY_ENTRY, LARGEST_UNPACKED, MOST_MEMBERS, Text, texts_of
 from app.services.rating_import.formats import MOST_ROWS, Export, RatedTitle, read
 from app.services.rating_import.matching import TitleMatcher
+from app.services.search.names import key_of
 from app.storage.movies import MovieRecord
 from model.features.catalogue import year_of
 from seqrec.errors import InvalidRequest

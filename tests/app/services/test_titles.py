@@ -1,6 +1,6 @@
 import pytest
 
-from app.services.titles import TitleIndex
+from app.services.search.titles import TitleIndex
 from app.storage.movies import MovieRecord
 from model.features.catalogue import year_of
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from app.services.names import NUMBERS, key_of, split_names, words_of
+from app.services.search.names import NUMBERS, key_of, split_names, words_of
 from app.storage.movies import MovieRecord
 from model.features.catalogue import display_title, year_of
 

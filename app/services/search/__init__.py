@@ -1,0 +1,1 @@
+"""The search by title: names without what may differ in spelling, and the index of them."""
