@@ -128,9 +128,8 @@ class LimitedConnection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         was_latest = not self.pipeline  # else the cycle is that of a request that waits for its turn
         super().on_response_complete()
-        if (
-            was_latest and self.cycle.more_body
-        ):  # answered before the whole body was there: the rest is read and dropped
+        # Answered before the whole body was there, which is read to its end and dropped.
+        if was_latest and self.cycle.more_body:
             self.loop.call_later(self.limits.pause, self._close_after, self.cycle)
 
     def _close_after(self, cycle: RequestResponseCycle) -> None:

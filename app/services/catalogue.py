@@ -96,7 +96,7 @@ class Catalogue:
     def mask(self, wanted: Filter = Filter()) -> BoolArray:  # noqa: B008 - as above
         """The same as a mask of the scorer's movie indices, shape (vocabulary,)."""
         if wanted == Filter():
-            return self._recommendable
+            return self._recommendable_mask
         return self._mask(self._selected(wanted))
 
     @cached_property
@@ -106,7 +106,7 @@ class Catalogue:
         return ids
 
     @cached_property
-    def _recommendable(self) -> BoolArray:
+    def _recommendable_mask(self) -> BoolArray:
         return self._mask(self._visible)
 
     def _mask(self, selected: BoolArray) -> BoolArray:

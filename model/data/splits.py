@@ -43,8 +43,8 @@ class Split:
         name: of the protocol.
         seeds: of the random numbers.
         inductive: True if no test user has a rating in training.
-        refit: what a model may be trained on once its settings are chosen: training and validation together; None where
-            nothing is refitted.
+        refit: makes what a model may be trained on once its settings are chosen, training and validation together, of
+            which few have need; None where nothing is refitted.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Split:
     train: Examples
     validation: Examples
     test: Examples
-    refit: Examples | None = None
+    refit: Callable[[], Examples] | None = None
 
     def known(self) -> Sequences:
         """The ratings that may be known before predicting: those of training, and the histories of all other users.
@@ -134,7 +134,7 @@ def leave_one_out(sequences: Sequences, seeds: tuple[int, ...] = ()) -> Split:
         train=split_in_half(sequences.first(counts - held_out)),
         validation=Examples(sequences.first(counts - held_out // 2), counts - held_out),
         test=Examples(sequences, counts - held_out // 2),
-        refit=split_in_half(sequences.first(counts - held_out // 2)),
+        refit=lambda: split_in_half(sequences.first(counts - held_out // 2)),
     )
     return _require_targets(examples)
 
@@ -143,8 +143,15 @@ def user_split(sequences: Sequences, seeds: tuple[int, ...] = PAPER_SEEDS) -> Sp
     """The users and histories of `paper_split`; in validation and test, only relevant movies are targets."""
     users = paper_split(sequences, seeds)
     validation, test = only_relevant_targets(users.validation), only_relevant_targets(users.test)
-    refit = split_in_half(concatenate([users.train.sequences, users.validation.sequences]))
-    return _require_targets(replace(users, name="user-split", validation=validation, test=test, refit=refit))
+    return _require_targets(
+        replace(
+            users,
+            name="user-split",
+            validation=validation,
+            test=test,
+            refit=lambda: split_in_half(concatenate([users.train.sequences, users.validation.sequences])),
+        )
+    )
 
 
 def by_time(sequences: Sequences, seeds: tuple[int, ...] = ()) -> Split:
@@ -174,7 +181,7 @@ def by_time(sequences: Sequences, seeds: tuple[int, ...] = ()) -> Split:
         train=split_in_half(sequences.first(before_validation)),
         validation=_with_history_and_targets(Examples(sequences.first(before_test), before_validation)),
         test=_with_history_and_targets(Examples(sequences, before_test)),
-        refit=split_in_half(sequences.first(before_test)),
+        refit=lambda: split_in_half(sequences.first(before_test)),
     )
     return _require_targets(examples)
 

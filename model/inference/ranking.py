@@ -113,19 +113,20 @@ class UserRanking:
 
         A rated movie has no reasons: one of them would be its own rating, which its predicted stars leave out.
         """
-        history, examined = self.state.context.history, self._examined()
-        if len(examined) == 0:
+        positions = self._examined()
+        if len(positions) == 0:
             return [() for _ in indices]
-        lost = self._lost_without_each(indices, examined).float().cpu().numpy()  # (examined, movies)
+        lost = self._lost_without_each(indices, positions).float().cpu().numpy()  # (examined, movies)
         lost[:, np.isin(indices, self.state.rated)] = 0
         best = np.argsort(-lost, axis=0, kind="stable")[:MOST_REASONS]
+        examined = [self.state.context.history[position] for position in positions.tolist()]
         return [
             tuple(
                 Reason(
-                    history[examined[row]].movie_id,
-                    history[examined[row]].stars,
+                    examined[row].movie_id,
+                    examined[row].stars,
                     round(float(lost[row, movie]), RANKING_DECIMALS),
-                    history[examined[row]].feedback,
+                    examined[row].feedback,
                 )
                 for row in best[:, movie]
                 if lost[row, movie] > 0

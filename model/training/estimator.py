@@ -104,8 +104,9 @@ class SeqRecEstimator:
             side.wait()
         self.context.on_learned(task.name)
         self.ranking_epochs = trainer.epochs
+        unrated = self._unrated(train)
         for member in ranking.members:
-            member.movies.reset(self._unrated(train))
+            member.movies.reset(unrated)
 
     def fit_prior(self, train: Examples) -> None:
         """Fit what relevance needs of the stars: the prior that is served, without cross-fitting."""
@@ -196,11 +197,14 @@ class NetworkRanker:
 
     def fit(self, split: Split) -> None:
         if self.ranks:
-            train = (self.model.preset.tested_refitted and split.refit) or split.train
+            train: Examples = split.train
+            validation: Examples | None = split.validation
+            if self.model.preset.tested_refitted and split.refit is not None:
+                train, validation = split.refit(), None
             self.model.begin(train)
             if self.horizon == "relevance":
                 self.model.fit_prior(train)
-            self.model.fit_ranking(train, split.validation if train is split.train else None)
+            self.model.fit_ranking(train, validation)
         else:
             self.model.fit(split)
 

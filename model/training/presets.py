@@ -94,12 +94,12 @@ QUICK_LOOK = Preset(
 )
 """All parts of ``seqrec``, smaller and trained for minutes: it is served while ``seqrec`` is trained."""
 
+# To read more of a history than the latest hundred ratings brings nothing, and takes longer in proportion.
+LISTS = RankingConfig(hidden=256, history_length=100, stars_weight=0.7)
+
 SEQREC = Preset(
     name="seqrec",
-    network=RATING_ONLY.network.model_copy(
-        # To read more of a history than the latest hundred ratings brings nothing, and takes longer in proportion.
-        update={"ranking": RankingConfig(hidden=256, history_length=100, stars_weight=0.7)}
-    ),
+    network=RATING_ONLY.network.model_copy(update={"ranking": LISTS}),
     training=RATING_ONLY.training,
     ranking_training=RankingTrainingConfig(epochs=20, relevance_share=0.34, sampled_movies=1024, refit_epochs=3),
 )
@@ -107,9 +107,7 @@ SEQREC = Preset(
 BEST = SEQREC.model_copy(
     update={
         "name": "seqrec-best",
-        "network": SEQREC.network.model_copy(
-            update={"ranking": RankingConfig(hidden=256, history_length=100, stars_weight=0.7, members=2)}
-        ),
+        "network": SEQREC.network.model_copy(update={"ranking": LISTS.model_copy(update={"members": 2})}),
         "tested_refitted": True,
     }
 )

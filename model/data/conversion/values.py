@@ -17,6 +17,8 @@ WHOLE, HALVES = (1.0, 5.0), (0.5, 5.0)
 """The worst and the best number of stars."""
 
 DAYS = (19000101, 21001231)
+"""The first and the last number that may be a day in digits alone."""
+
 DATES = "dates, in UTC where they name no zone"
 UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 LARGEST_IN_SECONDS = 1e11

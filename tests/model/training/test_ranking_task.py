@@ -48,6 +48,44 @@ def test_leave_one_out_tests_the_last_movie_and_validates_on_the_one_before() ->
     assert divided.test.histories().movies.tolist() == [1, 2, 3, 5, 6, 7, 8]
 
 
+def test_a_refit_knows_the_ratings_for_validation_and_none_for_test() -> None:
+    divided = leave_one_out(sequences([1, 2, 3, 4], [5, 6], [7, 8, 9]))
+    assert divided.refit is not None
+
+    assert divided.refit().sequences.movies.tolist() == [1, 2, 3, 5, 6, 7, 8]
+
+
+def test_a_refit_on_other_users_knows_all_ratings_of_those_for_validation_and_no_user_for_test(
+    sample: MovieLens,
+) -> None:
+    everyone = Sequences.of(sample)
+    lists, stars = user_split(everyone), split("paper", everyone)
+    assert lists.refit is not None
+
+    refit = lists.refit().sequences
+
+    known = [*stars.train.sequences.user_ids, *stars.validation.sequences.user_ids]
+    assert refit.user_ids.tolist() == known
+    assert not set(known) & set(stars.test.sequences.user_ids.tolist())
+    assert len(refit.movies) == len(stars.train.sequences.movies) + len(stars.validation.sequences.movies)
+
+
+@pytest.mark.parametrize("refitted", [True, False])
+def test_lists_are_tested_refitted_only_where_the_preset_says_so(
+    sample: MovieLens, lists_split: Split, monkeypatch: pytest.MonkeyPatch, refitted: bool
+) -> None:
+    learned: list[int] = []
+    monkeypatch.setattr(
+        SeqRecEstimator, "fit_ranking", lambda _, train, validation: learned.append(len(train.sequences))
+    )
+    preset = SMALL.model_copy(update={"tested_refitted": refitted})
+
+    NetworkRanker(SeqRecEstimator(preset, context_for(sample)), "next").fit(lists_split)
+
+    assert lists_split.refit is not None
+    assert learned == [len((lists_split.refit() if refitted else lists_split.train).sequences)]
+
+
 def test_leave_one_out_draws_nothing_and_says_so(sample: MovieLens) -> None:
     with pytest.raises(SettingsError, match="leave the seeds out"):
         split("leave-one-out", Sequences.of(sample), (1, 2), task="ranking")
