@@ -3,7 +3,9 @@
 import logging
 import math
 import shutil
+import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -107,7 +109,7 @@ def connect(url: str, timeout: float | None = None, synchronous: Synchronous = "
     longest_wait = SQLITE_WAIT_SECONDS if timeout is None else timeout
     pooled = {} if sqlite_file(parsed) is None else {"pool_timeout": longest_wait}  # memory has one connection a thread
     engine = create_engine(parsed, connect_args={"timeout": longest_wait}, execution_options=waiting, **pooled)
-    event.listen(engine, "connect", partial(_prepare_sqlite, synchronous))
+    event.listen(engine, "connect", partial(_prepare_sqlite, synchronous, longest_wait))
     event.listen(engine, "begin", _wait_and_begin_sqlite if timeout is None else _begin_sqlite)
     event.listen(engine, "handle_error", _name_full_disk)
     return engine
@@ -214,10 +216,25 @@ def sqlite_file(url: URL) -> Path | None:
     return Path(str(url.database)) if on_disk else None
 
 
-def _prepare_sqlite(synchronous: Synchronous, connection: SQLiteConnection, _: object) -> None:
+def _prepare_sqlite(synchronous: Synchronous, longest_wait: float, connection: SQLiteConnection, _: object) -> None:
     connection.isolation_level = None  # leave BEGIN to `_begin_sqlite`: the driver's own skips schema changes
-    for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+    _use_write_ahead_log(connection, longest_wait)
+    connection.execute(f"PRAGMA synchronous={synchronous}")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _use_write_ahead_log(connection: SQLiteConnection, longest_wait: float) -> None:
+    # Where two processes create the file at once, SQLite refuses one of them this change without the usual wait.
+    latest = time.monotonic() + longest_wait
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != SQLITE_BUSY or time.monotonic() > latest:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

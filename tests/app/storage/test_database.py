@@ -1,7 +1,8 @@
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,20 @@ def test_sqlite_reads_while_another_connection_writes(tmp_path: Path) -> None:
     with engine.connect() as user:
         assert user.scalar(text("PRAGMA journal_mode")) == "wal"
         assert user.scalar(text("SELECT count(*) FROM movies")) == 1
+
+
+def test_a_connection_to_a_file_that_another_process_creates_waits_for_it(tmp_path: Path) -> None:
+    file = tmp_path / "seqrec.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as other, ThreadPoolExecutor() as threads:
+        other.execute("BEGIN IMMEDIATE")  # before the file has a write-ahead log, as at its creation
+        with pytest.raises(DatabaseError, match="database is locked"):
+            current_revision(connect(f"sqlite:///{file}", timeout=0.05))
+        waiting = threads.submit(current_revision, connect(f"sqlite:///{file}"))
+        time.sleep(0.2)
+        assert not waiting.done()
+        other.execute("COMMIT")
+
+        assert waiting.result(timeout=10) is None
 
 
 def test_a_job_waits_for_the_write_lock_of_sqlite_as_long_as_another_process_has_it(
