@@ -20,7 +20,8 @@ import typer
 from model.data import dataset
 from model.data.sequences import Sequences
 from model.features.catalogue import Catalogue
-from model.features.users import Rated, UserContext
+from model.features.history import Rated
+from model.features.users import UserContext
 from model.inference.artifact import Artifact, load
 from model.inference.cold_start import MOVIE_DIMENSIONS
 from model.inference.encoding.catalogue import EncodedCatalogue

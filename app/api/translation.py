@@ -31,7 +31,8 @@ from app.services.users import UserRecord
 from app.storage.events import EventRecord
 from app.storage.movies import MovieRecord
 from app.storage.ratings import RatingRecord, RatingStats
-from model.features.users import Profile, Rated, UserContext
+from model.features.history import Rated
+from model.features.users import Profile, UserContext
 from model.inference.diversity import DEFAULT_DIVERSITY
 from model.inference.results import GroupRecommendation, Prediction, Reason, Recommendation
 from model.rating_scale import LIKE
@@ -264,7 +265,7 @@ def group_recommendation(entry: GroupRecommendation, answer: GroupList) -> group
                 predicted_stars=opinion.stars,
                 like_probability=opinion.like_probability,
                 relevance=opinion.relevance,
-                own_stars=member.context.own_stars.get(entry.movie_id),
+                own_stars=member.context.own_stars(entry.movie_id),
                 reasons=None if opinion.reasons is None else _reasons(opinion.reasons, state),
             )
             for opinion, member in zip(entry.members, answer.members, strict=True)

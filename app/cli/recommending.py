@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from app.services.groups import GroupOptions
     from app.services.ids import OwnIds
     from app.services.recommendations import RecommendationOptions
-    from model.features.users import Rated
+    from model.features.history import Rated
 
 commands = typer.Typer()
 
@@ -241,7 +241,7 @@ def _without(options: OptionsT, movies: Sequence[AnyId], ids: "OwnIds") -> Optio
 
 
 def _history(given: Sequence[tuple[AnyId, float]], ids: "OwnIds") -> list["Rated"]:
-    from model.features.users import Rated
+    from model.features.history import Rated
 
     movie_ids = ids.of_movies([movie for movie, _ in given])
     if len(set(movie_ids)) < len(movie_ids):

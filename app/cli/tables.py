@@ -13,7 +13,7 @@ from app.services.recommendations import Predictions, RecommendationList
 from app.storage.movies import MovieRecord
 from app.storage.stats import Stats
 from model.card import Evaluation, RankingEvaluation
-from model.features.users import Rated
+from model.features.history import Rated
 from model.inference.results import Reason
 from seqrec.ids import AnyId
 from seqrec.limits import LATEST

@@ -242,7 +242,7 @@ class Recommender:
     def read_anonymous(self, context: UserContext, states: TrafficSplit[ModelState] | None = None) -> KnownUser:
         """An anonymous user, from memory if the same one has asked before; `MovieNotFound`. ``states`` as above."""
         state = (states or self.host.current_states()).of(context)
-        _require_movies(state.catalogue, context.stars)
+        _require_movies(state.catalogue, context.history.movie_ids.tolist())
         key = hashlib.blake2b(repr((context.profile, context.history)).encode(), digest_size=16).digest()
         user = state.find(key, revision=0)
         return KnownUser(key, 0, state.read(context) if user is None else user, state)
@@ -424,6 +424,6 @@ def asks_for_popular(user: UserContext, options: RecommendationOptions) -> bool:
     return options.rank_by is None and user.based_on == "nothing"
 
 
-def _require_movies(catalogue: Catalogue, movie_ids: Sequence[int] | Mapping[int, float]) -> None:
+def _require_movies(catalogue: Catalogue, movie_ids: Sequence[int]) -> None:
     if missing := sorted({movie_id for movie_id in movie_ids if movie_id not in catalogue.movies}):
         raise MovieNotFound(missing)

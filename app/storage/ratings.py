@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from app.storage.database import IDS, rows_of
 from app.storage.tables import Dataset, Rating, User
 from app.storage.unnest import unnested
-from model.features.users import Rated, tie_breaker
+from model.features.history import History, tie_breaker
+from model.types import IntArray
 
 
 class RatingRecord(NamedTuple):
@@ -29,11 +30,11 @@ class RatingRecord(NamedTuple):
 COLUMNS = RatingRecord._fields
 
 
-class TimedRating(NamedTuple):
-    """An entry of a history, with its time in Unix seconds."""
+class TimedHistory(NamedTuple):
+    """A user's history with the time of each entry in Unix seconds, shape (entries,)."""
 
-    rated_at: int
-    rated: Rated
+    history: History
+    rated_at: IntArray
 
 
 class RatingStats(NamedTuple):
@@ -60,25 +61,32 @@ _HISTORIES = select(Rating.user_id, Rating.movie_id, Rating.stars, Rating.rated_
 )
 
 
-def histories(session: Session, user_ids: Iterable[int]) -> dict[int, list[TimedRating]]:
-    """Ratings by user id, `oldest_first`; empty for users without any.
+def histories(session: Session, user_ids: Iterable[int]) -> dict[int, TimedHistory]:
+    """Histories by user id, `oldest_first`; empty for users without ratings.
 
     Where ratings have no stars, those of `LIKE` stand for a like.
     """
-    by_user: dict[int, list[TimedRating]] = {user_id: [] for user_id in user_ids}
-    for user_id, movie_id, stars, rated_at, has_stars in rows_of(session, _HISTORIES, by_user):
-        rated = Rated(movie_id, stars, feedback=None if has_stars else "like")
-        by_user[user_id].append(TimedRating(rated_at, rated))
-    return {user_id: oldest_first(user_id, history) for user_id, history in by_user.items()}
+    ids = sorted(set(user_ids))
+    rows = rows_of(session, _HISTORIES, ids)
+    users, movies, stars, times, have = zip(*rows, strict=True) if rows else ((),) * 5
+    rated_by, movie_ids = np.array(users, dtype=np.int64), np.array(movies, dtype=np.int64)
+    rated_at = np.array(times, dtype=np.int64)
+    order = oldest_first(rated_by, movie_ids, rated_at)
+    likes = ["like"] * len(rows) if rows and not have[0] else None
+    together = History(movie_ids[order], np.array(stars, dtype=np.float64)[order], likes)
+    rated_at, rated_by = rated_at[order], rated_by[order]
+    bounds = zip(*(np.searchsorted(rated_by, ids, side).tolist() for side in ("left", "right")), strict=True)
+    of_each = zip(ids, (slice(*pair) for pair in bounds), strict=True)
+    # Copies: a view would keep the histories of all in memory as long as that of one user.
+    return {user_id: TimedHistory(together[own].copy(), rated_at[own]) for user_id, own in of_each}
 
 
-def oldest_first(user_id: int, history: Collection[TimedRating]) -> list[TimedRating]:
-    """A user's history in order of time; those of one second in the order of training, by `tie_breaker`."""
-    if len({entry.rated_at for entry in history}) == len(history):  # no ties, as in most histories
-        return sorted(history, key=lambda entry: entry.rated_at)
-    movie_ids = (entry.rated.movie_id for entry in history)
-    places = {movie_id: (tie_breaker(user_id, movie_id), movie_id) for movie_id in movie_ids}
-    return sorted(history, key=lambda entry: (entry.rated_at, places[entry.rated.movie_id]))
+def oldest_first(user_ids: IntArray, movie_ids: IntArray, rated_at: IntArray) -> IntArray:
+    """Positions of ratings in order of user and time; those of one second in the order of training, by `tie_breaker`.
+
+    All have the shape (ratings,), and the times are in Unix seconds.
+    """
+    return np.lexsort((movie_ids, tie_breaker(user_ids, movie_ids), rated_at, user_ids))
 
 
 def page(

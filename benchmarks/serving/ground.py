@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from app.jobs.datasets import find_data, obtain_data
 from app.jobs.prepare import load_database
 from app.jobs.reporter import Reporter
 from app.jobs.training import train_model
 from app.settings import Settings
-from app.storage.ratings import TimedRating, oldest_first
+from app.storage.ratings import oldest_first
 from model.data import dataset
-from model.features.users import Rated
 from model.inference import artifact
 from model.training.presets import preset
 
@@ -97,9 +98,11 @@ class Population:
 
     def history(self, user: int) -> list[tuple[int, float]]:
         """Movies and stars, oldest first."""
-        query = "SELECT rated_at, movie_id, stars FROM ratings WHERE user_id = ?"
-        rated = [TimedRating(at, Rated(*given)) for at, *given in self._connection.execute(query, [user])]
-        return [(entry.rated.movie_id, entry.rated.stars) for entry in oldest_first(user, rated)]
+        query = "SELECT movie_id, stars, rated_at FROM ratings WHERE user_id = ?"
+        rated = self._connection.execute(query, [user]).fetchall()
+        movies, times = (np.array([row[column] for row in rated], dtype=np.int64) for column in (0, 2))
+        order = oldest_first(np.full(len(rated), user), movies, times)
+        return [rated[position][:2] for position in order.tolist()]
 
     def unrated(self, user: int, n: int) -> Sequence[int]:
         """The ``n`` most rated movies that this user has not rated."""

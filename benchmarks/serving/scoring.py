@@ -17,7 +17,8 @@ import torch
 from benchmarks.serving.client import Latency
 from benchmarks.serving.ground import Ground, Population
 from benchmarks.serving.requests import N
-from model.features.users import Rated, UserContext, encode_profiles
+from model.features.history import Rated
+from model.features.users import UserContext, encode_profiles
 from model.inference import artifact
 from model.inference.artifact import Artifact
 from model.inference.results import RankBy
@@ -109,11 +110,11 @@ def _once_per_candidate(loaded: Artifact, user: UserContext, some: int) -> float
     network, vocabulary = loaded.network, loaded.catalogue.vocabulary
     users = Users(
         profiles=torch.from_numpy(encode_profiles([user.profile])),
-        movies=torch.from_numpy(vocabulary.indices(entry.movie_id for entry in user.history)),
-        stars=torch.tensor([entry.stars for entry in user.history], dtype=torch.float32),
+        movies=torch.from_numpy(vocabulary.indices(user.history.movie_ids.tolist())),
+        stars=torch.tensor(user.history.stars, dtype=torch.float32),
         lengths=torch.tensor([len(user.history)]),
     )
-    candidates = [id_ for id_ in loaded.catalogue.movie_ids if id_ not in user.stars]
+    candidates = [id_ for id_ in loaded.catalogue.movie_ids if not user.has(id_)]
     indices = torch.from_numpy(vocabulary.indices(candidates))
     passes = milliseconds(
         lambda index=index: network.score(network.encode_users(users), network.encode_movies(index))  # type: ignore[misc]

@@ -7,7 +7,8 @@ import numpy as np
 
 from model.data.dataset import MovieLens
 from model.features.catalogue import FIRST_INDEX
-from model.features.users import Profile, encode_profiles, tie_breaker
+from model.features.history import tie_breaker
+from model.features.users import Profile, encode_profiles
 from model.rating_scale import WHOLE_STARS, RatingScale
 from model.types import FloatArray, IntArray
 

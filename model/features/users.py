@@ -1,17 +1,16 @@
-"""Users as the model sees them: profiles, their encoding, and histories of ratings."""
+"""Users as the model sees them: profiles, their encoding, and what is known of a user."""
 
 import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 
-from model.types import FloatArray, IntArray
-
-IdT = TypeVar("IdT", int, IntArray)
+from model.features.history import History, Rated
+from model.types import FloatArray
 
 GENDERS = ("F", "M")
 
@@ -43,36 +42,32 @@ class Profile:
     occupation: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rated:
-    """One entry of a user's history.
-
-    Attributes:
-        feedback: what the stars stand for where the user gave none, as ``like``; None for the user's own stars.
-    """
-
-    movie_id: int
-    stars: float
-    feedback: str | None = None
-
-
 BasedOn = Literal["history", "profile", "nothing"]
 """What a list for a user rests on."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class UserContext:
     """A user as the model sees one: a profile and a history, oldest rating first. Both may be empty.
-
-    A movie is in the history at most once.
 
     Attributes:
         excluded: ids of movies that lists leave out beside those of the history, each with the Unix time until when.
     """
 
-    profile: Profile = Profile()
-    history: Sequence[Rated] = ()
-    excluded: Mapping[int, float] = field(default_factory=dict)
+    profile: Profile
+    history: History
+    excluded: Mapping[int, float]
+
+    def __init__(
+        self,
+        profile: Profile | None = None,
+        history: Sequence[Rated] = (),
+        excluded: Mapping[int, float] | None = None,
+    ) -> None:
+        """``history`` has a movie at most once."""
+        object.__setattr__(self, "profile", profile or Profile())  # frozen for all others
+        object.__setattr__(self, "history", History.of(history))
+        object.__setattr__(self, "excluded", excluded or {})
 
     @property
     def based_on(self) -> BasedOn:
@@ -81,15 +76,16 @@ class UserContext:
             return "history"
         return "nothing" if self.profile == Profile() else "profile"
 
-    @cached_property
-    def stars(self) -> dict[int, float]:
-        """The stars of the history by movie id, also those that stand for other feedback."""
-        return {entry.movie_id: entry.stars for entry in self.history}
+    def has(self, movie_id: int) -> bool:
+        """Whether the movie is in the history."""
+        return self.history.position(movie_id) is not None
 
-    @cached_property
-    def own_stars(self) -> dict[int, float]:
-        """The stars that the user gave, by movie id."""
-        return {entry.movie_id: entry.stars for entry in self.history if entry.feedback is None}
+    def own_stars(self, movie_id: int) -> float | None:
+        """The stars that the user gave the movie; None if there are none."""
+        at = self.history.position(movie_id)
+        if at is None or self.history[at].feedback is not None:
+            return None
+        return self.history[at].stars
 
     @cached_property
     def changes_at(self) -> float:
@@ -98,22 +94,8 @@ class UserContext:
 
     def without(self, movie_id: int) -> "UserContext":
         """The same user, had this movie not been rated."""
-        return replace(self, history=[entry for entry in self.history if entry.movie_id != movie_id])
-
-
-def tie_breaker(user_ids: IdT, movie_ids: IdT) -> IdT:
-    """Where ratings of one user stand that have the same time: numbers of 32 bits, the smallest first.
-
-    Their true order is unknown. Any order by the movies themselves, as by their ids, would be the same for all users: a
-    model of sequences learns it, and is then better at data with ties than it is at users. This one differs from user
-    to user, and says nothing. Two movies with ids below 2^32 have different numbers for one user; of equal numbers, the
-    smaller id is first. Arrays have the shape (ratings,).
-    """
-    mixed = (user_ids * 0x9E3779B1 ^ movie_ids) & 0xFFFFFFFF
-    # The finalizer of MurmurHash3 (Appleby 2011), a permutation of the numbers of 32 bits.
-    mixed = (mixed ^ mixed >> 16) * 0x85EBCA6B & 0xFFFFFFFF
-    mixed = (mixed ^ mixed >> 13) * 0xC2B2AE35 & 0xFFFFFFFF
-    return mixed ^ mixed >> 16
+        rest = [entry for entry in self.history if entry.movie_id != movie_id]
+        return UserContext(self.profile, rest, self.excluded)
 
 
 def age_group(age: int) -> int:

@@ -57,9 +57,10 @@ class UserRanking:
         stars: Sequence[float | None] = [None] * len(page)
         likely: Sequence[float | None] = [None] * len(page)
         if self.catalogue.movies is not None:
-            stars = rounded(clip(self.state.stars(page), self._rating_scale))
+            predicted = self.state.predicted(page)
+            stars = rounded(clip(predicted.stars, self._rating_scale))
             if self.catalogue.network.config.likelihood == "categorical":
-                likely = rounded(self.state.like_probability(page))
+                likely = rounded(predicted.like_probability)
         return self._entries(self.catalogue.ids[page].tolist(), page, stars, likely, explain)
 
     def all(
@@ -139,7 +140,7 @@ class UserRanking:
 
         A movie that the user gave less than usual is not a reason for another one, whatever the score loses without it.
         """
-        stars = np.array([entry.stars for entry in self.state.context.history])
+        stars = self.state.context.history.stars
         first = max(len(stars) - LATEST_EXPLAINED, 0)
         if self.rank_by != "rating":  # the ranking network reads no further back
             first = max(first, self.catalogue.network.require_ranking().config.window_start(len(stars)))

@@ -102,8 +102,8 @@ class Scorer:
         """As `predict`, for a state of this scorer, which keeps the predictions."""
         known = state.predictions
         missing = [movie_id for movie_id in dict.fromkeys(movie_ids) if movie_id not in known]
-        rated = [movie_id for movie_id in missing if movie_id in state.context.stars]
-        unrated = [movie_id for movie_id in missing if movie_id not in state.context.stars]
+        rated = [movie_id for movie_id in missing if state.context.has(movie_id)]
+        unrated = [movie_id for movie_id in missing if not state.context.has(movie_id)]
         if rated:
             known.update(zip(rated, self.predict(state.context, rated), strict=True))
         if unrated:
@@ -138,7 +138,7 @@ class Scorer:
             means, probabilities = self._rounded(self._network.score(encoded.take(rows), movies))
             for pair, mean, shares in zip(pairs.tolist(), means, probabilities, strict=True):
                 movie_id = movie_ids[pair]
-                predictions[pair] = Prediction(movie_id, mean, shares, users[user_index[pair]].own_stars.get(movie_id))
+                predictions[pair] = Prediction(movie_id, mean, shares, users[user_index[pair]].own_stars(movie_id))
         return [predictions[pair] for pair in range(len(movie_ids))]
 
     @torch.inference_mode()
@@ -315,7 +315,7 @@ def _distinct_histories(
     numbers: dict[tuple[int, int | None], int] = {}
     history_index = np.empty(len(movie_ids), dtype=np.int64)
     for pair, (user, movie_id) in enumerate(zip(user_index, movie_ids, strict=True)):
-        left_out = movie_id if movie_id in users[user].stars else None
+        left_out = movie_id if users[user].has(movie_id) else None
         history_index[pair] = numbers.setdefault((user, left_out), len(numbers))
     return list(numbers), history_index
 

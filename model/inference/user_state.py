@@ -1,7 +1,7 @@
 """What a model computes of one user, kept for the next questions about the same one."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +21,41 @@ from model.network.ranking import RankingNetwork
 from model.network.rating import EncodedUsers
 from model.types import BoolArray, FloatArray, IntArray
 
-BYTES_PER_ENTRY = 200
-"""Of a rating in a history, and of a prediction: Python's objects, not their values, take the memory."""
+BYTES_PER_PREDICTION = 200
+"""Python's objects, not their values, take the memory."""
+
+
+class PredictedStars(NamedTuple):
+    """What a user is predicted to give some movies.
+
+    Attributes:
+        movies: indices, shape (movies,).
+        stars: not clipped, shape (movies,).
+        like_probability: how likely 4 or more stars are, NaN from a head for the mean alone, shape (movies,).
+    """
+
+    movies: IntArray
+    stars: FloatArray
+    like_probability: FloatArray
+
+    def at(self, rows: IntArray) -> "PredictedStars":
+        return PredictedStars(self.movies[rows], self.stars[rows], self.like_probability[rows])
+
+    def find(self, indices: IntArray) -> tuple[IntArray, BoolArray]:
+        """Rows of movie indices among these, which ascend, and whether each is there; shape (indices,) both."""
+        rows = np.searchsorted(self.movies, indices)
+        rows[rows == len(self.movies)] = 0
+        return rows, self.movies[rows] == indices if len(self.movies) else np.zeros(len(indices), dtype=bool)
+
+    def with_others(self, others: "PredictedStars") -> "PredictedStars":
+        """Both, of different movies, ascending."""
+        movies = np.concatenate([self.movies, others.movies])
+        stars = np.concatenate([self.stars, others.stars])
+        likely = np.concatenate([self.like_probability, others.like_probability])
+        return PredictedStars(movies, stars, likely).at(np.argsort(movies))
+
+
+NO_STARS = PredictedStars(np.empty(0, np.int32), *np.empty((2, 0), np.float32))
 
 
 class UserState:
@@ -51,8 +84,8 @@ class UserState:
         self._log_relevance: dict[str, FloatArray] = {}
         self._indexed_relevance: dict[str, IndexedRelevance] = {}
         self._orders: dict[RankBy, IntArray] = {}
-        self._stars = np.full(len(catalogue.vocabulary), np.nan, dtype=np.float32)
-        self._like_probability = self._stars.copy()
+        # Of the few movies that were listed: arrays of the whole catalogue would be a third of the state.
+        self._stars = NO_STARS
 
     @property
     def is_encoded(self) -> bool:
@@ -124,29 +157,27 @@ class UserState:
 
     def stars(self, indices: IntArray) -> FloatArray:
         """Predicted stars of some movie indices, not clipped, shape (movies,)."""
-        missing = indices[np.isnan(self._stars[indices])]
-        if len(missing):
+        return self.predicted(indices).stars
+
+    def predicted(self, indices: IntArray) -> PredictedStars:
+        """The same, with how likely the user is to like each."""
+        known = self._stars
+        rows, there = known.find(indices)
+        if not there.all():
+            missing = indices[~there]
             predicted = self.stars_for(self.encoded, missing)
+            means = predicted.mean[0].float().cpu().numpy()
             likely = predicted.like_probability(self.catalogue.network.config.rating_scale)
-            if likely is not None:
-                self._like_probability[missing] = likely[0].float().cpu().numpy()
-            # Last: another request of this user takes what has stars for complete.
-            self._stars[missing] = predicted.mean[0].float().cpu().numpy()
-        stars: FloatArray = self._stars[indices]
-        return stars
-
-    def like_probability(self, indices: IntArray) -> FloatArray:
-        """How likely the user is to give them 4 or more stars, shape (movies,); NaN from a head for the mean alone.
-
-        Only of movies whose `stars` have been asked for.
-        """
-        probability: FloatArray = self._like_probability[indices]
-        return probability
+            probabilities = np.full_like(means, np.nan) if likely is None else likely[0].float().cpu().numpy()
+            known = known.with_others(PredictedStars(missing.astype(np.int32), means, probabilities))
+            rows, _ = known.find(indices)
+            self._stars = known
+        return known.at(rows)
 
     def stars_for(self, users: EncodedUsers, indices: IntArray) -> Stars:
         """What several users are predicted to give, shape (users, movies)."""
         movies = self.catalogue.require_stars()
-        if len(indices) < len(self._stars):
+        if len(indices) < len(self.catalogue.vocabulary):
             movies = movies.take(torch.from_numpy(indices).to(users.hidden.device))
         return self.catalogue.network.score_each(users, movies)
 
@@ -160,7 +191,7 @@ class UserState:
         The best come first, ties by movie id; shape (found,).
         """
         order = self.order(rank_by)
-        found = order[among[order]]
+        found = order[among[order]].astype(np.int64)
         indexed = self._by_index(rank_by)
         if len(found) >= most or indexed is None:
             return found
@@ -178,10 +209,10 @@ class UserState:
         """
         if rank_by not in self._orders:
             if rank_by == "rating":
-                self.stars(np.arange(len(self._stars)))  # those of all movies need no copy of the movies
+                self.stars(np.arange(len(self.catalogue.vocabulary)))  # those of all need no copy of the movies
             indexed = self._by_index(rank_by)
             order = self._all(rank_by) if indexed is None else self._best_first(rank_by, indexed.found)[:BEST]
-            self._orders[rank_by] = order.astype(np.int32)
+            self._orders[rank_by] = order.astype(np.min_scalar_type(len(self.catalogue.vocabulary)))
         return self._orders[rank_by]
 
     def _all(self, rank_by: RankBy) -> IntArray:
@@ -212,8 +243,7 @@ class UserState:
     def nbytes(self) -> int:
         """Memory that the state takes now, about."""
         arrays: tuple[npt.NDArray[Any], ...] = (
-            self._stars,
-            self._like_probability,
+            *self._stars,
             *self._orders.values(),
             *self._log_relevance.values(),
             *(array for indexed in self._indexed_relevance.values() for array in (indexed.found, indexed.unrated)),
@@ -224,7 +254,7 @@ class UserState:
         if self._encoded is not None:
             tensors += [self._encoded.hidden, self._encoded.vectors]
         held = sum(array.nbytes for array in arrays) + sum(tensor.nbytes for tensor in tensors)
-        return held + BYTES_PER_ENTRY * (len(self.context.history) + len(self.predictions))
+        return held + self.context.history.nbytes + BYTES_PER_PREDICTION * len(self.predictions)
 
 
 def _followed_by(first: IntArray, others: IntArray) -> IntArray:

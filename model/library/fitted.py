@@ -19,7 +19,8 @@ from model.data.origin import IDS_FILES
 from model.data.sequences import Examples, Sequences
 from model.errors import DataError
 from model.features.catalogue import FIRST_INDEX
-from model.features.users import Rated, UserContext
+from model.features.history import Rated
+from model.features.users import UserContext
 from model.inference.artifact import load, newest
 from model.inference.scorer import Scorer
 from model.library.frames import table

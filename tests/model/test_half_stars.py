@@ -25,7 +25,8 @@ from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
 from model.data.splits import paper_split
 from model.errors import DataError
-from model.features.users import Rated, UserContext
+from model.features.history import Rated
+from model.features.users import UserContext
 from model.inference import artifact
 from model.inference.scorer import Scorer
 from model.network.config import FactorizationConfig, NetworkConfig

@@ -12,7 +12,8 @@ from model.data.dataset import MovieLens
 from model.data.sequences import Examples
 from model.evaluation.bootstrap import Difference, MeanDifference, paired_difference, paired_mean_difference
 from model.evaluation.ranking_metrics import TOP, ndcg
-from model.features.users import Profile, Rated, UserContext
+from model.features.history import Rated
+from model.features.users import Profile, UserContext
 from model.inference.cold_start import ColdStartMovie
 from model.inference.scorer import Scorer
 from model.rating_scale import RELEVANT_STARS

@@ -3,17 +3,27 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
+import numpy as np
 from sqlalchemy.orm import Session
 
 from app.services.feedback.kinds import DAY, DEFAULT_MEANINGS, OPINIONS, Meanings, fingerprint
 from app.storage import events, ratings, users
 from app.storage.events import OPPOSITES, Lasting
-from app.storage.ratings import TimedRating
-from model.features.users import Rated, UserContext
+from app.storage.ratings import TimedHistory
+from model.features.history import Rated
+from model.features.users import UserContext
 
 Current = Mapping[tuple[int, str], Lasting]
 """The lasting events that still hold, by movie and kind."""
+
+
+class Evidence(NamedTuple):
+    """The entry of a history that an event stands for, and its Unix time."""
+
+    rated_at: int
+    rated: Rated
 
 
 class ContextReader:
@@ -33,9 +43,7 @@ class ContextReader:
             if user_id not in profiles:
                 continue
             rated, current = histories[user_id], in_force(given.get(user_id, ()))
-            if current:
-                rated = _with_evidence(user_id, rated, evidence(current, self.meanings))
-            history = [entry.rated for entry in rated]
+            history = _with_evidence(user_id, rated, evidence(current, self.meanings)) if current else rated.history
             contexts[user_id] = UserContext(profiles[user_id], history, self._excluded(current, time.time()))
         return contexts
 
@@ -52,22 +60,27 @@ class ContextReader:
         return until
 
 
-def evidence(current: Current, meanings: Meanings) -> dict[int, TimedRating]:
+def evidence(current: Current, meanings: Meanings) -> dict[int, Evidence]:
     """What the events of a user stand for, by movie id; it counts where the user has not rated the movie."""
-    found: dict[int, TimedRating] = {}
+    found: dict[int, Evidence] = {}
     for kind in OPINIONS:
         meaning = meanings[kind]
         for (movie_id, own_kind), event in current.items():
             if own_kind != kind or meaning.stars is None or _share(event) < meaning.least_share:
                 continue
-            found.setdefault(movie_id, TimedRating(event.occurred_at, Rated(movie_id, meaning.stars, feedback=kind)))
+            found.setdefault(movie_id, Evidence(event.occurred_at, Rated(movie_id, meaning.stars, feedback=kind)))
     return found
 
 
-def _with_evidence(user_id: int, rated: Sequence[TimedRating], found: Mapping[int, TimedRating]) -> list[TimedRating]:
+def _with_evidence(user_id: int, rated: TimedHistory, found: Mapping[int, Evidence]) -> Sequence[Rated]:
     """The history with the evidence of movies that the user has not rated, oldest first."""
-    by_movie = {**found, **{entry.rated.movie_id: entry for entry in rated}}
-    return ratings.oldest_first(user_id, by_movie.values())
+    known = set(rated.history.movie_ids.tolist())
+    further = [one for movie_id, one in found.items() if movie_id not in known]
+    entries = [*rated.history, *(one.rated for one in further)]
+    movie_ids = np.array([entry.movie_id for entry in entries], dtype=np.int64)
+    times = np.concatenate([rated.rated_at, np.array([one.rated_at for one in further], dtype=np.int64)])
+    order = ratings.oldest_first(np.full(len(entries), user_id), movie_ids, times)
+    return [entries[position] for position in order.tolist()]
 
 
 def in_force(given: Sequence[Lasting]) -> Current:

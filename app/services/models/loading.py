@@ -12,7 +12,8 @@ from app.storage import movies
 from app.storage.models import Comparison
 from model.card import DataSource
 from model.errors import ArtifactError
-from model.features.users import Rated, UserContext
+from model.features.history import Rated
+from model.features.users import UserContext
 from model.inference import artifact
 from model.inference.scorer import Scorer
 

@@ -71,8 +71,8 @@ class RatingImport:
         with self.database.reads() as session:
             require_user(session, user_id)
             _require_stars(session)
-            history = ratings.histories(session, [user_id])[user_id]
-            own_stars = {entry.rated.movie_id: entry.rated.stars for entry in history}
+            history = ratings.histories(session, [user_id])[user_id].history
+            own_stars = {entry.movie_id: entry.stars for entry in history}
             snapshot = self._snapshot(session)
         return _preview(read(texts_of(content, name)), self._matcher(snapshot), own_stars)
 

@@ -117,11 +117,12 @@ class EncodedCatalogue:
 
     def batch(self, users: Sequence[UserContext]) -> Users:
         """Users as the network reads them, on the device of the encoded movies."""
-        entries = [entry for user in users for entry in user.history]
+        movie_ids = [movie_id for user in users for movie_id in user.history.movie_ids.tolist()]
+        stars = np.concatenate([np.empty(0), *(user.history.stars for user in users)])
         batch = Users(
             profiles=torch.from_numpy(encode_profiles([user.profile for user in users])),
-            movies=torch.from_numpy(self.vocabulary.indices(entry.movie_id for entry in entries)),
-            stars=torch.tensor([entry.stars for entry in entries], dtype=torch.float32),
+            movies=torch.from_numpy(self.vocabulary.indices(movie_ids)),
+            stars=torch.from_numpy(stars.astype(np.float32)),
             lengths=torch.tensor([len(user.history) for user in users]),
         )
         return batch.to(self.device)

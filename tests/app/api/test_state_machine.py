@@ -14,7 +14,7 @@ from soak import part
 from sqlalchemy import Engine, text
 
 from app.main import create_app
-from model.features.users import tie_breaker
+from model.features.history import tie_breaker
 from model.inference.scorer import Scorer
 
 USERS = range(1, 4)

@@ -9,7 +9,8 @@ from sqlalchemy import Engine
 
 from app.jobs.extract import extract
 from model.data.dataset import MovieLens
-from model.features.users import Rated, UserContext
+from model.features.history import Rated
+from model.features.users import UserContext
 from model.inference import artifact
 from model.inference.cold_start import ColdStartMovie
 from model.inference.scorer import Scorer

@@ -15,7 +15,8 @@ from app.storage.tables import User
 from model.data import dataset
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
-from model.features.users import Profile, Rated
+from model.features.history import Rated
+from model.features.users import Profile
 from model.rating_scale import OriginalScale
 
 
@@ -33,13 +34,11 @@ def test_everything_is_loaded_as_it_stands_in_the_files(loaded: Engine, sample: 
     own = sample.ratings.filter(pl.col("user_id") == user["user_id"]).sort("rated_at", "movie_id")
     with Session(loaded) as session:
         profile = users.profiles(session, [user["user_id"]])[user["user_id"]]
-        history = ratings.histories(session, [user["user_id"]])[user["user_id"]]
+        history = ratings.histories(session, [user["user_id"]])[user["user_id"]].history
         record = movies.records(session, [movie["movie_id"]])[movie["movie_id"]]
 
     assert profile == Profile(user["gender"], user["age"], user["occupation"])
-    assert [entry.rated for entry in history] == [
-        Rated(row["movie_id"], row["stars"]) for row in own.iter_rows(named=True)
-    ]
+    assert list(history) == [Rated(row["movie_id"], row["stars"]) for row in own.iter_rows(named=True)]
     assert (record.title, record.genres) == (movie["title"], tuple(sorted(movie["genres"])))
     assert counts(loaded)["ratings"] == len(sample.ratings)
 
@@ -54,9 +53,8 @@ def test_a_history_is_served_in_the_order_in_which_it_was_learned_also_within_on
         served = ratings.histories(session, learned.user_ids.tolist())
 
     vocabulary = sample.catalogue.vocabulary
-    rows = [
-        vocabulary.index(entry.rated.movie_id) for user_id in learned.user_ids.tolist() for entry in served[user_id]
-    ]
+    histories = (served[user_id].history for user_id in learned.user_ids.tolist())
+    rows = [vocabulary.index(movie_id) for history in histories for movie_id in history.movie_ids.tolist()]
     assert rows == learned.movies.tolist()
 
 

@@ -296,7 +296,7 @@ def test_the_newest_ratings_are_held_out_of_training_and_asked_for(settings: Set
     assert split.validation.target_counts.tolist() == [1] * 6
     assert len(split.train.sequences.movies) == len(data.ratings) - 60
     held_out = held_out_users(split.test, data)
-    assert NEW_MOVIE in held_out[0].context.stars
+    assert held_out[0].context.has(NEW_MOVIE)
     (folder,) = artifact.newest_first(settings.artifacts)
     given = evaluate(load_scorer(folder, choose_device("cpu")), held_out, data, titles_of(len(data.movies) + 1))
     assert given.stars is not None

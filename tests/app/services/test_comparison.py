@@ -33,7 +33,8 @@ from app.storage.tables import Dataset
 from model.errors import ArtifactError, UnknownNameError
 from model.factorization.bias import Bias
 from model.factorization.cross_fitting import bias_prior
-from model.features.users import Profile, Rated, UserContext
+from model.features.history import Rated
+from model.features.users import Profile, UserContext
 from model.files import sha256
 from model.inference import artifact
 from model.network.rating import SeqRec

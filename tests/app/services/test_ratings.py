@@ -12,7 +12,7 @@ from app.services.json_lines import LONGEST_LINE
 from app.services.ratings import Ratings
 from app.storage import ratings
 from app.storage.database import Database
-from model.features.users import tie_breaker
+from model.features.history import tie_breaker
 from seqrec.errors import InvalidRequest
 from seqrec.limits import MOST_SECONDS_AHEAD
 from seqrec.schemas.ratings import NewRating
@@ -39,7 +39,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: int) -> None:
 def history(service: Ratings, user_id: int = 1) -> list[int]:
     """The user's movies as the model and the training read them, the oldest rating first."""
     with service.database.reads() as session:
-        return [entry.rated.movie_id for entry in ratings.histories(session, [user_id])[user_id]]
+        return ratings.histories(session, [user_id])[user_id].history.movie_ids.tolist()
 
 
 def untimed(user_id: int, movie_id: int) -> NewRating:

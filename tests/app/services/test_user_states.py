@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from app.services.models.user_states import UserStates
-from model.features.users import Profile, Rated, UserContext
+from model.features.history import Rated
+from model.features.users import Profile, UserContext
 from model.inference.scorer import Scorer
 from model.inference.user_state import UserState
 

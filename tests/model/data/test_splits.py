@@ -7,7 +7,7 @@ from model.data.dataset import MovieLens
 from model.data.sequences import Examples, Sequences, ragged_range, split_in_half
 from model.data.splits import PAPER_SEEDS, Split, paper_split, random_split
 from model.errors import DataError
-from model.features.users import tie_breaker
+from model.features.history import tie_breaker
 
 ML_1M_SAMPLES = (407_929, 45_612, 45_082)
 

@@ -9,7 +9,7 @@ from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
 from model.data.splits import Split, leave_one_out
 from model.evaluation.evaluate import RankingEvaluator
-from model.features.users import tie_breaker
+from model.features.history import tie_breaker
 from model.types import FloatArray
 
 USERS, MOVIES, RATINGS_PER_USER, RATINGS_PER_SECOND = 800, 100, 40, 8

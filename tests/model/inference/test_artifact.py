@@ -14,7 +14,8 @@ from model.data.dataset import MovieLens
 from model.data.splits import Split
 from model.errors import ArtifactError
 from model.evaluation.batch_scoring import predict
-from model.features.users import Profile, Rated, UserContext
+from model.features.history import Rated
+from model.features.users import Profile, UserContext
 from model.files import sha256
 from model.inference import artifact
 from model.inference.scorer import Scorer
@@ -202,12 +203,13 @@ def test_an_artifact_of_version_0_1_recommends_what_it_did(
     )
 
     assert [one.movie_id for one in recommended] == [one["movie_id"] for one in expected]
-    mean = sum(USER_0_1.stars.values()) / len(USER_0_1.stars)
+    given = {entry.movie_id: entry.stars for entry in USER_0_1.history}
+    mean = sum(given.values()) / len(given)
     for one, before in zip(recommended, expected, strict=True):
         assert one.stars == pytest.approx(before["stars"], abs=2e-4)
         assert one.relevance == pytest.approx(before["relevance"], abs=2e-6)
         # 0.1 named ratings below the user's mean too.
-        liked = [movie_id for movie_id, _ in before["reasons"] if USER_0_1.stars[movie_id] >= mean]
+        liked = [movie_id for movie_id, _ in before["reasons"] if given[movie_id] >= mean]
         assert [reason.movie_id for reason in one.reasons or ()][: len(liked)] == liked
 
 

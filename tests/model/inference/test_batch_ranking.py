@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model.features.users import Profile, Rated, UserContext
+from model.features.history import Rated
+from model.features.users import Profile, UserContext
 from model.inference.batch_ranking import first_of_each
 from model.inference.scorer import Scorer
 

@@ -13,7 +13,8 @@ from builders import SMALL, SMALL_NETWORK, network, user
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
 from model.features.catalogue import Vocabulary
-from model.features.users import Profile, Rated, UserContext
+from model.features.history import Rated
+from model.features.users import Profile, UserContext
 from model.inference.cold_start import ColdStartMovie
 from model.inference.encoding.catalogue import EncodedCatalogue
 from model.inference.encoding.recurrence import Recurrence, Trace
@@ -306,9 +307,9 @@ def test_cold_start_movies_in_a_history_are_read_as_the_network_reads_them(score
     catalogue = scorer.with_cold_start(added)._encoded_catalogue
 
     for context in generated_users(8, [newest + 1, newest + 2, *scorer.catalogue.movie_ids]):
-        with_them = replace(context, history=[Rated(newest + 1, 2.0), *context.history[:3], Rated(newest + 2, 5.0)])
-        distinct = {entry.movie_id: entry for entry in with_them.history}
-        assert_same_scores(catalogue, replace(context, history=list(distinct.values())))
+        with_them = [Rated(newest + 1, 2.0), *context.history[:3], Rated(newest + 2, 5.0)]
+        distinct = {entry.movie_id: entry for entry in with_them}
+        assert_same_scores(catalogue, UserContext(context.profile, list(distinct.values())))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import pytest
 import torch
 from builders import known_stars
 
-from model.features.users import Profile, Rated, UserContext
+from model.features.history import Rated
+from model.features.users import Profile, UserContext
 from model.inference.artifact import load
 from model.inference.groups import Strategy, aggregate, in_turns
 from model.inference.index import MovieIndex

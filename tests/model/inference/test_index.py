@@ -8,7 +8,8 @@ import torch
 from builders import SMALL, network
 
 from model.features.catalogue import Vocabulary
-from model.features.users import Profile, Rated, UserContext
+from model.features.history import Rated
+from model.features.users import Profile, UserContext
 from model.inference.encoding.catalogue import EncodedCatalogue
 from model.inference.index import BEST, INDEXED_ABOVE, MovieIndex
 from model.inference.ranking import UserRanking
@@ -113,7 +114,7 @@ def test_a_filter_that_leaves_less_than_the_best_is_searched_anew(indexed: Encod
 
 def test_no_rated_movie_is_found(indexed: EncodedCatalogue) -> None:
     best = [one.movie_id for one in listed(indexed, users(1)[0])]
-    after = replace(users(1)[0], history=[*users(1)[0].history, *(Rated(movie, 5.0) for movie in best[:5])])
+    after = UserContext(history=[*users(1)[0].history, *(Rated(movie, 5.0) for movie in best[:5])])
     assert set(best[:5]).isdisjoint(one.movie_id for one in listed(indexed, after, n=100))
 
 

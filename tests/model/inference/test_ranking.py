@@ -12,7 +12,8 @@ from builders import RATING_ONLY, SMALL, known_stars, network, user
 
 from model.errors import NoRelevanceError
 from model.features.catalogue import Vocabulary
-from model.features.users import Profile, Rated, UserContext
+from model.features.history import Rated
+from model.features.users import Profile, UserContext
 from model.inference.encoding.catalogue import EncodedCatalogue, encode_all
 from model.inference.ranking import UserRanking
 from model.inference.results import RANKING_DECIMALS, RankBy, Recommendation, descending
@@ -70,7 +71,7 @@ def test_two_threads_that_want_stars_of_one_user_both_get_whole_ones(
         first = threads.submit(state.stars, indices)
         has_begun.wait(60)
         state.stars(indices)
-        likely = state.like_probability(indices)
+        likely = state.predicted(indices).like_probability
         go_on.set()
         first.result()
     assert not np.isnan(likely).any()

@@ -8,7 +8,8 @@ import torch
 from builders import known_stars, network
 
 from model.features.catalogue import Catalogue
-from model.features.users import Profile, Rated, UserContext
+from model.features.history import Rated
+from model.features.users import Profile, UserContext
 from model.inference.artifact import Artifact
 from model.inference.results import Prediction
 from model.inference.scorer import Scorer
