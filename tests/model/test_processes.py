@@ -80,3 +80,38 @@ def test_threads_share_two_heaps() -> None:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc that learns from what is free again")
 def test_a_large_array_goes_into_no_heap_though_others_came_and_went() -> None:
     assert outside_heaps("little") - outside_heaps("usual") >= 20 << 20
+
+
+PRODUCTS = """
+import ctypes, threading
+import app.cli
+
+def multiply():
+    import torch
+
+    torch.set_num_threads(1)
+    libc, all_there = ctypes.CDLL(None), threading.Barrier(9)
+
+    def product():
+        torch.mm(torch.ones(32, 192), torch.ones(192, 3884))
+        all_there.wait()
+        all_there.wait()
+
+    threads = [threading.Thread(target=product) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    all_there.wait()
+    libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
+    libc.fflush(None)
+    all_there.wait()
+
+app.cli._run = multiply
+app.cli.main()
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc that says what lies outside its heaps")
+def test_threads_of_a_command_keep_no_memory_of_a_product() -> None:
+    done = subprocess.run([sys.executable, "-c", PRODUCTS], capture_output=True, text=True, check=True)
+    held = int(re.findall(r'type="mmap" count="\d+" size="(\d+)"', done.stdout)[-1])
+    assert held < 16 << 20  # MKL would keep six MiB for each of eight threads
