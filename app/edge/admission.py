@@ -4,7 +4,6 @@ import asyncio
 import logging
 import time
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import deadline
@@ -14,6 +13,7 @@ from app.edge.hosts import Hosts
 from app.edge.limits import Limits
 from app.edge.paths import PROBES, route_path
 from app.edge.refusals import Refusals
+from app.edge.request_headers import header
 from app.edge.requests import REFUSED
 from app.edge.routes import BulkRoute
 from seqrec.errors import Overloaded, ServiceError, TimedOut
@@ -51,7 +51,7 @@ class Admission:
                 await answer(Overloaded(), scope)(scope, receive, send)
             return
         try:
-            self.hosts.require(scope["method"], Headers(scope=scope))
+            self.hosts.require(scope["method"], header(scope, b"host") or "", header(scope, b"origin"))
         except ServiceError as error:
             await answer(error, scope)(scope, receive, send)
             return

@@ -11,8 +11,6 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
-
 from seqrec.errors import ForeignHost, ForeignOrigin
 
 ANY = "*"
@@ -31,12 +29,10 @@ class Hosts(NamedTuple):
     names: tuple[str, ...] = (ANY,)
     origins: tuple[str, ...] = ()
 
-    def require(self, method: str, headers: Headers) -> None:
+    def require(self, method: str, host: str, origin: str | None) -> None:
         """Raise `ForeignHost` or `ForeignOrigin` for what only a page of another site sends."""
-        host = headers.get("host", "")
         if ANY not in self.names and not _is_own(host, self.names):
             raise ForeignHost(host)
-        origin = headers.get("origin")
         if method in SAFE_METHODS or origin is None or ANY in self.origins or origin in self.origins:
             return
         if origin.partition("://")[2] != host:

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 
-from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.edge.answers import REQUEST_ID, answer
 from app.edge.draining import Drain
 from app.edge.paths import PROBES, route_path, with_version
+from app.edge.request_headers import header
 from app.observability import logs, metrics
 from seqrec.errors import InternalError
 
@@ -81,7 +81,7 @@ class Requests:
             await self.app(scope, receive, send)
             return
         scope = with_version(scope)
-        given = Headers(scope=scope).get("x-request-id", "")
+        given = header(scope, b"x-request-id") or ""
         request_id = given if ACCEPTED_IDS.fullmatch(given) else secrets.token_hex(16)
         status = 0
         head = scope["method"] == "HEAD"

@@ -22,8 +22,11 @@ from app.edge.keys import ADMIN_KEY, ANY_KEY, HEADER, Keys, with_admin_key, with
 from app.edge.limits import Limits
 from app.edge.paths import PROBES
 from app.edge.rates import Rates
+from app.edge.request_headers import header
 from app.edge.requests import HEADERS
 from seqrec.errors import BodyTooLarge, Overloaded, SlowBody, UnsupportedMedia
+
+_KEY = HEADER.lower().encode()
 
 HIGH_ESCAPES = ("\\ud", "\\uD")
 """How escapes of surrogates begin in JSON; some letters of Korea have such ones too."""
@@ -61,7 +64,7 @@ class Route(APIRoute):
         async def guarded(request: Request) -> Response:
             if self.wants_key or self.wants_admin:
                 keys: Keys = request.app.state.keys
-                key = request.headers.get(HEADER)
+                key = header(request.scope, _KEY)
                 keys.require(key, admin=self.wants_admin)
                 rates: Rates | None = request.app.state.rates
                 if rates is not None:
@@ -97,7 +100,7 @@ class Route(APIRoute):
             if not message.get("more_body", False):
                 break
         body = b"".join(parts)
-        if body and not _is_json(request.headers.get("content-type", "")):
+        if body and not _is_json(header(request.scope, b"content-type") or ""):
             raise UnsupportedMedia("application/json")
         return JsonRequest(request.scope, _replaying({**message, "body": body}, request.receive))
 
@@ -170,7 +173,7 @@ def limited(request: Request, most: int, pause: float) -> Receive:
     Raises `BodyTooLarge` beyond ``most`` bytes, `SlowBody` after ``pause`` seconds without one, and `ClientDisconnect`
     if the rest will not come.
     """
-    announced = request.headers.get("content-length", "")
+    announced = header(request.scope, b"content-length") or ""
     if announced.isdecimal() and int(announced) > most:
         raise BodyTooLarge(most)
     received = 0
