@@ -17,7 +17,7 @@ from app.services.model_host import ModelHost, ModelState, Snapshot
 from app.services.models.traffic import TrafficSplit
 from app.services.popularity import Popularity
 from app.storage import revisions, users
-from app.storage.revisions import RevisionReader
+from app.storage.revisions import RevisionReader, UserRevision
 from model.errors import NoRelevanceError, NoStarsError
 from model.features.users import UserContext
 from model.inference.diversity import DEFAULT_DIVERSITY
@@ -230,14 +230,22 @@ class Recommender:
 
         Without ``states`` of the models, the current ones are taken.
         """
-        divided = (states or self.host.current_states()).divide(user_ids)
         with self.database.reads() as session:
             self.ids.prepare(session)
-            found = [self._read_users(session, state, ids) for state, ids in divided]
+            current, found = revisions.read_with_users(session, user_ids)
+            snapshot = self.host.snapshot(session, current)
+            states = states or self.host.states_at(current)  # None where the catalogue has changed
+            users = {} if states is None else _find_users(states, found)
+            contexts = self.contexts.read(session, [id_ for id_ in found if id_ not in users])
+        states = states or self.host.states(snapshot)
+        users |= {id_: states.of(id_).read(context, id_) for id_, context in contexts.items()}
         with metrics.scoring("read_users"):
-            for (state, _), known_users in zip(divided, found, strict=True):
-                state.scorer.prepare_lists([known.user for known in known_users.values()])
-        return {id_: known for known_users in found for id_, known in known_users.items()}
+            for state, ids in states.divide(users):
+                state.scorer.prepare_lists([users[id_] for id_ in ids])
+        return {
+            id_: KnownUser(id_, found[id_].revision, user, states.of(id_), found[id_].external_id)
+            for id_, user in users.items()
+        }
 
     def read_anonymous(self, context: UserContext, states: TrafficSplit[ModelState] | None = None) -> KnownUser:
         """An anonymous user, from memory if the same one has asked before; `MovieNotFound`. ``states`` as above."""
@@ -303,19 +311,6 @@ class Recommender:
     ) -> RecommendationList:
         """The same for an anonymous user."""
         return self._rank(self.read_anonymous(user), movie_ids, rank_by, explain)
-
-    def _read_users(self, session: Session, state: ModelState, user_ids: Sequence[int]) -> dict[int, KnownUser]:
-        """Several users for one state of the model; only those who have changed are read. Missing ones are left out."""
-        _, found = revisions.read_with_users(session, user_ids)
-        cached = {id_: state.find(id_, revision) for id_, (revision, _) in found.items()}
-        missing = [id_ for id_, user in cached.items() if user is None]
-        for id_, context in self.contexts.read(session, missing).items():
-            cached[id_] = state.read(context, id_)
-        return {
-            id_: KnownUser(id_, found[id_].revision, user, state, found[id_].external_id)
-            for id_, user in cached.items()
-            if user is not None
-        }
 
     def _read_contexts(self, user_ids: Sequence[int]) -> _Contexts:
         """Users by id and the catalogue, as of one transaction; `UserNotFound` names every missing id."""
@@ -394,6 +389,12 @@ class Recommender:
         known.keep()
         answer = RecommendationList(state, known.user.context, rank_by, "model", recommendations, known.external_id)
         return self._with_id(known.key, answer)
+
+
+def _find_users(states: TrafficSplit[ModelState], found: Mapping[int, UserRevision]) -> dict[int, UserState]:
+    """Those of the users, at these revisions, who are in memory."""
+    users = {id_: states.of(id_).find(id_, one.revision) for id_, one in found.items()}
+    return {id_: user for id_, user in users.items() if user is not None}
 
 
 @contextmanager

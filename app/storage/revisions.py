@@ -25,8 +25,11 @@ class UserRevision(NamedTuple):
     external_id: str | None
 
 
+_COUNTERS = select(Revision.catalogue, Revision.reloads)
+
+
 def read(session: Session) -> Revisions:
-    return Revisions(*session.execute(select(Revision.catalogue, Revision.reloads)).one())
+    return Revisions(*session.connection().execute(_COUNTERS).one())
 
 
 def read_with_user(session: Session, user_id: int) -> tuple[Revisions, UserRevision | None]:
