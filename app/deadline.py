@@ -1,23 +1,31 @@
 """What a request still writes once it was given up: nothing."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Self
 
 from seqrec.errors import TimedOut
+
+_current: ContextVar["Deadline"] = ContextVar("deadline")
 
 
 class Deadline:
     """Decides between giving a request up and committing what it has written: what comes first counts.
 
     The request's work is in a thread that cannot be stopped, and may wait for the database for longer than its caller
-    does.
+    does. As a context, it is the deadline of what is done within, also in threads that are started there.
     """
 
     def __init__(self) -> None:
         self._deciding = threading.Lock()
         self._is_committing = self._is_given_up = False
+
+    def __enter__(self) -> Self:
+        self._outer = _current.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._outer)
 
     def give_up(self) -> bool:
         """Have all that is not committed taken back; False if a commit is on its way, whose end nobody knows."""
@@ -37,20 +45,6 @@ class Deadline:
             self._is_committing = False
 
 
-_current: ContextVar[Deadline] = ContextVar("deadline")
-
-
 def current() -> Deadline:
     """That of the request that is answered here; elsewhere one that never comes."""
     return _current.get(None) or Deadline()
-
-
-@contextmanager
-def of_request() -> Iterator[Deadline]:
-    """The deadline of what is done within, also in threads that are started there."""
-    deadline = Deadline()
-    token = _current.set(deadline)
-    try:
-        yield deadline
-    finally:
-        _current.reset(token)

@@ -6,7 +6,6 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import deadline
 from app.deadline import Deadline
 from app.edge.answers import answer
 from app.edge.hosts import Hosts
@@ -56,7 +55,7 @@ class Admission:
             await answer(error, scope)(scope, receive, send)
             return
         self._admitted += 1
-        with deadline.of_request() as of_request:
+        with Deadline() as of_request:
             timed = TimedAnswer(scope, receive, send, of_request)
             timer = asyncio.get_running_loop().call_later(self.limits.seconds, timed.expire)
             try:

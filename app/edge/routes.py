@@ -102,11 +102,19 @@ class Route(APIRoute):
         body = b"".join(parts)
         if body and not _is_json(header(request.scope, b"content-type") or ""):
             raise UnsupportedMedia("application/json")
-        return JsonRequest(request.scope, _replaying({**message, "body": body}, request.receive))
+        return JsonRequest(request.scope, request.receive, body)
 
 
 class JsonRequest(Request):
-    """A request whose body is JSON in UTF-8, all of it text that can be stored and answered."""
+    """A request whose body is read, and is JSON in UTF-8, all of it text that can be stored and answered."""
+
+    def __init__(self, scope: Scope, receive: Receive, body: bytes) -> None:
+        super().__init__(scope, receive)
+        self._read = body
+
+    async def body(self) -> bytes:
+        """All of it."""
+        return self._read
 
     async def json(self) -> Any:  # noqa: ANN401 - whatever is in the body
         """What is in the body; `UnicodeError` where a lone surrogate is, which Python itself lets pass."""
@@ -225,13 +233,3 @@ def _address(request: Request) -> str:
 def _is_json(content_type: str) -> bool:
     subtype = content_type.partition(";")[0].strip().lower().rpartition("/")[2]
     return subtype == "json" or subtype.endswith("+json")
-
-
-def _replaying(body: Message, receive: Receive) -> Receive:
-    """The body's message once, then what comes after it."""
-    bodies = [body]
-
-    async def replay() -> Message:
-        return bodies.pop() if bodies else await receive()
-
-    return replay
