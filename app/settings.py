@@ -137,7 +137,7 @@ class Settings(BaseSettings):
     )
     admin_key: Key | None = Field(None, description="Key for everything, and the only one for /admin.")
     user_cache_mb: int = Field(
-        128,
+        64,
         ge=1,
         description="MiB of memory, in each worker, to keep what the model knows of users who asked lately; what "
         "similar users are found by, a kilobyte each of up to 50,000 users, comes on top.",

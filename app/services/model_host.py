@@ -37,7 +37,7 @@ from seqrec.errors import DatabaseUnavailable, ReloadRefused, ServiceError
 
 logger = logging.getLogger(__name__)
 
-USER_CACHE = 128 << 20
+USER_CACHE = 64 << 20
 """Bytes that what the model knows of users may take."""
 
 AGAIN_AFTER_SECONDS = 30.0
