@@ -19,7 +19,7 @@ from model.data.origin import IDS_FILES
 from model.data.sequences import Examples, Sequences
 from model.errors import DataError
 from model.features.catalogue import FIRST_INDEX
-from model.features.history import Rated
+from model.features.history import History, Rated
 from model.features.users import UserContext
 from model.inference.artifact import load, newest
 from model.inference.scorer import Scorer
@@ -81,11 +81,9 @@ class FittedModel:
     @cached_property
     def contexts(self) -> dict[int, UserContext]:
         """The history of each user, by number."""
-        ids, sequences = self.artifact.catalogue.movie_ids, self.sequences
-        rated = [
-            Rated(ids[index - FIRST_INDEX], stars)
-            for index, stars in zip(sequences.movies.tolist(), sequences.stars.tolist(), strict=True)
-        ]
+        sequences = self.sequences
+        movie_ids = np.array(self.artifact.catalogue.movie_ids, dtype=np.int64)[sequences.movies - FIRST_INDEX]
+        rated = History(movie_ids, sequences.stars.astype(np.float64))
         bounds = zip(sequences.user_ids.tolist(), sequences.offsets[:-1], sequences.offsets[1:], strict=True)
         return {user_id: UserContext(history=rated[start:end]) for user_id, start, end in bounds}
 
