@@ -77,6 +77,17 @@ def test_two_threads_that_want_stars_of_one_user_both_get_whole_ones(
     assert not np.isnan(likely).any()
 
 
+def test_a_state_keeps_the_stars_of_the_listed_movies_alone_until_all_are_asked_for(scorer: Scorer) -> None:
+    state, everything = scorer.read(USER), scorer.mask(scorer.catalogue.movie_ids)
+    listed = scorer.recommend_from(state, everything, n=5)
+    of_few = state.nbytes
+    by_stars = scorer.recommend_from(state, everything, n=len(scorer.catalogue.movie_ids), rank_by="rating")
+
+    assert state.nbytes - of_few > 12 * len(by_stars)  # for each an index, stars and how likely they are 4 or more
+    again = {entry.movie_id: (entry.stars, entry.like_probability) for entry in by_stars}
+    assert [again[one.movie_id] for one in listed] == [(one.stars, one.like_probability) for one in listed]
+
+
 def test_lists_are_ordered_by_relevance_unless_stars_are_asked_for(scorer: Scorer) -> None:
     by_relevance, by_rating = recommended(scorer), recommended(scorer, rank_by="rating")
 
