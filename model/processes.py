@@ -34,6 +34,12 @@ def use_little_memory() -> None:
         mallopt(TRIM_THRESHOLD, MOST_SPARE)
 
 
+def give_free_memory_back() -> None:
+    """Also what is free between pieces that are in use, which takes glibc some milliseconds to find."""
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
+
+
 def use_one_thread() -> None:
     """From now on operators of PyTorch and products of NumPy stay on one core each.
 

@@ -115,3 +115,32 @@ def test_threads_of_a_command_keep_no_memory_of_a_product() -> None:
     done = subprocess.run([sys.executable, "-c", PRODUCTS], capture_output=True, text=True, check=True)
     held = int(re.findall(r'type="mmap" count="\d+" size="(\d+)"', done.stdout)[-1])
     assert held < 16 << 20  # MKL would keep six MiB for each of eight threads
+
+
+HOLES = """
+import ctypes
+from model.processes import give_free_memory_back
+
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+pieces = [libc.malloc(16_000) for _ in range(4000)]
+for piece in pieces:
+    ctypes.memset(ctypes.c_void_p(piece), 1, 16_000)
+for number, piece in enumerate(pieces):
+    if number % 100:  # what stays is between what goes, and at the end
+        libc.free(ctypes.c_void_p(piece))
+
+def resident():
+    with open("/proc/self/statm") as pages:
+        return int(pages.read().split()[1]) * 4096
+
+before = resident()
+give_free_memory_back()
+print(before - resident())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc that keeps what is free between pieces")
+def test_memory_that_is_free_between_pieces_in_use_goes_back_to_the_system() -> None:
+    done = subprocess.run([sys.executable, "-c", HOLES], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 48 << 20

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from app.observability import metrics
 from model.inference.user_state import UserState
+from model.processes import give_free_memory_back
 from model.types import FloatArray
 
 
@@ -33,7 +34,7 @@ class UserStates:
         self.limit = limit
         self._versions = frozenset(versions)
         self._entries: OrderedDict[tuple[str, int | bytes], _Entry] = OrderedDict()
-        self._nbytes = 0
+        self._nbytes = self._evicted = 0
         self._embeddings: OrderedDict[tuple[str, int], tuple[int, FloatArray]] = OrderedDict()
         self._lock = threading.Lock()
         self._record()  # nothing is left of a cache before this one
@@ -65,7 +66,10 @@ class UserStates:
             return entry.state
 
     def put(self, version: str, key: int | bytes, revision: int, state: UserState) -> None:
-        """Keep a state, or account anew for one that has grown."""
+        """Keep a state, or account anew for one that has grown.
+
+        Once others have gone for an eighth of the limit, the holes that they leave are given back to the system.
+        """
         entry = _Entry(revision, state, state.nbytes)
         with self._lock:
             if version not in self._versions:
@@ -76,7 +80,13 @@ class UserStates:
             while self._nbytes > self.limit:
                 _, oldest = self._entries.popitem(last=False)
                 self._nbytes -= oldest.nbytes
+                self._evicted += oldest.nbytes
             self._record()
+            is_full_of_holes = self._evicted > self.limit / 8
+            if is_full_of_holes:
+                self._evicted = 0
+        if is_full_of_holes:
+            give_free_memory_back()
 
     def embedding(self, version: str, user_id: int, revision: int) -> FloatArray | None:
         """The user's embedding, unless it is not known of this revision."""

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from app.services.models import user_states
 from app.services.models.user_states import UserStates
 from model.features.history import Rated
 from model.features.users import Profile, UserContext
@@ -32,6 +33,19 @@ def test_the_least_recently_used_go_when_the_memory_is_full(scorer: Scorer) -> N
     states.put(MODEL, 4, 0, state_of(scorer))
 
     assert [user_id for user_id in (1, 2, 3, 4) if states.get(MODEL, user_id, 0)] == [1, 3, 4]
+
+
+def test_memory_goes_back_to_the_system_each_time_an_eighth_of_it_has_been_another_users(
+    scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after: list[int] = []
+    size = state_of(scorer).nbytes
+    states = UserStates(16 * size, [MODEL])
+    monkeypatch.setattr(user_states, "give_free_memory_back", lambda: after.append(user_id))
+    for user_id in range(1, 26):
+        states.put(MODEL, user_id, 0, state_of(scorer))
+
+    assert after == [19, 22, 25]  # 16 have room, and two are an eighth
 
 
 def test_a_state_that_has_grown_is_accounted_anew_when_it_is_put_again(scorer: Scorer) -> None:
