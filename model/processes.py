@@ -35,7 +35,10 @@ def use_little_memory() -> None:
 
 
 def give_free_memory_back() -> None:
-    """Also what is free between pieces that are in use, which takes glibc some milliseconds to find."""
+    """Free memory goes back to the system now, also what lies between pieces that are in use.
+
+    It takes glibc some milliseconds. Other C libraries are left as they are.
+    """
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         trim(0)
 

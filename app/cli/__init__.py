@@ -59,8 +59,8 @@ def main() -> None:
     # Threads of PyTorch that spin while they wait make a training five times slower beside another program. Waiting
     # passively, they lose a seventh of their speed on an idle machine. Read once, when PyTorch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # Likewise. MKL, which multiplies PyTorch's matrices, keeps memory for the next product of each thread: of a service
-    # after many requests, 150 MiB. Without it, no answer takes longer.
+    # Likewise. MKL, which multiplies PyTorch's matrices, would keep memory for the next product of each thread: in a
+    # service, 150 MiB after many requests. It need not: no answer takes longer when each product takes its memory anew.
     os.environ.setdefault("MKL_DISABLE_FAST_MM", "1")
     # Likewise. What PyTorch warns of in C++, such as an attempt to connect that it repeats, tells a user nothing.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")

@@ -110,11 +110,7 @@ class JsonRequest(Request):
 
     def __init__(self, scope: Scope, receive: Receive, body: bytes) -> None:
         super().__init__(scope, receive)
-        self._read = body
-
-    async def body(self) -> bytes:
-        """All of it."""
-        return self._read
+        self._body = body  # where Starlette keeps what it has read
 
     async def json(self) -> Any:  # noqa: ANN401 - whatever is in the body
         """What is in the body; `UnicodeError` where a lone surrogate is, which Python itself lets pass."""

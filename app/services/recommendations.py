@@ -233,11 +233,10 @@ class Recommender:
         with self.database.reads() as session:
             self.ids.prepare(session)
             current, found = revisions.read_with_users(session, user_ids)
-            snapshot = self.host.snapshot(session, current)
             states = states or self.host.states_at(current)  # None where the catalogue has changed
             users = {} if states is None else _find_users(states, found)
             contexts = self.contexts.read(session, [id_ for id_ in found if id_ not in users])
-        states = states or self.host.states(snapshot)
+        states = states or self.host.current_states()
         users |= {id_: states.of(id_).read(context, id_) for id_, context in contexts.items()}
         with metrics.scoring("read_users"):
             for state, ids in states.divide(users):

@@ -28,8 +28,7 @@ class Rated:
 class History(Sequence[Rated]):
     """A user's entries, oldest first, each movie at most once.
 
-    They are kept in arrays: as objects, those of the users in memory would take a multiple of it, and each request that
-    reads some leaves holes behind.
+    They are kept in arrays: as objects they would take many times the memory, and leave holes in it.
 
     Attributes:
         movie_ids: shape (entries,).

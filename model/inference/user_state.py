@@ -29,7 +29,7 @@ class PredictedStars(NamedTuple):
     """What a user is predicted to give some movies.
 
     Attributes:
-        movies: indices, shape (movies,).
+        movies: indices, shape (movies,); ascending where some are to be found.
         stars: not clipped, shape (movies,).
         like_probability: how likely 4 or more stars are, NaN from a head for the mean alone, shape (movies,).
     """
@@ -55,7 +55,7 @@ class PredictedStars(NamedTuple):
         return PredictedStars(movies, stars, likely).at(np.argsort(movies))
 
 
-NO_STARS = PredictedStars(np.empty(0, np.int32), *np.empty((2, 0), np.float32))
+NO_STARS = PredictedStars(np.empty(0, np.uint8), *np.empty((2, 0), np.float32))
 
 
 class UserState:
@@ -169,10 +169,16 @@ class UserState:
             means = predicted.mean[0].float().cpu().numpy()
             likely = predicted.like_probability(self.catalogue.network.config.rating_scale)
             probabilities = np.full_like(means, np.nan) if likely is None else likely[0].float().cpu().numpy()
-            known = known.with_others(PredictedStars(missing.astype(np.int32), means, probabilities))
+            known = known.with_others(PredictedStars(missing.astype(self._index_type), means, probabilities))
             rows, _ = known.find(indices)
-            self._stars = known
+            if len(known.movies) > len(self._stars.movies):  # another request may have asked for more meanwhile
+                self._stars = known
         return known.at(rows)
+
+    @property
+    def _index_type(self) -> np.dtype[Any]:
+        """The smallest that a movie index fits into: what is kept of many users is to be small."""
+        return np.min_scalar_type(len(self.catalogue.vocabulary))
 
     def stars_for(self, users: EncodedUsers, indices: IntArray) -> Stars:
         """What several users are predicted to give, shape (users, movies)."""
@@ -212,7 +218,7 @@ class UserState:
                 self.stars(np.arange(len(self.catalogue.vocabulary)))  # those of all need no copy of the movies
             indexed = self._by_index(rank_by)
             order = self._all(rank_by) if indexed is None else self._best_first(rank_by, indexed.found)[:BEST]
-            self._orders[rank_by] = order.astype(np.min_scalar_type(len(self.catalogue.vocabulary)))
+            self._orders[rank_by] = order.astype(self._index_type)
         return self._orders[rank_by]
 
     def _all(self, rank_by: RankBy) -> IntArray:

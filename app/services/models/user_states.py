@@ -44,7 +44,7 @@ class UserStates:
         with self._lock:
             self._versions = frozenset(versions)
             for entry in [entry for entry in self._entries if entry[0] not in self._versions]:
-                self._nbytes -= self._entries.pop(entry).nbytes
+                self._forget(entry)
             for key in [key for key in self._embeddings if key[0] not in self._versions]:
                 del self._embeddings[key]
             self._record()
@@ -66,10 +66,7 @@ class UserStates:
             return entry.state
 
     def put(self, version: str, key: int | bytes, revision: int, state: UserState) -> None:
-        """Keep a state, or account anew for one that has grown.
-
-        Once others have gone for an eighth of the limit, the holes that they leave are given back to the system.
-        """
+        """Keep a state, or account anew for one that has grown."""
         entry = _Entry(revision, state, state.nbytes)
         with self._lock:
             if version not in self._versions:
@@ -78,15 +75,8 @@ class UserStates:
             self._nbytes += entry.nbytes - (before.nbytes if before else 0)
             self._entries[version, key] = entry
             while self._nbytes > self.limit:
-                _, oldest = self._entries.popitem(last=False)
-                self._nbytes -= oldest.nbytes
-                self._evicted += oldest.nbytes
+                self._forget(next(iter(self._entries)))
             self._record()
-            is_full_of_holes = self._evicted > self.limit / 8
-            if is_full_of_holes:
-                self._evicted = 0
-        if is_full_of_holes:
-            give_free_memory_back()
 
     def embedding(self, version: str, user_id: int, revision: int) -> FloatArray | None:
         """The user's embedding, unless it is not known of this revision."""
@@ -102,6 +92,16 @@ class UserStates:
             self._embeddings.move_to_end((version, user_id))
             while len(self._embeddings) > MOST_EMBEDDINGS:
                 self._embeddings.popitem(last=False)
+
+    def _forget(self, entry: tuple[str, int | bytes]) -> None:
+        """Once states have gone for an eighth of the limit, give the holes that they leave back to the system."""
+        nbytes = self._entries.pop(entry).nbytes
+        self._nbytes -= nbytes
+        self._evicted += nbytes
+        if self._evicted > self.limit / 8:
+            self._evicted = 0
+            # It takes some milliseconds, which no caller need wait for.
+            threading.Thread(target=give_free_memory_back, name="free memory", daemon=True).start()
 
     def _record(self) -> None:
         metrics.user_cache_bytes.set(self._nbytes)

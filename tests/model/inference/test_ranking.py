@@ -83,7 +83,7 @@ def test_a_state_keeps_the_stars_of_the_listed_movies_alone_until_all_are_asked_
     of_few = state.nbytes
     by_stars = scorer.recommend_from(state, everything, n=len(scorer.catalogue.movie_ids), rank_by="rating")
 
-    assert state.nbytes - of_few > 12 * len(by_stars)  # for each an index, stars and how likely they are 4 or more
+    assert state.nbytes - of_few > 8 * len(by_stars)  # for each its stars, and how likely they are 4 or more
     again = {entry.movie_id: (entry.stars, entry.like_probability) for entry in by_stars}
     assert [again[one.movie_id] for one in listed] == [(one.stars, one.like_probability) for one in listed]
 
