@@ -23,6 +23,16 @@ def test_one_thread_is_one_for_pytorch_and_for_numpy() -> None:
     assert (products, operators) == ({1}, 1)
 
 
+def printed_by(script: str, *arguments: str) -> str:
+    command = [sys.executable, "-c", script, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def mapped(malloc_info: str) -> int:
+    """Bytes that a process has outside its heaps."""
+    return int(re.findall(r'type="mmap" count="\d+" size="(\d+)"', malloc_info)[-1])
+
+
 HEAPS = """
 import ctypes, sys, threading
 from model.processes import use_little_memory
@@ -47,8 +57,7 @@ libc.fflush(None)
 
 def heaps(mode: str) -> int:
     """Of a process with eight threads that take memory."""
-    done = subprocess.run([sys.executable, "-c", HEAPS, mode], capture_output=True, text=True, check=True)
-    return done.stdout.count("<heap nr=")
+    return printed_by(HEAPS, mode).count("<heap nr=")
 
 
 LARGE = """
@@ -68,8 +77,7 @@ libc.fflush(None)
 
 def outside_heaps(mode: str) -> int:
     """Bytes that a process has outside its heaps, which has had a large array, and has another one."""
-    done = subprocess.run([sys.executable, "-c", LARGE, mode], capture_output=True, text=True, check=True)
-    return int(re.findall(r'type="mmap" count="\d+" size="(\d+)"', done.stdout)[-1])
+    return mapped(printed_by(LARGE, mode))
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc that has heaps for threads")
@@ -112,9 +120,7 @@ app.cli.main()
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc that says what lies outside its heaps")
 def test_threads_of_a_command_keep_no_memory_of_a_product() -> None:
-    done = subprocess.run([sys.executable, "-c", PRODUCTS], capture_output=True, text=True, check=True)
-    held = int(re.findall(r'type="mmap" count="\d+" size="(\d+)"', done.stdout)[-1])
-    assert held < 16 << 20  # MKL would keep six MiB for each of eight threads
+    assert mapped(printed_by(PRODUCTS)) < 16 << 20  # MKL would keep six MiB for each of eight threads
 
 
 HOLES = """
@@ -142,5 +148,4 @@ print(before - resident())
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc that keeps what is free between pieces")
 def test_memory_that_is_free_between_pieces_in_use_goes_back_to_the_system() -> None:
-    done = subprocess.run([sys.executable, "-c", HOLES], capture_output=True, text=True, check=True)
-    assert int(done.stdout) > 48 << 20
+    assert int(printed_by(HOLES)) > 48 << 20
