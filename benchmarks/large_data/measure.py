@@ -237,11 +237,11 @@ class Training:
     def _steps(self, task: StepTask, clock: Clock) -> None:
         task.trained.train()
         taken, count = task.steps(1), task.step_count(1)
-        task.take_step(next(taken))  # the first step also allocates
+        task.take_step(next(taken), 1)  # the first step also allocates
         steps = min(self.steps, count - 1)
         with clock.measuring(steps, count):
-            for step in islice(taken, steps):
-                task.take_step(step)
+            for number, step in enumerate(islice(taken, steps), start=2):
+                task.take_step(step, number)
 
     def scored_stars(self, clock: Clock) -> None:
         """Stars of some held-out users, of all of validation and test."""

@@ -27,7 +27,7 @@ from model.data.splits import Split
 from model.errors import DataError
 from model.evaluation.rating_metrics import Predicted, rmse
 from model.rating_scale import WHOLE_STARS
-from model.training.checkpoint import over, run_name, under
+from model.training.checkpoint import run_name
 from model.training.context import TrainingContext
 from model.training.steps import Step, StepTask
 from model.training.trainer import EarlyStopping, Trainer
@@ -202,38 +202,24 @@ class GcMcTask(StepTask):
 
     def step_count(self, epoch: int) -> int:
         """The last epoch has the steps that are left."""
-        return min(self.config.round_epochs, self.config.epochs - self._steps_before(epoch))
-
-    def _steps_before(self, epoch: int) -> int:
-        return (epoch - 1) * self.config.round_epochs
+        return min(self.config.round_epochs, self.config.epochs - (epoch - 1) * self.config.round_epochs)
 
     def rate(self, epochs_done: float) -> float:  # noqa: ARG002 - constant
         return self.config.learning_rate
 
     def steps(self, epoch: int) -> Iterator[Step]:
-        graph, before = self.model.graph, self._steps_before(epoch)
-        for step in range(1, self.step_count(epoch) + 1):
+        graph = self.model.graph
+        for _ in range(self.step_count(epoch)):
             logits = self.trained.decode(*self.trained.encode(graph), graph.rated)
             # Every step is over all ratings, so that all weigh alike.
             yield Step(cross_entropy(logits[None], graph.levels[None]), len(graph.levels), weight=1)
-            self._average(before + step)  # runs when the next step is asked for: the optimizer has taken this one
 
-    @torch.no_grad()
-    def _average(self, steps: int) -> None:
-        """Move the average towards the weights; faster at first, when there is little to average."""
-        decay = min(self.config.averaging, (1 + steps) / (10 + steps))
-        for average, weight in zip(self.network.parameters(), self.trained.parameters(), strict=True):
-            average.lerp_(weight, 1 - decay)
+    def average_share(self, step: int) -> float:
+        """Greater at first, when there is little to average."""
+        return 1 - min(self.config.averaging, (1 + step) / (10 + step))
 
     def validation(self) -> dict[str, float]:
         return {"validation_rmse": rmse(self.model.predict(self.examples).stars, self.examples.target_stars)}
-
-    def state(self) -> dict[str, Tensor]:
-        return {**super().state(), **over("trained.", self.trained.state_dict())}
-
-    def restore(self, state: dict[str, Tensor]) -> None:
-        super().restore(state)
-        self.trained.load_state_dict(under(state, "trained."))
 
 
 class GcMc:

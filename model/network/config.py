@@ -209,7 +209,10 @@ class RankingTrainingConfig(WithOldNames):
         epochs: in each, one window of every user's history is drawn at random.
         users_per_step: windows in one step.
         learning_rate: the highest one. It rises from zero in a straight line over the share ``warm_up`` of all steps,
-            then falls to zero on half a cosine.
+            then falls on half a cosine.
+        final_rate: share of the learning rate that is left at the end.
+        averaging: the network that is kept has the mean of the weights after all steps, in which a step counts as this
+            power of its number, about; None keeps the last weights. A rate that does not end at zero gains by it.
         weight_decay: of AdamW; the most effective regularization of this network.
         largest_gradient: gradients with a larger norm are clipped to it.
         window: ratings of a history that one epoch reads and predicts, at most; None for as many as the network reads.
@@ -236,6 +239,8 @@ class RankingTrainingConfig(WithOldNames):
     window: int | None = Field(None, exclude_if=lambda window: window is None)
     relevance_share: float = Field(1.0, exclude_if=lambda share: share == 1.0)
     sampled_movies: int | None = Field(None, exclude_if=lambda movies: movies is None)
+    final_rate: float = Field(0.0, exclude_if=lambda share: share == 0.0)
+    averaging: float | None = Field(None, exclude_if=lambda power: power is None)
     refit_epochs: int = 6
     refit_rate: float = 1e-3
     seed: int = 0

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from copy import deepcopy
 from functools import partial
 from typing import NamedTuple
 
@@ -106,7 +107,7 @@ class RankingTask(StepTask):
     """
 
     name = "lists"
-    early_stopping: EarlyStopping | None = None  # the rate falls to zero by the last epoch, which is kept
+    early_stopping: EarlyStopping | None = None  # the rate falls until the last epoch, which is kept
 
     def __init__(
         self,
@@ -117,6 +118,7 @@ class RankingTask(StepTask):
         device: torch.device,
     ) -> None:
         self.network: Ranking = network.to(device)
+        self._trained = network if config.averaging is None else _copy(network)
         self.sequences = train
         self.examples = validation and _some(validation, config.seed)
         self.config = config
@@ -132,8 +134,20 @@ class RankingTask(StepTask):
         self.counts = np.bincount(train.movies, minlength=network.vocabulary_size)
         self.sampler = Sampler(torch.from_numpy(self.counts), config.sampled_movies)
         self.optimizer = torch.optim.AdamW(
-            network.parameters(), lr=0.0, betas=config.adam_betas, weight_decay=config.weight_decay, fused=True
+            self._trained.parameters(), lr=0.0, betas=config.adam_betas, weight_decay=config.weight_decay, fused=True
         )
+
+    @property
+    def trained(self) -> Ranking:
+        return self._trained
+
+    def average_share(self, step: int) -> float:
+        """As in polynomial-decay averaging.
+
+        Shamir and Zhang 2013, "Stochastic gradient descent for non-smooth optimization", section 4.
+        """
+        power = self.config.averaging or 0.0
+        return (power + 1) / (power + step)
 
     def step_count(self, epoch: int) -> int:  # noqa: ARG002 - every epoch has as many
         return math.ceil(len(self.users) / self.config.users_per_step)
@@ -142,7 +156,8 @@ class RankingTask(StepTask):
         share, warm_up = epochs_done / self.config.epochs, self.config.warm_up
         if share < warm_up:
             return self.config.learning_rate * share / warm_up
-        return self.config.learning_rate * (1 + math.cos(math.pi * (share - warm_up) / (1 - warm_up))) / 2
+        falling = (1 + math.cos(math.pi * (share - warm_up) / (1 - warm_up))) / 2  # 1 to 0
+        return self.config.learning_rate * (self.config.final_rate + (1 - self.config.final_rate) * falling)
 
     def steps(self, epoch: int) -> Iterator[Step]:
         random = np.random.default_rng([self.config.seed, epoch])
@@ -180,7 +195,7 @@ class RankingTask(StepTask):
         count = int(some.sum())
         total = int(summed(torch.tensor(share.counted(count))))
         losses = []
-        for member in self.network.members:
+        for member in self.trained.members:
             movies = member.encode_movies(needed.to(self.device))
             queries = member(now.profiles, now.movies, now.stars, movies.vectors)  # (time, users, horizons, width)
             loss = self._loss("next", queries, movies, now.movies, now, (steps, users), candidates)
@@ -220,6 +235,13 @@ class RankingTask(StepTask):
             return {}
         by_next = partial(relevances, self.network, device=self.device, horizon="next")
         return {"validation_ndcg": score_lists(by_next, self.examples, self.counts).ndcg_at_10}
+
+
+def _copy(network: Ranking) -> Ranking:
+    """A copy with weights of its own; what no checkpoint holds, the genres and titles of the catalogue, is shared."""
+    held = network.state_dict()
+    shared = {id(buffer): buffer for name, buffer in network.named_buffers() if name not in held}
+    return deepcopy(network, shared)
 
 
 def _some(examples: Examples, seed: int) -> Examples:

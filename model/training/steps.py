@@ -34,7 +34,8 @@ class StepTask(ABC):
     Attributes:
         seed: of everything that an epoch draws.
         largest_gradient: the norm that the gradients of a step are clipped to; None clips nothing.
-        network: what predicts.
+        network: what predicts. Where the steps change another network, `trained`, it is the average of the weights that
+            `trained` had after each of them.
         optimizer: of the parameters of `trained`.
     """
 
@@ -51,6 +52,10 @@ class StepTask(ABC):
     def trained(self) -> nn.Module:
         """What the steps change: the network itself, unless a task says otherwise."""
         return self.network
+
+    def average_share(self, step: int) -> float:  # noqa: ARG002 - the same for all steps
+        """Share of the latest weights in the average after this step, 1 for the first; for a task with an average."""
+        return 1.0
 
     @cached_property
     def averaging(self) -> Callable[[Callable[[], Tensor]], Tensor]:
@@ -78,30 +83,44 @@ class StepTask(ABC):
         torch.manual_seed(hash((self.seed, number)) + rank())
         self.trained.train()
         total, weights, samples, count = 0.0, 0, 0, self.step_count(number)
+        before = sum(self.step_count(epoch) for epoch in range(1, number))
         for done, step in enumerate(self.steps(number), start=1):
             weight = step.samples if step.weight is None else step.weight
             self._set_rate((number - 1) + done / count)
-            total += self.take_step(step) * weight
+            total += self.take_step(step, before + done) * weight
             weights += weight
             samples += step.samples
             report(done, count, total / weights, samples)
         return float(summed(torch.tensor(total, dtype=torch.double))) / size() / weights
 
-    def take_step(self, step: Step) -> float:
-        """Change the parameters by one step; returns the mean loss of its samples."""
+    def take_step(self, step: Step, number: int) -> float:
+        """Change the parameters by the step of this number, 1 for the first; returns the mean loss of its samples."""
         self.optimizer.zero_grad(set_to_none=True)
         step.loss.backward()  # type: ignore[no-untyped-call]
         if self.largest_gradient is not None:
             torch.nn.utils.clip_grad_norm_(self.trained.parameters(), self.largest_gradient)
         self.optimizer.step()
+        if self.trained is not self.network:
+            self._average(self.average_share(number))
         return step.loss.item()
+
+    @torch.no_grad()
+    def _average(self, share: float) -> None:
+        """Move the network that predicts towards the trained one."""
+        for average, weight in zip(self.network.parameters(), self.trained.parameters(), strict=True):
+            average.lerp_(weight, share)
 
     def _set_rate(self, epochs_done: float) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(epochs_done)
 
     def state(self) -> dict[str, Tensor]:
-        return over("optimizer.", optimizer_tensors(self.optimizer))
+        state = over("optimizer.", optimizer_tensors(self.optimizer))
+        if self.trained is not self.network:
+            state |= over("trained.", self.trained.state_dict())
+        return state
 
     def restore(self, state: dict[str, Tensor]) -> None:
         load_optimizer(self.optimizer, under(state, "optimizer."))
+        if self.trained is not self.network:
+            self.trained.load_state_dict(under(state, "trained."))

@@ -39,7 +39,7 @@ SMALL = Preset(
         update={"ranking": RankingConfig(embedding=8, hidden=12, history_length=20, stars_weight=0.5)}
     ),
     training=RATING_ONLY.training,
-    ranking_training=RankingTrainingConfig(epochs=2),
+    ranking_training=RankingTrainingConfig(epochs=2, final_rate=0.15, averaging=8.0),
 )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from builders import RATING_ONLY, SMALL, context_for, network
-from torch import Tensor
+from torch import Tensor, nn
 
 from model.baselines.lists import ItemKnn, Popularity
 from model.baselines.registry import RANKING
@@ -385,10 +385,13 @@ def test_an_evaluation_has_the_baselines_beside_it(sample: MovieLens, lists_spli
     assert all(epoch.validation_ndcg is not None for epoch in evaluation.learning_curve)
 
 
+@pytest.mark.parametrize("averaging", [None, 8.0], ids=["last weights", "averaged weights"])
 def test_an_interrupted_ranking_run_goes_on_where_it_stopped(
-    sample: MovieLens, lists_split: Split, tmp_path: Path
+    sample: MovieLens, lists_split: Split, tmp_path: Path, averaging: float | None
 ) -> None:
-    whole = NetworkRanker(SeqRecEstimator(SMALL, context_for(sample)), "relevance")
+    training = RankingTrainingConfig(epochs=2, averaging=averaging)
+    preset = SMALL.model_copy(update={"ranking_training": training})
+    whole = NetworkRanker(SeqRecEstimator(preset, context_for(sample)), "relevance")
     whole.fit(lists_split)
 
     def interrupt(progress: object) -> None:
@@ -397,13 +400,53 @@ def test_an_interrupted_ranking_run_goes_on_where_it_stopped(
 
     with pytest.raises(KeyboardInterrupt):
         NetworkRanker(
-            SeqRecEstimator(SMALL, replace(context_for(sample, tmp_path), on_progress=interrupt)), "relevance"
+            SeqRecEstimator(preset, replace(context_for(sample, tmp_path), on_progress=interrupt)), "relevance"
         ).fit(lists_split)
-    resumed = NetworkRanker(SeqRecEstimator(SMALL, context_for(sample, tmp_path, resume=True)), "relevance")
+    resumed = NetworkRanker(SeqRecEstimator(preset, context_for(sample, tmp_path, resume=True)), "relevance")
     resumed.fit(lists_split)
 
     histories = lists_split.test.histories()
     assert np.array_equal(resumed.scores(histories), whole.scores(histories))
+
+
+def test_the_rate_rises_and_falls_to_the_final_share() -> None:
+    training = RankingTrainingConfig(epochs=10, learning_rate=0.4, warm_up=0.2, final_rate=0.1)
+    ranking = network(SMALL.network, vocabulary_size=10).require_ranking()
+    task = RankingTask(ranking, sequences([1, 2, 3]), None, training, torch.device("cpu"))
+
+    assert [task.rate(epochs) for epochs in (1, 2, 6, 10)] == pytest.approx([0.2, 0.4, 0.22, 0.04])
+
+
+def vector(module: nn.Module) -> Tensor:
+    """A copy of all parameters, one behind the other."""
+    return nn.utils.parameters_to_vector(module.parameters()).detach().clone()
+
+
+def test_averaged_weights_are_the_mean_after_all_steps_in_which_later_steps_count_more() -> None:
+    histories = sequences(*([1, 2, 3, 4, 5, 6, 7] for _ in range(3)))
+    training = RankingTrainingConfig(epochs=2, users_per_step=1, averaging=1.0)
+    ranking = network(SMALL.network, vocabulary_size=10).require_ranking()
+    task = RankingTask(ranking, histories, None, training, torch.device("cpu"))
+    after_steps: list[Tensor] = []
+    for epoch in (1, 2):
+        task.run_epoch(epoch, lambda *_: after_steps.append(vector(task.trained)))
+
+    numbers = torch.arange(1, 7)  # by the first power of its number
+    mean = (torch.stack(after_steps) * (numbers / numbers.sum())[:, None]).sum(0)
+
+    assert torch.allclose(vector(ranking), mean, atol=1e-6)
+    assert not torch.allclose(after_steps[-1], mean, atol=1e-3)
+
+
+def test_titles_and_genres_are_in_memory_once_though_an_averaged_network_has_its_weights_twice() -> None:
+    ranking = network(SMALL.network, vocabulary_size=10).require_ranking()
+    task = RankingTask(ranking, sequences([1, 2]), None, RankingTrainingConfig(averaging=8.0), torch.device("cpu"))
+
+    both = [dict(one.named_buffers()) | dict(one.named_parameters()) for one in (ranking, task.trained)]
+    assert {name for name in both[0] if both[0][name].data_ptr() == both[1][name].data_ptr()} == {
+        "movies.genres",
+        "movies.titles",
+    }
 
 
 def test_stars_and_lists_are_the_same_whether_a_network_learns_one_of_them_or_both(
