@@ -31,8 +31,8 @@ def changed(
     base: Preset, training: RankingTrainingConfig, ranking: RankingConfig, settings: dict[str, Any]
 ) -> tuple[Preset, RankingTrainingConfig]:
     """The preset and its training with other values of some fields of either configuration."""
-    known = training.model_dump() | ranking.model_dump()
-    if unknown := settings.keys() - known.keys():
+    known = [*RankingTrainingConfig.model_fields, *RankingConfig.model_fields]
+    if unknown := settings.keys() - set(known):
         raise typer.BadParameter(f"There is no setting {', '.join(sorted(unknown))}. Choose among {', '.join(known)}.")
     of_network = {name: value for name, value in settings.items() if name in RankingConfig.model_fields}
     network = base.network.model_copy(update={"ranking": ranking.model_copy(update=of_network)})
