@@ -86,10 +86,11 @@ class SeqRecEstimator:
         if ranking is None or config is None:
             yield
             return
+        earlier_epochs = 0
         if start is not None:
             ranking.load_state_dict(start.require_ranking().state_dict())
-            config = config.refit
-        task = RankingTask(ranking, train.sequences, validation, config, self.context.device)
+            earlier_epochs, config = config.epochs, config.refit
+        task = RankingTask(ranking, train.sequences, validation, config, self.context.device, earlier_epochs)
         # Validation examples change nothing in this task, so runs with and without them share a checkpoint.
         settings = self.network.config.model_dump_json() + config.model_dump_json()
         run = run_name(f"{self.preset.name}-ranking", settings, [train], self.context.content)

@@ -71,6 +71,17 @@ RATING_ONLY = Preset(
     ),
 )
 
+LEARNING_LISTS = RankingTrainingConfig(
+    epochs=16,
+    users_per_step=16,
+    relevance_weight=0.05,  # a greater one makes lists of both horizons worse
+    relevance_share=0.34,
+    sampled_movies=1024,
+    final_rate=0.15,
+    averaging=4.0,
+    refit_epochs=3,
+)
+
 QUICK_LOOK = Preset(
     name="seqrec-small",
     network=RATING_ONLY.network.model_copy(
@@ -88,7 +99,9 @@ QUICK_LOOK = Preset(
         }
     ),
     training=RATING_ONLY.training.model_copy(update={"epochs": 1}),
-    ranking_training=RankingTrainingConfig(epochs=4, learning_rate=6e-3, relevance_share=0.5, sampled_movies=512),
+    ranking_training=LEARNING_LISTS.model_copy(
+        update={"epochs": 4, "learning_rate": 6e-3, "relevance_share": 0.5, "sampled_movies": 512}
+    ),
     refit=False,
     most_ratings=1_000_000,
 )
@@ -101,13 +114,14 @@ SEQREC = Preset(
     name="seqrec",
     network=RATING_ONLY.network.model_copy(update={"ranking": LISTS}),
     training=RATING_ONLY.training,
-    ranking_training=RankingTrainingConfig(epochs=20, relevance_share=0.34, sampled_movies=1024, refit_epochs=3),
+    ranking_training=LEARNING_LISTS,
 )
 
 BEST = SEQREC.model_copy(
     update={
         "name": "seqrec-best",
         "network": SEQREC.network.model_copy(update={"ranking": LISTS.model_copy(update={"members": 2})}),
+        "ranking_training": LEARNING_LISTS.model_copy(update={"epochs": 20}),
         "tested_refitted": True,
     }
 )

@@ -116,7 +116,9 @@ class RankingTask(StepTask):
         validation: Examples | None,
         config: RankingTrainingConfig,
         device: torch.device,
+        earlier_epochs: int = 0,
     ) -> None:
+        """``earlier_epochs`` are those whose average the network is; the average goes on from there."""
         self.network: Ranking = network.to(device)
         self._trained = network if config.averaging is None else _copy(network)
         self.sequences = train
@@ -124,7 +126,7 @@ class RankingTask(StepTask):
         self.config = config
         self.device = device
         self.settings = config.model_dump_json()
-        self.seed, self.epochs = config.seed, config.epochs
+        self.seed, self.epochs, self.earlier_epochs = config.seed, config.epochs, earlier_epochs
         # The mean of the members' losses gives each of them a part of its gradient.
         self.largest_gradient = config.largest_gradient / math.sqrt(len(network.members))
         self.users = np.flatnonzero(train.counts)
@@ -146,8 +148,8 @@ class RankingTask(StepTask):
 
         Shamir and Zhang 2013, "Stochastic gradient descent for non-smooth optimization", section 4.
         """
-        power = self.config.averaging or 0.0
-        return (power + 1) / (power + step)
+        power, before = self.config.averaging or 0.0, self.earlier_epochs * self.step_count(1)
+        return (power + 1) / (power + before + step)
 
     def step_count(self, epoch: int) -> int:  # noqa: ARG002 - every epoch has as many
         return math.ceil(len(self.users) / self.config.users_per_step)

@@ -312,9 +312,9 @@ def _own_training(ours: Collection[Result]) -> str:
     return f"""\
 ## Training
 
-At every step of every history, `seqrec` learns which movie comes next and, at half the weight, which movies are
-relevant; the cross-entropy is the weighted sum of both. NDCG@10 is that of the next movie, for at most 1,000 validation
-users; no setting depends on it.
+At every step of every history, `seqrec` learns which movie comes next and, at a twentieth of the weight, which movies
+are relevant; the cross-entropy is the weighted sum of both. NDCG@10 is that of the next movie, for at most 1,000
+validation users; no setting depends on it.
 
 ![Training curves]({CURVES_FIGURE})
 

@@ -438,6 +438,20 @@ def test_averaged_weights_are_the_mean_after_all_steps_in_which_later_steps_coun
     assert not torch.allclose(after_steps[-1], mean, atol=1e-3)
 
 
+def test_the_average_of_a_refit_goes_on_from_the_network_that_it_starts_from() -> None:
+    histories = sequences(*([1, 2, 3, 4, 5, 6, 7] for _ in range(3)))
+    training = RankingTrainingConfig(epochs=1, users_per_step=1, averaging=1.0)
+    ranking = network(SMALL.network, vocabulary_size=10).require_ranking()
+    start = vector(ranking)
+    task = RankingTask(ranking, histories, None, training, torch.device("cpu"), earlier_epochs=2)
+    after_steps: list[Tensor] = []
+    task.run_epoch(1, lambda *_: after_steps.append(vector(task.trained)))
+
+    # The start stands for steps 1 to 6, whose numbers add up to 21; those of the refit are 7, 8 and 9.
+    mean = (torch.stack([start, *after_steps]) * (torch.tensor([21.0, 7.0, 8.0, 9.0]) / 45)[:, None]).sum(0)
+    assert torch.allclose(vector(ranking), mean, atol=1e-6)
+
+
 def test_titles_and_genres_are_in_memory_once_though_an_averaged_network_has_its_weights_twice() -> None:
     ranking = network(SMALL.network, vocabulary_size=10).require_ranking()
     task = RankingTask(ranking, sequences([1, 2]), None, RankingTrainingConfig(averaging=8.0), torch.device("cpu"))
