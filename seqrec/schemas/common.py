@@ -1,5 +1,6 @@
 """What several bodies have in common."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Annotated, Self
@@ -51,6 +52,8 @@ def _number(value: object, info: ValidationInfo) -> object:
         raise ValueError("a number is wanted, not true or false")
     if _is_mere_text(value, info):
         raise ValueError("a number is wanted, not text")
+    if isinstance(value, float) and not math.isfinite(value):  # written by programs, though JSON has none of them
+        raise ValueError("a number is wanted, not NaN or Infinity")
     return value
 
 

@@ -288,6 +288,16 @@ def test_an_invalid_field_is_described_in_a_plain_sentence(
     assert answer.json()["details"] == [{"field": field, "message": message}]
 
 
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e400"])
+def test_what_is_not_a_number_is_not_said_to_be_too_large(client: TestClient, value: str) -> None:
+    answer = client.put(
+        "/users/1/ratings/1", content=f'{{"stars": {value}}}', headers={"content-type": "application/json"}
+    )
+
+    assert answer.status_code == 422
+    assert answer.json()["details"] == [{"field": "body.stars", "message": "a number is wanted, not NaN or Infinity"}]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "field", "wanted"),
     [
