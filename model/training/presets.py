@@ -125,7 +125,7 @@ BEST = SEQREC.model_copy(
         "tested_refitted": True,
     }
 )
-"""Its lists are made by two ranking networks: better ones, for twice the time of learning lists."""
+"""Its lists are made by two ranking networks: better ones, for two and a half times the time of learning lists."""
 
 MOST_EPOCHS = 12
 """Of the ranking network at the first look, however few ratings there are."""
