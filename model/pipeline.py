@@ -186,8 +186,9 @@ def _finished(held_out: _HeldOut, root: Root, context: TrainingContext) -> Train
         context.on_stage("all users")
         everyone, model = split_in_half(held_out.sequences), SeqRecEstimator(preset, context)
         model.begin(everyone)
-        with model.ranking_beside(everyone, None, start=held_out.model.network):
-            model.fit_stars(everyone, None, last_epoch=held_out.model.best_epoch)
+        first = held_out.model
+        with model.ranking_beside(everyone, None, start=first.network, earlier_steps=first.ranking_steps):
+            model.fit_stars(everyone, None, last_epoch=first.best_epoch)
         learned = everyone.sequences
     card = held_out.card.model_copy(update={"created_at": datetime.now(UTC)})
     here = folder_of(root)

@@ -211,8 +211,8 @@ class RankingTrainingConfig(WithOldNames):
         learning_rate: the highest one. It rises from zero in a straight line over the share ``warm_up`` of all steps,
             then falls on half a cosine.
         final_rate: share of the learning rate that is left at the end.
-        averaging: the network that is kept has the mean of the weights after all steps, in which a step counts as this
-            power of its number, about; None keeps the last weights. A rate that does not end at zero gains by it.
+        averaging: the network that is kept has the mean of the weights after all steps, in which a step counts about as
+            this power of its number; None keeps the last weights. A rate that does not end at zero gains by it.
         weight_decay: of AdamW; the most effective regularization of this network.
         largest_gradient: gradients with a larger norm are clipped to it.
         window: ratings of a history that one epoch reads and predicts, at most; None for as many as the network reads.

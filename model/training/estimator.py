@@ -35,6 +35,7 @@ class SeqRecEstimator:
         network: there from `begin` on.
         epochs: of learning stars.
         ranking_epochs: of learning to rank.
+        ranking_steps: of all these epochs.
         best_epoch: number of the epoch of learning stars that was kept.
     """
 
@@ -46,6 +47,7 @@ class SeqRecEstimator:
         self.context = context
         self.epochs: list[Epoch] = []
         self.ranking_epochs: list[Epoch] = []
+        self.ranking_steps = 0
         self.best_epoch = 0
         self._on_epoch: Callable[[], object] = lambda: None
 
@@ -69,30 +71,32 @@ class SeqRecEstimator:
                 member.movies.fit_titles()
         like_first(self.network)
 
-    def fit_ranking(self, train: Examples, validation: Examples | None, start: SeqRec | None = None) -> None:
+    def fit_ranking(
+        self, train: Examples, validation: Examples | None, start: SeqRec | None = None, earlier_steps: int = 0
+    ) -> None:
         """Learn which movie comes next and which are relevant from then on; does nothing for a preset of stars alone.
 
-        With ``start``, the ranking network goes on from that network's, at the rate and for the epochs of a refit.
+        With ``start``, the ranking network goes on from that network's, at the rate and for the epochs of a refit. Its
+        average goes on too, over the ``earlier_steps`` that made the start; with 0, it is of the new steps alone.
         """
-        with self.ranking_beside(train, validation, start):
+        with self.ranking_beside(train, validation, start, earlier_steps):
             pass
 
     @contextmanager
     def ranking_beside(
-        self, train: Examples, validation: Examples | None, start: SeqRec | None = None
+        self, train: Examples, validation: Examples | None, start: SeqRec | None = None, earlier_steps: int = 0
     ) -> Iterator[None]:
         """As `fit_ranking`, side by side with a ``with`` block that takes long; the end of the block waits for it."""
         ranking, config = self.network.ranking, self.preset.ranking_training
         if ranking is None or config is None:
             yield
             return
-        earlier_epochs = 0
         if start is not None:
             ranking.load_state_dict(start.require_ranking().state_dict())
-            earlier_epochs, config = config.epochs, config.refit
-        task = RankingTask(ranking, train.sequences, validation, config, self.context.device, earlier_epochs)
+            config = config.refit
+        task = RankingTask(ranking, train.sequences, validation, config, self.context.device, earlier_steps)
         # Validation examples change nothing in this task, so runs with and without them share a checkpoint.
-        settings = self.network.config.model_dump_json() + config.model_dump_json()
+        settings = self.network.config.model_dump_json() + task.settings
         run = run_name(f"{self.preset.name}-ranking", settings, [train], self.context.content)
         trainer = Trainer(task)
         samples = task.samples * config.epochs if self.context.side_by_side else 0
@@ -104,7 +108,7 @@ class SeqRecEstimator:
                 self._on_epoch = before
             side.wait()
         self.context.on_learned(task.name)
-        self.ranking_epochs = trainer.epochs
+        self.ranking_epochs, self.ranking_steps = trainer.epochs, task.epochs * task.step_count(1)
         unrated = self._unrated(train)
         for member in ranking.members:
             member.movies.reset(unrated)

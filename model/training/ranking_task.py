@@ -107,7 +107,7 @@ class RankingTask(StepTask):
     """
 
     name = "lists"
-    early_stopping: EarlyStopping | None = None  # the rate falls until the last epoch, which is kept
+    early_stopping: EarlyStopping | None = None  # the rate falls until the end, and what is learned then is kept
 
     def __init__(
         self,
@@ -116,17 +116,17 @@ class RankingTask(StepTask):
         validation: Examples | None,
         config: RankingTrainingConfig,
         device: torch.device,
-        earlier_epochs: int = 0,
+        earlier_steps: int = 0,
     ) -> None:
-        """``earlier_epochs`` are those whose average the network is; the average goes on from there."""
+        """``earlier_steps``: the network is the average over so many, and the average goes on from there."""
         self.network: Ranking = network.to(device)
         self._trained = network if config.averaging is None else _copy(network)
         self.sequences = train
         self.examples = validation and _some(validation, config.seed)
         self.config = config
         self.device = device
-        self.settings = config.model_dump_json()
-        self.seed, self.epochs, self.earlier_epochs = config.seed, config.epochs, earlier_epochs
+        self.settings = config.model_dump_json() + (f" after {earlier_steps} steps" if earlier_steps else "")
+        self.seed, self.epochs, self.earlier_steps = config.seed, config.epochs, earlier_steps
         # The mean of the members' losses gives each of them a part of its gradient.
         self.largest_gradient = config.largest_gradient / math.sqrt(len(network.members))
         self.users = np.flatnonzero(train.counts)
@@ -148,8 +148,8 @@ class RankingTask(StepTask):
 
         Shamir and Zhang 2013, "Stochastic gradient descent for non-smooth optimization", section 4.
         """
-        power, before = self.config.averaging or 0.0, self.earlier_epochs * self.step_count(1)
-        return (power + 1) / (power + before + step)
+        power = self.config.averaging or 0.0
+        return (power + 1) / (power + self.earlier_steps + step)
 
     def step_count(self, epoch: int) -> int:  # noqa: ARG002 - every epoch has as many
         return math.ceil(len(self.users) / self.config.users_per_step)
@@ -182,7 +182,7 @@ class RankingTask(StepTask):
                 self.config.relevance_share,
             )
             samples = len(of_step.predicted()[0])
-            yield Step(self.averaging(partial(self._mean_loss, of_step, samples)), samples)
+            yield Step(self.over_processes(partial(self._mean_loss, of_step, samples)), samples)
 
     def _mean_loss(self, windows: Windows, samples: int) -> Tensor:
         """The loss of this process's share of the windows, which have so many samples together."""

@@ -67,7 +67,7 @@ class RatingTask(StepTask):
 
     def steps(self, epoch: int) -> Iterator[Step]:
         for batch in self.batches.epoch(epoch):
-            yield Step(self.averaging(partial(self._loss, batch)), batch.samples)
+            yield Step(self.over_processes(partial(self._loss, batch)), batch.samples)
 
     def _loss(self, batch: Batch) -> Tensor:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):

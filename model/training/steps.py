@@ -54,11 +54,14 @@ class StepTask(ABC):
         return self.network
 
     def average_share(self, step: int) -> float:  # noqa: ARG002 - the same for all steps
-        """Share of the latest weights in the average after this step, 1 for the first; for a task with an average."""
+        """Share of the latest weights in the average after the step of this number, counted from 1.
+
+        For a task with an average.
+        """
         return 1.0
 
     @cached_property
-    def averaging(self) -> Callable[[Callable[[], Tensor]], Tensor]:
+    def over_processes(self) -> Callable[[Callable[[], Tensor]], Tensor]:
         """Computes a loss whose gradients will be means over all processes."""
         return averaging(parameter for group in self.optimizer.param_groups for parameter in group["params"])
 

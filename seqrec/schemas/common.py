@@ -53,7 +53,7 @@ def _number(value: object, info: ValidationInfo) -> object:
     if _is_mere_text(value, info):
         raise ValueError("a number is wanted, not text")
     if isinstance(value, float) and not math.isfinite(value):  # written by programs, though JSON has none of them
-        raise ValueError("a number is wanted, not NaN or Infinity")
+        raise ValueError("a finite number is wanted")
     return value
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,8 +21,10 @@ from model.evaluation.rating_metrics import rmse
 from model.inference import artifact
 from model.network.rating import SeqRec
 from model.pipeline import evaluate, train, train_better, train_once
+from model.training import estimator
 from model.training.estimator import NetworkRanker
 from model.training.presets import PRESETS, QUICK_LOOK, first_look, preset
+from model.training.ranking_task import RankingTask
 
 
 def card_with(card: Card, ndcg: float) -> Card:
@@ -55,6 +58,23 @@ def test_a_refit_learns_from_all_users(sample: MovieLens, tmp_path: Path) -> Non
 
     assert stages == ["held-out", "all users"]
     assert not trained.card.preliminary
+
+
+def test_the_average_of_the_lists_goes_on_through_the_refit(
+    sample: MovieLens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks: list[RankingTask] = []
+
+    def build(*arguments: Any) -> RankingTask:
+        tasks.append(RankingTask(*arguments))
+        return tasks[-1]
+
+    monkeypatch.setattr(estimator, "RankingTask", build)
+    train(sample, SMALL, tmp_path, context_for(sample))
+    first, refit = tasks
+
+    assert first.earlier_steps == 0
+    assert refit.earlier_steps == first.epochs * first.step_count(1) > 0
 
 
 @pytest.mark.parametrize(("ndcg", "written"), [(0.0, True), (1.0, False)])

@@ -65,6 +65,8 @@ def train(data: Path, out: Path, epochs: int = 2) -> dict[str, list[float]]:
         "stars": [epoch.train_loss for epoch in model.epochs],
         "stars, validation": [epoch.validation_rmse or 0.0 for epoch in model.epochs],
         "lists": [epoch.train_loss for epoch in model.ranking_epochs],
+        "lists, validation": [epoch.validation_ndcg or 0.0 for epoch in model.ranking_epochs],
+        "lists, weights": [weights.norm().item() for weights in model.network.require_ranking().parameters()],
         "predictions": model.predict(split.test).stars.tolist(),
     }
 

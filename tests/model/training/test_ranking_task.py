@@ -443,7 +443,7 @@ def test_the_average_of_a_refit_goes_on_from_the_network_that_it_starts_from() -
     training = RankingTrainingConfig(epochs=1, users_per_step=1, averaging=1.0)
     ranking = network(SMALL.network, vocabulary_size=10).require_ranking()
     start = vector(ranking)
-    task = RankingTask(ranking, histories, None, training, torch.device("cpu"), earlier_epochs=2)
+    task = RankingTask(ranking, histories, None, training, torch.device("cpu"), earlier_steps=6)
     after_steps: list[Tensor] = []
     task.run_epoch(1, lambda *_: after_steps.append(vector(task.trained)))
 
@@ -496,6 +496,25 @@ def test_a_refit_on_more_users_starts_from_the_first_fit(sample: MovieLens, list
     assert np.array_equal(
         NetworkRanker(second, "relevance").scores(histories), NetworkRanker(first, "relevance").scores(histories)
     )
+
+
+def test_a_refit_goes_on_with_the_average_of_the_steps_that_made_its_start(
+    sample: MovieLens, lists_split: Split
+) -> None:
+    first, soon, late = (SeqRecEstimator(SMALL, context_for(sample)) for _ in range(3))
+    for model in (first, soon, late):
+        model.begin(lists_split.train)
+        model.fit_prior(lists_split.train)
+    first.fit_ranking(lists_split.train, None)
+    soon.fit_ranking(lists_split.train, None, start=first.network)
+    late.fit_ranking(lists_split.train, None, start=first.network, earlier_steps=10**12)
+
+    histories = lists_split.test.histories()
+    at_first, soon_after, long_after = (
+        NetworkRanker(model, "relevance").scores(histories) for model in (first, soon, late)
+    )
+    assert np.allclose(long_after, at_first, atol=1e-5)
+    assert not np.allclose(soon_after, at_first, atol=1e-2)
 
 
 def test_every_preset_can_be_evaluated_by_its_lists() -> None:

@@ -38,7 +38,7 @@ def two_threads() -> Iterator[None]:
 def ranking_trainer(sample: MovieLens, split: Split, **training: object) -> Trainer:
     model = SeqRecEstimator(SMALL, context_for(sample))
     model.begin(split.train)
-    config = RankingTrainingConfig(epochs=2).model_copy(update=training)
+    config = RankingTrainingConfig(epochs=2, averaging=4.0).model_copy(update=training)
     ranking = model.network.require_ranking()
     return Trainer(RankingTask(ranking, split.train.sequences, None, config, torch.device("cpu")))
 
