@@ -12,6 +12,7 @@ from model.experiments.lists.runs import PROTOCOLS, SERVED_MODEL, ExternalResult
 from model.experiments.provenance import Provenance
 from model.experiments.report import around_summary, write_text
 from model.experiments.tables import NOTHING, code_cell, markdown
+from model.training.presets import PRESETS
 
 BEGIN, END = "<!-- lists: written by seqrec experiments lists -->", "<!-- end of lists -->"
 """The summary of the lists stands between these marks in a README."""
@@ -307,14 +308,16 @@ A model without a row on a protocol was not run there.
 
 def _own_training(ours: Collection[Result]) -> str:
     """What is told of our own network alone; nothing where it has not been measured."""
-    if not ours:
+    learning = PRESETS[SERVED_MODEL].ranking_training
+    if not ours or learning is None:
         return ""
+    weight = learning.relevance_weight
     return f"""\
 ## Training
 
-At every step of every history, `seqrec` learns which movie comes next and, at a twentieth of the weight, which movies
-are relevant; the cross-entropy is the weighted sum of both. NDCG@10 is that of the next movie, for at most 1,000
-validation users; no setting depends on it.
+At every step of every history, `seqrec` learns which movie comes next and, with a weight of {weight:g} beside 1, which
+movies are relevant; the cross-entropy is the weighted sum of both. NDCG@10 is that of the next movie by the averaged
+weights, for at most 1,000 validation users; no setting depends on it.
 
 ![Training curves]({CURVES_FIGURE})
 
