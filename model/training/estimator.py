@@ -40,6 +40,7 @@ class SeqRecEstimator:
     """
 
     inductive = True
+    ranking_steps = 0
 
     def __init__(self, preset: Preset, context: TrainingContext) -> None:
         self.name = preset.name
@@ -47,7 +48,6 @@ class SeqRecEstimator:
         self.context = context
         self.epochs: list[Epoch] = []
         self.ranking_epochs: list[Epoch] = []
-        self.ranking_steps = 0
         self.best_epoch = 0
         self._on_epoch: Callable[[], object] = lambda: None
 
