@@ -86,7 +86,7 @@ class RunStore:
         result = read_record(self.result_file(run), Result)
         if result is None or result.data_checksum != self.checksum:
             return None
-        if result.evaluation is None or result.settings == settings_of(run.build(self.context)):
+        if result.evaluation is None or _of_stars(result.settings) == _of_stars(settings_of(run.build(self.context))):
             return result
         return None
 
@@ -227,6 +227,14 @@ def settings_of(model: object) -> dict[str, Any]:
         elif isinstance(value, tuple) and all(isinstance(part, str | int | float) for part in value):
             settings[name] = list(value)
     return settings
+
+
+def _of_stars(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings without how lists are learned, which changes no stars: both are learned apart."""
+    if "preset" not in settings:
+        return settings
+    of_stars = {name: value for name, value in settings["preset"].items() if name != "ranking_training"}
+    return settings | {"preset": of_stars}
 
 
 def _write_predictions(path: Path, predicted: Predicted) -> None:
