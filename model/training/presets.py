@@ -100,7 +100,14 @@ QUICK_LOOK = Preset(
     ),
     training=RATING_ONLY.training.model_copy(update={"epochs": 1}),
     ranking_training=LEARNING_LISTS.model_copy(
-        update={"epochs": 4, "learning_rate": 6e-3, "relevance_share": 0.5, "sampled_movies": 512, "refit_epochs": 6}
+        update={
+            "epochs": 4,
+            "learning_rate": 6e-3,
+            "relevance_weight": 0.5,  # of little data, taste is learned from it: with less, similar movies differ in it
+            "relevance_share": 0.5,
+            "sampled_movies": 512,
+            "refit_epochs": 6,
+        }
     ),
     refit=False,
     most_ratings=1_000_000,
