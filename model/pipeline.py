@@ -184,9 +184,9 @@ def _finished(held_out: _HeldOut, root: Root, context: TrainingContext) -> Train
     preset, model, learned = held_out.model.preset, held_out.model, held_out.learned
     if preset.refit:
         context.on_stage("all users")
-        everyone, model = split_in_half(held_out.sequences), SeqRecEstimator(preset, context)
+        everyone = split_in_half(held_out.sequences)
+        first, model = model, SeqRecEstimator(preset, context)
         model.begin(everyone)
-        first = held_out.model
         with model.ranking_beside(everyone, None, start=first.network, earlier_steps=first.ranking_steps):
             model.fit_stars(everyone, None, last_epoch=first.best_epoch)
         learned = everyone.sequences

@@ -65,6 +65,22 @@ def test_every_saved_result_is_that_of_a_run_of_today_with_the_same_settings(sto
     assert found == set((RESULTS / "rows").glob("*.json"))
 
 
+@pytest.mark.parametrize(
+    ("part", "holds"), [("ranking_training", True), ("training", False)], ids=["of lists", "of stars"]
+)
+def test_a_result_of_stars_holds_until_another_training_of_stars(
+    part: str, holds: bool, sample: MovieLens, context: TrainingContext, tmp_path: Path
+) -> None:
+    shutil.copytree(RESULTS / "rows", tmp_path / "rows")
+    store = store_of(tmp_path, sample, context)
+    run = next(run for run in all_runs(store) if run.model == "seqrec" and store.find(run) is not None)
+    record = json.loads(store.result_file(run).read_text())
+    record["settings"]["preset"][part]["epochs"] = 99
+    store.result_file(run).write_text(json.dumps(record))
+
+    assert (store.find(run) is not None) == holds
+
+
 def test_every_saved_list_result_has_the_settings_of_today(context: TrainingContext) -> None:
     for protocol in PROTOCOLS:
         for name in MODELS:
