@@ -110,7 +110,7 @@ class Trainer:
 
     On one CPU model the outcome depends on nothing but the data, the configuration with its seed and the number of
     threads and processes (`model.distributed.group`), also where the run was interrupted. On CUDA, results vary in the
-    last digits, and also in a `model.training.side_by_side.SideRun`, which changes the number of threads.
+    last digits, and also beside a `model.training.side_by_side.SideRun`, whose end changes the number of threads.
 
     Attributes:
         epochs: those done.

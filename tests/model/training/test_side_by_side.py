@@ -107,11 +107,13 @@ def test_what_fails_beside_the_lists_ends_their_training(
     assert model.ranking_epochs == []
 
 
-def test_little_work_is_done_by_this_process(sample: MovieLens, split: Split) -> None:
-    trainer = ranking_trainer(sample, split)
+def test_little_work_is_done_by_this_process_with_one_thread(sample: MovieLens, split: Split) -> None:
+    trainer, threads = ranking_trainer(sample, split), set()
 
-    with SideRun(trainer, 1000, None, lambda _: None) as run:
+    with SideRun(trainer, 1000, None, lambda _: threads.add(torch.get_num_threads())) as run:
         assert run.pid is None
         run.wait()
 
     assert len(trainer.epochs) == 2
+    assert threads == {1}
+    assert torch.get_num_threads() == 2
