@@ -79,9 +79,15 @@ class AsyncRecommender:
         self._recommender = recommender
         self._users = MicroBatcher(recommender.read_users)
 
-    async def read_user(self, user_id: int) -> KnownUser:
-        """The user from memory, or read together with those of other requests; `UserNotFound`."""
-        user = self._recommender.find_user(user_id) or await self._users.get(user_id)
+    async def read_user(self, user_id: int, *, explain: bool = False) -> KnownUser:
+        """The user from memory, or read together with those of other requests; `UserNotFound`.
+
+        To ``explain`` a list, the history is read once for the list and its reasons, so nothing is computed yet.
+        """
+        user = self._recommender.find_user(user_id)
+        if user is None and explain:
+            return await in_scoring_thread(self._recommender.read_user, user_id)
+        user = user or await self._users.get(user_id)
         if user is None:
             raise UserNotFound([user_id])
         return user

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from itertools import compress
 
 import numpy as np
-from torch import Tensor
 
 from model.inference.diversity import POOL, diversified
-from model.inference.explanation import LATEST_EXPLAINED, MOST_REASONS
+from model.inference.explanation import Explanation
 from model.inference.index import exclude
 from model.inference.results import (
     HORIZON,
@@ -15,7 +14,6 @@ from model.inference.results import (
     RELEVANCE_DECIMALS,
     Prediction,
     RankBy,
-    Reason,
     Recommendation,
     descending,
     rounded,
@@ -46,6 +44,7 @@ class UserRanking:
 
         Ties by id. ``among`` says of each movie index whether the list may contain it, shape (movies,).
         """
+        explanation = Explanation(self.state, self.rank_by) if explain else None
         if len(self.state.excluded):
             among = exclude(among, self.state.excluded)
         order = self.state.best(self.rank_by, among, max(offset + n, POOL if diversity else 0))
@@ -61,7 +60,7 @@ class UserRanking:
             stars = rounded(clip(predicted.stars, self._rating_scale))
             if self.catalogue.network.config.likelihood == "categorical":
                 likely = rounded(predicted.like_probability)
-        return self._entries(self.catalogue.ids[page].tolist(), page, stars, likely, explain)
+        return self._entries(self.catalogue.ids[page].tolist(), page, stars, likely, explanation)
 
     def all(
         self, movie_ids: Sequence[int], predictions: Sequence[Prediction] | None, explain: bool = False
@@ -71,6 +70,7 @@ class UserRanking:
         ``movie_ids`` ascend; ties keep that order. ``predictions`` are theirs, None from a network that predicts no
         stars.
         """
+        explanation = Explanation(self.state, self.rank_by) if explain else None
         indices = self.catalogue.vocabulary.indices(movie_ids)
         stars: list[float | None] = [None] * len(movie_ids)
         likely = stars
@@ -85,7 +85,7 @@ class UserRanking:
             indices[best],
             [stars[at] for at in order],
             [likely[at] for at in order],
-            explain,
+            explanation,
         )
 
     @property
@@ -98,7 +98,7 @@ class UserRanking:
         indices: IntArray,
         stars: Sequence[float | None],
         likely: Sequence[float | None],
-        explain: bool,
+        explanation: Explanation | None,
     ) -> list[Recommendation]:
         """Recommendations in the order given; ids, indices, stars and probabilities to like them go together."""
         relevances: Sequence[float | None] = [None] * len(indices)
@@ -106,58 +106,8 @@ class UserRanking:
         if log_relevance is not None:
             probabilities = np.exp(log_relevance, dtype=np.float64)
             relevances = np.round(probabilities, RELEVANCE_DECIMALS).tolist()
-        reasons = self._reasons(indices) if explain else [None] * len(indices)
+        reasons = [None] * len(indices) if explanation is None else explanation.reasons(indices)
         return [Recommendation(*entry) for entry in zip(movie_ids, stars, likely, relevances, reasons, strict=True)]
-
-    def _reasons(self, indices: IntArray) -> list[tuple[Reason, ...]]:
-        """For each movie index, the ratings that speak for it most; see `model.inference.explanation`.
-
-        A rated movie has no reasons: one of them would be its own rating, which its predicted stars leave out.
-        """
-        positions = self._examined()
-        if len(positions) == 0:
-            return [() for _ in indices]
-        lost = self._lost_without_each(indices, positions).float().cpu().numpy()  # (examined, movies)
-        lost[:, np.isin(indices, self.state.rated)] = 0
-        best = np.argsort(-lost, axis=0, kind="stable")[:MOST_REASONS]
-        examined = [self.state.context.history[position] for position in positions.tolist()]
-        return [
-            tuple(
-                Reason(
-                    examined[row].movie_id,
-                    examined[row].stars,
-                    round(float(lost[row, movie]), RANKING_DECIMALS),
-                    examined[row].feedback,
-                )
-                for row in best[:, movie]
-                if lost[row, movie] > 0
-            )
-            for movie in range(len(indices))
-        ]
-
-    def _examined(self) -> IntArray:
-        """Positions in the history of the ratings that may be reasons, ascending.
-
-        A movie that the user gave less than usual is not a reason for another one, whatever the score loses without it.
-        """
-        stars = self.state.context.history.stars
-        first = max(len(stars) - LATEST_EXPLAINED, 0)
-        if self.rank_by != "rating":  # the ranking network reads no further back
-            first = max(first, self.catalogue.network.require_ranking().config.window_start(len(stars)))
-        return first + np.flatnonzero(stars[first:] >= stars.mean()) if len(stars) else np.array([], dtype=np.int64)
-
-    def _lost_without_each(self, indices: IntArray, left_out: IntArray) -> Tensor:
-        """What the score loses without each of the ratings at these positions, shape (left out, movies)."""
-        state, encoder = self.state, self.catalogue.encoder
-        if self.rank_by == "rating":
-            others = encoder.encode_without_each(state.user, left_out)
-            return state.stars_for(state.encoded, indices).mean - state.stars_for(others, indices).mean
-        queries = self.catalogue.network.compared_queries(
-            encoder.queries_without_each(state.user, left_out),
-            lambda: encoder.vectors_without_each(state.user, left_out),
-        )
-        whole = state.log_relevance_for(state.queries, self.horizon)
-        return whole[:, indices] - state.log_relevance_for(queries, self.horizon)[:, indices]
 
 
 def like_probability(prediction: Prediction, scale: RatingScale) -> float | None:

@@ -115,6 +115,34 @@ class UserState:
             self._queries = self.catalogue.network.compared_queries(queries, lambda: self.encoded.vectors)
         return self._queries
 
+    def encoded_without_each(self, left_out: IntArray) -> EncodedUsers:
+        """`encoded` without each of the ratings at these positions; `NoStarsError` if there is no rating network."""
+        self.catalogue.require_stars()
+        whole, without = self.catalogue.encoder.encode_without_each(self.user, left_out)
+        if self._encoded is None:
+            self._encoded = whole
+        return without
+
+    def queries_without_each(self, left_out: IntArray) -> Tensor:
+        """`queries` without each of the ratings at these positions, shape (left out, horizons, width).
+
+        `NoRelevanceError` if there is no ranking network.
+        """
+        encoder, network = self.catalogue.encoder, self.catalogue.network
+        if self._queries is not None:
+            others = encoder.queries_without_each(self.user, left_out)
+            return network.compared_queries(others, lambda: self._vectors_without_each(left_out))
+        queries, self._read, others = encoder.read_without_each(self.user, left_out)
+        others = network.compared_queries(others, lambda: self._vectors_without_each(left_out))
+        self._queries = network.compared_queries(queries, lambda: self.encoded.vectors)
+        return others
+
+    def _vectors_without_each(self, left_out: IntArray) -> Tensor:
+        whole, without = self.catalogue.encoder.vectors_without_each(self.user, left_out)
+        if self._encoded is None:
+            self._encoded = self.catalogue.encoder.encode(self.user, whole)
+        return without
+
     def _is_beginning_of(self, context: UserContext) -> bool:
         """Whether the context's history goes on from this one's."""
         history = self.context.history

@@ -47,7 +47,7 @@ async def recommend_for_user(
     services = services_of(request)
     recommender, ids = services.async_recommender, await own_ids(options, services)
     chosen = translation.user_options_from(options, ids)
-    user = await recommender.read_user(user_id)
+    user = await recommender.read_user(user_id, explain=chosen.explain)
     # What is popular depends on everyone: no revision says whether it is still right.
     context = user.user.context
     popular = asks_for_popular(context, chosen)

@@ -59,8 +59,8 @@ class PosteriorEncoder:
         precision = np.stack([said.precision for said in evidence])  # (users, S, D, D)
         return _solve(precision, right_sides[..., None]).reshape(len(histories), -1)
 
-    def means_without_each(self, user: Users, left_out: IntArray) -> FloatArray:
-        """The same of one user without one of the ratings at these positions, shape (left out, S * D).
+    def means_without_each(self, user: Users, left_out: IntArray) -> tuple[FloatArray, FloatArray]:
+        """The same of one user, and without each of the ratings at these positions, shape (left out, S * D).
 
         A rating x, r adds noise * x x' to the precision P, so without it the inverse is that of Sherman and Morrison
         (1950): one factorization of P serves all::
@@ -69,18 +69,21 @@ class PosteriorEncoder:
         """
         movies = user.movies.numpy()
         evidence = self._evidence(movies, user.stars.numpy())
-        coordinates = self._coordinates[movies].sum(0) - self._coordinates[movies[left_out]]  # (left out, C)
+        of_all = self._coordinates[movies].sum(0, keepdims=True)  # (1, C)
+        whole = self._prior_shares(user.profiles, of_all, user.lengths.numpy()) + evidence.weighted  # (1, S, D)
+        coordinates = of_all - self._coordinates[movies[left_out]]  # (left out, C)
         removed = evidence.design[:, left_out]  # (S, left out, D)
         weighted = self._noise * evidence.residuals[:, left_out]  # (S, left out)
         rest = np.full(len(left_out), len(movies) - 1)
         right_sides = self._prior_shares(user.profiles, coordinates, rest) + evidence.weighted  # (left out, S, D)
         right_sides -= (weighted[..., None] * removed).transpose(1, 0, 2)
-        columns = np.concatenate([right_sides.transpose(1, 2, 0), removed.transpose(0, 2, 1)], axis=2)
-        solved, directions = np.split(_solve(evidence.precision, columns), 2, axis=2)  # (S, D, left out) each
+        columns = np.concatenate([whole, right_sides, removed.transpose(1, 0, 2)]).transpose(1, 2, 0)
+        parts = np.split(_solve(evidence.precision, columns), [1, 1 + len(left_out)], axis=2)
+        mean, solved, directions = parts  # (S, D, 1), and twice (S, D, left out)
         predicted = np.einsum("snd,sdn->sn", removed, solved)
         leverage = self._noise * np.einsum("snd,sdn->sn", removed, directions)
         means = solved + directions * (self._noise * predicted / (1 - leverage))[:, None]  # (S, D, left out)
-        return np.ascontiguousarray(means.transpose(2, 0, 1)).reshape(len(left_out), -1)
+        return _concatenated(mean), _concatenated(means)
 
     def user_biases(self, means: FloatArray) -> FloatArray:
         """Average over samples of the users' biases, shape (users,), of posterior means (users, S * D)."""
@@ -107,6 +110,11 @@ class PosteriorEncoder:
         columns = np.hstack([np.broadcast_to(profile, (len(means), profile.shape[1])), means])
         shares: FloatArray = columns @ self._column_shares + self._prior_share
         return shares.reshape(len(means), self._samples, -1)
+
+
+def _concatenated(means: FloatArray) -> FloatArray:
+    """Of all samples, shape (histories, S * D), of means (S, D, histories)."""
+    return np.ascontiguousarray(means.transpose(2, 0, 1)).reshape(means.shape[2], -1)
 
 
 def _solve(precision: FloatArray, right_sides: npt.NDArray[np.float32]) -> FloatArray:

@@ -14,7 +14,6 @@ from torch import Tensor
 from model.errors import NoRelevanceError
 from model.inference.encoding.posterior import PosteriorEncoder
 from model.inference.encoding.recurrence import Recurrence, Trace
-from model.inference.explanation import encode_without_each
 from model.network.batch import Latest, Users
 from model.network.branches import HistoryBranch, ProfileBranch
 from model.network.config import RankingConfig
@@ -53,17 +52,20 @@ class UserEncoder:
         self._rating = _RatingEncoder.of(network, movies)
         self._ranking = _RankingEncoder.of(network, vectors)
 
-    def encode(self, users: Users) -> EncodedUsers:
-        """As `SeqRec.encode_users`."""
+    def encode(self, users: Users, vectors: Tensor | None = None) -> EncodedUsers:
+        """As `SeqRec.encode_users`; ``vectors`` are the users' by the prior, where they are known."""
         if self._rating is None:
             return self._network.encode_users(users)
-        return self._rating.encode(users)
+        return self._rating.encode(users, vectors)
 
-    def encode_without_each(self, user: Users, left_out: IntArray) -> EncodedUsers:
-        """As `model.inference.explanation.encode_without_each`, for a batch of one user."""
+    def encode_without_each(self, user: Users, left_out: IntArray) -> tuple[EncodedUsers, EncodedUsers]:
+        """A batch of one user, and the same several times, each time without one rating.
+
+        ``left_out`` are positions in the history, ascending, shape (left out,).
+        """
         if self._rating is not None:
             return self._rating.encode_without_each(user, left_out)
-        return encode_without_each(self._network, user, left_out)
+        return self._network.encode_users(user), self._network.encode_users(without_each(user, left_out))
 
     def queries(self, users: Users) -> Tensor:
         """As `RankingNetwork.queries`; `NoRelevanceError` if there is no ranking network."""
@@ -85,17 +87,36 @@ class UserEncoder:
             return self._ranking.queries_without_each(user, left_out)
         return self._network.require_ranking().queries_without_each(user, self._movie_vectors, left_out)
 
-    def vectors_without_each(self, user: Users, left_out: IntArray) -> Tensor:
-        """The vectors of `encode_without_each` alone, shape (left out, width)."""
+    def read_without_each(self, user: Users, left_out: IntArray) -> tuple[Tensor, ReadHistory | None, Tensor]:
+        """What `read_on` gives for a history that nothing is known of, and `queries_without_each`."""
+        if self._ranking is not None:
+            return self._ranking.read_without_each(user, left_out)
+        return self.queries(user), None, self.queries_without_each(user, left_out)
+
+    def vectors_without_each(self, user: Users, left_out: IntArray) -> tuple[Tensor, Tensor]:
+        """The vectors of `encode_without_each` alone, shapes (1, width) and (left out, width)."""
         if self._rating is not None:
             return self._rating.vectors_without_each(user, left_out)
-        return encode_without_each(self._network, user, left_out).vectors
+        whole, without = self.encode_without_each(user, left_out)
+        return whole.vectors, without.vectors
 
     @property
     def _movie_vectors(self) -> MovieVectors:
         if self._vectors is None:
             raise NoRelevanceError
         return self._vectors
+
+
+def without_each(user: Users, left_out: IntArray) -> Users:
+    """A batch of one user several times, each time without the rating at one of these positions."""
+    missing, times = torch.from_numpy(left_out).unsqueeze(1), len(left_out)
+    remaining = (torch.arange(int(user.lengths[0])) != missing).to(user.movies.device)  # (left out, ratings)
+    return Users(
+        profiles=user.profiles.expand(times, -1),
+        movies=user.movies.expand(times, -1)[remaining],
+        stars=user.stars.expand(times, -1)[remaining],
+        lengths=user.lengths.expand(times) - 1,
+    )
 
 
 class _Member(NamedTuple):
@@ -109,9 +130,11 @@ class _Member(NamedTuple):
         """Reads one history from its rating number ``start`` on; ``before`` are state and cell before that."""
         return self.recurrence.read(self._project(user, start), before)
 
-    def read_without_each(self, user: Users, start: int, left_out: IntArray) -> FloatArray:
-        """The last states of such a reading without one of the ratings, shape (left out, hidden)."""
-        return self.recurrence.without_each(self._project(user, start), left_out - start)
+    def read_without_each(self, user: Users, start: int, left_out: IntArray) -> tuple[Trace, FloatArray]:
+        """Such a reading, and the last states without one of the ratings, shape (left out, hidden)."""
+        projected = self._project(user, start)
+        whole = self.recurrence.read(projected)
+        return whole, self.recurrence.without_each(projected, whole, left_out - start)
 
     def read_together(self, users: Users, latest: Latest) -> FloatArray:
         """The last states of several histories, shape (users, hidden)."""
@@ -162,14 +185,34 @@ class _RankingEncoder:
             traces = [member.read(user, earlier.ratings, end) for member, end in begun]
         else:
             traces = [member.read(user, start) for member in self._members]
+        return self._read(user, start, traces)
+
+    def _read(self, user: Users, start: int, traces: Sequence[Trace]) -> tuple[Tensor, ReadHistory]:
+        """The queries of one user, of whom each member has read the history from its rating number ``start`` on."""
         ends = tuple((trace.states[-1].copy(), trace.cells[-1].copy()) for trace in traces)
         heads = (member.head(trace.states[-1:], user) for member, trace in zip(self._members, traces, strict=True))
-        return joined(heads), ReadHistory(start, ratings, ends)
+        return joined(heads), ReadHistory(start, len(user.movies), ends)
 
     def queries_without_each(self, user: Users, left_out: IntArray) -> Tensor:
-        # The window of a history with one rating less, which may begin earlier.
-        start = self._config.window_start(len(user.movies) - 1)
-        return joined(member.head(member.read_without_each(user, start, left_out), user) for member in self._members)
+        return self._without_each(user, left_out)[1]
+
+    def read_without_each(self, user: Users, left_out: IntArray) -> tuple[Tensor, ReadHistory, Tensor]:
+        traces, without = self._without_each(user, left_out)
+        start = self._config.window_start(len(user.movies))
+        if start != self._start_without_one(user):
+            return *self.read_on(user, None), without
+        return *self._read(user, start, traces), without
+
+    def _without_each(self, user: Users, left_out: IntArray) -> tuple[list[Trace], Tensor]:
+        """Each member's reading in the window of a history with one rating less, and the queries without each."""
+        start = self._start_without_one(user)
+        traces, states = zip(*(one.read_without_each(user, start, left_out) for one in self._members), strict=True)
+        heads = (member.head(last, user) for member, last in zip(self._members, states, strict=True))
+        return list(traces), joined(heads)
+
+    def _start_without_one(self, user: Users) -> int:
+        """Where the window of a history with one rating less begins; it may be earlier."""
+        return self._config.window_start(len(user.movies) - 1)
 
 
 class _RatingEncoder:
@@ -200,8 +243,8 @@ class _RatingEncoder:
                 return None
         return cls(network, movies, PosteriorEncoder(network.prior, movies.prior), recurrences)
 
-    def encode(self, users: Users) -> EncodedUsers:
-        vectors = self._posterior.means(users)
+    def encode(self, users: Users, known: Tensor | None = None) -> EncodedUsers:
+        vectors = self._posterior.means(users) if known is None else known.numpy()
         residuals = self._residuals(users, vectors)
         read = self._history if len(users.lengths) == 1 else self._histories
         outputs = [
@@ -212,8 +255,8 @@ class _RatingEncoder:
         ]
         return self._network.join_users(outputs, torch.from_numpy(vectors))
 
-    def encode_without_each(self, user: Users, left_out: IntArray) -> EncodedUsers:
-        whole, without = self._posterior.means(user), self._posterior.means_without_each(user, left_out)
+    def encode_without_each(self, user: Users, left_out: IntArray) -> tuple[EncodedUsers, EncodedUsers]:
+        whole, without = self._posterior.means_without_each(user, left_out)
         residuals = self._residuals(user, whole)
         # Without a rating the user's bias is another one, and so are the residuals of all other ratings.
         shifts = self._posterior.user_biases(whole) - self._posterior.user_biases(without)  # (left out,)
@@ -223,10 +266,12 @@ class _RatingEncoder:
             else branch(user, residuals, self._network.movies).expand(len(left_out), -1)
             for branch in self._network.user_branches
         ]
-        return self._network.join_users(outputs, torch.from_numpy(without))
+        known = torch.from_numpy(whole)
+        return self.encode(user, known), self._network.join_users(outputs, torch.from_numpy(without))
 
-    def vectors_without_each(self, user: Users, left_out: IntArray) -> Tensor:
-        return torch.from_numpy(self._posterior.means_without_each(user, left_out))
+    def vectors_without_each(self, user: Users, left_out: IntArray) -> tuple[Tensor, Tensor]:
+        whole, without = self._posterior.means_without_each(user, left_out)
+        return torch.from_numpy(whole), torch.from_numpy(without)
 
     def _residuals(self, users: Users, means: FloatArray) -> Tensor:
         """As the prior's: stars less mean, movie bias and user bias, shape (ratings,)."""

@@ -115,6 +115,16 @@ def test_users_who_are_read_together_get_the_lists_that_each_gets_alone(loaded: 
             assert mine["predicted_stars"] == pytest.approx(theirs["predicted_stars"], abs=2e-4)
 
 
+def test_for_a_list_with_reasons_nothing_is_computed_before_it_is_made(loaded: Engine, scorer: Scorer) -> None:
+    services = create_app(loaded, scorer).state.services
+
+    explained = asyncio.run(services.async_recommender.read_user(1, explain=True))
+    other = asyncio.run(services.async_recommender.read_user(2))
+
+    assert not explained.user.is_encoded
+    assert other.user.is_encoded
+
+
 def test_who_waits_too_long_for_a_turn_is_refused_and_who_is_computed_is_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -17,9 +17,9 @@ from model.features.history import Rated
 from model.features.users import Profile, UserContext
 from model.inference.cold_start import ColdStartMovie
 from model.inference.encoding.catalogue import EncodedCatalogue
+from model.inference.encoding.posterior import PosteriorEncoder
 from model.inference.encoding.recurrence import Recurrence, Trace
-from model.inference.encoding.users import ReadHistory, UserEncoder
-from model.inference.explanation import encode_without_each
+from model.inference.encoding.users import ReadHistory, UserEncoder, without_each
 from model.inference.ranking import UserRanking
 from model.inference.results import RANKING_DECIMALS, RankBy
 from model.inference.scorer import Scorer
@@ -55,11 +55,11 @@ class TrainingNetwork(UserEncoder):
     def __init__(self, catalogue: EncodedCatalogue) -> None:
         self.network, self.vectors = catalogue.network, catalogue.vectors
 
-    def encode(self, users: Users) -> EncodedUsers:
+    def encode(self, users: Users, _: torch.Tensor | None = None) -> EncodedUsers:
         return self.network.encode_users(users)
 
-    def encode_without_each(self, user: Users, left_out: IntArray) -> EncodedUsers:
-        return encode_without_each(self.network, user, left_out)
+    def encode_without_each(self, user: Users, left_out: IntArray) -> tuple[EncodedUsers, EncodedUsers]:
+        return self.encode(user), self.encode(without_each(user, left_out))
 
     def queries(self, users: Users) -> torch.Tensor:
         assert self.vectors is not None
@@ -72,8 +72,12 @@ class TrainingNetwork(UserEncoder):
         assert self.vectors is not None
         return self.network.require_ranking().queries_without_each(user, self.vectors, left_out)
 
-    def vectors_without_each(self, user: Users, left_out: IntArray) -> torch.Tensor:
-        return self.encode_without_each(user, left_out).vectors
+    def read_without_each(self, user: Users, left_out: IntArray) -> tuple[torch.Tensor, None, torch.Tensor]:
+        return self.queries(user), None, self.queries_without_each(user, left_out)
+
+    def vectors_without_each(self, user: Users, left_out: IntArray) -> tuple[torch.Tensor, torch.Tensor]:
+        whole, without = self.encode_without_each(user, left_out)
+        return whole.vectors, without.vectors
 
 
 @pytest.fixture(autouse=True)
@@ -208,8 +212,11 @@ def test_without_each_rating_a_user_is_encoded_as_one_who_never_gave_it(
     movies, stars = list(range(1, ratings + 1)), [1.0 + step % 5 for step in range(ratings)]
     left_out = np.arange(max(ratings - 50, 0), ratings, every)
 
-    encoded = catalogue.encoder.encode_without_each(user(movies, stars), left_out)
+    whole, encoded = catalogue.encoder.encode_without_each(user(movies, stars), left_out)
 
+    of_all = catalogue.network.encode_users(user(movies, stars))
+    np.testing.assert_allclose(whole.vectors, of_all.vectors, atol=1e-5)
+    np.testing.assert_allclose(whole.hidden, of_all.hidden, atol=1e-5)
     for row, step in enumerate(left_out.tolist()):
         without = user(movies[:step] + movies[step + 1 :], stars[:step] + stars[step + 1 :])
         expected = catalogue.network.encode_users(without)
@@ -278,7 +285,14 @@ def test_without_each_rating_the_queries_are_those_of_a_history_without_it(
     left_out = np.arange(catalogue.network.require_ranking().config.window_start(ratings), ratings, every)
 
     queries = catalogue.encoder.queries_without_each(user(movies, stars), left_out)
+    whole, read, others = catalogue.encoder.read_without_each(user(movies, stars), left_out)
 
+    of_all, read_alone = catalogue.encoder.read_on(user(movies, stars), None)
+    np.testing.assert_array_equal(whole, of_all)
+    assert read is not None
+    assert read_alone is not None
+    assert read[:2] == read_alone[:2]
+    np.testing.assert_array_equal(others, queries)
     for query, step in zip(queries, left_out.tolist(), strict=True):
         without = user(movies[:step] + movies[step + 1 :], stars[:step] + stars[step + 1 :])
         expected = catalogue.network.require_ranking().queries(without, catalogue.vectors)[0]
@@ -299,6 +313,33 @@ def test_reasons_are_those_of_the_network(rank_by: RankBy) -> None:
             assert [reason.contribution for reason in own.reasons] == pytest.approx(
                 [reason.contribution for reason in expected.reasons], abs=2e-4
             )
+
+
+@pytest.mark.parametrize("rank_by", ["relevance", "rating"])
+def test_a_list_and_its_reasons_take_one_reading_of_the_history(
+    rank_by: RankBy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue = encoded_catalogue(FACTORIZED, MOVIES)
+    ranking = catalogue.network.require_ranking().config.hidden
+    reads: list[str] = []
+    evidence, read = PosteriorEncoder._evidence, Recurrence.read
+
+    def counted_evidence(self: PosteriorEncoder, movies: IntArray, stars: FloatArray) -> object:
+        reads.append("evidence")
+        return evidence(self, movies, stars)
+
+    def counted_read(self: Recurrence, projected: FloatArray, *start: tuple[FloatArray, FloatArray]) -> Trace:
+        reads.extend(["ranking"] if self.hidden == ranking else [])
+        return read(self, projected, *start)
+
+    monkeypatch.setattr(PosteriorEncoder, "_evidence", counted_evidence)
+    monkeypatch.setattr(Recurrence, "read", counted_read)
+    state = UserState(catalogue, UserContext(history=[Rated(movie, 1.0 + movie % 5) for movie in range(1, 31)]))
+
+    movies = UserRanking(state, rank_by).best(np.ones(MOVIES + 1, dtype=bool), 10, explain=True)
+
+    assert any(movie.reasons for movie in movies)
+    assert sorted(reads) == ["evidence", "ranking"]
 
 
 def test_cold_start_movies_in_a_history_are_read_as_the_network_reads_them(scorer: Scorer) -> None:
