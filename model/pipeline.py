@@ -36,12 +36,34 @@ class TrainedModel(NamedTuple):
 
 
 class _HeldOut(NamedTuple):
-    """A model that some users were held out of, its card, the ratings that it has learned from, and all ratings."""
+    """A training without the held-out users.
+
+    Attributes:
+        model: what it has learned.
+        card: of the model.
+        learned: the ratings that it has learned from.
+        refit: the model of all users, as far as it has learned by now; None for a preset without one.
+    """
 
     model: SeqRecEstimator
     card: Card
     learned: Sequences
-    sequences: Sequences
+    refit: "_Refit | None"
+
+
+class _Refit:
+    """The second training, on all users."""
+
+    def __init__(self, preset: Preset, sequences: Sequences, context: TrainingContext) -> None:
+        self.examples = split_in_half(sequences)
+        self.model = SeqRecEstimator(preset, context.of("all users"))
+
+    def fit_stars(self, epochs: int) -> None:
+        self.model.begin(self.examples)
+        self.model.fit_stars(self.examples, None, last_epoch=epochs)
+
+    def fit_ranking(self, first: SeqRecEstimator) -> None:
+        self.model.fit_ranking(self.examples, None, start=first.network, earlier_steps=first.ranking_steps)
 
 
 def train(
@@ -51,7 +73,8 @@ def train(
 
     The first training holds users out: its test scores go on the card, and its best epoch decides how long to train.
     The second one is on all users for that many epochs, and its weights are served. Its ranking network starts from
-    that of the first one. A preset without `Preset.refit` ends with the first one.
+    that of the first one, and its stars are learned while the first one's lists are, which take longest. A preset
+    without `Preset.refit` ends with the first training.
 
     Of several processes that train together, the first scores the model and writes the artifact.
 
@@ -95,7 +118,7 @@ def train_once(
     learned for ``epochs``; the ranking network goes on from that of ``start``, as in a refit, or begins anew. As in
     `train`, data without relevant ratings trains stars alone.
     """
-    context.on_stage("all users")
+    context = context.of("all users")
     preset = preset.for_data(has_stars=data.has_stars)
     if not (split.train.sequences.stars >= RELEVANT_STARS).any():
         preset = preset.without_ranking()
@@ -123,18 +146,20 @@ def _with_users_held_out(data: MovieLens, preset: Preset, context: TrainingConte
     users, split = len(split.train), split.with_ratings(preset.most_ratings, preset.training.seed)
     if len(split.train) < users:
         context.on_drawn(len(split.train), users)
-    context.on_stage("held-out")
-    model = SeqRecEstimator(preset, context)
+    model = SeqRecEstimator(preset, context.of("held-out"))
+    refit = _Refit(preset, sequences, context) if preset.refit else None
     started = time.perf_counter()
     model.begin(split.train)
     with model.ranking_beside(split.train, split.validation):
         model.fit_stars(split.train, split.validation)
         seconds = time.perf_counter() - started
         evaluation = from_first(lambda: _evaluate_stars(model, split, context, seconds))
+        if refit is not None:
+            refit.fit_stars(model.best_epoch)
     card = from_first(lambda: _card(model, data, context, model.best_epoch, evaluation, lists_split)).model_copy(
         update={"preliminary": preliminary}
     )
-    return _HeldOut(model, card, split.train.sequences, sequences)
+    return _HeldOut(model, card, split.train.sequences, refit)
 
 
 def _evaluate_stars(
@@ -180,16 +205,11 @@ def _card(
 
 
 def _finished(held_out: _HeldOut, root: Root, context: TrainingContext) -> TrainedModel:
-    """Train on all users, if the preset says so, and write the artifact."""
-    preset, model, learned = held_out.model.preset, held_out.model, held_out.learned
-    if preset.refit:
-        context.on_stage("all users")
-        everyone = split_in_half(held_out.sequences)
-        first, model = model, SeqRecEstimator(preset, context)
-        model.begin(everyone)
-        with model.ranking_beside(everyone, None, start=first.network, earlier_steps=first.ranking_steps):
-            model.fit_stars(everyone, None, last_epoch=first.best_epoch)
-        learned = everyone.sequences
+    """Train on all users to the end, if the preset says so, and write the artifact."""
+    model, learned = held_out.model, held_out.learned
+    if (refit := held_out.refit) is not None:
+        refit.fit_ranking(model)
+        model, learned = refit.model, refit.examples.sequences
     card = held_out.card.model_copy(update={"created_at": datetime.now(UTC)})
     here = folder_of(root)
     folder = from_first(lambda: save(here, model.network, context.catalogue, card, _first_movies(model, learned)))

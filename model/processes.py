@@ -5,6 +5,8 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -50,6 +52,17 @@ def use_one_thread() -> None:
     """
     torch.set_num_threads(1)
     threadpool_limits(1, user_api="blas")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Within it, operators of PyTorch stay on one core."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def work_for_parent() -> None:

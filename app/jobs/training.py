@@ -22,7 +22,7 @@ from model.features.titles import title_vectors
 from model.files import delete_half_written
 from model.inference import artifact
 from model.pipeline import TrainedModel
-from model.training.context import TrainingContext
+from model.training.context import Callbacks, TrainingContext, Users
 from model.training.presets import Preset
 from model.training.trainer import Progress
 from model.types import FloatArray
@@ -99,7 +99,8 @@ def running_training(
 
     Raises `ArtifactError` before anything is trained if an object store would not take the model.
     """
-    with TrainingProgress(settings.artifact_folder, preset, data, once=once) as progress:
+    beside = choose_device(settings.device).type == "cpu" and torch.get_num_threads() > 1 and size() == 1
+    with TrainingProgress(settings.artifact_folder, preset, data, once=once, side_by_side=beside) as progress:
         artifact.require_writable(settings.artifacts)
         parts = "first with held-out users, then on all of them" if preset.refit else "with held-out users"
         reporter.message(
@@ -171,15 +172,26 @@ def training_context(
     def on_titles(done: int, total: int) -> None:
         reporter.progress("titles encoded", done, total)
 
-    def on_fit(done: int, total: int) -> None:
-        reporter.progress("factorization", done, total)
-        if training:
-            training.on_fit(done, total)
+    def callbacks_of(users: Users) -> Callbacks:
+        of_users = " of all users" if users == "all users" else ""
 
-    def on_progress(progress: Progress) -> None:
-        _report_progress(progress, reporter)
-        if training:
-            training.on_epochs(progress)
+        def on_fit(done: int, total: int) -> None:
+            reporter.progress(f"factorization{of_users}", done, total)
+            if training:
+                training.on_fit(users, done, total)
+
+        def on_progress(progress: Progress) -> None:
+            _report_progress(progress, of_users, reporter)
+            if training:
+                training.on_epochs(users, progress)
+
+        def on_learned(task: str) -> None:
+            if training:
+                training.on_learned(users, task)
+
+        return Callbacks(on_fit, on_progress, on_learned)
+
+    shown = callbacks_of("held-out")
 
     def bert_titles() -> FloatArray:
         from model.baselines.bert_titles import bert_title_vectors  # noqa: PLC0415 - one published model reads them
@@ -193,17 +205,16 @@ def training_context(
         device=choose_device(settings.device),
         checkpoints=settings.artifact_folder / ".checkpoints" / checkpoints if is_first() else None,
         resume=resume,
-        on_stage=training.on_stage if training else lambda _: None,
-        on_fit=on_fit,
-        on_progress=on_progress,
-        on_learned=training.on_learned if training else lambda _: None,
+        on_fit=shown.on_fit,
+        on_progress=shown.on_progress,
+        callbacks_of=callbacks_of,
         side_by_side=size() == 1,
     )
 
 
-def _report_progress(now: Progress, reporter: Reporter) -> None:
+def _report_progress(now: Progress, of_users: str, reporter: Reporter) -> None:
     detail = f"loss {now.loss:.4f}, {now.samples_per_second:,.0f} samples/s{_best_score(now.best)}"
-    reporter.progress(f"{now.task}, epoch {now.epoch}/{now.epochs}", now.step, now.steps, detail)
+    reporter.progress(f"{now.task}{of_users}, epoch {now.epoch}/{now.epochs}", now.step, now.steps, detail)
 
 
 def _best_score(epoch: Epoch | None) -> str:

@@ -2,28 +2,39 @@
 
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from app.storage import training_state
 from app.storage.training_state import TrainingState
 from model.data.dataset import MovieLens
 from model.errors import SeqRecError
+from model.training.context import Users
 from model.training.presets import Preset
 from model.training.trainer import Progress
 
-Part = tuple[str, str]
-"""Which training, as `TrainingContext.on_stage` names it, and what of it."""
+
+class Part(NamedTuple):
+    """Of which training, and what of it."""
+
+    users: Users
+    what: str
+
+
+END = Part("all users", "the end")
+"""What follows on the last network: its scores, the movies that newcomers are asked about, and the artifact."""
 
 SECONDS: dict[Part, float] = {
-    ("held-out", "factorization"): 280,
-    ("held-out", "stars"): 270,
-    ("held-out", "lists"): 1000,
-    ("all users", "factorization"): 280,
-    ("all users", "stars"): 280,
-    ("all users", "lists"): 200,
+    Part("held-out", "factorization"): 75,
+    Part("held-out", "stars"): 80,
+    Part("held-out", "lists"): 465,
+    Part("all users", "factorization"): 90,
+    Part("all users", "stars"): 125,
+    Part("all users", "lists"): 110,
+    END: 25,
 }
 """What each part of the training of ``seqrec`` takes on ML-1M, on one core. Their ratios tell how much is done."""
 
@@ -33,20 +44,26 @@ WRITE_EVERY_SECONDS = 1.0
 class TrainingProgress:
     """Writes the state of one training, from its beginning to its end, however it ends."""
 
-    def __init__(self, artifacts: Path, preset: Preset, data: MovieLens, *, once: bool = False) -> None:
-        """``once`` for a training that holds no users out first."""
+    def __init__(
+        self, artifacts: Path, preset: Preset, data: MovieLens, *, once: bool = False, side_by_side: bool = False
+    ) -> None:
+        """``once`` for a training that holds no users out first; ``side_by_side`` if it learns two things at a time."""
         self._artifacts = artifacts
         trainings = {"all users"} if once else {"held-out", "all users"} if preset.refit else {"held-out"}
         learned = {"lists"} if preset.ranking_training else set()
         if data.has_stars:
             learned |= {"factorization", "stars"}
-        self._parts = [part for part in SECONDS if part[0] in trainings and part[1] in learned]
-        self._training = "all users" if once else "held-out"
-        self._done = dict.fromkeys(self._parts, 0.0)
+        parts = [part for part in SECONDS if part == END or (part.users in trainings and part.what in learned)]
+        # The first lists are learned beside all stars; the others, and the end, come after both.
+        after = {END} if once else {END, Part("all users", "lists")}
+        self._after = [part for part in parts if part in after]
+        self._lists = [part for part in parts if part.what == "lists" and part not in after]
+        self._stars = [part for part in parts if part.what in ("factorization", "stars")]
+        self._side_by_side = side_by_side
+        self._done = dict.fromkeys(parts, 0.0)
+        self._restored: dict[Part, float] = {}
         self._lock = threading.Lock()
         self._written = 0.0
-        self._reported: set[Part] = set()
-        self._restored = 0.0
         now = training_state.now()
         self._state = TrainingState(
             model=preset.name,
@@ -73,76 +90,70 @@ class TrainingProgress:
             else:
                 self._end("interrupted", self._state.stage)
 
-    def on_stage(self, training: str) -> None:
-        with self._lock:
-            self._training = training
-            if training != "held-out":
-                for part in self._parts:
-                    if part[0] == "held-out":
-                        self._finish(part)
+    def on_fit(self, users: Users, done: int, total: int) -> None:
+        part = Part(users, "factorization")
+        self._report(part, done / total, f"factorization, sweep {done} of {total}")
 
-    def on_fit(self, done: int, total: int) -> None:
-        self._report("factorization", done / total, f"factorization, sweep {done} of {total}")
-
-    def on_epochs(self, progress: Progress) -> None:
+    def on_epochs(self, users: Users, progress: Progress) -> None:
         restored = (progress.epoch - 1) / progress.epochs
         done = restored + progress.step / progress.steps / progress.epochs
-        self._report(progress.task, done, f"{progress.task}, epoch {progress.epoch} of {progress.epochs}", restored)
+        stage = f"{progress.task}, epoch {progress.epoch} of {progress.epochs}"
+        self._report(Part(users, progress.task), done, stage, restored)
 
-    def on_learned(self, task: str) -> None:
+    def on_learned(self, users: Users, task: str) -> None:
         with self._lock:
-            if task == "stars":
-                self._finish((self._training, "factorization"))
-            self._finish((self._training, task))
+            self._finish(Part(users, task))
+            if all(done == 1 for part, done in self._done.items() if part != END):
+                self._state = self._state.model_copy(update={"stage": "finishing"})
+                self._update()
 
     def end(self, *, served: bool) -> None:
         """The training is done: its model is served, or it is no better than the one that is."""
         self._state = self._state.model_copy(update={"share": 1.0})
         self._end("served" if served else "worse", "done")
 
-    def _report(self, kind: str, done: float, stage: str, restored: float = 0.0) -> None:
+    def _report(self, part: Part, done: float, stage: str, restored: float = 0.0) -> None:
         """So much of a part is done, ``restored`` of it before this run began, if this is its first report.
 
         Stars and lists are learned side by side, and report from two threads.
         """
         with self._lock:
-            part = self._training, kind
-            if kind == "stars":
-                self._finish((self._training, "factorization"))
-            if part not in self._reported:
-                self._reported.add(part)
-                self._restored += SECONDS[part] * restored / self._seconds
+            if part.what == "stars":
+                self._finish(Part(part.users, "factorization"))
+            self._restored.setdefault(part, restored)
             self._done[part] = done
-            update = {
-                "share": self._share,
-                "started_with": self._restored,
-                "stage": f"{stage}, {self._of_users}",
-                "updated_at": training_state.now(),
-            }
-            self._state = self._state.model_copy(update=update)
+            of_users = "all users" if part.users == "all users" else "without the held-out users"
+            self._state = self._state.model_copy(update={"stage": f"{stage}, {of_users}"})
             if time.monotonic() - self._written >= WRITE_EVERY_SECONDS:
-                self._write()
-
-    @property
-    def _of_users(self) -> str:
-        return "all users" if self._training == "all users" else "without the held-out users"
-
-    @property
-    def _share(self) -> float:
-        """Of the whole training that is done."""
-        return sum(SECONDS[part] * self._done[part] for part in self._parts) / self._seconds
-
-    @property
-    def _seconds(self) -> float:
-        """Of the whole training, in the proportions of `SECONDS`."""
-        return sum(SECONDS[part] for part in self._parts)
+                self._update()
 
     def _finish(self, part: Part) -> None:
         """A part is done. What has never reported was done before this run began, and is in its checkpoint."""
-        if part not in self._reported:
-            self._reported.add(part)
-            self._restored += SECONDS[part] * (1 - self._done[part]) / self._seconds
+        if part.what == "stars":
+            self._finish(Part(part.users, "factorization"))
+        self._restored.setdefault(part, 1.0)
         self._done[part] = 1.0
+
+    def _update(self) -> None:
+        """Write how much is done."""
+        update = {
+            "share": self._share(self._done),
+            "started_with": self._share(self._restored),
+            "updated_at": training_state.now(),
+        }
+        self._state = self._state.model_copy(update=update)
+        self._write()
+
+    def _share(self, done: Mapping[Part, float]) -> float:
+        """Of the time of the whole training, if so much of each part is done."""
+        return 1 - self._seconds_left(done) / self._seconds_left({})
+
+    def _seconds_left(self, done: Mapping[Part, float]) -> float:
+        stars, lists, after = (
+            sum(SECONDS[part] * (1 - done.get(part, 0.0)) for part in parts)
+            for parts in (self._stars, self._lists, self._after)
+        )
+        return (max(stars, lists) if self._side_by_side else stars + lists) + after
 
     def _end(self, state: Literal["served", "worse", "failed", "interrupted"], stage: str) -> None:
         with self._lock:

@@ -1,8 +1,9 @@
 """What building and training a model takes besides the ratings."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import torch
 
@@ -11,6 +12,17 @@ from model.features.catalogue import Catalogue
 from model.files import HALF_WRITTEN
 from model.training.trainer import OnProgress
 from model.types import FloatArray
+
+Users = Literal["held-out", "all users"]
+"""Which training: the one that holds users out, or the one on all of them, whose weights are served."""
+
+
+class Callbacks(NamedTuple):
+    """Who is told how far a training is; see `TrainingContext`."""
+
+    on_fit: OnFit
+    on_progress: OnProgress
+    on_learned: Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -25,12 +37,11 @@ class TrainingContext:
         checkpoints: folder for the state of interrupted runs; None writes none. Of several processes that train
             together, the first alone has one.
         resume: whether to resume interrupted runs of the same data and settings.
-        on_stage: called with ``held-out`` when the training begins that holds users out, and with ``all users`` when
-            the one begins whose weights are served.
         on_drawn: called with how many users are learned from and how many there are, if the preset takes only some.
         on_fit: called while the prior is fitted.
         on_progress: called after every training step.
         on_learned: called with a task's name when it is learned, also if a checkpoint held all of it.
+        callbacks_of: those three for one of two trainings, see `of`; None takes the same for both.
         side_by_side: whether lists may be learned in a second process, beside stars. It imports the main module again,
             so that a script needs ``if __name__ == "__main__"``.
         used_checkpoints: files of the runs with this context.
@@ -42,13 +53,19 @@ class TrainingContext:
     device: torch.device
     checkpoints: Path | None = None
     resume: bool = False
-    on_stage: Callable[[str], None] = lambda _: None
     on_drawn: Callable[[int, int], None] = lambda *_: None
     on_fit: OnFit = lambda *_: None
     on_progress: OnProgress = lambda _: None
     on_learned: Callable[[str], None] = lambda _: None
+    callbacks_of: Callable[[Users], Callbacks] | None = None
     side_by_side: bool = True
     used_checkpoints: set[Path] = field(default_factory=set)
+
+    def of(self, users: Users) -> "TrainingContext":
+        """The same for one of the two trainings that a model takes, parts of which are done at the same time."""
+        if self.callbacks_of is None:
+            return self
+        return replace(self, callbacks_of=None, **self.callbacks_of(users)._asdict())
 
     @property
     def vocabulary_size(self) -> int:

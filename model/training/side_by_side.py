@@ -1,8 +1,4 @@
-"""Runs a training in a process of its own, while this process trains something else.
-
-The many small products of a recurrent network lose by a second thread: with two, lists of ``seqrec`` take a fifth
-longer, and those of ``seqrec-small`` four times as long. So what trains aside has one thread, also when it is alone.
-"""
+"""Runs a training in a process of its own, while this process trains something else."""
 
 import multiprocessing
 import threading
@@ -17,7 +13,7 @@ import torch
 
 from model.card import Epoch
 from model.errors import SeqRecError, TrainingProcessError
-from model.processes import work_for_parent
+from model.processes import one_thread, work_for_parent
 from model.training.trainer import OnProgress, Trainer
 from model.types import FloatArray
 
@@ -82,11 +78,8 @@ class SideRun:
     def wait(self) -> None:
         """Until the network is trained; raises what the training has raised, or `TrainingProcessError`."""
         if not self._beside:
-            torch.set_num_threads(1)
-            try:
+            with one_thread():
                 self.trainer.run(self.checkpoint, self.on_progress)
-            finally:
-                torch.set_num_threads(self._threads)
             return
         self._listener.join()
         if isinstance(self._outcome, BaseException):
@@ -97,11 +90,6 @@ class SideRun:
         self.trainer.network.load_state_dict(weights)
         self.trainer.network.eval()
         self.trainer.epochs = self._outcome.epochs
-
-    def take_threads_back(self) -> None:
-        """Give this process all threads once the other one is done; to be called between epochs of what runs here."""
-        if self._beside and self._outcome is not None:
-            torch.set_num_threads(self._threads)
 
     def _listen(self) -> None:
         """Pass progress on, until the outcome comes or the process is gone."""
@@ -117,9 +105,9 @@ class SideRun:
 def _run(trainer: Trainer, checkpoint: Path | None, connection: Connection) -> None:
     """The life of the process."""
     work_for_parent()
-    torch.set_num_threads(1)
     try:
-        trainer.run(checkpoint, connection.send)
+        with one_thread():
+            trainer.run(checkpoint, connection.send)
     except (SeqRecError, OSError) as error:
         connection.send(error)
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent raises it; not every error can be sent

@@ -101,21 +101,16 @@ class Task(Protocol):
         """Put back what `state` gave."""
 
 
-def _do_nothing() -> None:
-    """At the beginning of an epoch."""
-
-
 class Trainer:
     """Trains for one task; a resumed run needs nothing but the task and the checkpoint.
 
     On one CPU model the outcome depends on nothing but the data, the configuration with its seed and the number of
     threads and processes (`model.distributed.group`), also where the run was interrupted. On CUDA, results vary in the
-    last digits, and also beside a `model.training.side_by_side.SideRun`, whose end changes the number of threads.
+    last digits.
 
     Attributes:
         epochs: those done.
         best: weights of the best one.
-        on_epoch: called before each epoch.
     """
 
     def __init__(self, task: Task, last_epoch: int | None = None, time_limit: float = math.inf) -> None:
@@ -132,7 +127,6 @@ class Trainer:
         self.time_limit = time_limit
         self.epochs: list[Epoch] = []
         self.best: dict[str, Tensor] = {}
-        self.on_epoch: Callable[[], object] = _do_nothing
 
     @property
     def best_epoch(self) -> Epoch | None:
@@ -166,7 +160,6 @@ class Trainer:
         self.network.eval()
 
     def _run_epoch(self, number: int, on_progress: OnProgress) -> None:
-        self.on_epoch()
         started = time.perf_counter()
         best = self.best_epoch
 

@@ -22,9 +22,19 @@ from model.inference import artifact
 from model.network.rating import SeqRec
 from model.pipeline import evaluate, train, train_better, train_once
 from model.training import estimator
+from model.training.context import Callbacks, TrainingContext, Users
 from model.training.estimator import NetworkRanker
 from model.training.presets import PRESETS, QUICK_LOOK, first_look, preset
 from model.training.ranking_task import RankingTask
+
+
+def recording(context: TrainingContext, learned: list[tuple[Users, str]]) -> TrainingContext:
+    """The context, and what is learned of which users with it."""
+
+    def callbacks_of(users: Users) -> Callbacks:
+        return Callbacks(context.on_fit, context.on_progress, lambda task: learned.append((users, task)))
+
+    return replace(context, callbacks_of=callbacks_of)
 
 
 def card_with(card: Card, ndcg: float) -> Card:
@@ -37,26 +47,29 @@ def test_without_a_refit_the_served_network_is_the_one_that_was_measured(
     sample: MovieLens, split: Split, tmp_path: Path
 ) -> None:
     once = RATING_ONLY.model_copy(update={"refit": False})
-    stages: list[str] = []
-    context = replace(context_for(sample), on_stage=stages.append)
+    learned: list[tuple[Users, str]] = []
 
-    trained = train(sample, once, tmp_path, context, preliminary=True)
+    trained = train(sample, once, tmp_path, recording(context_for(sample), learned), preliminary=True)
 
     network = artifact.load(trained.folder).network
     predicted = predict(network, split.test, torch.device("cpu")).stars
     error = rmse(predicted, split.test.target_stars, split.test.rating_scale)
     assert error == pytest.approx(star_figures(trained.card).rmse, abs=1e-6)
     assert artifact.load_card(trained.folder).preliminary
-    assert stages == ["held-out"]
+    assert learned == [("held-out", "stars")]
 
 
-def test_a_refit_learns_from_all_users(sample: MovieLens, tmp_path: Path) -> None:
-    stages: list[str] = []
-    context = replace(context_for(sample), on_stage=stages.append)
+def test_a_refit_learns_the_stars_of_all_users_before_the_longer_lists(sample: MovieLens, tmp_path: Path) -> None:
+    learned: list[tuple[Users, str]] = []
 
-    trained = train(sample, RATING_ONLY, tmp_path, context)
+    trained = train(sample, SMALL, tmp_path, recording(context_for(sample), learned))
 
-    assert stages == ["held-out", "all users"]
+    assert learned == [
+        ("held-out", "stars"),
+        ("all users", "stars"),
+        ("held-out", "lists"),
+        ("all users", "lists"),
+    ]
     assert not trained.card.preliminary
 
 

@@ -1,5 +1,6 @@
 """What is written down of a training while it runs."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,11 @@ from app.storage import training_state
 from app.storage.training_state import TrainingState
 from model.data.dataset import MovieLens
 from model.errors import DataError
+from model.training.context import Users
 from model.training.presets import Preset
 from model.training.trainer import Progress
+
+USERS: tuple[Users, Users] = ("held-out", "all users")
 
 
 @pytest.fixture(autouse=True)
@@ -30,47 +34,60 @@ def state(artifacts: Path) -> TrainingState:
     return read
 
 
+@pytest.mark.parametrize("side_by_side", [True, False])
 @pytest.mark.parametrize("preset", [SMALL, SMALL.model_copy(update={"refit": False}), SMALL.without_ranking()])
 def test_the_share_rises_to_the_whole_whatever_the_training_consists_of(
-    tmp_path: Path, sample: MovieLens, preset: Preset
+    tmp_path: Path, sample: MovieLens, preset: Preset, side_by_side: bool
 ) -> None:
     shares = []
-    with TrainingProgress(tmp_path, preset, sample) as progress:
-        for training in ["held-out", "all users"] if preset.refit else ["held-out"]:
-            progress.on_stage(training)
+    with TrainingProgress(tmp_path, preset, sample, side_by_side=side_by_side) as progress:
+        for users in USERS if preset.refit else USERS[:1]:
             for report in (
-                lambda: progress.on_fit(5, 10),
-                lambda: progress.on_epochs(at("stars", 1)),
-                *([lambda: progress.on_epochs(at("lists", 1))] if preset.ranking_training else []),
-                lambda: progress.on_epochs(at("stars", 2)),
-                *([lambda: progress.on_epochs(at("lists", 2))] if preset.ranking_training else []),
+                *([partial(progress.on_epochs, users, at("lists", 1))] if preset.ranking_training else []),
+                partial(progress.on_fit, users, 5, 10),
+                partial(progress.on_epochs, users, at("stars", 1)),
+                partial(progress.on_epochs, users, at("stars", 2)),
+                *([partial(progress.on_epochs, users, at("lists", 2))] if preset.ranking_training else []),
             ):
                 report()
                 shares.append(state(tmp_path).share)
+        progress.on_learned(users, "stars")
+        finishing = state(tmp_path)
         progress.end(served=True)
 
     assert shares == sorted(shares)
     assert shares[0] > 0
-    assert shares[-1] == pytest.approx(1)
+    assert 0.8 < shares[-1] < 1  # newcomers' movies are chosen then
+    assert finishing.stage == "finishing"
     assert (state(tmp_path).state, state(tmp_path).share) == ("served", 1)
+
+
+def test_what_is_learned_beside_something_longer_takes_no_time(tmp_path: Path, sample: MovieLens) -> None:
+    with TrainingProgress(tmp_path, SMALL, sample, side_by_side=True) as progress:
+        progress.on_learned("held-out", "stars")
+        progress.on_epochs("held-out", at("lists", 1))
+        half_of_the_lists = state(tmp_path)
+        progress.on_epochs("all users", at("stars", 1))
+        and_stars = state(tmp_path)
+
+    assert half_of_the_lists.share > 0.3
+    assert and_stars.share == half_of_the_lists.share
 
 
 def test_without_stars_lists_are_the_whole_of_a_training(tmp_path: Path, sample: MovieLens) -> None:
     with TrainingProgress(tmp_path, SMALL.model_copy(update={"refit": False}), sample.without_stars()) as progress:
-        progress.on_stage("held-out")
-        progress.on_epochs(at("lists", 1))
-        assert state(tmp_path).share == pytest.approx(0.5)
-        progress.on_learned("lists")
-        progress.on_epochs(at("lists", 2))
-        assert state(tmp_path).share == pytest.approx(1)
+        progress.on_epochs("held-out", at("lists", 1))
+        assert 0.4 < state(tmp_path).share < 0.5
+        progress.on_learned("held-out", "lists")
+        assert (state(tmp_path).stage, round(state(tmp_path).share, 1)) == ("finishing", 0.9)
         progress.end(served=True)
 
 
 def test_a_resumed_training_begins_with_what_was_done_before(tmp_path: Path, sample: MovieLens) -> None:
     with TrainingProgress(tmp_path, SMALL, sample) as progress:
-        progress.on_stage("held-out")
-        progress.on_stage("all users")  # all of the first training was in the checkpoints
-        progress.on_epochs(at("lists", 1, step=1))
+        for task in ("stars", "lists"):  # all of the first training was in the checkpoints
+            progress.on_learned("held-out", task)
+        progress.on_epochs("all users", at("lists", 1, step=1))
         begun = state(tmp_path)
 
     assert 0.5 < begun.started_with < begun.share  # one step has been done since
@@ -79,19 +96,19 @@ def test_a_resumed_training_begins_with_what_was_done_before(tmp_path: Path, sam
 
 def test_what_a_checkpoint_held_whole_counts_as_done_before(tmp_path: Path, sample: MovieLens) -> None:
     with TrainingProgress(tmp_path, SMALL, sample) as progress:
-        progress.on_learned("stars")  # without a step of this run
-        progress.on_epochs(at("lists", 1, step=1))
+        progress.on_learned("held-out", "stars")  # without a step of this run
+        progress.on_epochs("held-out", at("lists", 1, step=1))
         begun = state(tmp_path)
 
-    assert begun.started_with > 0.2
+    assert begun.started_with > 0.15
     assert begun.share - begun.started_with < 0.1
 
 
 def test_what_was_restored_counts_as_done_and_not_as_speed(tmp_path: Path, sample: MovieLens) -> None:
     with TrainingProgress(tmp_path, SMALL, sample) as progress:
-        progress.on_epochs(at("stars", 2, step=1))  # one of two epochs, and the factorization, from a checkpoint
+        progress.on_epochs("held-out", at("stars", 2, step=1))  # one of two epochs, and the factorization, restored
         stars = state(tmp_path)
-        progress.on_epochs(at("lists", 2, step=1))  # and one of two epochs of the lists
+        progress.on_epochs("held-out", at("lists", 2, step=1))  # and one of two epochs of the lists
         both = state(tmp_path)
 
     done_since = [one.share - one.started_with for one in (stars, both)]
@@ -124,5 +141,5 @@ def test_a_full_disk_does_not_end_the_training(
 
     with TrainingProgress(tmp_path, SMALL, sample) as progress:
         monkeypatch.setattr(training_state, "write", full)
-        progress.on_fit(1, 10)
+        progress.on_fit("held-out", 1, 10)
         progress.end(served=True)

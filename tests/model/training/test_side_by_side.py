@@ -48,14 +48,11 @@ def test_a_side_run_learns_what_it_would_learn_alone(sample: MovieLens, split: S
     aside, alone = ranking_trainer(sample, split), ranking_trainer(sample, split)
 
     with SideRun(aside, MANY, None, steps.append) as run:
-        run.take_threads_back()
         meanwhile = torch.get_num_threads()
         run.wait()
-        run.take_threads_back()
-        afterwards = torch.get_num_threads()
     alone.run()
 
-    assert (meanwhile, afterwards) == (1, 2)
+    assert meanwhile == 1
     assert torch.get_num_threads() == 2
     assert [epoch.number for epoch in aside.epochs] == [1, 2]
     assert steps[-1].step == steps[-1].steps
@@ -116,4 +113,22 @@ def test_little_work_is_done_by_this_process_with_one_thread(sample: MovieLens, 
 
     assert len(trainer.epochs) == 2
     assert threads == {1}
+    assert torch.get_num_threads() == 2
+
+
+def test_stars_and_lists_alone_are_learned_by_this_process_with_one_thread(
+    sample: MovieLens, split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(side_by_side, "WORTH_A_PROCESS", 1)
+    seen: set[tuple[str, int, int]] = set()
+
+    def on_progress(now: Progress) -> None:
+        seen.add((now.task, torch.get_num_threads(), len(multiprocessing.active_children())))
+
+    model = SeqRecEstimator(SMALL, replace(context_for(sample), side_by_side=True, on_progress=on_progress))
+    model.begin(split.train)
+    model.fit_stars(split.train, split.validation)
+    model.fit_ranking(split.train, None)
+
+    assert seen == {("stars", 1, 0), ("lists", 1, 0)}
     assert torch.get_num_threads() == 2
