@@ -22,7 +22,7 @@ from model.features.titles import title_vectors
 from model.files import delete_half_written
 from model.inference import artifact
 from model.pipeline import TrainedModel
-from model.training.context import Callbacks, TrainingContext, Users
+from model.training.context import Callbacks, Run, TrainingContext
 from model.training.presets import Preset
 from model.training.trainer import Progress
 from model.types import FloatArray
@@ -172,22 +172,22 @@ def training_context(
     def on_titles(done: int, total: int) -> None:
         reporter.progress("titles encoded", done, total)
 
-    def callbacks_of(users: Users) -> Callbacks:
-        of_users = " of all users" if users == "all users" else ""
+    def callbacks_of(run: Run) -> Callbacks:
+        of_users = " of all users" if run == "all users" else ""
 
         def on_fit(done: int, total: int) -> None:
             reporter.progress(f"factorization{of_users}", done, total)
             if training:
-                training.on_fit(users, done, total)
+                training.on_fit(run, done, total)
 
         def on_progress(progress: Progress) -> None:
             _report_progress(progress, of_users, reporter)
             if training:
-                training.on_epochs(users, progress)
+                training.on_epochs(run, progress)
 
         def on_learned(task: str) -> None:
             if training:
-                training.on_learned(users, task)
+                training.on_learned(run, task)
 
         return Callbacks(on_fit, on_progress, on_learned)
 

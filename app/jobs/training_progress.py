@@ -12,15 +12,15 @@ from app.storage import training_state
 from app.storage.training_state import TrainingState
 from model.data.dataset import MovieLens
 from model.errors import SeqRecError
-from model.training.context import Users
+from model.training.context import Run
 from model.training.presets import Preset
 from model.training.trainer import Progress
 
 
 class Part(NamedTuple):
-    """Of which training, and what of it."""
+    """What of which run of a training."""
 
-    users: Users
+    run: Run
     what: str
 
 
@@ -49,11 +49,11 @@ class TrainingProgress:
     ) -> None:
         """``once`` for a training that holds no users out first; ``side_by_side`` if it learns two things at a time."""
         self._artifacts = artifacts
-        trainings = {"all users"} if once else {"held-out", "all users"} if preset.refit else {"held-out"}
+        runs = {"all users"} if once else {"held-out", "all users"} if preset.refit else {"held-out"}
         learned = {"lists"} if preset.ranking_training else set()
         if data.has_stars:
             learned |= {"factorization", "stars"}
-        parts = [part for part in SECONDS if part == END or (part.users in trainings and part.what in learned)]
+        parts = [part for part in SECONDS if part == END or (part.run in runs and part.what in learned)]
         # The first lists are learned beside all stars; the others, and the end, come after both.
         after = {END} if once else {END, Part("all users", "lists")}
         self._after = [part for part in parts if part in after]
@@ -90,19 +90,19 @@ class TrainingProgress:
             else:
                 self._end("interrupted", self._state.stage)
 
-    def on_fit(self, users: Users, done: int, total: int) -> None:
-        part = Part(users, "factorization")
+    def on_fit(self, run: Run, done: int, total: int) -> None:
+        part = Part(run, "factorization")
         self._report(part, done / total, f"factorization, sweep {done} of {total}")
 
-    def on_epochs(self, users: Users, progress: Progress) -> None:
+    def on_epochs(self, run: Run, progress: Progress) -> None:
         restored = (progress.epoch - 1) / progress.epochs
         done = restored + progress.step / progress.steps / progress.epochs
         stage = f"{progress.task}, epoch {progress.epoch} of {progress.epochs}"
-        self._report(Part(users, progress.task), done, stage, restored)
+        self._report(Part(run, progress.task), done, stage, restored)
 
-    def on_learned(self, users: Users, task: str) -> None:
+    def on_learned(self, run: Run, task: str) -> None:
         with self._lock:
-            self._finish(Part(users, task))
+            self._finish(Part(run, task))
             if all(done == 1 for part, done in self._done.items() if part != END):
                 self._state = self._state.model_copy(update={"stage": "finishing"})
                 self._update()
@@ -119,10 +119,10 @@ class TrainingProgress:
         """
         with self._lock:
             if part.what == "stars":
-                self._finish(Part(part.users, "factorization"))
+                self._finish(Part(part.run, "factorization"))
             self._restored.setdefault(part, restored)
             self._done[part] = done
-            of_users = "all users" if part.users == "all users" else "without the held-out users"
+            of_users = "all users" if part.run == "all users" else "without the held-out users"
             self._state = self._state.model_copy(update={"stage": f"{stage}, {of_users}"})
             if time.monotonic() - self._written >= WRITE_EVERY_SECONDS:
                 self._update()
@@ -130,7 +130,7 @@ class TrainingProgress:
     def _finish(self, part: Part) -> None:
         """A part is done. What has never reported was done before this run began, and is in its checkpoint."""
         if part.what == "stars":
-            self._finish(Part(part.users, "factorization"))
+            self._finish(Part(part.run, "factorization"))
         self._restored.setdefault(part, 1.0)
         self._done[part] = 1.0
 

@@ -13,8 +13,8 @@ from model.files import HALF_WRITTEN
 from model.training.trainer import OnProgress
 from model.types import FloatArray
 
-Users = Literal["held-out", "all users"]
-"""Which training: the one that holds users out, or the one on all of them, whose weights are served."""
+Run = Literal["held-out", "all users"]
+"""Of a training: the first, which holds users out, or the second, on all of them, whose weights are served."""
 
 
 class Callbacks(NamedTuple):
@@ -41,7 +41,7 @@ class TrainingContext:
         on_fit: called while the prior is fitted.
         on_progress: called after every training step.
         on_learned: called with a task's name when it is learned, also if a checkpoint held all of it.
-        callbacks_of: those three for one of two trainings, see `of`; None takes the same for both.
+        callbacks_of: those three for one of two runs, see `of`; None takes the same for both.
         side_by_side: whether lists may be learned in a second process, beside stars. It imports the main module again,
             so that a script needs ``if __name__ == "__main__"``.
         used_checkpoints: files of the runs with this context.
@@ -57,15 +57,15 @@ class TrainingContext:
     on_fit: OnFit = lambda *_: None
     on_progress: OnProgress = lambda _: None
     on_learned: Callable[[str], None] = lambda _: None
-    callbacks_of: Callable[[Users], Callbacks] | None = None
+    callbacks_of: Callable[[Run], Callbacks] | None = None
     side_by_side: bool = True
     used_checkpoints: set[Path] = field(default_factory=set)
 
-    def of(self, users: Users) -> "TrainingContext":
-        """The same for one of the two trainings that a model takes, parts of which are done at the same time."""
+    def of(self, run: Run) -> "TrainingContext":
+        """The same for one of the two runs of a training, parts of which are done at the same time."""
         if self.callbacks_of is None:
             return self
-        return replace(self, callbacks_of=None, **self.callbacks_of(users)._asdict())
+        return replace(self, callbacks_of=None, **self.callbacks_of(run)._asdict())
 
     @property
     def vocabulary_size(self) -> int:

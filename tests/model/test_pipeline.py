@@ -22,17 +22,17 @@ from model.inference import artifact
 from model.network.rating import SeqRec
 from model.pipeline import evaluate, train, train_better, train_once
 from model.training import estimator
-from model.training.context import Callbacks, TrainingContext, Users
+from model.training.context import Callbacks, Run, TrainingContext
 from model.training.estimator import NetworkRanker
 from model.training.presets import PRESETS, QUICK_LOOK, first_look, preset
 from model.training.ranking_task import RankingTask
 
 
-def recording(context: TrainingContext, learned: list[tuple[Users, str]]) -> TrainingContext:
-    """The context, and what is learned of which users with it."""
+def recording(context: TrainingContext, learned: list[tuple[Run, str]]) -> TrainingContext:
+    """The context, and what is learned with it, in which run."""
 
-    def callbacks_of(users: Users) -> Callbacks:
-        return Callbacks(context.on_fit, context.on_progress, lambda task: learned.append((users, task)))
+    def callbacks_of(run: Run) -> Callbacks:
+        return Callbacks(context.on_fit, context.on_progress, lambda task: learned.append((run, task)))
 
     return replace(context, callbacks_of=callbacks_of)
 
@@ -47,7 +47,7 @@ def test_without_a_refit_the_served_network_is_the_one_that_was_measured(
     sample: MovieLens, split: Split, tmp_path: Path
 ) -> None:
     once = RATING_ONLY.model_copy(update={"refit": False})
-    learned: list[tuple[Users, str]] = []
+    learned: list[tuple[Run, str]] = []
 
     trained = train(sample, once, tmp_path, recording(context_for(sample), learned), preliminary=True)
 
@@ -60,7 +60,7 @@ def test_without_a_refit_the_served_network_is_the_one_that_was_measured(
 
 
 def test_a_refit_learns_the_stars_of_all_users_before_the_longer_lists(sample: MovieLens, tmp_path: Path) -> None:
-    learned: list[tuple[Users, str]] = []
+    learned: list[tuple[Run, str]] = []
 
     trained = train(sample, SMALL, tmp_path, recording(context_for(sample), learned))
 

@@ -12,11 +12,11 @@ from app.storage import training_state
 from app.storage.training_state import TrainingState
 from model.data.dataset import MovieLens
 from model.errors import DataError
-from model.training.context import Users
+from model.training.context import Run
 from model.training.presets import Preset
 from model.training.trainer import Progress
 
-USERS: tuple[Users, Users] = ("held-out", "all users")
+RUNS: tuple[Run, Run] = ("held-out", "all users")
 
 
 @pytest.fixture(autouse=True)
@@ -41,17 +41,17 @@ def test_the_share_rises_to_the_whole_whatever_the_training_consists_of(
 ) -> None:
     shares = []
     with TrainingProgress(tmp_path, preset, sample, side_by_side=side_by_side) as progress:
-        for users in USERS if preset.refit else USERS[:1]:
+        for run in RUNS if preset.refit else RUNS[:1]:
             for report in (
-                *([partial(progress.on_epochs, users, at("lists", 1))] if preset.ranking_training else []),
-                partial(progress.on_fit, users, 5, 10),
-                partial(progress.on_epochs, users, at("stars", 1)),
-                partial(progress.on_epochs, users, at("stars", 2)),
-                *([partial(progress.on_epochs, users, at("lists", 2))] if preset.ranking_training else []),
+                *([partial(progress.on_epochs, run, at("lists", 1))] if preset.ranking_training else []),
+                partial(progress.on_fit, run, 5, 10),
+                partial(progress.on_epochs, run, at("stars", 1)),
+                partial(progress.on_epochs, run, at("stars", 2)),
+                *([partial(progress.on_epochs, run, at("lists", 2))] if preset.ranking_training else []),
             ):
                 report()
                 shares.append(state(tmp_path).share)
-        progress.on_learned(users, "stars")
+        progress.on_learned(run, "stars")
         finishing = state(tmp_path)
         progress.end(served=True)
 
