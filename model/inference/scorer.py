@@ -46,11 +46,11 @@ class Scorer:
         artifact: Artifact,
         device: torch.device,
         cold_start_movies: Sequence[ColdStartMovie] = (),
-        index: MovieIndex | None = None,
+        trained: EncodedCatalogue | None = None,
     ) -> None:
         """``cold_start_movies`` are further movies to score, unknown to the artifact.
 
-        ``index`` has the artifact's movies; without one, it is made where there are very many.
+        ``trained`` has the artifact's movies, encoded; without it, they are encoded here.
         """
         self.version = artifact.version
         self.card = artifact.card
@@ -62,12 +62,18 @@ class Scorer:
         extended = with_cold_start(artifact, cold_start_movies) if cold_start_movies else artifact
         self.catalogue = extended.catalogue
         self._network = extended.network
-        self._index = index or MovieIndex.of(artifact.network)
-        self._encoded_catalogue = EncodedCatalogue.of(self._network, self.catalogue.vocabulary, device, self._index)
+        self._trained = trained or EncodedCatalogue.of(
+            artifact.network, artifact.catalogue.vocabulary, device, MovieIndex.of(artifact.network)
+        )
+        self._encoded_catalogue = (
+            EncodedCatalogue.of(self._network, self.catalogue.vocabulary, device, first=self._trained)
+            if cold_start_movies
+            else self._trained
+        )
 
     def with_cold_start(self, cold_start_movies: Sequence[ColdStartMovie]) -> "Scorer":
         """The same model, which also scores these movies."""
-        return Scorer(self._artifact, self.device, cold_start_movies, self._index)
+        return Scorer(self._artifact, self.device, cold_start_movies, self._trained)
 
     @property
     def rating_scale(self) -> RatingScale:

@@ -53,6 +53,12 @@ class EncodedMovies:
         """The movies at these indices, which may repeat."""
         return EncodedMovies(self.hidden[index], MovieFactors(self.prior.vectors[index], self.prior.offsets[index]))
 
+    def followed_by(self, others: "EncodedMovies") -> "EncodedMovies":
+        """Both, one after the other."""
+        pairs = zip((self.hidden, *self.prior), (others.hidden, *others.prior), strict=True)
+        hidden, vectors, offsets = (torch.cat(pair) for pair in pairs)
+        return EncodedMovies(hidden, MovieFactors(vectors, offsets))
+
 
 class SeqRec(nn.Module):
     """Predicts the stars that a user would give a movie.

@@ -50,12 +50,20 @@ class EncodedCatalogue:
 
     @classmethod
     def of(
-        cls, network: SeqRec, vocabulary: Vocabulary, device: torch.device, index: MovieIndex | None = None
+        cls,
+        network: SeqRec,
+        vocabulary: Vocabulary,
+        device: torch.device,
+        index: MovieIndex | None = None,
+        first: "EncodedCatalogue | None" = None,
     ) -> "EncodedCatalogue":
-        """``index`` has the movies of the catalogue, or those of it that were trained."""
+        """``index`` has the movies of the catalogue, or those of it that were trained.
+
+        ``first`` is what there is for the first of the network's movies, those that were trained; they are not encoded
+        again, and their index stays.
+        """
         with torch.inference_mode():
-            indices = torch.arange(len(network.movies), device=device)
-            movies = encode_all(network, indices) if network.config.predicts_stars else None
+            movies = _encoded_movies(network, device, None if first is None else first.movies)
             vectors = network.ranking.encode_movies() if network.ranking is not None else None
             factors = None if movies is None else movies.prior
             compared = None if vectors is None else network.compared(vectors, factors)
@@ -63,6 +71,7 @@ class EncodedCatalogue:
             network.movies.genres.cpu().numpy(), network.movies.rating_counts.cpu().numpy()
         )
         encoder = UserEncoder(network, movies, vectors)
+        index = index if first is None else first.index
         return cls(network, vocabulary, movies, vectors, compared, categories, encoder, index)
 
     @cached_property
@@ -131,6 +140,15 @@ class EncodedCatalogue:
     def device(self) -> torch.device:
         """Where the network is."""
         return self.network.movies.titles.device
+
+
+def _encoded_movies(network: SeqRec, device: torch.device, first: EncodedMovies | None) -> EncodedMovies | None:
+    """All movies as the output network combines them with users, of which there are the first; None without stars."""
+    if not network.config.predicts_stars:
+        return None
+    if first is None or network.config.graph_convolution:  # in which a movie's embedding is one of all movies'
+        return encode_all(network, torch.arange(len(network.movies), device=device))
+    return first.followed_by(encode_all(network, torch.arange(len(first.hidden), len(network.movies), device=device)))
 
 
 def encode_all(network: SeqRec, indices: Tensor, at_once: int = MOVIES_AT_ONCE) -> EncodedMovies:

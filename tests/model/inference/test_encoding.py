@@ -27,7 +27,7 @@ from model.inference.user_state import UserState
 from model.network.batch import Users
 from model.network.config import FactorizationConfig, NetworkConfig
 from model.network.prior import FactorizationPrior
-from model.network.rating import EncodedUsers, SeqRec
+from model.network.rating import EncodedMovies, EncodedUsers, SeqRec
 from model.network.recurrent import MultiplicativeLSTM
 from model.training.presets import PRESETS
 from model.types import FloatArray, IntArray
@@ -340,6 +340,34 @@ def test_a_list_and_its_reasons_take_one_reading_of_the_history(
 
     assert any(movie.reasons for movie in movies)
     assert sorted(reads) == ["evidence", "ranking"]
+
+
+@pytest.mark.parametrize("graph_convolution", [False, True])
+def test_movies_that_are_added_are_encoded_behind_the_others_as_all_anew(
+    graph_convolution: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = FACTORIZED.model_copy(update={"graph_convolution": graph_convolution})
+    seqrec, few = with_random_prior(network(config, MOVIES + 4)), MOVIES + 1
+    encode, asked = SeqRec.encode_movies, list[int]()
+
+    def counted(self: SeqRec, indices: torch.Tensor) -> EncodedMovies:
+        asked.append(len(indices))
+        return encode(self, indices)
+
+    vocabulary, cpu = Vocabulary(range(1, MOVIES + 4)), torch.device("cpu")
+    anew = EncodedCatalogue.of(seqrec, vocabulary, cpu)
+    known = replace(anew, movies=anew.require_stars().take(torch.arange(few)))
+    monkeypatch.setattr(SeqRec, "encode_movies", counted)
+    added = EncodedCatalogue.of(seqrec, vocabulary, cpu, first=known)
+
+    assert asked == [MOVIES + 4 if graph_convolution else 3]
+    for ours, theirs in zip(movie_values(added), movie_values(anew), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def movie_values(catalogue: EncodedCatalogue) -> tuple[torch.Tensor, ...]:
+    movies = catalogue.require_stars()
+    return movies.hidden, *movies.prior, *catalogue.require_compared()
 
 
 def test_cold_start_movies_in_a_history_are_read_as_the_network_reads_them(scorer: Scorer) -> None:

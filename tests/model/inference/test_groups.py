@@ -10,6 +10,7 @@ from builders import known_stars
 from model.features.history import Rated
 from model.features.users import Profile, UserContext
 from model.inference.artifact import load
+from model.inference.encoding.catalogue import EncodedCatalogue
 from model.inference.groups import Strategy, aggregate, in_turns
 from model.inference.index import MovieIndex
 from model.inference.scorer import Scorer
@@ -162,7 +163,9 @@ def test_of_an_indexed_catalogue_the_best_of_all_members_are_compared(scorer: Sc
     artifact = load(artifact_folder)
     with torch.inference_mode():
         index = MovieIndex(artifact.network.compared(artifact.network.require_ranking().encode_movies()))
-    indexed = Scorer(artifact, torch.device("cpu"), index=index)
+    cpu = torch.device("cpu")
+    trained = EncodedCatalogue.of(artifact.network, artifact.catalogue.vocabulary, cpu, index)
+    indexed = Scorer(artifact, cpu, trained=trained)
     among = scorer.mask(range(1, 81))
 
     exact, found = (
