@@ -1,0 +1,130 @@
+"""Measures a service whose catalogue is large: its lists, its searches, and what a change of one movie costs.
+
+    python -m benchmarks.served_catalogue --artifact DIR --data DIR --movies 100000 --out FILE
+
+The movies are those of `benchmarks.large_catalogue`, and the users and ratings those of the data set, in SQLite.
+100,000 movies take 4 GiB of memory; a million take 18, and more than 24 once one is added.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import polars as pl
+import torch
+import typer
+
+from app.jobs import bulk_load
+from app.storage.database import connect, upgrade
+from benchmarks.large_catalogue import enlarged
+from benchmarks.serving import servers
+from benchmarks.serving.client import Client
+from benchmarks.serving.load import Request
+from model.data import dataset
+from model.data.dataset import MovieLens
+from model.features.catalogue import FIRST_INDEX, Catalogue
+from model.inference.artifact import Artifact, load, save
+
+REPEATS = 15
+
+
+def with_movies(data: MovieLens, trained: Catalogue, catalogue: Catalogue) -> MovieLens:
+    """The users and ratings of a data set, and the movies of another catalogue; a rated one is that of its index."""
+    index = {movie_id: number for number, movie_id in enumerate(trained.movie_ids, start=FIRST_INDEX)}
+    kind = data.ratings.schema["movie_id"]
+    movies = pl.DataFrame(
+        {
+            "movie_id": catalogue.movie_ids,
+            "title": catalogue.titles,
+            "year": [None] * len(catalogue.titles),
+            "genres": catalogue.genres,
+        },
+        schema=data.movies.schema,
+    )
+    ratings = data.ratings.with_columns(movie_id=pl.col("movie_id").replace_strict(index, return_dtype=kind))
+    return replace(data, movies=movies, ratings=ratings, links=data.links.clear(), checksum="enlarged")
+
+
+def written(artifact: Artifact, data: Path, movies: int, folder: Path) -> dict[str, str]:
+    """An artifact and a database of so many movies in a folder, and the settings of a service for them."""
+    network, catalogue = enlarged(artifact, movies)
+    numbered = (f"{title} {number}" for number, title in enumerate(catalogue.titles, start=FIRST_INDEX))
+    catalogue = replace(catalogue, titles=tuple(numbered))
+    (folder / "artifacts").mkdir()
+    save(folder / "artifacts", network, catalogue, artifact.card)
+    url = f"sqlite:///{folder}/seqrec.db"
+    engine = connect(url)
+    upgrade(engine)
+    bulk_load.load(engine, with_movies(dataset.read(data), artifact.catalogue, catalogue))
+    engine.dispose()
+    return {"SEQREC_DATABASE_URL": url, "SEQREC_ARTIFACTS": str(folder / "artifacts")}
+
+
+def rows(client: Client) -> list[tuple[str, float, float]]:
+    """What is asked, the milliseconds of the first request and the median of the next ones; each of another user."""
+    users = iter(range(1, 6000))
+
+    def listed(options: str = "") -> Callable[[], Request]:
+        return lambda: Request("GET", f"/users/{next(users)}/recommendations?limit=10{options}")
+
+    def asked(path: str) -> Callable[[], Request]:
+        return lambda: Request("GET", path)
+
+    def row(what: str, request: Callable[[], Request]) -> tuple[str, float, float]:
+        first = client.time(request())
+        return what, first, client.latency(request() for _ in range(REPEATS)).median
+
+    measured = [
+        row("list of a user who is new to the process", listed()),
+        row("the same, of one genre", listed("&genre=Film-Noir")),
+        row("the same, with reasons", listed("&explain=true")),
+        row("the same, by rating", listed("&rank_by=rating")),
+        row("similar movies", asked("/movies/1/similar")),
+        row("search", asked("/movies?q=godfather")),
+        row("popular movies", asked("/movies/popular")),
+    ]
+    client.ask(Request("PATCH", "/movies/5", json.dumps({"title": "Another title (1999)"})))
+    measured.append(row("list after the title of a movie has changed", listed()))
+    client.ask(Request("POST", "/movies", json.dumps({"title": "A new one (2026)", "genres": ["Drama"]})))
+    measured.append(row("list after a movie has been added", listed()))
+    return measured
+
+
+def main(
+    artifact: Annotated[Path, typer.Option(help="Folder of an artifact with lists.")],
+    data: Annotated[Path, typer.Option(help="Folder of the MovieLens data set that it was trained with.")],
+    movies: Annotated[int, typer.Option(help="Of the generated catalogue.")] = 100_000,
+    out: Annotated[Path | None, typer.Option(help="Markdown; left out: on the screen.")] = None,
+) -> None:
+    """Serve a large catalogue, and time what is asked of it, by one client."""
+    torch.set_num_threads(1)
+    with TemporaryDirectory(prefix="seqrec-catalogue-") as temporary:
+        folder = Path(temporary)
+        environment = written(load(artifact), data, movies, folder)
+        with servers.service(environment, folder / "log") as server, Client(server.port) as client:
+            memory, began = server.memory() / 1024, time.perf_counter()
+            measured = rows(client)
+            seconds, memory_after = time.perf_counter() - began, server.memory() / 1024
+    lines = [
+        "# A service with a large catalogue\n",
+        f"`python -m benchmarks.served_catalogue --movies {movies}`: {movies:,} generated movies, the users and",
+        f"ratings of MovieLens 1M in SQLite, one client. Ready after {server.seconds_to_ready:.0f} s, with",
+        f"{memory:.1f} GiB of memory; {memory_after:.1f} GiB after these requests, which took {seconds:.0f} s. The",
+        f"first request of a kind may prepare what the next {REPEATS} only use; of those, the median is shown.\n",
+        "| asked | the first, ms | then, ms |",
+        "| --- | ---: | ---: |",
+        *(f"| {what} | {first:,.0f} | {then:,.1f} |" for what, first, then in measured),
+    ]
+    text = "\n".join(lines) + "\n"
+    if out is None:
+        typer.echo(text)
+    else:
+        out.write_text(text)
+
+
+if __name__ == "__main__":
+    typer.run(main)
