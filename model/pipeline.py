@@ -35,24 +35,8 @@ class TrainedModel(NamedTuple):
     card: Card
 
 
-class _HeldOut(NamedTuple):
-    """A training without the held-out users.
-
-    Attributes:
-        model: what it has learned.
-        card: of the model.
-        learned: the ratings that it has learned from.
-        refit: the model of all users, as far as it has learned by now; None for a preset without one.
-    """
-
-    model: SeqRecEstimator
-    card: Card
-    learned: Sequences
-    refit: "_Refit | None"
-
-
 class _Refit:
-    """The second training, on all users."""
+    """The second run of a training, on all users."""
 
     def __init__(self, preset: Preset, sequences: Sequences, context: TrainingContext) -> None:
         self.examples = split_in_half(sequences)
@@ -64,6 +48,22 @@ class _Refit:
 
     def fit_ranking(self, first: SeqRecEstimator) -> None:
         self.model.fit_ranking(self.examples, None, start=first.network, earlier_steps=first.ranking_steps)
+
+
+class _HeldOut(NamedTuple):
+    """The first run of a training, without the held-out users.
+
+    Attributes:
+        model: what it has learned.
+        card: of the model.
+        learned: the ratings that it has learned from.
+        refit: the model of all users, as far as it has learned by now; None for a preset without one.
+    """
+
+    model: SeqRecEstimator
+    card: Card
+    learned: Sequences
+    refit: _Refit | None
 
 
 def train(
