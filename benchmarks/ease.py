@@ -10,7 +10,7 @@ from model.data.sequences import Sequences
 from model.data.splits import Split
 from model.types import FloatArray
 
-REGULARIZATIONS = (100.0, 300.0, 1000.0, 3000.0, 10000.0)
+REGULARIZATIONS = (100.0, 300.0, 1000.0, 3000.0, 10000.0, 30000.0, 100000.0)
 DECAYS = (0.5, 0.6, 0.7, 0.8, 0.9)
 """To try. Wide enough that the best ones are not at an edge, where better ones might lie beyond."""
 

@@ -19,7 +19,10 @@ def say(message: str) -> None:
 
 
 class BarReporter:
-    """An `app.jobs.reporter.Reporter` for a terminal: messages as lines, each stage as a bar."""
+    """An `app.jobs.reporter.Reporter` for a terminal: messages as lines, each stage as a bar.
+
+    When an epoch begins, the bar of the one before it becomes a line: as bars, all epochs would not fit on a screen.
+    """
 
     def __init__(self) -> None:
         self._bars: Progress | None = None
@@ -45,8 +48,16 @@ class BarReporter:
             self._tasks = {}
         task = self._tasks.get(stage)
         if task is None or done < self._bars.tasks[self._bars.task_ids.index(task)].completed:
+            self._finish_earlier(stage, self._bars)
             task = self._tasks[stage] = self._bars.add_task(stage, detail=detail)
         self._bars.update(task, completed=done, total=total, detail=detail)
+
+    def _finish_earlier(self, stage: str, bars: Progress) -> None:
+        """Turn the bars of earlier epochs of the same kind into lines."""
+        for task in [task for task in bars.tasks if _kind(task.description) == _kind(stage) != stage]:
+            say(_line(task.description, int(task.completed), task.total, task.fields["detail"]))
+            bars.remove_task(task.id)
+            self._tasks.pop(task.description, None)
 
     def close(self) -> None:
         if self._bars is not None:
@@ -78,15 +89,24 @@ class LineReporter:
         say(text)
 
     def progress(self, stage: str, done: int, total: int | None, detail: str = "") -> None:
-        now, kind = time.monotonic(), stage.partition(",")[0]  # "stars, epoch 1/3" and "lists, epoch 2/4" take turns
+        now, kind = time.monotonic(), _kind(stage)  # "stars, epoch 1/3" and "lists, epoch 2/4" take turns
         if done != total and now - self._last.setdefault(kind, now) < LINE_EVERY_SECONDS:
             return
         self._last[kind] = now
-        share = f"{done:,} of {total:,}" if total else f"{done:,}"
-        say(f"  {stage}: {share}{', ' if detail else ''}{detail}")
+        say(_line(stage, done, total, detail))
 
     def close(self) -> None:
         """Lines need no cleaning up."""
+
+
+def _kind(stage: str) -> str:
+    """What a stage is an epoch of: "stars" of "stars, epoch 1/3"; of any other, the stage itself."""
+    return stage.partition(",")[0]
+
+
+def _line(stage: str, done: int, total: float | None, detail: str) -> str:
+    share = f"{done:,} of {total:,.0f}" if total else f"{done:,}"
+    return f"  {stage}: {share}{', ' if detail else ''}{detail}"
 
 
 class SilentReporter(LineReporter):

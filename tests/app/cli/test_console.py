@@ -35,6 +35,20 @@ def test_each_stage_has_a_bar_and_a_headline_removes_the_bars_before_it(screen: 
     assert "the next run" in screen.getvalue()
 
 
+def test_the_bar_of_an_epoch_becomes_a_line_when_the_next_one_begins(screen: io.StringIO) -> None:
+    reporter = BarReporter()
+    reporter.progress("factorization", 2, 2)
+    for epoch in range(1, 41):  # more than a screen has lines
+        reporter.progress(f"stars, epoch {epoch}/40", 10, 10)
+        reporter.progress(f"lists, epoch {epoch}/40", 2000, 2000, f"NDCG@10 0.{epoch:04}")
+    assert stages(reporter) == ["factorization", "stars, epoch 40/40", "lists, epoch 40/40"]
+    reporter.close()
+
+    lines = [line.strip() for line in screen.getvalue().splitlines()]
+    for epoch in range(1, 40):
+        assert any(line.endswith(f"lists, epoch {epoch}/40: 2,000 of 2,000, NDCG@10 0.{epoch:04}") for line in lines)
+
+
 def test_a_stage_that_begins_again_has_a_new_bar(screen: io.StringIO) -> None:
     reporter = BarReporter()
     reporter.progress("epoch", 2, 2)
