@@ -66,7 +66,7 @@ async def check_readiness(request: Request, services: ServicesDependency) -> Hea
         await services.readiness.get(partial(_require_ready, services.host))
     except (DatabaseError, SQLAlchemyError, ServiceError, TimeoutError) as error:
         # Callers do not learn the address of the database.
-        logger.error("not ready: %s", error or "the database did not answer in time")
+        logger.error("not ready: %s", str(error) or "the database did not answer in time")
         raise NotReady from error
     return Health(status="ok")
 

@@ -458,6 +458,20 @@ def test_without_its_database_the_service_lives_but_says_that_it_cannot_answer(s
             assert "secret" not in answer.text
 
 
+def test_the_log_says_that_a_probe_took_too_long(
+    loaded: Engine, scorer: Scorer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def too_late(_: object) -> None:
+        raise TimeoutError
+
+    app = create_app(loaded, scorer)
+    monkeypatch.setattr(app.state.services.readiness, "get", too_late)
+    with TestClient(app) as client:
+        assert client.get("/health/ready").json()["code"] == "not_ready"
+
+    assert "not ready: the database did not answer in time" in caplog.text
+
+
 def test_every_route_is_documented_with_summary_example_and_errors(client: TestClient) -> None:
     description = client.get("/openapi.json").json()
 
