@@ -203,7 +203,10 @@ class Recommender:
             return None
         state = states.of(user_id)
         user = state.find(user_id, known.revision)
-        return None if user is None else KnownUser(user_id, known.revision, user, state, known.external_id)
+        if user is None:
+            return None
+        metrics.catalogue_hits.inc()
+        return KnownUser(user_id, known.revision, user, state, known.external_id)
 
     def read_user(self, user_id: int) -> KnownUser:
         """The user, whose history is read only if it has changed; `UserNotFound`."""
@@ -233,7 +236,8 @@ class Recommender:
         with self.database.reads() as session:
             self.ids.prepare(session)
             current, found = revisions.read_with_users(session, user_ids)
-            states = states or self.host.states_at(current)  # None where the catalogue has changed
+            if states is None and (states := self.host.states_at(current)) is not None:  # the catalogue is as before
+                metrics.catalogue_hits.inc(len(user_ids))
             users = {} if states is None else _find_users(states, found)
             contexts = self.contexts.read(session, [id_ for id_ in found if id_ not in users])
         states = states or self.host.current_states()
