@@ -153,10 +153,10 @@ def test_metrics_count_requests_by_route_and_status_and_know_times_cache_and_ver
     assert value('seqrec_scoring_seconds_count{task="recommend"}') >= 2
     kept = [f'seqrec_user_cache_lookups_total{{result="{result}"}}' for result in ("hit", "miss")]
     catalogue = 'seqrec_catalogue_cache_lookups_total{result="hit"}'
-    before = value(kept[0]), value(kept[1]), value(catalogue)
+    earlier = value(kept[0]), value(kept[1]), value(catalogue)
     for _ in range(3):
         client.get("/users/3/recommendations")
-    assert (value(kept[0]) - before[0], value(kept[1]) - before[1], value(catalogue) - before[2]) == (2, 1, 3)
+    assert (value(kept[0]) - earlier[0], value(kept[1]) - earlier[1], value(catalogue) - earlier[2]) == (2, 1, 3)
     assert value(f'seqrec_model_info{{version="{scorer.version}"}}') == 1
 
 
