@@ -15,6 +15,7 @@ import torch
 import typer
 
 from app.services.catalogue import varied
+from benchmarks.page import write_or_show
 from model.data import dataset
 from model.data.sequences import Sequences
 from model.data.splits import paper_split
@@ -191,10 +192,7 @@ def main(
         + "\n".join(table(own, "most ratings"))
         + f"\n{CHOSEN}".format(movies="\n".join(f"{place}. {title}" for place, title in enumerate(titles, 1)))
     )
-    if out is None:
-        typer.echo(text)
-    else:
-        out.write_text(text)
+    write_or_show(text, out)
 
 
 if __name__ == "__main__":

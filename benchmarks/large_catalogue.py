@@ -17,6 +17,7 @@ import numpy as np
 import torch
 import typer
 
+from benchmarks.page import write_or_show
 from model.data import dataset
 from model.data.sequences import Sequences
 from model.features.catalogue import Catalogue
@@ -138,11 +139,7 @@ def main(
         slow, fast = (milliseconds(partial(ten, among), one, people) for one in (exact, indexed))
         found = found_share(exact, indexed, people, among)
         lines.append(f"| {share:.0%} | {slow:.0f} | {fast:.1f} | {found:.3f} |")
-    text = "\n".join(lines) + "\n"
-    if out is None:
-        typer.echo(text)
-    else:
-        out.write_text(text)
+    write_or_show("\n".join(lines) + "\n", out)
 
 
 if __name__ == "__main__":

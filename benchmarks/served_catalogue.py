@@ -21,6 +21,7 @@ import typer
 from app.jobs import bulk_load
 from app.storage.database import connect, upgrade
 from benchmarks.large_catalogue import enlarged
+from benchmarks.page import write_or_show
 from benchmarks.serving import servers
 from benchmarks.serving.client import Client
 from benchmarks.serving.load import Request
@@ -119,11 +120,7 @@ def main(
         "| --- | ---: | ---: |",
         *(f"| {what} | {first:,.0f} | {then:,.1f} |" for what, first, then in measured),
     ]
-    text = "\n".join(lines) + "\n"
-    if out is None:
-        typer.echo(text)
-    else:
-        out.write_text(text)
+    write_or_show("\n".join(lines) + "\n", out)
 
 
 if __name__ == "__main__":
