@@ -117,7 +117,7 @@ def main(
     started = time.perf_counter()
     index = MovieIndex.of(network)
     built = time.perf_counter() - started
-    exact = EncodedCatalogue.of(network, catalogue.vocabulary, torch.device("cpu"))
+    exact = EncodedCatalogue.of(network, catalogue.vocabulary)
     indexed = replace(exact, index=index)
     people = readers(data, catalogue, users)
     everything = np.ones(movies + 1, dtype=bool)

@@ -80,8 +80,8 @@ class Catalogue:
         self.movies = {movie.id: movie for movie in movies}
         ids = list(self.movies)
         self._places = {id_: (-times, id_) for id_, times in zip(ids, scorer.times_rated(ids).tolist(), strict=True)}
-        self._indices = scorer.catalogue.vocabulary.indices(ids)
-        self._vocabulary_size = len(scorer.catalogue.vocabulary)
+        self._indices = scorer.vocabulary.indices(ids)
+        self._vocabulary_size = len(scorer.vocabulary)
 
     @cached_property
     def genres(self) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ def _measure(task: Task) -> Timings:
     population = Population(Path(task.database))
     loaded = artifact.load(Path(task.artifact))
     scorer = Scorer(loaded, torch.device("cpu"))
-    candidates = list(scorer.catalogue.movie_ids)
+    candidates = list(scorer.vocabulary.ids)
 
     def lists(ratings: int, rank_by: RankBy | None = None, *, explain: bool = False) -> Latency:
         users = [_context(population, user, ratings) for user in population.with_about(ratings, task.users + 1)]

@@ -6,6 +6,7 @@ means "unknown", a movie that the vocabulary lacks.
 
 import re
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -60,6 +61,15 @@ class Vocabulary:
         self._indices = {id_: index for index, id_ in enumerate(self.ids, start=FIRST_INDEX)}
         if len(self._indices) != len(self.ids):
             raise ValueError("a vocabulary cannot hold the same id twice")
+
+    def followed_by(self, ids: Sequence[int]) -> "Vocabulary":
+        """With further ids, whose indices come after those of all others."""
+        extended = copy(self)
+        extended.ids = self.ids + tuple(ids)
+        extended._indices = self._indices | {id_: index for index, id_ in enumerate(ids, start=len(self))}
+        if len(extended._indices) != len(extended.ids):
+            raise ValueError("a vocabulary cannot hold the same id twice")
+        return extended
 
     def __len__(self) -> int:
         """The number of indices, the unknown one included."""

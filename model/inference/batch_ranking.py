@@ -26,7 +26,6 @@ from model.inference.results import (
     rounded,
 )
 from model.network.batch import USERS_PER_BATCH, Users
-from model.network.ranking import RankingNetwork
 from model.network.rating import EncodedUsers
 from model.types import FloatArray, IntArray, clip
 
@@ -147,7 +146,7 @@ class BatchRanking:
             return None
         queries = self.catalogue.encoder.queries(self.users)
         queries = self.catalogue.network.compared_queries(queries, lambda: self._encoded.vectors)
-        logits = RankingNetwork.logits(queries, self.catalogue.require_compared(), HORIZON[self.rank_by]).float()
+        logits = self.catalogue.logits(queries, HORIZON[self.rank_by]).float()
         logits[:, UNKNOWN] = -torch.inf
         logits[self.users.user_index, self.users.movies] = -torch.inf
         return logits.log_softmax(-1)

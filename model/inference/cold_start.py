@@ -7,14 +7,13 @@ from others.
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from model.features.catalogue import UNKNOWN, Catalogue
+from model.features.catalogue import FIRST_INDEX, UNKNOWN, Catalogue
 from model.inference.artifact import Artifact
 from model.network.rating import SeqRec
 from model.types import FloatArray
@@ -48,27 +47,22 @@ class ColdStartMovie(NamedTuple):
     title_vector: FloatArray | None
 
 
-def with_cold_start(artifact: Artifact, cold_start_movies: Sequence[ColdStartMovie]) -> Artifact:
-    """Append movies to the artifact's catalogue, in the order given; genres that training never saw are left out."""
-    catalogue = artifact.catalogue
-    known = set(catalogue.genre_names)
-    extended = replace(
-        catalogue,
-        movie_ids=catalogue.movie_ids + tuple(movie.movie_id for movie in cold_start_movies),
-        titles=catalogue.titles + tuple(movie.title for movie in cold_start_movies),
-        genres=catalogue.genres
-        + tuple(tuple(name for name in movie.genres if name in known) for movie in cold_start_movies),
+def network_of(artifact: Artifact, cold_start_movies: Sequence[ColdStartMovie]) -> SeqRec:
+    """A network for these movies alone, in the order given, with the unknown one before them.
+
+    It has the artifact's weights, not copies of them. Genres that training never saw are left out.
+    """
+    network, known = artifact.network, set(artifact.catalogue.genre_names)
+    catalogue = Catalogue(
+        movie_ids=tuple(movie.movie_id for movie in cold_start_movies),
+        titles=tuple(movie.title for movie in cold_start_movies),
+        genres=tuple(tuple(name for name in movie.genres if name in known) for movie in cold_start_movies),
+        genre_names=artifact.catalogue.genre_names,
     )
-    return replace(artifact, network=_extend(artifact.network, extended, cold_start_movies), catalogue=extended)
-
-
-def _extend(network: SeqRec, catalogue: Catalogue, cold_start_movies: Sequence[ColdStartMovie]) -> SeqRec:
-    titles = torch.cat([network.movies.titles, _title_vectors(cold_start_movies, network.movies.titles)])
-    extended = SeqRec(network.config, torch.from_numpy(catalogue.genre_matrix), titles.cpu())
-    source = torch.arange(len(network.movies) + len(cold_start_movies), device=titles.device)
-    source[len(network.movies) :] = UNKNOWN
-    extended.load_state_dict(_values_of(network, source))
-    return extended.to(titles.device).eval()
+    titles = _title_vectors(cold_start_movies, network.movies.titles)
+    small = SeqRec(network.config, torch.from_numpy(catalogue.genre_matrix), titles)
+    small.load_state_dict(_values_of(network, titles.new_full((len(titles),), UNKNOWN, dtype=torch.long)), assign=True)
+    return small.to(titles.device).eval()
 
 
 def carried_over(artifact: Artifact, catalogue: Catalogue, titles: FloatArray) -> SeqRec | None:
@@ -98,9 +92,12 @@ def _values_of(network: SeqRec, source: Tensor) -> dict[str, Tensor]:
 
 
 def _title_vectors(cold_start_movies: Sequence[ColdStartMovie], like: Tensor) -> Tensor:
-    """Title vectors, zeros where there is none, shape (cold-start movies, title width); type and device of ``like``."""
-    vectors = like.new_zeros(len(cold_start_movies), like.shape[1])
-    for index, movie in enumerate(cold_start_movies):
+    """Title vectors, zeros where there is none and for the unknown movie, shape (movies, title width).
+
+    They have type and device of ``like``.
+    """
+    vectors = like.new_zeros(FIRST_INDEX + len(cold_start_movies), like.shape[1])
+    for index, movie in enumerate(cold_start_movies, start=FIRST_INDEX):
         if movie.title_vector is not None:
             vectors[index] = torch.from_numpy(movie.title_vector)
     return vectors

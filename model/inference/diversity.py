@@ -46,6 +46,11 @@ class CategoryDistribution:
     genres: FloatArray
     counts: IntArray
 
+    def followed_by(self, genres: FloatArray) -> "CategoryDistribution":
+        """With further movies, which have no ratings; ``genres`` of these alone."""
+        counts = np.append(self.counts, np.zeros(len(genres), dtype=self.counts.dtype))
+        return CategoryDistribution(np.vstack([self.genres, genres]), counts)
+
     @cached_property
     def shares(self) -> FloatArray:
         """Of each movie, shape (movies, genres + 3); a movie's genres share its weight equally."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from model.features.catalogue import UNKNOWN
+from model.inference.encoding.segments import Segmented
 from model.network.ranking import HORIZONS, MovieVectors, RankingNetwork
 from model.network.rating import SeqRec
 from model.types import BoolArray, FloatArray, IntArray
@@ -54,7 +55,7 @@ class MovieIndex:
         self.movies = len(movies.vectors)
         random = np.random.default_rng(0)
         self.sample: IntArray = random.choice(self.movies, min(SAMPLE, self.movies), replace=False)
-        self.sampled = movies.take(self.sample)
+        self.sampled = movies.take(torch.from_numpy(self.sample).to(movies.vectors.device))
         self._faiss = faiss
         self._lists = max(round(math.sqrt(self.movies)), 1)
         # Popularity is a part of the vector, which a query reads for its horizon alone.
@@ -102,13 +103,15 @@ class IndexedRelevance:
         found: about the `BEST` unrated movie indices, and others, in no order.
     """
 
-    def __init__(self, index: MovieIndex, movies: MovieVectors, queries: Tensor, horizon: str, rated: IntArray) -> None:
+    def __init__(
+        self, index: MovieIndex, movies: Segmented[MovieVectors], queries: Tensor, horizon: str, rated: IntArray
+    ) -> None:
         """``queries`` of one user, shape (1, horizons, width); ``movies`` of the whole catalogue, later ones too."""
         self._index = index
         self._movies = movies
         self._queries = queries
         self._horizon = horizon
-        self.unrated = exclude(np.ones(len(movies.vectors), dtype=bool), rated)
+        self.unrated = exclude(np.ones(movies.rows, dtype=bool), rated)
         self.found = self._search(self.unrated, BEST)
         self._log_total = self._estimate()
 
@@ -118,11 +121,14 @@ class IndexedRelevance:
 
     def log_relevance(self, indices: IntArray) -> FloatArray:
         """Log-probability of movie indices over all that are not rated, whose sum is estimated, shape (movies,)."""
-        return self._logits(self._movies.take(indices), indices) - self._log_total
+        return self._logits(self._taken(indices), indices) - self._log_total
 
     def _search(self, among: BoolArray, most: int) -> IntArray:
         query = self._queries[0, HORIZONS.index(self._horizon)]
         return self._index.search(query, self._horizon, among, most)
+
+    def _taken(self, indices: IntArray) -> MovieVectors:
+        return self._movies.take(torch.from_numpy(indices).to(self._queries.device))
 
     def _logits(self, movies: MovieVectors, indices: IntArray) -> FloatArray:
         """Logits of some movies and their indices, shape (movies,); minus infinity for rated ones."""
@@ -136,7 +142,7 @@ class IndexedRelevance:
         others = self._logits(self._index.sampled, self._index.sample)[~is_found[self._index.sample]]
         trained = np.count_nonzero(self.found < self._index.movies)
         each_stands_for = (self._index.movies - trained) / max(len(others), 1)
-        found = self._logits(self._movies.take(self.found), self.found)
+        found = self._logits(self._taken(self.found), self.found)
         total: np.float32 = np.logaddexp.reduce(np.append(found, others + np.float32(np.log(each_stands_for))))
         return total
 

@@ -9,7 +9,7 @@ from model.features.catalogue import UNKNOWN
 from model.features.users import UserContext
 from model.inference.artifact import Artifact
 from model.inference.batch_ranking import Candidates, Page, rank_many
-from model.inference.cold_start import ColdStartMovie, with_cold_start
+from model.inference.cold_start import ColdStartMovie, network_of
 from model.inference.encoding.catalogue import EncodedCatalogue
 from model.inference.groups import Seen, Strategy, order_for_group
 from model.inference.index import MovieIndex
@@ -36,7 +36,7 @@ class Scorer:
     It encodes the movies once; a request only adds the encoding of its own history.
 
     Attributes:
-        catalogue: all movies that can be scored.
+        vocabulary: all movies that can be scored.
         trained_ids: ids of the movies that the model was trained with.
         first_movies: ids of those to ask a newcomer about, in order; empty if the training has chosen none.
     """
@@ -52,24 +52,20 @@ class Scorer:
 
         ``trained`` has the artifact's movies, encoded; without it, they are encoded here.
         """
+        network = artifact.network.to(device).eval()
         self.version = artifact.version
         self.card = artifact.card
         self.device = device
         self.trained_ids = frozenset(artifact.catalogue.movie_ids)
         self.first_movies = artifact.first_movies
         self._artifact = artifact
-        artifact.network.to(device).eval()
-        extended = with_cold_start(artifact, cold_start_movies) if cold_start_movies else artifact
-        self.catalogue = extended.catalogue
-        self._network = extended.network
-        self._trained = trained or EncodedCatalogue.of(
-            artifact.network, artifact.catalogue.vocabulary, device, MovieIndex.of(artifact.network)
-        )
-        self._encoded_catalogue = (
-            EncodedCatalogue.of(self._network, self.catalogue.vocabulary, device, first=self._trained)
-            if cold_start_movies
-            else self._trained
-        )
+        self._network = network
+        self._trained = trained or EncodedCatalogue.of(network, artifact.catalogue.vocabulary, MovieIndex.of(network))
+        self._encoded_catalogue = self._trained
+        if cold_start_movies:
+            ids = [movie.movie_id for movie in cold_start_movies]
+            self._encoded_catalogue = self._trained.followed_by(ids, network_of(artifact, cold_start_movies))
+        self.vocabulary = self._encoded_catalogue.vocabulary
 
     def with_cold_start(self, cold_start_movies: Sequence[ColdStartMovie]) -> "Scorer":
         """The same model, which also scores these movies."""
@@ -92,12 +88,13 @@ class Scorer:
 
     def __contains__(self, movie_id: int) -> bool:
         """Whether this movie can be scored."""
-        return movie_id in self.catalogue.vocabulary
+        return movie_id in self.vocabulary
 
     def times_rated(self, movie_ids: Sequence[int]) -> IntArray:
         """How often each movie was rated in training, shape (movies,)."""
         counts: IntArray = self._network.movies.rating_counts.cpu().numpy()
-        return counts[self.catalogue.vocabulary.indices(movie_ids)]
+        indices = self.vocabulary.indices(movie_ids)
+        return counts[np.where(indices < len(counts), indices, UNKNOWN)]
 
     def predict(self, user: UserContext, movie_ids: Sequence[int]) -> list[Prediction]:
         """Predict one user's stars for each movie; see `predict_pairs`."""
@@ -113,7 +110,7 @@ class Scorer:
         if rated:
             known.update(zip(rated, self.predict(state.context, rated), strict=True))
         if unrated:
-            indices = torch.from_numpy(self.catalogue.vocabulary.indices(unrated)).to(self.device)
+            indices = torch.from_numpy(self.vocabulary.indices(unrated)).to(self.device)
             scored = self._network.score(state.encoded, self._encoded_catalogue.require_stars().take(indices))
             for movie_id, mean, shares in zip(unrated, *self._rounded(scored), strict=True):
                 known[movie_id] = Prediction(movie_id, mean, shares, None)
@@ -130,7 +127,7 @@ class Scorer:
         """
         encoded_movies = self._encoded_catalogue.require_stars()
         histories, history_index = _distinct_histories(users, user_index, movie_ids)
-        indices = self.catalogue.vocabulary.indices(movie_ids)
+        indices = self.vocabulary.indices(movie_ids)
         predictions: dict[int, Prediction] = {}
         for start in range(0, len(histories), USERS_PER_BATCH):
             contexts = [
@@ -171,8 +168,8 @@ class Scorer:
 
     def mask(self, movie_ids: Iterable[int]) -> BoolArray:
         """Which movie indices belong to these ids, shape (vocabulary,); ids that the model does not know have none."""
-        mask = np.zeros(len(self.catalogue.vocabulary), dtype=bool)
-        mask[self.catalogue.vocabulary.indices(movie_ids)] = True
+        mask = np.zeros(len(self.vocabulary), dtype=bool)
+        mask[self.vocabulary.indices(movie_ids)] = True
         mask[UNKNOWN] = False
         return mask
 
@@ -279,12 +276,11 @@ class Scorer:
 
         The most similar come first, ties by id.
         """
-        catalogue = self._encoded_catalogue
-        index = self.catalogue.vocabulary.index(movie_id)
-        cosines = catalogue.normalized_movie_embeddings @ catalogue.normalized_movie_embeddings[index]
+        index = self.vocabulary.index(movie_id)
+        cosines = self._encoded_catalogue.similarity(index)
         indices = np.flatnonzero(among)
         indices = indices[indices != index]
-        return _nearest(catalogue.ids[indices], cosines[indices], n)
+        return _nearest(self._encoded_catalogue.ids[indices], cosines[indices], n)
 
     @torch.inference_mode()
     def user_embeddings(self, users: Sequence[UserContext]) -> FloatArray:

@@ -17,7 +17,6 @@ from model.inference.index import BEST, IndexedRelevance, exclude
 from model.inference.results import HORIZON, Prediction, RankBy, descending
 from model.network.batch import USERS_PER_BATCH, Users
 from model.network.heads import Stars
-from model.network.ranking import RankingNetwork
 from model.network.rating import EncodedUsers
 from model.types import BoolArray, FloatArray, IntArray
 
@@ -178,7 +177,7 @@ class UserState:
 
     def log_relevance_for(self, queries: Tensor, horizon: str) -> Tensor:
         """The same for several queries, shape (queries, movies); minus infinity for what this user has rated."""
-        logits = RankingNetwork.logits(queries, self.catalogue.require_compared(), horizon).float()
+        logits = self.catalogue.logits(queries, horizon).float()
         logits[:, UNKNOWN] = -torch.inf
         logits[:, self.user.movies] = -torch.inf
         return logits.log_softmax(-1)
@@ -210,10 +209,7 @@ class UserState:
 
     def stars_for(self, users: EncodedUsers, indices: IntArray) -> Stars:
         """What several users are predicted to give, shape (users, movies)."""
-        movies = self.catalogue.require_stars()
-        if len(indices) < len(self.catalogue.vocabulary):
-            movies = movies.take(torch.from_numpy(indices).to(users.hidden.device))
-        return self.catalogue.network.score_each(users, movies)
+        return self.catalogue.stars(users, indices)
 
     def is_ready(self, rank_by: RankBy) -> bool:
         """Whether the best movies have been found already."""

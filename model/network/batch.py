@@ -12,6 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from model.features.catalogue import UNKNOWN
+
 USERS_PER_BATCH = 64
 """Users that are encoded and scored together, in evaluation as in the service."""
 
@@ -33,6 +35,10 @@ class Users(NamedTuple):
 
     def to(self, device: torch.device) -> "Users":
         return Users(*(tensor.to(device, non_blocking=True) for tensor in self))
+
+    def known_below(self, first: int) -> "Users":
+        """The same, with the unknown movie in the place of movies from index ``first`` on."""
+        return self._replace(movies=self.movies.masked_fill(self.movies >= first, UNKNOWN))
 
     @property
     def user_index(self) -> Tensor:

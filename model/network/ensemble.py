@@ -71,8 +71,8 @@ def build_ranking(config: NetworkConfig, genres: Tensor, titles: Tensor) -> Rank
 
 
 def own_vectors(movies: MovieVectors, members: int) -> tuple[Tensor, ...]:
-    """The vectors of each member, shape (movies, width), of movies that so many have encoded."""
-    return movies.vectors.chunk(members, dim=1)
+    """The vectors of each member, shape (..., width), of movies that so many have encoded."""
+    return movies.vectors.chunk(members, dim=-1)
 
 
 def joined(queries: Iterable[Tensor]) -> Tensor:

@@ -4,6 +4,7 @@ Both heads combine the outputs with the prior's prediction. The predicted stars 
 distribution, because RMSE, the published metric, is smallest for the mean.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -27,6 +28,13 @@ class Stars(NamedTuple):
 
     mean: Tensor
     probabilities: Tensor | None
+
+    @classmethod
+    def joined(cls, parts: Sequence["Stars"]) -> "Stars":
+        """Those of several users for one segment of the movies after the other, shape (users, movies)."""
+        probabilities = [part.probabilities for part in parts if part.probabilities is not None]
+        means = torch.cat([part.mean for part in parts], dim=1)
+        return cls(means, torch.cat(probabilities, dim=1) if probabilities else None)
 
     def like_probability(self, scale: RatingScale) -> Tensor | None:
         """How likely the user is to like the movie, shape (...); see `liked_levels`."""

@@ -36,10 +36,19 @@ class MovieVectors(NamedTuple):
     vectors: Tensor
     popularity: Tensor
 
-    def take(self, indices: IntArray) -> "MovieVectors":
-        """Those of some movie indices, in their order."""
-        rows = torch.from_numpy(indices).to(self.vectors.device)
-        return MovieVectors(self.vectors[rows], self.popularity[rows])
+    @property
+    def rows(self) -> int:
+        """The number of movies."""
+        return len(self.vectors)
+
+    def take(self, indices: Tensor) -> "MovieVectors":
+        """A copy of the movies at these indices, which may repeat."""
+        return MovieVectors(self.vectors[indices], self.popularity[indices])
+
+    def put(self, places: Tensor, others: "MovieVectors") -> None:
+        """Write others over the movies of a mask, in place."""
+        for own, new in zip(self, others, strict=True):
+            own[places] = new
 
 
 class RankingNetwork(nn.Module):

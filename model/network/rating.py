@@ -49,15 +49,20 @@ class EncodedMovies:
     hidden: Tensor
     prior: MovieFactors
 
-    def take(self, index: Tensor) -> "EncodedMovies":
-        """The movies at these indices, which may repeat."""
-        return EncodedMovies(self.hidden[index], MovieFactors(self.prior.vectors[index], self.prior.offsets[index]))
+    @property
+    def rows(self) -> int:
+        """The number of movies."""
+        return len(self.hidden)
 
-    def followed_by(self, others: "EncodedMovies") -> "EncodedMovies":
-        """Both, one after the other."""
-        pairs = zip((self.hidden, *self.prior), (others.hidden, *others.prior), strict=True)
-        hidden, vectors, offsets = (torch.cat(pair) for pair in pairs)
-        return EncodedMovies(hidden, MovieFactors(vectors, offsets))
+    def take(self, indices: Tensor) -> "EncodedMovies":
+        """A copy of the movies at these indices, which may repeat."""
+        vectors, offsets = (part[indices] for part in self.prior)
+        return EncodedMovies(self.hidden[indices], MovieFactors(vectors, offsets))
+
+    def put(self, places: Tensor, others: "EncodedMovies") -> None:
+        """Write others over the movies of a mask, in place."""
+        for own, new in zip((self.hidden, *self.prior), (others.hidden, *others.prior), strict=True):
+            own[places] = new
 
 
 class SeqRec(nn.Module):

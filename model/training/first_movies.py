@@ -108,7 +108,7 @@ class Interview:
         self.answers: list[list[int]] = [[] for _ in range(len(visitors))]
         with torch.inference_mode():
             all_movies = network.encode_movies()
-        self._movies = all_movies if movies is None else all_movies.take(movies)
+        self._movies = all_movies if movies is None else all_movies.take(torch.from_numpy(movies))
         self.quality = self.quality_with(np.arange(len(visitors)), self.answers)
 
     def who_answers(self, movie: int) -> IntArray:

@@ -213,9 +213,10 @@ def test_data_in_which_no_movie_has_a_genre_is_trained_on_and_loaded(latest: Mov
     engine = connect(f"sqlite:///{tmp_path}/seqrec.db")
     upgrade(engine)
 
-    scorer = Scorer(artifact.load(train(bare, POSTERIOR, tmp_path, context_for(bare)).folder), torch.device("cpu"))
+    trained = artifact.load(train(bare, POSTERIOR, tmp_path, context_for(bare)).folder)
+    scorer = Scorer(trained, torch.device("cpu"))
     assert scorer.rating_scale == HALF_STARS
-    assert scorer.catalogue.genre_matrix.shape == (81, 0)
+    assert trained.catalogue.genre_matrix.shape == (81, 0)
     assert (
         len(scorer.recommend(UserContext(history=[Rated(1, 4.5)]), range(1, 81), n=5, diversity=0.5, explain=True)) == 5
     )

@@ -91,10 +91,10 @@ def load_scorer(folder: Path, device: torch.device) -> Scorer:
     """Load an artifact and let it answer; `ArtifactError` if it does not, or not with numbers."""
     try:
         scorer = Scorer(artifact.load(folder), device)
-        few = scorer.catalogue.movie_ids[:3]
+        few = scorer.vocabulary.ids[:3]
         liked = [Rated(movie_id, stars=scorer.rating_scale[-1]) for movie_id in few]
         readers = [UserContext(), UserContext(history=liked)]
-        lists = [scorer.recommend(reader, scorer.catalogue.movie_ids, n=10) for reader in readers]
+        lists = [scorer.recommend(reader, scorer.vocabulary.ids, n=10) for reader in readers]
     except ArtifactError:
         raise
     except Exception as error:  # damage that no check has found, or want of memory, may show in any way

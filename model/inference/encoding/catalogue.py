@@ -1,36 +1,44 @@
-"""A catalogue as serving needs it: the movies of a network, all encoded once, and what encodes its users."""
+"""A catalogue as serving needs it: its movies, all encoded once, and what encodes the users."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from model.errors import NoRelevanceError, NoStarsError
-from model.features.catalogue import Vocabulary
+from model.features.catalogue import FIRST_INDEX, Vocabulary
 from model.features.users import UserContext, encode_profiles
 from model.inference.diversity import CategoryDistribution
+from model.inference.encoding.segments import R, Segmented
 from model.inference.encoding.users import UserEncoder
 from model.inference.index import MovieIndex
 from model.inference.results import RankBy
 from model.network.batch import USERS_PER_BATCH, Users
+from model.network.heads import Stars
 from model.network.prior import MovieFactors
-from model.network.ranking import MovieVectors
-from model.network.rating import EncodedMovies, SeqRec
+from model.network.ranking import MovieVectors, RankingNetwork
+from model.network.rating import EncodedMovies, EncodedUsers, SeqRec
 from model.types import FloatArray, IntArray
 
 MOVIES_AT_ONCE = 100_000
 """Movies that are encoded together."""
 
+SHORTEST = 1e-12
+"""Length of a vector that stands for one of zeros, which has no direction."""
+
 
 @dataclass(frozen=True)
 class EncodedCatalogue:
-    """A network's movies, all encoded once.
+    """A network's movies and those that came after its training, all encoded once.
 
     Attributes:
-        vocabulary: translates movie ids to indices.
+        network: holds the trained movies, and encodes and scores users.
+        vocabulary: translates movie ids to indices; those of the trained movies come first.
+        ids: movie id of each movie index, 0 for the unknown movie, shape (movies,).
         movies: movies as the output network combines them with users; None for a network that predicts no stars.
         vectors: movies as the ranking network reads them; None for a network without one.
         compared: the same as lists compare them; see `model.network.stars_in_relevance`.
@@ -41,76 +49,114 @@ class EncodedCatalogue:
 
     network: SeqRec
     vocabulary: Vocabulary
-    movies: EncodedMovies | None
-    vectors: MovieVectors | None
-    compared: MovieVectors | None
+    ids: IntArray
+    movies: Segmented[EncodedMovies] | None
+    vectors: Segmented[MovieVectors] | None
+    compared: Segmented[MovieVectors] | None
     categories: CategoryDistribution
     encoder: UserEncoder
     index: MovieIndex | None = None
 
     @classmethod
-    def of(
-        cls,
-        network: SeqRec,
-        vocabulary: Vocabulary,
-        device: torch.device,
-        index: MovieIndex | None = None,
-        first: "EncodedCatalogue | None" = None,
-    ) -> "EncodedCatalogue":
-        """``index`` has the movies of the catalogue, or those of it that were trained.
-
-        ``first`` is what there is for the first of the network's movies, those that were trained; they are not encoded
-        again, and their index stays.
-        """
-        with torch.inference_mode():
-            movies = _encoded_movies(network, device, None if first is None else first.movies)
-            vectors = network.ranking.encode_movies() if network.ranking is not None else None
-            factors = None if movies is None else movies.prior
-            compared = None if vectors is None else network.compared(vectors, factors)
-        categories = CategoryDistribution(
-            network.movies.genres.cpu().numpy(), network.movies.rating_counts.cpu().numpy()
+    def of(cls, network: SeqRec, vocabulary: Vocabulary, index: MovieIndex | None = None) -> "EncodedCatalogue":
+        """The movies of a network alone; ``index`` is of the same."""
+        movies, vectors, compared = _encoded(network)
+        all_vectors = None if vectors is None else Segmented(vectors)
+        return cls(
+            network,
+            vocabulary,
+            ids=np.array([0, *vocabulary.ids], dtype=np.int64),
+            movies=None if movies is None else Segmented(movies),
+            vectors=all_vectors,
+            compared=None if compared is None else Segmented(compared),
+            categories=CategoryDistribution(_genres(network), network.movies.rating_counts.cpu().numpy()),
+            encoder=UserEncoder(network, movies, all_vectors),
+            index=index,
         )
-        encoder = UserEncoder(network, movies, vectors)
-        index = index if first is None else first.index
-        return cls(network, vocabulary, movies, vectors, compared, categories, encoder, index)
 
-    @cached_property
-    def ids(self) -> IntArray:
-        """Movie id of each movie index, 0 for the unknown movie, shape (movies,)."""
-        return np.array([0, *self.vocabulary.ids], dtype=np.int64)
+    def followed_by(self, movie_ids: Sequence[int], network: SeqRec) -> "EncodedCatalogue":
+        """The trained movies, and these behind them, of which a network of `model.inference.cold_start` knows.
+
+        The index stays: it always compares movies that came later.
+        """
+        movies, vectors, compared = _encoded(network)
+        all_vectors = _with_new(self.vectors, vectors)
+        return replace(
+            self,
+            vocabulary=self.vocabulary.followed_by(movie_ids),
+            ids=np.append(self.ids, np.array(movie_ids, dtype=np.int64)),
+            movies=_with_new(self.movies, movies),
+            vectors=all_vectors,
+            compared=_with_new(self.compared, compared),
+            categories=self.categories.followed_by(_genres(network)[FIRST_INDEX:]),
+            encoder=self.encoder if all_vectors is None else self.encoder.with_movies(all_vectors),
+        )
 
     @cached_property
     def by_id(self) -> IntArray:
         """All movie indices, in the order of the ids, shape (movies,)."""
-        return np.argsort(self.ids)
+        return np.argsort(self.ids, kind="stable")  # fastest where they are in order already, or nearly so
 
-    @cached_property
-    def normalized_movie_embeddings(self) -> FloatArray:
-        """`movie_embeddings` of unit length, shape (movies, width)."""
-        embeddings: FloatArray = torch.nn.functional.normalize(self.movie_embeddings, dim=-1).float().cpu().numpy()
-        return embeddings
-
-    def require_stars(self) -> EncodedMovies:
+    def require_stars(self) -> Segmented[EncodedMovies]:
         """The movies as the output network combines them with users; `NoStarsError` if it predicts no stars."""
         if self.movies is None:
             raise NoStarsError
         return self.movies
 
-    def require_compared(self) -> MovieVectors:
+    def require_compared(self) -> Segmented[MovieVectors]:
         """The movies as lists compare them; `NoRelevanceError` if there is no ranking network."""
         if self.compared is None:
             raise NoRelevanceError
         return self.compared
+
+    def logits(self, queries: Tensor, horizon: str) -> Tensor:
+        """Logits of all movies, see `RankingNetwork.logits`; `NoRelevanceError` if there is no ranking network."""
+        of_segments = [RankingNetwork.logits(queries, one, horizon) for one in self.require_compared().segments]
+        return of_segments[0] if len(of_segments) == 1 else torch.cat(of_segments, dim=1)
+
+    def stars(self, users: EncodedUsers, indices: IntArray) -> Stars:
+        """What users are predicted to give some movies, shape (users, movies); `NoStarsError` if nothing is.
+
+        For all movies, in the order of their indices, nothing is copied.
+        """
+        movies, score = self.require_stars(), self.network.score_each
+        if len(indices) < movies.rows:
+            return score(users, movies.take(torch.from_numpy(indices).to(self.device)))
+        return Stars.joined([score(users, segment) for segment in movies.segments])
 
     @property
     def default_rank_by(self) -> RankBy:
         """The order of a list that asks for none: relevance, if the network knows it."""
         return "rating" if self.vectors is None else "relevance"
 
+    def similarity(self, index: int) -> FloatArray:
+        """Cosines of a movie index with all movies, shape (movies,); those of similar movies are high."""
+        movie = self._embedding(index)
+        products = torch.cat([segment @ movie for segment in self._embeddings])
+        similarity: FloatArray = (products / (self._lengths * self._lengths[index])).float().cpu().numpy()
+        return similarity
+
+    def _embedding(self, index: int) -> Tensor:
+        """That of a movie index, shape (width,)."""
+        one = torch.tensor([index], device=self.device)
+        return (
+            self.require_stars().take(one).prior.vectors[0]
+            if self.vectors is None
+            else self.vectors.take(one).vectors[0]
+        )
+
     @property
-    def movie_embeddings(self) -> Tensor:
-        """One for each movie index, shape (movies, width); similar movies have a high cosine."""
-        return self.require_stars().prior.vectors if self.vectors is None else self.vectors.vectors
+    def _embeddings(self) -> list[Tensor]:
+        """Those of all movies in segments, shape (movies, width) each."""
+        if self.vectors is None:
+            return [segment.prior.vectors for segment in self.require_stars().segments]
+        return [segment.vectors for segment in self.vectors.segments]
+
+    @cached_property
+    def _lengths(self) -> Tensor:
+        """Of all embeddings, shape (movies,); a little more than 0, since they divide."""
+        lengths = [torch.linalg.vector_norm(segment, dim=1) for segment in self._embeddings]
+        return torch.cat(lengths).clamp(min=SHORTEST)
 
     def user_embeddings(self, users: Sequence[UserContext]) -> FloatArray:
         """Unit-length user embeddings, shape (users, width); similar users have a high cosine."""
@@ -142,13 +188,38 @@ class EncodedCatalogue:
         return self.network.movies.titles.device
 
 
-def _encoded_movies(network: SeqRec, device: torch.device, first: EncodedMovies | None) -> EncodedMovies | None:
-    """All movies as the output network combines them with users, of which there are the first; None without stars."""
-    if not network.config.predicts_stars:
+class _Encoded(NamedTuple):
+    """All movies of a network; for the attributes see `EncodedCatalogue`."""
+
+    movies: EncodedMovies | None
+    vectors: MovieVectors | None
+    compared: MovieVectors | None
+
+
+@torch.inference_mode()
+def _encoded(network: SeqRec) -> _Encoded:
+    indices = torch.arange(len(network.movies), device=network.movies.titles.device)
+    movies = encode_all(network, indices) if network.config.predicts_stars else None
+    if network.ranking is None:
+        return _Encoded(movies, None, None)
+    vectors = network.ranking.encode_movies()
+    compared = network.compared(vectors, None if movies is None else movies.prior)
+    # The ranking network's own vectors are the first columns of those compared: of a million movies, a gigabyte less.
+    own = compared.vectors[:, : vectors.vectors.shape[1]]
+    return _Encoded(movies, MovieVectors(own, vectors.popularity), compared)
+
+
+def _with_new(movies: Segmented[R] | None, encoded: R | None) -> Segmented[R] | None:
+    """The trained movies, followed by those of another network but its unknown movie; None without either."""
+    if movies is None or encoded is None:
         return None
-    if first is None or network.config.graph_convolution:  # in which a movie's embedding is one of all movies'
-        return encode_all(network, torch.arange(len(network.movies), device=device))
-    return first.followed_by(encode_all(network, torch.arange(len(first.hidden), len(network.movies), device=device)))
+    return movies.followed_by(encoded.take(torch.arange(FIRST_INDEX, encoded.rows)))
+
+
+def _genres(network: SeqRec) -> FloatArray:
+    """Multi-hot, shape (movies, genres)."""
+    genres: FloatArray = network.movies.genres.cpu().numpy()
+    return genres
 
 
 def encode_all(network: SeqRec, indices: Tensor, at_once: int = MOVIES_AT_ONCE) -> EncodedMovies:

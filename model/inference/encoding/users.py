@@ -4,7 +4,8 @@ Both give the same numbers, within rounding. PyTorch takes more time to start th
 user's history than to compute them, and its functions of a batch's step take several times those of NumPy.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,8 @@ from torch import Tensor
 from model.errors import NoRelevanceError
 from model.inference.encoding.posterior import PosteriorEncoder
 from model.inference.encoding.recurrence import Recurrence, Trace
-from model.network.batch import Latest, Users
+from model.inference.encoding.segments import Segmented
+from model.network.batch import Users
 from model.network.branches import HistoryBranch, ProfileBranch
 from model.network.config import RankingConfig
 from model.network.ensemble import joined, own_vectors
@@ -42,36 +44,44 @@ class ReadHistory(NamedTuple):
 class UserEncoder:
     """Users as the rating network and the ranking network see them."""
 
-    def __init__(self, network: SeqRec, movies: EncodedMovies | None, vectors: MovieVectors | None) -> None:
-        """All movies, encoded: ``movies`` is None for a network without stars, ``vectors`` for one without ranking.
+    def __init__(self, network: SeqRec, movies: EncodedMovies | None, vectors: Segmented[MovieVectors] | None) -> None:
+        """``movies`` are those of the network, encoded, and ``vectors`` as its ranking network reads them.
 
-        The weights are copied: they must not change afterwards.
+        Without stars there are no ``movies``, and without ranking there are no ``vectors``. The weights are copied:
+        they must not change afterwards.
         """
         self._network = network
         self._vectors = vectors
         self._rating = _RatingEncoder.of(network, movies)
         self._ranking = _RankingEncoder.of(network, vectors)
 
+    def with_movies(self, vectors: Segmented[MovieVectors]) -> "UserEncoder":
+        """The same with other movies behind those of the network."""
+        other = copy(self)
+        other._vectors = vectors
+        other._ranking = None if self._ranking is None else self._ranking.with_movies(vectors)
+        return other
+
     def encode(self, users: Users, vectors: Tensor | None = None) -> EncodedUsers:
         """As `SeqRec.encode_users`; ``vectors`` are the users' by the prior, where they are known."""
-        if self._rating is None:
-            return self._network.encode_users(users)
-        return self._rating.encode(users, vectors)
+        known = self._known(users)
+        return self._network.encode_users(known) if self._rating is None else self._rating.encode(known, vectors)
 
     def encode_without_each(self, user: Users, left_out: IntArray) -> tuple[EncodedUsers, EncodedUsers]:
         """A batch of one user, and the same several times, each time without one rating.
 
         ``left_out`` are positions in the history, ascending, shape (left out,).
         """
+        known = self._known(user)
         if self._rating is not None:
-            return self._rating.encode_without_each(user, left_out)
-        return self._network.encode_users(user), self._network.encode_users(without_each(user, left_out))
+            return self._rating.encode_without_each(known, left_out)
+        return self._network.encode_users(known), self._network.encode_users(without_each(known, left_out))
 
     def queries(self, users: Users) -> Tensor:
         """As `RankingNetwork.queries`; `NoRelevanceError` if there is no ranking network."""
         if self._ranking is not None:
             return self._ranking.queries(users)
-        return self._network.require_ranking().queries(users, self._movie_vectors)
+        return self._network.require_ranking().queries(*self._read_movies(users))
 
     def read_on(self, user: Users, earlier: ReadHistory | None) -> tuple[Tensor, ReadHistory | None]:
         """The queries of one user, and what they were read by.
@@ -85,7 +95,7 @@ class UserEncoder:
         """As `RankingNetwork.queries_without_each`; `NoRelevanceError` if there is no ranking network."""
         if self._ranking is not None:
             return self._ranking.queries_without_each(user, left_out)
-        return self._network.require_ranking().queries_without_each(user, self._movie_vectors, left_out)
+        return self._network.require_ranking().queries_without_each(*self._read_movies(user), left_out)
 
     def read_without_each(self, user: Users, left_out: IntArray) -> tuple[Tensor, ReadHistory | None, Tensor]:
         """What `read_on` gives for a history that nothing is known of, and `queries_without_each`."""
@@ -96,15 +106,20 @@ class UserEncoder:
     def vectors_without_each(self, user: Users, left_out: IntArray) -> tuple[Tensor, Tensor]:
         """The vectors of `encode_without_each` alone, shapes (1, width) and (left out, width)."""
         if self._rating is not None:
-            return self._rating.vectors_without_each(user, left_out)
+            return self._rating.vectors_without_each(self._known(user), left_out)
         whole, without = self.encode_without_each(user, left_out)
         return whole.vectors, without.vectors
 
-    @property
-    def _movie_vectors(self) -> MovieVectors:
+    def _known(self, users: Users) -> Users:
+        """As the rating network sees them, to which a movie that came after its training is the unknown one."""
+        return users.known_below(len(self._network.movies))
+
+    def _read_movies(self, users: Users) -> tuple[Users, MovieVectors]:
+        """The same users, whose movies are numbered from 0 on, and the vectors of these; `NoRelevanceError`."""
         if self._vectors is None:
             raise NoRelevanceError
-        return self._vectors
+        numbers = torch.arange(len(users.movies), device=users.movies.device)
+        return users._replace(movies=numbers), self._vectors.take(users.movies)
 
 
 def without_each(user: Users, left_out: IntArray) -> Users:
@@ -120,72 +135,89 @@ def without_each(user: Users, left_out: IntArray) -> Users:
 
 
 class _Member(NamedTuple):
-    """A ranking network, the vectors of its movies, and its recurrent layer as serving computes it."""
+    """A ranking network, and its recurrent layer as serving computes it.
+
+    The vectors are those of the movies that are read, shape (..., width), and ``stars`` (...) are their ratings.
+    """
 
     network: RankingNetwork
-    vectors: Tensor
     recurrence: Recurrence
 
-    def read(self, user: Users, start: int, before: tuple[FloatArray, FloatArray] | None = None) -> Trace:
-        """Reads one history from its rating number ``start`` on; ``before`` are state and cell before that."""
-        return self.recurrence.read(self._project(user, start), before)
+    def read(self, vectors: Tensor, stars: Tensor, before: tuple[FloatArray, FloatArray] | None = None) -> Trace:
+        """Reads one history; ``before`` are state and cell before it."""
+        return self.recurrence.read(self._project(vectors, stars), before)
 
-    def read_without_each(self, user: Users, start: int, left_out: IntArray) -> tuple[Trace, FloatArray]:
+    def read_without_each(self, vectors: Tensor, stars: Tensor, left_out: IntArray) -> tuple[Trace, FloatArray]:
         """Such a reading, and the last states without one of the ratings, shape (left out, hidden)."""
-        projected = self._project(user, start)
+        projected = self._project(vectors, stars)
         whole = self.recurrence.read(projected)
-        return whole, self.recurrence.without_each(projected, whole, left_out - start)
+        return whole, self.recurrence.without_each(projected, whole, left_out)
 
-    def read_together(self, users: Users, latest: Latest) -> FloatArray:
-        """The last states of several histories, shape (users, hidden)."""
-        inputs = self.network.encoder.inputs(self.vectors[users.movies[latest.indices]], users.stars[latest.indices])
-        return self.recurrence.read_together(inputs.numpy(), latest.lengths.numpy()).last
+    def read_together(self, vectors: Tensor, stars: Tensor, lengths: Tensor) -> FloatArray:
+        """The last states of several histories, shape (users, hidden), of ratings side by side (time, users)."""
+        inputs = self.network.encoder.inputs(vectors, stars)
+        return self.recurrence.read_together(inputs.numpy(), lengths.numpy()).last
 
     def head(self, states: FloatArray, users: Users) -> Tensor:
         queries: Tensor = self.network.head(torch.from_numpy(states), users.profiles)
         return queries
 
-    def _project(self, user: Users, start: int) -> FloatArray:
+    def _project(self, vectors: Tensor, stars: Tensor) -> FloatArray:
         """What the recurrence reads, shape (ratings, 5 hidden)."""
-        inputs = self.network.encoder.inputs(self.vectors[user.movies[start:]], user.stars[start:])
-        return self.recurrence.project(inputs.numpy())
+        return self.recurrence.project(self.network.encoder.inputs(vectors, stars).numpy())
 
 
 class _RankingEncoder:
     """Users as the ranking network sees them, by NumPy."""
 
-    def __init__(self, config: RankingConfig, members: Sequence[_Member]) -> None:
+    def __init__(self, config: RankingConfig, movies: Segmented[MovieVectors], members: Sequence[_Member]) -> None:
         self._config = config
+        self._movies = movies
         self._members = members
 
     @classmethod
-    def of(cls, network: SeqRec, movies: MovieVectors | None) -> "_RankingEncoder | None":
+    def of(cls, network: SeqRec, movies: Segmented[MovieVectors] | None) -> "_RankingEncoder | None":
         """None where NumPy does not compute what the network does."""
         ranking = network.ranking
         if ranking is None or movies is None or not _is_on_cpu(ranking):
             return None
         members = []
-        for member, vectors in zip(ranking.members, own_vectors(movies, len(ranking.members)), strict=True):
+        for member in ranking.members:
             if not isinstance(member.encoder.recurrent, MultiplicativeLSTM):
                 return None
-            members.append(_Member(member, vectors, Recurrence(member.encoder.recurrent)))
-        return cls(ranking.config, members)
+            members.append(_Member(member, Recurrence(member.encoder.recurrent)))
+        return cls(ranking.config, movies, members)
+
+    def with_movies(self, movies: Segmented[MovieVectors]) -> "_RankingEncoder":
+        return _RankingEncoder(self._config, movies, self._members)
 
     def queries(self, users: Users) -> Tensor:
         if len(users.lengths) == 1:
             return self.read_on(users, None)[0]
         latest = users.since(self._config.window_start(users.lengths))
-        return joined(member.head(member.read_together(users, latest), users) for member in self._members)
+        stars = users.stars[latest.indices]
+        return joined(
+            member.head(member.read_together(vectors, stars, latest.lengths), users)
+            for member, vectors in self._reading(users.movies[latest.indices])
+        )
 
     def read_on(self, user: Users, earlier: ReadHistory | None) -> tuple[Tensor, ReadHistory]:
-        ratings = len(user.movies)
-        start = self._config.window_start(ratings)
-        if earlier is not None and earlier.start == start:
-            begun = zip(self._members, earlier.ends, strict=True)
-            traces = [member.read(user, earlier.ratings, end) for member, end in begun]
-        else:
-            traces = [member.read(user, start) for member in self._members]
-        return self._read(user, start, traces)
+        start = self._config.window_start(len(user.movies))
+        if earlier is None or earlier.start != start:
+            return self._read(user, start, self._traces(user, start))
+        return self._read(user, start, self._traces(user, earlier.ratings, earlier.ends))
+
+    def _traces(
+        self, user: Users, start: int, ends: Sequence[tuple[FloatArray, FloatArray] | None] | None = None
+    ) -> list[Trace]:
+        """Each member's reading from rating number ``start`` on, after the ends of an earlier one, if there was one."""
+        members, stars = self._reading(user.movies[start:]), user.stars[start:]
+        before = [None] * len(self._members) if ends is None else ends
+        return [member.read(vectors, stars, end) for (member, vectors), end in zip(members, before, strict=True)]
+
+    def _reading(self, movies: Tensor) -> Iterator[tuple[_Member, Tensor]]:
+        """Each member with its own vectors of movie indices (...), shape (..., width)."""
+        return zip(self._members, own_vectors(self._movies.take(movies), len(self._members)), strict=True)
 
     def _read(self, user: Users, start: int, traces: Sequence[Trace]) -> tuple[Tensor, ReadHistory]:
         """The queries of one user, of whom each member has read the history from its rating number ``start`` on."""
@@ -206,7 +238,9 @@ class _RankingEncoder:
     def _without_each(self, user: Users, left_out: IntArray) -> tuple[list[Trace], Tensor]:
         """Each member's reading in the window of a history with one rating less, and the queries without each."""
         start = self._start_without_one(user)
-        traces, states = zip(*(one.read_without_each(user, start, left_out) for one in self._members), strict=True)
+        members, stars = self._reading(user.movies[start:]), user.stars[start:]
+        readings = (member.read_without_each(vectors, stars, left_out - start) for member, vectors in members)
+        traces, states = zip(*readings, strict=True)
         heads = (member.head(last, user) for member, last in zip(self._members, states, strict=True))
         return list(traces), joined(heads)
 

@@ -58,7 +58,7 @@ def test_a_filter_selects_the_movies_that_pass_it_one_by_one(scorer: Scorer) -> 
         expected = [movie.id for movie in records if passes(movie, wanted)]
         assert catalogue.select(wanted) == expected, wanted
         selected = np.flatnonzero(catalogue.mask(wanted))
-        assert scorer.catalogue.vocabulary.indices(expected).tolist() == selected.tolist()
+        assert scorer.vocabulary.indices(expected).tolist() == selected.tolist()
 
 
 def test_a_year_in_a_title_is_one_that_the_api_takes() -> None:

@@ -61,7 +61,7 @@ def test_a_state_that_has_grown_is_accounted_anew_when_it_is_put_again(scorer: S
     states.put(MODEL, 1, 0, first)
     states.put(MODEL, 2, 0, second)
     before = second.nbytes
-    scorer.recommend_from(second, np.ones(len(scorer.catalogue.vocabulary), dtype=bool), n=10)
+    scorer.recommend_from(second, np.ones(len(scorer.vocabulary), dtype=bool), n=10)
     states.put(MODEL, 2, 0, second)
 
     assert second.nbytes > before

@@ -36,7 +36,7 @@ def users(count: int) -> list[UserContext]:
     ],
 )
 def test_the_lists_of_many_users_are_those_of_each_alone(scorer: Scorer, options: dict[str, Any]) -> None:
-    among = scorer.catalogue.movie_ids[3:]
+    among = scorer.vocabulary.ids[3:]
     many = users(150)
 
     together = scorer.recommend_many(many, among, 10, **options)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,19 +16,20 @@ from model.data.sequences import Sequences
 from model.features.catalogue import Vocabulary
 from model.features.history import Rated
 from model.features.users import Profile, UserContext
-from model.inference.cold_start import ColdStartMovie
+from model.inference.artifact import Artifact, load
+from model.inference.cold_start import MOVIE_DIMENSIONS, ColdStartMovie, carried_over, network_of
 from model.inference.encoding.catalogue import EncodedCatalogue
 from model.inference.encoding.posterior import PosteriorEncoder
 from model.inference.encoding.recurrence import Recurrence, Trace
 from model.inference.encoding.users import ReadHistory, UserEncoder, without_each
 from model.inference.ranking import UserRanking
-from model.inference.results import RANKING_DECIMALS, RankBy
-from model.inference.scorer import Scorer
+from model.inference.results import HORIZON, RANKING_DECIMALS, RankBy
 from model.inference.user_state import UserState
 from model.network.batch import Users
 from model.network.config import FactorizationConfig, NetworkConfig
 from model.network.prior import FactorizationPrior
-from model.network.rating import EncodedMovies, EncodedUsers, SeqRec
+from model.network.ranking import HORIZONS
+from model.network.rating import EncodedUsers, SeqRec
 from model.network.recurrent import MultiplicativeLSTM
 from model.training.presets import PRESETS
 from model.types import FloatArray, IntArray
@@ -53,7 +55,8 @@ class TrainingNetwork(UserEncoder):
     """Encodes every user by the network that training uses."""
 
     def __init__(self, catalogue: EncodedCatalogue) -> None:
-        self.network, self.vectors = catalogue.network, catalogue.vectors
+        self.network = catalogue.network
+        self.vectors = None if catalogue.vectors is None else catalogue.vectors.trained
 
     def encode(self, users: Users, _: torch.Tensor | None = None) -> EncodedUsers:
         return self.network.encode_users(users)
@@ -109,7 +112,7 @@ def encoded_catalogue(config: NetworkConfig, movies: int) -> EncodedCatalogue:
     seqrec = network(config, movies + 1)
     if config.prior == "factorization":
         with_random_prior(seqrec)
-    return EncodedCatalogue.of(seqrec, Vocabulary(range(1, movies + 1)), torch.device("cpu"))
+    return EncodedCatalogue.of(seqrec, Vocabulary(range(1, movies + 1)))
 
 
 def trained(catalogue: EncodedCatalogue) -> EncodedCatalogue:
@@ -190,7 +193,7 @@ def test_a_batch_of_users_is_encoded_as_by_the_network(config: NetworkConfig) ->
 
     np.testing.assert_allclose(encoded.hidden, expected.hidden, atol=1e-5)
     np.testing.assert_allclose(encoded.vectors, expected.vectors, atol=1e-5)
-    of_network = catalogue.network.require_ranking().queries(batch, catalogue.vectors)
+    of_network = catalogue.network.require_ranking().queries(batch, catalogue.vectors.trained)
     np.testing.assert_allclose(catalogue.encoder.queries(batch), of_network, atol=1e-5)
 
 
@@ -245,7 +248,7 @@ def test_a_history_that_goes_on_is_read_on_and_the_numbers_are_those_of_one_read
         state = UserState(catalogue, UserContext(history=history[:ratings]), state)
         assert catalogue.vectors is not None
         vectors = partial(catalogue.network.prior.encode_users, state.user)
-        anew = catalogue.network.compared_queries(ranking.queries(state.user, catalogue.vectors), vectors)
+        anew = catalogue.network.compared_queries(ranking.queries(state.user, catalogue.vectors.trained), vectors)
         np.testing.assert_allclose(state.queries, anew, atol=1e-5)
 
     # The window of at most 20 ratings begins at the first one up to 20 of them, then at the 5th, the 10th, ...
@@ -295,7 +298,7 @@ def test_without_each_rating_the_queries_are_those_of_a_history_without_it(
     np.testing.assert_array_equal(others, queries)
     for query, step in zip(queries, left_out.tolist(), strict=True):
         without = user(movies[:step] + movies[step + 1 :], stars[:step] + stars[step + 1 :])
-        expected = catalogue.network.require_ranking().queries(without, catalogue.vectors)[0]
+        expected = catalogue.network.require_ranking().queries(without, catalogue.vectors.trained)[0]
         np.testing.assert_allclose(query, expected, atol=1e-5)
 
 
@@ -342,43 +345,88 @@ def test_a_list_and_its_reasons_take_one_reading_of_the_history(
     assert sorted(reads) == ["evidence", "ranking"]
 
 
-@pytest.mark.parametrize("graph_convolution", [False, True])
-def test_movies_that_are_added_are_encoded_behind_the_others_as_all_anew(
-    graph_convolution: bool, monkeypatch: pytest.MonkeyPatch
+def with_movies_added(artifact: Artifact) -> tuple[EncodedCatalogue, EncodedCatalogue]:
+    """A catalogue with two movies behind the trained ones, and that of a network which holds all of them."""
+    old, titles = artifact.catalogue, artifact.network.movies.titles.numpy()
+    untitled, random = np.zeros(titles.shape[1], np.float32), np.random.default_rng(0)
+    new = [
+        ColdStartMovie(max(old.movie_ids) + 1, "New (2026)", ("Drama", "Never seen in training"), None),
+        ColdStartMovie(max(old.movie_ids) + 2, "Newer", (), random.standard_normal(len(untitled), np.float32)),
+    ]
+    catalogue = replace(
+        old,
+        movie_ids=old.movie_ids + tuple(movie.movie_id for movie in new),
+        titles=old.titles + tuple(movie.title for movie in new),
+        genres=(*old.genres, ("Drama",), ()),
+    )
+    vectors = [untitled if movie.title_vector is None else movie.title_vector for movie in new]
+    whole = carried_over(artifact, catalogue, np.vstack([titles, *vectors]))
+    assert whole is not None
+    alone = EncodedCatalogue.of(artifact.network, old.vocabulary)
+    added = alone.followed_by([movie.movie_id for movie in new], network_of(artifact, new))
+    return added, EncodedCatalogue.of(whole.eval(), catalogue.vocabulary)
+
+
+def test_movies_that_are_added_are_known_as_to_a_network_that_holds_all_of_them(artifact_folder: Path) -> None:
+    added, whole = with_movies_added(load(artifact_folder))
+    indices = torch.arange(len(whole.vocabulary))
+
+    assert added.vocabulary.ids == whole.vocabulary.ids
+    assert added.ids.tolist() == whole.ids.tolist()
+    for ours, theirs in zip(movie_values(added, indices), movie_values(whole, indices), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    for index in (1, len(whole.vocabulary) - 1):
+        np.testing.assert_allclose(added.similarity(index), whole.similarity(index), atol=1e-6)
+    np.testing.assert_allclose(added.categories.shares, whole.categories.shares)
+    np.testing.assert_allclose(added.categories.average, whole.categories.average)
+
+
+def movie_values(catalogue: EncodedCatalogue, indices: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    movies = catalogue.require_stars().take(indices)
+    return movies.hidden, *movies.prior, *catalogue.require_compared().take(indices)
+
+
+def test_nothing_of_the_trained_movies_is_copied_for_one_that_is_added(artifact_folder: Path) -> None:
+    artifact = load(artifact_folder)
+    trained = EncodedCatalogue.of(artifact.network, artifact.catalogue.vocabulary)
+    new = ColdStartMovie(900, "New (2026)", ("Drama",), None)
+
+    small = network_of(artifact, [new])
+    added = trained.followed_by([900], small)
+
+    assert trained.movies is not None
+    assert added.require_stars().segments[0] is trained.movies.trained
+    assert added.require_compared().segments[0] is trained.require_compared().trained
+    weights = dict(artifact.network.named_parameters())
+    shared = [name for name, weight in small.named_parameters() if weight.data_ptr() == weights[name].data_ptr()]
+    assert set(weights) - set(shared) == {name for name in weights if name in MOVIE_DIMENSIONS}
+
+
+def test_lists_and_histories_with_movies_that_were_added_are_those_of_a_network_that_holds_all_of_them(
+    artifact_folder: Path,
 ) -> None:
-    config = FACTORIZED.model_copy(update={"graph_convolution": graph_convolution})
-    seqrec, few = with_random_prior(network(config, MOVIES + 4)), MOVIES + 1
-    encode, asked = SeqRec.encode_movies, list[int]()
+    added, whole = with_movies_added(load(artifact_folder))
+    new = added.vocabulary.ids[-2:]
 
-    def counted(self: SeqRec, indices: torch.Tensor) -> EncodedMovies:
-        asked.append(len(indices))
-        return encode(self, indices)
-
-    vocabulary, cpu = Vocabulary(range(1, MOVIES + 4)), torch.device("cpu")
-    anew = EncodedCatalogue.of(seqrec, vocabulary, cpu)
-    known = replace(anew, movies=anew.require_stars().take(torch.arange(few)))
-    monkeypatch.setattr(SeqRec, "encode_movies", counted)
-    added = EncodedCatalogue.of(seqrec, vocabulary, cpu, first=known)
-
-    assert asked == [MOVIES + 4 if graph_convolution else 3]
-    for ours, theirs in zip(movie_values(added), movie_values(anew), strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-6)
-
-
-def movie_values(catalogue: EncodedCatalogue) -> tuple[torch.Tensor, ...]:
-    movies = catalogue.require_stars()
-    return movies.hidden, *movies.prior, *catalogue.require_compared()
-
-
-def test_cold_start_movies_in_a_history_are_read_as_the_network_reads_them(scorer: Scorer) -> None:
-    newest = max(scorer.catalogue.movie_ids)
-    added = [ColdStartMovie(newest + 1, "New (2026)", ("Drama",), None), ColdStartMovie(newest + 2, "Newer", (), None)]
-    catalogue = scorer.with_cold_start(added)._encoded_catalogue
-
-    for context in generated_users(8, [newest + 1, newest + 2, *scorer.catalogue.movie_ids]):
-        with_them = [Rated(newest + 1, 2.0), *context.history[:3], Rated(newest + 2, 5.0)]
+    for context in generated_users(8, list(added.vocabulary.ids)):
+        with_them = [Rated(new[0], 2.0), *context.history[:3], Rated(new[1], 5.0)]
         distinct = {entry.movie_id: entry for entry in with_them}
-        assert_same_scores(catalogue, UserContext(context.profile, list(distinct.values())))
+        reader = UserContext(context.profile, list(distinct.values()))
+        ours, theirs = UserState(added, reader), UserState(trained(whole), reader)
+        everything = np.arange(len(added.vocabulary))
+        for horizon in HORIZONS:
+            own, others = (state.log_relevance_of(everything, horizon) for state in (ours, theirs))
+            assert own is not None
+            assert others is not None
+            np.testing.assert_allclose(own, others, atol=1e-5)
+        np.testing.assert_allclose(ours.stars(everything), theirs.stars(everything), atol=1e-5)
+        np.testing.assert_allclose(added.user_embeddings([reader]), whole.user_embeddings([reader]), atol=1e-5)
+        for rank_by in HORIZON:
+            listed, expected = (
+                UserRanking(state, rank_by).best(np.ones(len(everything), dtype=bool), 20, explain=True)
+                for state in (ours, theirs)
+            )
+            assert [one.movie_id for one in listed] == [one.movie_id for one in expected]
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def test_of_an_indexed_catalogue_the_best_of_all_members_are_compared(scorer: Sc
     with torch.inference_mode():
         index = MovieIndex(artifact.network.compared(artifact.network.require_ranking().encode_movies()))
     cpu = torch.device("cpu")
-    trained = EncodedCatalogue.of(artifact.network, artifact.catalogue.vocabulary, cpu, index)
+    trained = EncodedCatalogue.of(artifact.network, artifact.catalogue.vocabulary, index)
     indexed = Scorer(artifact, cpu, trained=trained)
     among = scorer.mask(range(1, 81))
 

@@ -11,6 +11,7 @@ from model.features.catalogue import Vocabulary
 from model.features.history import Rated
 from model.features.users import Profile, UserContext
 from model.inference.encoding.catalogue import EncodedCatalogue
+from model.inference.encoding.segments import Segmented
 from model.inference.index import BEST, INDEXED_ABOVE, MovieIndex
 from model.inference.ranking import UserRanking
 from model.inference.results import Recommendation
@@ -37,14 +38,14 @@ def exact() -> EncodedCatalogue:
         movies.embedding.weight += 0.2 * torch.randn(movies.embedding.weight.shape, generator=random)
         movies.popularity.copy_(0.3 * torch.randn(movies.popularity.shape, generator=random))
         ranking.head.query.weight *= 20  # tastes that differ as much as those of a trained network
-    return EncodedCatalogue.of(seqrec, Vocabulary(range(1, size)), torch.device("cpu"))
+    return EncodedCatalogue.of(seqrec, Vocabulary(range(1, size)))
 
 
 @pytest.fixture(scope="module")
 def indexed(exact: EncodedCatalogue) -> EncodedCatalogue:
     """The same with an index of all but the movies added later."""
     vectors = exact.require_compared()
-    return replace(exact, index=MovieIndex(vectors.take(np.arange(MOVIES + 1))))
+    return replace(exact, index=MovieIndex(vectors.take(torch.arange(MOVIES + 1))))
 
 
 def users(count: int = 20) -> list[UserContext]:
@@ -120,10 +121,10 @@ def test_no_rated_movie_is_found(indexed: EncodedCatalogue) -> None:
 
 def test_a_movie_added_later_is_found_without_a_new_index(exact: EncodedCatalogue, indexed: EncodedCatalogue) -> None:
     user, added = users(1)[0], MOVIES + ADDED
-    vectors = exact.require_compared()
+    vectors = exact.require_compared().trained
     popular = vectors.popularity.clone()
     popular[added] = 100
-    catalogue = replace(indexed, compared=vectors._replace(popularity=popular))
+    catalogue = replace(indexed, compared=Segmented(vectors._replace(popularity=popular)))
     assert listed(catalogue, user)[0].movie_id == added
 
 
@@ -138,7 +139,7 @@ def test_relevance_is_nearly_that_of_comparing_all_with_more_movies_added_than_w
     exact: EncodedCatalogue,
 ) -> None:
     vectors = exact.require_compared()
-    few = replace(exact, index=MovieIndex(vectors.take(np.arange(MOVIES // 4))))
+    few = replace(exact, index=MovieIndex(vectors.take(torch.arange(MOVIES // 4))))
     expected, found = (listed(catalogue, users(1)[0]) for catalogue in (exact, few))
     assert [one.movie_id for one in found] == [one.movie_id for one in expected]
     assert [one.relevance for one in found] == pytest.approx([one.relevance for one in expected], rel=0.2)

@@ -32,14 +32,12 @@ N = 6
 def recommended(
     scorer: Scorer, history: Sequence[Rated] = HISTORY, rank_by: RankBy | None = None, **options: Any
 ) -> list[Recommendation]:
-    return scorer.recommend(
-        UserContext(PROFILE, history), scorer.catalogue.movie_ids, n=200, rank_by=rank_by, **options
-    )
+    return scorer.recommend(UserContext(PROFILE, history), scorer.vocabulary.ids, n=200, rank_by=rank_by, **options)
 
 
 def encoded_catalogue(config: NetworkConfig, movies: int) -> EncodedCatalogue:
     """Of a network with random weights; a movie's id is its index."""
-    return EncodedCatalogue.of(network(config, movies + 1), Vocabulary(range(1, movies + 1)), torch.device("cpu"))
+    return EncodedCatalogue.of(network(config, movies + 1), Vocabulary(range(1, movies + 1)))
 
 
 def test_movies_that_are_encoded_part_by_part_are_the_same() -> None:
@@ -78,10 +76,10 @@ def test_two_threads_that_want_stars_of_one_user_both_get_whole_ones(
 
 
 def test_a_state_keeps_the_stars_of_the_listed_movies_alone_until_all_are_asked_for(scorer: Scorer) -> None:
-    state, everything = scorer.read(USER), scorer.mask(scorer.catalogue.movie_ids)
+    state, everything = scorer.read(USER), scorer.mask(scorer.vocabulary.ids)
     listed = scorer.recommend_from(state, everything, n=5)
     of_few = state.nbytes
-    by_stars = scorer.recommend_from(state, everything, n=len(scorer.catalogue.movie_ids), rank_by="rating")
+    by_stars = scorer.recommend_from(state, everything, n=len(scorer.vocabulary.ids), rank_by="rating")
 
     # For each an index of a byte, stars, how likely they are 4 or more, and a place in the order, of a byte too.
     assert state.nbytes - of_few > 10 * len(by_stars)
@@ -123,7 +121,7 @@ def test_the_stars_of_a_list_are_those_of_a_prediction(scorer: Scorer) -> None:
 
 
 def test_a_filter_changes_no_relevance(scorer: Scorer) -> None:
-    some = scorer.catalogue.movie_ids[::3]
+    some = scorer.vocabulary.ids[::3]
     filtered = scorer.recommend(USER, some, n=N)
 
     whole = {entry.movie_id: entry.relevance for entry in recommended(scorer)}
@@ -132,7 +130,7 @@ def test_a_filter_changes_no_relevance(scorer: Scorer) -> None:
 
 @pytest.mark.parametrize("rank_by", ["relevance", "rating"])
 def test_a_contribution_is_what_the_score_loses_without_that_rating(scorer: Scorer, rank_by: RankBy) -> None:
-    listed = scorer.recommend(USER, scorer.catalogue.movie_ids, n=N, rank_by=rank_by, explain=True)
+    listed = scorer.recommend(USER, scorer.vocabulary.ids, n=N, rank_by=rank_by, explain=True)
     assert any(entry.reasons for entry in listed)
     rated = {entry.movie_id for entry in HISTORY}
     given = {entry.movie_id: entry.stars for entry in HISTORY}
@@ -235,7 +233,7 @@ def test_of_a_long_history_the_latest_ratings_are_looked_at() -> None:
 
 
 def test_pages_of_a_diverse_list_join_without_a_gap(scorer: Scorer) -> None:
-    ids = scorer.catalogue.movie_ids
+    ids = scorer.vocabulary.ids
     whole = [entry.movie_id for entry in scorer.recommend(USER, ids, n=24, diversity=0.5)]
     pages = [
         entry.movie_id

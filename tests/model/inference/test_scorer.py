@@ -26,7 +26,7 @@ USER = UserContext(PROFILE, HISTORY)
 
 @pytest.fixture
 def all_movies(scorer: Scorer) -> tuple[int, ...]:
-    return scorer.catalogue.movie_ids
+    return scorer.vocabulary.ids
 
 
 def stars(predicted: Sequence[Prediction]) -> list[float]:
@@ -174,7 +174,7 @@ def test_ten_of_all_movies_for_a_hundred_ratings_take_less_than_25_ms_on_one_cor
     with one_thread(), threadpool_limits(1, user_api="blas"):  # as a service computes
         for _ in range(20):
             started = time.process_time()  # of this core, however many tests share it
-            scorer.recommend(UserContext(PROFILE, history), scorer.catalogue.movie_ids, n=10)
+            scorer.recommend(UserContext(PROFILE, history), scorer.vocabulary.ids, n=10)
             times.append(time.process_time() - started)
 
     assert np.min(times) < 0.025
