@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import typer
 
-from app.services.catalogue import varied
+from app.services.catalogue.catalogue import varied
 from benchmarks.page import write_or_show
 from model.data import dataset
 from model.data.sequences import Sequences

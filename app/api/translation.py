@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import Response
 from pydantic import BaseModel
 
-from app.services.catalogue import Filter
+from app.services.catalogue.catalogue import Filter
 from app.services.feedback.events import ListedMovie, NamedEvent, Written
 from app.services.groups import GroupList, GroupOptions, Member
 from app.services.ids import OwnIds

@@ -124,7 +124,7 @@ def recommend(
     A single user's list comes with the latest ratings and the reasons. An interrupted --all continues where it stopped
     if the same command is run again.
     """
-    from app.services.catalogue import Filter
+    from app.services.catalogue.catalogue import Filter
     from app.services.groups import GroupOptions
     from app.services.recommendations import RecommendationOptions
 

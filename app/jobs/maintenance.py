@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
+from app.services.catalogue.snapshot import Snapshot
 from app.services.feedback.events import Events, NamedEvent, Written
 from app.services.feedback.recommendation_ids import RecommendationIds
 from app.services.ids import ExternalIds
-from app.services.model_host import Snapshot
 from app.services.rating_import.importing import RatingImport
 from app.services.ratings import GivenRating, Ratings
 from app.settings import Settings
-from app.storage import movies, revisions
+from app.storage import revisions
 from app.storage.database import Database, connect, public_url, require_current
 from app.storage.events import EventRecord
 from app.storage.locks import bulk_writing
@@ -45,7 +45,7 @@ def open_rating_import(settings: Settings) -> Iterator[RatingImport]:
     with _opened(settings) as database:
         yield RatingImport(
             database,
-            lambda session: Snapshot(revisions.read(session).catalogue, movies.all_records(session), title_vectors={}),
+            lambda session: Snapshot.read(session, revisions.read(session).catalogue),
         )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from app.observability import metrics
-from app.services.catalogue import Filter
+from app.services.catalogue.catalogue import Filter
 from app.services.model_host import ModelState
 from app.services.models.traffic import TrafficSplit
 from app.services.recommendations import KnownUser, Recommender, scoring

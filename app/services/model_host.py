@@ -15,15 +15,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.observability import metrics
-from app.services.catalogue import Catalogue
+from app.services.catalogue.catalogue import Catalogue
+from app.services.catalogue.snapshot import Snapshot
 from app.services.models.collection import KEEP_MODELS, Models
 from app.services.models.loading import challenger_of, load_scorer, to_serve
 from app.services.models.traffic import TrafficSplit
 from app.services.models.user_states import UserStates
-from app.storage import models, movies, ratings, revisions, training_state
+from app.storage import models, revisions, training_state
 from app.storage.database import Database
 from app.storage.models import Comparison
-from app.storage.movies import MovieRecord
 from app.storage.revisions import Revisions
 from app.storage.training_state import TrainingState
 from model.errors import ArtifactError
@@ -45,22 +45,6 @@ AGAIN_AFTER_SECONDS = 30.0
 
 LONGEST_END_SECONDS = 2.0
 """How long a process that ends waits for a thread that computes: a frozen database may hold that up for longer."""
-
-
-class Snapshot(NamedTuple):
-    """The catalogue's rows as of one transaction.
-
-    Attributes:
-        revision: of the catalogue.
-        movies: in the order of their ids.
-        title_vectors: by movie id, of movies that were added one by one.
-        has_stars: whether ratings have stars; without, each is a like.
-    """
-
-    revision: int
-    movies: list[MovieRecord]
-    title_vectors: dict[int, bytes]
-    has_stars: bool = True
 
 
 class _AddedMovie(NamedTuple):
@@ -177,13 +161,13 @@ class ModelHost:
             metrics.catalogue_hits.inc()
             return cached
         metrics.catalogue_misses.inc()
-        fresh = Snapshot(
-            current.catalogue,
-            movies.all_records(session),
-            movies.title_vectors(session),
-            ratings.have_stars(session),
+        if cached is not None and cached.revision > current.catalogue:
+            return Snapshot.read(session, current.catalogue)  # this transaction is older: later ones need the newer
+        fresh = self._snapshot = (  # another thread may store its own at the same time; both are right
+            Snapshot.read(session, current.catalogue)
+            if cached is None
+            else cached.brought_to(session, current.catalogue)
         )
-        self._snapshot = fresh  # another thread may store its own at the same time; both are right
         return fresh
 
     def states_at(self, current: Revisions) -> TrafficSplit[ModelState] | None:
@@ -254,9 +238,10 @@ class ModelHost:
             self._try_again_later()
 
     def warm_up(self) -> None:
-        """Read the catalogue and score once, so that no user waits for what is slow the first time."""
+        """Read the catalogue, score and search once, so that no user waits for what is slow the first time."""
         for state in self.current_states().all:
             state.scorer.recommend(UserContext(), state.catalogue.select(), n=1)
+            state.catalogue.search("the", (), 1, None)
 
     def reload(self) -> tuple[str, str]:
         """Load the artifact that is to be served, in this process and soon in all others.
@@ -393,13 +378,16 @@ def _build_states(
         users = cached.states.champion.users
         users.keep_only(list(added))
 
+    known = states[0].catalogue if states else None
+
     def state_of(model: Scorer) -> ModelState:
+        nonlocal known
         state = before.get(model.version)
         if state is not None and state.revision == snapshot.revision:
             return state
         scorer = _with_added(model, added[model.version]) if state is None else state.scorer
-        catalogue = Catalogue(snapshot.movies, scorer)
-        return ModelState(scorer, catalogue, users, snapshot.revision, snapshot.has_stars, added[model.version])
+        known = Catalogue(snapshot.movies, scorer, known)
+        return ModelState(scorer, known, users, snapshot.revision, snapshot.has_stars, added[model.version])
 
     return split.map(state_of)
 
@@ -410,11 +398,9 @@ def _is_outdated(state: ModelState, added: Sequence[_AddedMovie], snapshot: Snap
 
 
 def _added_movies(model: Scorer, snapshot: Snapshot) -> list[_AddedMovie]:
-    return [
-        _AddedMovie(movie.id, movie.title, movie.genres, snapshot.title_vectors.get(movie.id))
-        for movie in snapshot.movies
-        if movie.id not in model.trained_ids
-    ]
+    ids = sorted(snapshot.movies.keys() - model.trained_ids)
+    movies = (snapshot.movies[id_] for id_ in ids)
+    return [_AddedMovie(movie.id, movie.title, movie.genres, snapshot.title_vectors.get(movie.id)) for movie in movies]
 
 
 def _with_added(model: Scorer, added: Sequence[_AddedMovie]) -> Scorer:

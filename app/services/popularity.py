@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from app.services.catalogue import Filter
+from app.services.catalogue.catalogue import Filter
 from app.services.model_host import ModelHost
 from app.storage import ratings
 from app.storage.movies import MovieRecord

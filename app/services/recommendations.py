@@ -8,12 +8,13 @@ from typing import Literal, NamedTuple
 from sqlalchemy.orm import Session
 
 from app.observability import metrics
-from app.services.catalogue import Catalogue, Filter
+from app.services.catalogue.catalogue import Catalogue, Filter
+from app.services.catalogue.snapshot import Snapshot
 from app.services.feedback.contexts import ContextReader
 from app.services.feedback.kinds import DEFAULT_MEANINGS, Meanings
 from app.services.feedback.recommendation_ids import RecommendationIds
 from app.services.feedback.watchlist import watchlist_ids
-from app.services.model_host import ModelHost, ModelState, Snapshot
+from app.services.model_host import ModelHost, ModelState
 from app.services.models.traffic import TrafficSplit
 from app.services.popularity import Popularity
 from app.storage import revisions, users

@@ -8,8 +8,11 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.storage.ids import IDS_AT_ONCE, choose_free_id
-from app.storage.tables import Dataset, Genre, Movie, MovieGenre, Revision
+from app.storage.tables import Dataset, Genre, Movie, MovieChange, MovieGenre, Revision
 from model.features.catalogue import display_title
+
+MOST_CHANGED = IDS_AT_ONCE
+"""Changed movies that are read by themselves; more are read with all others."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,18 @@ def _records(session: Session, movie_ids: Sequence[int] | None) -> list[MovieRec
     ]
 
 
-def title_vectors(session: Session) -> dict[int, bytes]:
-    """Title vectors in bytes, by movie id, of the movies that have one in the database."""
+def changed_since(session: Session, revision: int) -> set[int] | None:
+    """Ids of the movies that were written or deleted after a revision of the catalogue; None if they are very many."""
+    query = select(MovieChange.movie_id).where(MovieChange.revision > revision).limit(MOST_CHANGED + 1)
+    changed = set(session.scalars(query))
+    return changed if len(changed) <= MOST_CHANGED else None
+
+
+def title_vectors(session: Session, movie_ids: Collection[int] | None = None) -> dict[int, bytes]:
+    """Title vectors in bytes, by movie id, of the movies that have one in the database: of these, or of all."""
     query = select(Movie.id, Movie.title_vector).where(Movie.title_vector.is_not(None))
+    if movie_ids is not None:
+        query = query.where(Movie.id.in_(movie_ids))
     return {movie_id: vector for movie_id, vector in session.execute(query) if vector is not None}
 
 

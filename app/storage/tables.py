@@ -83,6 +83,19 @@ class Movie(Base):
     tmdb_id: Mapped[int | None]
 
 
+class MovieChange(Base):
+    """When a movie was last written, with its genres, or deleted; triggers keep it.
+
+    Processes that hold the catalogue in memory read the movies that have changed since their revision. Movies that have
+    not been written since the table is there are not in it.
+    """
+
+    __tablename__ = "movie_changes"
+
+    movie_id: Mapped[int] = mapped_column(LargeId, primary_key=True, autoincrement=False)
+    revision: Mapped[int] = mapped_column(BigInteger, index=True, comment="of the catalogue")
+
+
 class Genre(Base):
     """A genre's name."""
 

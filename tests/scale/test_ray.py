@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 from app.errors import ListsBusy, WorkerError
 from app.jobs import recommend_all as one_machine
 from app.jobs import recommend_with_ray as job
-from app.services.catalogue import Filter
+from app.services.catalogue.catalogue import Filter
 from app.services.recommendations import RecommendationOptions
 from app.settings import Settings
 from model.errors import SettingsError

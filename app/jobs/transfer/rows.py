@@ -44,12 +44,22 @@ from app.storage.database import (
     wait_for_turn,
 )
 from app.storage.locks import bulk_writing
-from app.storage.tables import Base, Dataset, Event, Rating, Retraining, Revision, ServedModel, SigningKey
+from app.storage.tables import (
+    Base,
+    Dataset,
+    Event,
+    MovieChange,
+    Rating,
+    Retraining,
+    Revision,
+    ServedModel,
+    SigningKey,
+)
 
 ROWS_AT_ONCE = 50_000
 
-COUNTERS = Revision.__tablename__
-"""The one table that stays behind, but for what is `Carried`: it counts what has changed in its own database."""
+COUNTERS = (Revision.__tablename__, MovieChange.__tablename__)
+"""Tables that stay behind, but for what is `Carried`: they count what has changed in their own database."""
 
 OWN = (ServedModel.__tablename__, Retraining.__tablename__, SigningKey.__tablename__)
 """What the schema or a service that starts writes into an empty database; those of the other one take its place."""
@@ -84,7 +94,7 @@ def carried(connection: Connection) -> Carried:
 
 def tables() -> list[Table]:
     """All that move, each after those that it refers to."""
-    return [one for one in Base.metadata.sorted_tables if one.name != COUNTERS]
+    return [one for one in Base.metadata.sorted_tables if one.name not in COUNTERS]
 
 
 def schema(of: Table) -> dict[str, pl.DataType]:
@@ -170,7 +180,7 @@ def _carry(connection: Connection, carried: Carried) -> None:
 def require_empty(connection: Connection, engine: Engine) -> None:
     """Raise `DatabaseError` if the database holds anything but what every one has of its `OWN`."""
     for name in inspect(connection).get_table_names():
-        if name not in (COUNTERS, "alembic_version", *OWN) and connection.scalar(
+        if name not in ("alembic_version", *COUNTERS, *OWN) and connection.scalar(
             select(text("1")).select_from(table(name)).limit(1)
         ):
             raise DatabaseError(occupied(connection, engine))

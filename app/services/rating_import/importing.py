@@ -6,8 +6,8 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from app.observability import metrics
+from app.services.catalogue.snapshot import Snapshot
 from app.services.ids import require_user
-from app.services.model_host import Snapshot
 from app.services.rating_import.files import texts_of
 from app.services.rating_import.formats import Export, RatedTitle, read
 from app.services.rating_import.matching import By, Candidate, TitleMatcher
@@ -97,7 +97,7 @@ class RatingImport:
         """The catalogue's titles, indexed once for each revision of it."""
         indexed = self._indexed
         if indexed is None or indexed[0] != snapshot.revision:
-            indexed = self._indexed = snapshot.revision, TitleMatcher(snapshot.movies)
+            indexed = self._indexed = snapshot.revision, TitleMatcher(snapshot.movies.values())
         return indexed[1]
 
 

@@ -2,7 +2,8 @@
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from copy import copy
 from typing import NamedTuple
 
 from rapidfuzz import process
@@ -18,6 +19,9 @@ LAST_CHARACTER = "\U0010ffff"
 
 YEAR_LAST = re.compile(r"(?<=\w)\W+\d{2,4}\W*$")
 """A year, or its beginning, that is typed behind a title."""
+
+MOST_CHANGED = 2_000
+"""Movies in the segment of changed ones, which is built anew with each: some 50 milliseconds."""
 
 LEAST_OF_YEAR = 2
 """Digits that may begin a year; a single one is the number of a part, as in "rocky 2"."""
@@ -38,26 +42,24 @@ class Matches(NamedTuple):
 
 
 class TitleIndex:
-    """The words of all titles, without case and accents, and their names, without spaces."""
+    """All titles of a catalogue. It never changes; a few changed movies have a segment of their own in the next one."""
 
     def __init__(self, movies: Iterable[MovieRecord]) -> None:
-        self._ids: dict[str, set[int]] = {}
-        self._with_number: dict[str, set[int]] = {}  # that is a word or Roman in the title, by its digits
-        self._of_year: dict[str, set[int]] = {}
-        names: list[tuple[str, int]] = []
-        for movie in movies:
-            for word in words_of(movie.display_title):
-                self._ids.setdefault(word, set()).add(movie.id)
-                if word in NUMBERS:
-                    self._with_number.setdefault(NUMBERS[word], set()).add(movie.id)
-            if (year := year_of(movie.title)) is not None:
-                self._of_year.setdefault(str(year), set()).add(movie.id)
-            names.extend((name, movie.id) for name in _names_in(movie.display_title))
-        self._words = sorted(self._ids)
-        self._words_and_years = [*self._words, *(self._of_year.keys() - self._ids.keys())]
-        names.sort()
-        self._names = [name for name, _ in names]
-        self._ids_of_names = [id_ for _, id_ in names]
+        self._segments = [_Segment(movies)]
+        self._changed: dict[int, MovieRecord | None] = {}
+
+    def with_changed(self, ids: Collection[int], movies: Iterable[MovieRecord]) -> "TitleIndex | None":
+        """The same after the movies of these ids have changed; one that is not among ``movies`` is gone.
+
+        None if by now so many have changed that a new index is better.
+        """
+        changed = self._changed | dict.fromkeys(ids) | {movie.id: movie for movie in movies}
+        if len(changed) > MOST_CHANGED:
+            return None
+        other = copy(self)
+        other._changed = changed
+        other._segments = [self._segments[0], _Segment(movie for movie in changed.values() if movie is not None)]
+        return other
 
     def find(self, text: str) -> Matches:
         """The movies that the text may mean.
@@ -80,20 +82,74 @@ class TitleIndex:
         words = words_of(text)
         if not words:
             return set()
-        return self._by_beginnings(words) or self._without_spaces(text) or self._by_spelling(words)
+        ids = self._found(lambda segment: segment.by_beginnings(words)) or self._found(
+            lambda segment: segment.without_spaces(text)
+        )
+        return ids or self._by_spelling(words)
+
+    def _found(self, way: Callable[["_Segment"], set[int]]) -> set[int]:
+        """What the segments find in one of the ways; what has changed, the last one alone."""
+        first, *last = map(way, self._segments)
+        return (first - self._changed.keys()).union(*last)
+
+    def _by_spelling(self, words: Sequence[str]) -> set[int]:
+        first, *last = (segment.by_spelling(words) for segment in self._segments)
+        totals = {id_: total for id_, total in first.items() if id_ not in self._changed}
+        for others in last:
+            totals |= others
+        fewest = min(totals.values(), default=0)
+        return {id_ for id_, total in totals.items() if total == fewest}
 
     def _by_fit(self, ids: set[int], text: str) -> Matches:
-        equal: set[int] = set()
-        beginning: set[int] = set()
         spoken = display_title(text.title())  # which knows articles by their capital
-        for typed in _spellings(spoken) | _spellings(YEAR_LAST.sub("", spoken)):
-            start, middle = bisect_left(self._names, typed), bisect_right(self._names, typed)
-            end = bisect_left(self._names, typed + LAST_CHARACTER)
-            equal.update(ids.intersection(self._ids_of_names[start:middle]))
-            beginning.update(ids.intersection(self._ids_of_names[middle:end]))
+        spellings = _spellings(spoken) | _spellings(YEAR_LAST.sub("", spoken))
+        equal = ids & self._found(lambda segment: segment.named(spellings))
+        beginning = ids & self._found(lambda segment: segment.with_name_beginning(spellings))
         return Matches(equal, beginning - equal, ids - beginning - equal)
 
-    def _by_beginnings(self, words: Sequence[str]) -> set[int]:
+
+class _Segment:
+    """The words of some titles, without case and accents, and their names, without spaces."""
+
+    def __init__(self, movies: Iterable[MovieRecord]) -> None:
+        self._ids: dict[str, set[int]] = {}
+        self._with_number: dict[str, set[int]] = {}  # that is a word or Roman in the title, by its digits
+        self._of_year: dict[str, set[int]] = {}
+        names: list[tuple[str, int]] = []
+        for movie in movies:
+            for word in words_of(movie.display_title):
+                self._ids.setdefault(word, set()).add(movie.id)
+                if word in NUMBERS:
+                    self._with_number.setdefault(NUMBERS[word], set()).add(movie.id)
+            if (year := year_of(movie.title)) is not None:
+                self._of_year.setdefault(str(year), set()).add(movie.id)
+            names.extend((name, movie.id) for name in _names_in(movie.display_title))
+        self._words = sorted(self._ids)
+        self._words_and_years = [*self._words, *(self._of_year.keys() - self._ids.keys())]
+        names.sort()
+        self._names = [name for name, _ in names]
+        self._ids_of_names = [id_ for _, id_ in names]
+
+    def named(self, spellings: Iterable[str]) -> set[int]:
+        """Movies of which a name is one of these spellings."""
+        return {
+            id_
+            for typed in spellings
+            for id_ in self._ids_of_names[bisect_left(self._names, typed) : bisect_right(self._names, typed)]
+        }
+
+    def with_name_beginning(self, spellings: Iterable[str]) -> set[int]:
+        """Movies of which a name begins with one of these spellings and goes on."""
+        return {
+            id_
+            for typed in spellings
+            for id_ in self._ids_of_names[
+                bisect_right(self._names, typed) : bisect_left(self._names, typed + LAST_CHARACTER)
+            ]
+        }
+
+    def by_beginnings(self, words: Sequence[str]) -> set[int]:
+        """The first way of `TitleIndex.find`."""
         return set.intersection(*map(self._with_word, words))
 
     def _with_word(self, word: str) -> set[int]:
@@ -108,8 +164,8 @@ class TitleIndex:
             *(self._of_year[year] for year in years),
         )
 
-    def _without_spaces(self, text: str) -> set[int]:
-        """By the text with the numbers as they are written, and with all in digits."""
+    def without_spaces(self, text: str) -> set[int]:
+        """The second way: by the text with the numbers as they are written, and with all in digits."""
         ids: set[int] = set()
         for typed in _spellings(text):
             places = (place for place, name in enumerate(self._names) if typed in name)
@@ -117,11 +173,10 @@ class TitleIndex:
             ids.update(self._ids_of_names[place] for place in places if not whole or whole.search(self._names[place]))
         return ids
 
-    def _by_spelling(self, words: Sequence[str]) -> set[int]:
+    def by_spelling(self, words: Sequence[str]) -> dict[int, int]:
+        """The third way: how many letters of all words are wrong, for each movie whose title may have them."""
         edits = [self._edits(word) for word in words]
-        totals = {id_: sum(of_word[id_] for of_word in edits) for id_ in set.intersection(*map(set, edits))}
-        fewest = min(totals.values(), default=0)
-        return {id_ for id_, total in totals.items() if total == fewest}
+        return {id_: sum(of_word[id_] for of_word in edits) for id_ in set.intersection(*map(set, edits))}
 
     def _edits(self, word: str) -> dict[int, int]:
         """How many letters are wrong in the word, for each movie whose title may have it."""

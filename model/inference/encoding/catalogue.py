@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from model.errors import NoRelevanceError, NoStarsError
-from model.features.catalogue import FIRST_INDEX, Vocabulary
+from model.features.catalogue import FIRST_INDEX, UNKNOWN, Vocabulary
 from model.features.users import UserContext, encode_profiles
 from model.inference.diversity import CategoryDistribution
 from model.inference.encoding.segments import R, Segmented
@@ -96,6 +96,13 @@ class EncodedCatalogue:
     def by_id(self) -> IntArray:
         """All movie indices, in the order of the ids, shape (movies,)."""
         return np.argsort(self.ids, kind="stable")  # fastest where they are in order already, or nearly so
+
+    def indices(self, movie_ids: IntArray) -> IntArray:
+        """The index of each movie, that of the unknown one for an id that there is not, shape (movies,)."""
+        in_order = self.ids[self.by_id]
+        places = np.searchsorted(in_order, movie_ids)
+        places[places == len(in_order)] = 0
+        return np.where(in_order[places] == movie_ids, self.by_id[places], UNKNOWN)
 
     def require_stars(self) -> Segmented[EncodedMovies]:
         """The movies as the output network combines them with users; `NoStarsError` if it predicts no stars."""

@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from app.main import create_app
-from app.services.catalogue import varied
+from app.services.catalogue.catalogue import varied
 from model.inference.artifact import load
 from model.inference.scorer import Scorer
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, Phase, settings
@@ -349,7 +350,7 @@ class Service(RuleBasedStateMachine):
         self, ids: Sequence[int] | dict[int, Any], word: str = ""
     ) -> list[tuple[int, str, list[str], bool]]:
         """Those whose title begins with the word first; of each, those rated most often in training."""
-        times = dict(zip(ids, self.scorer.times_rated(list(ids)).tolist(), strict=True))
+        times = dict(zip(ids, self.scorer.times_rated(np.array(list(ids), np.int64)).tolist(), strict=True))
         ordered = sorted(ids, key=lambda id_: (not self.movies[id_]["title"].startswith(word), -times[id_], id_))
         movies = [(id_, self.movies[id_]) for id_ in ordered]
         return [(id_, movie["title"], movie["genres"], movie["hidden"]) for id_, movie in movies]

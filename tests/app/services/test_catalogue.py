@@ -1,10 +1,11 @@
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pytest
 
-from app.services.catalogue import Catalogue, Filter
+from app.services.catalogue.catalogue import Catalogue, Filter
 from app.services.paging import Position
+from app.services.search.titles import _Segment
 from app.storage.movies import MovieRecord
 from model.features.catalogue import YEARS
 from model.inference.scorer import Scorer
@@ -25,6 +26,10 @@ def movies(random: np.random.Generator) -> list[MovieRecord]:
         )
         for id_ in range(1, 81)
     ]
+
+
+def by_id(records: list[MovieRecord]) -> dict[int, MovieRecord]:
+    return {movie.id: movie for movie in sorted(records, key=lambda movie: movie.id)}
 
 
 def filters(random: np.random.Generator) -> Iterator[Filter]:
@@ -52,7 +57,7 @@ def passes(movie: MovieRecord, wanted: Filter) -> bool:
 def test_a_filter_selects_the_movies_that_pass_it_one_by_one(scorer: Scorer) -> None:
     random = np.random.default_rng(0)
     records = movies(random)
-    catalogue = Catalogue(records, scorer)
+    catalogue = Catalogue(by_id(records), scorer)
 
     for wanted in filters(random):
         expected = [movie.id for movie in records if passes(movie, wanted)]
@@ -67,7 +72,7 @@ def test_a_year_in_a_title_is_one_that_the_api_takes() -> None:
 
 def best_known_first(scorer: Scorer) -> list[int]:
     ids = list(range(1, 81))
-    times = dict(zip(ids, scorer.times_rated(ids).tolist(), strict=True))
+    times = dict(zip(ids, scorer.times_rated(np.array(ids)).tolist(), strict=True))
     return sorted(ids, key=lambda id_: (-times[id_], id_))
 
 
@@ -93,7 +98,7 @@ def test_the_title_that_is_typed_comes_before_better_known_ones(scorer: Scorer, 
         for id_, title in zip(best_known_first(scorer), from_best_known, strict=False)
     ]
 
-    assert [movie.title for movie, _ in Catalogue(records, scorer).search(text, (), 20, None)] == titles
+    assert [movie.title for movie, _ in Catalogue(by_id(records), scorer).search(text, (), 20, None)] == titles
 
 
 def titled_movies(random: np.random.Generator) -> list[MovieRecord]:
@@ -119,7 +124,7 @@ def walk(catalogue: Catalogue, text: str, genres: tuple[str, ...], limit: int, a
 @pytest.mark.parametrize("text", ["go", "gold", "g", "ego go", ""])
 def test_pages_of_a_search_join_without_gaps_and_repeats(scorer: Scorer, text: str, genres: tuple[str, ...]) -> None:
     records = titled_movies(np.random.default_rng(0))
-    catalogue = Catalogue(records, scorer)
+    catalogue = Catalogue(by_id(records), scorer)
     known = best_known_first(scorer)
 
     def order(movie: MovieRecord) -> tuple[bool, bool, int]:
@@ -137,14 +142,77 @@ def test_pages_of_a_search_join_without_gaps_and_repeats(scorer: Scorer, text: s
 
 
 def test_a_position_in_the_order_of_popularity_alone_hides_no_movie(scorer: Scorer) -> None:
-    catalogue = Catalogue(titled_movies(np.random.default_rng(0)), scorer)
+    catalogue = Catalogue(by_id(titled_movies(np.random.default_rng(0))), scorer)
     whole = walk(catalogue, "go", (), 1000, None)
     by_popularity = [id_ for id_ in best_known_first(scorer) if id_ in set(whole)]
     last = by_popularity[9]
-    (times,) = scorer.times_rated([last]).tolist()
+    (times,) = scorer.times_rated(np.array([last])).tolist()
 
     assert {*by_popularity[:10], *walk(catalogue, "go", (), 7, (-times, last))} == set(whole)
     assert (
         walk(catalogue, "", (), 7, (-times, last))
         == best_known_first(scorer)[best_known_first(scorer).index(last) + 1 :]
     )
+
+
+TITLES = ("Toy Story", "Star Wars", "Rocky II", "Rocky III", "Godfather, The", "Game, The", "Games People Play")
+SEARCHES = ("toy", "starwars", "rocky 2", "rocky 1", "godfathr", "the game", "game", "1977", "nothing of this", "")
+
+
+def test_a_catalogue_that_was_brought_up_to_date_answers_as_one_made_anew(scorer: Scorer) -> None:
+    random = np.random.default_rng(0)
+    records = by_id([any_movie(random, id_) for id_ in range(1, 81)])
+    catalogue = Catalogue(records, scorer)
+
+    for step in range(60):
+        if step % 3 != 2:  # at times, several revisions pass before anyone searches
+            catalogue.search("toy", (), 1, None)
+        records = changed_somewhere(random, records)
+        catalogue, anew = Catalogue(records, scorer, catalogue), Catalogue(records, scorer)
+
+        assert catalogue.genres == anew.genres
+        assert catalogue.recommendable.tolist() == anew.recommendable.tolist()
+        assert catalogue.first((70, 3), 30) == anew.first((70, 3), 30)
+        for wanted in (Filter(), Filter(anew.genres[:1], year_from=1970), Filter(genres_all=anew.genres[:2])):
+            assert catalogue.select(wanted) == anew.select(wanted), (step, wanted)
+            assert np.array_equal(catalogue.mask(wanted), anew.mask(wanted))
+        for text in SEARCHES:
+            assert walk(catalogue, text, (), 7, None) == walk(anew, text, (), 7, None), (step, text)
+
+
+def any_movie(random: np.random.Generator, id_: int) -> MovieRecord:
+    year = int(random.integers(1960, 2000))
+    genres = tuple(sorted(random.choice((*GENRES, "Western"), size=random.integers(3), replace=False).tolist()))
+    return MovieRecord(id_, f"{random.choice(TITLES)} ({year})", year, genres, bool(random.random() < 0.1))
+
+
+def changed_somewhere(random: np.random.Generator, records: dict[int, MovieRecord]) -> dict[int, MovieRecord]:
+    """One or a few movies added, anywhere in the order of the ids, changed or removed."""
+    after = dict(records)
+    for id_ in random.integers(1, 100, size=random.integers(1, 4)).tolist():
+        if id_ in after and random.random() < 0.4:
+            del after[id_]
+        else:
+            after[id_] = any_movie(random, id_)
+    return dict(sorted(after.items()))
+
+
+def test_titles_are_not_indexed_anew_for_a_movie_that_changes(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    indexed: list[int] = []
+    make = _Segment.__init__
+
+    def counted(self: _Segment, movies: Iterable[MovieRecord]) -> None:
+        listed = list(movies)
+        indexed.append(len(listed))
+        make(self, listed)
+
+    monkeypatch.setattr(_Segment, "__init__", counted)
+    records = by_id([any_movie(np.random.default_rng(0), id_) for id_ in range(1, 81)])
+    catalogue = Catalogue(records, scorer)
+    catalogue.search("toy", (), 1, None)
+    for id_ in (5, 6, 5):
+        records = records | {id_: MovieRecord(id_, "Alien (1979)", 1979, (), False)}
+        catalogue = Catalogue(records, scorer, catalogue)
+
+    assert [movie.id for movie, _ in catalogue.search("alien", (), 10, None)] == [5, 6]
+    assert indexed == [80, 1, 2, 2]

@@ -33,7 +33,7 @@ def test_an_upgraded_database_has_exactly_the_tables_of_the_code(engine: Engine)
 
     assert set(inspect(engine).get_table_names()) == {
         "alembic_version", "users", "movies", "genres", "movie_genres", "ratings", "datasets", "revisions",
-        "events", "served_lists", "signing_keys",
+        "events", "served_lists", "signing_keys", "movie_changes",
         "served_models", "retrainings", "comparisons",
     }  # fmt: skip
 

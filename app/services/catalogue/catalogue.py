@@ -2,18 +2,19 @@
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
+from app.services.catalogue.columns import Columns
 from app.services.paging import Position
 from app.services.search.titles import TitleIndex
-from app.storage.movies import MovieRecord
+from app.storage.movies import MOST_CHANGED, MovieRecord
 from model.features.catalogue import UNKNOWN
 from model.inference.scorer import Scorer
-from model.types import BoolArray, FloatArray, IntArray
+from model.types import BoolArray, IntArray
 from seqrec.errors import InvalidField, InvalidRequest
 
 
@@ -75,22 +76,35 @@ def varied(genres: Sequence[Sequence[str]]) -> list[int]:
 class Catalogue:
     """All movies, in memory. It never changes; another revision of the database gets a new one."""
 
-    def __init__(self, movies: Iterable[MovieRecord], scorer: Scorer) -> None:
-        """``scorer`` knows the movies; a search asks how often each was rated in its training."""
-        self.movies = {movie.id: movie for movie in movies}
-        ids = list(self.movies)
-        self._places = {id_: (-times, id_) for id_, times in zip(ids, scorer.times_rated(ids).tolist(), strict=True)}
-        self._indices = scorer.vocabulary.indices(ids)
+    def __init__(self, movies: Mapping[int, MovieRecord], scorer: Scorer, before: "Catalogue | None" = None) -> None:
+        """``movies`` by id, in the order of the ids. ``scorer`` knows how often each was rated in its training.
+
+        Of ``before``, the catalogue at another revision, everything is kept that is the same.
+        """
+        self.movies = movies
+        self._title_index: TitleIndex | None = None
+        changed = None if before is None else _changed(before.movies, movies)
+        if before is None or changed is None:
+            self._columns = Columns.of(movies)
+        elif not changed:
+            self._columns, self._title_index = before._columns, before._title_index
+        else:
+            fresh = {id_: movies[id_] for id_ in changed if id_ in movies}
+            self._columns = before._columns.without(changed).joined_by(Columns.of(fresh))
+            if before._title_index is not None:
+                self._title_index = before._title_index.with_changed(changed, fresh.values())
+        self._indices = scorer.indices(self._columns.ids)
+        self._times_rated = scorer.times_rated(self._columns.ids)
         self._vocabulary_size = len(scorer.vocabulary)
 
-    @cached_property
+    @property
     def genres(self) -> tuple[str, ...]:
         """Names of all genres that any movie has."""
-        return tuple(sorted({name for movie in self.movies.values() for name in movie.genres}))
+        return tuple(self._columns.genres)
 
     def select(self, wanted: Filter = Filter()) -> list[int]:  # noqa: B008 - a tuple cannot be changed
         """Ids of the movies that may be recommended, ascending; never hidden ones."""
-        ids: list[int] = self._ids[self._selected(wanted)].tolist()
+        ids: list[int] = self._columns.ids[self._selected(wanted)].tolist()
         return ids
 
     def mask(self, wanted: Filter = Filter()) -> BoolArray:  # noqa: B008 - as above
@@ -102,12 +116,12 @@ class Catalogue:
     @cached_property
     def recommendable(self) -> IntArray:
         """Ids of the movies that the model can recommend, ascending, shape (movies,)."""
-        ids: IntArray = self._ids[self._visible & (self._indices != UNKNOWN)]
+        ids: IntArray = self._columns.ids[self._columns.visible & (self._indices != UNKNOWN)]
         return ids
 
     @cached_property
     def _recommendable_mask(self) -> BoolArray:
-        return self._mask(self._visible)
+        return self._mask(self._columns.visible)
 
     def _mask(self, selected: BoolArray) -> BoolArray:
         mask = np.zeros(self._vocabulary_size, dtype=bool)
@@ -117,42 +131,24 @@ class Catalogue:
 
     def _selected(self, wanted: Filter) -> BoolArray:
         """Which of the catalogue's movies, in the order of their ids, pass a filter, shape (movies,)."""
-        selected = self._visible.copy()
+        columns = self._columns
+        selected = columns.visible.copy()
         if names := self.match_genres(wanted.genres):
-            selected &= np.any([self._with_genre[name] for name in names], axis=0)
+            selected &= self._with_any(names)
         for name in self.match_genres(wanted.genres_all, "genre_all"):
-            selected &= self._with_genre[name]
+            selected &= columns.genres[name]
         if wanted.year_from is not None:
-            selected &= self._years >= wanted.year_from  # a comparison with NaN is False
+            selected &= columns.years >= wanted.year_from  # a comparison with NaN is False
         if wanted.year_to is not None:
-            selected &= self._years <= wanted.year_to
+            selected &= columns.years <= wanted.year_to
         if wanted.exclude:
-            selected &= ~np.isin(self._ids, wanted.exclude)
+            selected &= ~np.isin(columns.ids, wanted.exclude)
         if wanted.among is not None:
-            selected &= np.isin(self._ids, wanted.among)
+            selected &= np.isin(columns.ids, wanted.among)
         return selected
 
-    @cached_property
-    def _ids(self) -> IntArray:
-        return np.array(list(self.movies), dtype=np.int64)
-
-    @cached_property
-    def _visible(self) -> BoolArray:
-        return np.array([not movie.hidden for movie in self.movies.values()], dtype=bool)
-
-    @cached_property
-    def _years(self) -> FloatArray:
-        """Of release; NaN where not known."""
-        years = [np.nan if movie.year is None else movie.year for movie in self.movies.values()]
-        return np.array(years, dtype=np.float32)
-
-    @cached_property
-    def _with_genre(self) -> dict[str, BoolArray]:
-        """Which movies have each genre."""
-        having = {name: np.zeros(len(self.movies), dtype=bool) for name in self.genres}
-        for number, movie in enumerate(self.movies.values()):
-            for name in movie.genres:
-                having[name][number] = True
+    def _with_any(self, genres: Collection[str]) -> BoolArray:
+        having: BoolArray = np.any([self._columns.genres[name] for name in genres], axis=0)
         return having
 
     def search(self, text: str, genres: Sequence[str], limit: int, after: Position | None) -> list[Found]:
@@ -161,19 +157,44 @@ class Catalogue:
         Those whose title equals the text come first, then those whose title begins with it; of each, and without a
         text, those rated most often in training. ``after`` is the position of a movie in this order.
         """
+        ids = self._columns.ids
         wanted = self.match_genres(genres)
-        matches: Iterable[Iterable[int]] = self._titles.find(text) if text.strip() else [self.movies]
+        passing = self._with_any(wanted) if wanted else np.ones(len(ids), dtype=bool)
         found: list[Found] = []
-        for rank, ids in enumerate(matches):
-            passing = ids if not wanted else [id_ for id_ in ids if not wanted.isdisjoint(self.movies[id_].genres)]
-            places = sorted(self._places[id_] for id_ in passing)
+        for rank, rows in enumerate(self._matches(text)):
             before = rank * MORE_THAN_RATINGS
-            start = 0 if after is None else bisect_right(places, (after[0] - before, after[1]))
-            page = places[start : start + limit - len(found)]
-            found += [Found(self.movies[id_], (before + first, id_)) for first, id_ in page]
+            listed = self._best_known_first(rows[passing[rows]])
+            start = 0 if after is None else bisect_right(listed, (after[0] - before, after[1]), key=self._place)
+            for row in listed[start : start + limit - len(found)]:
+                fewer, id_ = self._place(row)
+                found.append(Found(self.movies[id_], (before + fewer, id_)))
             if len(found) == limit:
                 break
         return found
+
+    def _matches(self, text: str) -> Iterator[IntArray]:
+        """Rows of the movies that a text may mean, those that fit it best first; all without a text."""
+        if not text.strip():
+            yield np.arange(len(self._columns.ids))
+            return
+        for matches in self._titles.find(text):
+            yield self._columns.rows(np.fromiter(matches, dtype=np.int64, count=len(matches)))
+
+    def _place(self, row: int) -> Position:
+        """By which movies that fit a text alike are ordered, the smallest first."""
+        return -int(self._times_rated[row]), int(self._columns.ids[row])
+
+    def _best_known_first(self, rows: IntArray) -> list[int]:
+        """In the order of their places."""
+        order: list[int] = rows[np.argsort(self._fame[rows])].tolist()
+        return order
+
+    @cached_property
+    def _fame(self) -> IntArray:
+        """Where each row stands in the order of all places, shape (movies,)."""
+        fame = np.empty(len(self._times_rated), dtype=np.int64)
+        fame[np.argsort(-self._times_rated, kind="stable")] = np.arange(len(fame))
+        return fame
 
     def first(self, chosen: Sequence[int], limit: int) -> list[MovieRecord]:
         """Movies to ask a newcomer about: the chosen ones that are there and not hidden, then well-known varied ones.
@@ -187,8 +208,8 @@ class Catalogue:
     @cached_property
     def _well_known(self) -> list[int]:
         """The `WELL_KNOWN` visible movies with the most ratings in training, varied."""
-        visible = (id_ for id_, movie in self.movies.items() if not movie.hidden)
-        best_known = sorted(visible, key=lambda id_: self._places[id_])[:WELL_KNOWN]
+        rows = self._best_known_first(np.flatnonzero(self._columns.visible))[:WELL_KNOWN]
+        best_known = self._columns.ids[rows].tolist()
         return [best_known[position] for position in varied([self.movies[id_].genres for id_ in best_known])]
 
     def match_genres(self, names: Sequence[str], field: str = "genre") -> set[str]:
@@ -201,6 +222,17 @@ class Catalogue:
             raise InvalidRequest([InvalidField(field=field, message=message)])
         return known
 
-    @cached_property
+    @property
     def _titles(self) -> TitleIndex:
-        return TitleIndex(self.movies.values())
+        if self._title_index is None:
+            self._title_index = TitleIndex(self.movies.values())
+        return self._title_index
+
+
+def _changed(before: Mapping[int, MovieRecord], movies: Mapping[int, MovieRecord]) -> list[int] | None:
+    """Ids, ascending, of movies that are another object or missing on either side; None for over `MOST_CHANGED`."""
+    if before is movies:
+        return []
+    changed = {id_ for id_, movie in movies.items() if before.get(id_) is not movie}
+    changed |= before.keys() - movies.keys()
+    return sorted(changed) if len(changed) <= MOST_CHANGED else None
