@@ -161,11 +161,9 @@ class ModelHost:
             metrics.catalogue_hits.inc()
             return cached
         metrics.catalogue_misses.inc()
-        if cached is not None and cached.revision > current.catalogue:
-            return Snapshot.read(session, current.catalogue)  # this transaction is older: later ones need the newer
         fresh = self._snapshot = (  # another thread may store its own at the same time; both are right
             Snapshot.read(session, current.catalogue)
-            if cached is None
+            if cached is None or cached.revision > current.catalogue  # as another thread's, of a later transaction
             else cached.brought_to(session, current.catalogue)
         )
         return fresh

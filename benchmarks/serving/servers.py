@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 SERVE = "from seqrec.command import main; main()"
-MOST_SECONDS = 120
+MOST_SECONDS = 300
 """To wait for a server's first answer, or for the end of what it does after a start."""
 
 IDLE_SECONDS = 1.0

@@ -93,6 +93,26 @@ class Windows(NamedTuple):
         return steps, users
 
 
+class Places(NamedTuple):
+    """Where in some windows something is learned, one user after the other.
+
+    Attributes:
+        steps, users: of each place, shape (places,).
+        counts: number of places of each user.
+    """
+
+    steps: Tensor
+    users: Tensor
+    counts: list[int]
+
+    @classmethod
+    def of(cls, steps: Tensor, users: Tensor, windows: Windows) -> "Places":
+        return cls(steps, users, torch.bincount(users, minlength=len(windows.lengths)).tolist())
+
+    def to(self, device: torch.device) -> "Places":
+        return self._replace(steps=self.steps.to(device), users=self.users.to(device))
+
+
 class RankingTask(StepTask):
     """Learns what comes next at every step of all users' histories, and what is relevant at some of them.
 
@@ -188,23 +208,26 @@ class RankingTask(StepTask):
         """The loss of this process's share of the windows, which have so many samples together."""
         share, sample = StepShare(len(windows.lengths)), self.sampler.draw()
         of_share = windows.of_users(share.users)
+        # What is learned where is found here, not on the device: a GPU would be waited for at each number.
+        steps, users = of_share.predicted()
+        predicted = Places.of(steps, users, of_share)
+        some = of_share.relevant[steps, users] != UNKNOWN
+        relevant = Places.of(steps[some], users[some], of_share)
+        count = len(relevant.steps)
+        total = int(summed(torch.tensor(share.counted(count))))
         # The unknown movie, which pads the windows, keeps index 0.
         in_windows = [of_share.movies.flatten(), of_share.relevant.flatten()]
         needed = torch.unique(torch.cat([torch.tensor([UNKNOWN]), *in_windows, sample.movies]))
         now, candidates = of_share.among(needed).to(self.device), sample.among(needed).to(self.device)
-        steps, users = now.predicted()
-        some = now.relevant[steps, users] != UNKNOWN
-        count = int(some.sum())
-        total = int(summed(torch.tensor(share.counted(count))))
+        at_next, at_relevance = predicted.to(self.device), relevant.to(self.device)
         losses = []
         for member in self.trained.members:
             movies = member.encode_movies(needed.to(self.device))
             queries = member(now.profiles, now.movies, now.stars, movies.vectors)  # (time, users, horizons, width)
-            loss = self._loss("next", queries, movies, now.movies, now, (steps, users), candidates)
+            loss = self._loss("next", queries, movies, now.movies, now, at_next, candidates)
             loss = loss * share.weight(len(steps), samples)
             if self.config.relevance_weight and count and total:
-                at = steps[some], users[some]
-                relevance = self._loss("relevance", queries, movies, now.relevant, now, at, candidates)
+                relevance = self._loss("relevance", queries, movies, now.relevant, now, at_relevance, candidates)
                 loss = loss + self.config.relevance_weight * share.weight(count, total) * relevance
             losses.append(loss)
         return torch.stack(losses).mean()
@@ -216,19 +239,19 @@ class RankingTask(StepTask):
         movies: MovieVectors,
         targets: Tensor,
         now: Windows,
-        at: tuple[Tensor, Tensor],
+        at: Places,
         candidates: Candidates,
     ) -> Tensor:
-        """The loss of one horizon at some steps and users; ``targets`` has shape (time, users)."""
-        index, (steps, users) = HORIZONS.index(horizon), at
+        """The loss of one horizon at some steps of the users; ``targets`` has shape (time, users)."""
+        index = HORIZONS.index(horizon)
         return next_movie_loss(
-            queries[steps, users, index],
+            queries[at.steps, at.users, index],
             movies.vectors,
             movies.popularity[:, index],
-            targets[steps, users],
+            targets[at.steps, at.users],
             now.rated_at,
-            steps.to(torch.int16),
-            torch.bincount(users, minlength=len(now.rated_at)).tolist(),
+            at.steps.to(torch.int16),
+            at.counts,
             candidates,
         )
 

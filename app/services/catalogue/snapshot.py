@@ -39,8 +39,9 @@ class Snapshot(NamedTuple):
             return Snapshot.read(session, revision)
         fresh = movies.records(session, changed)
         records = _replaced(self.movies, changed, fresh)
-        if any(id_ not in self.movies for id_ in fresh):
-            records = dict(sorted(records.items()))
+        last = next(reversed(self.movies), 0)
+        if any(id_ < last for id_ in fresh.keys() - self.movies.keys()):
+            records = dict(sorted(records.items()))  # later ones stand at the end already, in their order
         vectors = _replaced(self.title_vectors, changed, movies.title_vectors(session, changed))
         return Snapshot(revision, records, vectors, ratings.have_stars(session))
 

@@ -23,7 +23,7 @@ from model.features.catalogue import UNKNOWN
 from model.network.config import RankingConfig, RankingTrainingConfig
 from model.training.estimator import NetworkRanker, SeqRecEstimator
 from model.training.presets import PRESETS
-from model.training.ranking_task import NEVER, RankingTask, Windows, _draw_relevant, windows
+from model.training.ranking_task import NEVER, Places, RankingTask, Windows, _draw_relevant, windows
 from model.types import FloatArray, IntArray
 
 
@@ -201,9 +201,9 @@ def whole_catalogue_step(task: RankingTask, of: Windows) -> Tensor:
     movies = network.movies()
     queries = network(of.profiles, of.movies, of.stars, movies.vectors)
     steps, users = of.predicted()
-    loss = task._loss("next", queries, movies, of.movies, of, (steps, users), candidates)
+    loss = task._loss("next", queries, movies, of.movies, of, Places.of(steps, users, of), candidates)
     some = of.relevant[steps, users] != UNKNOWN
-    at = steps[some], users[some]
+    at = Places.of(steps[some], users[some], of)
     return loss + task.config.relevance_weight * task._loss(
         "relevance", queries, movies, of.relevant, of, at, candidates
     )
