@@ -131,12 +131,12 @@ def latest(users: Users, window: int) -> tuple[Tensor, Tensor]:
 
     Both of shape (users, window); 0 where there is no rating.
     """
-    ends = users.lengths.cumsum(0)
-    back = torch.arange(window, 0, -1, device=ends.device)
+    back, device = torch.arange(window, 0, -1), users.movies.device
     is_rating = back <= users.lengths[:, None]  # (users, window)
-    ratings = (ends[:, None] - back)[is_rating]
-    movies = torch.zeros(is_rating.shape, dtype=torch.long, device=ends.device)
-    stars = torch.zeros(is_rating.shape, device=ends.device)
+    ratings = (users.lengths.cumsum(0)[:, None] - back)[is_rating].to(device)
+    movies = torch.zeros(is_rating.shape, dtype=torch.long, device=device)
+    stars = torch.zeros(is_rating.shape, device=device)
+    is_rating = is_rating.to(device)
     movies[is_rating], stars[is_rating] = users.movies[ratings], users.stars[ratings]
     return movies, stars
 

@@ -25,7 +25,8 @@ class Users(NamedTuple):
         profiles: encoded, shape (users, 24).
         movies: movie indices of the rated movies, shape (ratings,).
         stars: shape (ratings,).
-        lengths: number of ratings of each user, shape (users,).
+        lengths: number of ratings of each user, shape (users,); on the CPU always, since what is computed next depends
+            on it: a GPU would be waited for.
     """
 
     profiles: Tensor
@@ -34,7 +35,8 @@ class Users(NamedTuple):
     lengths: Tensor
 
     def to(self, device: torch.device) -> "Users":
-        return Users(*(tensor.to(device, non_blocking=True) for tensor in self))
+        profiles, movies, stars = (tensor.to(device, non_blocking=True) for tensor in self[:3])
+        return Users(profiles, movies, stars, self.lengths)
 
     def known_below(self, first: int) -> "Users":
         """The same, with the unknown movie in the place of movies from index ``first`` on."""
@@ -43,7 +45,7 @@ class Users(NamedTuple):
     @property
     def user_index(self) -> Tensor:
         """The user of each rating, shape (ratings,)."""
-        return torch.repeat_interleave(torch.arange(len(self.lengths), device=self.lengths.device), self.lengths)
+        return torch.repeat_interleave(torch.arange(len(self.lengths)), self.lengths).to(self.movies.device)
 
     def each(self) -> Iterator["Users"]:
         """A batch of one user for each of them."""
@@ -60,11 +62,11 @@ class Users(NamedTuple):
         """Each user's ratings from the one number ``start`` on, shape (users,), side by side."""
         lengths = self.lengths - start  # (users,)
         steps = int(lengths.max()) if len(lengths) else 0
-        time = torch.arange(steps, device=lengths.device).unsqueeze(1)  # (time, 1)
+        time = torch.arange(steps).unsqueeze(1)  # (time, 1)
         indices = self.lengths.cumsum(0) - lengths + time  # (time, users)
         # Beyond a user's last rating the index points to the next user's ratings, or past the end of the batch. It
         # only has to be valid: `last` and `mean` never read a state from there, and no earlier state depends on it.
-        return Latest(indices.clamp(max=max(len(self.movies) - 1, 0)), lengths)
+        return Latest(indices.clamp(max=max(len(self.movies) - 1, 0)).to(self.movies.device), lengths)
 
 
 class Latest(NamedTuple):
@@ -72,7 +74,7 @@ class Latest(NamedTuple):
 
     Attributes:
         indices: into the batch's ratings, oldest first, shape (time, users).
-        lengths: number of valid steps of each user, shape (users,).
+        lengths: number of valid steps of each user, shape (users,); on the CPU.
     """
 
     indices: Tensor
@@ -83,14 +85,15 @@ class Latest(NamedTuple):
 
         Zeros for an empty history.
         """
-        users = torch.arange(len(self.lengths), device=states.device)
-        has_ratings = (self.lengths > 0).unsqueeze(-1)  # (users, 1)
-        return torch.where(has_ratings, states[(self.lengths - 1).clamp(min=0), users], 0.0)
+        users, lengths = torch.arange(len(self.lengths), device=states.device), self.lengths.to(states.device)
+        has_ratings = (lengths > 0).unsqueeze(-1)  # (users, 1)
+        return torch.where(has_ratings, states[(lengths - 1).clamp(min=0), users], 0.0)
 
     def mean(self, states: Tensor) -> Tensor:
         """Each user's mean state over the ratings, shape (users, width), of ``states`` (time, users, width).
 
         Zeros for an empty history.
         """
-        is_step = torch.arange(len(states), device=states.device).unsqueeze(1) < self.lengths  # (time, users)
-        return (states * is_step.unsqueeze(-1)).sum(0) / self.lengths.clamp(min=1).unsqueeze(-1)
+        lengths = self.lengths.to(states.device)
+        is_step = torch.arange(len(states), device=states.device).unsqueeze(1) < lengths  # (time, users)
+        return (states * is_step.unsqueeze(-1)).sum(0) / lengths.clamp(min=1).unsqueeze(-1)

@@ -157,7 +157,7 @@ class HistoryBranch(Branch):
         """
         if not self.for_distribution:
             return last
-        return torch.cat([last, mean, torch.log1p(lengths).unsqueeze(-1) / LOG_LENGTH_SCALE], -1)
+        return torch.cat([last, mean, torch.log1p(lengths).to(last.device).unsqueeze(-1) / LOG_LENGTH_SCALE], -1)
 
 
 class ProfileBranch(Branch):

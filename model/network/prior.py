@@ -202,7 +202,8 @@ def user_columns(profiles: Tensor, movies: Tensor, user_index: Tensor, coordinat
     """
     count = len(profiles)
     sums = coordinates.new_zeros(count, coordinates.shape[1]).index_add_(0, user_index, coordinates[movies])
-    lengths = torch.bincount(user_index, minlength=count).unsqueeze(-1)
+    # By `bincount`, a GPU would be waited for.
+    lengths = sums.new_zeros(count, 1).index_add_(0, user_index, sums.new_ones(len(user_index), 1))
     return torch.cat([profiles, sums / (lengths + HISTORY_SHRINKAGE)], dim=-1)
 
 

@@ -31,13 +31,13 @@ def last_states(layer: RecurrentLayer, inputs: Tensor, lengths: Tensor) -> Tenso
     """The output after each sequence's last step, shape (batch, hidden); zeros for a sequence without steps.
 
     Takes as many steps as there are inputs: a sequence leaves the batch when it ends. No state but the last is kept.
-    ``inputs`` have shape (time, batch, inputs), ``lengths`` shape (batch,).
+    ``inputs`` have shape (time, batch, inputs), ``lengths`` shape (batch,), on the CPU.
     """
     if len(lengths) == 1 and len(inputs):  # nothing leaves: all at once is faster
         return layer(inputs)[-1]
-    longest_first = lengths.argsort(descending=True, stable=True)
-    steps = torch.arange(len(inputs), device=lengths.device).unsqueeze(1)
+    steps = torch.arange(len(inputs)).unsqueeze(1)
     going_on = (steps < lengths).sum(1).tolist()  # (time,)
+    longest_first = lengths.argsort(descending=True, stable=True).to(inputs.device)
     state = tuple(part.clone() for part in layer.start(len(lengths)))
     for step, count in zip(inputs[:, longest_first].unbind(), going_on, strict=True):
         output, rest = layer.advance(step[:count], (state[0][:count], state[1][:count]))

@@ -1,5 +1,7 @@
 """Tasks that are learned by gradient steps: what an epoch of them consists of."""
 
+import math
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -11,6 +13,9 @@ from torch import Tensor, nn
 from model.distributed.group import averaging, losses_named, rank, size, summed
 from model.training.checkpoint import load_optimizer, optimizer_tensors, over, under
 from model.training.trainer import EarlyStopping, Report
+
+READ_EVERY_SECONDS = 0.5
+"""How often the loss is read from a GPU, for those who watch."""
 
 
 class Step(NamedTuple):
@@ -26,6 +31,29 @@ class Step(NamedTuple):
     loss: Tensor
     samples: int
     weight: int | None = None
+
+
+class _MeanLoss:
+    """The mean loss of an epoch so far, where it is computed: to read it is to wait for all steps before."""
+
+    def __init__(self) -> None:
+        self._total: Tensor | float = 0.0
+        self._weights = 0
+        self._read, self._read_at = math.nan, -math.inf
+
+    def add(self, loss: Tensor, weight: int) -> None:
+        self._total = self._total + loss.double() * weight
+        self._weights += weight
+
+    def now(self) -> float:
+        return float(self._total) / self._weights
+
+    def lately(self) -> float:
+        """The mean now; on a GPU, where steps are asked for ahead of time, that of `READ_EVERY_SECONDS` ago at most."""
+        is_waited_for = isinstance(self._total, Tensor) and self._total.device.type != "cpu"
+        if not is_waited_for or time.monotonic() - self._read_at >= READ_EVERY_SECONDS:
+            self._read, self._read_at = self.now(), time.monotonic()
+        return self._read
 
 
 class StepTask(ABC):
@@ -85,19 +113,20 @@ class StepTask(ABC):
         # Dropout: a resumed run draws the same, and each process its own.
         torch.manual_seed(hash((self.seed, number)) + rank())
         self.trained.train()
-        total, weights, samples, count = 0.0, 0, 0, self.step_count(number)
+        mean, samples, count = _MeanLoss(), 0, self.step_count(number)
         before = sum(self.step_count(epoch) for epoch in range(1, number))
         for done, step in enumerate(self.steps(number), start=1):
-            weight = step.samples if step.weight is None else step.weight
             self._set_rate((number - 1) + done / count)
-            total += self.take_step(step, before + done) * weight
-            weights += weight
+            mean.add(self.take_step(step, before + done), step.samples if step.weight is None else step.weight)
             samples += step.samples
-            report(done, count, total / weights, samples)
-        return float(summed(torch.tensor(total, dtype=torch.double))) / size() / weights
+            report(done, count, mean.lately(), samples)
+        return float(summed(torch.tensor(mean.now(), dtype=torch.double))) / size()
 
-    def take_step(self, step: Step, number: int) -> float:
-        """Change the parameters by the step of this number, 1 for the first; returns the mean loss of its samples."""
+    def take_step(self, step: Step, number: int) -> Tensor:
+        """Change the parameters by the step of this number, 1 for the first.
+
+        Returns the mean loss of its samples, which a GPU may still be computing.
+        """
         self.optimizer.zero_grad(set_to_none=True)
         step.loss.backward()  # type: ignore[no-untyped-call]
         if self.largest_gradient is not None:
@@ -105,7 +134,7 @@ class StepTask(ABC):
         self.optimizer.step()
         if self.trained is not self.network:
             self._average(self.average_share(number))
-        return step.loss.item()
+        return step.loss.detach()
 
     @torch.no_grad()
     def _average(self, share: float) -> None:
