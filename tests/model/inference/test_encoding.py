@@ -402,10 +402,15 @@ def test_nothing_of_the_trained_movies_is_copied_for_one_that_is_added(artifact_
     assert set(weights) - set(shared) == {name for name in weights if name in MOVIE_DIMENSIONS}
 
 
+@pytest.mark.parametrize("recurrent", ["mlstm", "lstm"], ids=["by NumPy", "by the network"])
 def test_lists_and_histories_with_movies_that_were_added_are_those_of_a_network_that_holds_all_of_them(
-    artifact_folder: Path,
+    artifact_folder: Path, recurrent: str
 ) -> None:
-    added, whole = with_movies_added(load(artifact_folder))
+    artifact = load(artifact_folder)
+    config = artifact.network.config.model_copy(update={"recurrent": recurrent})
+    torch.manual_seed(0)
+    seqrec = SeqRec(config, torch.from_numpy(artifact.catalogue.genre_matrix), artifact.network.movies.titles)
+    added, whole = with_movies_added(replace(artifact, network=with_random_prior(seqrec).eval()))
     new = added.vocabulary.ids[-2:]
 
     for context in generated_users(8, list(added.vocabulary.ids)):
