@@ -47,6 +47,9 @@ BODY_ERRORS: tuple[type[ServiceError], ...] = (SlowBody, BodyTooLarge, Unsupport
 ANYWHERE: tuple[type[ServiceError], ...] = (ForeignHost, ForeignOrigin, InternalError, Overloaded, TimedOut)
 """What any route may answer."""
 
+FILTERS = {"genre", "genre_all"}
+"""Fields that services refuse by their names, without saying where in a request they were."""
+
 UNREADABLE = "cannot be read: send JSON in UTF-8, without lone surrogates (\\ud800), and not nested too deeply"
 
 
@@ -73,7 +76,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(ServiceError)
     async def service_error(request: Request, error: ServiceError) -> JSONResponse:
-        return answer(error, request.scope)
+        return answer(_located(error, request) if isinstance(error, InvalidRequest) else error, request.scope)
 
     @app.exception_handler(OperationalError)
     @app.exception_handler(InterfaceError)
@@ -102,6 +105,17 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
         return _answer_http_error(request, error)
+
+
+def _located(error: InvalidRequest, request: Request) -> InvalidRequest:
+    """The error with the path of each field; services know names alone, as that of a filter."""
+    place = "query" if request.method == "GET" else "body"
+    return InvalidRequest(
+        [
+            field.model_copy(update={"field": f"{place}.{field.field}"}) if field.field in FILTERS else field
+            for field in error.details
+        ]
+    )
 
 
 def _answer_http_error(request: Request, error: HTTPException) -> Response:

@@ -145,7 +145,8 @@ def print_recommendations(user: str, answer: RecommendationList) -> None:
     movies = answer.state.catalogue.movies
     history = [(movies[entry.movie_id], _given(entry)) for entry in answer.user.history if entry.movie_id in movies]
     if history:
-        table = _table(f"{escape(user)} has rated {len(history):,} movies, last of all", "stars", "movie")
+        shown = f"the latest {LATEST_RATINGS}" if len(history) > LATEST_RATINGS else "the latest first"
+        table = _table(f"{escape(user)} has rated {len(history):,} movies; {shown}", "stars", "movie")
         for movie, given in history[: -LATEST_RATINGS - 1 : -1]:
             table.add_row(given, _format_movie(movie))
         output.print(table)

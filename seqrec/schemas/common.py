@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic import GetCoreSchemaHandler as CoreHandler
 from pydantic import GetJsonSchemaHandler as JsonHandler
-from pydantic.json_schema import JsonSchemaValue, SkipJsonSchema
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from seqrec.ids import EXTERNAL_ID, EXTERNAL_ID_RULE, NAMED_EXTERNAL_ID, AnyId, is_external_id, read_id
@@ -64,6 +64,15 @@ def _true_or_false(value: object, info: ValidationInfo) -> object:
     if _is_mere_text(value, info):
         raise ValueError("true or false is wanted, not text")
     return value
+
+
+class NeverNull:
+    """Of a field that may be left out, and is None then: its schema has no null, which the field's model refuses."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: JsonHandler) -> JsonSchemaValue:
+        shown = handler(schema)
+        (allowed,) = (one for one in shown.pop("anyOf") if one != {"type": "null"})
+        return {**allowed, **shown}
 
 
 def _not_null(value: object) -> object:
@@ -227,13 +236,11 @@ class ListSize(Request):
     """How long a list is."""
 
     limit: Whole = Field(default=10, ge=1, le=100, description="How many entries at most.")
-    n: Annotated[Annotated[int, Field(ge=1, le=100), Number] | SkipJsonSchema[None], BeforeValidator(_not_null)] = (
-        Field(
-            default=None,
-            exclude=True,
-            description="The old name of `limit`; if both are given, `limit` counts.",
-            json_schema_extra={"deprecated": True},
-        )
+    n: Annotated[Annotated[int, Field(ge=1, le=100), Number] | None, BeforeValidator(_not_null), NeverNull()] = Field(
+        default=None,
+        exclude=True,
+        description="The old name of `limit`; if both are given, `limit` counts.",
+        json_schema_extra={"deprecated": True},
     )
 
     @model_validator(mode="after")

@@ -3,11 +3,29 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from seqrec.limits import LARGEST_ID, LARGEST_TMDB_ID, LATEST, MOST_GENRES
-from seqrec.schemas.common import ExternalId, MovieAnswer, MovieExternalId, Number, OwnId, Request, SizeSearch, Year
+from seqrec.schemas.common import (
+    ExternalId,
+    MovieAnswer,
+    MovieExternalId,
+    NeverNull,
+    Number,
+    OwnId,
+    Request,
+    SizeSearch,
+    Year,
+)
 
 _CONTROL = r"\x00-\x1f\x7f-\x9f"
 PRINTABLE = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
@@ -28,7 +46,10 @@ class NewMovie(Request):
     """A new movie of the catalogue."""
 
     movie_id: Annotated[OwnId, Field(ge=1, le=LARGEST_ID), Number] | None = Field(
-        default=None, description="Left out: one greater than every other.", examples=[4000]
+        default=None,
+        description="Left out: one greater than every other. To the model, the id of a movie that it was trained with "
+        "means that movie, also after it was deleted.",
+        examples=[4000],
     )
     external_id: ExternalId | None = None
     title: Title
@@ -42,11 +63,11 @@ class NewMovie(Request):
 class MovieChange(Request):
     """New values of a movie's fields. Those left out stay."""
 
-    title: Title | SkipJsonSchema[None] = None
+    title: Annotated[Title | None, NeverNull()] = None
     external_id: ExternalId | None = Field(default=None, description="Null takes it away.")
     year: Year | None = Field(default=None, description="Null for an unknown year. Left out: that of a new title.")
-    genres: GenreList | SkipJsonSchema[None] = None
-    hidden: Annotated[bool, Field(strict=True)] | SkipJsonSchema[None] = None
+    genres: Annotated[GenreList | None, NeverNull()] = None
+    hidden: Annotated[Annotated[bool, Field(strict=True)] | None, NeverNull()] = None
     imdb_id: ImdbId | None = Field(default=None, description="Of IMDb; null where it is not known.")
     tmdb_id: TmdbId | None = Field(default=None, description="Of TMDB; null where it is not known.")
 
@@ -76,11 +97,20 @@ def _from_unix_seconds(value: object) -> object:
     try:
         seconds = float(str(value))
     except ValueError:
-        return value  # ISO 8601
+        return _from_text(value)
     if not 0 <= seconds <= LATEST:
         raise ValueError(f"Unix seconds are at least 0 and at most {LATEST}")
     return datetime.fromtimestamp(seconds, UTC)
 
+
+def _from_text(value: object) -> datetime:
+    try:
+        return _ISO_8601.validate_python(value)
+    except ValidationError:
+        raise ValueError("a time is wanted, as 2024-01-31 or 2024-01-31T20:15:00Z, or Unix seconds") from None
+
+
+_ISO_8601 = TypeAdapter(datetime)
 
 Moment = Annotated[
     datetime,

@@ -7,7 +7,7 @@ often that is right, and `docs/results/title-matching.md` has the figures that t
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from rapidfuzz import fuzz, process
 
@@ -31,6 +31,8 @@ YEARS_IN_DOUBT = 3
 """Of the same name and so many years apart, the user is asked."""
 
 MOST_CANDIDATES = 5
+
+K = TypeVar("K")
 
 DIGITS = re.compile(r"\d+")
 
@@ -65,6 +67,15 @@ class _Pool(NamedTuple):
     ids: list[int]
 
 
+def _of_one(movies: Iterable[tuple[K | None, MovieRecord]]) -> dict[K, MovieRecord]:
+    """Movies by an id; what several movies have, or which is not known, says nothing."""
+    of_id: defaultdict[K, list[MovieRecord]] = defaultdict(list)
+    for id_, movie in movies:
+        if id_ is not None:
+            of_id[id_].append(movie)
+    return {id_: having[0] for id_, having in of_id.items() if len(having) == 1}
+
+
 class TitleMatcher:
     """The names and ids of all movies, to look titles up."""
 
@@ -83,8 +94,8 @@ class TitleMatcher:
         for movie in self._movies.values():
             self._of_year[movie.year].append(movie.id)
         self._pools: dict[int | str, _Pool] = {}
-        self._by_imdb = {movie.imdb_id: movie for movie in self._movies.values() if movie.imdb_id}
-        self._by_tmdb = {movie.tmdb_id: movie for movie in self._movies.values() if movie.tmdb_id}
+        self._by_imdb = _of_one((movie.imdb_id, movie) for movie in self._movies.values())
+        self._by_tmdb = _of_one((movie.tmdb_id, movie) for movie in self._movies.values())
 
     def match(self, title: RatedTitle, *, compare: bool = True) -> Match:
         """The movie that a title means, or those that it may mean; without ``compare``, only by ids and same names."""

@@ -121,7 +121,7 @@ class _Segment:
                 self._ids.setdefault(word, set()).add(movie.id)
                 if word in NUMBERS:
                     self._with_number.setdefault(NUMBERS[word], set()).add(movie.id)
-            if (year := year_of(movie.title)) is not None:
+            for year in {movie.year, year_of(movie.title)} - {None}:
                 self._of_year.setdefault(str(year), set()).add(movie.id)
             names.extend((name, movie.id) for name in _names_in(movie.display_title))
         self._words = sorted(self._ids)

@@ -288,6 +288,61 @@ def test_an_invalid_field_is_described_in_a_plain_sentence(
     assert answer.json()["details"] == [{"field": field, "message": message}]
 
 
+@pytest.mark.parametrize(
+    ("change", "field", "message"),
+    [
+        pytest.param({"genres": "Drama"}, "body.genres", "must be a list", id="text for a list"),
+        pytest.param({"genres": [""]}, "body.genres.0", "is too short (minimum length 1)", id="empty genre"),
+        pytest.param({"hidden": "yes"}, "body.hidden", "must be true or false", id="text for true"),
+        pytest.param({"title": 5}, "body.title", "must be text", id="number for a title"),
+        pytest.param({"title": None}, "body", "title cannot be null; leave it out, and it stays", id="null"),
+    ],
+)
+def test_of_an_invalid_change_of_a_movie_the_field_is_named_alone(
+    client: TestClient, change: dict[str, object], field: str, message: str
+) -> None:
+    answer = client.patch("/movies/1", json=change)
+
+    assert answer.status_code == 422
+    assert answer.json()["details"] == [{"field": field, "message": message}]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "place"),
+    [
+        ("GET", "/users/1/recommendations?genre=None", "query"),
+        ("GET", "/movies?genre=None", "query"),
+        ("POST", "/recommendations", "body"),
+    ],
+)
+def test_of_a_genre_that_there_is_not_an_error_says_where_it_was(
+    client: TestClient, method: str, path: str, place: str
+) -> None:
+    answer = client.request(method, path, json={"genre": ["None"]} if method == "POST" else None)
+
+    assert answer.status_code == 422
+    assert [one["field"] for one in answer.json()["details"]] == [f"{place}.genre"]
+
+
+def test_an_error_says_how_a_time_is_written(client: TestClient) -> None:
+    (problem,) = client.get("/movies/popular?since=yesterday").json()["details"]
+
+    assert problem["field"].startswith("query.since")
+    assert problem["message"] == "a time is wanted, as 2024-01-31 or 2024-01-31T20:15:00Z, or Unix seconds"
+    assert client.get("/movies/popular?since=2024-01-31").status_code == 200
+
+
+def test_a_movie_is_found_by_the_year_that_it_has_now(client: TestClient) -> None:
+    added = client.post("/movies", json={"title": "Foo Bar", "year": 1999}).json()["movie_id"]
+
+    def found(text: str) -> list[int]:
+        return [movie["movie_id"] for movie in client.get("/movies", params={"q": text}).json()["movies"]]
+
+    assert found("foo bar 1999") == [added]
+    client.patch(f"/movies/{added}", json={"year": 2011})
+    assert (found("foo bar 2011"), found("foo bar 1999")) == ([added], [])
+
+
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e400"])
 def test_what_is_not_a_number_is_not_said_to_be_too_large(client: TestClient, value: str) -> None:
     answer = client.put(

@@ -219,7 +219,7 @@ def test_genre_means_any_and_genre_all_means_all_of_them(client: TestClient) -> 
     assert listed(client, genre_all=two) == [movie["movie_id"] for movie in movies if set(two) <= set(movie["genres"])]
     assert len(listed(client, genre=two)) > len(listed(client, genre_all=two))
     refused = client.get(f"/users/{USER}/recommendations", params={"genre_all": "Nothing"})
-    assert (refused.status_code, refused.json()["details"][0]["field"]) == (422, "genre_all")
+    assert (refused.status_code, refused.json()["details"][0]["field"]) == (422, "query.genre_all")
 
 
 def test_an_event_that_is_sent_again_is_written_once(client: TestClient) -> None:

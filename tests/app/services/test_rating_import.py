@@ -388,6 +388,15 @@ CATALOGUE = TitleMatcher(
 )
 
 
+def test_an_id_that_two_movies_have_says_nothing_and_the_title_decides() -> None:
+    movies = TitleMatcher([movie(1, "Toy Story (1995)", "tt0114709", 862), movie(2, "Other (2011)", "tt0114709", 862)])
+
+    match = movies.match(asked("Toy Story", 1995, imdb_id="tt0114709", tmdb_id=862))
+
+    assert match.movie is not None
+    assert (match.movie.id, match.by) == (1, "title")
+
+
 def asked(title: str, year: int | None, **ids: object) -> RatedTitle:
     given = RatedTitle(1, title, None, year, 5, 5, None, None, None)
     return given._replace(**ids)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from browsing import (
     start_as_a_new_user,
     titles,
 )
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 
 def test_a_newcomer_is_asked_nothing_and_rates_well_known_movies(visit: Visit, address: str) -> None:
@@ -36,12 +36,23 @@ def test_a_newcomer_is_asked_nothing_and_rates_well_known_movies(visit: Visit, a
         star(grid.nth(number), "4 stars").click()
         expect(movies(page, "ratings")).to_have_count(number + 1)
     expect(page.locator("#first-count")).to_contain_text("enough")
+    assert not overlap(page.get_by_role("button", name="See your list"), page.locator(".toast-box"))
     page.get_by_role("button", name="See your list").click()
     expect(page.get_by_role("heading", name="Recommended")).to_be_focused()
     expect(page.locator("#first-steps")).to_be_hidden()
     expect(page.locator("#list-basis")).to_have_text("From your 5 ratings.")
     settled(page)
     expect_movies(movies(page, "recommendations"), recommended(address, user))
+
+
+def overlap(one: Locator, other: Locator) -> bool:
+    """Whether two parts of the page have a point in common, once both are in view."""
+    one.scroll_into_view_if_needed()
+    first, second = one.bounding_box(), other.bounding_box()
+    assert first is not None
+    assert second is not None
+    across = first["x"] < second["x"] + second["width"] and second["x"] < first["x"] + first["width"]
+    return across and first["y"] < second["y"] + second["height"] and second["y"] < first["y"] + first["height"]
 
 
 def test_what_was_rated_is_not_offered_as_not_seen_and_later_holds_for_the_visit(visit: Visit) -> None:

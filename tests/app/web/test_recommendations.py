@@ -141,6 +141,20 @@ def test_years_order_and_diversity_are_options_of_the_list(visit: Visit, address
     expect(rows).to_have_count(10)
 
 
+def test_of_a_year_that_is_none_the_page_says_what_a_year_is(visit: Visit) -> None:
+    page = visit(user=1)
+    open_options(page)
+    problem, field = page.locator("#year-problem"), page.get_by_label("Released until year")
+    expect(problem).to_be_hidden()
+
+    field.press_sequentially("12")
+    field.blur()
+
+    expect(problem).to_be_visible()
+    field.fill("1999")
+    expect(problem).to_be_hidden()
+
+
 def test_back_takes_a_year_out_of_its_field_too(visit: Visit) -> None:
     page = visit(user=1)
     expect(movies(page, "recommendations")).to_have_count(10)
