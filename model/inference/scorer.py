@@ -94,10 +94,9 @@ class Scorer:
         """The movie index of each id, that of the unknown movie for what cannot be scored, shape (movies,)."""
         return self._encoded_catalogue.indices(movie_ids)
 
-    def times_rated(self, movie_ids: IntArray) -> IntArray:
-        """How often each movie was rated in training, shape (movies,)."""
+    def times_rated(self, indices: IntArray) -> IntArray:
+        """How often each of these movie indices was rated in training, shape (movies,)."""
         counts: IntArray = self._network.movies.rating_counts.cpu().numpy()
-        indices = self.indices(movie_ids)
         return counts[np.where(indices < len(counts), indices, UNKNOWN)]
 
     def predict(self, user: UserContext, movie_ids: Sequence[int]) -> list[Prediction]:

@@ -94,7 +94,7 @@ class Catalogue:
             if before._title_index is not None:
                 self._title_index = before._title_index.with_changed(changed, fresh.values())
         self._indices = scorer.indices(self._columns.ids)
-        self._times_rated = scorer.times_rated(self._columns.ids)
+        self._times_rated = scorer.times_rated(self._indices)
         self._vocabulary_size = len(scorer.vocabulary)
 
     @property

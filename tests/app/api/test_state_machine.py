@@ -350,7 +350,8 @@ class Service(RuleBasedStateMachine):
         self, ids: Sequence[int] | dict[int, Any], word: str = ""
     ) -> list[tuple[int, str, list[str], bool]]:
         """Those whose title begins with the word first; of each, those rated most often in training."""
-        times = dict(zip(ids, self.scorer.times_rated(np.array(list(ids), np.int64)).tolist(), strict=True))
+        indices = self.scorer.indices(np.array(list(ids), np.int64))
+        times = dict(zip(ids, self.scorer.times_rated(indices).tolist(), strict=True))
         ordered = sorted(ids, key=lambda id_: (not self.movies[id_]["title"].startswith(word), -times[id_], id_))
         movies = [(id_, self.movies[id_]) for id_ in ordered]
         return [(id_, movie["title"], movie["genres"], movie["hidden"]) for id_, movie in movies]
