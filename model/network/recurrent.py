@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.amp import custom_bwd, custom_fwd
 
+from model.network.cuda_graph import can_replay, replayed
+
 State = tuple[Tensor, Tensor]
 """After a step: the layer's output, shape (batch, hidden), and what else the next step needs, as an LSTM's cell."""
 
@@ -77,13 +79,11 @@ class MultiplicativeLSTM(nn.Module):
         """States after every step, shape (time, batch, hidden), for inputs of shape (time, batch, inputs)."""
         # What does not depend on the state is computed for all steps at once.
         to_intermediate, to_gates = self.from_input(inputs).split([self.hidden, 4 * self.hidden], dim=-1)
-        states: Tensor = _Recurrence.apply(  # type: ignore[no-untyped-call]
-            to_intermediate,
-            to_gates,
-            self.from_state.weight,
-            self.from_state.bias,
-            self.from_intermediate.weight,
-        )
+        sequences = (to_intermediate, to_gates)
+        weights = (self.from_state.weight, self.from_state.bias, self.from_intermediate.weight)
+        if can_replay(inputs):
+            return replayed(self, _Recurrence.apply, sequences, weights)
+        states: Tensor = _Recurrence.apply(*sequences, *weights)  # type: ignore[no-untyped-call]
         return states
 
     def advance(self, inputs: Tensor, state: State) -> State:
