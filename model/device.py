@@ -4,6 +4,8 @@ import torch
 
 from model.errors import DeviceError
 
+CPU = torch.device("cpu")
+
 
 def choose_device(name: str) -> torch.device:
     """The device of this name: ``cpu``, ``cuda``, or ``auto``, which is CUDA if there is a GPU, else the CPU."""

@@ -2,8 +2,8 @@
 
 import torch
 
-from model.data.sequences import Sequences, ragged_range
-from model.network.batch import Users
+from model.data.sequences import Examples, Sequences, ragged_range
+from model.network.batch import Moments, Users
 from model.types import IntArray
 
 
@@ -19,4 +19,16 @@ def batch_of(sequences: Sequences, users: IntArray, ratings: IntArray, lengths: 
         movies=torch.from_numpy(sequences.movies[ratings]),
         stars=torch.from_numpy(sequences.stars[ratings]),
         lengths=torch.from_numpy(lengths),
+    )
+
+
+def moments_of(examples: Examples, history: IntArray, targets: IntArray, counts: IntArray) -> Moments:
+    """When some users gave the ratings of their histories and the targets, ``counts`` of these for each.
+
+    ``history`` and ``targets`` are indices into the ratings of the sequences, user after user.
+    """
+    return Moments(
+        ratings=torch.from_numpy(examples.places[history]),
+        targets=torch.from_numpy(examples.places[targets]),
+        counts=torch.from_numpy(counts),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -123,11 +124,14 @@ class Examples:
         history_lengths: shape (users,).
         interleaved: the targets are not later than the history but in between: its ratings come first in the sequence,
             not in time.
+        moved: place of each rating in the order of time among the user's, shape (ratings,), where that is not the order
+            of the sequence; otherwise None.
     """
 
     sequences: Sequences
     history_lengths: IntArray
     interleaved: bool = False
+    moved: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.sequences)
@@ -150,6 +154,13 @@ class Examples:
         """The stars to predict, shape (targets,); every model predicts in this order."""
         return self.sequences.stars[self.targets]
 
+    @cached_property
+    def places(self) -> IntArray:
+        """Place of each rating in the order of time among the user's, from 0 on, shape (ratings,)."""
+        if self.moved is not None:
+            return self.moved
+        return ragged_range(np.zeros_like(self.sequences.counts), self.sequences.counts)
+
     def histories(self) -> Sequences:
         """The users with their histories, without targets."""
         return self.sequences.first(self.history_lengths)
@@ -160,7 +171,13 @@ class Examples:
 
     def take(self, users: IntArray) -> "Examples":
         """The users at these indices, in this order."""
-        return Examples(self.sequences.take(users), self.history_lengths[users], self.interleaved)
+        ratings = ragged_range(self.sequences.offsets[users], self.sequences.counts[users])
+        return Examples(
+            self.sequences.take(users),
+            self.history_lengths[users],
+            self.interleaved,
+            None if self.moved is None else self.moved[ratings],
+        )
 
 
 def concatenate(parts: Sequence[Sequences]) -> Sequences:

@@ -91,6 +91,7 @@ def paper_split(sequences: Sequences, seeds: tuple[int, ...] = PAPER_SEEDS) -> S
         train=split_in_half(sequences.take(train)),
         validation=split_in_half(sequences.take(validation)),
         test=split_in_half(sequences.take(test)),
+        refit=lambda: split_in_half(sequences.take(np.concatenate([train, validation]))),
     )
     return _require_targets(examples)
 
@@ -99,7 +100,8 @@ def random_split(sequences: Sequences, seeds: tuple[int, ...] = RANDOM_SEEDS) ->
     """A random split of ratings: 10 % for test, 5 % of the others for validation; users are in all three parts.
 
     A user's history are the training ratings, oldest first, and in the test examples the validation ratings too. It
-    contains ratings that are later than a target, as in all publications with this split.
+    contains ratings that are later than a target, as in all publications with this split. These train on all ratings
+    but those of the test; `Split.refit` has them.
     """
     _require_seeds(seeds)
     known, test = _draw(np.arange(len(sequences.stars)), TEST_SHARE, seeds[0])
@@ -111,6 +113,7 @@ def random_split(sequences: Sequences, seeds: tuple[int, ...] = RANDOM_SEEDS) ->
         train=replace(split_in_half(sequences.only(training)), interleaved=True),
         validation=_history_and_targets(sequences, training, validation),
         test=_history_and_targets(sequences, known, test),
+        refit=lambda: replace(split_in_half(sequences.only(known)), interleaved=True),
     )
     return _require_targets(examples)
 
@@ -149,7 +152,6 @@ def user_split(sequences: Sequences, seeds: tuple[int, ...] = PAPER_SEEDS) -> Sp
             name="user-split",
             validation=validation,
             test=test,
-            refit=lambda: split_in_half(concatenate([users.train.sequences, users.validation.sequences])),
         )
     )
 
@@ -237,8 +239,11 @@ def _history_and_targets(sequences: Sequences, history: IntArray, targets: IntAr
     user_index = sequences.user_index[chosen]
     history_lengths = np.bincount(user_index[: len(history)], minlength=len(sequences))
     # By user; of each user first the history, then the targets; within both in order of time, which is that of indices.
+    order = np.lexsort((chosen, is_target, user_index))
+    in_time = np.argsort(np.argsort(chosen))  # indices go by user, too
+    parts = sequences.only(chosen[order])
     return Examples(
-        sequences.only(chosen[np.lexsort((chosen, is_target, user_index))]), history_lengths, interleaved=True
+        parts, history_lengths, interleaved=True, moved=in_time[order] - np.repeat(parts.offsets[:-1], parts.counts)
     )
 
 

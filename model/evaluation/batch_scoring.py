@@ -6,14 +6,14 @@ from functools import partial
 import numpy as np
 import torch
 
-from model.data.sequences import Examples, Sequences
+from model.data.sequences import Examples, Sequences, ragged_range
 from model.evaluation.rating_metrics import Predicted
 from model.network.batch import USERS_PER_BATCH, Users
 from model.network.ensemble import Ranking
 from model.network.ranking import RankingNetwork
 from model.network.rating import SeqRec
 from model.types import FloatArray
-from model.user_batches import history_batch
+from model.user_batches import batch_of, history_batch, moments_of
 
 
 @torch.inference_mode()
@@ -23,12 +23,12 @@ def predict(network: SeqRec, examples: Examples, device: torch.device) -> Predic
     movies = network.encode_movies(torch.arange(len(network.movies), device=device))
     scored = []
     for part in examples.batches(USERS_PER_BATCH):
-        users = network.encode_users(
-            history_batch(part.sequences, np.arange(len(part)), part.history_lengths).to(device)
-        )
-        user_index = torch.from_numpy(np.repeat(np.arange(len(part)), part.target_counts)).to(device)
+        history = ragged_range(part.sequences.offsets[:-1], part.history_lengths)
+        users = batch_of(part.sequences, np.arange(len(part)), history, part.history_lengths)
+        moments = moments_of(part, history, part.targets, part.target_counts)
+        at_targets = network.encode_users(users.to(device), moments=moments.to(device))
         indices = torch.from_numpy(part.sequences.movies[part.targets]).to(device)
-        scored.append(network.score(users.take(user_index), movies.take(indices)))
+        scored.append(network.score(at_targets, movies.take(indices)))
     means = torch.cat([stars.mean for stars in scored]).float().cpu().numpy()
     probabilities = [stars.probabilities for stars in scored if stars.probabilities is not None]
     return Predicted(means, torch.cat(probabilities).float().cpu().numpy() if probabilities else None)

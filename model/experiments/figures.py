@@ -1,7 +1,7 @@
 """The figures of the experiment. Matplotlib is imported only here and in `model.experiments.lists.figures`.
 
-Every function writes one PNG file. The colours are those of Okabe and Ito, which colour-blind readers can tell apart;
-lines differ in their markers too. A model has the same colour and marker in all figures: see `assign_styles`.
+Every function writes one PNG file. Most colours are those of Okabe and Ito, which colour-blind readers can tell
+apart; lines differ in their markers too. A model has the same colour and marker in all figures: see `assign_styles`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ from model.experiments.results import BinError, Comparison, Result
 from model.files import atomic_write
 from model.types import IntArray
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F", "#6A3D9A")
 MARKERS = "osD^vPX*"
 GREY = "#6B6B6B"
 DOTS_PER_INCH = 200
@@ -64,7 +64,7 @@ class LineStyle(NamedTuple):
 
 
 def assign_styles(models: Iterable[str]) -> dict[str, LineStyle]:
-    """A style for each model, ours first; up to 64 models get different ones."""
+    """A style for each model, ours first; up to 36 models get different ones."""
     names = dict.fromkeys([OUR_MODEL, *models])
     size = len(COLOURS)
     return {

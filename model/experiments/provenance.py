@@ -47,6 +47,7 @@ CAPS = {
     "fold_keep_every": 2,
     "factors": 4,
     "coordinates": 4,
+    "further_coordinates": 2,
     "embedding": 8,
     "hidden": 12,
     "dense": 8,

@@ -80,6 +80,11 @@ class Result(WithOldNames):
     by_popularity: list[BinError] = Field(default_factory=list)
     calibration: Calibration | None = None
 
+    @property
+    def is_refitted(self) -> bool:
+        """Whether the model has learned from the validation ratings too."""
+        return bool(self.settings.get("preset", {}).get("tested_refitted"))
+
 
 class Comparison(WithOldNames):
     """The difference between two models' test RMSE on one split, with its 95 % interval.

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from model.data.sequences import Sequences
+from model.device import CPU
 from model.distributed.group import from_first
 from model.errors import CheckpointError
 from model.factorization.bias import Bias
@@ -34,6 +35,9 @@ huge for a served user who differs from the training users."""
 
 USERS_AT_ONCE = 8_192
 """Whose movies' coordinates are in memory together: 256 bytes for each rating."""
+
+SEEDS_APART = 1_000
+"""Between the factorizations of one prior, so that trainings with the seeds 0 and 1 share none."""
 
 OnFit = Callable[[int, int], None]
 """Called with the number of finished sweeps and the number of sweeps of all priors together."""
@@ -82,7 +86,12 @@ class FittedPriors:
 
 
 def fit_priors(
-    config: NetworkConfig, sequences: Sequences, content: FloatArray, seed: int, on_fit: OnFit = lambda *_: None
+    config: NetworkConfig,
+    sequences: Sequences,
+    content: FloatArray,
+    seed: int,
+    on_fit: OnFit = lambda *_: None,
+    device: torch.device = CPU,
 ) -> FittedPriors:
     """Fit the prior of a configuration to the ratings of the sequences.
 
@@ -90,7 +99,7 @@ def fit_priors(
     ratings change it very little.
 
     ``content`` (movies, columns) are movie features that need no ratings, see `Catalogue.content_matrix`; ``seed``
-    draws folds and samples.
+    draws folds and samples. Factorizations are sampled on the ``device``; all priors are on the CPU.
     """
     if config.prior != "factorization":
         full = _fit_simple(config, sequences, len(content))
@@ -99,20 +108,21 @@ def fit_priors(
     folds = full_config.folds if full_config.folds > 1 else 0
     # Remainders of a permutation: a random division into folds whose sizes differ by one user at most.
     fold_of_user = np.random.default_rng(seed).permutation(len(sequences)) % max(folds, 1)
-    total = folds * fold_config.sweeps + full_config.sweeps
+    sweeps_of_fold, sweeps_of_all = (len(one.each) * one.sweeps for one in (fold_config, full_config))
+    total = folds * sweeps_of_fold + sweeps_of_all
     fitted: list[Prior] = []
     for fold in range(folds):
         others = sequences.take(np.flatnonzero(fold_of_user != fold))
-        progress = _OverallProgress(on_fit, fold * fold_config.sweeps, total)
-        fitted.append(_fit_factorization(fold_config, others, content, seed, progress))
-    progress = _OverallProgress(on_fit, folds * fold_config.sweeps, total)
-    full = _fit_factorization(full_config, sequences, content, seed, progress)
+        progress = _OverallProgress(on_fit, fold * sweeps_of_fold, total)
+        fitted.append(_fit_factorizations(fold_config, others, content, seed, progress, device))
+    progress = _OverallProgress(on_fit, folds * sweeps_of_fold, total)
+    full = _fit_factorizations(full_config, sequences, content, seed, progress, device)
     return FittedPriors(full, fitted or [full], fold_of_user)
 
 
 @dataclass(frozen=True)
 class _OverallProgress:
-    """Converts the progress of one prior to that of all priors: ``before`` sweeps of ``total`` were done earlier."""
+    """Converts the progress of one factorization to that of all: ``before`` sweeps of ``total`` were done earlier."""
 
     on_fit: OnFit
     before: int
@@ -122,8 +132,29 @@ class _OverallProgress:
         self.on_fit(self.before + done, self.total)
 
 
+def _fit_factorizations(
+    config: FactorizationConfig,
+    sequences: Sequences,
+    content: FloatArray,
+    seed: int,
+    on_sweep: OnFit,
+    device: torch.device,
+) -> FactorizationPrior:
+    """One prior of all factorizations of the configuration."""
+    priors, total = [], len(config.each) * config.sweeps
+    for number, one in enumerate(config.each):
+        progress = _OverallProgress(on_sweep, number * one.sweeps, total)
+        priors.append(_fit_factorization(one, sequences, content, seed + number * SEEDS_APART, progress, device))
+    return priors[0] if len(priors) == 1 else FactorizationPrior.mixed(priors)
+
+
 def _fit_factorization(
-    config: FactorizationConfig, sequences: Sequences, content: FloatArray, seed: int, on_sweep: OnFit
+    config: FactorizationConfig,
+    sequences: Sequences,
+    content: FloatArray,
+    seed: int,
+    on_sweep: OnFit,
+    device: torch.device,
 ) -> FactorizationPrior:
     # From one process: another one's linear algebra may choose other signs.
     coordinates = from_first(lambda: centred(movie_coordinates(sequences, len(content), config.coordinates), sequences))
@@ -131,7 +162,7 @@ def _fit_factorization(
     centre, scale = columns.mean(0), columns.std(0)
     scale = scale.where(scale > SMALLEST_SCALE, torch.inf)  # dividing by infinity makes a column zeros
     information = SideInformation(((columns - centre) / scale).numpy(), movie_columns(content, sequences, coordinates))
-    samples = sample_factors(sequences, information, config, seed, on_sweep)
+    samples = sample_factors(sequences, information, config, seed, on_sweep, device)
     prior = FactorizationPrior(len(content), config.samples, config.factors, config.coordinates, sequences.rating_scale)
     prior.profile.copy_(torch.from_numpy(sequences.profiles.mean(0)))
     prior.coordinates.copy_(torch.from_numpy(coordinates))

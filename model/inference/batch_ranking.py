@@ -127,7 +127,7 @@ class BatchRanking:
 
     def _stars_of_candidates(self, user: int) -> Tensor:
         """One user's stars for every candidate, not clipped, shape (candidates,)."""
-        alone = EncodedUsers(self._encoded.hidden[user : user + 1], self._encoded.vectors[user : user + 1])
+        alone = self._encoded.take(slice(user, user + 1))
         movies = self.catalogue.require_stars().take(self.candidates.movies)
         return self.catalogue.network.score(alone, movies).mean.float()
 

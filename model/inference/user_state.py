@@ -282,7 +282,7 @@ class UserState:
         if self._read is not None:
             arrays += tuple(array for end in self._read.ends for array in end)
         if self._encoded is not None:
-            tensors += [self._encoded.hidden, self._encoded.vectors]
+            tensors += self._encoded.tensors
         held = sum(array.nbytes for array in arrays) + sum(tensor.nbytes for tensor in tensors)
         return held + self.context.history.nbytes + BYTES_PER_PREDICTION * len(self.predictions)
 
@@ -302,7 +302,7 @@ def encode_together(catalogue: EncodedCatalogue, states: Sequence[UserState]) ->
             # Copies: a view would keep the numbers of the whole batch in memory as long as those of one user.
             only = slice(number, number + 1)
             state.keep(
-                None if encoded is None else EncodedUsers(encoded.hidden[only].clone(), encoded.vectors[only].clone()),
+                None if encoded is None else encoded.take(only).copied(),
                 None if queries is None else queries[only].clone(),
             )
 

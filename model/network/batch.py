@@ -69,6 +69,38 @@ class Users(NamedTuple):
         return Latest(indices.clamp(max=max(len(self.movies) - 1, 0)).to(self.movies.device), lengths)
 
 
+class Moments(NamedTuple):
+    """Where a batch's ratings, and what is to be predicted, lie in the order of each user's ratings.
+
+    Attributes:
+        ratings: place of each rating of the histories, shape (ratings,).
+        targets: of each target, one user's after the other's, shape (targets,).
+        counts: number of targets of each user, shape (users,); on the CPU, as the histories' lengths.
+    """
+
+    ratings: Tensor
+    targets: Tensor
+    counts: Tensor
+
+    @classmethod
+    def after(cls, users: Users) -> "Moments":
+        """One target for each user, behind the history."""
+        lengths = users.lengths.tolist()
+        places = torch.cat([torch.arange(length) for length in lengths]) if lengths else torch.arange(0)
+        device = users.movies.device
+        return cls(places.to(device), users.lengths.to(device), torch.ones_like(users.lengths))
+
+    def to(self, device: torch.device) -> "Moments":
+        return self._replace(
+            ratings=self.ratings.to(device, non_blocking=True), targets=self.targets.to(device, non_blocking=True)
+        )
+
+    @property
+    def user_index(self) -> Tensor:
+        """The user of each target, shape (targets,)."""
+        return torch.repeat_interleave(torch.arange(len(self.counts)), self.counts).to(self.targets.device)
+
+
 class Latest(NamedTuple):
     """The latest ratings of a batch of users, as the rectangular input of a recurrent layer.
 

@@ -23,7 +23,11 @@ class FactorizationConfig(WithOldNames):
     Attributes:
         factors: latent factors of a movie, its bias not counted.
         coordinates: coordinates of a movie by who rated it; see `model.factorization.side_information`.
+        further_coordinates: those of further factorizations, one each, whose samples count as much as those of the
+            first. How many coordinates are best differs from user to user, and their mean is better than any of them.
         profiles: whether users' profiles are side information.
+        learned_strengths: sample how strongly the weights of side information are drawn to zero, in place of a strength
+            that is the same for any number of columns; see `model.factorization.gibbs`.
         sweeps: Gibbs sweeps in total.
         burn_in: sweeps before the first sample.
         keep_every: after the burn-in, every so many sweeps are kept as a sample.
@@ -38,7 +42,10 @@ class FactorizationConfig(WithOldNames):
 
     factors: int = 32
     coordinates: int = 64
+    # Both are left out of the JSON where they are not used, for the settings of results from before there were any.
+    further_coordinates: tuple[int, ...] = Field((), exclude_if=lambda widths: not widths)
     profiles: bool = True
+    learned_strengths: bool = Field(False, exclude_if=lambda learned: not learned)
     sweeps: int = 160
     burn_in: int = 40
     keep_every: int = 3
@@ -54,9 +61,22 @@ class FactorizationConfig(WithOldNames):
         return self
 
     @property
+    def each(self) -> list["FactorizationConfig"]:
+        """Of each factorization by itself."""
+        return [
+            self.model_copy(update={"coordinates": width, "further_coordinates": ()})
+            for width in (self.coordinates, *self.further_coordinates)
+        ]
+
+    @property
     def samples(self) -> int:
-        """Number of samples that are kept."""
-        return (self.sweeps - self.burn_in) // self.keep_every
+        """Number of samples that are kept, of all factorizations together."""
+        return (self.sweeps - self.burn_in) // self.keep_every * (1 + len(self.further_coordinates))
+
+    @property
+    def all_coordinates(self) -> int:
+        """Number of coordinates of all factorizations together, each of which has its own."""
+        return self.coordinates + sum(self.further_coordinates)
 
     @property
     def of_fold(self) -> "FactorizationConfig":
@@ -132,6 +152,7 @@ class NetworkConfig(WithOldNames):
         ranking: the ranking network; None for a network that predicts stars alone.
         predicts_stars: False for a network that ranks alone, as one that learns from likes; it then has the ranking
             network and nothing else.
+        drift: whether the errors on ratings around a target count; see `model.network.drift`.
         rating_scale: of the data that the network learns from, in stars, ascending and evenly spaced.
     """
 
@@ -157,6 +178,7 @@ class NetworkConfig(WithOldNames):
     # Left out of the JSON with the values that all had before there were others: settings of earlier artifacts,
     # checkpoints and results have no such fields, and must stay equal to those of today.
     predicts_stars: bool = Field(True, exclude_if=lambda predicts: predicts)
+    drift: bool = Field(False, exclude_if=lambda drifts: not drifts)
     rating_scale: RatingScale = Field(WHOLE_STARS, exclude_if=lambda levels: levels == WHOLE_STARS)
 
     @field_validator("rating_scale")

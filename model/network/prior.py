@@ -4,6 +4,7 @@ Every prior encodes a user as a vector, and a movie as a vector and an offset in
 product of both vectors plus the offset, so that a user's predictions for the whole catalogue are one matrix product.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -61,6 +62,8 @@ class MeanPrior(nn.Module):
     def residuals(self, users: Users, vectors: Tensor) -> Tensor:  # noqa: ARG002 - one signature for all
         """The users' ratings minus the mean, in stars, shape (ratings,)."""
         return users.stars - self.mean
+
+    errors = residuals
 
 
 class FactorizationPrior(nn.Module):
@@ -125,6 +128,27 @@ class FactorizationPrior(nn.Module):
         self.register_buffer("level_shares", torch.full((len(rating_scale),), 1 / len(rating_scale)))
         self.register_buffer("rating_distributions", torch.zeros(vocabulary_size, self.feature_width))
 
+    @classmethod
+    def mixed(cls, priors: Sequence["FactorizationPrior"]) -> "FactorizationPrior":
+        """The samples of several priors of the same ratings with as many factors, each with coordinates of its own."""
+        first, samples = priors[0], sum(len(prior.noise_precision) for prior in priors)
+        factors = first.movies.shape[2] - 1
+        coordinates = torch.cat([prior.coordinates for prior in priors], dim=1)
+        mixed = cls(len(coordinates), samples, factors, coordinates.shape[1], first.rating_scale)
+        for name in ("mean", "profile", "level_shares", "rating_distributions"):
+            mixed.get_buffer(name).copy_(first.get_buffer(name))
+        for name in ("noise_precision", "movies", "user_mean", "user_precision"):
+            mixed.get_buffer(name).copy_(torch.cat([prior.get_buffer(name) for prior in priors]))
+        mixed.coordinates.copy_(coordinates)
+        # A sample reads the profile and its own factorization's coordinates; those of others have weights of zero.
+        row, column = 0, PROFILE_WIDTH
+        for prior in priors:
+            rows, width = slice(row, row + len(prior.user_weights)), prior.coordinates.shape[1]
+            mixed.user_weights[rows, :PROFILE_WIDTH] = prior.user_weights[:, :PROFILE_WIDTH]
+            mixed.user_weights[rows, column : column + width] = prior.user_weights[:, PROFILE_WIDTH:]
+            row, column = rows.stop, column + width
+        return mixed
+
     def encode_users(self, users: Users) -> Tensor:
         """Posterior means of all samples, concatenated, shape (users, S * D).
 
@@ -175,6 +199,13 @@ class FactorizationPrior(nn.Module):
         movie_bias = self.movies[:, users.movies, 0].mean(0)
         expected: Tensor = self.mean + movie_bias + user_bias[users.user_index]
         return users.stars - expected
+
+    def errors(self, users: Users, vectors: Tensor) -> Tensor:
+        """The users' ratings minus the predictions of them, in stars, shape (ratings,)."""
+        lengths = users.lengths.tolist()
+        movies = map(self.encode_movies, torch.split(users.movies, lengths))
+        expected = [of_user.vectors @ vector + of_user.offsets for of_user, vector in zip(movies, vectors, strict=True)]
+        return users.stars - torch.cat(expected)
 
     def movie_features(self, indices: Tensor) -> Tensor:
         """Each movie's distribution of stars in training, see `rating_distribution`, shape (movies, feature_width)."""
@@ -246,5 +277,9 @@ def empty_prior(config: NetworkConfig, vocabulary_size: int) -> Prior:
         )
     factorization = config.factorization
     return FactorizationPrior(
-        vocabulary_size, factorization.samples, factorization.factors, factorization.coordinates, config.rating_scale
+        vocabulary_size,
+        factorization.samples,
+        factorization.factors,
+        factorization.all_coordinates,
+        config.rating_scale,
     )

@@ -1,15 +1,16 @@
 """The SeqRec network: prior, branches, output network and head."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from model.errors import NoRelevanceError
-from model.network.batch import Users
+from model.network.batch import Moments, Users
 from model.network.branches import BRANCHES, Branch, MovieTable, feed_forward
 from model.network.config import NetworkConfig
+from model.network.drift import Drift
 from model.network.ensemble import Ranking, build_ranking
 from model.network.heads import Stars, build_head
 from model.network.prior import MovieFactors, Prior, empty_prior
@@ -27,14 +28,29 @@ class EncodedUsers:
     Attributes:
         hidden: the users' summand of the first output layer, before the activation, shape (users, hidden).
         vectors: their encoding by the prior, shape (users, width).
+        drift: what each gives more than the prior expects, in stars, shape (users,); None where the network has none.
     """
 
     hidden: Tensor
     vectors: Tensor
+    drift: Tensor | None = None
 
-    def take(self, index: Tensor) -> "EncodedUsers":
-        """The users at these indices, which may repeat."""
-        return EncodedUsers(self.hidden[index], self.vectors[index])
+    def take(self, index: Tensor | slice) -> "EncodedUsers":
+        """The users at these indices, which may repeat; those of a slice share their memory."""
+        return EncodedUsers(self.hidden[index], self.vectors[index], None if self.drift is None else self.drift[index])
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All that there are."""
+        return [self.hidden, self.vectors, *([] if self.drift is None else [self.drift])]
+
+    def copied(self) -> "EncodedUsers":
+        """The same in memory of their own."""
+        return EncodedUsers(*(tensor.clone() for tensor in self.tensors))
+
+    def drifted(self, base: Tensor) -> Tensor:
+        """The prior's predictions, shape (users, ...), with each user's drift."""
+        return base if self.drift is None else base + self.drift.view(-1, *(1,) * (base.dim() - 1))
 
 
 @dataclass(frozen=True)
@@ -108,6 +124,7 @@ class SeqRec(nn.Module):
         self.prior = empty_prior(config, vocabulary_size)
         self.branches = nn.ModuleDict({name: BRANCHES[name](config, self.movies) for name in config.branches})
         self.head = build_head(config)
+        self.drift = Drift() if config.drift else None
         self.reads_prior = config.likelihood == "categorical"
         self.user_width, self.movie_width = (
             sum(b.width for b in self._side(side).values()) for side in ("user", "movie")
@@ -164,8 +181,10 @@ class SeqRec(nn.Module):
         indices = torch.arange(len(self.movies), device=self.movies.titles.device)
         return map(self.prior.encode_movies, torch.split(indices, MOVIES_AT_ONCE))
 
-    def encode_users(self, users: Users, prior: Prior | None = None) -> EncodedUsers:
-        """Encode a batch of users from profile and history.
+    def encode_users(self, users: Users, prior: Prior | None = None, moments: Moments | None = None) -> EncodedUsers:
+        """Encode a batch of users from profile and history, as they are after it.
+
+        With ``moments`` the result has one row for each target in place of each user, as the user is at that moment.
 
         ``prior`` replaces the network's own: in training, users are encoded by a prior that was not fitted to them
         (`model.factorization.cross_fitting`).
@@ -175,7 +194,14 @@ class SeqRec(nn.Module):
             vectors = prior.encode_users(users)
         residuals = prior.residuals(users, vectors)
         outputs = [branch(users, residuals, self.movies) for branch in self.user_branches]
-        return self.join_users(outputs, vectors)
+        encoded = self.join_users(outputs, vectors)
+        if moments is not None:
+            encoded = encoded.take(moments.user_index)
+        if self.drift is None:
+            return encoded
+        with _full_precision(users.stars):
+            errors = prior.errors(users, vectors)
+            return replace(encoded, drift=self.drift(errors, users.lengths, moments or Moments.after(users)))
 
     def join_users(self, outputs: Sequence[Tensor], vectors: Tensor) -> EncodedUsers:
         """Users from the outputs of all `user_branches`, each (users, width), and their vectors by the prior."""
@@ -200,7 +226,7 @@ class SeqRec(nn.Module):
     def score_each(self, users: EncodedUsers, movies: EncodedMovies) -> Stars:
         """Stars of every user for every movie, shape (users, movies)."""
         with _full_precision(users.vectors):
-            base = users.vectors @ movies.prior.vectors.T + movies.prior.offsets
+            base = users.drifted(users.vectors @ movies.prior.vectors.T + movies.prior.offsets)
         return self.head.stars(self._residual_outputs(users.hidden.unsqueeze(1) + movies.hidden, base), base)
 
     def losses(self, users: EncodedUsers, movies: EncodedMovies, stars: Tensor) -> Tensor:
@@ -210,7 +236,7 @@ class SeqRec(nn.Module):
     def _outputs(self, users: EncodedUsers, movies: EncodedMovies) -> tuple[Tensor, Tensor]:
         """Outputs of the last layer, shape (pairs, outputs), and the base prediction in stars, shape (pairs,)."""
         with _full_precision(users.vectors):
-            base = _products(users.vectors, movies.prior.vectors) + movies.prior.offsets
+            base = users.drifted(_products(users.vectors, movies.prior.vectors) + movies.prior.offsets)
         return self._residual_outputs(users.hidden + movies.hidden, base), base
 
     def _residual_outputs(self, hidden: Tensor, base: Tensor) -> Tensor:

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from model.data.sequences import Examples, Sequences, ragged_range
 from model.distributed.group import StepShare
-from model.network.batch import Users
+from model.network.batch import Moments, Users
 from model.network.config import TrainingConfig
 from model.types import FloatArray, IntArray
-from model.user_batches import batch_of
+from model.user_batches import batch_of, moments_of
 
 
 class Batch(NamedTuple):
@@ -21,7 +21,7 @@ class Batch(NamedTuple):
     Attributes:
         users: with their histories.
         fold: of all these users; see `model.factorization.cross_fitting`.
-        sample_users: index into ``users`` of each sample, shape (samples,).
+        moments: when each of the histories' ratings and of the samples was given.
         sample_movies: movie index of each sample, shape (samples,).
         sample_stars: the rating to predict, shape (samples,).
         sample_weights: of each sample in the loss, shape (samples,).
@@ -30,11 +30,16 @@ class Batch(NamedTuple):
 
     users: Users
     fold: int
-    sample_users: Tensor
+    moments: Moments
     sample_movies: Tensor
     sample_stars: Tensor
     sample_weights: Tensor
     samples: int
+
+    @property
+    def sample_users(self) -> Tensor:
+        """Index into ``users`` of each sample, shape (samples,)."""
+        return self.moments.user_index
 
 
 class Batches:
@@ -126,7 +131,7 @@ class Batches:
         return Batch(
             users=batch_of(sequences, users, history, lengths),
             fold=int(self.fold_of_user[users[0]]),
-            sample_users=torch.from_numpy(np.repeat(np.arange(len(users)), counts)),
+            moments=moments_of(self.examples, history, targets, counts),
             sample_movies=torch.from_numpy(sequences.movies[targets]),
             sample_stars=torch.from_numpy(sequences.stars[targets]),
             sample_weights=torch.from_numpy(weights) * share.weight(len(targets), samples),

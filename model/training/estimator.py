@@ -57,8 +57,13 @@ class SeqRecEstimator:
 
     def fit(self, split: Split) -> None:
         """Learn stars alone: learning to rank would change none of them."""
-        self.begin(split.train)
-        self.fit_stars(split.train, split.validation)
+        if self.preset.tested_refitted and split.refit is not None:
+            everything = split.refit()
+            self.begin(everything)
+            self.fit_stars(everything, None, last_epoch=self.preset.training.epochs)
+        else:
+            self.begin(split.train)
+            self.fit_stars(split.train, split.validation)
 
     def begin(self, train: Examples) -> None:
         """Build an untrained network for the examples' rating scale, with the movies' graph and rating counts."""
@@ -177,7 +182,7 @@ class SeqRecEstimator:
     def _fitted_priors(self, train: Examples, config: NetworkConfig) -> FittedPriors:
         """Fit the priors to the examples; presets with the same factorization share their checkpoint."""
         seed, content = self.preset.training.seed, self.context.catalogue.content_matrix
-        fit = partial(fit_priors, config, train.sequences, content, seed, self.context.on_fit)
+        fit = partial(fit_priors, config, train.sequences, content, seed, self.context.on_fit, self.context.device)
         if config.prior != "factorization":
             return fit()
         settings = f"{config.factorization.model_dump_json()} {seed}"

@@ -22,7 +22,7 @@ class Preset(BaseModel):
         refit: train a second time on all users, and serve that network; otherwise the one that some users are held out
             of is served.
         most_ratings: learn from users drawn at random who have so many ratings together; None for all users.
-        tested_refitted: lists are tested after training on the validation ratings too, as those that are served; such
+        tested_refitted: tested after training on the validation ratings too, for all epochs, as what is served; such
             results are declared as such.
     """
 
@@ -127,7 +127,15 @@ SEQREC = Preset(
 BEST = SEQREC.model_copy(
     update={
         "name": "seqrec-best",
-        "network": SEQREC.network.model_copy(update={"ranking": LISTS.model_copy(update={"members": 2})}),
+        "network": SEQREC.network.model_copy(
+            update={
+                "ranking": LISTS.model_copy(update={"members": 2}),
+                "factorization": FactorizationConfig(
+                    coordinates=128, further_coordinates=(16, 256), learned_strengths=True, keep_every=6
+                ),
+                "drift": True,
+            }
+        ),
         "ranking_training": LEARNING_LISTS.model_copy(update={"epochs": 20}),
         "tested_refitted": True,
     }

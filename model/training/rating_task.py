@@ -72,9 +72,8 @@ class RatingTask(StepTask):
     def _loss(self, batch: Batch) -> Tensor:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
             prior = self.priors[batch.fold]
-            users = self.network.encode_users(batch.users.to(self.device), prior)
+            users = self.network.encode_users(batch.users.to(self.device), prior, batch.moments.to(self.device))
             movies = self.network.encode_movies(batch.sample_movies.to(self.device), prior)
-            users = users.take(batch.sample_users.to(self.device))
             losses = self.network.losses(users, movies, batch.sample_stars.to(self.device))
             return (losses * batch.sample_weights.to(self.device)).mean()
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import BaseModel, Field
 
-from model.baselines.registry import RANKING
+from model.baselines.registry import HORIZON_OF_PROTOCOL, RANKING
 from model.card import Epoch, RankingEvaluation, RankingScore
 from model.data.dataset import MovieLens
 from model.data.sequences import Examples, Sequences
@@ -170,7 +170,7 @@ def _is_valid(result: Result, data: MovieLens, context: TrainingContext) -> bool
         return False
     seed = result.made_by.seed if result.made_by else None
     model = RANKING.build(name, context, protocol, seed=seed, has_stars=data.has_stars)
-    return result.settings == ranker_settings(model)
+    return _of_lists(result.settings, protocol) == _of_lists(ranker_settings(model), protocol)
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -184,7 +184,23 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 def is_cached(file: Path, data_checksum: str, settings: dict[str, Any]) -> bool:
     """Whether the file holds a result for this data and these settings."""
     result = read_record(file, Result)
-    return result is not None and (result.data_checksum, result.settings) == (data_checksum, settings)
+    if result is None or result.data_checksum != data_checksum:
+        return False
+    protocol = result.evaluation.protocol
+    return _of_lists(result.settings, protocol) == _of_lists(settings, protocol)
+
+
+def _of_lists(settings: dict[str, Any], protocol: str) -> dict[str, Any]:
+    """The settings without those of the stars that change no list.
+
+    Where the next movie is asked for, stars take no part; where a relevant one is, those of the factorization do, at
+    one moment for all movies.
+    """
+    if "preset" not in settings:
+        return settings
+    of_stars = ("drift", "factorization") if HORIZON_OF_PROTOCOL[protocol] == "next" else ("drift",)
+    network = {name: value for name, value in settings["preset"]["network"].items() if name not in of_stars}
+    return settings | {"preset": settings["preset"] | {"network": network}}
 
 
 def load_results(folder: Path) -> ListResults:

@@ -39,6 +39,7 @@ class PosteriorEncoder:
         """``movies`` are all movies as the prior encodes them; their vectors are shared, not copied."""
         self._samples, _, self._width = prior.movies.shape
         self._vectors = movies.vectors.numpy()  # (movies, S * D), divided by S
+        self._offsets = movies.offsets.numpy()
         self._biases = (prior.mean + prior.movies[..., 0]).T.contiguous().numpy()  # (movies, S)
         self._profile = prior.profile
         self._coordinates = prior.coordinates.numpy()
@@ -89,6 +90,27 @@ class PosteriorEncoder:
         """Average over samples of the users' biases, shape (users,), of posterior means (users, S * D)."""
         biases: FloatArray = means.reshape(len(means), self._samples, -1)[..., 0].mean(1)
         return biases
+
+    def errors(self, users: Users, means: FloatArray) -> FloatArray:
+        """The users' ratings less the predictions of them by these means, in stars, shape (ratings,)."""
+        each = zip(users.each(), means, strict=True)
+        return np.concatenate([self._errors(user, mean[:, None])[:, 0] for user, mean in each])
+
+    def errors_without_each(self, user: Users, means: FloatArray, left_out: IntArray) -> FloatArray:
+        """The same of one user without each of the ratings at these positions, shape (left out, ratings - 1).
+
+        ``means`` are those without each, shape (left out, S * D).
+        """
+        stays = np.arange(len(user.movies)) != left_out[:, None]  # (left out, ratings)
+        errors: FloatArray = self._errors(user, means.T).T[stays]
+        return errors.reshape(len(left_out), -1)
+
+    def _errors(self, user: Users, means: FloatArray) -> FloatArray:
+        """One user's ratings less the predictions by several means (S * D, means), shape (ratings, means)."""
+        movies = user.movies.numpy()
+        expected = self._vectors[movies] @ means + self._offsets[movies, None]
+        errors: FloatArray = user.stars.numpy()[:, None] - expected
+        return errors
 
     def _evidence(self, movies: IntArray, stars: FloatArray) -> _Evidence:
         vectors = self._vectors[movies] * np.float32(self._samples)

@@ -6,6 +6,7 @@ user's history than to compute them, and its functions of a batch's step take se
 
 from collections.abc import Iterator, Sequence
 from copy import copy
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from model.errors import NoRelevanceError
 from model.inference.encoding.posterior import PosteriorEncoder
 from model.inference.encoding.recurrence import Recurrence, Trace
 from model.inference.encoding.segments import Segmented
-from model.network.batch import Users
+from model.network.batch import Moments, Users
 from model.network.branches import HistoryBranch, ProfileBranch
 from model.network.config import RankingConfig
 from model.network.ensemble import joined, own_vectors
@@ -287,7 +288,12 @@ class _RatingEncoder:
             else branch(users, residuals, self._network.movies)
             for branch in self._network.user_branches
         ]
-        return self._network.join_users(outputs, torch.from_numpy(vectors))
+        encoded = self._network.join_users(outputs, torch.from_numpy(vectors))
+        drift = self._network.drift
+        if drift is None:
+            return encoded
+        errors = torch.from_numpy(self._posterior.errors(users, vectors))
+        return replace(encoded, drift=drift(errors, users.lengths, Moments.after(users)))
 
     def encode_without_each(self, user: Users, left_out: IntArray) -> tuple[EncodedUsers, EncodedUsers]:
         whole, without = self._posterior.means_without_each(user, left_out)
@@ -300,8 +306,12 @@ class _RatingEncoder:
             else branch(user, residuals, self._network.movies).expand(len(left_out), -1)
             for branch in self._network.user_branches
         ]
-        known = torch.from_numpy(whole)
-        return self.encode(user, known), self._network.join_users(outputs, torch.from_numpy(without))
+        encoded = self._network.join_users(outputs, torch.from_numpy(without))
+        drift = self._network.drift
+        if drift is not None:
+            errors = torch.from_numpy(self._posterior.errors_without_each(user, without, left_out))
+            encoded = replace(encoded, drift=drift.after(errors))
+        return self.encode(user, torch.from_numpy(whole)), encoded
 
     def vectors_without_each(self, user: Users, left_out: IntArray) -> tuple[Tensor, Tensor]:
         whole, without = self._posterior.means_without_each(user, left_out)

@@ -108,6 +108,31 @@ def test_the_random_split_uses_every_rating_once_and_keeps_histories_in_order() 
     assert pairs(split.known()) == pairs(split.train.sequences)
 
 
+def test_the_places_of_the_random_split_are_those_in_time_among_what_is_known_or_asked() -> None:
+    everyone = sequences(40, 30, 30)
+    split = random_split(everyone, (1, 2))
+
+    assert split.train.places.tolist() == [place for count in split.train.sequences.counts for place in range(count)]
+    for examples in (split.validation, split.test):
+        for user in range(3):
+            ratings = slice(*examples.sequences.offsets[user : user + 2])
+            places, movies = examples.places[ratings], examples.sequences.movies[ratings]
+            assert sorted(places.tolist()) == [*range(len(places))]
+            assert (np.diff(movies[np.argsort(places)]) > 0).all()  # movies are numbered in order of time here
+            only = examples.take(np.array([user]))
+            assert only.places.tolist() == places.tolist()
+
+
+def test_a_refit_on_the_random_split_knows_every_rating_but_those_of_the_test() -> None:
+    split = random_split(sequences(40, 30, 30), (1, 2))
+    assert split.refit is not None
+
+    refit = split.refit()
+
+    assert refit.interleaved
+    assert pairs(refit.sequences) == pairs(split.test.histories())
+
+
 def test_known_ratings_of_the_papers_split_are_training_and_the_first_halves_of_the_others() -> None:
     split = paper_split(sequences(*[5] * 50))
 

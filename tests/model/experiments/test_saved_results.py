@@ -81,6 +81,27 @@ def test_a_result_of_stars_holds_until_another_training_of_stars(
     assert (store.find(run) is not None) == holds
 
 
+@pytest.mark.parametrize(
+    ("protocol", "part", "holds"),
+    [
+        pytest.param("user-split", "drift", True, id="a list is of one moment"),
+        pytest.param("user-split", "factorization", False, id="relevance counts its stars"),
+        pytest.param("leave-one-out", "factorization", True, id="what comes next does not"),
+        pytest.param("leave-one-out", "ranking", False, id="lists"),
+    ],
+)
+def test_a_result_of_lists_holds_until_something_changes_that_lists_are_made_of(
+    protocol: str, part: str, holds: bool, context: TrainingContext, tmp_path: Path
+) -> None:
+    settings = ranker_settings(RANKING.build("seqrec-best", context, protocol))
+    file = tmp_path / f"{protocol}-seqrec-best.json"
+    record = json.loads((RESULTS / "lists" / file.name).read_text())
+    record["settings"]["preset"]["network"][part] = 7
+    file.write_text(json.dumps(record))
+
+    assert is_cached(file, ML_1M_CHECKSUM, settings) == holds
+
+
 def test_every_saved_list_result_has_the_settings_of_today(context: TrainingContext) -> None:
     for protocol in PROTOCOLS:
         for name in MODELS:

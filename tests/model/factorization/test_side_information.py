@@ -116,6 +116,35 @@ def test_the_prior_of_a_user_comes_from_the_users_side_information() -> None:
     assert samples.user_weights[:, 0, 0].mean().item() == pytest.approx(1, abs=0.2)
 
 
+@pytest.mark.parametrize(("columns", "stronger"), [("noise", True), ("taste", False)])
+def test_weights_whose_strength_is_sampled_are_small_where_the_columns_say_nothing(
+    columns: str, stronger: bool
+) -> None:
+    # Forty columns: noise, or each a part of what a user gives more than others.
+    random = np.random.default_rng(0)
+    features = random.normal(0, 1, (120, 40)).astype(np.float32)
+    tastes = features @ random.normal(0, 0.15, 40) if columns == "taste" else random.normal(0, 1, 120)
+    rated = [random.permutation(30)[:12] + 1 for _ in features]
+    stars = [(3 + taste + random.normal(0, 0.3, 12)).tolist() for taste in tastes]
+    everyone = sequences(*[indices.tolist() for indices in rated], stars=stars)
+    information = SideInformation(features, np.zeros((31, 0), dtype=np.float32))
+
+    fixed, sampled = (
+        sample_factors(
+            everyone,
+            information,
+            FactorizationConfig(factors=1, sweeps=90, burn_in=40, learned_strengths=learned),
+            seed=0,
+        )
+        .user_weights[:, :, 0]
+        .mean(0)
+        for learned in (False, True)
+    )
+
+    shrunk = sampled.norm() / fixed.norm()
+    assert (shrunk < 0.95) == stronger
+
+
 def test_vectors_drawn_a_few_at_a_time_are_those_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
     rated = [(random.permutation(30)[: 5 + user] + 1).tolist() for user in range(20)]

@@ -42,8 +42,10 @@ FACTORIZED = SMALL.network.model_copy(
 )
 assert FACTORIZED.ranking is not None
 ENSEMBLE = FACTORIZED.model_copy(update={"ranking": FACTORIZED.ranking.model_copy(update={"members": 2})})
+MIXED = FACTORIZED.factorization.model_copy(update={"further_coordinates": (2,)})
+DRIFTING = FACTORIZED.model_copy(update={"drift": True, "factorization": MIXED})
 of_every_kind = pytest.mark.parametrize(
-    "config", [FACTORIZED, SMALL.network, ENSEMBLE], ids=["factorization", "bias", "ensemble"]
+    "config", [FACTORIZED, SMALL.network, ENSEMBLE, DRIFTING], ids=["factorization", "bias", "ensemble", "drift"]
 )
 with_one_and_two_members = pytest.mark.parametrize("config", [FACTORIZED, ENSEMBLE], ids=["one", "ensemble"])
 MOVIES = 150

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from model.data.sequences import Examples, Sequences, split_in_half
 from model.factorization.bias import Bias
-from model.factorization.cross_fitting import FittedPriors, bias_prior, fit_priors
+from model.factorization.cross_fitting import SEEDS_APART, FittedPriors, bias_prior, fit_priors
 from model.factorization.gibbs import sample_factors
 from model.factorization.side_information import SideInformation
 from model.network.batch import Users
@@ -165,17 +165,46 @@ def test_a_movie_without_ratings_is_the_average_one_and_not_a_random_one(low_ran
     assert unknown.abs().max() < rated.abs().max()
 
 
-def test_progress_counts_the_sweeps_of_all_priors(low_rank: Sequences) -> None:
+@pytest.mark.parametrize(("further", "sweeps"), [((), 11), ((2,), 22)])
+def test_progress_counts_the_sweeps_of_all_priors(low_rank: Sequences, further: tuple[int, ...], sweeps: int) -> None:
     seen: list[tuple[int, int]] = []
     config = NetworkConfig(
         prior="factorization",
         factorization=FactorizationConfig(
-            factors=2, coordinates=3, sweeps=5, burn_in=1, folds=2, fold_sweeps=3, fold_keep_every=1
+            factors=2,
+            coordinates=3,
+            further_coordinates=further,
+            sweeps=5,
+            burn_in=1,
+            folds=2,
+            fold_sweeps=3,
+            fold_keep_every=1,
         ),
     )
     fit_priors(config, low_rank, NO_CONTENT, 0, lambda done, total: seen.append((done, total)))
 
-    assert seen == [(done, 11) for done in range(1, 12)]
+    assert seen == [(done, sweeps) for done in range(1, sweeps + 1)]
+
+
+def test_two_factorizations_predict_the_mean_of_what_each_predicts(low_rank: Sequences) -> None:
+    quick = FactorizationConfig(factors=2, coordinates=3, sweeps=12, burn_in=4, keep_every=2, folds=1)
+    both = quick.model_copy(update={"further_coordinates": (2,)})
+    examples = split_in_half(low_rank.take(np.arange(240, 300)))
+    users = history_batch(examples.sequences, np.arange(60), examples.history_lengths)
+
+    mixed, *each = (
+        fit_priors(
+            NetworkConfig(prior="factorization", factorization=config), low_rank.take(np.arange(240)), NO_CONTENT, seed
+        ).full
+        for config, seed in ((both, 5), (both.each[0], 5), (both.each[1], 5 + SEEDS_APART))
+    )
+
+    stars = [predict(prior, users, torch.arange(MOVIES)) for prior in (mixed, *each)]
+    torch.testing.assert_close(stars[0], (stars[1] + stars[2]) / 2)
+    assert not torch.allclose(stars[1], stars[2])
+    assert isinstance(mixed, FactorizationPrior)
+    assert mixed.coordinates.shape[1] == both.all_coordinates == 5
+    assert len(mixed.noise_precision) == both.samples == 8
 
 
 @pytest.mark.parametrize(
@@ -192,11 +221,13 @@ def test_every_prior_encodes_users_without_history_beside_others(prior: Prior) -
     assert prior.residuals(users, prior.encode_users(users)).shape == (1,)
 
 
-@pytest.mark.parametrize("folds", [1, 2])
-def test_fitted_priors_are_read_back_as_they_were_written(low_rank: Sequences, tmp_path: Path, folds: int) -> None:
+@pytest.mark.parametrize(("folds", "further"), [(1, ()), (2, ()), (2, (1, 2))])
+def test_fitted_priors_are_read_back_as_they_were_written(
+    low_rank: Sequences, tmp_path: Path, folds: int, further: tuple[int, ...]
+) -> None:
     quick = FactorizationConfig(
         factors=2, coordinates=3, sweeps=6, burn_in=2, keep_every=1, folds=folds, fold_sweeps=4, fold_keep_every=2
-    )
+    ).model_copy(update={"further_coordinates": further})
     config = NetworkConfig(prior="factorization", factorization=quick)
     written = fit_priors(config, low_rank, NO_CONTENT, seed=0)
 

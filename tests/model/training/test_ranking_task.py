@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from model.baselines.lists import ItemKnn, Popularity
 from model.baselines.registry import RANKING
 from model.data.dataset import MovieLens
-from model.data.sequences import Sequences
+from model.data.sequences import Examples, Sequences
 from model.data.splits import Split, leave_one_out, split, user_split
 from model.errors import SettingsError, UnknownNameError
 from model.evaluation.interfaces import Ranker
@@ -84,6 +84,24 @@ def test_lists_are_tested_refitted_only_where_the_preset_says_so(
 
     assert lists_split.refit is not None
     assert learned == [len((lists_split.refit() if refitted else lists_split.train).sequences)]
+
+
+@pytest.mark.parametrize("refitted", [True, False])
+def test_stars_are_tested_refitted_only_where_the_preset_says_so(
+    sample: MovieLens, split: Split, monkeypatch: pytest.MonkeyPatch, refitted: bool
+) -> None:
+    learned: list[tuple[int, Examples | None, int | None]] = []
+    monkeypatch.setattr(
+        SeqRecEstimator,
+        "fit_stars",
+        lambda _, train, validation, last_epoch=None: learned.append((len(train), validation, last_epoch)),
+    )
+    preset = SMALL.model_copy(update={"tested_refitted": refitted})
+
+    SeqRecEstimator(preset, context_for(sample)).fit(split)
+
+    everyone = len(split.train) + len(split.validation)
+    assert learned == [(everyone, None, 2) if refitted else (len(split.train), split.validation, None)]
 
 
 def test_leave_one_out_draws_nothing_and_says_so(sample: MovieLens) -> None:
