@@ -76,8 +76,7 @@ PresetOption = Annotated[
     PresetName | None,
     typer.Option(
         "--model",
-        help="What to train; seqrec-best is better and takes longer, seqrec-small trains in minutes and is less "
-        "exact.",
+        help="What to train; seqrec-best is better and takes longer, seqrec-small trains in minutes and is less exact.",
         show_default="any model that is there, or seqrec",
     ),
 ]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -70,10 +71,15 @@ class Stage(BaseModel):
 
 
 class Row(BaseModel):
-    """A data set, trained on by so many processes, and its stages; those of a preset begin with its name."""
+    """A data set, trained on by so many processes, and its stages; those of a preset begin with its name.
+
+    Attributes:
+        version: of SeqRec, when the first stage was measured.
+    """
 
     shape: str
     processes: int = 1
+    version: str = version("seqrec")
     users: int = 0
     movies: int = 0
     ratings: int = 0
