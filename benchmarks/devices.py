@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Annotated
 from unittest.mock import patch
 
+import numpy as np
 import torch
 import typer
 
 from app.cli.console import reporter
 from app.jobs.training import training_context
 from app.settings import Settings
-from benchmarks.processes import short
+from benchmarks.processes import short, sweeps_of
 from model.data import dataset
 from model.data.sequences import Examples, Sequences
 from model.data.splits import paper_split
@@ -55,16 +56,20 @@ def seconds_of_a_step(task: StepTask, steps: int) -> float:
         if len(marks) == 2:
             raise _Enough
 
+    if task.step_count(1) < BEFORE + steps:
+        raise typer.BadParameter(
+            f"an epoch of {task.name} has only {task.step_count(1)} steps, {BEFORE} of them before"
+        )
     with suppress(_Enough):
         task.run_epoch(1, report)
     return (marks[1] - marks[0]) / steps
 
 
 def seconds_of_a_sweep(fit: Callable[[Callable[[int, int], None]], FittedPriors]) -> tuple[float, FittedPriors]:
-    """Of all but the first, and the priors."""
+    """The median, and the priors."""
     marks: list[float] = []
     priors = fit(lambda *_: marks.append(synchronized()))
-    return (marks[-1] - marks[0]) / (len(marks) - 1), priors
+    return float(np.median(np.diff(marks))), priors
 
 
 def measure(model: SeqRecEstimator, train: Examples, device: torch.device, steps: int) -> tuple[list[float], float]:
@@ -78,9 +83,8 @@ def measure(model: SeqRecEstimator, train: Examples, device: torch.device, steps
     ranking = RankingTask(network.require_ranking(), train.sequences, None, lists, device)
     rating = RatingTask(network, train, None, stars, device, priors)
     seconds = [sweep, seconds_of_a_step(rating, steps), seconds_of_a_step(ranking, steps)]
-    factorization = network.config.factorization
     times = [
-        factorization.sweeps + factorization.folds * factorization.fold_sweeps,
+        sweeps_of(network.config.factorization),
         rating.step_count(1) * stars.epochs,
         ranking.step_count(1) * lists.epochs,
     ]

@@ -84,10 +84,15 @@ def of_steps(task: StepTask, times: int) -> Work:
 def of_sweeps(config: NetworkConfig, sequences: Sequences, content: FloatArray) -> Work:
     clock = _Clock()
     factorization = config.factorization
-    sweeps = factorization.sweeps + factorization.folds * factorization.fold_sweeps
+    sweeps = sweeps_of(factorization)
     width = 1 + factorization.factors
     sums = len(content) * (width * (width + 1) // 2 + 2 * width)  # X'X, X'r and the drawn movies
     return Work(clock.median(lambda: fit_priors(short(config), sequences, content, 0, clock)), sweeps, 4 * sums)
+
+
+def sweeps_of(factorization: FactorizationConfig) -> int:
+    """Of a whole training with held-out users."""
+    return len(factorization.each) * (factorization.sweeps + factorization.folds * factorization.fold_sweeps)
 
 
 def short(config: NetworkConfig) -> NetworkConfig:

@@ -34,7 +34,7 @@ SMALLEST_SCALE = 0.01
 huge for a served user who differs from the training users."""
 
 USERS_AT_ONCE = 8_192
-"""Whose movies' coordinates are in memory together: 256 bytes for each rating."""
+"""Whose movies' coordinates are in memory together: 4 bytes for each rating and coordinate."""
 
 SEEDS_APART = 1_000
 """Between the factorizations of one prior, so that trainings with the seeds 0 and 1 share none."""

@@ -129,7 +129,7 @@ class _Prior:
             self._sample_strength(random)
 
     def _sample_strength(self, random: np.random.Generator) -> None:
-        """Draw the strength given the weights, by a gamma prior with shape and rate 1, as in Macau."""
+        """Draw the strength given the weights; its prior is gamma with shape and rate 1. Macau samples it, too."""
         squares = float(((self.weights @ self.precision) * self.weights).sum())
         self.strength = float(random.gamma(1 + self.weights.numel() / 2, 1 / (1 + squares / 2)))
         self.root = self._factorized()

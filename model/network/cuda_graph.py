@@ -4,6 +4,7 @@ A recurrence of a hundred steps asks the GPU for two thousand small operations, 
 longer to ask for than to compute. A graph holds them all, recorded once for each shape, and asks for them at once.
 """
 
+import gc
 import logging
 from collections.abc import Callable
 from typing import cast
@@ -52,11 +53,18 @@ def replayed(layer: nn.Module, steps: Steps, sequences: tuple[Tensor, ...], weig
         return graphs[shapes](*arguments)[:time]
 
 
+def forget() -> None:
+    """Give the memory of all graphs back, once what they are for is trained."""
+    if _recorded:
+        _recorded.clear()
+        gc.collect()  # the functions of a graph refer to each other
+
+
 def _record(steps: Steps, arguments: tuple[Tensor, ...]) -> Steps:
     samples = tuple(torch.zeros_like(argument).requires_grad_(argument.requires_grad) for argument in arguments)
     try:
         recorded = torch.cuda.make_graphed_callables(steps, samples)
-    except RuntimeError as error:
-        logger.warning("this GPU records no graph, so that training takes longer: %s", error)
+    except torch.OutOfMemoryError:
+        logger.warning("the GPU has no memory for a graph, so that training takes longer")
         return steps
     return cast("Steps", recorded)

@@ -15,6 +15,10 @@ FIRST_WEIGHT = 0.3
 """Of each mean before the training; about what a linear regression finds."""
 
 
+TARGETS_AT_ONCE = 256
+"""Of a user with 30,000 ratings, 100 MB."""
+
+
 class Drift(nn.Module):
     """Learns from the prior's errors how far a user's stars are off at a moment.
 
@@ -37,14 +41,19 @@ class Drift(nn.Module):
         ``errors`` are those of the prior on the histories, in stars, shape (ratings,), and ``lengths`` the numbers of
         ratings of each user, shape (users,), on the CPU.
         """
-        # One user at a time: the longest history has thousands of ratings.
+        # One user at a time, and not too many targets: the longest history has tens of thousands of ratings.
         of_users = zip(
             torch.split(errors, lengths.tolist()),
             torch.split(moments.ratings, lengths.tolist()),
             torch.split(moments.targets, moments.counts.tolist()),
             strict=True,
         )
-        return torch.cat([self._at(own, (targets[:, None] - ratings).abs()) for own, ratings, targets in of_users])
+        drifts = [
+            self._at(own, (some[:, None] - ratings).abs())
+            for own, ratings, targets in of_users
+            for some in torch.split(targets, TARGETS_AT_ONCE)
+        ]
+        return torch.cat([errors.new_zeros(0), *drifts])
 
     def after(self, errors: Tensor) -> Tensor:
         """The same for a target after each of several histories of one length, shape (histories,).
@@ -55,6 +64,10 @@ class Drift(nn.Module):
 
     def _at(self, errors: Tensor, distances: Tensor) -> Tensor:
         """For errors (..., ratings) at ``distances`` (targets, ratings) from each target, shape (..., targets)."""
-        nearness = torch.exp(-distances / self.scales.view(-1, 1, 1))  # (scales, targets, ratings)
-        sums = torch.einsum("...r,str->...st", errors, nearness)
-        return torch.einsum("...st,s->...t", sums / (nearness.sum(-1) + SHRINKAGE), self.weights)
+        return self._means(errors, distances) @ self.weights
+
+    @torch.no_grad()
+    def _means(self, errors: Tensor, distances: Tensor) -> Tensor:
+        """The mean error on each scale, shape (..., targets, scales)."""
+        nearness = torch.exp(-distances.unsqueeze(-1) / self.scales)  # (targets, ratings, scales)
+        return torch.einsum("...r,trs->...ts", errors, nearness) / (nearness.sum(1) + SHRINKAGE)

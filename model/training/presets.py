@@ -22,8 +22,8 @@ class Preset(BaseModel):
         refit: train a second time on all users, and serve that network; otherwise the one that some users are held out
             of is served.
         most_ratings: learn from users drawn at random who have so many ratings together; None for all users.
-        tested_refitted: tested after training on the validation ratings too, for all epochs, as what is served; such
-            results are declared as such.
+        tested_refitted: tested after training on the validation ratings too, stars for all epochs; such results are
+            declared as such.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -140,7 +140,10 @@ BEST = SEQREC.model_copy(
         "tested_refitted": True,
     }
 )
-"""Its lists are made by two ranking networks: better ones, for two and a half times the time of learning lists."""
+"""Its stars are those of three factorizations and the user's drift, its lists those of two ranking networks.
+
+Both are better, for three times the time of factorizing and two and a half times that of learning lists.
+"""
 
 MOST_EPOCHS = 12
 """Of the ranking network at the first look, however few ratings there are."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from model.card import Epoch
 from model.distributed.group import from_first
 from model.errors import CheckpointError, DivergedError
+from model.network import cuda_graph
 from model.training.checkpoint import over, read, under, write
 
 EPOCHS = TypeAdapter(list[Epoch])
@@ -158,6 +159,7 @@ class Trainer:
         if self.best:
             self.network.load_state_dict(self.best)
         self.network.eval()
+        cuda_graph.forget()
 
     def _run_epoch(self, number: int, on_progress: OnProgress) -> None:
         started = time.perf_counter()

@@ -191,12 +191,11 @@ def is_cached(file: Path, data_checksum: str, settings: dict[str, Any]) -> bool:
 
 
 def _of_lists(settings: dict[str, Any], protocol: str) -> dict[str, Any]:
-    """The settings without those of the stars that change no list.
+    """The settings without those of the stars that change no list of a ranking network.
 
-    Where the next movie is asked for, stars take no part; where a relevant one is, those of the factorization do, at
-    one moment for all movies.
+    Where the next movie is asked for, stars take no part; where a relevant one is, those of the factorization alone do.
     """
-    if "preset" not in settings:
+    if not settings.get("ranks"):
         return settings
     of_stars = ("drift", "factorization") if HORIZON_OF_PROTOCOL[protocol] == "next" else ("drift",)
     network = {name: value for name, value in settings["preset"]["network"].items() if name not in of_stars}

@@ -82,19 +82,21 @@ def test_a_result_of_stars_holds_until_another_training_of_stars(
 
 
 @pytest.mark.parametrize(
-    ("protocol", "part", "holds"),
+    ("model", "protocol", "part", "holds"),
     [
-        pytest.param("user-split", "drift", True, id="a list is of one moment"),
-        pytest.param("user-split", "factorization", False, id="relevance counts its stars"),
-        pytest.param("leave-one-out", "factorization", True, id="what comes next does not"),
-        pytest.param("leave-one-out", "ranking", False, id="lists"),
+        pytest.param("seqrec-best", "user-split", "drift", True, id="relevance reads the factorization"),
+        pytest.param("seqrec-best", "user-split", "factorization", False, id="whose stars it counts"),
+        pytest.param("seqrec-best", "leave-one-out", "factorization", True, id="what comes next does not"),
+        pytest.param("seqrec-best", "leave-one-out", "ranking", False, id="lists"),
+        pytest.param("seqrec-rating", "leave-one-out", "drift", False, id="lists by stars"),
+        pytest.param("seqrec-rating", "leave-one-out", "factorization", False, id="lists by factorized stars"),
     ],
 )
 def test_a_result_of_lists_holds_until_something_changes_that_lists_are_made_of(
-    protocol: str, part: str, holds: bool, context: TrainingContext, tmp_path: Path
+    model: str, protocol: str, part: str, holds: bool, context: TrainingContext, tmp_path: Path
 ) -> None:
-    settings = ranker_settings(RANKING.build("seqrec-best", context, protocol))
-    file = tmp_path / f"{protocol}-seqrec-best.json"
+    settings = ranker_settings(RANKING.build(model, context, protocol))
+    file = tmp_path / f"{protocol}-{model}.json"
     record = json.loads((RESULTS / "lists" / file.name).read_text())
     record["settings"]["preset"]["network"][part] = 7
     file.write_text(json.dumps(record))

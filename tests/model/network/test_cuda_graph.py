@@ -1,7 +1,7 @@
 """Recurrences by CUDA graphs, on a CPU: the recorder is one of our own, with the memory that a graph has.
 
-It keeps one place for the arguments and one for the results of each recording, as `torch.cuda.make_graphed_callables`
-does, so that a graph that is replayed at the wrong time gives wrong numbers here too.
+It keeps one place for the arguments, one for the results and one for the gradients of each recording, as
+`torch.cuda.make_graphed_callables` does. So a graph that is replayed at the wrong time gives wrong numbers here, too.
 """
 
 import logging
@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from model.network import recurrent
+from model.network import cuda_graph, recurrent
 from model.network.cuda_graph import STEPS_AT_ONCE, Steps, can_replay
 from model.network.recurrent import MultiplicativeLSTM
 
@@ -25,6 +25,7 @@ class Recorder:
     def __call__(self, steps: Steps, samples: tuple[Tensor, ...]) -> Steps:
         self.shapes.append(samples[0].shape)
         result: list[Tensor] = []
+        gradients = [torch.zeros_like(sample) for sample in samples]
 
         class Replay(torch.autograd.Function):
             @staticmethod
@@ -37,7 +38,9 @@ class Recorder:
 
             @staticmethod
             def backward(_: Any, gradient: Tensor) -> tuple[Tensor, ...]:
-                return torch.autograd.grad(result[0], samples, gradient)
+                for place, of_sample in zip(gradients, torch.autograd.grad(result[0], samples, gradient), strict=True):
+                    place.copy_(of_sample)
+                return tuple(place.detach() for place in gradients)
 
         return Replay.apply
 
@@ -80,6 +83,34 @@ def test_states_and_gradients_are_those_without_a_graph_whatever_the_length(reco
     assert [shape[0] for shape in recorder.shapes] == [STEPS_AT_ONCE, 2 * STEPS_AT_ONCE]
 
 
+def test_a_training_by_graphs_learns_what_one_without_learns(recorder: Recorder) -> None:
+    weights = []
+    for graphs in (True, False):
+        one = layer(0)
+        optimizer = torch.optim.AdamW(one.parameters(), lr=0.1, fused=True)
+        with pytest.MonkeyPatch.context() as context:
+            if not graphs:
+                context.setattr(recurrent, "can_replay", lambda _: False)
+            for step in range(6):
+                optimizer.zero_grad(set_to_none=True)
+                one(inputs(5 + 2 * step, seed=step)).square().sum().backward()
+                torch.nn.utils.clip_grad_norm_(one.parameters(), 0.5)
+                optimizer.step()
+        weights.append([parameter.detach() for parameter in one.parameters()])
+
+    torch.testing.assert_close(*weights)
+    assert len(recorder.shapes) == 2
+
+
+def test_what_is_forgotten_is_recorded_again(recorder: Recorder) -> None:
+    one = layer(0)
+    for _ in range(2):
+        learned([one], inputs(6))
+        cuda_graph.forget()
+
+    assert len(recorder.shapes) == 2
+
+
 def test_two_layers_of_one_size_have_a_graph_each(recorder: Recorder) -> None:
     together = learned([layer(0), layer(1)], inputs(6))
     alone = [learned([layer(seed)], inputs(6)) for seed in (0, 1)]
@@ -105,13 +136,13 @@ def test_under_autocast_the_states_are_in_single_precision(recorder: Recorder) -
     assert len(recorder.shapes) == 1
 
 
-def test_where_no_graph_can_be_recorded_it_goes_on_without_and_says_so(
+def test_without_memory_for_a_graph_it_goes_on_without_and_says_so(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     expected = learned([layer(0)], inputs(6))
 
     def refuse(*_: object) -> Steps:
-        raise RuntimeError("operation not permitted when stream is capturing")
+        raise torch.OutOfMemoryError
 
     monkeypatch.setattr(torch.cuda, "make_graphed_callables", refuse)
     one = layer(0)
@@ -120,7 +151,7 @@ def test_where_no_graph_can_be_recorded_it_goes_on_without_and_says_so(
         learned([one], inputs(7))
 
     assert [record.message for record in caplog.records] == [
-        "this GPU records no graph, so that training takes longer: operation not permitted when stream is capturing"
+        "the GPU has no memory for a graph, so that training takes longer"
     ]
 
 

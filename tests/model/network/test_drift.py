@@ -52,6 +52,24 @@ def test_each_target_has_the_errors_of_its_own_user() -> None:
 
 
 @torch.no_grad()
+def test_many_targets_of_one_user_are_those_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    drift, errors = Drift(), torch.randn(40, generator=torch.Generator().manual_seed(0))
+    moments = Moments(torch.arange(40), torch.arange(0, 60, 3), torch.tensor([20]))
+
+    at_once = drift(errors, torch.tensor([40]), moments)
+    monkeypatch.setattr("model.network.drift.TARGETS_AT_ONCE", 7)
+
+    torch.testing.assert_close(drift(errors, torch.tensor([40]), moments), at_once)
+
+
+@torch.no_grad()
+def test_no_users_have_no_drift() -> None:
+    nobody = Users(torch.zeros(0, 24), torch.zeros(0), torch.zeros(0), torch.zeros(0, dtype=torch.long))
+
+    assert Drift()(nobody.stars, nobody.lengths, Moments.after(nobody)).shape == (0,)
+
+
+@torch.no_grad()
 @pytest.mark.parametrize("ratings", [0, 1, 7, 300])
 def test_what_follows_a_history_is_a_target_behind_its_last_rating(ratings: int) -> None:
     drift, errors = Drift(), torch.randn(3, ratings, generator=torch.Generator().manual_seed(0))
