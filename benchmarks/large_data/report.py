@@ -99,7 +99,11 @@ def write(rows: list[Row], out: Path) -> None:
     """Write ``large-data.md`` and ``large-data.png``; rows of one number of ratings or more."""
     rows = sorted(rows, key=lambda row: (row.ratings, row.users))
     versions = " and ".join(dict.fromkeys(row.version for row in rows))
-    text = [f"{INTRODUCTION}\nThese figures are of version {versions}.\n", "## Data\n", *_data_table(rows)]
+    text = [
+        f"{INTRODUCTION}\nThese figures are of version {versions}; those of another machine differ by a factor.\n",
+        "## Data\n",
+        *_data_table(rows),
+    ]
     for name in ("seqrec", "seqrec-small"):
         text += [f"\n## Training of `{name}`\n", *_training_table(rows, name)]
     text += ["\n## A whole training, reckoned\n", *_whole_table(rows), _assumptions()]
