@@ -18,7 +18,9 @@ from model.data.splits import Split, paper_split
 from model.errors import DataError, SettingsError
 from model.evaluation.batch_scoring import predict
 from model.evaluation.rating_metrics import rmse
+from model.experiments.provenance import capped
 from model.inference import artifact
+from model.network.prior import FactorizationPrior
 from model.network.rating import SeqRec
 from model.pipeline import evaluate, train, train_better, train_once
 from model.training import estimator
@@ -57,6 +59,22 @@ def test_without_a_refit_the_served_network_is_the_one_that_was_measured(
     assert error == pytest.approx(star_figures(trained.card).rmse, abs=1e-6)
     assert artifact.load_card(trained.folder).preliminary
     assert learned == [("held-out", "stars")]
+
+
+def test_an_artifact_of_seqrec_best_has_its_factorizations_and_the_drift(
+    sample: MovieLens, split: Split, tmp_path: Path
+) -> None:
+    small = capped(PRESETS["seqrec-best"]).model_copy(update={"refit": False})
+
+    trained = train(sample, small, tmp_path, context_for(sample))
+
+    network = artifact.load(trained.folder).network
+    assert network.drift is not None
+    assert isinstance(network.prior, FactorizationPrior)
+    assert network.prior.coordinates.shape[1] == small.network.factorization.all_coordinates == 4 + 2 + 2
+    predicted = predict(network, split.test, torch.device("cpu")).stars
+    error = rmse(predicted, split.test.target_stars, split.test.rating_scale)
+    assert error == pytest.approx(star_figures(trained.card).rmse, abs=1e-6)
 
 
 def test_a_refit_learns_the_stars_of_all_users_before_the_longer_lists(sample: MovieLens, tmp_path: Path) -> None:
