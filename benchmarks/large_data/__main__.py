@@ -11,6 +11,7 @@ read the data from its shards. ``report`` makes table and chart of all rows.
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -73,7 +74,8 @@ def measure(
         return
     torch.set_num_threads(1)
     path = rows / f"{shape}{f'-{processes}-processes' if processes > 1 else ''}.json"
-    row = Row.model_validate_json(path.read_bytes()) if path.exists() else Row(shape=shape, processes=processes)
+    new = Row(shape=shape, processes=processes, version=version("seqrec"))
+    row = Row.model_validate_json(path.read_bytes()) if path.exists() else new
     clock = Clock()
     with group.joined(torch.device("cpu")):
         source = Source(folder / shape, sharded)

@@ -171,13 +171,10 @@ class Examples:
 
     def take(self, users: IntArray) -> "Examples":
         """The users at these indices, in this order."""
-        ratings = ragged_range(self.sequences.offsets[users], self.sequences.counts[users])
-        return Examples(
-            self.sequences.take(users),
-            self.history_lengths[users],
-            self.interleaved,
-            None if self.moved is None else self.moved[ratings],
-        )
+        moved = self.moved
+        if moved is not None:
+            moved = moved[ragged_range(self.sequences.offsets[users], self.sequences.counts[users])]
+        return Examples(self.sequences.take(users), self.history_lengths[users], self.interleaved, moved)
 
 
 def concatenate(parts: Sequence[Sequences]) -> Sequences:

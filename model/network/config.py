@@ -24,7 +24,7 @@ class FactorizationConfig(WithOldNames):
         factors: latent factors of a movie, its bias not counted.
         coordinates: coordinates of a movie by who rated it; see `model.factorization.side_information`.
         further_coordinates: those of further factorizations, one each, whose samples count as much as those of the
-            first. How many coordinates are best differs from user to user, and their mean is better than any of them.
+            first. The mean of their predictions has a smaller error than those of any one.
         profiles: whether users' profiles are side information.
         learned_strengths: sample how strongly the weights of side information are drawn to zero, in place of a strength
             that is the same for any number of columns; see `model.factorization.gibbs`.

@@ -14,7 +14,6 @@ SHRINKAGE = 5.0
 FIRST_WEIGHT = 0.3
 """Of each mean before the training; about what a linear regression finds."""
 
-
 TARGETS_AT_ONCE = 256
 """Of a user with 30,000 ratings, 100 MB."""
 
