@@ -44,6 +44,8 @@ SECRETS = Path("/run/secrets")
 
 def _fits_into_a_header(key: SecretStr) -> SecretStr:
     text = key.get_secret_value()
+    if not text:  # a header without a value would be the key
+        raise ValueError("is empty: write a key into it, or take the setting or its file away")
     if not text.isascii() or not text.isprintable():
         raise ValueError("has characters that no header can carry: letters, digits and signs of ASCII can")
     return key

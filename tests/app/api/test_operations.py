@@ -102,6 +102,13 @@ def test_a_key_that_no_header_can_carry_is_refused_and_not_printed(
     assert "cret" not in str(refused.value)
 
 
+def test_an_empty_file_is_no_admin_key(tmp_path: Path) -> None:
+    (tmp_path / "seqrec_admin_key").write_text(" \n")
+
+    with pytest.raises(ValidationError, match=r"admin_key\n.* is empty: write a key into it"):
+        Settings(_secrets_dir=tmp_path)
+
+
 def test_without_keys_no_other_machine_is_served(caplog: pytest.LogCaptureFixture) -> None:
     assert listening_address(Settings(host="0.0.0.0")) == "127.0.0.1"
     assert "No keys are set" in caplog.text
