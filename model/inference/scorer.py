@@ -1,6 +1,6 @@
 """Predicts and ranks for users that each call describes in full: the scorer stores nothing about them."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -26,8 +26,12 @@ from model.inference.results import (
 from model.inference.user_state import UserState, encode_together
 from model.network.batch import USERS_PER_BATCH
 from model.network.heads import Stars
+from model.network.rating import EncodedUsers
 from model.rating_scale import RatingScale
 from model.types import BoolArray, FloatArray, IntArray
+
+UNRATED = -1
+"""In place of the position of a movie in a history."""
 
 
 class Scorer:
@@ -129,23 +133,34 @@ class Scorer:
         that the model does not know gets the stars of an average one. `NoStarsError` if the model predicts none.
         """
         encoded_movies = self._encoded_catalogue.require_stars()
-        histories, history_index = _distinct_histories(users, user_index, movie_ids)
         indices = self.vocabulary.indices(movie_ids)
         predictions: dict[int, Prediction] = {}
-        for start in range(0, len(histories), USERS_PER_BATCH):
-            contexts = [
-                users[user] if left_out is None else users[user].without(left_out)
-                for user, left_out in histories[start : start + USERS_PER_BATCH]
-            ]
-            encoded = self._encoded_catalogue.encoder.encode(self._encoded_catalogue.batch(contexts))
-            pairs = np.flatnonzero(history_index // USERS_PER_BATCH == start // USERS_PER_BATCH)
-            rows = torch.from_numpy(history_index[pairs] - start).to(self.device)
+        for pairs, encoded in self._encoded_for(users, user_index, movie_ids):
             movies = encoded_movies.take(torch.from_numpy(indices[pairs]).to(self.device))
-            means, probabilities = self._rounded(self._network.score(encoded.take(rows), movies))
+            means, probabilities = self._rounded(self._network.score(encoded, movies))
             for pair, mean, shares in zip(pairs.tolist(), means, probabilities, strict=True):
                 movie_id = movie_ids[pair]
                 predictions[pair] = Prediction(movie_id, mean, shares, users[user_index[pair]].own_stars(movie_id))
         return [predictions[pair] for pair in range(len(movie_ids))]
+
+    def _encoded_for(
+        self, users: Sequence[UserContext], user_index: Sequence[int], movie_ids: Sequence[int]
+    ) -> Iterator[tuple[IntArray, EncodedUsers]]:
+        """Numbers of pairs, and the user of each: by the whole history, or without the rating of the pair's movie."""
+        encoder, batch = self._encoded_catalogue.encoder, self._encoded_catalogue.batch
+        index = np.array(user_index, dtype=np.int64)
+        positions = np.fromiter(
+            (_position(users[user], movie_id) for user, movie_id in zip(user_index, movie_ids, strict=True)), np.int64
+        )
+        for asked, pairs, rows in _batches(index, np.flatnonzero(positions == UNRATED)):
+            encoded = encoder.encode(batch([users[user] for user in asked.tolist()]))
+            yield pairs, encoded.take(torch.from_numpy(rows).to(self.device))
+        rated = np.flatnonzero(positions != UNRATED)
+        for user in np.unique(index[rated]).tolist():
+            alone = batch([users[user]])
+            for left_out, pairs, rows in _batches(positions, rated[index[rated] == user]):
+                _, encoded = encoder.encode_without_each(alone, left_out)
+                yield pairs, encoded.take(torch.from_numpy(rows).to(self.device))
 
     @torch.inference_mode()
     def read(self, user: UserContext, earlier: UserState | None = None) -> UserState:
@@ -310,19 +325,20 @@ class Scorer:
         return means, [tuple(shares) for shares in probabilities]
 
 
-def _distinct_histories(
-    users: Sequence[UserContext], user_index: Sequence[int], movie_ids: Sequence[int]
-) -> tuple[list[tuple[int, int | None]], IntArray]:
-    """The histories to predict pairs from, each a user and the movie to leave out, and for each pair its history.
+def _position(user: UserContext, movie_id: int) -> int:
+    """Of the movie in the user's history; `UNRATED` if it is not there."""
+    position = user.history.position(movie_id)
+    return UNRATED if position is None else position
 
-    A user's unrated movies share the whole history; each rated movie needs one of its own, without its rating.
-    """
-    numbers: dict[tuple[int, int | None], int] = {}
-    history_index = np.empty(len(movie_ids), dtype=np.int64)
-    for pair, (user, movie_id) in enumerate(zip(user_index, movie_ids, strict=True)):
-        left_out = movie_id if users[user].has(movie_id) else None
-        history_index[pair] = numbers.setdefault((user, left_out), len(numbers))
-    return list(numbers), history_index
+
+def _batches(keys: IntArray, pairs: IntArray) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
+    """Up to `USERS_PER_BATCH` different keys, ascending, some pairs that have them, and which of the keys each has."""
+    by_key = pairs[np.argsort(keys[pairs], kind="stable")]
+    distinct, rows = np.unique(keys[by_key], return_inverse=True)
+    for start in range(0, len(distinct), USERS_PER_BATCH):
+        end = start + USERS_PER_BATCH
+        some = slice(*np.searchsorted(rows, [start, end]))
+        yield distinct[start:end], by_key[some], rows[some] - start
 
 
 def _nearest(ids: IntArray, cosines: FloatArray, n: int) -> list[tuple[int, float]]:

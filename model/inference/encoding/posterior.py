@@ -53,12 +53,13 @@ class PosteriorEncoder:
     def means(self, users: Users) -> FloatArray:
         """Of all samples, concatenated, shape (users, S * D)."""
         histories = [(user.movies.numpy(), user.stars.numpy()) for user in users.each()]
-        evidence = [self._evidence(movies, stars) for movies, stars in histories]
+        # Of one history after the other: what they say is small, but the vectors of their movies are not.
+        evidence = (self._evidence(movies, stars) for movies, stars in histories)
+        precisions, weighted = zip(*((said.precision, said.weighted) for said in evidence), strict=True)
         coordinates = np.stack([self._coordinates[movies].sum(0) for movies, _ in histories])  # (users, C)
         right_sides = self._prior_shares(users.profiles, coordinates, users.lengths.numpy())  # (users, S, D)
-        right_sides += np.stack([said.weighted for said in evidence])
-        precision = np.stack([said.precision for said in evidence])  # (users, S, D, D)
-        return _solve(precision, right_sides[..., None]).reshape(len(histories), -1)
+        right_sides += np.stack(weighted)
+        return _solve(np.stack(precisions), right_sides[..., None]).reshape(len(histories), -1)
 
     def means_without_each(self, user: Users, left_out: IntArray) -> tuple[FloatArray, FloatArray]:
         """The same of one user, and without each of the ratings at these positions, shape (left out, S * D).

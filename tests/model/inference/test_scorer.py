@@ -1,6 +1,6 @@
 import time
+import tracemalloc
 from collections.abc import Sequence
-from weakref import finalize
 
 import numpy as np
 import pytest
@@ -14,7 +14,6 @@ from model.features.users import Profile, UserContext
 from model.inference.artifact import Artifact
 from model.inference.results import Prediction
 from model.inference.scorer import Scorer
-from model.network.batch import USERS_PER_BATCH
 from model.network.prior import FactorizationPrior
 from model.processes import one_thread
 from model.training.presets import PRESETS
@@ -60,32 +59,46 @@ def test_a_rated_movie_is_predicted_without_its_own_rating(scorer: Scorer) -> No
 
 def test_many_rated_movies_are_each_predicted_without_their_own_rating(scorer: Scorer) -> None:
     history = [Rated(movie_id, 1 + movie_id % 5) for movie_id in range(1, 78)]
-    together = scorer.predict(UserContext(PROFILE, history), range(1, 78))
+    together = scorer.predict(UserContext(PROFILE, history), [*range(77, 0, -1), 99, 1])
     alone = [
-        scorer.predict(UserContext(PROFILE, history).without(movie_id), [movie_id])[0] for movie_id in range(1, 78)
+        scorer.predict(UserContext(PROFILE, [entry for entry in history if entry.movie_id != movie_id]), [movie_id])[0]
+        for movie_id in [*range(77, 0, -1), 99, 1]
     ]
 
     assert stars(together) == pytest.approx(stars(alone), abs=2e-4)
 
 
-def test_no_more_histories_than_two_batches_have_are_in_memory(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
-    alive: set[int] = set()
-    most, without = 0, UserContext.without
+def test_of_a_long_history_every_movie_is_predicted_in_the_time_of_few() -> None:
+    scorer = Scorer(full_size_artifact(movies=2_000), torch.device("cpu"))
+    user = UserContext(PROFILE, [Rated(movie_id, 1 + movie_id % 5) for movie_id in range(1, 2_000)])
 
-    def watched(user: UserContext, movie_id: int) -> UserContext:
-        nonlocal most
-        context = without(user, movie_id)
-        alive.add(id(context))
-        finalize(context, alive.discard, id(context))
-        most = max(most, len(alive))
-        return context
+    def seconds(movie_ids: Sequence[int]) -> float:
+        started = time.process_time()
+        scorer.predict(user, movie_ids)
+        return time.process_time() - started
 
-    monkeypatch.setattr(UserContext, "without", watched)
-    movie_ids = [*range(1, 71)]
-    users = [UserContext(PROFILE, [Rated(movie_id, 1 + movie_id % 5) for movie_id in movie_ids])] * 5
-    scorer.predict_pairs(users, np.repeat(np.arange(5), 70).tolist(), movie_ids * 5)
+    with one_thread(), threadpool_limits(1, user_api="blas"):
+        one, many = (min(seconds(movie_ids) for _ in range(3)) for movie_ids in ([1], range(1, 65)))
 
-    assert 0 < most <= 2 * USERS_PER_BATCH < 5 * len(movie_ids)
+    assert many < 10 * one
+
+
+@pytest.mark.parametrize(("users", "first"), [(1, 1), (64, 2_000)], ids=["rated, of one user", "unrated, of 64"])
+def test_the_vectors_of_few_long_histories_are_in_memory_at_once(users: int, first: int) -> None:
+    scorer = Scorer(full_size_artifact(movies=2_100), torch.device("cpu"))
+    history = [Rated(movie_id, 1 + movie_id % 5) for movie_id in range(1, 2_000)]
+    config = PRESETS["seqrec"].network.factorization
+    vectors_of_one = 4 * len(history) * config.samples * (1 + config.factors)
+    asked = np.repeat(np.arange(users), 64 // users).tolist()
+    tracemalloc.start()
+    try:
+        scorer.predict_pairs([UserContext(PROFILE, history)] * users, asked, range(first, first + 64))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert vectors_of_one > 10_000_000
+    assert most < 12 * vectors_of_one
 
 
 def test_rated_and_unrated_movies_of_several_users_may_be_asked_in_any_order(scorer: Scorer) -> None:
