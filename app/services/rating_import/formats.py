@@ -384,7 +384,9 @@ def _source_of(header: _Header) -> tuple[Source, float | None]:
         return "imdb", 10.0
     if {"movieid", "imdbid", "tmdbid"} <= set(names):
         return "movielens", 5.0
-    return "table", 10.0 if "rating10" in names else None
+    # By the column that is read: a table may have a rating of each scale.
+    read = header.places.get("rating")
+    return "table", 10.0 if read is not None and names[read] == "rating10" else None
 
 
 # JSON

@@ -7,6 +7,7 @@ often that is right, and `docs/results/title-matching.md` has the figures that t
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Literal, NamedTuple, TypeVar
 
 from rapidfuzz import fuzz, process
@@ -67,6 +68,9 @@ class _Pool(NamedTuple):
     ids: list[int]
 
 
+NO_NAMES = _Pool([], [])
+
+
 def _of_one(movies: Iterable[tuple[K | None, MovieRecord]]) -> dict[K, MovieRecord]:
     """Movies by an id; what several movies have, or which is not known, says nothing."""
     of_id: defaultdict[K, list[MovieRecord]] = defaultdict(list)
@@ -93,7 +97,7 @@ class TitleMatcher:
         self._of_year: defaultdict[int | None, list[int]] = defaultdict(list)
         for movie in self._movies.values():
             self._of_year[movie.year].append(movie.id)
-        self._pools: dict[int | str, _Pool] = {}
+        self._of_years: dict[int, _Pool] = {}
         self._by_imdb = _of_one((movie.imdb_id, movie) for movie in self._movies.values())
         self._by_tmdb = _of_one((movie.tmdb_id, movie) for movie in self._movies.values())
 
@@ -174,12 +178,27 @@ class TitleMatcher:
         For an unknown year, the names of all movies that begin with the same letter: to compare very many titles with
         very many movies would take minutes.
         """
-        key = name[0] if year is None else year
-        if key not in self._pools:
-            years = self._of_year if year is None else (None, *range(year - YEARS_OFF, year + YEARS_OFF + 1))
-            near = (id_ for one in years for id_ in self._of_year.get(one, ()))
-            pairs = [
-                (known, id_) for id_ in near for known in self._names[id_].all if year is not None or known[0] == key
-            ]
-            self._pools[key] = _Pool([known for known, _ in pairs], [id_ for _, id_ in pairs])
-        return self._pools[key]
+        if year is None:
+            return self._by_letter.get(name[0], NO_NAMES)
+        if year not in self._of_years:
+            years = (None, *range(year - YEARS_OFF, year + YEARS_OFF + 1))
+            ids = [id_ for one in years for id_ in self._of_year.get(one, ())]
+            self._of_years[year] = _pool((known, id_) for id_ in ids for known in self._names[id_].all)
+        return self._of_years[year]
+
+    @cached_property
+    def _by_letter(self) -> dict[str, _Pool]:
+        """The names of all movies, by the first letter. In one go: a script may have thousands of letters."""
+        pairs: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
+        for id_, names in self._names.items():
+            for known in names.all:
+                pairs[known[0]].append((known, id_))
+        return {letter: _pool(of_letter) for letter, of_letter in pairs.items()}
+
+
+def _pool(pairs: Iterable[tuple[str, int]]) -> _Pool:
+    names, ids = [], []
+    for name, id_ in pairs:
+        names.append(name)
+        ids.append(id_)
+    return _Pool(names, ids)

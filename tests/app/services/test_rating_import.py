@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 import zipfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -174,6 +175,13 @@ def test_a_table_is_on_the_smallest_scale_that_holds_its_ratings(most: str, give
 
     assert found.best == float(most)
     assert found.ratings[1].stars == stars
+
+
+def test_of_ratings_on_two_scales_those_that_are_read_count() -> None:
+    both = export("Title,Year,Rating,Rating10\nThe Matrix,1999,5,10\nHeat,1995,4.5,9\n")
+
+    assert titles(both) == [("The Matrix", 1999, 5, 5), ("Heat", 1995, 4.5, 4.5)]
+    assert titles(export("Title,Rating10\nHeat,4\n")) == [("Heat", None, 4, 2)]
 
 
 def test_a_rating_is_on_the_scale_that_it_names() -> None:
@@ -475,3 +483,17 @@ def test_texts_have_their_names() -> None:
 def test_without_comparing_only_ids_and_same_names_count() -> None:
     assert CATALOGUE.match(asked("The Matrix", 1999), compare=False).movie is not None
     assert CATALOGUE.match(asked("Schindlers Lizt", 1993), compare=False).movie is None
+
+
+def test_of_titles_without_a_year_each_new_letter_takes_little_time() -> None:
+    movies = TitleMatcher([movie(number, f"Movie number {number} (1995)") for number in range(10_000)])
+
+    def seconds(letters: range) -> float:
+        started = time.process_time()
+        for letter in letters:
+            movies.match(asked(f"{chr(letter)} of Oz", None))
+        return time.process_time() - started
+
+    first = seconds(range(0x4E00, 0x4E01))
+
+    assert seconds(range(0x4E01, 0x4E81)) < 20 * first
