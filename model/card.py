@@ -154,6 +154,11 @@ class Card(WithOldNames):
     preliminary: bool = False
 
     @property
+    def newest_known(self) -> int:
+        """The time of the newest rating that the model can have learned from, in Unix seconds."""
+        return int(self.created_at.timestamp()) if self.data.newest is None else self.data.newest
+
+    @property
     def protocol(self) -> str:
         """Name of the split that its figures were measured on; those of one protocol and data compare."""
         measured = self.held_out or self.held_out_lists

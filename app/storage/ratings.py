@@ -112,6 +112,11 @@ def count(session: Session, user_id: int | None = None) -> int:
     return session.scalar(query if user_id is None else query.where(Rating.user_id == user_id)) or 0
 
 
+def count_after(session: Session, moment: int) -> int:
+    """The number of ratings that are newer than this, Unix seconds."""
+    return session.scalar(select(func.count()).select_from(Rating).where(Rating.rated_at > moment)) or 0
+
+
 def newest_times(session: Session, user_ids: Collection[int]) -> dict[int, int]:
     """When each user rated last, in Unix seconds; users without ratings are left out."""
     query = select(Rating.user_id, func.max(Rating.rated_at)).where(Rating.user_id.in_(user_ids))

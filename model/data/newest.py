@@ -25,6 +25,7 @@ VALIDATION_EVERY = 10
 def newest_split(data: MovieLens, since: int) -> tuple[Split, int]:
     """Hold out the later half of the ratings after ``since``, Unix seconds, at most `MOST_HELD_OUT`.
 
+    Those of one moment stay together: where they are most of all, they are held out, however many.
     Training has all ratings up to a moment; validation and test have the users who have rated after it, with all
     earlier ratings as history and the later ones as targets. Returns the split and that moment. `DataError` if these
     users are too few.
@@ -32,6 +33,8 @@ def newest_split(data: MovieLens, since: int) -> tuple[Split, int]:
     times = data.ratings.filter(pl.col("rated_at") > since)["rated_at"].sort()
     held_out = min(len(times) // 2, MOST_HELD_OUT)
     cut = int(times[-held_out - 1]) if held_out else since
+    if held_out and cut == times[-1]:
+        cut = max([since, *times.filter(times < cut).tail(1)])
     everything = Sequences.of(data)
     lengths = _ratings_until(cut, data, everything)
     users = np.flatnonzero(everything.counts > lengths)

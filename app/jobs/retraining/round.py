@@ -57,7 +57,7 @@ def _retrain(engine: Engine, held: Lease, settings: Settings, reporter: Reporter
         champion = to_serve(settings.artifacts, models.pinned(session))
     card = artifact.load_card(champion)
     data = extract(engine, meanings_from(settings.feedback or {}))
-    split, cut = newest_split(data, _newest_known(card))
+    split, cut = newest_split(data, card.newest_known)
     known = replace(data, ratings=data.ratings.filter(pl.col("rated_at") <= cut))
     chosen = _preset_of(card)
     with running_training(known, chosen, settings, reporter, resume=False, once=True) as (context, progress):
@@ -75,11 +75,6 @@ def _retrain(engine: Engine, held: Lease, settings: Settings, reporter: Reporter
         progress.end(served=verdict.better)
     reporter.message(f"Model: {trained.folder.name} is {settled}, {verdict.reason}")
     return verdict
-
-
-def _newest_known(card: Card) -> int:
-    """The time of the newest rating that the model can have learned from."""
-    return int(card.created_at.timestamp()) if card.data.newest is None else card.data.newest
 
 
 def _preset_of(card: Card) -> Preset:

@@ -63,9 +63,9 @@ def _watch(settings: Settings, schedule: Schedule, stop: threading.Event) -> Non
 def is_due(schedule: Schedule, settings: Settings, database: Database, began: datetime) -> bool:
     """Whether a round is to begin; the schedule counts from the last one, or where there was none, from ``began`` on.
 
-    None begins while anything is trained. New ratings are counted from those that the last round found, or where there
-    was none, from those that the served model has learned from. A round that a restart of the service, at ``began``,
-    has cut short counts as none.
+    None begins while anything is trained. New ratings are those beyond the number that the last round found, or where
+    there was none, those that are newer than all that the served model has learned from. A round that a restart of the
+    service, at ``began``, has cut short counts as none.
     """
     training = training_state.read(settings.artifact_folder)
     if training is not None and training.state == "running":
@@ -76,14 +76,15 @@ def is_due(schedule: Schedule, settings: Settings, database: Database, began: da
             return False
         last = models.last_round(session, int(began.timestamp()))
         if last is None:
-            return schedule.is_due(now, began, lambda: ratings.count(session) - _learned_from(session, settings))
+            return schedule.is_due(now, began, lambda: _new_ratings(session, settings))
         started = max(datetime.fromtimestamp(last.started_at, UTC), began)
         return schedule.is_due(now, started, lambda: ratings.count(session) - last.ratings)
 
 
-def _learned_from(session: Session, settings: Settings) -> int:
-    """How many ratings the served model has learned from."""
-    return artifact.load_card(to_serve(settings.artifacts, models.pinned(session))).data.ratings
+def _new_ratings(session: Session, settings: Settings) -> int:
+    """How many ratings are newer than those, and than the events, that the served model has learned from."""
+    card = artifact.load_card(to_serve(settings.artifacts, models.pinned(session)))
+    return ratings.count_after(session, card.newest_known)
 
 
 def _run(settings: Settings, stop: threading.Event) -> None:

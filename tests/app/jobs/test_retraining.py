@@ -26,6 +26,7 @@ from app.settings import Schedule, Settings
 from app.storage import models, training_state
 from app.storage.database import Database, connect
 from model import pipeline
+from model.card import Card
 from model.data.dataset import MovieLens
 from model.data.newest import newest_split
 from model.device import choose_device
@@ -387,6 +388,22 @@ def test_a_schedule_of_times_counts_no_ratings(loaded: Engine, monkeypatch: pyte
     hour_ago = datetime.now(UTC) - timedelta(hours=1)
 
     assert schedule.is_due(Schedule.parse("* * * * *"), Settings(), Database(loaded), hour_ago)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_a_model_has_learned_from_events_postpones_no_round(
+    settings: Settings, loaded: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_card, now = artifact.load_card, datetime.now(UTC)
+
+    def with_events(folder: Path) -> Card:
+        card = load_card(folder)
+        return card.model_copy(update={"data": card.data.model_copy(update={"ratings": card.data.ratings + 1_000})})
+
+    monkeypatch.setattr(artifact, "load_card", with_events)
+
+    assert schedule.is_due(Schedule.parse("120 ratings"), settings, Database(loaded), now)
+    assert not schedule.is_due(Schedule.parse("121 ratings"), settings, Database(loaded), now)
 
 
 def begin_round(engine: Engine, *, heartbeat_seconds_ago: int) -> None:
