@@ -26,7 +26,8 @@ DEPRECATED = {"Deprecation": "@1795824000"}
 DESCRIPTIONS = {
     "ETag": "Names the state that the answer is of; send it in `If-None-Match` to get 304 as long as nothing changes.",
     "Deprecation": "There if the request uses an old name, `n` for `limit`: since when it is old (RFC 9745).",
-    "Link": 'The address of the next page, with `rel="next"`; left out on the last page.',
+    "Link": 'The address of the next page, with `rel="next"`; left out on the last page. Of '
+    "a list whose last page is full, it leads to an empty one.",
     "Location": "The path of what was added.",
     "X-Recommendation-ID": "The list's own id, as in the body: events name it.",
 }

@@ -13,7 +13,7 @@ from app.api.error_handlers import BODY_ERRORS, responses
 from app.api.json_lines import lines_of, received, streamed
 from app.api.parameters import Cursor, KnownMovieId, MovieId, QueriedMovieId, UserId
 from app.edge.keys import with_key
-from app.edge.routes import BulkRoute, Route
+from app.edge.routes import BatchRoute, BulkRoute, Route
 from app.services.ratings import GivenRating
 from app.storage.ratings import RatingRecord
 from seqrec.errors import (
@@ -29,8 +29,9 @@ from seqrec.errors import (
 from seqrec.schemas.ratings import ExportSearch, NewRatings, Rating, StarsGiven, UserRatings, Written
 
 router = APIRouter(tags=["ratings"], route_class=Route, dependencies=[with_key])
+batches = APIRouter(tags=["ratings"], route_class=BatchRoute, dependencies=[with_key])
 bulk = APIRouter(tags=["ratings"], route_class=BulkRoute, dependencies=[with_key])
-routers = (router, bulk)
+routers = (router, batches, bulk)
 
 EXAMPLE_LINES = (
     '{"user_id":1,"movie_id":1,"stars":5.0,"rated_at":978824268}\n'
@@ -90,7 +91,7 @@ def delete_rating(user_id: UserId, movie_id: KnownMovieId, services: ServicesDep
         services.ratings.remove(user_id, movie_id)
 
 
-@router.post(
+@batches.post(
     "/ratings",
     summary="Write up to 10,000 ratings in one transaction, all or none",
     description="Each is new or replaces an older one. If one is wrong, none is written, and the error names it by its "

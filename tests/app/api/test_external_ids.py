@@ -131,6 +131,25 @@ def test_ratings_are_written_read_and_deleted_by_external_ids(named: TestClient)
     assert 1 not in {entry["movie_id"] for entry in rated}
 
 
+def test_as_many_ratings_by_long_ids_are_written_at_once_as_the_description_promises(client: TestClient) -> None:
+    ids = [f"{number:08}-0000-4000-8000-{number:012}" for number in range(100)]
+    for external_id in ids:
+        assert client.post("/users", json={"external_id": external_id}).status_code == 201
+    movies: list[dict[str, object]] = [
+        {"movie_id": movie_id, "stars": 4, "rated_at": 1_700_000_000} for movie_id in range(1, 81)
+    ]
+    assert client.patch("/movies/1", json={"external_id": "f" * 64}).status_code == 200
+    movies[0]["movie_id"] = "f" * 64
+    ratings = [{"user_id": external_id, **movie} for external_id in ids for movie in movies]
+    ratings += ratings[:2_000]
+    body = json.dumps({"ratings": ratings}).encode()
+
+    answer = client.post("/ratings", content=body, headers={"Content-Type": "application/json"})
+
+    assert len(body) > 1024 * 1024
+    assert answer.json() == {"written": 10_000}
+
+
 def test_an_export_by_external_ids_is_imported_again_as_it_is(named: TestClient) -> None:
     named.put("/users/1/ratings/1", json={"stars": 2.5, "rated_at": 1_700_000_000})
     lines = named.get("/export/ratings?ids=external").text

@@ -18,7 +18,7 @@ from app.main import create_app
 from model.inference.scorer import Scorer
 
 KEYS = Keys(api=("user",), admin="chief")
-LIMITS = Limits(body=10_000, bulk_body=50_000, pause=1.5)
+LIMITS = Limits(body=10_000, batch_body=20_000, bulk_body=50_000, pause=1.5)
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_key_without_the_right_is_refused_before_a_body_is_waited_for(address:
     assert "SEQREC_ADMIN_KEY" in error["message"]
 
 
-@pytest.mark.parametrize(("path", "most"), [("/ratings", "10,000"), ("/rank", "10,000"), ("/import/ratings", "50,000")])
+@pytest.mark.parametrize(("path", "most"), [("/ratings", "20,000"), ("/rank", "10,000"), ("/import/ratings", "50,000")])
 def test_a_body_that_is_announced_as_too_large_is_refused_at_once(address: str, path: str, most: str) -> None:
     status, _, error = begun(address, path, "X-API-Key: user", "Content-Length: 50001")
 
