@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import DatabaseError
 from app.services.feedback.contexts import evidence, in_force
-from app.services.feedback.kinds import DEFAULT_MEANINGS, Meanings
+from app.services.feedback.kinds import DEFAULT_MEANINGS, Meanings, without_stars
 from app.storage import events
 from app.storage.database import public_url, reading_one_moment, require_current
 from app.storage.tables import Dataset, Genre, Movie, MovieGenre, Rating, User
@@ -57,9 +57,10 @@ def extract(engine: Engine, meanings: Meanings = DEFAULT_MEANINGS) -> MovieLens:
         movies = _table(connection, _MOVIES, MOVIES).join(genres, on="movie_id", how="left", maintain_order="left")
         links = _table(connection, _LINKS, LINKS)
         ratings = _table(connection, _RATINGS, RATINGS)
-        evidence = _evidence(connection, meanings)
-        external_ids = {table: _external_ids(connection, table) for table in (User, Movie)}
         filled_with = connection.execute(_DATASETS).all()
+        has_stars = all(dataset.has_stars for dataset in filled_with)
+        evidence = _evidence(connection, meanings if has_stars else without_stars(meanings))
+        external_ids = {table: _external_ids(connection, table) for table in (User, Movie)}
     unrated = evidence.join(ratings, on=["user_id", "movie_id"], how="anti")
     ratings = pl.concat([ratings, unrated]).sort("user_id", "movie_id")
     if ratings.is_empty():
@@ -79,7 +80,7 @@ def extract(engine: Engine, meanings: Meanings = DEFAULT_MEANINGS) -> MovieLens:
         user_external_ids=external_ids[User],
         movie_external_ids=external_ids[Movie],
         scale=next((OriginalScale(**one.scale) for one in filled_with if one.scale is not None), None),
-        has_stars=all(dataset.has_stars for dataset in filled_with),
+        has_stars=has_stars,
     )
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from sqlalchemy.orm import Session
 
-from app.services.feedback.kinds import DAY, DEFAULT_MEANINGS, OPINIONS, Meanings, fingerprint
+from app.services.feedback.kinds import DAY, DEFAULT_MEANINGS, OPINIONS, Meanings, fingerprint, without_stars
 from app.storage import events, ratings, users
 from app.storage.events import OPPOSITES, Lasting
 from app.storage.ratings import TimedHistory
@@ -38,26 +38,15 @@ class ContextReader:
         profiles = users.profiles(session, user_ids)
         histories = ratings.histories(session, profiles)
         given = events.lasting(session, profiles)
+        meanings = self.meanings if not given or ratings.have_stars(session) else without_stars(self.meanings)
         contexts = {}
         for user_id in user_ids:
             if user_id not in profiles:
                 continue
             rated, current = histories[user_id], in_force(given.get(user_id, ()))
-            history = _with_evidence(user_id, rated, evidence(current, self.meanings)) if current else rated.history
-            contexts[user_id] = UserContext(profiles[user_id], history, self._excluded(current, time.time()))
+            history = _with_evidence(user_id, rated, evidence(current, meanings)) if current else rated.history
+            contexts[user_id] = UserContext(profiles[user_id], history, _excluded(current, meanings, time.time()))
         return contexts
-
-    def _excluded(self, current: Current, now: float) -> dict[int, float]:
-        """Movies that lists leave out, each with the Unix time until when."""
-        until: dict[int, float] = {}
-        for (movie_id, kind), event in current.items():
-            meaning = self.meanings[kind]  # type: ignore[index]  # the table allows no other kinds
-            if not meaning.excludes:
-                continue
-            end = math.inf if meaning.days is None else event.occurred_at + meaning.days * DAY
-            if end > now:
-                until[movie_id] = max(end, until.get(movie_id, 0))
-        return until
 
 
 def evidence(current: Current, meanings: Meanings) -> dict[int, Evidence]:
@@ -70,6 +59,19 @@ def evidence(current: Current, meanings: Meanings) -> dict[int, Evidence]:
                 continue
             found.setdefault(movie_id, Evidence(event.occurred_at, Rated(movie_id, meaning.stars, feedback=kind)))
     return found
+
+
+def _excluded(current: Current, meanings: Meanings, now: float) -> dict[int, float]:
+    """Movies that lists leave out, each with the Unix time until when."""
+    until: dict[int, float] = {}
+    for (movie_id, kind), event in current.items():
+        meaning = meanings[kind]  # type: ignore[index]  # the table allows no other kinds
+        if not meaning.excludes:
+            continue
+        end = math.inf if meaning.days is None else event.occurred_at + meaning.days * DAY
+        if end > now:
+            until[movie_id] = max(end, until.get(movie_id, 0))
+    return until
 
 
 def _with_evidence(user_id: int, rated: TimedHistory, found: Mapping[int, Evidence]) -> Sequence[Rated]:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model.errors import SettingsError
+from model.rating_scale import LIKE, RELEVANT_STARS
 from seqrec.schemas.events import PASSING_KINDS, Kind
 
 DAY = 86_400
@@ -57,6 +58,22 @@ def meanings_from(changes: Mapping[str, Mapping[str, Any]]) -> Meanings:
         kinds = ", ".join(DEFAULT_MEANINGS)
         raise SettingsError(f"SEQREC_FEEDBACK names {', '.join(sorted(unknown))}. The kinds of events are {kinds}.")
     return {kind: _changed(kind, meaning, changes.get(kind, {})) for kind, meaning in DEFAULT_MEANINGS.items()}
+
+
+def without_stars(meanings: Meanings) -> Meanings:
+    """The same where all ratings are likes: what stands for a good one is a like, and anything less leaves lists alone.
+
+    A model of likes has never seen fewer stars, and would read a movie that is not of interest as one that is liked.
+    """
+    return {kind: _of_likes(meaning) for kind, meaning in meanings.items()}
+
+
+def _of_likes(meaning: Meaning) -> Meaning:
+    if meaning.stars is None:
+        return meaning
+    if meaning.stars >= RELEVANT_STARS:
+        return meaning.model_copy(update={"stars": LIKE})
+    return meaning.model_copy(update={"stars": None, "excludes": True, "days": None})  # out for good, like what is read
 
 
 def fingerprint(meanings: Meanings) -> str:

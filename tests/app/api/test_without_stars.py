@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -154,3 +155,29 @@ def test_an_anonymous_history_without_stars_is_one_of_likes(client: TestClient) 
     reasons = {reason["feedback"] for entry in liked["recommendations"] for reason in entry["reasons"]}
     assert liked["based_on"] == "history"
     assert reasons <= {"like"}
+
+
+def test_what_is_not_of_interest_leaves_the_list_and_says_nothing_of_other_movies(client: TestClient) -> None:
+    stranger = client.post("/users", json={}).json()["user_id"]
+    path = f"/users/{stranger}/recommendations"
+    before = [entry["movie_id"] for entry in client.get(path, params={"limit": 20}).json()["recommendations"]]
+
+    told = client.post("/events", json={"events": [{"user_id": stranger, "movie_id": before[0], "kind": "dislike"}]})
+
+    assert told.json()["written"] == 1
+    after = client.get(path, params={"limit": 19}).json()
+    assert after["based_on"] == "nothing"
+    assert [entry["movie_id"] for entry in after["recommendations"]] == before[1:]
+
+
+def test_a_model_learns_of_events_what_is_liked_alone(client: TestClient, loaded: Engine, likes: MovieLens) -> None:
+    rated = set(likes.ratings.filter(likes.ratings["user_id"] == 1)["movie_id"])
+    unrated = [movie for movie in likes.movies["movie_id"] if movie not in rated]
+    kinds: list[dict[str, Any]] = [{"kind": "watch", "share": 1}, {"kind": "dislike"}, {"kind": "like"}]
+    events = [{"user_id": 1, "movie_id": movie, **kind} for movie, kind in zip(unrated, kinds, strict=False)]
+    assert client.post("/events", json={"events": events}).json()["written"] == 3
+
+    learned = extract(loaded).ratings
+
+    assert len(learned) == len(likes.ratings) + 2
+    assert set(learned["stars"]) == {LIKE}
