@@ -79,9 +79,8 @@ def is_to_improve(settings: Settings, card: Card, model: str = DEFAULT_MODEL) ->
     """Whether the card is that of a preliminary model, in whose place this one was not trained in vain before."""
     if not card.preliminary or card.model == model:
         return False
-    state = training_state.read(settings.artifact_folder)
-    in_vain = state is not None and (state.state, state.model) == ("worse", model) and card.data.holds(state.data)
-    return not in_vain
+    in_vain = training_state.read_in_vain(settings.artifact_folder)
+    return in_vain is None or in_vain.model != model or not card.data.holds(in_vain.data)
 
 
 def _is_enough(settings: Settings, card: Card | None, chosen: Preset, *, quick: bool) -> bool:

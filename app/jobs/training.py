@@ -73,6 +73,9 @@ def train_better_model(
         running_training(data, preset, settings, reporter, resume=True) as training,
     ):
         trained = pipeline.train_better(data, preset, settings.artifacts, training.context, served)
+        if trained is None:
+            in_vain = training_state.TrainedInVain(model=preset.name, data=data.checksum)
+            training_state.write_in_vain(settings.artifact_folder, in_vain)
         training.progress.end(served=trained is not None)
     if trained is None:
         reporter.message(f"Model: {preset.name} is no better than the model that is served, which stays")

@@ -53,6 +53,26 @@ class TrainingState(BaseModel):
         return self.updated_at + (self.updated_at - self.started_at) / done * (1 - self.share)
 
 
+class TrainedInVain(BaseModel):
+    """A training that a preliminary model was no worse than, on data with this checksum: it need not be repeated."""
+
+    model: str
+    data: str
+
+
+def read_in_vain(artifacts: Path) -> TrainedInVain | None:
+    """The last such training; None if there was none."""
+    try:
+        return TrainedInVain.model_validate_json((artifacts / FOLDER / "in-vain.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def write_in_vain(artifacts: Path, trained: TrainedInVain) -> None:
+    with atomic_write(artifacts / FOLDER / "in-vain.json") as temporary:
+        temporary.write_text(trained.model_dump_json())
+
+
 def read(artifacts: Path) -> TrainingState | None:
     """The state of the training that runs, or of the last one; None if there was none."""
     try:

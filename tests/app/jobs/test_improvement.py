@@ -18,7 +18,7 @@ from app.jobs.training import train_model
 from app.main import create_app
 from app.settings import Settings
 from app.storage import training_state
-from app.storage.training_state import TrainingState
+from app.storage.training_state import TrainedInVain
 from model.card import Card
 from model.data.dataset import MovieLens
 from model.device import choose_device
@@ -117,6 +117,10 @@ def test_a_model_that_is_no_better_is_not_served_and_not_trained_again(
     first, again = Silent(), Silent()
 
     improvement.improve(settings, first)
+    last = training_state.read(settings.artifact_folder)
+    assert last is not None
+    retrained = last.model_copy(update={"data": "of the database", "state": "worse"})  # a round of retraining
+    training_state.write(settings.artifact_folder, retrained)
     improvement.improve(settings, again)
 
     assert newest(settings).preliminary
@@ -238,14 +242,13 @@ def test_a_failed_training_says_why(settings: Settings, sample: MovieLens, monke
 
 
 @pytest.mark.parametrize(
-    ("served", "state", "model", "to_improve"),
+    ("served", "in_vain", "model", "to_improve"),
     [
         ({"preliminary": True}, None, "seqrec", True),
         ({"preliminary": False}, None, "seqrec", False),
-        ({"preliminary": True}, {"state": "worse", "model": "seqrec"}, "seqrec", False),
-        ({"preliminary": True}, {"state": "failed", "model": "seqrec"}, "seqrec", True),
-        ({"preliminary": True}, {"state": "worse", "model": "seqrec", "data": "other"}, "seqrec", True),
-        ({"preliminary": True}, {"state": "worse", "model": "seqrec-rating"}, "seqrec", True),
+        ({"preliminary": True}, {"model": "seqrec"}, "seqrec", False),
+        ({"preliminary": True}, {"model": "seqrec", "data": "other"}, "seqrec", True),
+        ({"preliminary": True}, {"model": "seqrec-rating"}, "seqrec", True),
         ({"preliminary": True, "model": "seqrec-small"}, None, "seqrec-small", False),  # it is what was asked for
     ],
 )
@@ -253,15 +256,13 @@ def test_a_preliminary_model_is_improved_once(
     artifact_folder: Path,
     tmp_path: Path,
     served: dict[str, object],
-    state: dict[str, object] | None,
+    in_vain: dict[str, object] | None,
     model: str,
     to_improve: bool,
 ) -> None:
     card = artifact.load_card(artifact_folder).model_copy(update=served)
-    if state is not None:
-        now = training_state.now()
-        times = {"started_at": now, "updated_at": now}
-        fields = {"data": card.data.checksum, "stage": "", "share": 1.0, "started_with": 0.0} | times | state
-        training_state.write(tmp_path, TrainingState.model_validate(fields))
+    if in_vain is not None:
+        trained = TrainedInVain.model_validate({"data": card.data.checksum} | in_vain)
+        training_state.write_in_vain(tmp_path, trained)
 
     assert prepare.is_to_improve(Settings(artifacts=tmp_path), card, model) == to_improve
