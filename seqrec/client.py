@@ -355,7 +355,10 @@ def _request(
 ) -> httpx.Request:
     """The request of a call; ``content`` in place of the call's own. `InvalidRequest` if there can be none."""
     try:
-        return http.build_request(call.method, call.path, content=content, **_options(call))
+        timeout = http.timeout
+        if call.content is not None:  # the answer to a long import takes as long as the import does
+            timeout = httpx.Timeout(timeout.connect, read=None, write=timeout.write, pool=timeout.pool)
+        return http.build_request(call.method, call.path, content=content, timeout=timeout, **_options(call))
     except UnicodeEncodeError as error:
         raise _invalid("query" if call.body is None else "body", NO_TEXT) from error
     except httpx.InvalidURL as error:
@@ -372,8 +375,7 @@ def _options(call: Call[T]) -> dict[str, Any]:
     if call.body is not None:
         options["json"] = call.body.model_dump(mode="json", exclude_unset=True)
     if call.content is not None:
-        # The answer to a long import takes as long as the import does.
-        options |= {"headers": {"Content-Type": call.media}, "timeout": None}
+        options["headers"] = {"Content-Type": call.media}
     return options
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 commands = typer.Typer()
 
+STANDARD_INPUT = "<stdin>"
+"""The name that click gives it."""
+
 
 @commands.command("import-ratings")
 def import_ratings(
@@ -27,7 +30,7 @@ def import_ratings(
         typer.FileBinaryRead,
         typer.Argument(
             help="Export of Letterboxd (archive or ratings.csv), IMDb, Trakt or MovieLens, or any CSV with title, year "
-            "and rating; - for standard input.",
+            "and rating; - for standard input, with --yes or --json.",
             metavar="FILE",
         ),
     ],
@@ -52,11 +55,13 @@ def import_ratings(
     from app.jobs.maintenance import open_rating_import
     from app.services.ids import ExternalIds
 
+    if file.name == STANDARD_INPUT and not (yes or as_json):
+        raise SettingsError("What comes from standard input cannot be asked about: add --yes, or name a file.")
     named = read_id(user)
     with open_rating_import(settings_with()) as rating_import:
         (user_id,) = look_up(ExternalIds(rating_import.database), [named]).of_users([named])
         preview = rating_import.preview(user_id, file.read(), file.name)
-        chosen = [(entry.movie.id, entry.given) for entry in preview.matched] + _chosen(choose or [], preview)
+        chosen = _with_chosen(choose or [], preview)
         if as_json:
             written = rating_import.write(user_id, chosen) if yes else 0
             typer.echo(translation.imported(user_id, preview, written).model_dump_json())
@@ -68,10 +73,17 @@ def import_ratings(
             say(f"{rating_import.write(user_id, chosen):,} ratings written")
 
 
-def _chosen(texts: list[str], preview: "Preview") -> list[tuple[int, "RatedTitle"]]:
-    """Movies that were chosen for rows in doubt."""
+def _with_chosen(texts: list[str], preview: "Preview") -> list[tuple[int, "RatedTitle"]]:
+    """What is to be written, in the order of the rows, of two rows for one movie the later: matched ones and chosen."""
+    rows = {entry.given.row: (entry.movie.id, entry.given) for entry in preview.matched} | _chosen(texts, preview)
+    row_of_movie = {rows[row][0]: row for row in sorted(rows)}
+    return [rows[row] for row in sorted(row_of_movie.values())]
+
+
+def _chosen(texts: list[str], preview: "Preview") -> dict[int, tuple[int, "RatedTitle"]]:
+    """By row, movies that were chosen for rows in doubt; of two choices for one row, the later."""
     doubtful = {str(entry.given.row): entry for entry in preview.doubtful}
-    chosen = []
+    chosen = {}
     for text in texts:
         row, _, movie = text.partition("=")
         entry = doubtful.get(row)
@@ -80,7 +92,7 @@ def _chosen(texts: list[str], preview: "Preview") -> list[tuple[int, "RatedTitle
             raise SettingsError(
                 f"{text!r} is not a choice: give the row of a doubtful title and one of its candidates."
             )
-        chosen.append((movie_id, entry.given))
+        chosen[entry.given.row] = movie_id, entry.given
     return chosen
 
 

@@ -194,7 +194,9 @@ def _recommend_together(users: list[str], exclude: list[str], options: "GroupOpt
     from app.server import services_from
 
     if not 2 <= len(users) <= MOST_MEMBERS:
-        raise SettingsError(f"--together is for 2 to {MOST_MEMBERS} users: name them all, as in 'recommend 5 17'.")
+        raise SettingsError(
+            f"--together is for 2 to {MOST_MEMBERS} users: name them all, as in 'recommend --together 5 17'."
+        )
     named, left_out = [read_id(user) for user in users], [read_id(text) for text in exclude]
     with services_from(settings_with()) as services:
         ids = look_up(services.external_ids, named, left_out)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from server import free_port, running
@@ -169,6 +170,22 @@ def test_it_waits_as_long_as_the_service_asks_for_but_not_for_minutes(loaded: En
         with Client(address) as client, pytest.raises(DatabaseUnavailable):
             client.user(1)
         assert time.monotonic() - started < 5
+
+
+def test_an_import_waits_for_its_answer_and_for_nothing_else_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[object] = []
+
+    def answered(_: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        waits.append(request.extensions["timeout"])
+        return httpx.Response(200, json={"written": 1})
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", answered)
+    with Client("http://service", timeout=7) as client:
+        client.import_ratings([b"{}\n"])
+        client.rate_many([TIMED])
+
+    in_time = {"connect": 7, "write": 7, "pool": 7}
+    assert waits == [in_time | {"read": None}, in_time | {"read": 7}]
 
 
 def test_waits_double_and_differ_between_clients() -> None:

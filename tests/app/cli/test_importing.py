@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from command import Run
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from app.settings import Settings
 from app.storage.database import Database, connect
@@ -60,6 +60,37 @@ def test_json_is_the_answer_of_the_api_and_writes_with_yes_alone(filled: Run, ex
     assert [entry["movie"]["movie_id"] for entry in preview["matched"]] == [1, 2]
     assert stars_of(filled, 1) == before
     assert json.loads(filled("import-ratings", 1, export, "--json", "--yes")[1])["written"] == 2
+
+
+def test_of_two_rows_for_one_movie_the_later_is_written_whichever_was_chosen(filled: Run, export: Path) -> None:
+    matched = export.read_text().splitlines()[1].rpartition(",")[0]
+    doubtful = export.read_text().splitlines()[3].rpartition(",")[0]
+    movie = json.loads(filled("import-ratings", 1, export, "--json")[1])["doubtful"][0]["candidates"][0]["movie"]
+    with Database(connect(Settings().database_url)).reads() as session:
+        certain = session.execute(select(Movie.title, Movie.year).where(Movie.id == movie["movie_id"])).one()
+    rows = [f"{doubtful},2", f"{matched},4", f'"{certain.title}",{certain.year},10']
+    export.write_text("\n".join(["Title,Year,Rating", *rows]))
+
+    status, _, err = filled("import-ratings", 1, export, "--yes", "--choose", f"1={movie['movie_id']}")
+
+    assert (status, err.strip()) == (0, "2 ratings written")
+    assert stars_of(filled, 1)[movie["movie_id"]] == 5
+
+
+def test_what_comes_from_standard_input_is_written_with_yes_and_not_asked_about(filled: Run, export: Path) -> None:
+    class Piped(io.BytesIO):
+        name = "<stdin>"
+
+    def given() -> io.TextIOWrapper:
+        return io.TextIOWrapper(Piped(export.read_bytes()))
+
+    filled.monkeypatch.setattr("sys.stdin", given())
+    status, _, err = filled("import-ratings", 1, "-")
+    assert (status, "add --yes, or name a file" in err) == (1, True)
+
+    filled.monkeypatch.setattr("sys.stdin", given())
+    status, _, err = filled("import-ratings", 1, "-", "--yes")
+    assert (status, err.strip()) == (0, "2 ratings written")
 
 
 @pytest.mark.parametrize("choice", ["3=1", "1=1", "x=3", "3"])
