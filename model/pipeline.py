@@ -8,13 +8,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from model.baselines.registry import RANKING, RATING, EvaluationTask
 from model.card import Card, DataSource, Evaluation
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences, split_in_half
-from model.data.splits import Split, only_relevant_targets, paper_split, user_split
+from model.data.splits import FEWEST_USERS, Split, only_relevant_targets, paper_split, user_split
 from model.distributed.group import from_first
 from model.errors import DataError
 from model.evaluation.evaluate import AnswersT, EvaluationT, ModelT
@@ -89,7 +90,15 @@ def train(
 
 def require_enough(data: MovieLens) -> None:
     """`DataError` if the data has too few users or ratings for `train`."""
-    paper_split(Sequences.of(data))
+    _with_users_apart(Sequences.of(data))
+
+
+def _with_users_apart(sequences: Sequences) -> Split:
+    """The paper's split of users; `DataError` where those who have rated are too few, however many have not."""
+    split, raters = paper_split(sequences), np.count_nonzero(sequences.counts)
+    if raters < FEWEST_USERS:
+        raise DataError(f"{raters} users have rated anything; training takes at least {FEWEST_USERS}.")
+    return split
 
 
 def train_better(
@@ -140,7 +149,7 @@ def train_once(
 def _with_users_held_out(data: MovieLens, preset: Preset, context: TrainingContext, *, preliminary: bool) -> _HeldOut:
     preset = preset.for_data(has_stars=data.has_stars)
     sequences = Sequences.of(data)
-    split, lists_split = paper_split(sequences), _lists_split(sequences)
+    split, lists_split = _with_users_apart(sequences), _lists_split(sequences)
     if lists_split is None:
         preset = preset.without_ranking()
     users, split = len(split.train), split.with_ratings(preset.most_ratings, preset.training.seed)

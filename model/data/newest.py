@@ -53,6 +53,8 @@ def newest_split(data: MovieLens, since: int) -> tuple[Split, int]:
         validation=newest.take(users[validation]),
         test=newest.take(users[~validation]),
     )
+    if not split.train.target_counts.any():
+        raise DataError("The ratings from before the newest are too few to learn from. Wait for more ratings.")
     return split, cut
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from model.data.checks import Problems
 from model.data.formats import Tables
-from model.data.links import read_links
+from model.data.links import LINKS, read_links
 from model.errors import DataError
 
 DESCRIPTION = "shards.json"
@@ -64,12 +64,14 @@ def shard_folder(folder: Path, shard: int) -> Path:
 
 def read_shards(folder: Path, shards: Iterable[int]) -> Tables:
     """All movies, and the users, by id, and the ratings of these shards alone; `DataError` for a broken file."""
-    parts = [shard_folder(folder, shard) for shard in shards]
+    parts, problems = [shard_folder(folder, shard) for shard in shards], Problems()
+    links = read_links(folder, problems)
+    problems.refuse(f"Mend {folder / LINKS.name}, or convert the data again: seqrec data convert.")
     return Tables(
         users=pl.concat(_read(part / USERS) for part in parts).sort("user_id"),
         movies=_read(folder / MOVIES),
         ratings=pl.concat(_read(part / RATINGS) for part in parts),
-        links=read_links(folder, Problems()),
+        links=links,
     )
 
 

@@ -11,7 +11,7 @@ from model.data import dataset
 from model.data.checks import Problems, Rule
 from model.data.conversion.convert import Conversion, ConversionOptions, convert
 from model.data.formats import RATING_FIELDS, UNKNOWN_PROFILE, Format, format_of, is_in, require_format, with_types
-from model.data.links import LINKS
+from model.data.links import LINKS, read_links
 from model.data.origin import IDS_FILES, SCALE_FILE
 from model.data.shards import DESCRIPTION, MOVIES, RATINGS, USERS, Shards, shard_folder
 from model.errors import DataError
@@ -53,6 +53,7 @@ def write_shards(source: Path, out: Path, shards: int, on_rows: OnRows = lambda 
         rules = [is_in(movies, "movie_id", "movie", format_.movies)]
         if users is not None and format_.users is not None:
             rules.insert(0, is_in(users, "user_id", "user", format_.users))
+        read_links(source, problems)
         _distribute(format_, source, folder, shards, problems, rules, on_rows)
         problems.refuse(_advice(source))
         counts = [_finish(shard, folder, users, shards, source / format_.ratings.name) for shard in range(shards)]

@@ -27,6 +27,10 @@ LARGEST_IN_SECONDS = 1e11
 ISO = r"^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(:\d{2})?(?:[.,]\d+)?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?$"
 
 
+BREAKS = r"[\s\x00-\x1f\x7f]+"
+"""What a cell of one line has a space for."""
+
+
 class Scale(NamedTuple):
     """A linear map from ratings to stars.
 
@@ -115,7 +119,7 @@ def unit_of(times: pl.Series) -> str:
 
 def one_line(text: pl.Expr) -> pl.Expr:
     """The text in one line; null where nothing is left of it."""
-    plain = text.str.replace_all(r"[\s\x00-\x1f\x7f]+", " ").str.strip_chars()
+    plain = text.str.replace_all(BREAKS, " ").str.strip_chars()
     return pl.when(plain != "").then(plain)
 
 
@@ -128,11 +132,13 @@ def titles(title: pl.Expr, year: pl.Expr) -> pl.Expr:
 
 
 def genre_names(genres: pl.Expr) -> pl.Expr:
-    """Genres separated by ``|``, from names that are separated by ``|``, ``;`` or ``,``, or stand in a JSON list."""
-    of_objects = genres.str.extract_all(r"""["']name["']\s*:\s*(?:"[^"]+|'[^']+)""").list.eval(
-        pl.element().str.replace(r"""^["']name["']\s*:\s*["']""", "")
+    """Genres separated by ``|``, from names separated by ``|``, ``;``, ``,`` or lines, or in a JSON list."""
+    of_objects = (
+        genres.str.replace_all(BREAKS, " ")
+        .str.extract_all(r"""["']name["']\s*:\s*(?:"[^"]+|'[^']+)""")
+        .list.eval(pl.element().str.replace(r"""^["']name["']\s*:\s*["']""", ""))
     )
-    plain = genres.str.replace_all(r"[|;,]", "|").str.split("|")
+    plain = genres.str.replace_all(r"[|;,\r\n]", "|").str.replace_all(BREAKS, " ").str.split("|")
     names = pl.when(of_objects.list.len() > 0).then(of_objects).otherwise(plain)
     name = pl.element().str.replace_all(r"[\[\]{}|;,]", " ").str.strip_chars(" \t\"'")
     clean = names.list.eval(name.filter(name != ""))

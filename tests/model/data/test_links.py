@@ -40,6 +40,8 @@ def test_without_the_file_there_are_no_links_and_the_data_set_is_the_same(tmp_pa
     [
         ("3,nm0000001,1", "links.csv, line 5: the id of IMDb is not a number"),
         ("3,1,x", "links.csv, line 5: the id of TMDB is not a number"),
+        ("3,1,0", "links.csv, line 5: the id of TMDB is not a number from 1 to 2147483647"),
+        ("3,1,2147483648", "links.csv, line 5: the id of TMDB is not a number from 1 to 2147483647"),
         ("1,1,1", "links.csv, line 5: the movie id stands on an earlier line already"),
         ("3,1", "links.csv, line 5: the line does not have 3 fields"),
     ],

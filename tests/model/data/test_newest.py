@@ -7,6 +7,7 @@ import pytest
 
 from model.data.dataset import MovieLens
 from model.data.newest import newest_split
+from model.errors import DataError
 
 
 @pytest.mark.parametrize(
@@ -30,3 +31,10 @@ def test_the_later_half_is_held_out_and_what_came_at_one_moment_together(
 
     assert int(ratings.select((pl.col("rated_at") > cut).sum()).item()) == held_out
     assert len(split.train.sequences.movies) == len(ratings) - held_out
+
+
+def test_where_nothing_came_before_the_newest_there_is_nothing_to_learn_from(sample: MovieLens) -> None:
+    at_once = sample.ratings.with_columns(rated_at=pl.lit(2_000_000_000))
+
+    with pytest.raises(DataError, match=r"too few to learn from\. Wait for more ratings"):
+        newest_split(replace(sample, ratings=at_once), 1_000_000_000)

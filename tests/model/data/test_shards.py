@@ -127,6 +127,20 @@ def test_bad_lines_are_refused_with_their_numbers_also_beyond_the_first_part(
     assert not (tmp_path / "sharded").exists()
 
 
+def test_bad_links_are_refused_before_and_after_they_are_copied(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "mine", ["1,1,3.5,10", "2,1,4.0,10"])
+    links = "movieId,imdbId,tmdbId\n1,0114709,862\n"
+    (source / "links.csv").write_text(f"{links}1,0114709,862\n")
+    with pytest.raises(DataError, match=r"links.csv, line 3: the movie id stands on an earlier line already"):
+        write_shards(source, tmp_path / "sharded", shards=2)
+
+    (source / "links.csv").write_text(links)
+    write_shards(source, tmp_path / "sharded", shards=2)
+    (tmp_path / "sharded" / "links.csv").write_text(f"{links}2,x,\n")
+    with pytest.raises(DataError, match=r"links.csv, line 3: the id of IMDb is not a number"):
+        dataset.read(tmp_path / "sharded")
+
+
 def test_a_movie_that_a_user_has_rated_twice_is_refused(tmp_path: Path) -> None:
     source = folder_of(tmp_path / "mine", ["1,1,3.5,10", "2,1,4.0,10", "1,1,2.0,11"])
 
