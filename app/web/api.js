@@ -47,8 +47,11 @@ export function onKeyNeeded(ask) {
   askForKey = ask;
 }
 
-/** A body is sent as JSON, or as it is where its `type` is named. */
-async function request(method, path, { query = {}, body, type, signal } = {}) {
+/** Until an answer is given up: longer than the service itself takes for any but those that may take long. */
+const MOST_SECONDS = 30;
+
+/** A body is sent as JSON, or as it is where its `type` is named. With `seconds` of 0 an answer may take as long as it does. */
+async function request(method, path, { query = {}, body, type, signal, seconds = MOST_SECONDS } = {}) {
   const url = new URL(path, document.baseURI);
   for (const [name, value] of Object.entries(query)) {
     for (const one of [value].flat()) {
@@ -57,7 +60,7 @@ async function request(method, path, { query = {}, body, type, signal } = {}) {
   }
   for (;;) {
     const sent = { key, declined };
-    const answer = await send(url, { method, body, type, signal });
+    const answer = await send(url, { method, body, type, signal, seconds });
     learnTime(answer);
     if (answer.ok) return contentOf(answer);
     const error = await errorOf(answer);
@@ -76,23 +79,26 @@ function learnTime(answer) {
   if (!Number.isNaN(date)) ahead = Math.max(ahead, date - Date.now());
 }
 
-async function send(url, { method, body, type, signal }) {
+async function send(url, { method, body, type, signal, seconds }) {
+  const signals = [signal, seconds && AbortSignal.timeout(1000 * seconds)].filter(Boolean);
   const headers = { Accept: "application/json" };
   if (key) headers["X-API-Key"] = key;
   if (body !== undefined) headers["Content-Type"] = type ?? "application/json";
   try {
-    return await fetch(url, { method, headers, signal, body: type ? body : stringify(body) });
+    return await fetch(url, { method, headers, signal: AbortSignal.any(signals), body: type ? body : stringify(body) });
   } catch (error) {
-    if (isAbort(error)) throw error;
-    throw new ApiError(0, "unreachable", "The service does not answer. It may be starting, or be gone.");
+    throw isAbort(error) ? error : unreachable();
   }
 }
+
+const unreachable = () => new ApiError(0, "unreachable", "The service does not answer. It may be starting, or be gone.");
 
 async function contentOf(answer) {
   if (answer.status === 204) return null;
   try {
     return parse(await answer.text());
   } catch (error) {
+    if (error.name === "TimeoutError") throw unreachable();
     const isUnreadable = error instanceof TypeError || error instanceof SyntaxError; // broken off, or a proxy's page
     throw isUnreadable ? new ApiError(answer.status, "unreadable", "The answer of the service cannot be read.") : error;
   }
@@ -149,7 +155,7 @@ export function predictAfter(shown) {
 export const api = {
   user: (user, signal) => request("GET", `users/${segment(user)}`, { signal }),
   users: (cursor, signal) => request("GET", "users", { query: { limit: 20, cursor }, signal }),
-  addUser: (profile) => request("POST", "users", { body: profile }),
+  addUser: (profile, signal) => request("POST", "users", { body: profile, signal }),
   changeUser: (user, profile) => request("PATCH", `users/${user}`, { body: profile }),
   removeUser: (user) => request("DELETE", `users/${user}`),
   ratings: (user, { cursor, limit, movie, signal } = {}) =>
@@ -161,11 +167,11 @@ export const api = {
   unrate: (user, movie) => request("DELETE", `users/${user}/ratings/${movie}`),
   previewImport: (user, file, signal) => {
     const query = { preview: true, name: file.name.slice(-200) };
-    return request("POST", `users/${user}/import`, { query, body: file, type: "application/octet-stream", signal });
+    return request("POST", `users/${user}/import`, { query, body: file, type: "application/octet-stream", signal, seconds: 0 });
   },
   rateAll: (ratings) => {
     const body = ratings.map(stringify).join("\n");
-    return request("POST", "import/ratings", { body, type: "application/jsonl" });
+    return request("POST", "import/ratings", { body, type: "application/jsonl", seconds: 0 });
   },
   events: (events) => request("POST", "events", { body: { events } }),
   watchlist: (user, { cursor, limit, signal } = {}) =>
@@ -189,6 +195,6 @@ export const api = {
     return request("POST", "predict", { body: { user_id: user, movie_ids: movies }, signal });
   },
   model: () => request("GET", "model"),
-  online: () => request("GET", "model/online"),
+  online: () => request("GET", "model/online", { seconds: 0 }),
   models: () => request("GET", "models"),
 };

@@ -312,7 +312,7 @@ function askForWhatIsMissing() {
 }
 
 function askForCard() {
-  const shown = showCard(() => session.id && recommendations.load());
+  const shown = showCard(() => session.id && recommendations.load(), () => askForCard().catch(() => {}));
   predictAfter(shown);
   return shown.then(() => {
     sayInWords();
@@ -387,9 +387,9 @@ for (const button of document.querySelectorAll("[data-share]")) {
 by("sign-up").addEventListener("click", async ({ currentTarget: button }) => {
   button.disabled = true; // another click would make another user
   try {
-    await session.signUp();
+    await session.signUp(opening.signal()); // who opens another user meanwhile stays that one
   } catch (error) {
-    warn(error.message);
+    if (!isAbort(error)) warn(error.message);
     return;
   } finally {
     button.disabled = false;

@@ -107,8 +107,8 @@ export class Session extends EventTarget {
     this.#become(await api.user(id, signal));
   }
 
-  async signUp() {
-    this.#become(await api.addUser({}));
+  async signUp(signal) {
+    this.#become(await api.addUser({}, signal));
   }
 
   async changeProfile(profile) {
@@ -195,6 +195,7 @@ export class Session extends EventTarget {
     this.#saves.clear();
     this.#listed.clear();
     this.#dismissed.clear();
+    this.#writing = Promise.resolve(); // what the user before has written goes out beside this one's
     remember("localStorage", "user", user && String(user.user_id));
     this.dispatchEvent(new Event("user"));
     if (user) this.#readWatchlist(user.user_id);

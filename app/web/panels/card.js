@@ -15,11 +15,11 @@ let shown = null;
 
 /**
  * Show the card, and how far the training of the next model is; tell `onNewModel` when that has taken over. Throws where
- * there is no card, which the panel says.
+ * there is no card, which the panel says, with a button for `retry`.
  */
-export async function showCard(onNewModel) {
+export async function showCard(onNewModel, retry) {
   const panel = by("model");
-  const again = () => showCard(onNewModel).catch(() => {});
+  const again = () => showCard(onNewModel, retry).catch(() => {});
   try {
     const model = await api.model();
     say(panel, "");
@@ -42,7 +42,7 @@ export async function showCard(onNewModel) {
       waitFor(again); // a card is there already: a service that is away for a moment changes nothing of it
       return;
     }
-    say(panel, "The model's card is missing.", error.message, { label: "Try again", run: again });
+    say(panel, "The model's card is missing.", error.message, { label: "Try again", run: retry });
     throw error;
   }
 }

@@ -56,10 +56,14 @@ export class Watchlist {
   async #predict(movies, signal) {
     if (!movies.length) return;
     const learn = this.session.reader();
-    const { predictions } = await api.predict(this.session.id, movies.map((movie) => movie.movie_id), signal);
-    for (const { movie_id, predicted_stars, own_stars } of predictions) {
-      this.#predicted.set(movie_id, predicted_stars);
-      learn(movie_id, own_stars);
+    try {
+      const { predictions } = await api.predict(this.session.id, movies.map((movie) => movie.movie_id), signal);
+      for (const { movie_id, predicted_stars, own_stars } of predictions) {
+        this.#predicted.set(movie_id, predicted_stars);
+        learn(movie_id, own_stars);
+      }
+    } catch (error) {
+      if (isAbort(error)) throw error; // otherwise the movies are shown without predictions
     }
   }
 

@@ -238,3 +238,17 @@ def test_the_view_of_the_model_shows_the_served_lists_over_days_beside_the_offli
     expect(places).to_have_accessible_name(re.compile("NDCG@10, held-out users"))
     section.get_by_text("As a table").first.click()
     expect(section.locator("tbody").first.get_by_role("row")).to_have_count(1)
+
+
+def test_a_watch_list_is_shown_without_predictions_where_there_are_none(visit: Visit, address: str) -> None:
+    wanted = recommended(address, 1)[0]
+    told = {"user_id": 1, "movie_id": wanted["movie_id"], "kind": "watchlist"}
+    httpx.post(f"{address}/events", json={"events": [told]})
+    page = visit(refused=True)
+    page.route(
+        "**/predict", lambda route: route.fulfill(status=503, json={"code": "overloaded", "detail": "Too much."})
+    )
+
+    page.goto(f"{address}/?view=watchlist&user=1")
+
+    expect_movies(movies(page, "watchlist-movies"), [wanted])

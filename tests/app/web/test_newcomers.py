@@ -4,6 +4,7 @@ import re
 
 import httpx
 from browsing import (
+    Held,
     Visit,
     expect_movies,
     heading,
@@ -207,3 +208,18 @@ def test_signing_out_leads_to_the_start_page_and_forgets_the_user(visit: Visit, 
     expect(page.get_by_role("button", name="User 1")).to_be_hidden()
     assert page.evaluate("localStorage['seqrec.user'] ?? null") is None
     assert httpx.get(f"{address}/users/1").status_code == 200
+
+
+def test_who_opens_a_user_before_the_new_one_is_there_stays_that_one(visit: Visit) -> None:
+    page = visit()
+    held = Held(page, "**/users")
+    with page.expect_request("**/users"):
+        page.get_by_role("button", name="Start as a new user").click()
+
+    page.evaluate("history.pushState(null, '', '?user=5'); dispatchEvent(new PopStateEvent('popstate'))")
+    expect(page.locator("#user-name")).to_have_text("User 5")
+    held.let_go()
+    page.wait_for_timeout(300)
+
+    expect(page.locator("#account-button")).to_have_text("User 5")
+    assert page.evaluate("localStorage['seqrec.user']") == "5"

@@ -547,3 +547,20 @@ def test_a_rating_of_now_is_of_just_now_by_a_clock_that_is_wrong_too(visit: Visi
     star(first, "0.5 stars").click()
 
     expect(first.locator(".when")).to_have_text("just now")
+
+
+def test_a_rating_that_gets_no_answer_is_given_up_and_the_next_is_written(visit: Visit, address: str) -> None:
+    page = visit(user=1)
+    rows = movies(page, "recommendations")
+    expect(rows).to_have_count(10)
+    first, second = titles(rows)[:2]
+    page.evaluate("const { timeout } = AbortSignal; AbortSignal.timeout = (ms) => timeout.call(AbortSignal, ms / 20);")
+    unanswered = Held(page, "**/users/1/ratings/*", times=1)
+
+    star(rows.filter(has_text=plain(first)), "4 stars").click()
+    star(rows.filter(has_text=plain(second)), "5 stars").click()
+
+    expect(movies(page, "ratings").first.locator(".title-text")).to_have_text(plain(second))
+    assert len(unanswered.routes) == 1
+    assert heading(rated(address, 1)[:1]) == [second]
+    assert first not in titles(movies(page, "ratings"))

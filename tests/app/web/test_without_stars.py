@@ -139,3 +139,17 @@ def test_ratings_of_other_sites_are_not_asked_for_and_a_dropped_file_is_told_so(
     page.evaluate(DROP, ["mine.csv", "title,year,rating\nNo Such Film,1931,4\n"])
 
     expect(page.get_by_role("status").filter(has_text="This service has no stars")).to_be_visible()
+
+
+def test_a_card_that_comes_late_takes_the_stars_out_of_the_words_too(visit: Visit, address: str) -> None:
+    page = visit(refused=True)
+    page.route("**/model", lambda route: route.fulfill(status=503, json={"code": "not_ready", "detail": "Not yet."}))
+    page.goto(f"{address}/?view=model&user=1")
+    again = page.locator("#model").get_by_role("button", name="Try again")
+    expect(again).to_be_visible()
+    page.unroute("**/model")
+
+    again.click()
+
+    expect(page.locator("html")).to_have_attribute("data-feedback", "likes")
+    expect(page.get_by_role("heading", name="Find and like", include_hidden=True)).to_have_count(1)
