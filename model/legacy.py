@@ -52,12 +52,6 @@ RECORDS = {
 VALUES = {("prior", "posterior"): "factorization", ("horizon", "later"): "relevance"}
 """Current values, by the field's current name and the old value."""
 
-RUNS = {"bias prior": "bias path", "no cross-fitting": "no crosswise fitting"}
-"""Renamed variants of the experiments: the current name, and the old one, which their result files still have."""
-
-RUN_NAMES = ("model", "name", "first", "second")
-"""Fields with the name of a model, which may contain that of a variant."""
-
 WEIGHTS = (
     (re.compile(r"^path\.places$"), "prior.coordinates"),
     (re.compile(r"^path\.shares$"), "prior.level_shares"),
@@ -95,24 +89,9 @@ def _field(kind: str, name: str, value: object) -> tuple[str, Any]:
     new = name if is_scale else FIELDS[kind].get(name, name)
     if new in RECORDS and isinstance(value, Mapping):
         return new, fields(RECORDS[new], value)
-    if isinstance(value, str) and new in RUN_NAMES:
-        return new, _current_name(value)
     if isinstance(value, str):
         return new, VALUES.get((new, value), value.replace('"random_cuts"', '"random_history_lengths"'))
     return new, value
-
-
-def name_in_files(model: str) -> str:
-    """The name of a run's model in the names of its files, for its current name."""
-    for current, old in RUNS.items():
-        model = model.replace(current, old)
-    return model
-
-
-def _current_name(model: str) -> str:
-    for current, old in RUNS.items():
-        model = model.replace(old, current)
-    return model
 
 
 def weights(tensors: Mapping[str, Any]) -> dict[str, Any]:

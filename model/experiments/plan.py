@@ -85,6 +85,7 @@ VARIANTS = (
     Variant("ordinary LSTM", "what its multiplicative transition adds", network={"recurrent": "lstm"}),
     Variant("no title branch", "the title", network={"branches": ("history", "profile", "movie")}),
     Variant("bias prior", "the factorization", network={"prior": "bias"}),
+    Variant("no drift", "moods: the errors on the ratings just before", network={"drift": False}),
     Variant("normal likelihood", "the distribution over stars", network={"likelihood": "normal"}),
     Variant(
         "no demographics",
@@ -96,6 +97,11 @@ VARIANTS = (
     Variant("no dropout", "the gap: dropout", network={"dropout": 0.0}),
     Variant("balanced", "imbalance: rare movies and quiet users weigh more", training={"balance": 0.25}),
     Variant("no coordinates", "the graph of users and movies, as side information", factorization={"coordinates": 0}),
+    Variant(
+        "fixed strengths",
+        "how strongly weights of side information are drawn to zero, sampled",
+        factorization={"learned_strengths": False},
+    ),
     Variant("graph convolution", "and as a convolution of the embedding", network={"graph_convolution": True}),
 )
 

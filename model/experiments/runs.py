@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from model import legacy
 from model.baselines.registry import RATING
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
@@ -59,8 +58,7 @@ class Run:
     @property
     def file_stem(self) -> str:
         """Unique among the runs, with characters that every file system takes."""
-        name = legacy.name_in_files(self.model)
-        words = "".join(letter if letter.isalnum() else " " for letter in name).split()
+        words = "".join(letter if letter.isalnum() else " " for letter in self.model).split()
         return "_".join(["-".join(words), self.protocol, *map(str, self.seeds)])
 
     @property

@@ -106,7 +106,8 @@ The result of each run is saved in `rows/`; the command continues from there aft
 - Settings were chosen on validation; the error on test was taken once, at the end.
 - `seqrec-rating` is `seqrec` without its ranking network, which has no effect on predicted stars; see `lists.md`.
 - `seqrec-best` is *refitted*: it learns from the validation ratings too, for a number of epochs that was chosen before,
-  as a served model learns from all. It also knows where a target stands in the order of its user's ratings, as every
+  as a served model learns from all.
+- `seqrec`, `seqrec-rating` and `seqrec-best` know where a target stands in the order of its user's ratings, as every
   model does that reads the time of a rating; the service asks for the next one.
 - Versions: {_versions(findings)}.{_renamed(findings)}
 - *Code*: `recorded` is a result that carries what made it, which a test compares with the code of today

@@ -26,3 +26,16 @@ def test_what_a_list_costs_where_machines_are_counted_is_what_was_measured() -> 
     text = section(ROOT / "docs" / "how-to" / "scale-out.md", "Which part, when")
 
     assert re.findall(r"\| ([\d.]+) \|$", text, re.MULTILINE) == expected, "look at what is reckoned from it too"
+
+
+def test_errors_in_the_guide_are_those_of_the_tables() -> None:
+    published = "0.8140"
+    text = section(ROOT / "docs" / "evaluation.md", "What is compared")
+    tables = (RESULTS / "README.md").read_text()
+    myfm = json.loads((RESULTS / "myfm.json").read_text())
+    measured = {f"{myfm['evaluation']['rmse']:.4f}", *(f"{abs(end):.4f}" for end in myfm["difference"])}
+
+    said = set(re.findall(r"\b0\.[08]\d{3}\b", text)) - {published}
+
+    assert len(said) >= 6
+    assert said - measured <= set(re.findall(r"\| (0\.8\d{3}) \|", tables))

@@ -14,7 +14,7 @@ from model.baselines.registry import RANKING, RATING
 from model.card import Card
 from model.data.dataset import MovieLens
 from model.data.sequences import Sequences
-from model.data.splits import Split, paper_split
+from model.data.splits import FEWEST_USERS, Split, paper_split
 from model.errors import DataError, SettingsError
 from model.evaluation.batch_scoring import predict
 from model.evaluation.rating_metrics import rmse
@@ -22,7 +22,7 @@ from model.experiments.provenance import capped
 from model.inference import artifact
 from model.network.prior import FactorizationPrior
 from model.network.rating import SeqRec
-from model.pipeline import evaluate, train, train_better, train_once
+from model.pipeline import evaluate, require_enough, train, train_better, train_once
 from model.training import estimator
 from model.training.context import Callbacks, Run, TrainingContext
 from model.training.estimator import NetworkRanker
@@ -61,17 +61,18 @@ def test_without_a_refit_the_served_network_is_the_one_that_was_measured(
     assert learned == [("held-out", "stars")]
 
 
-def test_an_artifact_of_seqrec_best_has_its_factorizations_and_the_drift(
-    sample: MovieLens, split: Split, tmp_path: Path
+@pytest.mark.parametrize(("name", "coordinates"), [("seqrec", 4), ("seqrec-best", 4 + 2 + 2), ("seqrec-small", 4)])
+def test_an_artifact_has_its_factorizations_and_the_drift(
+    name: str, coordinates: int, sample: MovieLens, split: Split, tmp_path: Path
 ) -> None:
-    small = capped(PRESETS["seqrec-best"]).model_copy(update={"refit": False})
+    small = capped(PRESETS[name]).model_copy(update={"refit": False})
 
     trained = train(sample, small, tmp_path, context_for(sample))
 
     network = artifact.load(trained.folder).network
     assert network.drift is not None
     assert isinstance(network.prior, FactorizationPrior)
-    assert network.prior.coordinates.shape[1] == small.network.factorization.all_coordinates == 4 + 2 + 2
+    assert network.prior.coordinates.shape[1] == small.network.factorization.all_coordinates == coordinates
     predicted = predict(network, split.test, torch.device("cpu")).stars
     error = rmse(predicted, split.test.target_stars, split.test.rating_scale)
     assert error == pytest.approx(star_figures(trained.card).rmse, abs=1e-6)
@@ -238,3 +239,12 @@ def test_a_first_look_is_smaller_than_the_whole_model_and_trained_once() -> None
     assert small.hidden < whole.hidden
     assert not QUICK_LOOK.refit
     assert all(np.array([one.refit for name, one in PRESETS.items() if name != QUICK_LOOK.name]))
+
+
+def test_users_who_have_rated_nothing_are_not_enough_to_train(sample: MovieLens, tmp_path: Path) -> None:
+    few = replace(sample, ratings=sample.ratings.filter(pl.col("user_id") <= FEWEST_USERS - 1))
+
+    with pytest.raises(DataError, match="19 users have rated anything; training takes at least 20"):
+        require_enough(few)
+    with pytest.raises(DataError, match="19 users have rated anything"):
+        train(few, SMALL, tmp_path, context_for(few))

@@ -12,12 +12,10 @@ from pathlib import Path
 import pytest
 from builders import context_for
 
-from model import legacy
 from model.baselines.registry import RANKING
 from model.data.dataset import MovieLens
 from model.experiments.lists.runs import MODELS, PROTOCOLS, is_cached, load_results, ranker_settings
-from model.experiments.plan import OUR_MODEL, VARIANTS, Plan, find_results
-from model.experiments.results import Comparison, Result, read_record
+from model.experiments.plan import OUR_MODEL, Plan, find_results
 from model.experiments.runs import Run, RunStore
 from model.features.catalogue import Catalogue
 from model.training.context import TrainingContext
@@ -126,20 +124,3 @@ def test_a_result_with_a_field_that_has_no_mapping_is_not_found(
     file.write_text(file.read_text().replace('"dropout"', '"drop_rate"'))
 
     assert renamed.find(run) is None
-
-
-def test_renamed_variants_are_read_under_the_names_of_today() -> None:
-    assert set(legacy.RUNS) <= {variant.name for variant in VARIANTS}
-    for today, kept in legacy.RUNS.items():
-        run = next(run for variant, run, _ in Plan().variants() if variant.name == today)
-        file = RESULTS / "rows" / f"{run.file_stem}.json"
-        assert json.loads(file.read_text())["model"] == f"{OUR_MODEL} {kept}"
-
-        result = read_record(file, Result)
-        comparison = read_record(file.with_stem(f"{file.stem}_against_{OUR_MODEL}"), Comparison)
-
-        assert result is not None
-        assert result.evaluation is not None
-        assert comparison is not None
-        assert (result.model, result.evaluation.model) == (run.model, f"{OUR_MODEL}, {today}")
-        assert comparison.first == run.model

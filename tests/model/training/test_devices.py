@@ -69,7 +69,7 @@ def test_a_step_of_lists_asks_the_device_for_no_number(sample: MovieLens, split:
     take_a_step(RankingTask(ranking, split.train.sequences, None, RankingTrainingConfig(), META))
 
 
-@pytest.mark.parametrize("config", [FACTORIZED, DRIFTING], ids=["as seqrec", "as seqrec-best"])
+@pytest.mark.parametrize("config", [FACTORIZED, DRIFTING], ids=["without drift", "as seqrec"])
 def test_a_step_of_stars_asks_the_device_for_no_number(
     sample: MovieLens, split: Split, monkeypatch: pytest.MonkeyPatch, config: NetworkConfig
 ) -> None:
