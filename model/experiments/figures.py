@@ -6,6 +6,7 @@ apart; lines differ in their markers too. A model has the same colour and marker
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import compress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,9 @@ DOTS_PER_INCH = 200
 
 LEAST_SHARE = 0.001
 """Bins with a smaller share of the targets are not drawn."""
+
+FEWEST_IN_BIN = 50
+"""Probabilities in a bin of a reliability diagram; of fewer, how many came true is chance."""
 
 STYLE = {
     "figure.facecolor": "white",
@@ -207,7 +211,9 @@ def draw_calibration(path: Path, results: Sequence[Result], styles: Mapping[str,
 def _draw_reliability(axes: Axes, result: Result, style: LineStyle) -> None:
     if result.calibration is not None and result.evaluation is not None:
         label = f"{result.model}, ECE {result.evaluation.calibration_error:.3f}"
-        draw_line(axes, result.calibration.probability, result.calibration.frequency, style, label)
+        drawn = [count >= FEWEST_IN_BIN for count in result.calibration.counts]
+        probability, frequency = result.calibration.probability, result.calibration.frequency
+        draw_line(axes, list(compress(probability, drawn)), list(compress(frequency, drawn)), style, label)
 
 
 def draw_differences(path: Path, comparisons: Sequence[Comparison], styles: Mapping[str, LineStyle]) -> None:

@@ -266,7 +266,8 @@ def _calibration_section(findings: Findings, folder: Path) -> str:
 ## Calibration
 
 Models that give each number of stars a probability. The diagram counts all five stars of every test rating; the
-expected calibration error (ECE) is of the likeliest one, in 15 bins of equal width (Guo et al. 2017).
+expected calibration error (ECE) is of the likeliest one, in 15 bins of equal width (Guo et al. 2017). Bins of
+fewer than {figures.FEWEST_IN_BIN} probabilities are not drawn.
 
 {tables.calibration_table(calibrated)}
 ![Reliability diagram]({name})
