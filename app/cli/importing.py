@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 commands = typer.Typer()
 
 STANDARD_INPUT = "<stdin>"
-"""The name that click gives it."""
+"""The name that Python gives it."""
 
 
 @commands.command("import-ratings")

@@ -26,7 +26,6 @@ LARGEST_IN_SECONDS = 1e11
 
 ISO = r"^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(:\d{2})?(?:[.,]\d+)?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?$"
 
-
 BREAKS = r"[\s\x00-\x1f\x7f]+"
 """What a cell of one line has a space for."""
 
