@@ -92,6 +92,11 @@ class UserContext:
         """The Unix time at which the first movie is no longer left out; infinite if none comes back."""
         return min(self.excluded.values(), default=math.inf)
 
+    def without(self, movie_id: int) -> "UserContext":
+        """The same user, had this movie not been rated."""
+        rest = [entry for entry in self.history if entry.movie_id != movie_id]
+        return UserContext(self.profile, rest, self.excluded)
+
 
 def age_group(age: int) -> int:
     """Lower bound of the age group of an age in years."""

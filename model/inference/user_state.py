@@ -119,7 +119,7 @@ class UserState:
         self.catalogue.require_stars()
         whole, without = self.catalogue.encoder.encode_without_each(self.user, left_out)
         if self._encoded is None:
-            self._encoded = whole
+            self._encoded = self.catalogue.encoder.encode(self.user, whole)
         return without
 
     def queries_without_each(self, left_out: IntArray) -> Tensor:

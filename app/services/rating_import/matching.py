@@ -97,7 +97,7 @@ class TitleMatcher:
         self._of_year: defaultdict[int | None, list[int]] = defaultdict(list)
         for movie in self._movies.values():
             self._of_year[movie.year].append(movie.id)
-        self._of_years: dict[int, _Pool] = {}
+        self._pools: dict[int, _Pool] = {}
         self._by_imdb = _of_one((movie.imdb_id, movie) for movie in self._movies.values())
         self._by_tmdb = _of_one((movie.tmdb_id, movie) for movie in self._movies.values())
 
@@ -180,11 +180,11 @@ class TitleMatcher:
         """
         if year is None:
             return self._by_letter.get(name[0], NO_NAMES)
-        if year not in self._of_years:
+        if year not in self._pools:
             years = (None, *range(year - YEARS_OFF, year + YEARS_OFF + 1))
             ids = [id_ for one in years for id_ in self._of_year.get(one, ())]
-            self._of_years[year] = _pool((known, id_) for id_ in ids for known in self._names[id_].all)
-        return self._of_years[year]
+            self._pools[year] = _pool((known, id_) for id_ in ids for known in self._names[id_].all)
+        return self._pools[year]
 
     @cached_property
     def _by_letter(self) -> dict[str, _Pool]:

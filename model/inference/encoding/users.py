@@ -68,15 +68,15 @@ class UserEncoder:
         known = self._known(users)
         return self._network.encode_users(known) if self._rating is None else self._rating.encode(known, vectors)
 
-    def encode_without_each(self, user: Users, left_out: IntArray) -> tuple[EncodedUsers, EncodedUsers]:
-        """A batch of one user, and the same several times, each time without one rating.
+    def encode_without_each(self, user: Users, left_out: IntArray) -> tuple[Tensor, EncodedUsers]:
+        """One user's vectors by the prior, shape (1, width), and the user several times, each time without one rating.
 
-        ``left_out`` are positions in the history, ascending, shape (left out,).
+        ``left_out`` are positions in the history, ascending, shape (left out,). With the vectors, `encode` takes less.
         """
         known = self._known(user)
         if self._rating is not None:
             return self._rating.encode_without_each(known, left_out)
-        return self._network.encode_users(known), self._network.encode_users(without_each(known, left_out))
+        return self._network.prior.encode_users(known), self._network.encode_users(without_each(known, left_out))
 
     def queries(self, users: Users) -> Tensor:
         """As `RankingNetwork.queries`; `NoRelevanceError` if there is no ranking network."""
@@ -105,11 +105,11 @@ class UserEncoder:
         return self.queries(user), None, self.queries_without_each(user, left_out)
 
     def vectors_without_each(self, user: Users, left_out: IntArray) -> tuple[Tensor, Tensor]:
-        """The vectors of `encode_without_each` alone, shapes (1, width) and (left out, width)."""
+        """The vectors of both by the prior alone, shapes (1, width) and (left out, width)."""
         if self._rating is not None:
             return self._rating.vectors_without_each(self._known(user), left_out)
         whole, without = self.encode_without_each(user, left_out)
-        return whole.vectors, without.vectors
+        return whole, without.vectors
 
     def _known(self, users: Users) -> Users:
         """As the rating network sees them, to which a movie that came after its training is the unknown one."""
@@ -295,7 +295,7 @@ class _RatingEncoder:
         errors = torch.from_numpy(self._posterior.errors(users, vectors))
         return replace(encoded, drift=drift(errors, users.lengths, Moments.after(users)))
 
-    def encode_without_each(self, user: Users, left_out: IntArray) -> tuple[EncodedUsers, EncodedUsers]:
+    def encode_without_each(self, user: Users, left_out: IntArray) -> tuple[Tensor, EncodedUsers]:
         whole, without = self._posterior.means_without_each(user, left_out)
         residuals = self._residuals(user, whole)
         # Without a rating the user's bias is another one, and so are the residuals of all other ratings.
@@ -311,7 +311,7 @@ class _RatingEncoder:
         if drift is not None:
             errors = torch.from_numpy(self._posterior.errors_without_each(user, without, left_out))
             encoded = replace(encoded, drift=drift.after(errors))
-        return self.encode(user, torch.from_numpy(whole)), encoded
+        return torch.from_numpy(whole), encoded
 
     def vectors_without_each(self, user: Users, left_out: IntArray) -> tuple[Tensor, Tensor]:
         whole, without = self._posterior.means_without_each(user, left_out)

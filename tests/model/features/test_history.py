@@ -43,6 +43,7 @@ def test_a_user_has_given_stars_only_where_they_stand_for_no_other_feedback() ->
 
     assert [user.own_stars(movie_id) for movie_id in (5, 7, 9)] == [4.0, None, None]
     assert [user.has(movie_id) for movie_id in (5, 7, 9)] == [True, True, False]
+    assert list(user.without(5).history) == ENTRIES[1:]
 
 
 def test_a_long_history_takes_what_it_says_and_no_objects() -> None:

@@ -101,12 +101,13 @@ def test_the_vectors_of_few_long_histories_are_in_memory_at_once(users: int, fir
     assert most < 12 * vectors_of_one
 
 
-def test_rated_and_unrated_movies_of_several_users_may_be_asked_in_any_order(scorer: Scorer) -> None:
+@pytest.mark.parametrize("pairs", [320, 14], ids=["many of each user", "few of each user"])
+def test_rated_and_unrated_movies_of_several_users_may_be_asked_in_any_order(scorer: Scorer, pairs: int) -> None:
     random = np.random.default_rng(0)
     histories = [[Rated(int(id_), 1 + int(id_) % 5) for id_ in random.permutation(80)[:50] + 1] for _ in range(4)]
     users = [UserContext(PROFILE, history) for history in histories]
-    user_index = random.integers(0, len(users), 320).tolist()
-    movie_ids = random.integers(1, 81, 320).tolist()
+    user_index = random.integers(0, len(users), pairs).tolist()
+    movie_ids = random.integers(1, 81, pairs).tolist()
 
     together = scorer.predict_pairs(users, user_index, movie_ids)
 
